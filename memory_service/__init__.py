@@ -1,0 +1,3 @@
+"""Long-term memory for agents: records with provenance, recalled by fused channels, explained."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,70 @@
+"""Find the service's address and the API key.
+
+Written without the settings class, whose import alone would cost every ``--help`` a third of a second.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from memory_service.cli.failures import KeyRefused
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where the service is and how we show who we are."""
+
+    url: str
+    key: str | None = field(repr=False)
+    key_origin: str
+
+    def require_key(self) -> str:
+        """Return the key.
+
+        Raises:
+            KeyRefused: there is none; the hint says where it was looked for.
+        """
+        if self.key is None:
+            raise KeyRefused(
+                f"no API key: MEMORY_SERVICE_API_KEY is not set and {self.key_origin}",
+                hint="Start the service with `make run` (it writes the first key), or set MEMORY_SERVICE_API_KEY.",
+            )
+        return self.key
+
+
+def data_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder in which the service keeps its data."""
+    return Path(environ.get("MEMORY_SERVICE_DATA_DIR") or CHECKOUT / "var").expanduser().absolute()
+
+
+def service_url(given: str | None = None, *, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the address without a trailing slash: as given, from the environment, or the local default."""
+    port = environ.get("MEMORY_SERVICE_PORT") or "8000"
+    return (given or environ.get("MEMORY_SERVICE_URL") or f"http://127.0.0.1:{port}").rstrip("/")
+
+
+def find_connection(
+    *, url: str | None = None, key_file: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Connection:
+    """Collect address and key.
+
+    The key comes from ``key_file``, else MEMORY_SERVICE_API_KEY, else ``api-key`` in the data folder. A missing key
+    is no error here: ``/healthz`` needs none.
+    """
+    address = service_url(url, environ=environ)
+    from_environment = environ.get("MEMORY_SERVICE_API_KEY", "").strip()
+    if key_file is None and from_environment:
+        return Connection(url=address, key=from_environment, key_origin="MEMORY_SERVICE_API_KEY")
+    path = key_file or data_dir(environ) / "api-key"
+    try:
+        key = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return Connection(url=address, key=None, key_origin=f"there is no key file {path}")
+    except OSError as error:
+        return Connection(url=address, key=None, key_origin=f"the key file {path} cannot be read ({error.strerror})")
+    if not key:
+        return Connection(url=address, key=None, key_origin=f"the key file {path} is empty")
+    return Connection(url=address, key=key, key_origin=str(path))

@@ -1,0 +1,60 @@
+"""What ends a command early, each with the exit code a script can test.
+
+CommandFailure (1)
+├── ServiceUnreachable (3)
+├── KeyRefused (4)
+├── RequestRefused (5)
+└── InputUnusable (6)
+"""
+
+from typing import Any
+
+
+class CommandFailure(Exception):
+    """A command could not do its work; the text says why and ``hint`` what to do."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ServiceUnreachable(CommandFailure):
+    """Nothing answers at the service's address."""
+
+    exit_code = 3
+
+
+class KeyRefused(CommandFailure):
+    """The API key is missing, or the service does not accept it."""
+
+    exit_code = 4
+
+
+class RequestRefused(CommandFailure):
+    """The service answered with a problem document."""
+
+    exit_code = 5
+
+    def __init__(self, *, status: int, problem: dict[str, Any], hint: str = "") -> None:
+        self.status = status
+        self.code = str(problem.get("code") or "")
+        self.problem = problem
+        super().__init__(_sentence(status, problem), hint=hint)
+
+
+class InputUnusable(CommandFailure):
+    """A file given to the command is missing or not in a known form."""
+
+    exit_code = 6
+
+
+def _sentence(status: int, problem: dict[str, Any]) -> str:
+    """Return the problem document as one readable paragraph."""
+    said = problem.get("detail") or problem.get("title") or "no explanation"
+    lines = [f"the service answered {status}: {said}"]
+    lines += [f"  {item.get('pointer', '?')}: {item.get('detail', '')}" for item in problem.get("errors") or []]
+    if problem.get("request_id"):
+        lines.append(f"  request id {problem['request_id']}")
+    return "\n".join(lines)

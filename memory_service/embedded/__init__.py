@@ -1,0 +1,1 @@
+"""Postgres and the broker from wheels, and the supervisor behind `make run`."""

@@ -1,0 +1,88 @@
+"""The folders of a data directory, and socket folders short enough for the kernel."""
+
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from memory_service.errors import Misconfigured
+
+# A socket address holds 108 bytes on Linux and 104 on macOS, with the closing zero.
+LONGEST_SOCKET_PATH = 103
+
+
+def make_data_dir(data_dir: Path) -> None:
+    """Create the data directory and what every part expects inside.
+
+    Raises:
+        Misconfigured: the folder cannot be made or belongs to somebody else.
+    """
+    try:
+        # Root leaves the way through open, so that a server that dropped root reaches its own folder inside.
+        data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        for name in ("run", "logs", "models"):
+            (data_dir / name).mkdir(mode=0o700, exist_ok=True)
+        usable = os.access(data_dir / "run", os.W_OK | os.X_OK) and os.access(data_dir, os.W_OK | os.X_OK)
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise Misconfigured(
+            f"The data folder {data_dir} cannot be used: {error.strerror}. Run as the user who owns it, or set "
+            "MEMORY_SERVICE_DATA_DIR to another folder."
+        ) from error
+    except OSError as error:
+        raise Misconfigured(f"The data folder {data_dir} cannot be made: {error.strerror}.") from error
+    if not usable:
+        raise Misconfigured(
+            f"The data folder {data_dir} belongs to another user. Run as that user, or set MEMORY_SERVICE_DATA_DIR to "
+            "another folder."
+        )
+
+
+def fingerprint(data_dir: Path) -> str:
+    """Return a short name for this data directory, for folders that cannot lie inside it."""
+    return hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
+
+
+def inside_socket_folder(data_dir: Path, part: str) -> Path:
+    """Return the natural place of a part's socket."""
+    return data_dir / "run" / part
+
+
+def outside_socket_folder(data_dir: Path, part: str) -> Path:
+    """Return the place of a part's socket when the natural one is too deep or out of reach."""
+    name = f"memory-service-{os.geteuid()}-{fingerprint(data_dir)}-{part}"
+    folder = Path(tempfile.gettempdir()) / name
+    return folder if fits(folder) else Path("/tmp") / name
+
+
+def fits(folder: Path) -> bool:
+    """Tell whether a socket in `folder` has an address the kernel accepts."""
+    return len(os.fsencode(folder / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH
+
+
+def own_folder(folder: Path, *, owner: int, group: int) -> Path:
+    """Make `folder` with mode 0700 for `owner`, or check that it is already so.
+
+    Raises:
+        Misconfigured: something else lies there; in a folder open to all it may be somebody's trap.
+    """
+    try:
+        folder.mkdir(mode=0o700)
+        if owner != os.geteuid():
+            os.chown(folder, owner, group)
+    except FileExistsError:
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {owner, os.geteuid()}:
+            raise Misconfigured(f"{folder} is not a folder of ours. Remove it and start again.") from None
+        if found.st_uid != owner:
+            os.chown(folder, owner, group)
+        if stat.S_IMODE(found.st_mode) != 0o700:
+            folder.chmod(0o700)
+    return folder
+
+
+def socket_folder(data_dir: Path, part: str) -> Path:
+    """Return the folder for the socket of a part that runs as the present user; it exists afterwards."""
+    inside = inside_socket_folder(data_dir, part)
+    folder = inside if fits(inside) else outside_socket_folder(data_dir, part)
+    return own_folder(folder, owner=os.geteuid(), group=os.getegid())

@@ -1,0 +1,65 @@
+"""What the operator decides, read once from the environment."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Settings of one process; every field names its environment variable.
+
+    Fields without an alias are read from ``MEMORY_SERVICE_<NAME>``. An empty ``database_url`` or ``broker_url``
+    means: the embedded server of ``data_dir``.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MEMORY_SERVICE_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    data_dir: Path = CHECKOUT / "var"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    allowed_hosts: str = ""
+
+    database_url: str = Field(default="", validation_alias="DATABASE_URL")
+    broker_url: str = Field(default="", validation_alias="BROKER_URL")
+    owner_database_url: str = ""
+    maintenance_database_url: str = ""
+    service_database_url: str = ""
+    pool_size: int = Field(default=20, ge=1, le=200)
+
+    encoder: str = "packaged-minilm"
+    encoder_runtime: Literal["onnx", "torch"] = "onnx"
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+
+    rate_limit: str = "100000/minute"
+    idempotency_ttl_h: int = Field(default=24, ge=1)
+    trace_ttl_days: int = Field(default=30, ge=1)
+    job_ttl_days: int = Field(default=30, ge=1)
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        """Make the folder independent of where later processes are started."""
+        return value.expanduser().absolute()
+
+    @property
+    def key_file(self) -> Path:
+        """Where the first API key lies."""
+        return self.data_dir / "api-key"
+
+    @property
+    def credentials_file(self) -> Path:
+        """Where the passwords of the database roles lie."""
+        return self.data_dir / "credentials.json"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the settings of this process."""
+    return Settings()

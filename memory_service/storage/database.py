@@ -1,0 +1,161 @@
+"""One engine, one way to open a transaction: as the service role, with the tenant set, committed at the edge."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import structlog
+from pgvector.psycopg import register_vector
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session, SessionTransaction
+
+from memory_service.errors import MemoryServiceError, Misconfigured, Unavailable
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_S = 2
+
+# SQLSTATE classes and codes that say "the server, not the request": shutting down, crashed, out of space or memory.
+UNAVAILABLE_CODES = frozenset({"57P01", "57P02", "57P03", "57P05", "53000", "53100", "53200", "53300", "25006", "58030"})
+TIMEOUT_CODES = frozenset({"57014", "55P03"})
+SERIALIZATION_CODES = frozenset({"40001", "40P01"})
+UNIQUE_VIOLATION = "23505"
+
+
+class Database:
+    """The engine of the service role; hands out sessions that see one tenant."""
+
+    def __init__(self, service_url: str, *, pool_size: int = 20, application_name: str = "memory-service") -> None:
+        """Prepare the pool; connects on first use."""
+        self.engine: Engine = create_engine(
+            service_url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=10,
+            # A dead server must cost one 503, not one per pooled connection.
+            pool_pre_ping=True,
+            connect_args={"application_name": application_name, "connect_timeout": 5},
+        )
+        event.listen(self.engine, "connect", _on_connect)
+
+    def check_role(self) -> None:
+        """Refuse to run as a role that row level security does not bind.
+
+        Raises:
+            Misconfigured: the role is a superuser, bypasses row level security or owns the tables.
+        """
+        with self.engine.connect() as connection:
+            row = connection.execute(
+                text(
+                    "SELECT rolname, rolsuper OR rolbypassrls, EXISTS (SELECT FROM pg_class c WHERE c.relname = 'memory' "
+                    "AND c.relkind = 'r' AND pg_has_role(r.oid, c.relowner, 'MEMBER')) FROM pg_roles r "
+                    "WHERE rolname = current_user"
+                )
+            ).one()
+        if row[1] or row[2]:
+            raise Misconfigured(
+                f"The service connects as {row[0]!r}, which row level security does not bind. Use a role that is neither "
+                "superuser, owner of the tables, nor BYPASSRLS."
+            )
+
+    def session(self, tenant_id: UUID) -> Session:
+        """Return a session for one tenant; it takes a connection at its first statement, not before."""
+        session = Session(self.engine, autoflush=False, expire_on_commit=False)
+        session.info["tenant_id"] = tenant_id
+        return session
+
+    @contextmanager
+    def transaction(self, tenant_id: UUID) -> Iterator[Session]:
+        """Open one transaction for one tenant; commit at the end, roll back on any error.
+
+        Raises:
+            Unavailable: the database is down or out of room; nothing was changed.
+        """
+        session = self.session(tenant_id)
+        try:
+            with translate_errors():
+                yield session
+                session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+        finally:
+            session.close()
+        run_after_commit(session)
+
+    @contextmanager
+    def untenanted(self) -> Iterator[Connection]:
+        """Open a transaction without a tenant: only SECURITY DEFINER functions and global tables answer."""
+        with translate_errors(), self.engine.begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _on_connect(connection: DBAPIConnection, _record: object) -> None:
+    register_vector(connection)
+    # register_vector looks types up in a transaction of its own; leave none behind.
+    connection.rollback()
+
+
+@event.listens_for(Session, "after_begin")
+def _set_tenant(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
+    """Bind the transaction to its tenant; the setting ends with the transaction."""
+    tenant_id = session.info.get("tenant_id")
+    if tenant_id is None:
+        raise RuntimeError("a session without a tenant must not reach the database")
+    connection.exec_driver_sql("SELECT set_config('app.tenant', %s, true)", (str(tenant_id),))
+
+
+def after_commit(session: Session, action: Callable[[], None]) -> None:
+    """Remember an action for after the commit; a rollback drops it."""
+    session.info.setdefault("after_commit", []).append(action)
+
+
+def run_after_commit(session: Session) -> None:
+    """Run what was remembered; the data are safe by now, so a failing nudge is logged and never raised."""
+    actions: list[Callable[[], None]] = session.info.pop("after_commit", [])
+    for action in actions:
+        try:
+            action()
+        except Exception:
+            log.exception("after_commit_failed")
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """Return the SQLSTATE of a database error."""
+    code: Any = getattr(error.orig, "sqlstate", None)
+    return code if isinstance(code, str) else None
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """Turn errors of the server (not of the request) into Unavailable."""
+    try:
+        yield
+    except MemoryServiceError:
+        raise
+    except PoolTimeout as error:
+        raise Unavailable("Every database connection is busy; try again.", retry_after_s=RETRY_AFTER_S) from error
+    except DBAPIError as error:
+        code = sqlstate(error)
+        if code == "53100":
+            raise Unavailable(
+                "The disk of the database is full; nothing was changed. Free space and try again.", retry_after_s=30
+            ) from error
+        if code in TIMEOUT_CODES:
+            raise Unavailable(
+                "The database took too long; nothing was changed. Try again.", code="timeout", retry_after_s=RETRY_AFTER_S
+            ) from error
+        if code in SERIALIZATION_CODES:
+            raise Unavailable("Another change came first; try again.", code="busy", retry_after_s=1) from error
+        lost = error.connection_invalidated or (code is None and isinstance(error, OperationalError | InterfaceError))
+        if lost or code in UNAVAILABLE_CODES:
+            raise Unavailable("The database does not answer; nothing was changed.", retry_after_s=RETRY_AFTER_S) from error
+        raise

@@ -1,0 +1,265 @@
+"""The tables as SQLAlchemy sees them; migrations/ is where they are made, and a test holds the two together."""
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+Time = DateTime(timezone=True)
+
+
+def _state_columns() -> list[Column[object]]:
+    """Return the columns that make up one state of a memory; a version keeps exactly these."""
+    return [
+        Column("namespace_id", Uuid, nullable=False),
+        Column("user_id", Text),
+        Column("agent_id", Text),
+        Column("session_id", Text),
+        Column("external_id", Text),
+        Column("payload_type", Text, nullable=False),
+        Column("memory_type", Text, nullable=False),
+        Column("state", Text, nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("content", Text, nullable=False),
+        Column("title", Text),
+        Column("context", Text),
+        Column("keywords", ARRAY(Text), nullable=False),
+        Column("tags", ARRAY(Text), nullable=False),
+        Column("entities", ARRAY(Text), nullable=False),
+        Column("metadata", JSONB, nullable=False),
+        Column("value", JSONB),
+        Column("importance", Double, nullable=False),
+        Column("confidence", Double, nullable=False),
+        Column("pinned", Boolean, nullable=False),
+        Column("language", Text),
+        Column("speaker", Text),
+        Column("role", Text),
+        Column("observed_at", Time, nullable=False),
+        Column("valid_from", Time),
+        Column("valid_to", Time),
+        Column("expires_at", Time),
+        Column("created_at", Time, nullable=False),
+        Column("updated_at", Time, nullable=False),
+        Column("superseded_by", Uuid),
+        Column("derivation_method", Text, nullable=False),
+        Column("derivation_parents", ARRAY(Uuid), nullable=False),
+        Column("changeset_id", Uuid),
+    ]
+
+
+def _tenant() -> Column[object]:
+    return Column("tenant_id", Uuid, primary_key=True)
+
+
+STATE_COLUMNS: tuple[str, ...] = tuple(column.name for column in _state_columns())
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+)
+
+encoder = Table(
+    "encoder",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("max_tokens", Integer, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("shelf", SmallInteger, nullable=False),
+    Column("is_default", Boolean, nullable=False),
+    Column("created_at", Time, nullable=False),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time),
+    Column("revoked_at", Time),
+    Column("last_used_at", Time),
+)
+
+namespace = Table(
+    "namespace",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("settings", JSONB, nullable=False),
+    Column("encoder_id", SmallInteger, nullable=False),
+    Column("shelf", SmallInteger, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("folded_docs", Integer, nullable=False),
+    Column("folded_tokens", Integer, nullable=False),
+    Column("stats_docs", Integer, nullable=False),
+)
+
+memory = Table(
+    "memory",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    *_state_columns(),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("dedupe_hash", LargeBinary),
+    Column("content_version", Integer, nullable=False),
+    Column("archived_at", Time),
+    Column("extract", Text, nullable=False),
+    Column("enriched_version", Integer, nullable=False),
+    Column("terms", ARRAY(Text), nullable=False),
+)
+
+memory_version = Table(
+    "memory_version",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    *_state_columns(),
+    Column("known_to", Time, nullable=False),
+)
+memory_version.c.version.primary_key = True
+
+source = Table(
+    "source",
+    metadata,
+    _tenant(),
+    Column("memory_id", Uuid, primary_key=True),
+    Column("ordinal", SmallInteger, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("ref", Text),
+    Column("speaker", Text),
+    Column("role", Text),
+    Column("span_from", Integer),
+    Column("span_to", Integer),
+    Column("hash", LargeBinary, nullable=False),
+    Column("created_at", Time, nullable=False),
+)
+
+link = Table(
+    "link",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("source_id", Uuid, nullable=False),
+    Column("target_id", Uuid, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("weight", Double, nullable=False),
+    Column("derivation_method", Text, nullable=False),
+    Column("changeset_id", Uuid),
+    Column("known_from", Time, nullable=False),
+    Column("known_to", Time, nullable=False),
+)
+
+retention = Table(
+    "retention",
+    metadata,
+    _tenant(),
+    Column("memory_id", Uuid, primary_key=True),
+    Column("stability_days", Double, nullable=False),
+    Column("difficulty", Double, nullable=False),
+    Column("recall_count", Integer, nullable=False),
+    Column("last_recalled_at", Time),
+)
+
+job = Table(
+    "job",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("namespace_id", Uuid),
+    Column("status", Text, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("items", JSONB, nullable=False),
+    Column("error", Text),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("lease_until", Time),
+    Column("created_at", Time, nullable=False),
+    Column("started_at", Time),
+    Column("finished_at", Time),
+    Column("expires_at", Time, nullable=False),
+)
+
+trace = Table(
+    "trace",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespaces", ARRAY(Text), nullable=False),
+    Column("query", Text, nullable=False),
+    Column("request", JSONB, nullable=False),
+    Column("result", JSONB, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+)
+
+recall = Table(
+    "recall",
+    metadata,
+    _tenant(),
+    Column("memory_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("trace_id", Uuid, nullable=False),
+    Column("rank", SmallInteger, nullable=False),
+    Column("score", Double, nullable=False),
+    Column("useful", Boolean),
+    Column("cited", Boolean),
+    Column("recalled_at", Time, nullable=False),
+)
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    _tenant(),
+    Column("api_key_id", Uuid, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+)
+
+tombstone = Table(
+    "tombstone",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("erased_at", Time, nullable=False),
+)

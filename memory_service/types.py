@@ -1,0 +1,135 @@
+"""The vocabulary: choices, and the small values that travel between layers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+
+class PayloadType(StrEnum):
+    """What a memory carries."""
+
+    PLAINTEXT = "plaintext"
+    ACTIVATION = "activation"
+    PARAMETRIC = "parametric"
+
+
+class MemoryType(StrEnum):
+    """Which memory system a record belongs to."""
+
+    WORKING = "working"
+    EPISODIC = "episodic"
+    SEMANTIC = "semantic"
+    PROCEDURAL = "procedural"
+    CORE = "core"
+
+
+class State(StrEnum):
+    """Where a memory is in its life; erased memories leave only a tombstone."""
+
+    GENERATED = "generated"
+    ACTIVATED = "activated"
+    MERGED = "merged"
+    ARCHIVED = "archived"
+    EXPIRED = "expired"
+    FROZEN = "frozen"
+
+
+class SourceKind(StrEnum):
+    """Who or what a memory comes from."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+    DOCUMENT = "document"
+    SYSTEM = "system"
+    INFERENCE = "inference"
+
+
+class OnConflict(StrEnum):
+    """What happens when a live memory already has the external_id."""
+
+    SKIP = "skip"
+    SUPERSEDE = "supersede"
+    ERROR = "error"
+
+
+class Extract(StrEnum):
+    """How knowledge is drawn from a text in the background."""
+
+    NONE = "none"
+    RULES = "rules"
+    LLM = "llm"
+
+
+class KeyScope(StrEnum):
+    """What an API key may do."""
+
+    READ = "memories:read"
+    WRITE = "memories:write"
+    ERASE = "memories:erase"
+    KV = "kv:use"
+    ADMIN = "admin"
+    OPERATOR = "operator"
+
+
+class JobStatus(StrEnum):
+    """Where a background job is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class LinkType(StrEnum):
+    """What an edge between two memories means."""
+
+    SIMILAR = "similar"
+    SAME_ENTITY = "same_entity"
+    NEXT = "next"
+    PART_OF = "part_of"
+    DERIVED_FROM = "derived_from"
+    SUPPORTS = "supports"
+    CONTRADICTS = "contradicts"
+    SUPERSEDES = "supersedes"
+    CO_RECALLED = "co_recalled"
+
+
+Channel = Literal["vector", "keyword"]
+CHANNELS: tuple[Channel, ...] = ("vector", "keyword")
+
+DEFAULT_NAMESPACE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking: the tenant and rights that an API key stands for."""
+
+    tenant_id: UUID
+    key_id: UUID
+    scopes: frozenset[str]
+
+    def may(self, scope: KeyScope) -> bool:
+        """Say whether the key carries this scope; admin implies the memory scopes, never operator."""
+        if scope in self.scopes:
+            return True
+        return KeyScope.ADMIN in self.scopes and scope is not KeyScope.OPERATOR
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """Two-fold time: the world as it was at ``valid``, as we knew it at ``known``."""
+
+    valid: datetime | None = None
+    known: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeWindow:
+    """A span of valid time; an open end is unbounded."""
+
+    start: datetime | None = None
+    end: datetime | None = None
