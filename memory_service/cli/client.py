@@ -81,7 +81,7 @@ class ServiceClient:
     def _send(
         self, method: str, path: str, body: dict[str, Any] | None, params: dict[str, str | int] | None, *, keyed: bool
     ) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.connection.require_key()}"} if keyed else {}
+        headers = self._credentials() if keyed else {}
         for attempt in range(1, self._attempts + 1):
             answer = self._exchange(method, path, body, params, headers)
             pause = _retry_after(answer)
@@ -91,6 +91,12 @@ class ServiceClient:
         if answer.is_success:
             return answer
         raise self._failure(answer)
+
+    def _credentials(self) -> dict[str, str]:
+        """Return the header with the key; without a key, say first when there is no service either."""
+        if self.connection.key is None:
+            self.probe("/healthz")
+        return {"Authorization": f"Bearer {self.connection.require_key()}"}
 
     def _exchange(
         self,

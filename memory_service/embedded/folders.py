@@ -1,7 +1,9 @@
 """The folders of a data directory, and socket folders short enough for the kernel."""
 
+import contextlib
 import hashlib
 import os
+import pwd
 import stat
 import tempfile
 from pathlib import Path
@@ -23,7 +25,7 @@ def make_data_dir(data_dir: Path) -> None:
         data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         for name in ("run", "logs", "models"):
             (data_dir / name).mkdir(mode=0o700, exist_ok=True)
-        usable = os.access(data_dir / "run", os.W_OK | os.X_OK) and os.access(data_dir, os.W_OK | os.X_OK)
+        owner = (data_dir / "run").stat().st_uid
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         raise Misconfigured(
             f"The data folder {data_dir} cannot be used: {error.strerror}. Run as the user who owns it, or set "
@@ -31,11 +33,18 @@ def make_data_dir(data_dir: Path) -> None:
         ) from error
     except OSError as error:
         raise Misconfigured(f"The data folder {data_dir} cannot be made: {error.strerror}.") from error
-    if not usable:
+    if owner != os.geteuid():  # Also for root, who could: the files it leaves would lock the owner out.
         raise Misconfigured(
-            f"The data folder {data_dir} belongs to another user. Run as that user, or set MEMORY_SERVICE_DATA_DIR to "
-            "another folder."
+            f"The data folder {data_dir} belongs to the user {_name(owner)}. Run as that user, or set "
+            "MEMORY_SERVICE_DATA_DIR to another folder."
         )
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"with id {uid}"
 
 
 def fingerprint(data_dir: Path) -> str:
@@ -79,6 +88,13 @@ def own_folder(folder: Path, *, owner: int, group: int) -> Path:
         if stat.S_IMODE(found.st_mode) != 0o700:
             folder.chmod(0o700)
     return folder
+
+
+def remove_socket_folder(folder: Path, data_dir: Path) -> None:
+    """Remove an empty socket folder that had to lie outside the data directory."""
+    if not folder.is_relative_to(data_dir):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def socket_folder(data_dir: Path, part: str) -> Path:

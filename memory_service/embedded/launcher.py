@@ -8,6 +8,7 @@ process id of the launcher is the process id of the program.
 import ctypes
 import json
 import os
+import signal
 import sys
 from typing import Any, NoReturn
 
@@ -79,6 +80,8 @@ def main(options: dict[str, Any], command: list[str]) -> NoReturn:
     # Last, because the kernel forgets the death signal when the credentials of a process change.
     if options.get("death_signal"):
         _die_with(options["parent"], options["death_signal"])
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and programs inherit what is ignored.
+        signal.signal(number, signal.SIG_DFL)
     os.execv(command[0], command)
 
 

@@ -3,7 +3,7 @@
 import fcntl
 import os
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 from memory_service.errors import Misconfigured
 
@@ -43,9 +43,9 @@ class FolderLock:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def __enter__(self) -> "FolderLock":
+    def __enter__(self) -> Self:
         self.acquire()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()

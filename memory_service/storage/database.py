@@ -38,6 +38,8 @@ class Database:
             pool_timeout=10,
             # A dead server must cost one 503, not one per pooled connection.
             pool_pre_ping=True,
+            # Errors reach the log; the texts that were being stored must not.
+            hide_parameters=True,
             connect_args={"application_name": application_name, "connect_timeout": 5},
         )
         event.listen(self.engine, "connect", _on_connect)

@@ -120,7 +120,6 @@ namespace = Table(
     Column("shelf", SmallInteger, nullable=False),
     Column("created_at", Time, nullable=False),
     Column("folded_docs", Integer, nullable=False),
-    Column("folded_tokens", Integer, nullable=False),
     Column("stats_docs", Integer, nullable=False),
 )
 

@@ -72,7 +72,6 @@ CREATE TABLE namespace (
     shelf smallint NOT NULL,
     created_at timestamptz NOT NULL,
     folded_docs bigint NOT NULL DEFAULT 0,
-    folded_tokens bigint NOT NULL DEFAULT 0,
     stats_docs bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, id),
     UNIQUE (tenant_id, path)
@@ -98,9 +97,11 @@ CREATE INDEX memory_agent ON memory (tenant_id, agent_id, namespace_id, id) WHER
 CREATE INDEX memory_session ON memory (tenant_id, session_id, namespace_id, id) WHERE session_id IS NOT NULL;
 CREATE UNIQUE INDEX memory_external_id ON memory (tenant_id, namespace_id, external_id)
     WHERE external_id IS NOT NULL AND archived_at IS NULL;
-CREATE UNIQUE INDEX memory_dedupe ON memory (tenant_id, namespace_id, dedupe_hash) WHERE dedupe_hash IS NOT NULL;
+CREATE UNIQUE INDEX memory_dedupe ON memory (tenant_id, namespace_id, dedupe_hash, external_id) NULLS NOT DISTINCT
+    WHERE dedupe_hash IS NOT NULL;
 CREATE INDEX memory_pending ON memory (tenant_id, namespace_id) WHERE enriched_version < content_version;
-CREATE INDEX memory_expiring ON memory (tenant_id, expires_at) WHERE expires_at IS NOT NULL AND archived_at IS NULL;
+CREATE INDEX memory_expiring ON memory (tenant_id, expires_at)
+    WHERE expires_at IS NOT NULL AND state NOT IN ('expired', 'archived');
 
 CREATE TABLE memory_version (
     tenant_id uuid NOT NULL,
@@ -161,11 +162,10 @@ CREATE TABLE posting (
     term text COLLATE "C" NOT NULL,
     memory_id uuid NOT NULL,
     version integer NOT NULL,
-    tf smallint NOT NULL,
-    length integer NOT NULL,
+    impact float4 NOT NULL,
     known_from timestamptz NOT NULL,
     known_to timestamptz NOT NULL DEFAULT 'infinity',
-    PRIMARY KEY (tenant_id, namespace_id, term, memory_id, version) INCLUDE (tf, length, known_from, known_to)
+    PRIMARY KEY (tenant_id, namespace_id, term, memory_id, version) INCLUDE (impact, known_from, known_to)
 );
 
 CREATE TABLE term_stat (
@@ -177,13 +177,20 @@ CREATE TABLE term_stat (
     FOREIGN KEY (tenant_id, namespace_id) REFERENCES namespace (tenant_id, id) ON DELETE CASCADE
 );
 
+CREATE TABLE speaker (
+    tenant_id uuid NOT NULL,
+    namespace_id uuid NOT NULL,
+    name text NOT NULL,
+    PRIMARY KEY (tenant_id, namespace_id, name),
+    FOREIGN KEY (tenant_id, namespace_id) REFERENCES namespace (tenant_id, id) ON DELETE CASCADE
+);
+
 CREATE TABLE corpus_delta (
     tenant_id uuid NOT NULL,
     namespace_id uuid NOT NULL,
     id uuid NOT NULL,
     docs integer NOT NULL,
-    tokens bigint NOT NULL,
-    PRIMARY KEY (tenant_id, namespace_id, id) INCLUDE (docs, tokens),
+    PRIMARY KEY (tenant_id, namespace_id, id) INCLUDE (docs),
     FOREIGN KEY (tenant_id, namespace_id) REFERENCES namespace (tenant_id, id) ON DELETE CASCADE
 );
 
@@ -297,7 +304,7 @@ TENANT_TABLES = {
     "tenant": "id", "api_key": "tenant_id", "namespace": "tenant_id", "memory": "tenant_id",
     "memory_version": "tenant_id", "source": "tenant_id", "embedding": "tenant_id",
     "embedding_shelf_0": "tenant_id", "embedding_shelf_1": "tenant_id", "posting": "tenant_id",
-    "term_stat": "tenant_id", "corpus_delta": "tenant_id", "link": "tenant_id", "retention": "tenant_id",
+    "term_stat": "tenant_id", "speaker": "tenant_id", "corpus_delta": "tenant_id", "link": "tenant_id", "retention": "tenant_id",
     "job": "tenant_id", "trace": "tenant_id", "recall": "tenant_id", "idempotency_key": "tenant_id",
     "tombstone": "tenant_id",
 }  # fmt: skip
@@ -354,7 +361,7 @@ CREATE FUNCTION expired_memories(at timestamptz, at_most integer)
 RETURNS TABLE (tenant_id uuid, memory_id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
     SELECT m.tenant_id, m.id FROM public.memory m
-    WHERE m.expires_at <= at AND m.expires_at IS NOT NULL AND m.archived_at IS NULL AND m.state <> 'expired'
+    WHERE m.expires_at <= at AND m.expires_at IS NOT NULL AND m.state NOT IN ('expired', 'archived')
     LIMIT at_most
 $$;
 

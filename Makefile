@@ -1,0 +1,56 @@
+# The way in. `make` alone lists it.
+PYTHON ?= python3
+BIN := .venv/bin
+# Folders whose doctests are the worked examples of the formulas.
+DOCTESTED := retrieval consolidation memory_service/analysis memory_service/embedded/restarts.py
+TESTED := tests/unit tests/integration tests/migration tests/acceptance
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint types layers migrate bench demo docs doctor clean install dev
+
+help: ## List these targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: install ## Start everything on this machine: database, broker, API, worker, beat; Ctrl-C stops it
+	@exec $(BIN)/memory-service run
+
+test: dev ## Run all tests and the worked examples in the docstrings
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --doctest-modules $(wildcard $(TESTED)) $(wildcard $(DOCTESTED)) $(ARGS)
+
+check: lint types layers test ## Run what CI runs: lint, types, layers, tests
+
+lint: dev ## Check style and formatting
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+
+types: dev ## Check types
+	@$(BIN)/python -m mypy
+
+layers: dev ## Check that imports point down
+	@$(BIN)/lint-imports
+
+migrate: install ## Bring the database of DATABASE_URL up to this version
+	@$(BIN)/memory-service migrate
+
+bench: install ## Measure retrieval against the running service: make bench FILE=data.json
+	@test -n "$(FILE)" || { echo "Name the data: make bench FILE=path/to/data.json"; exit 2; }
+	@$(BIN)/memory-service bench retrieval "$(FILE)" $(ARGS)
+
+demo: install ## Send a conversation of eight months to the running service and ask ten questions
+	@$(BIN)/memory-service demo $(ARGS)
+
+doctor: install ## Say what is wrong with this machine or the running service, and how to repair it
+	@$(BIN)/memory-service doctor
+
+docs: dev ## Check that every command and link in the docs works
+	@$(BIN)/python -m pytest -q $(wildcard tests/unit/docs tests/acceptance/test_docs.py) $(ARGS)
+
+clean: ## Remove the virtual environment and caches; never var/, which holds your data
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	@find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
+
+install:
+	@$(PYTHON) bootstrap.py run
+
+dev:
+	@$(PYTHON) bootstrap.py dev

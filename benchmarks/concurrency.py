@@ -1,0 +1,105 @@
+"""Many clients at once: throughput, latency, and how many queries the encoder takes together.
+
+    python -m benchmarks.concurrency --clients 16
+
+Searches the first namespace that ``benchmarks.search`` loads, and loads it if needed. The clients run on the same
+machine and take their share of its cores, so the throughput is a lower bound.
+"""
+
+import argparse
+import sys
+import threading
+import time
+from itertools import islice
+from typing import Any
+
+from benchmarks.metrics import percentile
+from benchmarks.prometheus import histogram, median_bucket
+from benchmarks.readable import readable_failures
+from benchmarks.subject import Subject, arguments, connection
+from benchmarks.synthetic import questions, texts
+from benchmarks.targets import Target, publish
+
+TOP_K = 10
+BATCH_SIZES = "memory_service_encoder_batch_size"
+QUERIES_PER_CLIENT = 4_000
+"""More than a client can ask in the time, so that no query is asked twice."""
+
+
+def main() -> None:
+    """Measure and publish."""
+    options = _options()
+    space = f"bench/search/s{options.seed}-{options.memories}/n0"
+    with Subject(connection(options)) as subject:
+        if not options.reuse:
+            subject.load(texts(options.memories, seed=options.seed), namespace=space)
+        alone = _run(1, space, options=options, seconds=min(5.0, options.seconds))
+        before = subject.metrics()
+        crowd = _run(options.clients, space, options=options, seconds=options.seconds)
+        after = subject.metrics()
+    counts = histogram(before, after, BATCH_SIZES, kind="query")
+    middle = median_bucket(counts) if counts else None
+    # A bucket's upper bound above one means that the median batch held at least two queries.
+    targets = [Target(f"median encoder batch at {options.clients} clients", middle, 2, at_most=False, unit="queries")]
+    measured = {
+        "one_client": alone,
+        "clients": crowd,
+        "encoder_batch_sizes": {str(bound): count for bound, count in counts.items()},
+    }
+    settings = {key: getattr(options, key) for key in ("memories", "clients", "seconds", "seed")}
+    publish("concurrency", targets=targets, settings={**settings, "top_k": TOP_K}, measured=measured)
+
+
+def _options() -> argparse.Namespace:
+    parser = arguments(__doc__)
+    parser.add_argument("--memories", type=int, default=10_000, help="memories in the namespace")
+    parser.add_argument("--clients", type=int, default=16, help="threads, each with its own connection")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long the clients ask")
+    parser.add_argument("--reuse", action="store_true", help="the memories were stored by an earlier run")
+    return parser.parse_args()
+
+
+def _run(clients: int, space: str, *, options: argparse.Namespace, seconds: float) -> dict[str, Any]:
+    """Let the clients ask for a while; return throughput and latencies."""
+    asked = questions(QUERIES_PER_CLIENT, seed=options.seed * 100 + clients)
+    took: list[list[float]] = [[] for _ in range(clients)]
+    failures: list[Exception] = []
+    go = threading.Barrier(clients + 1)
+    until = time.perf_counter() + seconds + 1
+
+    def ask(number: int) -> None:
+        try:
+            with Subject(connection(options)) as subject:
+                go.wait()
+                for query in islice(asked, number, None, clients):
+                    if time.perf_counter() >= until:
+                        return
+                    took[number].append(subject.search(query, namespace=space, k=TOP_K).milliseconds)
+        except Exception as error:
+            # Kept for the main thread: a client that fell silent must not pass for a slow one.
+            failures.append(error)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    go.wait()
+    began = time.perf_counter()
+    until = began + seconds
+    for thread in threads:
+        thread.join()
+    elapsed = time.perf_counter() - began
+    if failures:
+        raise failures[0]
+    every = [one for part in took for one in part]
+    return {
+        "clients": clients,
+        "searches": len(every),
+        "per_second": len(every) / elapsed,
+        "p50_ms": percentile(every, 0.5),
+        "p95_ms": percentile(every, 0.95),
+        "p99_ms": percentile(every, 0.99),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(readable_failures(main))

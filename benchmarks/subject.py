@@ -1,0 +1,120 @@
+"""The service under measurement: load texts, search, and read its metrics, over HTTP."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from benchmarks.prometheus import Sample, read_metrics
+from memory_service.cli.client import ServiceClient
+from memory_service.cli.connection import Connection, data_dir, find_connection
+from memory_service.cli.console import progress_bar
+from memory_service.cli.failures import CommandFailure
+
+REQUEST_TIMEOUT_S = 900.0
+LOAD_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One search: what the client waited, the service's own parts of it, and what came back."""
+
+    milliseconds: float
+    timings_ms: dict[str, float]
+    external_ids: list[str]
+
+    @property
+    def encode_ms(self) -> float:
+        """The part spent in the encoder, as the service states it."""
+        return self.timings_ms["encode"]
+
+    @property
+    def beside_encoding_ms(self) -> float:
+        """Everything else, HTTP included."""
+        return self.milliseconds - self.encode_ms
+
+
+class Subject:
+    """One client of the service; not shared between threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._client = ServiceClient(connection, timeout_s=REQUEST_TIMEOUT_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def load(self, texts: Sequence[str], *, namespace: str) -> None:
+        """Store the texts; text i gets external_id ``t<i>``, so that loading twice stores nothing twice."""
+        with progress_bar() as bar:
+            task = bar.add_task(f"storing in {namespace}", total=len(texts))
+            for start in range(0, len(texts), LOAD_BATCH):
+                batch = texts[start : start + LOAD_BATCH]
+                self.store(batch, namespace=namespace, first=start)
+                bar.advance(task, len(batch))
+
+    def store(self, texts: Sequence[str], *, namespace: str, first: int) -> float:
+        """Store one batch and return the seconds the client waited.
+
+        Raises:
+            CommandFailure: an item was rejected, which no benchmark means to happen.
+        """
+        items = [
+            {"content": text, "namespace": namespace, "external_id": f"t{number}"}
+            for number, text in enumerate(texts, start=first)
+        ]
+        began = time.perf_counter()
+        answer = self._client.post("/v1/memories/batch", {"items": items})
+        seconds = time.perf_counter() - began
+        rejected = [one for one in answer["results"] if one["status"] == "rejected"]
+        if rejected:
+            raise CommandFailure(f"{len(rejected)} of {len(items)} memories were rejected: {rejected[0]['problem']}")
+        return seconds
+
+    def remember(self, text: str, *, namespace: str) -> float:
+        """Store one memory by itself and return the milliseconds the client waited."""
+        began = time.perf_counter()
+        self._client.post("/v1/memories", {"content": text, "namespace": namespace})
+        return (time.perf_counter() - began) * 1000
+
+    def search(self, query: str, *, namespace: str, k: int, channels: dict[str, float] | None = None) -> Found:
+        """Ask one question."""
+        body: dict[str, Any] = {"query": query, "namespace": namespace, "top_k": k}
+        if channels:
+            body["channels"] = channels
+        began = time.perf_counter()
+        answer = self._client.post("/v1/search", body)
+        return Found(
+            milliseconds=(time.perf_counter() - began) * 1000,
+            timings_ms=answer["timings_ms"],
+            external_ids=[one["memory"]["external_id"] for one in answer["results"]],
+        )
+
+    def metrics(self) -> list[Sample]:
+        """Return the service's metrics as they are now."""
+        return read_metrics(self._client.text("/metrics"))
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the options that every timing benchmark has."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--url", help="address of the service (default: MEMORY_SERVICE_URL, else the local one)")
+    parser.add_argument("--key-file", type=Path, help="file with the API key (default: as for memory-service)")
+    parser.add_argument("--data-dir", type=Path, default=data_dir(), help="data folder of the embedded service")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the generated texts")
+    parser.add_argument("--blocks", type=int, default=20, help="pairs of blocks to measure")
+    return parser
+
+
+def connection(options: argparse.Namespace) -> Connection:
+    """Return where the options, or the environment, say that the service is."""
+    return find_connection(url=options.url, key_file=options.key_file)

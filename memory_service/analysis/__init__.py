@@ -1,0 +1,1 @@
+"""Read text without a model: terms, keywords, names, language. Pure functions of their arguments."""

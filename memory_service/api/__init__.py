@@ -1,0 +1,1 @@
+"""The HTTP contract: routes, and what every request passes through."""

@@ -1,0 +1,179 @@
+"""The ASGI application: `uvicorn --factory memory_service.api.app:create_app`."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+
+import structlog
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from memory_service import __version__
+from memory_service.api import problems
+from memory_service.api.auth import Authenticator
+from memory_service.api.docs import DOCS_ROUTES, document
+from memory_service.api.metrics import Metrics, TimedEncoder
+from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Observe
+from memory_service.api.rate_limit import RateLimiter
+from memory_service.api.routes import (
+    api_keys,
+    context,
+    health,
+    jobs,
+    memories,
+    memory_history,
+    memory_lists,
+    messages,
+    namespaces,
+    scopes,
+    search,
+    tenants,
+)
+from memory_service.api.services import Services, utc_now
+from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
+from memory_service.errors import Misconfigured, Unavailable
+from memory_service.jobs import Nudger
+from memory_service.logging import configure_logging
+from memory_service.settings import Settings, get_settings
+from memory_service.storage.bootstrap import role_urls
+from memory_service.storage.database import Database
+from memory_service.storage.encoders import EncoderRow, default_encoder, register_encoder
+
+log = structlog.get_logger(__name__)
+
+# Order matters where paths overlap: /v1/memories/archive must be tried before /v1/memories/{memory_id}.
+ROUTERS: list[APIRouter] = [
+    search.router,
+    memory_lists.router,
+    memories.router,
+    memory_history.router,
+    messages.router,
+    context.router,
+    scopes.router,
+    namespaces.router,
+    jobs.router,
+    api_keys.router,
+    tenants.router,
+    health.router,
+]
+
+DATABASE_PATIENCE_S = 30  # After a crash of everything the database may still be recovering.
+REQUEST_THREADS = 40
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application; parts that take time to open are opened when it starts."""
+    settings = settings or get_settings()
+    configure_logging(level=settings.log_level, log_format=settings.log_format)
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with ExitStack() as closing:
+            try:
+                app.state.services = await to_thread.run_sync(open_services, settings, metrics, closing)
+            except Misconfigured as error:
+                log.error("refused_to_start", code=error.specific_code, detail=error.detail)
+                raise
+            to_thread.current_default_thread_limiter().total_tokens = REQUEST_THREADS
+            yield
+
+    app = FastAPI(
+        title="Memory service",
+        summary="Long-term memory for agents: durable, isolated, explained.",
+        version=__version__,
+        lifespan=lifespan,
+        # Our routes as they are: included routers are matched twice per request.
+        routes=[*_routes(), *DOCS_ROUTES],
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(Observe, metrics=metrics),
+            Middleware(CheckHost, host=settings.host, allowed_hosts=settings.allowed_hosts.split(",")),
+            Middleware(LimitBody),
+            Middleware(AnswerHead),
+        ],
+    )
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    problems.install(app)
+    return app
+
+
+def _routes() -> list[BaseRoute]:
+    return [route for router in ROUTERS for route in router.routes]
+
+
+def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> Services:
+    """Open everything a request needs; what was opened is closed with ``closing``, in reverse order.
+
+    Raises:
+        Misconfigured: the database or the encoder is not the one this service may work with.
+        Unavailable: the database does not answer.
+    """
+    database = Database(
+        role_urls(settings).service, pool_size=settings.pool_size, application_name="memory-service-api"
+    )
+    closing.callback(database.dispose)
+    _await_database(database)
+    database.check_role()
+    metrics.watch_pool(database.engine.pool)
+    encoder = load_encoder(settings)
+    closing.callback(encoder.close)
+    row = _encoder_row(database, encoder, settings)
+    batching = BatchingEncoder(TimedEncoder(encoder, metrics), observer=metrics.encoder_batch)
+    closing.callback(batching.close)
+    nudger = Nudger(settings.broker_url)
+    nudger.start()
+    closing.callback(nudger.close)
+    authenticator = Authenticator(database, clock=utc_now)
+    authenticator.last_used.start()
+    closing.callback(authenticator.last_used.close)
+    return Services(
+        settings=settings,
+        database=database,
+        encoder=encoder,
+        batching=batching,
+        encoder_id=row.id,
+        shelf=row.shelf,
+        nudger=nudger,
+        authenticator=authenticator,
+        rate_limiter=RateLimiter(settings.rate_limit),
+        metrics=metrics,
+        commit_threads=CapacityLimiter(settings.pool_size * 2),
+    )
+
+
+def _await_database(database: Database) -> None:
+    give_up = time.monotonic() + DATABASE_PATIENCE_S
+    while True:
+        try:
+            with database.untenanted():
+                return
+        except Unavailable:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.25)
+
+
+def _encoder_row(database: Database, encoder: LoadedEncoder, settings: Settings) -> EncoderRow:
+    """Return the database's encoder, after making sure that it is the one we have."""
+    present = encoder.identity
+    with database.untenanted() as connection:
+        stored = default_encoder(connection)
+    if stored is None:
+        stored = register_encoder(
+            role_urls(settings).maintenance,
+            name=present.name,
+            dimension=present.dimension,
+            max_tokens=present.max_tokens,
+            fingerprint=present.fingerprint,
+            probe=present.probe,
+            now=utc_now(),
+        )
+    verify_identity(
+        EncoderIdentity(stored.name, stored.dimension, stored.max_tokens, stored.fingerprint, stored.probe), present
+    )
+    return stored

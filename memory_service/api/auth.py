@@ -1,0 +1,161 @@
+"""Who is asking: API keys, looked up once and remembered for seconds."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from anyio import to_thread
+from starlette.datastructures import Headers
+
+from memory_service.errors import MemoryServiceError, Unauthenticated
+from memory_service.storage.database import Database
+from memory_service.storage.keys import KeyRow, change_key, find_key, hash_secret
+from memory_service.types import Caller
+
+log = structlog.get_logger(__name__)
+
+KNOWN_TTL_S = 10.0  # How long another process's revocation may go unnoticed.
+UNKNOWN_TTL_S = 2.0  # A key made a moment ago must not be refused for long.
+MAX_REMEMBERED = 10_000
+MAX_SECRET = 512
+LAST_USED_EVERY_S = 60.0
+
+MISSING = "Send your API key as `Authorization: Bearer <key>` or `X-API-Key: <key>`."
+# One sentence for unknown, revoked and expired: a guesser learns nothing, the owner knows where to look.
+REFUSED = "The API key is not valid: unknown, revoked or expired."
+
+
+def presented_key(headers: Headers) -> str:
+    """Return the key a request carries.
+
+    Raises:
+        Unauthenticated: there is none.
+    """
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    secret = secret.strip() if scheme.lower() in {"bearer", "token"} else headers.get("x-api-key", "").strip()
+    if not secret:
+        raise Unauthenticated(MISSING)
+    if len(secret) > MAX_SECRET:
+        raise Unauthenticated(REFUSED)
+    return secret
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    row: KeyRow | None
+    caller: Caller | None
+    until: float
+
+
+class Authenticator:
+    """Turns keys into callers; used from the event loop, looks unknown keys up in a thread."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+        """Start with nothing remembered."""
+        self._database = database
+        self._clock = clock
+        self._remembered: dict[bytes, _Remembered] = {}
+        self._generation = 0
+        self.last_used = LastUsed(database, clock=clock)
+
+    async def authenticate(self, headers: Headers) -> Caller:
+        """Return who is asking.
+
+        Raises:
+            Unauthenticated: no key, or one that is unknown, revoked or expired.
+            Unavailable: the key is not remembered and the database does not answer.
+        """
+        secret = presented_key(headers)
+        digest = hash_secret(secret)
+        found = self._remembered.get(digest)
+        if found is None or found.until < time.monotonic():
+            found = await self._look_up(secret, digest)
+        row, caller = found.row, found.caller
+        # Expiry is checked at every use: a remembered key must not outlive it.
+        if (
+            row is None
+            or caller is None
+            or row.revoked_at is not None
+            or (row.expires_at is not None and row.expires_at <= self._clock())
+        ):
+            raise Unauthenticated(REFUSED)
+        self.last_used.note(row)
+        return caller
+
+    async def _look_up(self, secret: str, digest: bytes) -> _Remembered:
+        generation = self._generation
+        row = await to_thread.run_sync(self._find, secret)
+        caller = Caller(row.tenant_id, row.key_id, row.scopes) if row else None
+        ttl = KNOWN_TTL_S if row else UNKNOWN_TTL_S
+        found = _Remembered(row, caller, time.monotonic() + ttl)
+        # What was read before a revocation must not be remembered after it.
+        if generation == self._generation:
+            if len(self._remembered) >= MAX_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[digest] = found
+        return found
+
+    def _find(self, secret: str) -> KeyRow | None:
+        with self._database.untenanted() as connection:
+            return find_key(connection, secret)
+
+    def forget(self) -> None:
+        """Look every key up again; called from any thread once a revocation is committed."""
+        self._generation += 1
+        self._remembered.clear()
+
+
+class LastUsed:
+    """Writes down when keys were used: at most once a minute per key, in a thread of its own."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+        """Prepare; ``start`` starts the thread."""
+        self._database = database
+        self._clock = clock
+        self._written: dict[UUID, float] = {}
+        self._due: dict[UUID, tuple[UUID, datetime]] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="last-used", daemon=True)
+
+    def note(self, key: KeyRow) -> None:
+        """Remember that a key was used; costs a dictionary look-up."""
+        now = time.monotonic()
+        if now - self._written.get(key.key_id, -LAST_USED_EVERY_S) < LAST_USED_EVERY_S:
+            return
+        with self._lock:
+            if len(self._written) >= MAX_REMEMBERED:
+                self._written.clear()
+            self._written[key.key_id] = now
+            self._due[key.key_id] = (key.tenant_id, self._clock())
+
+    def start(self) -> None:
+        """Start writing."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what is left and end the thread."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stop.wait(1.0):
+            self.flush()
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what is due; a database that is down costs only the time stamps."""
+        with self._lock:
+            due, self._due = self._due, {}
+        for key_id, (tenant_id, at) in due.items():
+            try:
+                with self._database.transaction(tenant_id) as session:
+                    change_key(session, tenant_id, key_id, last_used_at=at)
+            except MemoryServiceError as error:
+                log.warning("last_used_not_written", reason=error.detail)
+                return

@@ -1,0 +1,78 @@
+"""What routes ask for: the caller, and a transaction that is committed before the answer is sent."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Annotated, Any
+
+from anyio import CancelScope, to_thread
+from fastapi import Depends, Request
+from sqlalchemy.orm import Session
+
+from memory_service.api.services import Services
+from memory_service.errors import Forbidden
+from memory_service.storage.database import run_after_commit, translate_errors
+from memory_service.types import Caller, KeyScope
+
+
+async def get_services(request: Request) -> Services:
+    """Return the parts of the running service."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(get_services)]
+
+
+async def get_caller(request: Request, services: ServicesDep) -> Caller:
+    """Return who is asking, within the rate of the key."""
+    caller = await services.authenticator.authenticate(request.headers)
+    request.state.tenant_id = caller.tenant_id
+    services.rate_limiter.hit(caller.key_id)
+    return caller
+
+
+AnyCaller = Annotated[Caller, Depends(get_caller)]
+
+
+def require(scope: KeyScope) -> Any:
+    """Return a dependency: the caller, whose key must carry ``scope``.
+
+    Use it as ``caller: Annotated[Caller, require(KeyScope.READ)]``.
+    """
+    return Depends(_CHECKS[scope])
+
+
+def _check(scope: KeyScope) -> Callable[[Caller], Coroutine[Any, Any, Caller]]:
+    async def allowed(caller: AnyCaller) -> Caller:
+        if not caller.may(scope):
+            raise Forbidden(f"This key lacks the scope {scope.value}; make one that has it with POST /v1/api-keys.")
+        return caller
+
+    return allowed
+
+
+# One function per scope, so that FastAPI asks each at most once per request.
+_CHECKS = {scope: _check(scope) for scope in KeyScope}
+
+
+async def get_session(services: ServicesDep, caller: AnyCaller) -> AsyncIterator[Session]:
+    """Hand out the caller's session; commit when the route returns, roll back when it raises.
+
+    The session takes a connection at its first statement. Declared with ``scope="function"``, this ends before the
+    answer is sent: a failed commit is an error answer, never a 200.
+    """
+    session = services.database.session(caller.tenant_id)
+    try:
+        with translate_errors():
+            yield session
+            if session.in_transaction():
+                # An extra thread hop is saved for requests that never touched the database.
+                await to_thread.run_sync(session.commit, limiter=services.commit_threads)
+    finally:
+        if session.in_transaction():
+            # Also when the request is cancelled: a connection must go back to the pool.
+            with CancelScope(shield=True):
+                await to_thread.run_sync(session.close, limiter=services.commit_threads)
+    run_after_commit(session)
+
+
+SessionDep = Annotated[Session, Depends(get_session, scope="function")]

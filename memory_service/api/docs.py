@@ -1,0 +1,152 @@
+"""The contract as OpenAPI 3.1, and a page to read it on that loads nothing from other hosts."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from memory_service.api.problems import MEDIA_TYPE
+
+ASSETS = "/docs/assets"
+TAGS = [
+    {"name": "memories", "description": "Records, their versions and where they come from."},
+    {"name": "search", "description": "Recall, context for a prompt, and why."},
+    {"name": "scopes", "description": "Users, agents and sessions that memories belong to."},
+    {"name": "namespaces", "description": "Paths inside a tenant; memories of one are searched together."},
+    {"name": "jobs", "description": "What the background owes."},
+    {"name": "api-keys", "description": "Who may do what."},
+    {"name": "tenants", "description": "For operators: who owns data."},
+    {"name": "health", "description": "For probes and Prometheus; no key needed."},
+]
+
+# Swagger UI sets style attributes, hence 'unsafe-inline' for styles; scripts are files of ours only.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+PAGE = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Memory service: HTTP contract</title>
+<link rel="stylesheet" href="{ASSETS}/swagger-ui.css">
+<link rel="icon" href="{ASSETS}/favicon-32x32.png">
+</head>
+<body>
+<div id="contract"></div>
+<script src="{ASSETS}/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+
+# `validatorUrl: null` keeps Swagger UI from asking its makers' server to validate the document.
+START = """SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#contract",
+  deepLinking: true,
+  persistAuthorization: false,
+  validatorUrl: null,
+});
+"""
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457 problem; `code` is stable, `detail` is for people.",
+    "required": ["type", "title", "status", "detail", "instance", "code", "request_id", "retryable"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "code": {"type": "string"},
+        "request_id": {"type": ["string", "null"]},
+        "retryable": {"type": "boolean"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "RFC 6901 into the body, or `?name` of a parameter"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The API key as a bearer token."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document, with the problem answers and the key on every operation."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    contract = get_openapi(
+        title=app.title,
+        version=app.version,
+        openapi_version="3.1.0",
+        summary=app.summary,
+        routes=app.routes,
+        tags=TAGS,
+    )
+    components = contract.setdefault("components", {})
+    components["securitySchemes"] = SECURITY_SCHEMES
+    components["responses"] = {
+        "Problem": {
+            "description": "What was wrong, as a problem document.",
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+    }
+    schemas = components.setdefault("schemas", {})
+    schemas["Problem"] = PROBLEM_SCHEMA
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for path in contract["paths"].values():
+        for operation in path.values():
+            _complete(operation)
+    app.openapi_schema = contract
+    return contract
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    # FastAPI documents its own 422, which we do not send.
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+    for status in ("4XX", "5XX"):
+        responses.setdefault(status, {"$ref": "#/components/responses/Problem"})
+    is_open = "health" in operation.get("tags", ())
+    operation.setdefault("security", [] if is_open else [{"bearer": []}, {"apiKey": []}])
+
+
+async def _page(_request: Request) -> Response:
+    return HTMLResponse(
+        PAGE,
+        headers={
+            "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        },
+    )
+
+
+async def _start(_request: Request) -> Response:
+    return Response(START, media_type="text/javascript")
+
+
+DOCS_ROUTES = [
+    Route("/docs", _page, methods=["GET"]),
+    Route("/docs/start.js", _start, methods=["GET"]),
+    Mount(ASSETS, StaticFiles(packages=[("fastapi_swagger", "resources")])),
+]

@@ -1,0 +1,89 @@
+"""The kinds of values a request may carry, with their limits (API.md, Conventions)."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+from memory_service.errors import TooLarge
+from memory_service.filters import parse_filter
+
+MAX_CONTENT_BYTES = 64 * 1024
+MAX_METADATA_BYTES = 16 * 1024
+MAX_VALUE_BYTES = 64 * 1024
+MAX_BATCH_ITEMS = 1_000
+MAX_BATCH_BYTES = 2 * 1024 * 1024
+MAX_METADATA_DEPTH = 16
+OLDEST = datetime(1, 1, 2, tzinfo=UTC)
+NEWEST = datetime(9999, 12, 30, tzinfo=UTC)
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is blank")
+    return value
+
+
+def _fits_content(value: str) -> str:
+    if len(value) * 4 > MAX_CONTENT_BYTES and len(value.encode()) > MAX_CONTENT_BYTES:
+        # Not a ValueError: it passes through the validator and answers 413.
+        raise TooLarge(
+            "The content is longer than 64 KiB. A longer text is a document: store it in parts, one memory each, with a "
+            "common session_id.",
+            code="content_too_large",
+        )
+    return value
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            child
+            for node in level
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+    return depth
+
+
+def _json_within(limit: int, name: str) -> AfterValidator:
+    def check(value: Any) -> Any:
+        if value is None:
+            return value
+        if _depth(value) > MAX_METADATA_DEPTH:
+            raise ValueError(f"is nested deeper than {MAX_METADATA_DEPTH} levels")
+        if len(json.dumps(value, ensure_ascii=False).encode()) > limit:
+            raise TooLarge(
+                f"{name} is larger than {limit // 1024} KiB; keep large values elsewhere and store a reference.",
+                code=f"{name}_too_large",
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+def _in_calendar(value: datetime) -> datetime:
+    if not OLDEST <= value <= NEWEST:
+        raise ValueError("lies outside the years 1 to 9999")
+    return value
+
+
+Content = Annotated[str, AfterValidator(_not_blank), AfterValidator(_fits_content)]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+LongText = Annotated[str, StringConstraints(max_length=4096)]
+Words = Annotated[list[ShortText], Field(max_length=64)]
+Metadata = Annotated[dict[str, Any], _json_within(MAX_METADATA_BYTES, "metadata")]
+Value = Annotated[Any, _json_within(MAX_VALUE_BYTES, "value")]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Time = Annotated[AwareDatetime, AfterValidator(_in_calendar)]
+
+
+def _filter(value: Any) -> Any:
+    parse_filter(value)
+    return value
+
+
+RawFilter = Annotated[dict[str, Any], AfterValidator(_filter)]

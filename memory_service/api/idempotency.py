@@ -1,0 +1,98 @@
+"""Idempotency-Key: the same request twice changes things once and gets the same answer."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from fastapi import Request, Response
+from sqlalchemy.orm import Session
+
+from memory_service.api.services import Services
+from memory_service.errors import FieldError, IdempotencyKeyReused, InvalidRequest, StillRunning
+from memory_service.storage.idempotency import StoredAnswer, find_answer, keep_answer, try_lock
+from memory_service.types import Caller
+
+HEADER = "Idempotency-Key"
+KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
+KEPT_HEADERS = ("content-type", "location", "etag")
+
+
+def idempotent(
+    request: Request,
+    caller: Caller,
+    session: Session,
+    produce: Callable[[], Response],
+    *,
+    keep: Callable[[bytes], bytes] = bytes,
+) -> Response:
+    """Return the answer of ``produce``, or the one it gave before to the same key.
+
+    Everything happens in the caller's transaction: the answer is stored if and only if the change is.
+
+    Args:
+        request: its body must have been read by ``StrictRoute``.
+        caller: a key of this header belongs to one API key.
+        session: the session ``produce`` works in.
+        produce: makes the change and the answer.
+        keep: what is stored of the answer's body; for answers that hold secrets.
+
+    Raises:
+        StillRunning: another request with this key has not finished.
+        IdempotencyKeyReused: the key came with another request before.
+        InvalidRequest: the key is not 1-255 visible ASCII characters.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return produce()
+    if not KEY.match(key):
+        detail = f"{HEADER} is 1 to 255 visible ASCII characters, a UUID for example."
+        raise InvalidRequest(detail, errors=(FieldError(HEADER, detail),), code="invalid_idempotency_key")
+    services: Services = request.app.state.services
+    now = services.clock()
+    digest = _request_hash(request)
+    if not try_lock(session, caller, key):
+        raise StillRunning(f"A request with this {HEADER} is still running; ask again in a moment.", retry_after_s=1)
+    stored = find_answer(session, caller, key, now=now)
+    if stored is not None:
+        return _replay(stored, digest)
+    response = produce()
+    if 200 <= response.status_code < 300:
+        _store(
+            session, caller, key, response, digest=digest, keep=keep, now=now, hours=services.settings.idempotency_ttl_h
+        )
+    return response
+
+
+def _request_hash(request: Request) -> bytes:
+    digest = hashlib.sha256()
+    for part in (request.method.encode(), request.url.path.encode(), request.scope["query_string"]):
+        digest.update(part + b"\n")
+    digest.update(request.state.raw_body)
+    return digest.digest()
+
+
+def _replay(stored: StoredAnswer, digest: bytes) -> Response:
+    if stored.request_hash != digest:
+        raise IdempotencyKeyReused(f"This {HEADER} was used for another request; take a new one for a new request.")
+    return Response(stored.body, status_code=stored.status, headers={**stored.headers, "Idempotent-Replayed": "true"})
+
+
+def _store(
+    session: Session,
+    caller: Caller,
+    key: str,
+    response: Response,
+    *,
+    digest: bytes,
+    keep: Callable[[bytes], bytes],
+    now: datetime,
+    hours: int,
+) -> None:
+    answer = StoredAnswer(
+        request_hash=digest,
+        status=response.status_code,
+        headers={name: response.headers[name] for name in KEPT_HEADERS if name in response.headers},
+        body=keep(bytes(response.body)),
+    )
+    keep_answer(session, caller, key, answer, now=now, expires_at=now + timedelta(hours=hours))

@@ -1,0 +1,104 @@
+"""What the operator's Prometheus reads: no tenant, no content, nothing but numbers."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
+from prometheus_client.registry import Collector
+from sqlalchemy.pool import Pool, QueuePool
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from memory_service.encoder import Encoder
+
+REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_1_0_0
+
+
+class Metrics:
+    """The numbers of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.registry = CollectorRegistry()
+        self._requests = Histogram(
+            "memory_service_request_seconds",
+            "Time from the first byte of a request to the last byte of its answer.",
+            ("method", "route", "status"),
+            buckets=REQUEST_BUCKETS,
+            registry=self.registry,
+        )
+        self._batches = Histogram(
+            "memory_service_encoder_batch_size",
+            "Texts that the encoder took in one batch.",
+            ("kind",),
+            buckets=BATCH_BUCKETS,
+            registry=self.registry,
+        )
+        self._encoder_seconds = Counter(
+            "memory_service_encoder_seconds", "Time the encoder has worked.", registry=self.registry
+        )
+        # labels() builds and hashes a tuple of strings under a lock; there are few combinations, so they are kept.
+        self._observers: dict[tuple[str, str, int], Callable[[float], None]] = {}
+
+    def request(self, *, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request; ``route`` is a template, so that ids make no series of their own."""
+        key = (method, route, status)
+        observe = self._observers.get(key)
+        if observe is None:
+            observe = self._observers[key] = self._requests.labels(method, route, str(status)).observe
+        observe(seconds)
+
+    def encoder_batch(self, kind: str, size: int) -> None:
+        """Count one batch of the encoder."""
+        self._batches.labels(kind).observe(size)
+
+    def encoder_time(self, seconds: float) -> None:
+        """Add time the encoder has worked."""
+        self._encoder_seconds.inc(seconds)
+
+    def watch_pool(self, pool: Pool) -> None:
+        """Report the connections of a pool."""
+        self.registry.register(_PoolCollector(pool))
+
+    def render(self) -> bytes:
+        """Return everything in the text format of Prometheus."""
+        return generate_latest(self.registry)
+
+
+class _PoolCollector(Collector):
+    """Reads a pool when it is asked, so that a request costs nothing."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        gauge = GaugeMetricFamily("memory_service_database_connections", "Connections of the pool.", labels=("state",))
+        if isinstance(self._pool, QueuePool):
+            gauge.add_metric(("in_use",), self._pool.checkedout())
+            gauge.add_metric(("idle",), self._pool.checkedin())
+        yield gauge
+
+
+class TimedEncoder:
+    """An encoder that says how long it worked."""
+
+    def __init__(self, inner: "Encoder", metrics: Metrics) -> None:
+        """Wrap ``inner``."""
+        self._inner = inner
+        self._metrics = metrics
+
+    def encode(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """Encode with ``inner``."""
+        started = time.perf_counter()
+        try:
+            return self._inner.encode(texts)
+        finally:
+            self._metrics.encoder_time(time.perf_counter() - started)

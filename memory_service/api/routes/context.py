@@ -1,0 +1,64 @@
+"""Context: memories packed for a prompt, within a budget, cited verbatim."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+
+from memory_service.api.answers import answer
+from memory_service.api.dependencies import ServicesDep, require
+from memory_service.api.search_models import ContextIn, ContextOut
+from memory_service.api.searching import search
+from memory_service.api.services import Services
+from memory_service.api.strict_json import StrictRoute
+from memory_service.types import Caller, KeyScope
+from retrieval.context import Context, build_context
+from retrieval.packing import Order
+
+router = APIRouter(tags=["search"], route_class=StrictRoute)
+
+Reader = Annotated[Caller, require(KeyScope.READ)]
+
+CHARACTERS_PER_TOKEN = 4
+
+
+def count_tokens(services: Services, texts: Sequence[str]) -> list[int]:
+    """Count tokens so that no common tokenizer counts many more: word pieces, or four characters each if that is more."""
+    pieces = services.encoder.tokenization.counts(texts)
+    return [max(n, -(-len(text) // CHARACTERS_PER_TOKEN)) for n, text in zip(pieces, texts, strict=True)]
+
+
+@router.post("/v1/context", response_model=ContextOut)
+def make_context(body: ContextIn, caller: Reader, services: ServicesDep) -> Response:
+    """Pack the best memories into a prompt that never exceeds its budget; each line cites a verbatim span."""
+    recalled, found = search(services, caller, body)
+    context = build_context(
+        recalled.results,
+        budget=body.token_budget,
+        order=Order(body.order),
+        count=lambda texts: count_tokens(services, texts),
+    )
+    return answer(context_json(context, body.format, search_id=found["search_id"]))
+
+
+def context_json(context: Context, form: str, *, search_id: str) -> dict[str, Any]:
+    """Return a context in the form asked for."""
+    document: dict[str, Any] = {
+        "citations": [
+            {"marker": line.marker, "memory_id": str(line.memory_id), "span": list(line.span)} for line in context.lines
+        ],
+        "tokens": context.tokens,
+        "search_id": search_id,
+        "prefix_hash": context.prefix_hash,
+    }
+    match form:
+        case "messages":
+            document["messages"] = [{"role": "system", "content": context.text}] if context.lines else []
+        case "json":
+            document["items"] = [
+                {"marker": line.marker, "memory_id": str(line.memory_id), "heading": line.heading, "text": line.text}
+                for line in context.lines
+            ]
+        case _:
+            document["text"] = context.text
+    return document

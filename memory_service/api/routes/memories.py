@@ -1,0 +1,258 @@
+"""Memories one at a time: remember, read, correct, supersede, archive, restore, pin, erase."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import AwareDatetime
+
+from memory_service.api.answers import answer, memory_answer, version_wanted
+from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.idempotency import idempotent
+from memory_service.api.memory_models import Memory, MemoryIn, MemoryPatch
+from memory_service.api.services import Services
+from memory_service.api.strict_json import StrictRoute
+from memory_service.api.waiting import wait_until_enriched
+from memory_service.api.writing import encoding_of, nudge_enrichment
+from memory_service.errors import Conflict, Forbidden
+from memory_service.jobs import RUN_JOB, enqueue_after_commit
+from memory_service.lifecycle import archive as archiving
+from memory_service.lifecycle.correct import correct, load_for_change, missing
+from memory_service.lifecycle.draft import prepare
+from memory_service.lifecycle.records import memory_json
+from memory_service.lifecycle.remember import remember
+from memory_service.lifecycle.supersede import supersede
+from memory_service.storage import jobs, memories
+from memory_service.types import Caller, KeyScope
+
+router = APIRouter(prefix="/v1/memories", tags=["memories"], route_class=StrictRoute)
+
+Reader = Annotated[Caller, require(KeyScope.READ)]
+Writer = Annotated[Caller, require(KeyScope.WRITE)]
+IfMatch = Annotated[str | None, Header(alias="If-Match")]
+
+
+def read_memory(session: SessionDep, caller: Caller, memory_id: UUID, *, now: datetime) -> dict[str, Any]:
+    """Return one memory as JSON.
+
+    Raises:
+        NotFound, Gone: it is not in this tenant, or erased.
+    """
+    row = memories.get_record(session, caller.tenant_id, memory_id)
+    if row is None:
+        raise missing(session, caller.tenant_id, memory_id)
+    return memory_json(row, now=now)
+
+
+@router.post("", status_code=201, response_model=Memory, responses={200: {"model": Memory}})
+def create_memory(body: MemoryIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep) -> Response:
+    """Remember one text; it is durable and findable when this answers."""
+    now = services.clock()
+    encoding = encoding_of(services)
+    prepared = prepare([body.draft()], encoding=encoding, now=now)
+
+    def produce() -> Response:
+        (outcome,) = remember(session, caller.tenant_id, prepared, encoding=encoding, now=now)
+        if outcome.problem is not None:
+            raise Conflict(outcome.problem, code=outcome.problem_code)
+        record = read_memory(session, caller, outcome.memory_id, now=now)
+        if outcome.status == "skipped":
+            return memory_answer(record)
+        nudge_enrichment(session, services, caller)
+        location = {"Location": f"/v1/memories/{outcome.memory_id}"}
+        return memory_answer(record, status=201, headers=location)
+
+    response = idempotent(request, caller, session, produce)
+    if body.wait == "consolidated" and response.status_code == 201:
+        memory_id = UUID(response.headers["location"].rsplit("/", 1)[1])
+        wait_until_enriched(services, session, caller, [memory_id], timeout_s=body.timeout_s)
+        return memory_answer(
+            read_memory(session, caller, memory_id, now=services.clock()),
+            status=201,
+            headers={"Location": response.headers["location"]},
+        )
+    return response
+
+
+@router.get("/{memory_id}", response_model=Memory)
+def get_memory(
+    memory_id: UUID,
+    caller: Reader,
+    services: ServicesDep,
+    session: SessionDep,
+    as_of: Annotated[AwareDatetime | None, Query(description="Read the memory as it was known at this time.")] = None,
+) -> Response:
+    """Read one memory, now or as it was known at a time."""
+    now = services.clock()
+    if as_of is None:
+        return memory_answer(read_memory(session, caller, memory_id, now=now))
+    row = memories.get_records_as_known(session, caller.tenant_id, [memory_id], known=as_of).get(memory_id)
+    if row is None:
+        raise missing(session, caller.tenant_id, memory_id)
+    return memory_answer(memory_json(row, now=as_of))
+
+
+@router.patch("/{memory_id}", response_model=Memory)
+def correct_memory(
+    memory_id: UUID,
+    body: MemoryPatch,
+    request: Request,
+    caller: Writer,
+    services: ServicesDep,
+    session: SessionDep,
+    if_match: IfMatch = None,
+) -> Response:
+    """Change fields of a memory as a new version of it."""
+    now = services.clock()
+    encoding = encoding_of(services)
+    changes = body.changes()
+    chunks = encoding.chunks([changes["content"]])[0] if "content" in changes else None
+    wanted = version_wanted(if_match)
+
+    def produce() -> Response:
+        correct(
+            session,
+            caller.tenant_id,
+            memory_id,
+            changes,
+            chunks=chunks,
+            encoder_id=encoding.encoder_id,
+            shelf=encoding.shelf,
+            if_match=wanted,
+            now=now,
+        )
+        nudge_enrichment(session, services, caller)
+        return memory_answer(read_memory(session, caller, memory_id, now=now))
+
+    return idempotent(request, caller, session, produce)
+
+
+@router.delete("/{memory_id}", status_code=204, response_class=Response, responses={202: {"description": "Erasing"}})
+def delete_memory(
+    memory_id: UUID,
+    caller: Writer,
+    services: ServicesDep,
+    session: SessionDep,
+    if_match: IfMatch = None,
+    erase: Annotated[bool, Query(description="Remove it for good; needs the scope memories:erase.")] = False,
+) -> Response:
+    """Archive a memory (restorable), or erase it for good."""
+    now = services.clock()
+    if erase and not caller.may(KeyScope.ERASE):
+        raise Forbidden(f"This key lacks the scope {KeyScope.ERASE.value}.")
+    row = load_for_change(session, caller.tenant_id, memory_id, if_match=version_wanted(if_match))
+    archiving.archive(session, caller.tenant_id, [memory_id], now=now)
+    if not erase:
+        return Response(status_code=204)
+    job_id = jobs.create_job(
+        session,
+        caller.tenant_id,
+        kind="erase",
+        namespace_id=row["namespace_id"],
+        payload={"memory_ids": [str(memory_id)]},
+        total=1,
+        now=now,
+        ttl=timedelta(days=services.settings.job_ttl_days),
+    )
+    enqueue_after_commit(session, services.nudger, RUN_JOB, str(caller.tenant_id), str(job_id))
+    return answer({"job_id": str(job_id)}, status=202, headers={"Location": f"/v1/jobs/{job_id}"})
+
+
+@router.post("/{memory_id}/supersede", status_code=201, response_model=Memory)
+def supersede_memory(
+    memory_id: UUID,
+    body: MemoryIn,
+    request: Request,
+    caller: Writer,
+    services: ServicesDep,
+    session: SessionDep,
+    if_match: IfMatch = None,
+) -> Response:
+    """Put a new memory in the place of an old one, whose validity ends where the new one's begins."""
+    now = services.clock()
+    encoding = encoding_of(services)
+    (prepared,) = prepare([body.draft()], encoding=encoding, now=now)
+    wanted = version_wanted(if_match)
+    given = body.model_fields_set
+
+    def produce() -> Response:
+        old = load_for_change(session, caller.tenant_id, memory_id, if_match=wanted)
+        new_id = supersede(session, caller.tenant_id, old, prepared, given=given, encoding=encoding, now=now)
+        nudge_enrichment(session, services, caller)
+        record = read_memory(session, caller, new_id, now=now)
+        return memory_answer(record, status=201, headers={"Location": f"/v1/memories/{new_id}"})
+
+    return idempotent(request, caller, session, produce)
+
+
+def _change_state(
+    name: str, memory_id: UUID, request: Request, caller: Caller, services: Services, session: SessionDep, if_match: str | None
+) -> Response:
+    now = services.clock()
+    wanted = version_wanted(if_match)
+
+    def produce() -> Response:
+        load_for_change(session, caller.tenant_id, memory_id, if_match=wanted)
+        match name:
+            case "archive":
+                archiving.archive(session, caller.tenant_id, [memory_id], now=now)
+            case "restore":
+                archiving.restore(session, caller.tenant_id, [memory_id], now=now)
+            case _:
+                archiving.pin(session, caller.tenant_id, [memory_id], pinned=name == "pin", now=now)
+        return memory_answer(read_memory(session, caller, memory_id, now=now))
+
+    return idempotent(request, caller, session, produce)
+
+
+@router.post("/{memory_id}/archive", response_model=Memory)
+def archive_memory(
+    memory_id: UUID,
+    request: Request,
+    caller: Writer,
+    services: ServicesDep,
+    session: SessionDep,
+    if_match: IfMatch = None,
+) -> Response:
+    """Archive a memory: out of every default search, restorable."""
+    return _change_state("archive", memory_id, request, caller, services, session, if_match)
+
+
+@router.post("/{memory_id}/restore", response_model=Memory)
+def restore_memory(
+    memory_id: UUID,
+    request: Request,
+    caller: Writer,
+    services: ServicesDep,
+    session: SessionDep,
+    if_match: IfMatch = None,
+) -> Response:
+    """Restore an archived or expired memory."""
+    return _change_state("restore", memory_id, request, caller, services, session, if_match)
+
+
+@router.post("/{memory_id}/pin", response_model=Memory)
+def pin_memory(
+    memory_id: UUID,
+    request: Request,
+    caller: Writer,
+    services: ServicesDep,
+    session: SessionDep,
+    if_match: IfMatch = None,
+) -> Response:
+    """Pin a memory: it does not fade."""
+    return _change_state("pin", memory_id, request, caller, services, session, if_match)
+
+
+@router.post("/{memory_id}/unpin", response_model=Memory)
+def unpin_memory(
+    memory_id: UUID,
+    request: Request,
+    caller: Writer,
+    services: ServicesDep,
+    session: SessionDep,
+    if_match: IfMatch = None,
+) -> Response:
+    """Let a pinned memory fade again."""
+    return _change_state("unpin", memory_id, request, caller, services, session, if_match)

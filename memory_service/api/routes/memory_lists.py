@@ -1,0 +1,275 @@
+"""Memories many at a time: lists, queries, batches, set-based archive and restore."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from memory_service.api.answers import answer
+from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.fields import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
+from memory_service.api.idempotency import idempotent
+from memory_service.api.memory_models import BatchIn, BatchOut, Changed, MemoryIn, MemoryList, QueryIn, SelectionIn
+from memory_service.api.pages import DEFAULT_LIMIT, decode_cursor, page
+from memory_service.api.problems import field_errors
+from memory_service.api.strict_json import StrictRoute, check_value, checks_own_values
+from memory_service.api.writing import encoding_of, nudge_enrichment
+from memory_service.errors import FieldError, InvalidRequest, MemoryServiceError, NamespaceNotFound, TooLarge
+from memory_service.filters import parse_filter
+from memory_service.lifecycle import archive as archiving
+from memory_service.lifecycle.draft import Outcome, prepare
+from memory_service.lifecycle.records import memory_json
+from memory_service.lifecycle.remember import remember
+from memory_service.storage import memories
+from memory_service.storage.filter_sql import compile_filter
+from memory_service.storage.namespaces import check_path, find_namespaces
+from memory_service.storage.sql import Sql, all_of
+from memory_service.types import Caller, KeyScope
+
+router = APIRouter(prefix="/v1/memories", tags=["memories"], route_class=StrictRoute)
+
+Reader = Annotated[Caller, require(KeyScope.READ)]
+Writer = Annotated[Caller, require(KeyScope.WRITE)]
+
+MAX_LIST_LIMIT = 1_000
+SET_SIZE = 10_000  # memories one archive or restore call changes at most
+
+
+def in_namespace(session: Session, tenant_id: UUID, path: str | None) -> Sql:
+    """Return the condition that rows `m` lie in a namespace; no namespace means all of them.
+
+    Raises:
+        NamespaceNotFound: it does not exist (the default namespace always does, if only in name).
+    """
+    if path is None:
+        return Sql("true")
+    found = find_namespaces(session, tenant_id, [check_path(path, pointer="?namespace")])
+    if path in found:
+        return Sql("m.namespace_id = :in_namespace", {"in_namespace": found[path].id})
+    if path == "default":
+        return Sql("false")
+    raise NamespaceNotFound(f"There is no namespace {path!r}; the first write to it creates it.")
+
+
+def list_page(
+    session: Session,
+    caller: Caller,
+    *,
+    raw_filter: dict[str, Any],
+    namespace: str | None,
+    limit: int,
+    cursor: str | None,
+    now: datetime,
+    ascending: bool = False,
+) -> dict[str, Any]:
+    """Return one page of the memories that a filter selects, newest first unless `ascending`."""
+    query = {"list": "memories", "filter": raw_filter, "namespace": namespace, "ascending": ascending}
+    position = decode_cursor(cursor, tenant_id=caller.tenant_id, query=query)
+    compiled = compile_filter(parse_filter(raw_filter), at=now)
+    where = all_of(in_namespace(session, caller.tenant_id, namespace), Sql(compiled.text, compiled.params))
+    rows = memories.list_records(
+        session,
+        caller.tenant_id,
+        where=where,
+        before=UUID(position[0]) if position else None,
+        limit=limit + 1,
+        ascending=ascending,
+    )
+    return page(
+        rows,
+        limit=limit,
+        position=lambda row: [str(row["id"])],
+        render=lambda row: memory_json(row, now=now),
+        tenant_id=caller.tenant_id,
+        query=query,
+    )
+
+
+@router.get("", response_model=MemoryList)
+def list_memories(
+    caller: Reader,
+    services: ServicesDep,
+    session: SessionDep,
+    namespace: str | None = None,
+    user_id: str | None = None,
+    agent_id: str | None = None,
+    session_id: str | None = None,
+    run_id: str | None = None,
+    external_id: str | None = None,
+    memory_type: str | None = None,
+    payload_type: str | None = None,
+    state: str | None = None,
+    tags: Annotated[list[str] | None, Query(description="Has any of these tags.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIST_LIMIT)] = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Response:
+    """List memories, newest first."""
+    given = {
+        "user_id": user_id,
+        "agent_id": agent_id,
+        "session_id": session_id or run_id,
+        "external_id": external_id,
+        "memory_type": memory_type,
+        "payload_type": payload_type,
+        "state": state,
+    }
+    terms: list[dict[str, Any]] = [{name: value} for name, value in given.items() if value is not None]
+    if tags:
+        terms.append({"tags": {"in": tags}})
+    raw: dict[str, Any] = {"AND": terms} if terms else {}
+    now = services.clock()
+    return answer(
+        list_page(session, caller, raw_filter=raw, namespace=namespace, limit=limit, cursor=cursor, now=now)
+    )
+
+
+@router.post("/query", response_model=MemoryList)
+def query_memories(body: QueryIn, caller: Reader, services: ServicesDep, session: SessionDep) -> Response:
+    """List the memories that a filter selects, newest first."""
+    return answer(
+        list_page(
+            session,
+            caller,
+            raw_filter=body.filter,
+            namespace=body.namespace,
+            limit=body.limit,
+            cursor=body.cursor,
+            now=services.clock(),
+        )
+    )
+
+
+def _problem(error: MemoryServiceError) -> dict[str, Any]:
+    return {
+        "type": f"urn:memory-service:problem:{error.specific_code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.specific_code,
+        "retryable": error.retryable,
+        "errors": [{"pointer": e.pointer, "detail": e.detail} for e in error.errors],
+    }
+
+
+def read_items(raw: Sequence[Any]) -> tuple[dict[int, MemoryIn], dict[int, dict[str, Any]]]:
+    """Validate items one by one; return the good ones and the problems of the others, by index."""
+    good: dict[int, MemoryIn] = {}
+    bad: dict[int, dict[str, Any]] = {}
+    for index, item in enumerate(raw):
+        try:
+            fault = check_value(item, f"/items/{index}")
+            if fault is not None:
+                raise InvalidRequest(fault.detail, errors=(fault,))
+            good[index] = MemoryIn.model_validate(item)
+        except ValidationError as error:
+            found = tuple(
+                FieldError(f"/items/{index}{e.pointer}", e.detail)
+                for e in field_errors([{**e, "loc": ("body", *e["loc"])} for e in error.errors()], item)
+            )
+            bad[index] = _problem(InvalidRequest(found[0].detail, errors=found))
+        except MemoryServiceError as error:
+            bad[index] = _problem(error)
+    return good, bad
+
+
+@router.post("/batch", response_model=BatchOut)
+@checks_own_values
+def create_batch(body: BatchIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep) -> Response:
+    """Remember up to 1,000 texts; a bad one never fails its neighbours."""
+    if len(body.items) > MAX_BATCH_ITEMS:
+        raise TooLarge(f"A batch holds at most {MAX_BATCH_ITEMS:,} items; send the rest in another call.")
+    good, bad = read_items(body.items)
+    if sum(len(item.content.encode()) for item in good.values()) > MAX_BATCH_BYTES:
+        raise TooLarge("The contents of a batch add up to more than 2 MiB; send fewer items per call.")
+    now = services.clock()
+    encoding = encoding_of(services)
+    order = sorted(good)
+    prepared = prepare([good[index].draft() for index in order], encoding=encoding, now=now)
+
+    def produce() -> Response:
+        stored = remember(session, caller.tenant_id, prepared, encoding=encoding, now=now) if prepared else []
+        if stored:
+            nudge_enrichment(session, services, caller)
+        return answer({"results": _results(dict(zip(order, stored, strict=True)), bad)})
+
+    return idempotent(request, caller, session, produce)
+
+
+def _results(stored: dict[int, Outcome], bad: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    results = []
+    for index in range(len(stored) + len(bad)):
+        if index in bad:
+            results.append({"index": index, "status": "rejected", "id": None, "problem": bad[index]})
+            continue
+        outcome = stored[index]
+        problem = None
+        if outcome.problem is not None:
+            problem = {
+                "type": f"urn:memory-service:problem:{outcome.problem_code}",
+                "title": "Conflict",
+                "status": 409,
+                "detail": outcome.problem,
+                "code": outcome.problem_code,
+                "retryable": False,
+                "errors": [],
+            }
+        memory_id = str(outcome.memory_id) if outcome.memory_id and problem is None else None
+        results.append({"index": index, "status": outcome.status, "id": memory_id, "problem": problem})
+    return results
+
+
+def _select(session: Session, caller: Caller, body: SelectionIn, state: Sql, *, now: datetime) -> Sql:
+    if body.ids is not None:
+        try:
+            ids = [UUID(str(i)) for i in body.ids]
+        except ValueError as error:
+            detail = "ids are UUIDs."
+            raise InvalidRequest(detail, errors=(FieldError("/ids", detail),)) from error
+        chosen = Sql("m.id = ANY(CAST(:chosen AS uuid[]))", {"chosen": ids})
+    else:
+        compiled = compile_filter(parse_filter(body.filter), at=now)
+        chosen = Sql(compiled.text, compiled.params)
+    return all_of(in_namespace(session, caller.tenant_id, body.namespace), chosen, state)
+
+
+def _change_set(
+    name: str, body: SelectionIn, request: Request, caller: Caller, services: ServicesDep, session: Session
+) -> Response:
+    now = services.clock()
+    archived = Sql("(m.archived_at IS NOT NULL OR m.expires_at <= :right_now)", {"right_now": now})
+    state = archived if name == "restore" else Sql("m.state <> 'archived'")
+
+    def produce() -> Response:
+        where = _select(session, caller, body, state, now=now)
+        if body.dry_run:
+            count = memories.count_matching(session, caller.tenant_id, where=where)
+            return answer({"matched": count, "changed": 0, "dry_run": True})
+        ids = memories.matching_ids(session, caller.tenant_id, where=where, limit=SET_SIZE + 1)
+        if len(ids) > SET_SIZE:
+            raise TooLarge(f"More than {SET_SIZE:,} memories match; narrow the filter and repeat the call.")
+        change = archiving.restore if name == "restore" else archiving.archive
+        changed = change(session, caller.tenant_id, ids, now=now) if ids else []
+        return answer({"matched": len(ids), "changed": len(changed), "dry_run": False})
+
+    return produce() if body.dry_run else idempotent(request, caller, session, produce)
+
+
+@router.post("/archive", response_model=Changed)
+def archive_memories(
+    body: SelectionIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep
+) -> Response:
+    """Archive every memory that a filter selects; `dry_run` only counts them."""
+    return _change_set("archive", body, request, caller, services, session)
+
+
+@router.post("/restore", response_model=Changed)
+def restore_memories(
+    body: SelectionIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep
+) -> Response:
+    """Restore every archived or expired memory that a filter selects; `dry_run` only counts them."""
+    return _change_set("restore", body, request, caller, services, session)
+

@@ -1,0 +1,97 @@
+"""Conversations: turns in, each stored verbatim and findable before the answer."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from memory_service.api.answers import answer
+from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.fields import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
+from memory_service.api.idempotency import idempotent
+from memory_service.api.memory_models import MemoryList, MessagesIn, MessagesOut
+from memory_service.api.pages import DEFAULT_LIMIT
+from memory_service.api.routes.memory_lists import MAX_LIST_LIMIT, list_page
+from memory_service.api.strict_json import StrictRoute
+from memory_service.api.waiting import wait_until_enriched
+from memory_service.api.writing import encoding_of
+from memory_service.errors import TooLarge
+from memory_service.jobs import RUN_JOB, enqueue_after_commit
+from memory_service.lifecycle.draft import prepare
+from memory_service.lifecycle.remember import remember
+from memory_service.storage import jobs
+from memory_service.storage.namespaces import find_namespaces
+from memory_service.types import Caller, JobStatus, KeyScope
+
+router = APIRouter(tags=["messages"], route_class=StrictRoute)
+
+Reader = Annotated[Caller, require(KeyScope.READ)]
+Writer = Annotated[Caller, require(KeyScope.WRITE)]
+
+
+@router.post("/v1/messages", status_code=202, response_model=MessagesOut)
+def create_messages(
+    body: MessagesIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep
+) -> Response:
+    """Remember turns of a conversation; a turn whose external_id is known is skipped."""
+    if len(body.messages) > MAX_BATCH_ITEMS:
+        raise TooLarge(f"One call holds at most {MAX_BATCH_ITEMS:,} messages; send the rest in another call.")
+    if sum(len(message.content.encode()) for message in body.messages) > MAX_BATCH_BYTES:
+        raise TooLarge("The messages add up to more than 2 MiB; send fewer per call.")
+    now = services.clock()
+    encoding = encoding_of(services)
+    prepared = prepare(body.drafts(), encoding=encoding, now=now)
+    ids = []
+
+    def produce() -> Response:
+        outcomes = remember(session, caller.tenant_id, prepared, encoding=encoding, now=now)
+        ids[:] = [outcome.memory_id for outcome in outcomes]
+        fresh = [outcome.memory_id for outcome in outcomes if outcome.status == "created"]
+        job_id = jobs.create_job(
+            session,
+            caller.tenant_id,
+            kind="enrich",
+            namespace_id=find_namespaces(session, caller.tenant_id, [body.namespace])[body.namespace].id,
+            payload={"memory_ids": [str(i) for i in fresh]},
+            total=len(fresh),
+            status=JobStatus.QUEUED if fresh else JobStatus.SUCCEEDED,
+            now=now,
+            ttl=timedelta(days=services.settings.job_ttl_days),
+        )
+        if fresh:
+            enqueue_after_commit(session, services.nudger, RUN_JOB, str(caller.tenant_id), str(job_id))
+        return answer(
+            {"job_id": str(job_id), "memories": [str(i) for i in ids]},
+            status=202,
+            headers={"Location": f"/v1/jobs/{job_id}"},
+        )
+
+    response = idempotent(request, caller, session, produce)
+    if body.wait == "consolidated" and ids:
+        wait_until_enriched(services, session, caller, ids, timeout_s=body.timeout_s)
+    return response
+
+
+@router.get("/v1/sessions/{session_id}/messages", response_model=MemoryList)
+def list_session_messages(
+    session_id: str,
+    caller: Reader,
+    services: ServicesDep,
+    session: SessionDep,
+    namespace: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIST_LIMIT)] = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Response:
+    """List the memories of one session in the order in which they were stored."""
+    return answer(
+        list_page(
+            session,
+            caller,
+            raw_filter={"session_id": session_id},
+            namespace=namespace,
+            limit=limit,
+            cursor=cursor,
+            now=services.clock(),
+            ascending=True,
+        )
+    )

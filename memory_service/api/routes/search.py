@@ -1,0 +1,71 @@
+"""Search, and the traces that say why."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from memory_service.api.answers import answer
+from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.idempotency import idempotent
+from memory_service.api.search_models import FeedbackIn, SearchIn, SearchOut
+from memory_service.api.searching import search, trace_json
+from memory_service.api.strict_json import StrictRoute
+from memory_service.errors import FieldError, InvalidRequest, NotFound
+from memory_service.lifecycle.reinforce import take_feedback
+from memory_service.storage import traces
+from memory_service.types import Caller, KeyScope
+
+router = APIRouter(tags=["search"], route_class=StrictRoute)
+
+Reader = Annotated[Caller, require(KeyScope.READ)]
+Writer = Annotated[Caller, require(KeyScope.WRITE)]
+
+
+@router.post("/v1/search", response_model=SearchOut)
+def search_memories(body: SearchIn, caller: Reader, services: ServicesDep) -> Response:
+    """Find memories by fused channels; every result says why. Scores compare within one answer only."""
+    _, document = search(services, caller, body)
+    return answer(document)
+
+
+def _trace(session: SessionDep, caller: Caller, search_id: UUID) -> Any:
+    row = traces.get_trace(session, caller.tenant_id, search_id)
+    if row is None:
+        raise NotFound(f"There is no trace {search_id}; traces expire.", code="trace_not_found")
+    return row
+
+
+@router.get("/v1/traces/{search_id}", response_model=dict[str, Any])
+def get_trace(search_id: UUID, caller: Reader, session: SessionDep) -> Response:
+    """Read what a search asked, found and nearly found."""
+    return answer(trace_json(_trace(session, caller, search_id)))
+
+
+@router.post("/v1/traces/{search_id}/feedback", response_model=dict[str, Any])
+def give_feedback(
+    search_id: UUID, body: FeedbackIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep
+) -> Response:
+    """Say whether a found memory was of use; useful ones hold longer, others fade sooner."""
+    now = services.clock()
+
+    def produce() -> Response:
+        trace = _trace(session, caller, search_id)
+        found = [c for c in trace["result"]["results"] if c["memory_id"] == body.memory_id and c["rank"] is not None]
+        if not found:
+            detail = "This memory is not among the results of that search."
+            raise InvalidRequest(detail, errors=(FieldError("/memory_id", detail),), code="not_in_trace")
+        outcome = take_feedback(
+            session,
+            caller.tenant_id,
+            search_id,
+            UUID(body.memory_id),
+            rank=found[0]["rank"],
+            score=found[0]["score"],
+            useful=body.useful,
+            cited=body.cited,
+            now=now,
+        )
+        return answer(outcome)
+
+    return idempotent(request, caller, session, produce)

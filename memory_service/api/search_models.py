@@ -1,0 +1,180 @@
+"""Bodies and answers of search, context and traces."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, BaseModel, Field, model_validator
+
+from memory_service.api.fields import RawFilter, ShortText, Time
+from memory_service.api.memory_models import Memory
+from memory_service.api.strict_json import Body
+from memory_service.errors import FieldError, InvalidRequest, TooLarge
+from memory_service.storage.namespaces import MAX_IN_ONE_SEARCH, check_path
+from memory_service.types import CHANNELS
+
+MAX_TOP_K = 200
+MAX_QUERY_BYTES = 16 * 1024
+PLANNED_CHANNELS = ("graph", "temporal", "hopfield")
+
+Weight = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)]
+
+
+class AsOfIn(Body):
+    """Two-fold time: true at `valid`, known at `known`."""
+
+    valid: Time | None = None
+    known: Time | None = None
+
+
+class WindowIn(Body):
+    """A span of valid time."""
+
+    from_: Time | None = Field(default=None, validation_alias=AliasChoices("from", "from_"), serialization_alias="from")
+    to: Time | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.from_ is not None and self.to is not None and self.to < self.from_:
+            raise ValueError("the window ends before it begins")
+        return self
+
+
+class SearchIn(Body):
+    """One search."""
+
+    query: str
+    namespace: str | None = None
+    namespaces: Annotated[list[str], Field(min_length=1)] | None = None
+    namespace_prefix: str | None = None
+    user_id: ShortText | None = None
+    agent_id: ShortText | None = None
+    session_id: Annotated[ShortText | None, Field(validation_alias=AliasChoices("session_id", "run_id"))] = None
+    filter: RawFilter | None = None
+    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 10
+    preset: Literal["fast", "balanced", "thorough"] = "balanced"
+    channels: dict[str, Weight] | None = None
+    as_of: AsOfIn | None = None
+    now: Time | None = None
+    window: WindowIn | None = None
+    min_confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    diversity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
+    neighbours: Annotated[int, Field(ge=0, le=3)] = 0
+    explain: bool = False
+    reinforce: bool = False
+    include: list[Literal["archived"]] = []
+    token_budget: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.query.strip():
+            raise ValueError("query is empty")
+        if len(self.query.encode()) > MAX_QUERY_BYTES:
+            raise TooLarge("The query is longer than 16 KiB; ask with the part that matters.")
+        named = [n for n in ("namespace", "namespaces", "namespace_prefix") if getattr(self, n) is not None]
+        if len(named) > 1:
+            raise ValueError(f"takes one of {' and '.join(named)}, not both")
+        if self.namespaces is not None and len(self.namespaces) > MAX_IN_ONE_SEARCH:
+            raise TooLarge(f"One search looks into at most {MAX_IN_ONE_SEARCH:,} namespaces; use a prefix or several searches.")
+        for path in [self.namespace, *(self.namespaces or [])]:
+            if path is not None:
+                check_path(path)
+        return self
+
+    def weights(self) -> dict[str, float] | None:
+        """Return the channels asked and their weights, None for the defaults.
+
+        Raises:
+            InvalidRequest: a channel is unknown, not built yet, or all weights are zero.
+        """
+        if self.channels is None:
+            return None
+        for name, weight in self.channels.items():
+            pointer = f"/channels/{name}"
+            if name in PLANNED_CHANNELS and weight > 0:
+                detail = f"The channel {name} is not available in this version; ask {' or '.join(CHANNELS)}."
+                raise InvalidRequest(detail, errors=(FieldError(pointer, detail),), code="channel_unavailable")
+            if name not in CHANNELS and name not in PLANNED_CHANNELS:
+                detail = f"There is no channel {name[:40]!r}; the channels are {', '.join(CHANNELS)}."
+                raise InvalidRequest(detail, errors=(FieldError(pointer, detail),), code="unknown_channel")
+        asked = {name: weight for name, weight in self.channels.items() if weight > 0}
+        if not asked:
+            detail = "At least one channel needs a weight above 0."
+            raise InvalidRequest(detail, errors=(FieldError("/channels", detail),))
+        return asked
+
+
+class ContextIn(SearchIn):
+    """A search whose answer is packed into a prompt."""
+
+    token_budget: Annotated[int, Field(ge=1, le=1_000_000)] = 1200  # type: ignore[assignment]  # never None here
+    format: Literal["text", "messages", "json"] = "text"
+    order: Literal["relevance", "time", "stable"] = "relevance"
+
+
+class ChannelOut(BaseModel):
+    """What one channel said of one result."""
+
+    rank: int | None
+    score: float | None
+    weight: float
+    contribution: float
+
+
+class ResultOut(BaseModel):
+    """One memory found."""
+
+    rank: int
+    score: float
+    memory: Memory
+    channels: dict[str, ChannelOut]
+    why: str
+    neighbours: list[Memory]
+    superseded_by: str | None
+
+
+class TimingsOut(BaseModel):
+    """Milliseconds per stage."""
+
+    encode: float
+    candidates: float
+    graph: float
+    fuse: float
+    total: float
+
+
+class SearchOut(BaseModel):
+    """What a search found."""
+
+    search_id: str
+    results: list[ResultOut]
+    confidence: float
+    abstain: bool
+    timings_ms: TimingsOut
+    explain: dict[str, Any] | None = None
+
+
+class Citation(BaseModel):
+    """A marker in a context and the verbatim span it stands for."""
+
+    marker: str
+    memory_id: str
+    span: list[int]
+
+
+class ContextOut(BaseModel):
+    """Memories packed for a prompt."""
+
+    text: str | None = None
+    messages: list[dict[str, Any]] | None = None
+    items: list[dict[str, Any]] | None = None
+    citations: list[Citation]
+    tokens: int
+    search_id: str
+    prefix_hash: str
+
+
+class FeedbackIn(Body):
+    """Whether a found memory was of use."""
+
+    memory_id: str
+    useful: bool
+    cited: bool = False

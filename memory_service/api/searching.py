@@ -1,0 +1,225 @@
+"""Run a search for a route: request in, JSON out, a trace kept."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from memory_service.api.search_models import SearchIn
+from memory_service.api.services import Services
+from memory_service.filters import parse_filter
+from memory_service.lifecycle.records import memory_json, rfc3339
+from memory_service.lifecycle.reinforce import reinforce
+from memory_service.storage import neighbours as neighbour_rows
+from memory_service.storage import traces
+from memory_service.storage.ids import new_id
+from memory_service.types import AsOf, Caller, TimeWindow
+from retrieval.recall import NEAR_MISSES, Recalled, RecallRequest, Result, recall
+
+KEPT_CANDIDATES = 50  # of the candidates of a search, as many stay in its trace
+
+
+def recall_request(body: SearchIn) -> RecallRequest:
+    """Return the search that a body asks for."""
+    conditions: list[dict[str, Any]] = [
+        {name: value}
+        for name, value in (("user_id", body.user_id), ("agent_id", body.agent_id), ("session_id", body.session_id))
+        if value is not None
+    ]
+    if body.filter:
+        conditions.append(body.filter)
+    as_of = body.as_of
+    window = body.window
+    return RecallRequest(
+        query=body.query,
+        namespace=body.namespace,
+        namespaces=tuple(body.namespaces) if body.namespaces is not None else None,
+        namespace_prefix=body.namespace_prefix,
+        filter=parse_filter({"AND": conditions}) if conditions else None,
+        top_k=body.top_k,
+        preset=body.preset,
+        weights=body.weights(),
+        as_of=AsOf(valid=as_of.valid, known=as_of.known) if as_of else AsOf(),
+        window=TimeWindow(window.from_, window.to) if window else None,
+        min_confidence=body.min_confidence,
+        archived="archived" in body.include,
+        explain=body.explain,
+    )
+
+
+def search(services: Services, caller: Caller, body: SearchIn) -> tuple[Recalled, dict[str, Any]]:
+    """Search, keep the trace, and return what was found with its JSON."""
+    now = services.clock()
+    search_id = new_id()
+    request = recall_request(body)
+    answer: dict[str, Any] = {}
+
+    def deliver(session: Session, recalled: Recalled) -> None:
+        nearby: Mapping[UUID, list[Mapping[str, Any]]] = {}
+        if body.neighbours and recalled.results:
+            ids = [result.fused.id for result in recalled.results]
+            nearby = neighbour_rows.neighbours_of(session, caller.tenant_id, ids, distance=body.neighbours, now=now)
+        answer.update(search_json(search_id, recalled, nearby=nearby, explain=body.explain, now=now))
+        if body.reinforce:
+            reinforce(session, caller.tenant_id, search_id, recalled.results, now=now)
+        traces.keep_trace(
+            session,
+            caller.tenant_id,
+            search_id,
+            namespaces=[n.path for n in recalled.namespaces],
+            query=body.query,
+            request=body.model_dump(mode="json", exclude_unset=True, by_alias=True),
+            result=_trace_json(recalled),
+            now=now,
+            expires_at=now + timedelta(days=services.settings.trace_ttl_days),
+            durable=body.reinforce,
+        )
+
+    recalled = recall(
+        lambda: services.database.transaction(caller.tenant_id),
+        caller.tenant_id,
+        request,
+        encode=services.batching.encode_query,
+        now=now,
+        deliver=deliver,
+    )
+    return recalled, answer
+
+
+def search_json(
+    search_id: UUID,
+    recalled: Recalled,
+    *,
+    nearby: Mapping[UUID, list[Mapping[str, Any]]],
+    explain: bool,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return the answer to a search as API.md draws it."""
+    document: dict[str, Any] = {
+        "search_id": str(search_id),
+        "results": [_result_json(r, nearby.get(r.fused.id, []), now=now) for r in recalled.results],
+        "confidence": recalled.confidence,
+        "abstain": recalled.abstain,
+        "timings_ms": _timings(recalled),
+    }
+    if explain:
+        document["explain"] = _explain_json(recalled)
+    return document
+
+
+def _timings(recalled: Recalled) -> dict[str, float]:
+    t = recalled.timings
+    return {"encode": t.encode, "candidates": t.candidates, "graph": t.graph, "fuse": t.fuse, "total": t.total}
+
+
+def _channels(result: Result) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"rank": c.rank, "score": c.score, "weight": round(c.weight, 6), "contribution": round(c.contribution, 6)}
+        for name, c in result.fused.channels.items()
+    }
+
+
+def _result_json(result: Result, nearby: list[Mapping[str, Any]], *, now: datetime) -> dict[str, Any]:
+    record = memory_json(result.row, now=now)
+    return {
+        "rank": result.rank,
+        "score": round(result.fused.score, 6),
+        "memory": record,
+        "channels": _channels(result),
+        "why": why(result),
+        "neighbours": [memory_json(row, now=now) for row in nearby],
+        "superseded_by": record["superseded_by"],
+    }
+
+
+def why(result: Result) -> str:
+    """Say in one sentence why a memory was found, strongest channel first."""
+    reasons = []
+    for name, channel in sorted(result.fused.channels.items(), key=lambda item: -item[1].contribution):
+        if channel.rank is None:
+            continue
+        if name == "keyword":
+            words = ", ".join(result.matched_terms[:6]) or "its date"
+            reasons.append(f"keyword rank {channel.rank} (matches {words})")
+        elif name == "vector":
+            reasons.append(f"vector rank {channel.rank} (cosine {channel.score:.2f})")
+        else:
+            reasons.append(f"{name} rank {channel.rank}")
+    if result.row["superseded_by"]:
+        reasons.append("superseded since")
+    return "; ".join(reasons)
+
+
+def _explain_json(recalled: Recalled) -> dict[str, Any]:
+    shown = {result.fused.id for result in recalled.results}
+    parsed = recalled.parsed
+    return {
+        "query": {
+            **{name: getattr(parsed, name) for name in parsed.__dataclass_fields__},
+            "coverage": recalled.coverage,
+        },
+        "weights": {name: round(weight, 6) for name, weight in recalled.weights.items()},
+        "namespaces": [n.path for n in recalled.namespaces],
+        "candidates": len(recalled.candidates),
+        "counterfactual_ranks": {
+            str(result.fused.id): {name: ranks[result.fused.id] for name, ranks in recalled.counterfactual.items()}
+            for result in recalled.results
+        },
+        "near_misses": [
+            {"memory_id": str(c.id), "rank": c.rank, "score": round(c.score, 6)}
+            for c in recalled.candidates
+            if c.id not in shown
+        ][:NEAR_MISSES],
+    }
+
+
+def _trace_json(recalled: Recalled) -> dict[str, Any]:
+    """Return what a trace keeps: ids, ranks and scores, never the text of memories."""
+    versions = {result.fused.id: result.row["version"] for result in recalled.results}
+    final = {result.fused.id: result.rank for result in recalled.results}
+    kept = recalled.candidates[:KEPT_CANDIDATES]
+    return {
+        "results": [
+            {
+                "memory_id": str(c.id),
+                "version": versions.get(c.id),
+                "rank": final.get(c.id),
+                "fused_rank": c.rank,
+                "score": round(c.score, 6),
+                "channels": {
+                    name: [s.rank, None if s.score is None else round(s.score, 6), round(s.contribution, 6)]
+                    for name, s in c.channels.items()
+                },
+            }
+            for c in kept
+        ],
+        "candidates": len(recalled.candidates),
+        "confidence": recalled.confidence,
+        "abstain": recalled.abstain,
+        "weights": dict(recalled.weights),
+        "asked_as": recalled.parsed.spoken,
+        "timings_ms": _timings(recalled),
+    }
+
+
+def trace_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored trace; per-channel triples become objects again."""
+    result = row["result"]
+    return {
+        "search_id": str(row["id"]),
+        "query": row["query"],
+        "namespaces": row["namespaces"],
+        "request": row["request"],
+        "created_at": rfc3339(row["created_at"]),
+        "expires_at": rfc3339(row["expires_at"]),
+        **{k: v for k, v in result.items() if k != "results"},
+        "results": [_traced(c) for c in result["results"] if c["rank"] is not None],
+        "near_misses": [_traced(c) for c in result["results"] if c["rank"] is None],
+    }
+
+
+def _traced(candidate: Mapping[str, Any]) -> dict[str, Any]:
+    channels = {n: {"rank": r, "score": s, "contribution": c} for n, (r, s, c) in candidate["channels"].items()}
+    return {**candidate, "channels": channels}

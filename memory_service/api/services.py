@@ -1,0 +1,43 @@
+"""What a request works with, made once per process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from anyio import CapacityLimiter
+
+from memory_service.api.auth import Authenticator
+from memory_service.api.metrics import Metrics
+from memory_service.api.rate_limit import RateLimiter
+from memory_service.jobs import Nudger
+from memory_service.settings import Settings
+from memory_service.storage.database import Database
+
+if TYPE_CHECKING:
+    from memory_service.encoder import BatchingEncoder, LoadedEncoder
+
+
+def utc_now() -> datetime:
+    """Return the time of day, with its zone."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of the running service; hangs on ``app.state.services``."""
+
+    settings: Settings
+    database: Database
+    encoder: "LoadedEncoder"
+    batching: "BatchingEncoder"
+    encoder_id: int
+    shelf: int
+    nudger: Nudger
+    authenticator: Authenticator
+    rate_limiter: RateLimiter
+    metrics: Metrics
+    # Commits have threads of their own: were they to queue behind requests that wait for a connection, the
+    # connections those requests wait for would never be given back.
+    commit_threads: CapacityLimiter
+    clock: Callable[[], datetime] = utc_now

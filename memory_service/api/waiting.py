@@ -1,0 +1,35 @@
+"""Wait for the background, for a bounded time and without holding a connection."""
+
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from memory_service.api.services import Services
+from memory_service.storage.database import run_after_commit
+from memory_service.storage.memories import pending_among
+from memory_service.types import Caller
+
+POLL_S = 0.05
+
+
+def wait_until_enriched(
+    services: Services, session: Session, caller: Caller, ids: Sequence[UUID], *, timeout_s: float
+) -> bool:
+    """Commit what the session holds, then wait until the workers have enriched the memories.
+
+    Returns:
+        Whether they had within ``timeout_s`` seconds; the memories are stored and findable either way.
+    """
+    session.commit()
+    run_after_commit(session)
+    deadline = time.monotonic() + timeout_s
+    while True:
+        with services.database.transaction(caller.tenant_id) as glance:
+            if not pending_among(glance, caller.tenant_id, ids):
+                return True
+        if time.monotonic() >= deadline:
+            return False
+        # A plain sleep: the route runs in a thread of its own, and polling needs no broker.
+        time.sleep(POLL_S)

@@ -1,0 +1,81 @@
+"""How the demo prints an answer."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.text import Text
+
+from memory_service.cli.console import output
+
+if TYPE_CHECKING:
+    from memory_service.cli.demo import DemoAnswer, DemoSummary
+
+
+def print_answer(answer: "DemoAnswer", *, top: int, depth: int) -> None:
+    """Print a question and its evidence, each piece with date, speaker, text, score and why."""
+    console = output()
+    mark = {
+        True: f"[green]✓ evidence in the first {depth}[/green]",
+        False: f"[red]✗ evidence not in the first {depth}[/red]",
+        None: "[yellow]– the conversation does not say[/yellow]",
+    }[answer.hit]
+    console.print(f"\n[bold]{escape(answer.question.question)}[/bold]  [dim]({answer.question.kind})[/dim]  {mark}")
+    console.print(f"  [dim]expected: {escape(answer.question.answer)}{_confidence(answer)}[/dim]")
+    for result in answer.results[:top]:
+        memory = result["memory"]
+        star = "*" if memory.get("external_id") in answer.question.expected else " "
+        speaker = (memory.get("source") or {}).get("speaker") or "?"
+        line = Text(f" {star}{result['rank']}. ")
+        line.append(f"[{_day(memory.get('observed_at'))}] {speaker}: ", style="cyan")
+        line.append(memory["content"])
+        console.print(line)
+        console.print(Text(f"     {result['score']:.3f}  {reasons(result)}", style="dim"))
+
+
+def print_summary(summary: "DemoSummary", *, depth: int) -> None:
+    """Print the closing line."""
+    output().print(
+        f"\n[bold]{summary.hits} of {summary.answerable}[/bold] questions with evidence in the first {depth}"
+        f" · {summary.turns} turns stored and findable in {summary.ingest_s:.1f} s"
+        f" · search p50 {summary.search_p50_ms:.1f} ms"
+    )
+
+
+def reasons(result: dict[str, Any]) -> str:
+    """Say which channels found a result, at which rank, and what each contributed to its score.
+
+    >>> reasons({"channels": {"keyword": {"rank": 1, "score": 9.1, "weight": 1.0, "contribution": 2.5}}})
+    'keyword rank 1, +2.50'
+    >>> reasons({"channels": {}, "why": "neighbour of the best result"})
+    'neighbour of the best result'
+    """
+    channels = [
+        f"{name} {_rank(channel.get('rank'))}, {channel.get('contribution') or 0.0:+.2f}"
+        for name, channel in (result.get("channels") or {}).items()
+    ]
+    why = result.get("why")
+    return " · ".join([*channels, *([why] if isinstance(why, str) and why else [])])
+
+
+def _rank(rank: int | None) -> str:
+    """Return the channel's rank in words; a channel may score what it did not itself find."""
+    return f"rank {rank}" if rank is not None else "not ranked"
+
+
+def _confidence(answer: "DemoAnswer") -> str:
+    """Return the service's own doubt, when it states one."""
+    parts = []
+    if answer.confidence is not None:
+        parts.append(f"confidence {answer.confidence:.2f}")
+    if answer.abstain:
+        parts.append("the service would abstain")
+    return f"; {', '.join(parts)}" if parts else ""
+
+
+def _day(moment: str | None) -> str:
+    """Return the day of an RFC 3339 time in words."""
+    if not moment:
+        return "undated"
+    day = datetime.fromisoformat(moment)
+    return f"{day.day} {day:%B %Y}"

@@ -1,0 +1,87 @@
+"""``memory-service keys``: make, list and revoke API keys of one's own tenant."""
+
+from typing import Annotated
+
+import typer
+
+from memory_service.cli.options import KeyFileOption, UrlOption
+
+app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What the key is for, such as `notebook`.")],
+    scope: Annotated[
+        list[str] | None, typer.Option(help="May be given several times. [default: memories:read, memories:write]")
+    ] = None,
+    expires_at: Annotated[str | None, typer.Option(help="RFC 3339 time with a zone; without it, never.")] = None,
+    url: UrlOption = None,
+    key_file: KeyFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a key; its secret is shown once and never again."""
+    from memory_service.cli.client import ServiceClient
+    from memory_service.cli.connection import find_connection
+    from memory_service.cli.console import print_json
+
+    body: dict[str, object] = {"name": name, "scopes": scope or ["memories:read", "memories:write"]}
+    if expires_at:
+        body["expires_at"] = expires_at
+    with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
+        made = client.post("/v1/api-keys", body)
+    if as_json:
+        print_json(made)
+        return
+    typer.echo(made["key"])
+    typer.echo(f"id {made['id']}; this is the only time the key is shown", err=True)
+
+
+@app.command(name="list")
+def list_keys(url: UrlOption = None, key_file: KeyFileOption = None, as_json: JsonOption = False) -> None:
+    """List the keys of the tenant; secrets are not stored and cannot be shown."""
+    from rich.table import Table
+
+    from memory_service.cli.client import ServiceClient
+    from memory_service.cli.connection import find_connection
+    from memory_service.cli.console import output, print_json
+
+    found: list[dict[str, object]] = []
+    with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
+        page = client.get("/v1/api-keys", limit=100)
+        found += page["data"]
+        while page["has_more"]:
+            page = client.get("/v1/api-keys", limit=100, cursor=page["next_cursor"])
+            found += page["data"]
+    if as_json:
+        print_json(found)
+        return
+    table = Table("id", "name", "scopes", "created", "expires", "last used", "revoked")
+    for key in found:
+        scopes = key.get("scopes")
+        table.add_row(
+            str(key["id"]),
+            str(key.get("name") or ""),
+            ", ".join(scopes) if isinstance(scopes, list) else "",
+            *(str(key.get(field) or "") for field in ("created_at", "expires_at", "last_used_at", "revoked_at")),
+        )
+    output().print(table)
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The id that `keys list` shows.")],
+    url: UrlOption = None,
+    key_file: KeyFileOption = None,
+) -> None:
+    """Revoke a key; requests with it are refused from then on."""
+    from urllib.parse import quote
+
+    from memory_service.cli.client import ServiceClient
+    from memory_service.cli.connection import find_connection
+
+    with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
+        client.delete(f"/v1/api-keys/{quote(key_id, safe='')}")
+    typer.echo(f"revoked {key_id}")

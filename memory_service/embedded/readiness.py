@@ -1,0 +1,81 @@
+"""Ask the network: is the port free, is the API ready, does the broker answer."""
+
+import http.client
+import json
+import socket
+from urllib.parse import urlsplit
+
+from memory_service.errors import Misconfigured
+
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+
+def reachable_host(host: str) -> str:
+    """Return the address under which this machine reaches a server bound to `host`."""
+    return _ANY_ADDRESS.get(host, host)
+
+
+def base_url(host: str, port: int) -> str:
+    """Return the URL of the API as this machine sees it."""
+    name = reachable_host(host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Refuse a port on which somebody listens.
+
+    Raises:
+        Misconfigured: the sentence names the way out.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror as error:
+        raise Misconfigured(f"MEMORY_SERVICE_HOST {host} is not an address of this machine.") from error
+    except OSError as error:
+        raise Misconfigured(
+            f"Port {port} on {host} cannot be used ({error.strerror}). Stop what listens there, or set "
+            "MEMORY_SERVICE_PORT to another port."
+        ) from error
+
+
+def get(host: str, port: int, path: str, *, timeout_s: float = 5) -> tuple[int, str] | None:
+    """Return status and body of a GET, None when nobody answers."""
+    connection = http.client.HTTPConnection(reachable_host(host), port, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read(65536).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def why_not_ready(answer: tuple[int, str] | None) -> str:
+    """Return what /readyz names as missing, for a person."""
+    if answer is None:
+        return "the API does not answer"
+    status, body = answer
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return f"/readyz answered {status}"
+    return str(document.get("detail") or f"/readyz answered {status}: {body[:300]}")
+
+
+def broker_answers(url: str) -> bool:
+    """Tell whether somebody listens where an external broker should be."""
+    parts = urlsplit(url)
+    try:
+        if parts.hostname is None:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(5)
+                connection.connect(parts.path)
+            return True
+        with socket.create_connection((parts.hostname, parts.port or 6379), timeout=5):
+            return True
+    except OSError:
+        return False

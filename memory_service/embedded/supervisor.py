@@ -1,0 +1,239 @@
+"""Everything behind `make run`: start the parts in order, keep them alive, stop them in order."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from memory_service.embedded.broker import EmbeddedBroker
+from memory_service.embedded.child import Child, reason
+from memory_service.embedded.console import Console, Waiting, banner, shown_path
+from memory_service.embedded.endpoints import endpoints_file, read_endpoints, write_endpoints
+from memory_service.embedded.folders import make_data_dir
+from memory_service.embedded.lock import FolderLock
+from memory_service.embedded.postgres import EmbeddedPostgres
+from memory_service.embedded.prepare import REFUSED
+from memory_service.embedded.processes import ProcessIdentity
+from memory_service.embedded.readiness import base_url, broker_answers, get, require_free_port, why_not_ready
+from memory_service.embedded.restarts import Restarts
+from memory_service.embedded.roster import Roster
+from memory_service.embedded.services import base_environment, make_services, part_log
+from memory_service.embedded.stopping import StopRequested, StopSignal
+from memory_service.errors import MemoryServiceError, Misconfigured, Unavailable
+from memory_service.settings import CHECKOUT, Settings, get_settings
+
+READY_TIMEOUT_S = 180  # Seconds are usual; a cold disk and a large encoder take longer.
+LOOK_EVERY_S = 0.25
+TRIM_EVERY_S = 15
+
+
+class Part(Protocol):
+    """What the supervisor needs to know of a database, a broker or a process of ours."""
+
+    name: str
+
+    @property
+    def identity(self) -> ProcessIdentity | None:
+        """Its process, as of the last start."""
+
+    def launch(self) -> None:
+        """Start the process without waiting."""
+
+    def poll(self) -> int | None:
+        """Return its exit status, None while it runs."""
+
+    def stop(self, *, hurry: bool = False) -> None:
+        """End it and what it left."""
+
+
+class Supervisor:
+    """The service of one data directory, as a tree of processes."""
+
+    def __init__(self, settings: Settings, *, console: Console, stop: StopSignal) -> None:
+        self._settings = settings
+        self._console = console
+        self._stop = stop
+        self._roster = Roster(settings.data_dir)
+        self._parts: list[Part] = []  # In the order in which they were started.
+
+    def run(self) -> None:
+        """Run until a stop is asked for.
+
+        Raises:
+            MemoryServiceError: a part cannot run; the detail says why.
+            StopRequested: the stop came before everything was up.
+        """
+        started = time.monotonic()
+        data_dir = self._settings.data_dir
+        make_data_dir(data_dir)
+        with FolderLock(data_dir / "run" / "lock", data_dir=data_dir):
+            if leftovers := self._roster.end_leftovers():
+                self._console.line(f"  Ended what a killed run had left: {', '.join(leftovers)}.")
+            require_free_port(self._settings.host, self._settings.port)
+            try:
+                self._start()
+                self._announce(time.monotonic() - started)
+                self._watch()
+            finally:
+                self._stop_all()
+
+    def _start(self) -> None:
+        environment = base_environment(self._settings)
+        environment |= {"DATABASE_URL": self._database(), "BROKER_URL": self._broker()}
+        # An external database that is down should be reported in seconds.
+        environment.setdefault("PGCONNECT_TIMEOUT", "10")
+        with self._console.step("Schema and roles") as waited:
+            self._prepare("database", environment, waited)
+        with self._console.step(f"Encoder {self._settings.encoder} (exported once)") as waited:
+            self._prepare("encoder", environment, waited)
+        endpoints = replace(read_endpoints(self._settings.data_dir), broker=environment["BROKER_URL"])
+        write_endpoints(self._settings.data_dir, endpoints)
+        with self._console.step("API, worker and beat") as waited:
+            # Stopped in the reverse order of starting: the API first, so that nobody writes any more.
+            for child in reversed(make_services(self._settings, endpoints)):
+                child.launch()
+                self._enlist(child)
+            self._await_ready(waited)
+
+    def _database(self) -> str:
+        if self._settings.database_url or self._settings.service_database_url:
+            return self._settings.database_url
+        postgres = EmbeddedPostgres(self._settings.data_dir)
+        with self._console.step("Postgres") as waited:
+            url = postgres.start(on_wait=self._patiently(waited))
+        cluster = postgres.placement.cluster
+        if not cluster.is_relative_to(self._settings.data_dir):
+            self._console.line(f"    No unprivileged user reaches the data folder; the database lies in {cluster}.")
+        self._enlist(postgres)
+        return url
+
+    def _broker(self) -> str:
+        if self._settings.broker_url:
+            if not broker_answers(self._settings.broker_url):
+                self._console.line("  The broker of BROKER_URL does not answer; writes are kept and jobs wait for it.")
+            return self._settings.broker_url
+        broker = EmbeddedBroker(self._settings.data_dir)
+        with self._console.step("Broker") as waited:
+            url = broker.start(on_wait=self._patiently(waited))
+        self._enlist(broker)
+        return url
+
+    def _patiently(self, waited: Waiting) -> Callable[[float], None]:
+        def on_wait(seconds: float) -> None:
+            self._stop.check()
+            waited(seconds)
+
+        return on_wait
+
+    def _enlist(self, part: Part) -> None:
+        self._parts.append(part)
+        self._roster.record(part.name, part.identity)
+
+    def _prepare(self, step: str, environment: Mapping[str, str], waited: Waiting) -> None:
+        child = Child(
+            "prepare",
+            [sys.executable, "-m", "memory_service.embedded.prepare", step],
+            log=part_log(self._settings, "prepare"),
+            environment=environment,
+            folder=CHECKOUT,
+        )
+        child.launch()
+        started = time.monotonic()
+        try:
+            while (status := child.poll()) is None:
+                self._stop.check()
+                waited(time.monotonic() - started, "".join(child.last_words(lines=1)))
+                time.sleep(0.1)
+        finally:
+            child.stop(hurry=True)
+        if status != 0:
+            raise Misconfigured(reason(child) if status == REFUSED else f"{reason(child)} The log is {child.log.path}.")
+
+    def _await_ready(self, waited: Waiting) -> None:
+        settings = self._settings
+        api = next(part for part in self._parts if isinstance(part, Child) and part.name == "api")
+        started = time.monotonic()
+        while True:
+            self._stop.check()
+            answer = get(settings.host, settings.port, "/readyz", timeout_s=2)
+            if answer is not None and answer[0] == 200:
+                return
+            seconds = time.monotonic() - started
+            waited(seconds)
+            if api.poll() is not None:
+                raise Misconfigured(f"The API did not start: {reason(api)} The log is {shown_path(api.log.path)}.")
+            if seconds > READY_TIMEOUT_S:
+                raise Unavailable(f"The service was not ready after {READY_TIMEOUT_S} s: {why_not_ready(answer)}.")
+            time.sleep(0.1)
+
+    def _announce(self, seconds: float) -> None:
+        settings = self._settings
+        admin = get(settings.host, settings.port, "/admin/")
+        banner(
+            self._console,
+            url=base_url(settings.host, settings.port),
+            data_dir=settings.data_dir,
+            key_file=settings.key_file,
+            has_admin=admin is not None and admin[0] == 200,
+            seconds=seconds,
+        )
+
+    def _watch(self) -> None:
+        restarts = Restarts()
+        trimmed = time.monotonic()
+        while not self._stop.requested:
+            time.sleep(LOOK_EVERY_S)
+            now = time.monotonic()
+            for part in self._parts:
+                self._revive(part, restarts, now)
+            if now - trimmed > TRIM_EVERY_S:
+                trimmed = now
+                for path in (self._settings.data_dir / "logs").glob("*.log"):
+                    part_log(self._settings, path.stem).trim()
+
+    def _revive(self, part: Part, restarts: Restarts, now: float) -> None:
+        status = part.poll()
+        if status is None:
+            return
+        if not restarts.waiting(part.name):
+            delay = restarts.ended(part.name, now=now)
+            how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+            self._console.line(f"  {part.name} {how}; starting it again in {delay:.1f} s (logs/{part.name}.log).")
+        if restarts.due(part.name, now=now):
+            part.launch()
+            self._roster.record(part.name, part.identity)
+            restarts.started(part.name, now=time.monotonic())
+
+    def _stop_all(self) -> None:
+        if self._parts and self._stop.requested:
+            self._console.line("\n  Stopping.")
+        for part in reversed(self._parts):
+            part.stop(hurry=self._stop.hurry)
+        endpoints_file(self._settings.data_dir).unlink(missing_ok=True)
+        self._roster.clear()
+
+
+def run() -> int:
+    """Run the service on this machine until Ctrl-C; return the exit status of the program."""
+    console = Console()
+    try:
+        settings = get_settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = str(problem["loc"][0])
+            name = name if name.isupper() else f"MEMORY_SERVICE_{name.upper()}"
+            console.problem(f"{name} is {problem['input']!r}: {problem['msg'][:1].lower()}{problem['msg'][1:]}.")
+        return 1
+    with StopSignal() as stop:
+        try:
+            Supervisor(settings, console=console, stop=stop).run()
+        except StopRequested:
+            pass
+        except MemoryServiceError as error:
+            console.problem(error.detail)
+            return 1
+    console.line("  Stopped.")
+    return 0

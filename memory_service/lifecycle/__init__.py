@@ -1,0 +1,1 @@
+"""Workflows over memories: load, decide, apply, in one transaction."""

@@ -1,0 +1,100 @@
+"""Forget gently and take it back: archive and restore, one memory or many, always as a new version."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from memory_service.errors import Conflict
+from memory_service.storage import memories, search_index
+from memory_service.storage.sql import Sql
+from memory_service.types import State
+
+
+def archive(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
+    """Archive memories; those that are archived already are left as they are. Return the ids that changed."""
+    rows = memories.lock_memories(session, tenant_id, ids)
+    changed = [i for i, row in rows.items() if row["state"] != State.ARCHIVED]
+    if not changed:
+        return []
+    memories.keep_versions(session, tenant_id, changed, now=now)
+    search_index.close(session, tenant_id, changed, now=now)
+    memories.update_memories(
+        session,
+        tenant_id,
+        changed,
+        # Its duplicate hash goes, so that the same text may be remembered anew.
+        {"state": State.ARCHIVED, "archived_at": now, "dedupe_hash": None},
+        now=now,
+    )
+    return changed
+
+
+def restore(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
+    """Restore archived or expired memories; live ones are left as they are. Return the ids that changed.
+
+    Raises:
+        Conflict: another live memory took over an external_id meanwhile.
+    """
+    rows = memories.lock_memories(session, tenant_id, ids)
+    changed = [i for i, r in rows.items() if r["archived_at"] is not None or (r["expires_at"] and r["expires_at"] <= now)]
+    if not changed:
+        return []
+    keys = [(rows[i]["namespace_id"], rows[i]["external_id"]) for i in changed if rows[i]["external_id"] is not None]
+    taken = [row for row in memories.find_by_external_ids(session, tenant_id, keys) if row["id"] not in changed]
+    if taken:
+        raise Conflict(
+            f"Memory {taken[0]['id']} now holds external_id {taken[0]['external_id']!r}; change or archive it first.",
+            code="external_id_conflict",
+        )
+    memories.keep_versions(session, tenant_id, changed, now=now)
+    memories.update_memories(
+        session,
+        tenant_id,
+        changed,
+        {
+            "state": Sql("CASE WHEN m.pinned THEN 'frozen' ELSE 'activated' END"),
+            "archived_at": None,
+            # What has expired would expire again at once.
+            "expires_at": Sql("CASE WHEN m.expires_at <= :now THEN NULL ELSE m.expires_at END"),
+        },
+        now=now,
+    )
+    search_index.reopen(session, tenant_id, changed, now=now)
+    return changed
+
+
+def expire(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
+    """Record that memories have reached their end; searches left them out from that very moment."""
+    if not ids:
+        return []
+    rows = memories.lock_memories(session, tenant_id, ids)
+    changed = [
+        i
+        for i, r in rows.items()
+        if r["expires_at"] and r["expires_at"] <= now and r["state"] not in {State.EXPIRED, State.ARCHIVED}
+    ]
+    if changed:
+        search_index.count_out(session, tenant_id, changed)
+        memories.keep_versions(session, tenant_id, changed, now=now)
+        memories.update_memories(
+            session,
+            tenant_id,
+            changed,
+            {"state": State.EXPIRED, "archived_at": Sql("m.expires_at"), "dedupe_hash": None},
+            now=now,
+        )
+    return changed
+
+
+def pin(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, pinned: bool, now: datetime) -> list[UUID]:
+    """Pin memories (they do not fade) or let them go again; return the ids that changed."""
+    rows = memories.lock_memories(session, tenant_id, ids)
+    changed = [i for i, row in rows.items() if row["pinned"] is not pinned]
+    if changed:
+        memories.keep_versions(session, tenant_id, changed, now=now)
+        live = "frozen" if pinned else "activated"
+        state = Sql("CASE WHEN m.archived_at IS NULL THEN CAST(:live AS text) ELSE m.state END", {"live": live})
+        memories.update_memories(session, tenant_id, changed, {"pinned": pinned, "state": state}, now=now)
+    return changed

@@ -1,0 +1,166 @@
+"""Correct: change fields of a memory as a new version of it; the old one stays in its history."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+from sqlalchemy.orm import Session
+
+from memory_service.errors import Conflict, FieldError, Gone, InvalidRequest, NotFound, PreconditionFailed
+from memory_service.lifecycle.draft import Chunk, content_hash, terms_of
+from memory_service.storage import memories, search_index
+from memory_service.types import State
+
+# Fields whose change makes the memory found by other words.
+KEYWORD_FIELDS = frozenset({"content", "title", "observed_at", "language"})
+
+
+def load_for_change(session: Session, tenant_id: UUID, memory_id: UUID, *, if_match: int | None) -> RowMapping:
+    """Lock a memory and check that the caller has seen its present version.
+
+    Raises:
+        NotFound: there is no such memory in this tenant.
+        Gone: it was erased.
+        PreconditionFailed: If-Match names another version.
+    """
+    row = memories.lock_memories(session, tenant_id, [memory_id]).get(memory_id)
+    if row is None:
+        raise missing(session, tenant_id, memory_id)
+    if if_match is not None and row["version"] != if_match:
+        raise PreconditionFailed(
+            f"The memory is at version {row['version']}, If-Match names {if_match}. Read it again, then repeat the change."
+        )
+    return row
+
+
+def missing(session: Session, tenant_id: UUID, memory_id: UUID) -> Gone | NotFound:
+    """Return the error for a memory that is not there: erased, or never seen in this tenant."""
+    if memories.is_erased(session, tenant_id, memory_id):
+        return Gone(f"Memory {memory_id} was erased.")
+    return NotFound(f"There is no memory {memory_id}.", code="memory_not_found")
+
+
+def correct(
+    session: Session,
+    tenant_id: UUID,
+    memory_id: UUID,
+    changes: Mapping[str, Any],
+    *,
+    chunks: tuple[Chunk, ...] | None,
+    encoder_id: int,
+    shelf: int,
+    if_match: int | None,
+    now: datetime,
+) -> None:
+    """Apply changed fields; a change that changes nothing makes no version.
+
+    Args:
+        session: the caller's transaction.
+        tenant_id: whose memory.
+        memory_id: which memory.
+        changes: columns of `memory` and their new values.
+        chunks: the encoded new content when `changes` has one.
+        encoder_id: which encoder made the chunks.
+        shelf: where its vectors live.
+        if_match: the version the caller has seen, None for any.
+        now: the moment of the change.
+
+    Raises:
+        NotFound, Gone, PreconditionFailed: as `load_for_change`.
+        InvalidRequest: validity would end before it begins.
+    """
+    old = load_for_change(session, tenant_id, memory_id, if_match=if_match)
+    new = {name: value for name, value in changes.items() if old[name] != value}
+    if not new:
+        return
+    check_validity(new.get("valid_from", old["valid_from"]), new.get("valid_to", old["valid_to"]))
+    if "external_id" in new and new["external_id"] is not None:
+        held = memories.find_by_external_ids(session, tenant_id, [(old["namespace_id"], new["external_id"])])
+        if held:
+            raise Conflict(f"Memory {held[0]['id']} holds this external_id.", code="external_id_conflict")
+    archived = old["archived_at"] is not None
+    refind = bool(KEYWORD_FIELDS & new.keys()) and not archived
+    if "pinned" in new and not archived:
+        new["state"] = State.FROZEN if new["pinned"] else State.ACTIVATED
+    merged = {**old, **new}
+    if KEYWORD_FIELDS & new.keys():
+        new["terms"] = list(
+            terms_of(
+                content=merged["content"],
+                speaker=merged["speaker"],
+                observed_at=merged["observed_at"],
+                title=merged["title"],
+                language=merged["language"],
+            )
+        )
+    if "content" in new:
+        # A corrected text is no longer the text that a repeated post would duplicate.
+        new |= {"content_hash": content_hash(new["content"]), "dedupe_hash": None}
+    memories.keep_versions(session, tenant_id, [memory_id], now=now)
+    if refind or ("content" in new and archived):
+        _refind(session, tenant_id, old, new, chunks=chunks, encoder_id=encoder_id, shelf=shelf, now=now)
+    else:
+        memories.update_memories(session, tenant_id, [memory_id], new, now=now)
+    if "expires_at" in new and not archived:
+        search_index.set_expiry(session, tenant_id, memory_id, now=now)
+
+
+def _refind(
+    session: Session,
+    tenant_id: UUID,
+    old: RowMapping,
+    new: dict[str, Any],
+    *,
+    chunks: tuple[Chunk, ...] | None,
+    encoder_id: int,
+    shelf: int,
+    now: datetime,
+) -> None:
+    """Replace what the memory is found by: close the old postings and vectors, insert the new ones."""
+    memory_id = old["id"]
+    archived = old["archived_at"] is not None
+    if not archived:
+        search_index.close(session, tenant_id, [memory_id], now=now)
+    memories.update_memories(session, tenant_id, [memory_id], new, now=now)
+    if "content" not in new or chunks is None:
+        search_index.reopen(session, tenant_id, [memory_id], now=now)
+        return
+    version = old["version"] + 1
+    expires_at = new.get("expires_at", old["expires_at"])
+    search_index.insert_embeddings(
+        session,
+        tenant_id,
+        [
+            search_index.EmbeddingRow(
+                namespace_id=old["namespace_id"],
+                shelf=shelf,
+                encoder_id=encoder_id,
+                memory_id=memory_id,
+                version=version,
+                chunk=number,
+                span=chunk.span,
+                # An archived memory keeps its new vectors closed until it is restored.
+                expires_at=now if archived else expires_at,
+                vector=chunk.vector,
+            )
+            for number, chunk in enumerate(chunks)
+        ],
+        now=now,
+    )
+    search_index.set_content_version(session, tenant_id, memory_id)
+    if not archived:
+        search_index.post_terms(session, tenant_id, [memory_id])
+        search_index.count_in(session, tenant_id, [(old["namespace_id"], 1)])
+
+
+def check_validity(valid_from: datetime | None, valid_to: datetime | None) -> None:
+    """Refuse a validity that ends before it begins.
+
+    Raises:
+        InvalidRequest: naming `/valid_to`.
+    """
+    if valid_from is not None and valid_to is not None and valid_to < valid_from:
+        detail = "valid_to lies before valid_from."
+        raise InvalidRequest(detail, errors=(FieldError("/valid_to", detail),))

@@ -1,0 +1,161 @@
+"""A memory before it is stored: what the caller said, then what the service worked out about it."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory_service.analysis.tokens import keyword_text, terms
+from memory_service.types import DEFAULT_NAMESPACE, Extract, MemoryType, OnConflict, SourceKind
+
+DEFAULT_IMPORTANCE = 0.5
+DEFAULT_CONFIDENCE = 1.0
+DEFAULT_LANGUAGE = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a caller asks to remember."""
+
+    content: str
+    namespace: str = DEFAULT_NAMESPACE
+    memory_type: MemoryType = MemoryType.EPISODIC
+    user_id: str | None = None
+    agent_id: str | None = None
+    session_id: str | None = None
+    external_id: str | None = None
+    title: str | None = None
+    context: str | None = None
+    keywords: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+    value: Any = None
+    importance: float = DEFAULT_IMPORTANCE
+    confidence: float = DEFAULT_CONFIDENCE
+    pinned: bool = False
+    language: str | None = None
+    speaker: str | None = None
+    role: str | None = None
+    observed_at: datetime | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    expires_at: datetime | None = None
+    source_kind: SourceKind | None = None
+    source_ref: str | None = None
+    source_span: tuple[int, int] | None = None
+    extract: Extract | None = None  # None: as the namespace says
+    on_conflict: OnConflict = OnConflict.SKIP
+    deduplicate: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A span of the content, in characters, and its vector (float32[d], normalised)."""
+
+    span: tuple[int, int]
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A draft with everything that can be worked out before a transaction opens."""
+
+    draft: Draft
+    observed_at: datetime
+    content_hash: bytes
+    dedupe_hash: bytes | None
+    terms: tuple[str, ...]
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How texts become vectors here: the encoder's functions and where its vectors live."""
+
+    encode: Callable[[Sequence[str]], NDArray[np.float32]]
+    chunk: Callable[[str], Sequence[tuple[int, int]]]
+    encoder_id: int
+    shelf: int
+
+    def chunks(self, contents: Sequence[str]) -> list[tuple[Chunk, ...]]:
+        """Encode texts, longer ones in parts; no connection is held while this runs."""
+        spans = [self.chunk(content) for content in contents]
+        texts = [content[start:end] for content, parts in zip(contents, spans, strict=True) for start, end in parts]
+        vectors = self.encode(texts) if texts else np.zeros((0, 0), dtype=np.float32)
+        result, at = [], 0
+        for parts in spans:
+            result.append(tuple(Chunk((s, e), vectors[at + i]) for i, (s, e) in enumerate(parts)))
+            at += len(parts)
+        return result
+
+
+def content_hash(content: str) -> bytes:
+    """Hash a content, as sources and tombstones keep it."""
+    return hashlib.sha256(content.encode()).digest()
+
+
+def dedupe_hash(draft: Draft) -> bytes:
+    r"""Hash what makes two drafts of a namespace the same memory: scope, session, speaker, time as given, content.
+
+    >>> a = Draft("likes tea", user_id="1")
+    >>> dedupe_hash(a) == dedupe_hash(Draft("likes tea", user_id="1", importance=0.9))
+    True
+    >>> dedupe_hash(a) == dedupe_hash(Draft("likes tea", user_id="2"))
+    False
+    """
+    observed = draft.observed_at.timestamp().hex() if draft.observed_at else None
+    parts = (draft.user_id, draft.agent_id, draft.session_id, draft.speaker, observed, draft.content)
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = b"" if part is None else part.encode()
+        digest.update(b"-" if part is None else b"+")
+        digest.update(len(encoded).to_bytes(8, "big"))
+        digest.update(encoded)
+    return digest.digest()
+
+
+def terms_of(
+    *, content: str, speaker: str | None, observed_at: datetime, title: str | None, language: str | None
+) -> tuple[str, ...]:
+    """Return the terms by which a memory is found by keyword."""
+    spoken = language or DEFAULT_LANGUAGE
+    shown = keyword_text(content, speaker=speaker, observed_at=observed_at, title=title, language=spoken)
+    return tuple(terms(shown, spoken))
+
+
+def prepare(drafts: Sequence[Draft], *, encoding: Encoding, now: datetime) -> list[Prepared]:
+    """Work out hashes, terms and vectors of drafts."""
+    chunked = encoding.chunks([draft.content for draft in drafts])
+    return [
+        Prepared(
+            draft=draft,
+            observed_at=draft.observed_at or now,
+            content_hash=content_hash(draft.content),
+            dedupe_hash=dedupe_hash(draft) if draft.deduplicate else None,
+            terms=terms_of(
+                content=draft.content,
+                speaker=draft.speaker,
+                observed_at=draft.observed_at or now,
+                title=draft.title,
+                language=draft.language,
+            ),
+            chunks=chunks,
+        )
+        for draft, chunks in zip(drafts, chunked, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one draft."""
+
+    status: str  # created, skipped, superseded or rejected
+    memory_id: UUID
+    problem: str | None = None
+    problem_code: str | None = None

@@ -1,0 +1,23 @@
+"""Erase: remove a memory and all that holds its text, leaving a tombstone that stops it from coming back."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from memory_service.storage import erasure, memories
+
+
+def erase(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
+    """Erase memories of one tenant and return the ids that were there.
+
+    Versions, sources, vectors, postings, links, retention and recalls go with the record; traces that showed it lose its
+    text and score; answers kept for replay that quote it are dropped.
+    """
+    rows = memories.lock_memories(session, tenant_id, ids)
+    found = list(rows)
+    if found:
+        erasure.bury(session, tenant_id, found, now=now)
+        erasure.remove(session, tenant_id, found)
+    return found

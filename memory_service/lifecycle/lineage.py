@@ -1,0 +1,87 @@
+"""Lineage: where a memory comes from, what it was made of, and what took its place."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+MAX_NODES = 200
+
+
+def provenance(session: Session, tenant_id: UUID, memory_id: UUID) -> dict[str, Any]:
+    """Return the lineage graph of a memory: its parents and predecessors, its successors, and every source.
+
+    Nodes are memories (with their versions) and sources; edges point from what is derived to what it came from. At most
+    200 memories are drawn, nearest first; ``truncated`` says when there are more.
+    """
+    seen: dict[UUID, Any] = {}
+    edges: list[dict[str, str]] = []
+    frontier = [memory_id]
+    while frontier and len(seen) < MAX_NODES:
+        rows = session.execute(
+            text(
+                "SELECT m.id, m.version, m.state, m.created_at, m.derivation_method, m.derivation_parents, m.superseded_by, "
+                "ARRAY(SELECT o.id FROM memory o JOIN link l ON l.tenant_id = :tenant AND l.source_id = m.id "
+                "AND l.type = 'supersedes' AND l.target_id = o.id WHERE o.tenant_id = :tenant) AS predecessors "
+                "FROM memory m WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) ORDER BY m.id LIMIT :limit"
+            ),
+            {"tenant": tenant_id, "ids": frontier, "limit": MAX_NODES - len(seen)},
+        ).mappings()
+        frontier = []
+        for row in rows:
+            seen[row["id"]] = row
+            for parent in row["derivation_parents"]:
+                edges.append({"from": str(row["id"]), "to": str(parent), "type": "derived_from"})
+            for older in row["predecessors"]:
+                edges.append({"from": str(row["id"]), "to": str(older), "type": "supersedes"})
+            newer = [row["superseded_by"]] if row["superseded_by"] else []
+            frontier += [i for i in [*row["derivation_parents"], *row["predecessors"], *newer] if i not in seen]
+        frontier = list(dict.fromkeys(i for i in frontier if i not in seen))
+    nodes, source_edges = _nodes(session, tenant_id, seen)
+    return {
+        "memory_id": str(memory_id),
+        "nodes": nodes,
+        "edges": list({tuple(e.values()): e for e in [*edges, *source_edges]}.values()),
+        "truncated": bool(frontier),
+    }
+
+
+def _nodes(session: Session, tenant_id: UUID, seen: dict[UUID, Any]) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    nodes: list[dict[str, Any]] = [
+        {
+            "id": str(row["id"]),
+            "kind": "memory",
+            "version": row["version"],
+            "state": row["state"],
+            "method": row["derivation_method"],
+            "created_at": row["created_at"].isoformat(),
+        }
+        for row in seen.values()
+    ]
+    edges = []
+    sources = session.execute(
+        text(
+            "SELECT memory_id, ordinal, kind, ref, speaker, role, span_from, span_to, hash FROM source "
+            "WHERE tenant_id = :tenant AND memory_id = ANY(CAST(:ids AS uuid[])) ORDER BY memory_id, ordinal"
+        ),
+        {"tenant": tenant_id, "ids": list(seen)},
+    )
+    for row in sources:
+        name = f"{row.memory_id}/source/{row.ordinal}"
+        nodes.append(
+            {
+                "id": name,
+                "kind": "source",
+                "source": {
+                    "kind": row.kind,
+                    "ref": row.ref,
+                    "speaker": row.speaker,
+                    "role": row.role,
+                    "span": [row.span_from, row.span_to],
+                    "hash": row.hash.hex(),
+                },
+            }
+        )
+        edges.append({"from": str(row.memory_id), "to": name, "type": "comes_from"})
+    return nodes, edges

@@ -1,0 +1,132 @@
+"""Store decided drafts: rows, sources, vectors, postings and counts, in one transaction."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from memory_service.lifecycle.draft import Draft, Encoding, Prepared
+from memory_service.storage import memories, search_index
+from memory_service.storage.namespaces import Namespace
+from memory_service.types import Extract, PayloadType, SourceKind, State
+
+# A role names who spoke; the kind of a source follows from it unless the caller says otherwise.
+KIND_OF_ROLE = {
+    "user": SourceKind.USER,
+    "assistant": SourceKind.ASSISTANT,
+    "tool": SourceKind.TOOL,
+    "system": SourceKind.SYSTEM,
+}
+
+
+def store_new(
+    session: Session,
+    tenant_id: UUID,
+    items: Sequence[tuple[UUID, Prepared, Namespace, datetime | None]],
+    *,
+    encoding: Encoding,
+    now: datetime,
+) -> None:
+    """Insert decided memories: (id, draft, namespace, start of validity where it replaces another)."""
+    memories.insert_memories(
+        session, tenant_id, [memory_row(tenant_id, i, p, n, start, now=now) for i, p, n, start in items]
+    )
+    memories.insert_sources(session, tenant_id, [_source_row(tenant_id, i, p, now=now) for i, p, _, _ in items])
+    search_index.insert_embeddings(
+        session,
+        tenant_id,
+        [
+            search_index.EmbeddingRow(
+                namespace_id=namespace.id,
+                shelf=encoding.shelf,
+                encoder_id=encoding.encoder_id,
+                memory_id=memory_id,
+                version=1,
+                chunk=number,
+                span=chunk.span,
+                expires_at=item.draft.expires_at,
+                vector=chunk.vector,
+            )
+            for memory_id, item, namespace, _ in items
+            for number, chunk in enumerate(item.chunks)
+        ],
+        now=now,
+    )
+    counts = Counter(namespace.id for _, _, namespace, _ in items)
+    search_index.count_in(session, tenant_id, sorted(counts.items()))
+    speakers = {(namespace.id, item.draft.speaker) for _, item, namespace, _ in items if item.draft.speaker}
+    search_index.note_speakers(session, tenant_id, sorted(speakers))
+
+
+def memory_row(
+    tenant_id: UUID, memory_id: UUID, item: Prepared, namespace: Namespace, start: datetime | None, *, now: datetime
+) -> dict[str, Any]:
+    """Return every column of a new memory."""
+    draft: Draft = item.draft
+    extract = draft.extract or Extract(namespace.settings.get("extract", Extract.RULES))
+    return {
+        "tenant_id": tenant_id,
+        "id": memory_id,
+        "namespace_id": namespace.id,
+        "user_id": draft.user_id,
+        "agent_id": draft.agent_id,
+        "session_id": draft.session_id,
+        "external_id": draft.external_id,
+        "payload_type": PayloadType.PLAINTEXT,
+        "memory_type": draft.memory_type,
+        "state": State.FROZEN if draft.pinned else State.ACTIVATED,
+        "version": 1,
+        "content": draft.content,
+        "title": draft.title,
+        "context": draft.context,
+        "keywords": list(draft.keywords),
+        "tags": list(draft.tags),
+        "entities": list(draft.entities),
+        "metadata": draft.metadata,
+        "value": draft.value,
+        "importance": draft.importance,
+        "confidence": draft.confidence,
+        "pinned": draft.pinned,
+        "language": draft.language,
+        "speaker": draft.speaker,
+        "role": draft.role,
+        "observed_at": item.observed_at,
+        "valid_from": draft.valid_from or start,
+        "valid_to": draft.valid_to,
+        "expires_at": draft.expires_at,
+        "created_at": now,
+        "updated_at": now,
+        "superseded_by": None,
+        "derivation_method": "verbatim",
+        "derivation_parents": [],
+        "changeset_id": None,
+        "content_hash": item.content_hash,
+        "dedupe_hash": item.dedupe_hash,
+        "content_version": 1,
+        "archived_at": None,
+        "extract": extract,
+        "enriched_version": 1 if extract is Extract.NONE else 0,
+        "terms": list(item.terms),
+    }
+
+
+def _source_row(tenant_id: UUID, memory_id: UUID, item: Prepared, *, now: datetime) -> dict[str, Any]:
+    draft = item.draft
+    kind = draft.source_kind or KIND_OF_ROLE.get((draft.role or "").lower(), SourceKind.USER)
+    span = draft.source_span or (0, len(draft.content))
+    return {
+        "tenant_id": tenant_id,
+        "memory_id": memory_id,
+        "ordinal": 0,
+        "kind": kind,
+        "ref": draft.source_ref,
+        "speaker": draft.speaker,
+        "role": draft.role,
+        "span_from": span[0],
+        "span_to": span[1],
+        "hash": item.content_hash,
+        "created_at": now,
+    }

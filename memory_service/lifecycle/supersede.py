@@ -1,0 +1,75 @@
+"""Supersede: close the validity of an old memory and let a new one take its place, in one transaction."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+from sqlalchemy.orm import Session
+
+from memory_service.errors import Conflict
+from memory_service.lifecycle.draft import Draft, Encoding, Prepared, dedupe_hash
+from memory_service.lifecycle.store import store_new
+from memory_service.storage import memories
+from memory_service.storage.ids import new_id
+from memory_service.storage.memories import Replacement
+from memory_service.storage.namespaces import Namespace, get_namespace
+
+# What a successor takes over from the memory it replaces, unless the caller says otherwise.
+INHERITED = ("user_id", "agent_id", "session_id", "memory_type", "speaker", "role")
+
+
+def close_superseded(
+    session: Session, tenant_id: UUID, replacements: Sequence[Replacement], *, now: datetime
+) -> None:
+    """Give each old memory a version that says what replaced it and when it stopped being true.
+
+    The old memory stays findable, ranked below its successor; it hands over its external_id.
+    """
+    ids = sorted({r.old_id for r in replacements})
+    memories.lock_memories(session, tenant_id, ids)
+    memories.keep_versions(session, tenant_id, ids, now=now)
+    memories.mark_superseded(session, tenant_id, replacements, now=now)
+
+
+def start_of_validity(draft: Draft, *, now: datetime) -> datetime:
+    """Return when the new memory becomes true, and so the old one false."""
+    return draft.valid_from or draft.observed_at or now
+
+
+def supersede(
+    session: Session,
+    tenant_id: UUID,
+    old: RowMapping,
+    prepared: Prepared,
+    *,
+    given: Collection[str],
+    encoding: Encoding,
+    now: datetime,
+) -> UUID:
+    """Store `prepared` in the place of `old`; return the new memory's id.
+
+    The successor lives in the namespace of the old memory and inherits its scope, type, speaker and external_id where
+    `given` (the fields the caller named) does not say otherwise.
+
+    Raises:
+        Conflict: the old memory is archived or was superseded before.
+    """
+    if old["superseded_by"] is not None:
+        raise Conflict(
+            f"Memory {old['id']} was superseded by {old['superseded_by']}; supersede that one.", code="already_superseded"
+        )
+    if old["archived_at"] is not None:
+        raise Conflict(f"Memory {old['id']} is archived; restore it before you supersede it.", code="archived")
+    namespace: Namespace = get_namespace(session, tenant_id, old["namespace_id"])
+    inherited = {name: old[name] for name in (*INHERITED, "external_id") if name not in given}
+    draft = replace(prepared.draft, namespace=namespace.path, **inherited)
+    item = replace(prepared, draft=draft, dedupe_hash=dedupe_hash(draft) if draft.deduplicate else None)
+    memory_id = new_id()
+    start = start_of_validity(draft, now=now)
+    replacement = Replacement(old_id=old["id"], new_id=memory_id, valid_from=start)
+    close_superseded(session, tenant_id, [replacement], now=now)
+    store_new(session, tenant_id, [(memory_id, item, namespace, start)], encoding=encoding, now=now)
+    memories.link_superseded(session, tenant_id, [replacement], now=now)
+    return memory_id

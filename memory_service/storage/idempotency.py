@@ -1,0 +1,64 @@
+"""Answers that were given to idempotency keys."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from memory_service.storage.tables import idempotency_key
+from memory_service.types import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """An answer as it was sent, and a hash of the request it was sent to."""
+
+    request_hash: bytes
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def try_lock(session: Session, caller: Caller, key: str) -> bool:
+    """Take the key until the end of the transaction; say whether nobody else holds it."""
+    name = hashlib.sha256(f"{caller.tenant_id}/{caller.key_id}/{key}".encode()).digest()
+    number = int.from_bytes(name[:8], "big", signed=True)
+    return bool(session.scalar(text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": number}))
+
+
+def find_answer(session: Session, caller: Caller, key: str, *, now: datetime) -> StoredAnswer | None:
+    """Return the answer that was given to this key, unless it has expired."""
+    columns = idempotency_key.c
+    row = session.execute(
+        select(columns.request_hash, columns.status, columns.headers, columns.body).where(
+            columns.tenant_id == caller.tenant_id,
+            columns.api_key_id == caller.key_id,
+            columns.key == key,
+            columns.expires_at > now,
+        )
+    ).one_or_none()
+    return StoredAnswer(*row) if row else None
+
+
+def keep_answer(
+    session: Session, caller: Caller, key: str, answer: StoredAnswer, *, now: datetime, expires_at: datetime
+) -> None:
+    """Store an answer, in place of an expired one."""
+    values = {
+        "request_hash": answer.request_hash,
+        "status": answer.status,
+        "headers": answer.headers,
+        "body": answer.body,
+        "created_at": now,
+        "expires_at": expires_at,
+    }
+    columns = idempotency_key.c
+    statement = insert(idempotency_key).values(tenant_id=caller.tenant_id, api_key_id=caller.key_id, key=key, **values)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[columns.tenant_id, columns.api_key_id, columns.key], set_=values
+        )
+    )

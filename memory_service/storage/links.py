@@ -1,0 +1,35 @@
+"""Links: directed, typed, weighted edges between memories."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.orm import Session
+
+
+def links_of(
+    session: Session, tenant_id: UUID, memory_id: UUID, *, before: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """Return the present edges from and to a memory, newest first."""
+    columns = "id, source_id, target_id, type, weight, derivation_method, known_from"
+    branch = (
+        f"(SELECT {columns} FROM link WHERE tenant_id = :tenant AND {{}} = :memory AND known_to = 'infinity' "
+        "AND (CAST(:before AS uuid) IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit)"
+    )
+    statement = f"{branch.format('source_id')} UNION {branch.format('target_id')} ORDER BY id DESC LIMIT :limit"
+    params = {"tenant": tenant_id, "memory": memory_id, "before": before, "limit": limit}
+    return session.execute(text(statement), params).mappings().all()
+
+
+def link_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one edge as JSON."""
+    return {
+        "id": str(row["id"]),
+        "source_id": str(row["source_id"]),
+        "target_id": str(row["target_id"]),
+        "type": row["type"],
+        "weight": row["weight"],
+        "derivation": {"method": row["derivation_method"]},
+        "created_at": row["known_from"].isoformat(),
+    }

@@ -1,0 +1,371 @@
+"""Memories, their versions and sources: what is written and read, always by tenant."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.orm import Session
+
+from memory_service.storage.ids import new_id
+from memory_service.storage.search_index import IMPACT, IMPACT_PARAMS
+from memory_service.storage.sql import Sql, to_jsonb
+from memory_service.storage.tables import STATE_COLUMNS, memory
+
+_STATE = ", ".join(STATE_COLUMNS)
+_ALL = ", ".join(column.name for column in memory.c)
+
+# One row as the outside sees it: the state, its namespace, its first source, its retention and degree.
+_RECORD = f"""
+    SELECT {", ".join(f"m.{name}" for name in STATE_COLUMNS)}, m.id, n.path AS namespace,
+        s.kind AS source_kind, s.ref AS source_ref, s.speaker AS source_speaker, s.role AS source_role,
+        s.span_from, s.span_to, s.hash AS source_hash,
+        r.stability_days, r.difficulty, r.recall_count, r.last_recalled_at,
+        (SELECT count(*) FROM link l WHERE l.tenant_id = :tenant AND l.source_id = m.id AND l.known_to = 'infinity')
+        + (SELECT count(*) FROM link l WHERE l.tenant_id = :tenant AND l.target_id = m.id AND l.known_to = 'infinity')
+            AS links_count
+"""
+_JOINS = """
+    JOIN namespace n ON n.tenant_id = :tenant AND n.id = m.namespace_id
+    LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0
+    LEFT JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = m.id
+"""
+
+# The state of every memory as it was known at :known, under the columns of `memory` that a filter may name.
+AS_KNOWN = f"""(
+    SELECT tenant_id, id, {_STATE} FROM memory WHERE tenant_id = :tenant AND updated_at <= :known
+    UNION ALL
+    SELECT tenant_id, id, {_STATE} FROM memory_version
+    WHERE tenant_id = :tenant AND updated_at <= :known AND known_to > :known
+)"""
+
+
+def insert_memories(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert whole memories with their postings; each row has every column of `memory`.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: a concurrent transaction stored the same external_id or duplicate first.
+    """
+    session.execute(
+        text(
+            f"""
+            WITH new AS (
+                INSERT INTO memory ({_ALL})
+                SELECT {_ALL} FROM jsonb_populate_recordset(CAST(NULL AS memory), CAST(:rows AS jsonb))
+                RETURNING id, namespace_id, version, terms, updated_at, expires_at
+            )
+            INSERT INTO posting
+                (tenant_id, namespace_id, term, memory_id, version, impact, known_from, known_to)
+            SELECT :tenant, new.namespace_id, t.term, new.id, new.version, {IMPACT.format("cardinality(new.terms)")},
+                new.updated_at, coalesce(new.expires_at, 'infinity')
+            FROM new, unnest(new.terms) AS t (term)
+            GROUP BY new.namespace_id, t.term, new.id, new.version, new.terms, new.updated_at, new.expires_at
+            """
+        ),
+        {"rows": to_jsonb(rows), "tenant": tenant_id, **IMPACT_PARAMS},
+    )
+
+
+def insert_sources(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert where memories come from."""
+    columns = "tenant_id, memory_id, ordinal, kind, ref, speaker, role, span_from, span_to, hash, created_at"
+    session.execute(
+        text(
+            f"INSERT INTO source ({columns}) SELECT {columns} "
+            "FROM jsonb_populate_recordset(CAST(NULL AS source), CAST(:rows AS jsonb))"
+        ),
+        {"rows": to_jsonb(rows), "tenant": tenant_id},
+    )
+
+
+def find_duplicates(session: Session, tenant_id: UUID, keys: Iterable[tuple[UUID, bytes]]) -> Sequence[RowMapping]:
+    """Return live memories with these (namespace, dedupe hash) pairs; expired ones no longer count."""
+    pairs = list(keys)
+    if not pairs:
+        return []
+    return (
+        session.execute(
+            text(
+                """
+                SELECT m.id, m.namespace_id, m.dedupe_hash, m.external_id
+                FROM unnest(CAST(:namespaces AS uuid[]), CAST(:hashes AS bytea[])) AS k (namespace_id, hash)
+                JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.dedupe_hash = k.hash
+                """
+            ),
+            {"tenant": tenant_id, "namespaces": [p[0] for p in pairs], "hashes": [p[1] for p in pairs]},
+        )
+        .mappings()
+        .all()
+    )
+
+
+def find_by_external_ids(session: Session, tenant_id: UUID, keys: Iterable[tuple[UUID, str]]) -> Sequence[RowMapping]:
+    """Return the memories that hold these (namespace, external_id) pairs, archived ones left out."""
+    pairs = list(keys)
+    if not pairs:
+        return []
+    return (
+        session.execute(
+            text(
+                """
+                SELECT m.id, m.namespace_id, m.external_id, m.dedupe_hash, m.content_hash
+                FROM unnest(CAST(:namespaces AS uuid[]), CAST(:externals AS text[])) AS k (namespace_id, external_id)
+                JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = k.namespace_id
+                    AND m.external_id = k.external_id AND m.archived_at IS NULL
+                """
+            ),
+            {"tenant": tenant_id, "namespaces": [p[0] for p in pairs], "externals": [p[1] for p in pairs]},
+        )
+        .mappings()
+        .all()
+    )
+
+
+def expired_ids(session: Session, tenant_id: UUID, namespace_ids: Iterable[UUID], *, now: datetime) -> list[UUID]:
+    """Return memories of some namespaces whose time has come and that no sweep has marked yet."""
+    rows = session.execute(
+        text(
+            "SELECT id FROM memory WHERE tenant_id = :tenant AND expires_at IS NOT NULL AND expires_at <= :now "
+            "AND state NOT IN ('expired', 'archived') AND namespace_id = ANY(CAST(:namespaces AS uuid[]))"
+        ),
+        {"tenant": tenant_id, "namespaces": list(namespace_ids), "now": now},
+    )
+    return [row.id for row in rows]
+
+
+def lock_memories(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, RowMapping]:
+    """Lock rows for change, in id order so that two changes never deadlock; return every column."""
+    rows = session.execute(
+        text(
+            f"SELECT {_ALL} FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) "
+            "ORDER BY id FOR UPDATE"
+        ),
+        {"tenant": tenant_id, "ids": list(ids)},
+    ).mappings()
+    return {row["id"]: row for row in rows}
+
+
+def keep_versions(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> None:
+    """Copy the present state of memories into their history, known until now."""
+    session.execute(
+        text(
+            f"INSERT INTO memory_version (tenant_id, id, {_STATE}, known_to) SELECT tenant_id, id, {_STATE}, :now "
+            "FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))"
+        ),
+        {"tenant": tenant_id, "ids": list(ids), "now": now},
+    )
+
+
+def update_memories(
+    session: Session, tenant_id: UUID, ids: Sequence[UUID], assignments: Mapping[str, Any], *, now: datetime
+) -> None:
+    """Give memories their next version; an `Sql` value is an expression over the old row.
+
+    The caller has kept the old version in the same transaction (`keep_versions`).
+    """
+    sets, params = _assignments(assignments)
+    session.execute(
+        text(
+            f"UPDATE memory m SET version = m.version + 1, updated_at = :now, {sets} "
+            "WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[]))"
+            if sets
+            else "UPDATE memory m SET version = m.version + 1, updated_at = :now "
+            "WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[]))"
+        ),
+        {"tenant": tenant_id, "ids": list(ids), "now": now, **params},
+    )
+
+
+def _assignments(assignments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return `column = value, …` with parameters; values travel as typed JSON, so that null keeps its column's type."""
+    parts, values, params = [], {}, {}
+    for name, value in assignments.items():
+        if name not in memory.c:
+            raise ValueError(f"memory has no column {name!r}")
+        if isinstance(value, Sql):
+            parts.append(f"{name} = {value.text}")
+            params |= value.params
+        else:
+            parts.append(f"{name} = (jsonb_populate_record(CAST(NULL AS memory), CAST(:new_values AS jsonb))).{name}")
+            values[name] = value
+    if values:
+        params["new_values"] = to_jsonb(values)
+    return ", ".join(parts), params
+
+
+def get_record(session: Session, tenant_id: UUID, memory_id: UUID) -> RowMapping | None:
+    """Return one memory as the outside sees it."""
+    rows = get_records(session, tenant_id, [memory_id])
+    return rows.get(memory_id)
+
+
+def get_records(session: Session, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, RowMapping]:
+    """Return memories as the outside sees them, by id."""
+    rows = session.execute(
+        text(
+            f"{_RECORD} FROM unnest(CAST(:ids AS uuid[])) AS k (id) "
+            f"JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id {_JOINS}"
+        ),
+        {"tenant": tenant_id, "ids": list(ids)},
+    ).mappings()
+    return {row["id"]: row for row in rows}
+
+
+def get_records_as_known(
+    session: Session, tenant_id: UUID, ids: Iterable[UUID], *, known: datetime
+) -> dict[UUID, RowMapping]:
+    """Return memories as they were known at a moment; those learned later are absent."""
+    rows = session.execute(
+        text(f"{_RECORD} FROM {AS_KNOWN} m {_JOINS} WHERE m.id = ANY(CAST(:ids AS uuid[]))"),
+        {"tenant": tenant_id, "ids": list(ids), "known": known},
+    ).mappings()
+    return {row["id"]: row for row in rows}
+
+
+def list_records(
+    session: Session,
+    tenant_id: UUID,
+    *,
+    where: Sql,
+    before: UUID | None,
+    limit: int,
+    ascending: bool = False,
+) -> Sequence[RowMapping]:
+    """Return memories that match, newest first (or oldest first), one page of them."""
+    beyond = ""
+    if before is not None:
+        beyond = "AND m.id > :before" if ascending else "AND m.id < :before"
+    return (
+        session.execute(
+            text(
+                f"{_RECORD} FROM memory m {_JOINS} WHERE m.tenant_id = :tenant AND ({where.text}) {beyond} "
+                f"ORDER BY m.id {'ASC' if ascending else 'DESC'} LIMIT :limit"
+            ),
+            {"tenant": tenant_id, "before": before, "limit": limit, **where.params},
+        )
+        .mappings()
+        .all()
+    )
+
+
+def matching_ids(session: Session, tenant_id: UUID, *, where: Sql, limit: int) -> list[UUID]:
+    """Return ids of memories that match, in id order, locked for change."""
+    rows = session.execute(
+        text(
+            f"SELECT m.id FROM memory m WHERE m.tenant_id = :tenant AND ({where.text}) ORDER BY m.id LIMIT :limit FOR UPDATE"
+        ),
+        {"tenant": tenant_id, "limit": limit, **where.params},
+    )
+    return [row.id for row in rows]
+
+
+def count_matching(session: Session, tenant_id: UUID, *, where: Sql) -> int:
+    """Count the memories that match."""
+    return int(
+        session.scalar(
+            text(f"SELECT count(*) FROM memory m WHERE m.tenant_id = :tenant AND ({where.text})"),
+            {"tenant": tenant_id, **where.params},
+        )
+        or 0
+    )
+
+
+def list_versions(
+    session: Session, tenant_id: UUID, memory_id: UUID, *, before: int | None, limit: int
+) -> Sequence[RowMapping]:
+    """Return the versions of a memory, newest first; the present one is among them, known to infinity."""
+    return (
+        session.execute(
+            text(
+                f"""
+                SELECT v.*, n.path AS namespace FROM (
+                    SELECT tenant_id, id, {_STATE}, CAST(NULL AS timestamptz) AS known_to FROM memory
+                    WHERE tenant_id = :tenant AND id = :id
+                    UNION ALL
+                    SELECT tenant_id, id, {_STATE}, known_to FROM memory_version WHERE tenant_id = :tenant AND id = :id
+                ) v JOIN namespace n ON n.tenant_id = :tenant AND n.id = v.namespace_id
+                WHERE CAST(:before AS integer) IS NULL OR v.version < :before
+                ORDER BY v.version DESC LIMIT :limit
+                """
+            ),
+            {"tenant": tenant_id, "id": memory_id, "before": before, "limit": limit},
+        )
+        .mappings()
+        .all()
+    )
+
+
+def is_erased(session: Session, tenant_id: UUID, memory_id: UUID) -> bool:
+    """Say whether a memory of this tenant was erased."""
+    found = session.scalar(
+        text("SELECT 1 FROM tombstone WHERE tenant_id = :tenant AND id = :id"), {"tenant": tenant_id, "id": memory_id}
+    )
+    return found is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """One memory that takes another's place, true from `valid_from` on."""
+
+    old_id: UUID
+    new_id: UUID
+    valid_from: datetime
+
+
+def mark_superseded(session: Session, tenant_id: UUID, replacements: Sequence[Replacement], *, now: datetime) -> None:
+    """Close the validity of replaced memories; an end that was already set earlier stays."""
+    session.execute(
+        text(
+            """
+            UPDATE memory m SET version = m.version + 1, updated_at = :now, superseded_by = k.new_id,
+                external_id = NULL, dedupe_hash = NULL,
+                valid_to = least(m.valid_to, greatest(k.cut, coalesce(m.valid_from, k.cut)))
+            FROM unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[]), CAST(:cut AS timestamptz[])) AS k (old_id, new_id, cut)
+            WHERE m.tenant_id = :tenant AND m.id = k.old_id
+            """
+        ),
+        {
+            "tenant": tenant_id,
+            "now": now,
+            "old": [r.old_id for r in replacements],
+            "new": [r.new_id for r in replacements],
+            "cut": [r.valid_from for r in replacements],
+        },
+    )
+
+
+def link_superseded(session: Session, tenant_id: UUID, replacements: Sequence[Replacement], *, now: datetime) -> None:
+    """Draw the edge from each new memory to the one it supersedes."""
+    session.execute(
+        text(
+            """
+            INSERT INTO link (tenant_id, id, namespace_id, source_id, target_id, type, weight, derivation_method, known_from)
+            SELECT :tenant, k.id, m.namespace_id, k.new_id, k.old_id, 'supersedes', 1, 'verbatim', :now
+            FROM unnest(CAST(:ids AS uuid[]), CAST(:old AS uuid[]), CAST(:new AS uuid[])) AS k (id, old_id, new_id)
+            JOIN memory m ON m.tenant_id = :tenant AND m.id = k.new_id
+            """
+        ),
+        {
+            "tenant": tenant_id,
+            "now": now,
+            "ids": [new_id() for _ in replacements],
+            "old": [r.old_id for r in replacements],
+            "new": [r.new_id for r in replacements],
+        },
+    )
+
+
+def pending_among(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> int:
+    """Count those of the memories that still wait for enrichment."""
+    return int(
+        session.scalar(
+            text(
+                "SELECT count(*) FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) "
+                "AND enriched_version < content_version"
+            ),
+            {"tenant": tenant_id, "ids": list(ids)},
+        )
+        or 0
+    )

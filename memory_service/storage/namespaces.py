@@ -1,0 +1,148 @@
+"""Namespaces: paths inside a tenant, made by their first write."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.orm import Session
+
+from memory_service.errors import FieldError, InvalidRequest, NamespaceNotFound
+from memory_service.storage.ids import new_id
+
+MAX_LENGTH = 256
+MAX_IN_ONE_SEARCH = 1_000
+PATH = re.compile(r"[A-Za-z0-9._@:-]+(?:/[A-Za-z0-9._@:-]+)*\Z")
+
+_COLUMNS = "id, path, settings, encoder_id, shelf, created_at, folded_docs"
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A namespace as searches and writes need it."""
+
+    id: UUID
+    path: str
+    settings: dict[str, Any]
+    encoder_id: int
+    shelf: int
+
+
+def check_path(path: str, *, pointer: str = "/namespace") -> str:
+    """Return the path, or say what is wrong with it.
+
+    Raises:
+        InvalidRequest: the path is not 1-256 characters of segments joined by ``/``.
+    """
+    if not 1 <= len(path) <= MAX_LENGTH or not PATH.match(path):
+        detail = (
+            "A namespace is 1 to 256 characters: segments of letters, digits and . _ @ : - joined by single slashes, "
+            "such as users/42."
+        )
+        raise InvalidRequest(detail, errors=(FieldError(pointer, detail),), code="invalid_namespace")
+    return path
+
+
+def _namespace(row: RowMapping) -> Namespace:
+    return Namespace(row["id"], row["path"], row["settings"], row["encoder_id"], row["shelf"])
+
+
+def find_namespaces(session: Session, tenant_id: UUID, paths: Iterable[str]) -> dict[str, Namespace]:
+    """Return those of the namespaces that exist, by path."""
+    rows = session.execute(
+        text(f"SELECT {_COLUMNS} FROM namespace WHERE tenant_id = :tenant AND path = ANY(CAST(:paths AS text[]))"),
+        {"tenant": tenant_id, "paths": list(paths)},
+    ).mappings()
+    return {row["path"]: _namespace(row) for row in rows}
+
+
+def ensure_namespaces(
+    session: Session, tenant_id: UUID, paths: Iterable[str], *, encoder_id: int, shelf: int, now: datetime
+) -> dict[str, Namespace]:
+    """Return the namespaces by path, making those that do not exist."""
+    wanted = sorted(set(paths))
+    found = find_namespaces(session, tenant_id, wanted)
+    missing = [path for path in wanted if path not in found]
+    if missing:
+        session.execute(
+            text(
+                "INSERT INTO namespace (tenant_id, id, path, encoder_id, shelf, created_at) "
+                "SELECT :tenant, n.id, n.path, :encoder, :shelf, :now "
+                "FROM unnest(CAST(:ids AS uuid[]), CAST(:paths AS text[])) AS n (id, path) ON CONFLICT DO NOTHING"
+            ),
+            {
+                "tenant": tenant_id,
+                "ids": [new_id() for _ in missing],
+                "paths": missing,
+                "encoder": encoder_id,
+                "shelf": shelf,
+                "now": now,
+            },
+        )
+        # Another transaction may have made one of them in between: read again what is there now.
+        found |= find_namespaces(session, tenant_id, missing)
+    return found
+
+
+def namespaces_below(session: Session, tenant_id: UUID, prefix: str) -> list[Namespace]:
+    """Return the namespace ``prefix`` and all below it; a prefix matches whole segments."""
+    rows = session.execute(
+        text(
+            # Equality and comparison only: under row level security LIKE could not use the index.
+            # '0' is the character after '/': the range holds exactly the paths that begin with "prefix/".
+            f"SELECT {_COLUMNS} FROM namespace WHERE tenant_id = :tenant AND (path = :prefix "
+            "OR (path >= :low AND path < :high)) ORDER BY path LIMIT :limit"
+        ),
+        {
+            "tenant": tenant_id,
+            "prefix": prefix,
+            "low": f"{prefix}/",
+            "high": f"{prefix}0",
+            "limit": MAX_IN_ONE_SEARCH + 1,
+        },
+    ).mappings()
+    return [_namespace(row) for row in rows]
+
+
+def resolve_namespaces(
+    session: Session,
+    tenant_id: UUID,
+    *,
+    namespace: str | None,
+    namespaces: Sequence[str] | None,
+    prefix: str | None,
+) -> list[Namespace]:
+    """Return the namespaces one search is about.
+
+    Raises:
+        NamespaceNotFound: a named namespace does not exist, or nothing lies below the prefix.
+        InvalidRequest: more than 1,000 namespaces.
+    """
+    if prefix is not None:
+        below = namespaces_below(session, tenant_id, check_path(prefix.rstrip("/"), pointer="/namespace_prefix"))
+        if not below:
+            raise NamespaceNotFound(f"No namespace lies below {prefix!r}.")
+        if len(below) > MAX_IN_ONE_SEARCH:
+            raise InvalidRequest(
+                f"More than {MAX_IN_ONE_SEARCH:,} namespaces lie below {prefix!r}; search a deeper prefix.",
+                code="too_many_namespaces",
+            )
+        return below
+    paths = list(dict.fromkeys(namespaces if namespaces is not None else [namespace or "default"]))
+    found = find_namespaces(session, tenant_id, paths)
+    missing = [path for path in paths if path not in found and path != "default"]
+    if missing:
+        raise NamespaceNotFound(f"There is no namespace {missing[0]!r}; the first write to it creates it.")
+    return [found[path] for path in paths if path in found]
+
+
+def get_namespace(session: Session, tenant_id: UUID, namespace_id: UUID) -> Namespace:
+    """Return a namespace that something points at."""
+    row = session.execute(
+        text(f"SELECT {_COLUMNS} FROM namespace WHERE tenant_id = :tenant AND id = :id"),
+        {"tenant": tenant_id, "id": namespace_id},
+    ).mappings()
+    return _namespace(row.one())

@@ -1,0 +1,46 @@
+"""Users, agents and sessions: not records of their own, but what memories say they belong to."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import RowMapping, func, select
+from sqlalchemy.orm import Session
+
+from memory_service.storage.tables import memory
+
+
+class ScopeColumn(StrEnum):
+    """The columns of a memory that say whose it is."""
+
+    USER = "user_id"
+    AGENT = "agent_id"
+    SESSION = "session_id"
+
+
+def list_scopes(
+    session: Session,
+    tenant_id: UUID,
+    column: ScopeColumn,
+    *,
+    namespace_id: UUID | None,
+    after: str | None,
+    limit: int,
+) -> Sequence[RowMapping]:
+    """Return ids with the number of their live memories and the time of the latest write, in order of id.
+
+    The index of the column is in that order, so a page costs what it shows, not what there is.
+    """
+    name = memory.c[column.value]
+    query = (
+        select(name.label("id"), func.count().label("count"), func.max(memory.c.updated_at).label("last_activity"))
+        .where(memory.c.tenant_id == tenant_id, name.is_not(None), memory.c.archived_at.is_(None))
+        .group_by(name)
+        .order_by(name)
+        .limit(limit)
+    )
+    if namespace_id is not None:
+        query = query.where(memory.c.namespace_id == namespace_id)
+    if after is not None:
+        query = query.where(name > after)
+    return session.execute(query).mappings().all()

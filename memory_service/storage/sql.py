@@ -1,0 +1,47 @@
+"""Small pieces of SQL: fragments with their parameters, and rows as one JSON parameter."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A fragment of SQL with named parameters."""
+
+    text: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    raise TypeError(f"cannot store {type(value).__name__}")
+
+
+def to_jsonb(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
+    """Render rows for ``jsonb_populate_recordset``: one parameter whatever the number of rows.
+
+    >>> to_jsonb([{"id": 1, "hash": bytes([1, 255])}])
+    '[{"id": 1, "hash": "\\\\\\\\x01ff"}]'
+    """
+    return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
+
+
+def all_of(*conditions: Sql) -> Sql:
+    """Join conditions with AND.
+
+    >>> all_of(Sql("a = :x", {"x": 1}), Sql("true")).text
+    '(a = :x) AND (true)'
+    """
+    params: dict[str, Any] = {}
+    for condition in conditions:
+        params |= condition.params
+    return Sql(" AND ".join(f"({condition.text})" for condition in conditions), params)

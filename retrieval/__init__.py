@@ -1,0 +1,1 @@
+"""Find memories: channels that propose candidates, fusion that ranks them, context that packs them."""

@@ -1,0 +1,113 @@
+"""Context: what a search found, packed into a prompt within a budget of tokens, every line cited."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from retrieval.packing import Order, Passage, pack
+from retrieval.recall import Result
+
+CountTokens = Callable[[Sequence[str]], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """One line of a context: its marker, what it says, and the verbatim span of the memory it shows."""
+
+    marker: str
+    memory_id: UUID
+    heading: str  # date and speaker, as far as known
+    text: str
+    span: tuple[int, int]
+    role: str | None
+
+    @property
+    def line(self) -> str:
+        """Return the line as a prompt shows it."""
+        return f"{self.marker} {self.heading}{self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Memories packed for a prompt; `tokens` counts the whole text."""
+
+    lines: tuple[Cited, ...]
+    text: str
+    tokens: int
+    prefix_hash: str
+
+
+def heading(result: Result) -> str:
+    """Return when a memory was observed and who said it."""
+    observed = result.row["observed_at"]
+    speaker = result.row["speaker"] or result.row["role"]
+    return f"({observed.day} {observed:%B %Y}) " + (f"{speaker}: " if speaker else "")
+
+
+def build_context(results: Sequence[Result], *, budget: int, order: Order, count: CountTokens) -> Context:
+    """Pack results into at most `budget` tokens.
+
+    Whole memories are chosen from the best down; when not even the best fits, as much of its beginning as does is shown,
+    cut at a space. The finished text is counted once more, so joins between lines cannot push it over the budget.
+
+    Args:
+        results: what a search found, best first.
+        budget: tokens that the text may have.
+        order: how the chosen lines stand.
+        count: counts the tokens of each of some texts.
+    """
+    by_id = {result.fused.id: result for result in results}
+    # The marker's number is not known yet; three digits are the longest there is.
+    drafts = [f"[{len(results)}] {heading(r)}{r.row['content']}\n" for r in results]
+    costs = count(drafts) if drafts else []
+    ranked = [
+        Passage(id=r.fused.id, text=r.row["content"], tokens=cost, observed_at=r.row["observed_at"])
+        for r, cost in zip(results, costs, strict=True)
+    ]
+    chosen = list(pack(ranked, budget=budget, order=order).passages)
+    if not chosen and results:
+        return _only_a_part(results[0], budget=budget, count=count)
+    while True:
+        lines = tuple(
+            Cited(
+                marker=f"[{number}]",
+                memory_id=passage.id,
+                heading=heading(by_id[passage.id]),
+                text=passage.text,
+                span=(0, len(passage.text)),
+                role=by_id[passage.id].row["role"],
+            )
+            for number, passage in enumerate(chosen, start=1)
+        )
+        context = _context(lines, count)
+        if context.tokens <= budget:
+            return context
+        worst = max(chosen, key=lambda passage: by_id[passage.id].rank)
+        chosen.remove(worst)
+
+
+def _only_a_part(result: Result, *, budget: int, count: CountTokens) -> Context:
+    """Show the longest beginning of one memory that fits, found by halving."""
+    content = result.row["content"]
+
+    def cut(length: int) -> Context:
+        end = length if length == len(content) else max(content.rfind(" ", 0, length), 0) or length
+        shown = content[:end].rstrip()
+        line = Cited("[1]", result.fused.id, heading(result), shown, (0, len(shown)), result.row["role"])
+        return _context((line,) if shown else (), count)
+
+    low, high = 0, len(content)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if cut(middle).tokens <= budget:
+            low = middle
+        else:
+            high = middle - 1
+    return cut(low)
+
+
+def _context(lines: tuple[Cited, ...], count: CountTokens) -> Context:
+    text = "\n".join(line.line for line in lines)
+    tokens = count([text])[0] if lines else 0
+    return Context(lines=lines, text=text, tokens=tokens, prefix_hash=hashlib.sha256(text.encode()).hexdigest())

@@ -1,0 +1,361 @@
+"""Recall: understand the query, find candidates, fuse, explain, keep a trace."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from time import perf_counter
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import RowMapping
+from sqlalchemy.orm import Session
+
+from memory_service.analysis.tokens import terms as terms_of
+from memory_service.filters import Filter
+from memory_service.storage import memories
+from memory_service.storage.filter_sql import compile_filter
+from memory_service.storage.namespaces import Namespace, resolve_namespaces
+from memory_service.storage.sql import Sql, all_of
+from memory_service.types import AsOf, TimeWindow
+from retrieval.bm25 import coverage as coverage_of
+from retrieval.bm25 import inverse_document_frequency
+from retrieval.confidence import DEFAULT as CALIBRATION
+from retrieval.confidence import confidence as confidence_of
+from retrieval.fusion import FusedResult, fuse, ranks_without, trust_keywords
+from retrieval.query import ParsedQuery, parse_query
+from retrieval.statements import Candidates, Corpus, KeywordQuery, Scope, describe_corpus, find_candidates
+
+# How many candidates each channel proposes, per preset. Fifty lose nothing among the first ten; a hundred help at fifty.
+PRESETS: Mapping[str, int] = {"fast": 50, "balanced": 100, "thorough": 200}
+DEFAULT_WEIGHTS: Mapping[str, float] = {"vector": 0.5, "keyword": 0.5}
+KEYWORD_FLOOR = {"keyword": 0.0}  # no term matched
+
+# A term in more documents than this only adds to candidates that rarer terms or vectors found.
+COMMON_DOCUMENTS = 2_000
+COMMON_SHARE = 0.10
+NEAR_MISSES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RecallRequest:
+    """One search, as asked."""
+
+    query: str
+    namespace: str | None = None
+    namespaces: tuple[str, ...] | None = None
+    namespace_prefix: str | None = None
+    filter: Filter | None = None
+    top_k: int = 10
+    preset: str = "balanced"
+    weights: Mapping[str, float] | None = None
+    as_of: AsOf = AsOf()
+    window: TimeWindow | None = None
+    min_confidence: float | None = None
+    archived: bool = False
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One memory found, with its row and what each channel said."""
+
+    fused: FusedResult[UUID]
+    rank: int
+    row: RowMapping
+    matched_terms: tuple[str, ...]
+    superseded_in_answer: bool = False
+
+
+@dataclass(slots=True)
+class Timings:
+    """Milliseconds per stage."""
+
+    encode: float = 0.0
+    candidates: float = 0.0
+    graph: float = 0.0
+    fuse: float = 0.0
+    total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What a search found, and why."""
+
+    results: tuple[Result, ...]
+    confidence: float
+    abstain: bool
+    timings: Timings
+    parsed: ParsedQuery
+    weights: Mapping[str, float]
+    namespaces: tuple[Namespace, ...]
+    candidates: tuple[FusedResult[UUID], ...] = ()
+    counterfactual: Mapping[str, Mapping[UUID, int]] = field(default_factory=dict)
+    coverage: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is known before the query is encoded."""
+
+    namespaces: tuple[Namespace, ...]
+    corpus: Corpus
+    parsed: ParsedQuery
+
+
+def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: datetime) -> Prepared:
+    """Resolve the namespaces and understand the query; a short transaction that ends before encoding.
+
+    Raises:
+        NamespaceNotFound: there is no such namespace.
+    """
+    namespaces = resolve_namespaces(
+        session,
+        tenant_id,
+        namespace=request.namespace,
+        namespaces=request.namespaces,
+        prefix=request.namespace_prefix,
+    )
+    terms = dict.fromkeys(terms_of(request.query))
+    corpus = describe_corpus(session, tenant_id, [n.id for n in namespaces], list(terms))
+    return Prepared(tuple(namespaces), corpus, parse_query(request.query, speakers=corpus.speakers))
+
+
+def recall(
+    open_transaction: Callable[[], AbstractContextManager[Session]],
+    tenant_id: UUID,
+    request: RecallRequest,
+    *,
+    encode: Callable[[str], NDArray[np.float32]],
+    now: datetime,
+    deliver: Callable[[Session, Recalled], None],
+) -> Recalled:
+    """Search. No connection is held while the query is encoded.
+
+    Args:
+        open_transaction: opens one transaction of the tenant.
+        tenant_id: who searches.
+        request: what is asked.
+        encode: turns a text into float32[d], normalised.
+        now: the present moment.
+        deliver: called inside the last transaction with what was found, to keep a trace or fetch more.
+
+    Raises:
+        NamespaceNotFound: there is no such namespace.
+    """
+    started = perf_counter()
+    timings = Timings()
+    with open_transaction() as session:
+        prepared = prepare(session, tenant_id, request, now=now)
+    weights = dict(request.weights or DEFAULT_WEIGHTS)
+    vector = None
+    if weights.get("vector", 0) > 0 and prepared.namespaces:
+        encoding = perf_counter()
+        vector = encode(prepared.parsed.spoken)
+        timings.encode = _ms(encoding)
+    with open_transaction() as session:
+        searching = perf_counter()
+        candidates = _candidates(session, tenant_id, request, prepared, weights, vector, now=now)
+        timings.candidates = _ms(searching)
+        fusing = perf_counter()
+        recalled = _rank(session, tenant_id, request, prepared, weights, candidates, timings, now=now)
+        timings.fuse = _ms(fusing)
+        timings.total = _ms(started)
+        deliver(session, recalled)
+    return recalled
+
+
+def _ms(since: float) -> float:
+    return round((perf_counter() - since) * 1000, 3)
+
+
+def _conditions(request: RecallRequest, *, at: datetime) -> Sql:
+    """Return what a candidate's record must satisfy: the filter, valid time, the window."""
+    parts = []
+    if request.filter is not None:
+        compiled = compile_filter(request.filter, at=at)
+        if compiled.text.lower() not in {"true", "(true)"}:
+            parts.append(compiled)
+    if request.as_of.valid is not None:
+        # True at that moment: begun (or first observed) by then, and not yet ended.
+        parts.append(
+            Sql(
+                "coalesce(m.valid_from, m.observed_at) <= :valid_at AND (m.valid_to IS NULL OR m.valid_to > :valid_at)",
+                {"valid_at": request.as_of.valid},
+            )
+        )
+    if request.window is not None:
+        start, end = request.window.start, request.window.end
+        # A memory without validity is an event of the moment it was observed.
+        if end is not None:
+            parts.append(Sql("coalesce(m.valid_from, m.observed_at) <= :window_end", {"window_end": end}))
+        if start is not None:
+            parts.append(
+                Sql(
+                    "CASE WHEN m.valid_from IS NULL AND m.valid_to IS NULL THEN m.observed_at >= :window_start "
+                    "ELSE m.valid_to IS NULL OR m.valid_to > :window_start END",
+                    {"window_start": start},
+                )
+            )
+    return all_of(*parts) if parts else Sql("true")
+
+
+def _keyword_query(prepared: Prepared) -> KeywordQuery | None:
+    """Split the terms of the query into those that choose candidates and those that only add."""
+    if not prepared.parsed.terms:
+        return None
+    documents = prepared.corpus.documents
+    limit = max(COMMON_DOCUMENTS, COMMON_SHARE * documents)
+    common = {t: prepared.corpus.common[t] for t in prepared.parsed.terms if prepared.corpus.common.get(t, 0) > limit}
+    rare = [t for t in prepared.parsed.terms if t not in common]
+    if not rare:
+        # All words are common: the rarest of them must choose.
+        rarest = min(common, key=lambda t: (common[t], t))
+        del common[rarest]
+        rare = [rarest]
+    return KeywordQuery(rare=tuple(rare), common=tuple(sorted(common.items())), documents=documents)
+
+
+def _candidates(
+    session: Session,
+    tenant_id: UUID,
+    request: RecallRequest,
+    prepared: Prepared,
+    weights: Mapping[str, float],
+    vector: NDArray[np.float32] | None,
+    *,
+    now: datetime,
+) -> Candidates:
+    keyword = _keyword_query(prepared) if weights.get("keyword", 0) > 0 else None
+    if not prepared.namespaces or (vector is None and keyword is None):
+        return Candidates((), {}, exhausted=True)
+    at = request.as_of.known or now
+    first = prepared.namespaces[0]
+    scope = Scope(
+        tenant_id=tenant_id,
+        namespace_ids=tuple(n.id for n in prepared.namespaces),
+        shelf=first.shelf,
+        encoder_id=first.encoder_id,
+        at=at,
+        as_known=request.as_of.known is not None,
+        archived=request.archived,
+        where=_conditions(request, at=at),
+    )
+    wanted = max(PRESETS[request.preset], 2 * request.top_k)
+    found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted)
+    # Long texts have many chunks near the query; take more rows until enough different memories are among them.
+    while vector is not None and not found.exhausted and sum(r.vector is not None for r in found.rows) < request.top_k:
+        wanted *= 4
+        found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted)
+    return found
+
+
+def _rank(
+    session: Session,
+    tenant_id: UUID,
+    request: RecallRequest,
+    prepared: Prepared,
+    weights: Mapping[str, float],
+    candidates: Candidates,
+    timings: Timings,
+    *,
+    now: datetime,
+) -> Recalled:
+    scores: dict[str, dict[UUID, float]] = {}
+    for row in candidates.rows:
+        if row.vector is not None:
+            scores.setdefault("vector", {})[row.memory_id] = row.vector
+        if row.keyword is not None and row.keyword > 0:
+            scores.setdefault("keyword", {})[row.memory_id] = row.keyword
+    covered = None
+    if weights.get("keyword", 0) > 0 and prepared.parsed.terms:
+        idf = {
+            term: inverse_document_frequency(prepared.corpus.documents, candidates.document_frequency.get(term, 0))
+            for term in prepared.parsed.terms
+        }
+        covered = coverage_of(max(scores.get("keyword", {}).values(), default=0.0), idf.values())
+    trusted = trust_keywords(weights, covered if covered is not None else 0.0)
+    fused = fuse(scores, trusted, floors=KEYWORD_FLOOR)
+    shown, rows = _with_records(session, tenant_id, request, fused)
+    query_terms = frozenset(prepared.parsed.terms)
+    results = tuple(
+        Result(
+            fused=item,
+            rank=rank,
+            row=rows[item.id],
+            matched_terms=_matched(rows[item.id], query_terms),
+        )
+        for rank, item in enumerate(shown, start=1)
+    )
+    best = max(scores.get("vector", {}).values(), default=None)
+    sure = confidence_of(best, covered) if results else 0.0
+    threshold = CALIBRATION.abstain_below if request.min_confidence is None else request.min_confidence
+    return Recalled(
+        results=results,
+        confidence=round(sure, 4),
+        abstain=sure < threshold or not results,
+        timings=timings,
+        parsed=prepared.parsed,
+        weights=trusted,
+        namespaces=prepared.namespaces,
+        candidates=tuple(fused),
+        counterfactual=ranks_without(scores, trusted, floors=KEYWORD_FLOOR) if request.explain and fused else {},
+        coverage=covered,
+    )
+
+
+def _matched(row: RowMapping, query_terms: frozenset[str]) -> tuple[str, ...]:
+    """Return the query's words that stand in the memory, in the memory's own order."""
+    found = terms_of(f"{row['speaker'] or ''} {row['title'] or ''} {row['content']}")
+    return tuple(dict.fromkeys(t for t in found if t in query_terms))
+
+
+def _with_records(
+    session: Session, tenant_id: UUID, request: RecallRequest, fused: Sequence[FusedResult[UUID]]
+) -> tuple[list[FusedResult[UUID]], Mapping[UUID, Any]]:
+    """Fetch the records of the best, and put what was superseded below what superseded it."""
+    chosen = list(fused[: request.top_k])
+    rows = _fetch(session, tenant_id, request, [item.id for item in chosen])
+    by_id = {item.id: item for item in fused}
+    present = {item.id for item in chosen}
+    # A successor among the candidates takes the better place of the two, even from below the cut.
+    successors = [
+        row["superseded_by"]
+        for row in rows.values()
+        if row["superseded_by"] in by_id and row["superseded_by"] not in present
+    ]
+    if successors:
+        rows |= _fetch(session, tenant_id, request, successors)
+    ordered = _newer_first([i for i in chosen if i.id in rows], rows, by_id)
+    return ordered[: request.top_k], rows
+
+
+def _fetch(session: Session, tenant_id: UUID, request: RecallRequest, ids: Sequence[UUID]) -> dict[UUID, Any]:
+    if not ids:
+        return {}
+    if request.as_of.known is not None:
+        return dict(memories.get_records_as_known(session, tenant_id, ids, known=request.as_of.known))
+    return dict(memories.get_records(session, tenant_id, ids))
+
+
+def _newer_first(
+    chosen: Sequence[FusedResult[UUID]], rows: Mapping[UUID, Any], by_id: Mapping[UUID, FusedResult[UUID]]
+) -> list[FusedResult[UUID]]:
+    """Move each superseded memory directly below its successor, which takes the better of their two places."""
+    ordered: list[FusedResult[UUID]] = []
+    placed: set[UUID] = set()
+
+    def place(item: FusedResult[UUID]) -> None:
+        if item.id in placed:
+            return
+        placed.add(item.id)
+        successor = rows[item.id]["superseded_by"]
+        if successor in by_id and successor in rows:
+            place(by_id[successor])
+        ordered.append(item)
+
+    for item in chosen:
+        place(item)
+    return ordered

@@ -1,0 +1,172 @@
+"""A real Postgres, migrated, and the real application over it; made once per run and only when a test asks."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Engine, create_engine, insert
+from sqlalchemy.pool import NullPool
+from starlette.testclient import TestClient
+
+from memory_service.settings import Settings
+from memory_service.storage import keys
+from memory_service.storage.bootstrap import RoleUrls, bootstrap, driver_url
+from memory_service.storage.database import Database
+from memory_service.storage.ids import new_id
+from memory_service.storage.migrate import migrate
+from memory_service.storage.tables import tenant
+from memory_service.types import KeyScope
+
+INSIDE_A_TENANT = tuple(scope for scope in KeyScope if scope is not KeyScope.OPERATOR)
+
+MakeTenant = Callable[..., tuple[UUID, str]]
+
+
+@pytest.fixture(scope="session")
+def data_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the data folder of this run; the exported model is kept between runs, since making it takes long."""
+    folder = tmp_path_factory.mktemp("data") / "var"
+    folder.mkdir(mode=0o700)
+    cache = request.config.cache
+    if cache is not None:
+        (folder / "models").symlink_to(cache.mkdir("models"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def admin_url(data_dir: Path) -> Iterator[str]:
+    """Return a superuser's URL: of TEST_DATABASE_URL, else of an embedded server that lives as long as the run."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    from memory_service.embedded.postgres import EmbeddedPostgres
+
+    with EmbeddedPostgres(data_dir) as postgres:
+        yield postgres.url
+
+
+@pytest.fixture(scope="session")
+def role_urls(admin_url: str, data_dir: Path) -> Iterator[RoleUrls]:
+    """Return the three roles of a fresh, migrated database."""
+    name = f"memory_test_{secrets.token_hex(4)}"
+    server = create_engine(driver_url(admin_url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    url = driver_url(admin_url).set(database=name).render_as_string(hide_password=False)
+    roles = bootstrap(url, data_dir=data_dir)
+    migrate(roles.owner)
+    yield roles
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        for role in ("service", "owner", "maintenance"):
+            connection.exec_driver_sql(f"DROP ROLE {name}_{role}")
+    server.dispose()
+
+
+@pytest.fixture(scope="session")
+def database(role_urls: RoleUrls) -> Iterator[Database]:
+    """Return the database as the service sees it."""
+    opened = Database(role_urls.service, pool_size=5, application_name="tests")
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture(scope="session")
+def maintenance(role_urls: RoleUrls) -> Iterator[Engine]:
+    """Return an engine that sees every tenant."""
+    engine = create_engine(role_urls.maintenance, poolclass=NullPool)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def make_tenant(maintenance: Engine) -> MakeTenant:
+    """Return a function that makes a tenant and a key: ``make_tenant() -> (tenant_id, api_key)``."""
+
+    def make(*, scopes: tuple[KeyScope, ...] = INSIDE_A_TENANT, expires_at: datetime | None = None) -> tuple[UUID, str]:
+        tenant_id, now = new_id(), datetime.now(UTC)
+        with maintenance.begin() as connection:
+            connection.execute(insert(tenant).values(id=tenant_id, name=f"tenant {tenant_id}", created_at=now))
+            _, secret = keys.create_key(
+                connection, tenant_id, name="test", scopes=[s.value for s in scopes], expires_at=expires_at, now=now
+            )
+        return tenant_id, secret
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def settings(role_urls: RoleUrls, data_dir: Path) -> Settings:
+    """Return the settings of the application under test: no broker, so that nothing runs behind a test's back."""
+    return Settings(
+        data_dir=data_dir,
+        owner_database_url=role_urls.owner,
+        maintenance_database_url=role_urls.maintenance,
+        service_database_url=role_urls.service,
+        log_level="error",
+        **{"DATABASE_URL": "", "BROKER_URL": ""},
+    )
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> FastAPI:
+    """Return the application, not started."""
+    from memory_service.api.app import create_app
+
+    return create_app(settings)
+
+
+@pytest.fixture(scope="session")
+def client(app: FastAPI) -> Iterator[TestClient]:
+    """Return a client of the running application; it sends no key of its own."""
+    with TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False) as running:
+        yield running
+
+
+class TenantClient:
+    """The client with the key of one tenant."""
+
+    __test__ = False
+
+    def __init__(self, client: TestClient, tenant_id: UUID, key: str) -> None:
+        self._client = client
+        self.tenant_id = tenant_id
+        self.key = key
+
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.key}", **(options.pop("headers", None) or {})}
+        return self._client.request(method, path, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> Any:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Any:
+        return self.request("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> Any:
+        return self.request("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> Any:
+        return self.request("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Any:
+        return self.request("DELETE", path, **options)
+
+
+@pytest.fixture
+def as_tenant(client: TestClient) -> Callable[[tuple[UUID, str]], TenantClient]:
+    """Return a function that gives a client to what ``make_tenant`` made."""
+    return lambda made: TenantClient(client, *made)
+
+
+@pytest.fixture
+def me(as_tenant: Callable[[tuple[UUID, str]], TenantClient], make_tenant: MakeTenant) -> TenantClient:
+    """Return the client of a fresh tenant with every right inside it."""
+    return as_tenant(make_tenant())

@@ -1,0 +1,97 @@
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from memory_service.filters import FIELDS, FieldKind, Operator, parse_filter
+from memory_service.storage.database import Database
+from memory_service.storage.filter_sql import Sql, compile_filter
+from memory_service.storage.ids import new_id
+
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+LOW, HIGH = "018f3c1e-7b1a-7c3d-9e2f-5a6b7c8d9e0f", "018f3c1e-7b1a-7c3d-9e2f-5a6b7c8d9eff"
+
+OPERANDS: dict[FieldKind, Any] = {
+    FieldKind.TEXT: "x",
+    FieldKind.LIST: "x",
+    FieldKind.NUMBER: 0.5,
+    FieldKind.BOOLEAN: True,
+    FieldKind.TIME: "2023-05-08T10:00:00Z",
+    FieldKind.ID: LOW,
+}
+
+
+def compiled(raw: object, **options: Any) -> Sql:
+    return compile_filter(parse_filter(raw), at=NOW, **options)
+
+
+def select(database: Database, rows: str, condition: Sql, *, alias: str = "m") -> None:
+    tenant_id = new_id()
+    with database.transaction(tenant_id) as session:
+        statement = text(f"SELECT {alias}.id FROM {rows} AS {alias} WHERE {condition.text}")
+        assert session.execute(statement, {"tenant": tenant_id, **condition.params}).all() == []
+
+
+@pytest.mark.parametrize("name", [*FIELDS, "metadata.a"])
+@pytest.mark.parametrize("rows", ["memory", "memory_version"])
+def test_every_field_and_operator_is_valid_sql_on_memories_and_versions(
+    database: Database, name: str, rows: str
+) -> None:
+    field = FIELDS.get(name)
+    value = OPERANDS.get(field.kind, field.choices[:1] and field.choices[0]) if field else "x"
+    shapes = {Operator.EXISTS: True, Operator.IN: [value], Operator.NIN: [value]}
+    terms = [{name: {operator: shapes.get(operator, value)}} for operator in Operator]
+    select(database, rows, compiled({"OR": terms}))
+
+
+def test_values_are_never_part_of_the_statement(database: Database) -> None:
+    nasty = "'; DROP TABLE memory; -- :f0 %(f0)s \\ $1 \""
+    for name in ("title", "tags", "metadata.s", f"metadata.{nasty}", "namespace"):
+        for operator in (Operator.EQ, Operator.LT, Operator.CONTAINS, Operator.ICONTAINS):
+            condition = compiled({name: {operator: nasty}})
+            assert "DROP" not in condition.text
+
+            select(database, "memory", condition)
+
+
+def test_rows_may_be_a_subquery_of_any_alias(database: Database) -> None:
+    both = "(SELECT * FROM memory UNION ALL SELECT * FROM memory)"
+    condition = compiled({"state": "expired", "namespace": "default"}, alias="n", prefix="other_")
+    assert all(name.startswith("other_") for name in condition.params)
+    select(database, both, condition, alias="n")
+
+
+def test_several_fragments_fit_into_one_statement(database: Database) -> None:
+    first, second = compiled({"title": "x"}, prefix="a"), compiled({"pinned": False}, prefix="b")
+    assert not first.params.keys() & second.params.keys()
+    select(database, "memory", Sql(f"{first.text} AND {second.text}", first.params | second.params))
+
+
+def test_text_is_ordered_by_code_point_whatever_the_locale_of_the_database() -> None:
+    for raw in ({"title": {"lt": "x"}}, {"tags": {"gt": "x"}}, {"state": {"gte": "expired"}}):
+        assert 'COLLATE "C"' in compiled(raw).text
+
+
+def test_every_table_reference_carries_the_tenant() -> None:
+    condition = compiled({"namespace": {"contains": "users/"}}).text
+    assert len(re.findall(r"\bFROM\b", condition)) == len(re.findall(r"tenant_id = :tenant\b", condition)) == 1
+
+
+@pytest.mark.parametrize("name", ["user_id", "agent_id", "session_id", "id"])
+@pytest.mark.parametrize("several", [False, True])
+def test_scope_columns_use_their_index_as_the_service_role(
+    database: Database, make_tenant: Callable[[], tuple[UUID, str]], name: str, several: bool
+) -> None:
+    tenant_id, _ = make_tenant()
+    condition = compiled({name: [LOW, HIGH] if several else LOW})
+    with database.transaction(tenant_id) as session:
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = session.execute(
+            text(f"EXPLAIN SELECT m.id FROM memory AS m WHERE m.tenant_id = :tenant AND {condition.text}"),
+            {"tenant": tenant_id, **condition.params},
+        )
+        assert any("Index Cond" in line and f"({name} = " in line for line in plan.scalars())

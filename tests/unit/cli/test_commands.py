@@ -1,0 +1,147 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from memory_service.cli.main import app
+from memory_service.settings import get_settings
+
+runner = CliRunner()
+
+WHEN = "1:56 pm on 8 May, 2023"
+CONVERSATION = {
+    "conv": "talk 1",
+    "speakers": ["Ada", "Ben"],
+    "docs": [
+        {"id": "D1", "sess": "s1", "date": WHEN, "speaker": "Ada", "text": "I adopted a heron", "caption": ""},
+        {"id": "D2", "sess": "s1", "date": WHEN, "speaker": "Ben", "text": "A heron?", "caption": "a tall bird"},
+        {"id": "D3", "sess": "s1", "date": "", "speaker": "Ada", "text": " ", "caption": ""},
+        {"id": "D4", "sess": "s1", "date": "", "speaker": "user", "text": "bad \0 text", "caption": ""},
+    ],
+    "questions": [
+        {"qid": "q1", "q": "adopted", "cat": "single-hop", "gold": ["D1"], "qdate": "2024/01/02 (Tue) 10:00"},
+        {"qid": "q2", "q": "tall bird", "cat": "adversarial", "gold": ["D2", "D9"], "qdate": ""},
+        {"qid": "q3", "q": "submarine", "cat": "abstention", "gold": [], "qdate": ""},
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "talk.jsonl"
+    path.write_text(json.dumps(CONVERSATION) + "\n")
+    return path
+
+
+def test_help_is_quick_enough_to_be_imported_lazily() -> None:
+    heavy = {"httpx", "numpy", "fastapi", "pydantic", "torch", "rich.progress"}
+    code = f"import sys, memory_service.cli.main; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_command_has_help() -> None:
+    for words in (
+        [],
+        ["demo"],
+        ["doctor"],
+        ["run"],
+        ["migrate"],
+        ["version"],
+        ["bench", "retrieval"],
+        ["keys", "create"],
+    ):
+        assert runner.invoke(app, [*words, "--help"]).exit_code == 0
+
+
+def test_bench_retrieval_measures_and_writes(environment: Any, file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "results" / "talk.json"
+    result = runner.invoke(app, ["bench", "retrieval", str(file), "--out", str(out), "--channels", "keyword=1"])
+    assert result.exit_code == 0, result.output
+    stored = json.loads(out.read_text())
+    assert stored["loading"]["created"] == 2
+    assert stored["loading"]["rejected"] == 1
+    assert stored["loading"]["empty"] == ["talk 1/D3"]
+    assert stored["summary"]["groups"]["single-hop"]["recall"]["1"] == 1.0
+    assert stored["summary"]["groups"]["adversarial"]["recall"]["50"] == 0.5
+    assert stored["summary"]["groups"]["all but adversarial"]["questions"] == 1
+    assert stored["summary"]["groups"]["all"]["questions"] == 2
+    assert stored["summary"]["unanswerable"]["questions"] == 1
+    assert stored["questions"][1]["ranks"] == [1, None]
+    assert str(tmp_path) not in out.read_text()
+    assert {"command", "revision", "versions", "machine", "date"} <= set(stored)
+    assert "REJECTED" in result.stdout
+
+
+def test_bench_retrieval_sends_memories_as_promised(environment: Any, file: Path) -> None:
+    assert runner.invoke(app, ["bench", "retrieval", str(file), "--top-k", "20"]).exit_code == 0
+    items = [item for _, path, body in environment.requests if path == "/v1/memories/batch" for item in body["items"]]
+    assert [item["observed_at"] for item in items] == [
+        "2023-05-08T13:56:00+00:00",
+        "2023-05-08T13:56:01+00:00",
+        "2023-05-08T13:56:03+00:00",
+    ]
+    assert items[1]["content"] == "A heron? [shares image: a tall bird]"
+    assert items[0]["speaker"] == "Ada"
+    assert items[2]["role"] == "user"
+    assert "speaker" not in items[2]
+    assert {item["namespace"] for item in items} == set(environment.memories)
+    searches = [body for _, path, body in environment.requests if path == "/v1/search"]
+    assert searches[0]["now"] == "2024-01-02T10:00:00+00:00"
+    assert "now" not in searches[1]
+    assert {body["top_k"] for body in searches} == {20}
+
+
+def test_bench_retrieval_uses_a_fresh_namespace_and_can_clean_up(environment: Any, file: Path) -> None:
+    for _ in range(2):
+        assert runner.invoke(app, ["bench", "retrieval", str(file)]).exit_code == 0
+    assert len(environment.memories) == 2
+    assert all(name.startswith("bench/") and name.endswith("/talk_1") for name in environment.memories)
+    assert runner.invoke(app, ["bench", "retrieval", str(file), "--cleanup"]).exit_code == 0
+    assert len(environment.memories) == 2
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", '{"conv": 1}', "[1, 2]", '{"docs": [{}], "conv": "x"}'])
+def test_an_unknown_file_is_exit_code_6(environment: Any, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(content)
+    result = runner.invoke(app, ["bench", "retrieval", str(path)])
+    assert result.exit_code == 6, result.output
+
+
+def test_a_missing_file_is_exit_code_6(environment: Any, tmp_path: Path) -> None:
+    assert runner.invoke(app, ["bench", "retrieval", str(tmp_path / "none.jsonl")]).exit_code == 6
+
+
+@pytest.mark.parametrize("weights", ["vector", "vector=-1", "=1", "vector=1;keyword=1"])
+def test_channel_weights_are_checked(environment: Any, file: Path, weights: str) -> None:
+    result = runner.invoke(app, ["bench", "retrieval", str(file), "--channels", weights])
+    assert result.exit_code == 1
+    assert "channel weight" in result.stderr
+
+
+def test_keys_are_made_listed_and_revoked(environment: Any) -> None:
+    made = {"id": "k1", "name": "notebook", "key": "ms_secret", "scopes": ["memories:read"]}
+    page = {"data": [{"id": "k1", "name": "notebook", "scopes": ["memories:read"]}], "has_more": False}
+    answers = iter([(201, made), (200, page)])
+    environment.answers["/v1/api-keys"] = lambda body: next(answers)
+    environment.answers["/v1/api-keys/k1"] = lambda body: (204, None)
+    created = runner.invoke(app, ["keys", "create", "notebook", "--scope", "memories:read"])
+    assert created.stdout == "ms_secret\n"
+    assert environment.requests[-1][2] == {"name": "notebook", "scopes": ["memories:read"]}
+    assert "notebook" in runner.invoke(app, ["keys", "list"]).stdout
+    assert runner.invoke(app, ["keys", "revoke", "k1"]).exit_code == 0
+    assert environment.requests[-1][0] == "DELETE"
+
+
+def test_migrate_without_a_database_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MEMORY_SERVICE_OWNER_DATABASE_URL", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    get_settings.cache_clear()
+    result = runner.invoke(app, ["migrate"])
+    assert result.exit_code == 1
+    assert "MEMORY_SERVICE_OWNER_DATABASE_URL" in result.stderr

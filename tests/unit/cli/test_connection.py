@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from memory_service.cli.connection import find_connection
+from memory_service.cli.failures import KeyRefused
+
+
+def test_environment_wins_over_the_key_file(tmp_path: Path) -> None:
+    (tmp_path / "api-key").write_text("from-file\n")
+    environ = {"MEMORY_SERVICE_DATA_DIR": str(tmp_path), "MEMORY_SERVICE_API_KEY": " from-env "}
+    assert find_connection(environ=environ).key == "from-env"
+
+
+def test_key_file_of_the_data_folder_is_found(tmp_path: Path) -> None:
+    (tmp_path / "api-key").write_text("from-file\n")
+    found = find_connection(environ={"MEMORY_SERVICE_DATA_DIR": str(tmp_path)})
+    assert found.key == "from-file"
+    assert found.key_origin == str(tmp_path / "api-key")
+
+
+def test_a_named_key_file_wins_over_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("named")
+    found = find_connection(key_file=tmp_path / "other", environ={"MEMORY_SERVICE_API_KEY": "from-env"})
+    assert found.key == "named"
+
+
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({}, "http://127.0.0.1:8000"),
+        ({"MEMORY_SERVICE_PORT": "9001"}, "http://127.0.0.1:9001"),
+        ({"MEMORY_SERVICE_URL": "https://memory.example/", "MEMORY_SERVICE_PORT": "9001"}, "https://memory.example"),
+    ],
+)
+def test_address(environ: dict[str, str], url: str) -> None:
+    assert find_connection(environ=environ).url == url
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_missing_key_says_where_it_was_looked_for(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "api-key").write_text(content)
+    connection = find_connection(environ={"MEMORY_SERVICE_DATA_DIR": str(tmp_path)})
+    with pytest.raises(KeyRefused, match="api-key") as refused:
+        connection.require_key()
+    assert "make run" in refused.value.hint
+
+
+def test_the_key_is_not_in_the_representation(tmp_path: Path) -> None:
+    (tmp_path / "api-key").write_text("secret-value")
+    assert "secret-value" not in repr(find_connection(environ={"MEMORY_SERVICE_DATA_DIR": str(tmp_path)}))

@@ -1,0 +1,217 @@
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from memory_service.encoder import BatchingEncoder, EncoderClosed, EncoderTimeout
+from memory_service.encoder.batching import TOKENS_PER_BATCH, estimated_tokens
+
+
+class HashingEncoder:
+    """A deterministic encoder: the vector says which text it is, whatever batch it ran in."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        if texts:
+            self.entered.set()
+            self.gate.wait(10)
+            self.batches.append(list(texts))
+        if any("poison" in text for text in texts):
+            raise ValueError("poisoned")
+        return np.array([[len(text), sum(map(ord, text)) % 997] for text in texts], dtype=np.float32).reshape(-1, 2)
+
+
+@pytest.fixture
+def inner() -> HashingEncoder:
+    return HashingEncoder()
+
+
+@pytest.fixture
+def encoder(inner: HashingEncoder) -> Iterator[BatchingEncoder]:
+    batching = BatchingEncoder(inner)
+    yield batching
+    inner.gate.set()
+    batching.close()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def queued(encoder: BatchingEncoder, kind: str) -> int:
+    return len(encoder._queues[kind])  # type: ignore[index]
+
+
+def test_vectors_come_back_in_the_order_of_the_texts(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
+    texts = ["x" * (7 * i % 301) for i in range(200)]
+    expected = inner.encode(texts)
+    np.testing.assert_array_equal(encoder.encode_passages(texts), expected)
+    np.testing.assert_array_equal(encoder.encode_queries(texts), expected)
+    np.testing.assert_array_equal(encoder.encode_query(texts[3]), expected[3])
+
+
+def test_no_texts_give_no_rows(encoder: BatchingEncoder) -> None:
+    assert encoder.encode_passages([]).shape == (0, 2)
+
+
+def test_waiting_queries_share_a_batch_and_the_observer_hears_of_it(inner: HashingEncoder) -> None:
+    heard: list[tuple[str, int]] = []
+    encoder = BatchingEncoder(inner, observer=lambda kind, size: heard.append((kind, size)))
+    inner.gate.clear()
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(encoder.encode_query, "first")
+        inner.entered.wait(5)
+        rest = [pool.submit(encoder.encode_query, f"query {i}") for i in range(8)]
+        wait_until(lambda: queued(encoder, "query") == 8)
+        inner.gate.set()
+        assert [int(f.result(5)[0]) for f in (first, *rest)] == [5] + [7] * 8
+    assert heard == [("query", 1), ("query", 8)]
+    encoder.close()
+
+
+def test_a_query_overtakes_a_large_ingest_after_one_batch(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
+    inner.gate.clear()
+    with ThreadPoolExecutor(2) as pool:
+        ingest = pool.submit(encoder.encode_passages, ["a passage of some length " * 4] * 100)
+        inner.entered.wait(5)
+        query = pool.submit(encoder.encode_query, "now please")
+        wait_until(lambda: queued(encoder, "query") == 1)
+        inner.gate.set()
+        query.result(5)
+        assert ingest.result(5).shape == (100, 2)
+    assert inner.batches[1] == ["now please"]
+
+
+def test_passages_go_on_under_a_flood_of_queries(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
+    inner.gate.clear()
+    with ThreadPoolExecutor(2) as pool:
+        # Lengths that may not share a batch, so that every query is a batch.
+        flood = pool.submit(encoder.encode_queries, ["q" * 4 * (60 + 40 * i) for i in range(12)] * 4)
+        inner.entered.wait(5)
+        passage = pool.submit(encoder.encode_passages, ["passage"])
+        wait_until(lambda: queued(encoder, "passage") == 1)
+        inner.gate.set()
+        passage.result(5)
+        flood.result(5)
+    assert inner.batches.index(["passage"]) <= 9
+
+
+def test_callers_of_passages_take_turns(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
+    inner.gate.clear()
+    with ThreadPoolExecutor(2) as pool:
+        large = pool.submit(encoder.encode_passages, ["l" * 400] * 50)
+        inner.entered.wait(5)
+        small = pool.submit(encoder.encode_passages, ["s" * 400])
+        wait_until(lambda: queued(encoder, "passage") == 2)
+        inner.gate.set()
+        small.result(5)
+        large.result(5)
+    position = next(i for i, batch in enumerate(inner.batches) if "s" * 400 in batch)
+    assert position <= 2
+
+
+def test_a_batch_holds_texts_of_similar_length_within_the_budget(
+    inner: HashingEncoder, encoder: BatchingEncoder
+) -> None:
+    encoder.encode_passages(["x" * (13 * i % 1500) for i in range(300)])
+    for batch in inner.batches:
+        costs = [estimated_tokens(text) for text in batch]
+        assert len(batch) == 1 or len(batch) * max(costs) <= TOKENS_PER_BATCH
+        assert max(costs) - min(costs) <= max(16, min(costs))
+
+
+def test_an_error_reaches_only_the_caller_whose_text_caused_it(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
+    inner.gate.clear()
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(encoder.encode_query, "first")
+        inner.entered.wait(5)
+        good = pool.submit(encoder.encode_queries, ["good one", "good two"])
+        bad = pool.submit(encoder.encode_query, "poison")
+        wait_until(lambda: queued(encoder, "query") == 2)
+        inner.gate.set()
+        first.result(5)
+        assert good.result(5).shape == (2, 2)
+        with pytest.raises(ValueError, match="poisoned"):
+            bad.result(5)
+    assert encoder.encode_query("still alive").shape == (2,)
+
+
+def test_a_caller_may_lose_patience_without_harm_to_others(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
+    inner.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(encoder.encode_query, "running")
+        inner.entered.wait(5)
+        with pytest.raises(EncoderTimeout, match=r"0\.02 s"):
+            encoder.encode_query("impatient", timeout_s=0.02)
+        inner.gate.set()
+        running.result(5)
+    encoder.encode_query("next")
+    assert ["impatient"] not in inner.batches
+
+
+def test_closing_fails_what_waits_and_refuses_what_comes(inner: HashingEncoder) -> None:
+    encoder = BatchingEncoder(inner)
+    inner.gate.clear()
+    with ThreadPoolExecutor(3) as pool:
+        running = pool.submit(encoder.encode_query, "running")
+        inner.entered.wait(5)
+        waiting = pool.submit(encoder.encode_passages, ["waiting"])
+        wait_until(lambda: queued(encoder, "passage") == 1)
+        closing = pool.submit(encoder.close)
+        with pytest.raises(EncoderClosed):
+            waiting.result(5)
+        inner.gate.set()
+        running.result(5)
+        closing.result(5)
+    with pytest.raises(EncoderClosed):
+        encoder.encode_query("late")
+    encoder.close()
+    assert not [t for t in threading.enumerate() if t.name == "encoder" and t.is_alive()]
+
+
+def test_many_threads_get_their_own_vectors(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
+    def one(i: int) -> bool:
+        text = "t" * (i % 97) + str(i)
+        return bool((encoder.encode_query(text) == inner.encode([text])[0]).all())
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(one, range(500)))
+
+
+FORKING = """
+import os, numpy as np
+from memory_service.encoder import BatchingEncoder
+
+class Ones:
+    def encode(self, texts):
+        return np.ones((len(texts), 3), dtype=np.float32)
+
+encoder = BatchingEncoder(Ones())
+encoder.encode_query("parent")
+child = os.fork()
+assert encoder.encode_query("both").shape == (3,)
+encoder.close()
+if child:
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+else:
+    os._exit(0)
+"""
+
+
+def test_the_child_of_a_fork_has_a_thread_of_its_own() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
