@@ -1,0 +1,150 @@
+"""The Celery application: what workers do, and the beat that finds what a lost message left.
+
+Tasks take ids, are idempotent and acknowledge late. A message is only a nudge: what is to be done stands in Postgres,
+and every sweep picks it up from there. Across tenants a worker sees nothing but ids, through SECURITY DEFINER functions;
+each piece of work then runs in transactions of its tenant, under row level security.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+from sqlalchemy import text
+
+from consolidation import consolidate
+from consolidation.consolidate import Tenancy
+from memory_service.errors import Unavailable
+from memory_service.jobs import ENRICH, QUEUE, RUN_JOB
+from memory_service.logging import configure_logging
+from memory_service.settings import get_settings
+from memory_service.storage.bootstrap import role_urls
+from memory_service.storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+SWEEP = "consolidation.sweep"
+HOUSEKEEP = "consolidation.housekeep"
+SWEEP_EVERY_S = 10.0
+HOUSEKEEP_EVERY_S = 300.0
+SWEPT_AT_ONCE = 500
+TASK_LIMIT_S = 600
+
+app = Celery("memory-service", broker=get_settings().broker_url or "memory://", set_as_current=False)
+app.conf.update(
+    task_default_queue=QUEUE,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_ignore_result=True,
+    task_time_limit=TASK_LIMIT_S,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    broker_connection_retry=True,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    # With late acknowledgement Redis hands a message out again after this long: longer than any task may take.
+    broker_transport_options={"visibility_timeout": 2 * TASK_LIMIT_S},
+    beat_schedule={
+        "sweep": {"task": SWEEP, "schedule": SWEEP_EVERY_S, "options": {"expires": SWEEP_EVERY_S}},
+        "housekeep": {"task": HOUSEKEEP, "schedule": HOUSEKEEP_EVERY_S, "options": {"expires": HOUSEKEEP_EVERY_S}},
+    },
+)
+
+
+@setup_logging.connect(weak=False)
+def _log_our_way(**_: object) -> None:
+    settings = get_settings()
+    configure_logging(level=settings.log_level, log_format=settings.log_format)
+
+
+@lru_cache(maxsize=1)
+def _database() -> Database:
+    """Open the database once per worker process, after the fork."""
+    database = Database(role_urls(get_settings()).service, pool_size=2, application_name="memory-service-worker")
+    database.check_role()
+    return database
+
+
+@worker_process_init.connect(weak=False)
+def _forget_inherited(**_: object) -> None:
+    _database.cache_clear()
+
+
+@worker_process_shutdown.connect(weak=False)
+def _close(**_: object) -> None:
+    if _database.cache_info().currsize:
+        _database().dispose()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _tenancy(tenant_id: UUID) -> Tenancy:
+    database = _database()
+    return Tenancy(tenant_id=tenant_id, open=lambda: database.transaction(tenant_id), clock=_now)
+
+
+def _across_tenants(query: str, **params: Any) -> Iterator[tuple[UUID, Any]]:
+    """Yield (tenant, id) pairs that one of the sweep functions found."""
+    with _database().untenanted() as connection:
+        rows = connection.execute(text(query), {"limit": SWEPT_AT_ONCE, **params}).all()
+    for row in rows:
+        yield row[0], row[1]
+
+
+@app.task(name=ENRICH, autoretry_for=(Unavailable,), retry_backoff=True, max_retries=5)
+def enrich(tenant_id: str) -> int:
+    """Enrich what waits in one tenant."""
+    return consolidate.enrich_pending(_tenancy(UUID(tenant_id)))
+
+
+@app.task(name=RUN_JOB, autoretry_for=(Unavailable,), retry_backoff=True, max_retries=5)
+def run_job(tenant_id: str, job_id: str) -> bool:
+    """Work on one job, unless it has ended or another worker holds its lease."""
+    with structlog.contextvars.bound_contextvars(tenant_id=tenant_id, job_id=job_id):
+        return consolidate.run_job(_tenancy(UUID(tenant_id)), UUID(job_id))
+
+
+@app.task(name=SWEEP)
+def sweep() -> dict[str, int]:
+    """Do whatever is due, whether or not a message said so."""
+    done = {"jobs": 0, "enriched": 0, "expired": 0}
+    now = _now()
+    for tenant_id, job_id in _across_tenants("SELECT * FROM due_jobs(:now, :limit)", now=now):
+        with structlog.contextvars.bound_contextvars(tenant_id=str(tenant_id), job_id=str(job_id)):
+            try:
+                done["jobs"] += consolidate.run_job(_tenancy(tenant_id), job_id)
+            except Unavailable:
+                raise
+            except Exception:
+                # The job has recorded its failure; it must not keep the others from their turn.
+                log.exception("job_failed")
+    tenants = {tenant for tenant, _ in _across_tenants("SELECT * FROM pending_enrichment(:limit)")}
+    for tenant_id in sorted(tenants):
+        done["enriched"] += consolidate.enrich_pending(_tenancy(tenant_id))
+    due: dict[UUID, list[UUID]] = {}
+    for tenant_id, memory_id in _across_tenants("SELECT * FROM expired_memories(:now, :limit)", now=now):
+        due.setdefault(tenant_id, []).append(memory_id)
+    for tenant_id, ids in due.items():
+        done["expired"] += consolidate.expire_due(_tenancy(tenant_id), ids)
+    for tenant_id, namespace_id in _across_tenants("SELECT * FROM stale_corpora(:limit)"):
+        consolidate.fold_corpus(_tenancy(tenant_id), namespace_id)
+    if any(done.values()):
+        log.info("swept", **done)
+    return done
+
+
+@app.task(name=HOUSEKEEP)
+def housekeep() -> dict[str, int]:
+    """Remove what has expired and holds user text: traces, stored answers, finished jobs."""
+    with _database().untenanted() as connection:
+        rows = connection.execute(text("SELECT * FROM purge_expired(:now)"), {"now": _now()}).all()
+    removed = {row.kind: row.removed for row in rows}
+    if any(removed.values()):
+        log.info("purged", **removed)
+    return removed
