@@ -2,7 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Folders whose doctests are the worked examples of the formulas.
-DOCTESTED := retrieval consolidation memory_service/analysis memory_service/embedded/restarts.py
+DOCDOC_TESTS := $(wildcard tests/unit/docs tests/*/test_docs.py)
+TESTED := retrieval consolidation memory_service/analysis memory_service/embedded/restarts.py
+DOC_TESTS := $(wildcard tests/unit/docs tests/*/test_docs.py)
 TESTED := tests/unit tests/integration tests/migration tests/acceptance
 
 .DEFAULT_GOAL := help
@@ -43,7 +45,8 @@ doctor: install ## Say what is wrong with this machine or the running service, a
 	@$(BIN)/memory-service doctor
 
 docs: dev ## Check that every command and link in the docs works
-	@$(BIN)/python -m pytest -q $(wildcard tests/unit/docs tests/acceptance/test_docs.py) $(ARGS)
+	@test -n "$(DOC_TESTS)" || { echo "There are no tests of the docs in tests/."; exit 1; }
+	@$(BIN)/python -m pytest -q $(DOC_TESTS) $(ARGS)
 
 clean: ## Remove the virtual environment and caches; never var/, which holds your data
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -149,14 +149,14 @@ def install_torch():
     ):
         return
     if not sys.platform.startswith("linux") or has_gpu():
-        return  # The build that comes with the other requirements is the right one.
+        return  # The build that pip chooses with the other requirements is the right one.
     needs = cuda_needs()
     if needs == []:
         say("Installing torch (CPU build)")
         pip("install", TORCH)
         return
     say(f"Installing torch (CPU build, from {TORCH_CPU_INDEX})")
-    if not pip("install", TORCH, "--index-url", TORCH_CPU_INDEX):
+    if not pip("install", TORCH, "--index-url", TORCH_CPU_INDEX, "--retries", "2"):
         say("No CPU build of torch could be had there, so pip installs its usual one, which may bring CUDA packages.")
 
 

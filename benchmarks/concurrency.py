@@ -47,7 +47,7 @@ def main() -> None:
         "encoder_batch_sizes": {str(bound): count for bound, count in counts.items()},
     }
     settings = {key: getattr(options, key) for key in ("memories", "clients", "seconds", "seed")}
-    publish("concurrency", targets=targets, settings={**settings, "top_k": TOP_K}, measured=measured)
+    publish("concurrency", targets=targets, settings={**settings, "top_k": TOP_K}, measured=measured, out=options.out)
 
 
 def _options() -> argparse.Namespace:

@@ -51,7 +51,7 @@ def main() -> None:
         "queries_with_all_strict": sum(one == 1.0 for one in strict),
     }
     settings = {"memories": options.memories, "queries": options.queries, "seed": options.seed, "tie": TIE}
-    publish("exactness", targets=[target], settings=settings, measured=measured)
+    publish("exactness", targets=[target], settings=settings, measured=measured, out=options.out)
 
 
 def agreement(rows: set[int], *, rows_exact: list[int], scores: list[float]) -> tuple[float, float]:

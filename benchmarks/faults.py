@@ -82,6 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--longest", type=float, default=3.0, help="latest moment of the kill, in seconds")
     parser.add_argument("--searches", type=int, default=60, help="memories searched for after each kill")
     parser.add_argument("--seed", type=int, default=1, help="seed of texts and moments")
+    parser.add_argument("--out", type=Path, help="result file (default: benchmarks/results/faults.json)")
     return parser.parse_args()
 
 
@@ -176,7 +177,13 @@ def _publish(rounds: list[Round], finals: list[Verdict], *, restart_s: float, op
         "acknowledged": sum(one.acknowledged for one in rounds),
         "restart_s": restart_s,
     }
-    publish("faults", targets=targets, settings=vars(options), measured=measured)
+    publish(
+        "faults",
+        targets=targets,
+        settings={key: value for key, value in vars(options).items() if key != "out"},
+        measured=measured,
+        out=options.out,
+    )
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def main() -> None:
         Target("single POST p50 beside own encoding", single["beside_ms"], SINGLE_BESIDE_ENCODING_MS, unit="ms"),
     ]
     settings = {key: getattr(options, key) for key in ("blocks", "batch", "singles", "seed")}
-    publish("ingest", targets=targets, settings=settings, measured={"batch": batch, "single": single})
+    publish("ingest", targets=targets, settings=settings, measured={"batch": batch, "single": single}, out=options.out)
 
 
 def _options() -> argparse.Namespace:

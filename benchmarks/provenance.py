@@ -39,6 +39,8 @@ def command_line(argv: Sequence[str]) -> str:
     name = Path(program).name
     if program.endswith(".py") and Path(program).parent.name == "benchmarks":
         name = f"python -m benchmarks.{Path(program).stem}"
+    elif name == "main.py":
+        name = "memory-service"
     return shlex.join([*shlex.split(name), *(_without_folder(word) for word in rest)])
 
 

@@ -58,7 +58,7 @@ def main() -> None:
     if many:
         measured["all_namespaces"] = _numbers(many, many_found)
     settings = {key: value for key, value in vars(options).items() if key in SETTINGS}
-    publish("search", targets=targets, settings={**settings, "top_k": TOP_K}, measured=measured)
+    publish("search", targets=targets, settings={**settings, "top_k": TOP_K}, measured=measured, out=options.out)
 
 
 SETTINGS = ("memories", "namespaces", "blocks", "queries", "seed", "settle", "reuse")

@@ -112,6 +112,7 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--data-dir", type=Path, default=data_dir(), help="data folder of the embedded service")
     parser.add_argument("--seed", type=int, default=1, help="seed of the generated texts")
     parser.add_argument("--blocks", type=int, default=20, help="pairs of blocks to measure")
+    parser.add_argument("--out", type=Path, help="result file (default: in benchmarks/results)")
     return parser
 
 

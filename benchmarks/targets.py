@@ -30,9 +30,11 @@ class Target:
         return self.value <= self.limit if self.at_most else self.value >= self.limit
 
 
-def publish(kind: str, *, targets: Sequence[Target], settings: dict[str, Any], measured: dict[str, Any]) -> None:
-    """Print the targets, and write everything to ``benchmarks/results/<kind>.json``."""
-    path = RESULTS / f"{kind}.json"
+def publish(
+    kind: str, *, targets: Sequence[Target], settings: dict[str, Any], measured: dict[str, Any], out: Path | None
+) -> None:
+    """Print the targets, and write everything to ``out``, else to ``benchmarks/results/<kind>.json``."""
+    path = out or RESULTS / f"{kind}.json"
     stated = [{**asdict(target), "met": target.met} for target in targets]
     result = {"kind": kind, **provenance(), "settings": settings, "targets": stated, "measured": measured}
     write_result(path, result)
@@ -49,4 +51,4 @@ def print_targets(targets: Sequence[Target], *, title: str, path: Path) -> None:
         table.add_row(target.name, value, f"{sign} {target.limit:g} {target.unit}", verdict)
     console = output()
     console.print(table)
-    console.print(f"written: {path.name}", style="dim")
+    console.print(f"written: {path}", style="dim", soft_wrap=True)

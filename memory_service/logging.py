@@ -5,7 +5,7 @@ Never logged: content, keys, query strings.
 
 import logging
 import sys
-from typing import Literal
+from typing import Literal, TextIO, cast
 
 import structlog
 from structlog.typing import Processor
@@ -13,12 +13,23 @@ from structlog.typing import Processor
 LogFormat = Literal["json", "console"]
 
 # These libraries are chatty at info, or log URLs with passwords in them.
-QUIET = ("httpx", "httpcore", "alembic", "kombu", "amqp", "sqlalchemy.engine", "uvicorn.access")
+QUIET = ("httpx", "httpx2", "httpcore", "alembic", "kombu", "amqp", "sqlalchemy.engine", "uvicorn.access")
+
+
+class _ErrorStream:
+    """Whatever ``sys.stderr`` is at the moment: tests and supervisors replace it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure_logging(*, level: str = "info", log_format: LogFormat = "json") -> None:
     """Send structlog's and the standard library's records to stderr in one format; safe to repeat."""
     number = logging.getLevelNamesMapping()[level.upper()]
+    stream = cast(TextIO, _ErrorStream())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -32,10 +43,10 @@ def configure_logging(*, level: str = "info", log_format: LogFormat = "json") ->
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],

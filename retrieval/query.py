@@ -13,8 +13,11 @@ from functools import lru_cache
 from typing import Final
 
 from memory_service.analysis import entities, tokens
+from memory_service.analysis.language import guess
 from memory_service.analysis.stopwords import stop_words
 
+_REWRITTEN_LANGUAGES: Final = frozenset({"en", tokens.UNKNOWN_LANGUAGE})
+_LONGEST_NAME = 6  # words looked at as one name
 _SHORTEST_NICKNAME = 3  # letters: "Mel" stands for Melanie, "Jo" for too many
 
 
@@ -52,7 +55,7 @@ _NUMBER: Final = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\w])|(?
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _POSSESSIVE: Final = re.compile(r"(?:'s|’s|'|’)\Z")
 
-# The first pattern found wins, so "how many" stands before "how". "What time" asks when, as people use it.
+# At one place the first pattern wins, so "how many" stands before "how". "What time" asks when, as people use it.
 _QUESTION_PATTERNS: Final = (
     (QuestionWord.HOW_MANY, r"how (?:many|much|often)|what number"),
     (QuestionWord.HOW_LONG, r"how (?:long|old)"),
@@ -65,8 +68,8 @@ _QUESTION_PATTERNS: Final = (
     (QuestionWord.HOW, r"how"),
 )
 _BEFORE_QUESTION: Final = r"(?:\A\s*|[,;:.!?]\s+|\b(?:about|and|at|for|from|in|of|on|or|since|to|until|with)\s+)"
-_QUESTIONS: Final = tuple(
-    (kind, re.compile(rf"{_BEFORE_QUESTION}(?:{words})\b", re.I)) for kind, words in _QUESTION_PATTERNS
+_QUESTION: Final = re.compile(
+    _BEFORE_QUESTION + "(?:" + "|".join(rf"(?P<{kind}>(?:{words})\b)" for kind, words in _QUESTION_PATTERNS) + ")", re.I
 )
 # "Did she …", "Is it …": a question without a question word or a question mark.
 _AUXILIARY_FIRST: Final = re.compile(
@@ -98,7 +101,7 @@ def parse_query(query: str, *, speakers: Collection[str] = (), language: str = "
         speaker=found[1] if found else None,
         terms=tuple(dict.fromkeys(tokens.terms(query, language))),
         phrases=tuple(found.strip() for found in _QUOTED.findall(query) if found.strip()),
-        names=tuple(entities.names(query, known=speakers, language=language)),
+        names=tuple(entities.names(query, known=[found[0]] if found else (), language=language)),
         numbers=tuple(number.replace(",", "") for number in _NUMBER.findall(query)),
         question_word=question_word,
         is_question=query.rstrip().endswith(("?", "？", "؟"))
@@ -111,7 +114,8 @@ def first_person(query: str, speakers: Collection[str]) -> str | None:
     """Rewrite a query as the speaker whom it names first would say it, or give None when it names no speaker.
 
     A full name, a part of it, or a capitalised beginning of three letters or more counts. The grammar is left alone:
-    "does I" encodes as well as "do I", that was measured. A speaker called Will is not meant by "will".
+    "does I" encodes as well as "do I", that was measured. A speaker called Will is not meant by "will". A query that is
+    recognisably not English stays as it is.
 
     >>> first_person("What does Mel think of Caroline's plan?", ["Caroline", "Melanie"])
     'What does Mel think of my plan?'
@@ -126,8 +130,11 @@ def first_person(query: str, speakers: Collection[str]) -> str | None:
 
 def _find_speaker(query: str, speakers: Collection[str]) -> tuple[str, str] | None:
     """Find the name as it is written in the query, and the speaker it means."""
-    by_name = _speakers_by_name(tuple(sorted(name for name in speakers if name.casefold() not in tokens.ROLES)))
-    return (_named(query, by_name) or _nicknamed(query, by_name)) if by_name else None
+    by_name = _speakers_by_name(tuple(speakers))
+    if not by_name:
+        return None
+    found = _named(query, by_name) or _nicknamed(query, by_name)
+    return found if found and guess(query) in _REWRITTEN_LANGUAGES else None
 
 
 def _in_first_person(query: str, written: str) -> str:
@@ -139,7 +146,7 @@ def _in_first_person(query: str, written: str) -> str:
 def _named(query: str, by_name: dict[str, str]) -> tuple[str, str] | None:
     """Find the first speaker named in full or by a part of the name; at one place the longest name wins."""
     words = [(match.start(), match.end()) for match in _WORD.finditer(query)]
-    longest = _longest_name(by_name)
+    longest = min(_LONGEST_NAME, _longest_name(tuple(by_name)))
     for first in range(len(words)):
         for last in range(min(len(words), first + longest) - 1, first - 1, -1):
             written = _POSSESSIVE.sub("", query[words[first][0] : words[last][1]])
@@ -161,27 +168,26 @@ def _nicknamed(query: str, by_name: dict[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def _longest_name(by_name: dict[str, str]) -> int:
-    return max((len(_WORD.findall(name)) for name in by_name), default=0)
+@lru_cache(maxsize=256)
+def _longest_name(names: tuple[str, ...]) -> int:
+    """Count the words of the longest name."""
+    return max((len(_WORD.findall(name)) for name in names), default=0)
 
 
 @lru_cache(maxsize=256)
 def _speakers_by_name(speakers: tuple[str, ...]) -> dict[str, str]:
-    """Map folded names and their parts to the speaker; a part that several speakers share names none."""
+    """Map folded names and their parts to people, no roles; a part that several people share names none."""
+    people = sorted(name for name in set(speakers) if name.casefold() not in tokens.ROLES)
     parts: dict[str, set[str]] = {}
-    for speaker in speakers:
+    for speaker in people:
         for part in _WORD.findall(speaker):
             if len(part) >= _SHORTEST_NICKNAME:
                 parts.setdefault(part.casefold(), set()).add(speaker)
     unambiguous = {part: owners.pop() for part, owners in parts.items() if len(owners) == 1}
-    return unambiguous | {speaker.casefold(): speaker for speaker in speakers}
+    return unambiguous | {speaker.casefold(): speaker for speaker in people}
 
 
 def _question_word(query: str) -> QuestionWord | None:
     """Find the first question word that opens the query or a clause, or follows a preposition."""
-    found = [
-        (match.start(), order, kind)
-        for order, (kind, pattern) in enumerate(_QUESTIONS)
-        if (match := pattern.search(query)) is not None
-    ]
-    return min(found)[2] if found else None
+    found = _QUESTION.search(query)
+    return QuestionWord(found.lastgroup) if found and found.lastgroup else None

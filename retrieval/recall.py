@@ -37,6 +37,7 @@ KEYWORD_FLOOR = {"keyword": 0.0}  # no term matched
 COMMON_DOCUMENTS = 2_000
 COMMON_SHARE = 0.10
 NEAR_MISSES = 5
+SHOWN = 50  # results built at least, for the trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class Recalled:
     namespaces: tuple[Namespace, ...]
     candidates: tuple[FusedResult[UUID], ...] = ()
     counterfactual: Mapping[str, Mapping[UUID, int]] = field(default_factory=dict)
+    considered: int = 0  # candidates that took part
     coverage: float | None = None
 
 
@@ -277,7 +279,8 @@ def _rank(
         }
         covered = coverage_of(max(scores.get("keyword", {}).values(), default=0.0), idf.values())
     trusted = trust_keywords(weights, covered if covered is not None else 0.0)
-    fused = fuse(scores, trusted, floors=KEYWORD_FLOOR)
+    # Building a result costs more than ranking it: build what the answer, its trace and its near misses can show.
+    fused = fuse(scores, trusted, floors=KEYWORD_FLOOR, limit=max(2 * request.top_k, SHOWN))
     shown, rows = _with_records(session, tenant_id, request, fused)
     query_terms = frozenset(prepared.parsed.terms)
     results = tuple(
@@ -302,6 +305,7 @@ def _rank(
         namespaces=prepared.namespaces,
         candidates=tuple(fused),
         counterfactual=ranks_without(scores, trusted, floors=KEYWORD_FLOOR) if request.explain and fused else {},
+        considered=len(candidates.rows),
         coverage=covered,
     )
 

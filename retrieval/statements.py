@@ -25,7 +25,7 @@ from memory_service.storage.memories import AS_KNOWN
 from memory_service.storage.sql import Sql
 
 # Of the memories that rarer terms found, this many are completed by common terms before the cut.
-COMPLETED = 200
+COMPLETED = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ def _keyword_params(keyword: KeywordQuery, per_channel: int) -> dict[str, Any]:
         "common": [term for term, _ in keyword.common],
         "common_idf": idf,
         "documents": keyword.documents,
-        "completed": max(COMPLETED, 2 * per_channel),
+        "completed": max(COMPLETED, 4 * per_channel),
         "keyword_rows": per_channel,
     }
 

@@ -83,12 +83,11 @@ def mentions(text: str, *, known: Collection[str] = (), language: str = "en") ->
     >>> [m.name for m in mentions("Hey Mel! Visited Oscar Wilde's grave in Paris with @jo_b. Great trip.")]
     ['Mel', 'Oscar Wilde', 'Paris', 'jo_b']
     """
-    text = _CODE.sub(lambda code: " " * len(code.group()), text)
+    text = _CODE.sub(_blank, text)
     handles = list(_handles(text))
     if _is_shouting(text):
         return handles
-    for handle in handles:
-        text = f"{text[: handle.start - 1]}{' ' * (handle.end - handle.start + 1)}{text[handle.end :]}"
+    text = _HANDLE.sub(_blank, text)
     nouns_have_capitals = language.partition("-")[0].lower() == "de"
     known_words = {word.casefold() for name in known for word in _WORD.findall(name)}
     candidates = [
@@ -143,6 +142,11 @@ def _candidates(sentence: Sentence, known_words: set[str], nouns_have_capitals: 
             sure = not (opens or nouns_have_capitals)
         begin = sentence.start + start
         yield Mention(name=name, start=begin, end=begin + len(name), kind=MentionKind.NAME), sure
+
+
+def _blank(found: re.Match[str]) -> str:
+    """Take a span out of the text without moving what follows."""
+    return " " * len(found.group())
 
 
 def _handles(text: str) -> Iterator[Mention]:

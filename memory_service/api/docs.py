@@ -13,6 +13,7 @@ from memory_service.api.problems import MEDIA_TYPE
 ASSETS = "/docs/assets"
 TAGS = [
     {"name": "memories", "description": "Records, their versions and where they come from."},
+    {"name": "messages", "description": "Turns of a conversation, stored verbatim."},
     {"name": "search", "description": "Recall, context for a prompt, and why."},
     {"name": "scopes", "description": "Users, agents and sessions that memories belong to."},
     {"name": "namespaces", "description": "Paths inside a tenant; memories of one are searched together."},

@@ -16,9 +16,7 @@ from memory_service.storage import neighbours as neighbour_rows
 from memory_service.storage import traces
 from memory_service.storage.ids import new_id
 from memory_service.types import AsOf, Caller, TimeWindow
-from retrieval.recall import NEAR_MISSES, Recalled, RecallRequest, Result, recall
-
-KEPT_CANDIDATES = 50  # of the candidates of a search, as many stay in its trace
+from retrieval.recall import NEAR_MISSES, SHOWN, Recalled, RecallRequest, Result, recall
 
 
 def recall_request(body: SearchIn) -> RecallRequest:
@@ -162,7 +160,7 @@ def _explain_json(recalled: Recalled) -> dict[str, Any]:
         },
         "weights": {name: round(weight, 6) for name, weight in recalled.weights.items()},
         "namespaces": [n.path for n in recalled.namespaces],
-        "candidates": len(recalled.candidates),
+        "candidates": recalled.considered,
         "counterfactual_ranks": {
             str(result.fused.id): {name: ranks[result.fused.id] for name, ranks in recalled.counterfactual.items()}
             for result in recalled.results
@@ -179,7 +177,7 @@ def _trace_json(recalled: Recalled) -> dict[str, Any]:
     """Return what a trace keeps: ids, ranks and scores, never the text of memories."""
     versions = {result.fused.id: result.row["version"] for result in recalled.results}
     final = {result.fused.id: result.rank for result in recalled.results}
-    kept = recalled.candidates[:KEPT_CANDIDATES]
+    kept = recalled.candidates[: max(SHOWN, len(recalled.results))]
     return {
         "results": [
             {
@@ -195,7 +193,7 @@ def _trace_json(recalled: Recalled) -> dict[str, Any]:
             }
             for c in kept
         ],
-        "candidates": len(recalled.candidates),
+        "candidates": recalled.considered,
         "confidence": recalled.confidence,
         "abstain": recalled.abstain,
         "weights": dict(recalled.weights),

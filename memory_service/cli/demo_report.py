@@ -43,24 +43,19 @@ def print_summary(summary: "DemoSummary", *, depth: int) -> None:
 
 
 def reasons(result: dict[str, Any]) -> str:
-    """Say which channels found a result, at which rank, and what each contributed to its score.
+    """Say what each channel contributed to a score, and why: ranks, matched words, cosine.
 
-    >>> reasons({"channels": {"keyword": {"rank": 1, "score": 9.1, "weight": 1.0, "contribution": 2.5}}})
-    'keyword rank 1, +2.50'
-    >>> reasons({"channels": {}, "why": "neighbour of the best result"})
-    'neighbour of the best result'
+    >>> channel = {"rank": 1, "score": 9.1, "weight": 1.0, "contribution": 2.5}
+    >>> reasons({"channels": {"keyword": channel}, "why": "keyword rank 1 (matches heron)"})
+    'keyword +2.50 · keyword rank 1 (matches heron)'
+    >>> reasons({"channels": {"keyword": channel}, "why": ""})
+    'keyword +2.50 · keyword rank 1'
     """
-    channels = [
-        f"{name} {_rank(channel.get('rank'))}, {channel.get('contribution') or 0.0:+.2f}"
-        for name, channel in (result.get("channels") or {}).items()
-    ]
-    why = result.get("why")
-    return " · ".join([*channels, *([why] if isinstance(why, str) and why else [])])
-
-
-def _rank(rank: int | None) -> str:
-    """Return the channel's rank in words; a channel may score what it did not itself find."""
-    return f"rank {rank}" if rank is not None else "not ranked"
+    channels = result.get("channels") or {}
+    contributions = [f"{name} {channel.get('contribution') or 0.0:+.2f}" for name, channel in channels.items()]
+    # Without words of the service, the ranks say it.
+    ranks = [f"{name} rank {channel['rank']}" for name, channel in channels.items() if channel.get("rank") is not None]
+    return " · ".join(part for part in (", ".join(contributions), result.get("why") or "; ".join(ranks)) if part)
 
 
 def _confidence(answer: "DemoAnswer") -> str:

@@ -58,7 +58,11 @@ def list_keys(url: UrlOption = None, key_file: KeyFileOption = None, as_json: Js
     if as_json:
         print_json(found)
         return
-    table = Table("id", "name", "scopes", "created", "expires", "last used", "revoked")
+    table = Table()
+    # Revoking needs the whole id, however narrow the terminal is.
+    table.add_column("id", no_wrap=True, min_width=36)
+    for title in ("name", "scopes", "created", "expires", "last used", "revoked"):
+        table.add_column(title, overflow="fold")
     for key in found:
         scopes = key.get("scopes")
         table.add_row(

@@ -11,7 +11,6 @@ from memory_service.embedded.logs import BoundedLog
 from memory_service.embedded.privileges import Privileges, launch_command
 from memory_service.embedded.processes import ProcessIdentity, end, identify, session_members
 
-
 # An error of ours at the end of a traceback, as plain text or inside a JSON string.
 _SENTENCE = re.compile(r"memory_service\.[\w.]+: (.+?)(?:\\n|\"|$)")
 

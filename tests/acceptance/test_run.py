@@ -14,9 +14,12 @@ from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 import pytest
 
+from memory_service.embedded.broker import EmbeddedBroker
 from memory_service.embedded.folders import outside_socket_folder
+from memory_service.embedded.postgres import EmbeddedPostgres
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
@@ -50,11 +53,17 @@ class Service:
         self.port = free_port()
         self.process: subprocess.Popen[str] | None = None
         self.output = data_dir.parent / "output.txt"
+        self.more: dict[str, str] = {}
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = {n: v for n, v in os.environ.items() if n not in {"DATABASE_URL", "BROKER_URL"}}
         kept = {n: v for n, v in kept.items() if not n.startswith("MEMORY_SERVICE_")}
-        return kept | {"MEMORY_SERVICE_DATA_DIR": str(self.data_dir), "MEMORY_SERVICE_PORT": str(self.port)} | more
+        return (
+            kept
+            | {"MEMORY_SERVICE_DATA_DIR": str(self.data_dir), "MEMORY_SERVICE_PORT": str(self.port)}
+            | self.more
+            | more
+        )
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "memory_service.embedded"]
@@ -290,11 +299,19 @@ def test_everything_killed_at_once_recovers(house: Service) -> None:
         assert service.knows(memory_id, "The power went out.")
 
 
+def test_servers_of_the_operator_are_used_in_place_of_ours(house: Service, tmp_path: Path) -> None:
+    ours = Service(tmp_path / "ours" / "var")
+    shutil.copytree(house.data_dir / "models", ours.data_dir / "models")
+    with EmbeddedPostgres(tmp_path / "theirs") as postgres, EmbeddedBroker(tmp_path / "theirs") as broker:
+        ours.more = {"DATABASE_URL": postgres.url.replace("+psycopg", ""), "BROKER_URL": broker.url}
+        with running(ours):
+            assert set(ours.parts()) == {"api", "worker", "beat"}
+            assert ours.knows(ours.remember("Kept by a server of theirs."), "Kept by a server of theirs.")
+        assert not (ours.data_dir / "postgres").exists()
+        assert not (ours.data_dir / "broker").exists()
+
+
 def test_data_of_a_newer_version_are_refused(house: Service, tmp_path: Path) -> None:
-    import psycopg
-
-    from memory_service.embedded.postgres import EmbeddedPostgres
-
     with EmbeddedPostgres(tmp_path / "var") as postgres:
         address = postgres.url.replace("+psycopg", "")
         with psycopg.connect(address, autocommit=True) as connection:

@@ -21,10 +21,12 @@ def test_a_key_is_shown_once_and_works(me: Any, client: Any) -> None:
     assert made["key"].startswith(made["prefix"])
     assert client.get("/v1/jobs", headers={"X-API-Key": made["key"]}).status_code == 200
     shown = me.get(f"/v1/api-keys/{made['id']}").json()
-    assert shown == {name: value for name, value in made.items() if name != "key"} | {"last_used_at": shown["last_used_at"]}
+    assert shown == {name: value for name, value in made.items() if name != "key"} | {
+        "last_used_at": shown["last_used_at"]
+    }
     listed = me.get("/v1/api-keys")
     assert made["key"] not in listed.text
-    assert [key["id"] for key in listed.json()["data"]][0] == made["id"]
+    assert listed.json()["data"][0]["id"] == made["id"]
 
 
 def test_a_revoked_key_is_refused_at_once(me: Any, client: Any) -> None:
@@ -65,7 +67,9 @@ def test_a_key_that_would_have_expired_is_not_made(me: Any) -> None:
     assert refused.json()["errors"][0]["pointer"] == "/expires_at"
 
 
-def test_keys_of_another_tenant_are_not_there(me: Any, make_tenant: Any, as_tenant: Callable[..., Any], client: Any) -> None:
+def test_keys_of_another_tenant_are_not_there(
+    me: Any, make_tenant: Any, as_tenant: Callable[..., Any], client: Any
+) -> None:
     made = make(me)
     stranger = as_tenant(make_tenant())
     assert stranger.get(f"/v1/api-keys/{made['id']}").status_code == 404

@@ -13,8 +13,13 @@ from memory_service.types import KeyScope
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Authorization": "Bearer {key}"}, {"Authorization": "bearer {key}"}, {"Authorization": "Token {key}"}, {"X-API-Key": "{key}"}],
-)  # fmt: skip
+    [
+        {"Authorization": "Bearer {key}"},
+        {"Authorization": "bearer {key}"},
+        {"Authorization": "Token {key}"},
+        {"X-API-Key": "{key}"},
+    ],
+)
 def test_a_key_is_read_where_clients_put_it(client: TestClient, make_tenant: Any, headers: dict[str, str]) -> None:
     _, key = make_tenant()
     sent = {name: value.format(key=key) for name, value in headers.items()}

@@ -30,7 +30,10 @@ def test_an_answer_is_replayed_as_it_was(me: Any) -> None:
 
 def test_a_key_belongs_to_one_request(me: Any) -> None:
     post(me, "k")
-    for other in (post(me, "k", {"path": "users/43"}), post(me, "k", path="/v1/api-keys", body={"name": "a", "scopes": ["admin"]})):
+    for other in (
+        post(me, "k", {"path": "users/43"}),
+        post(me, "k", path="/v1/api-keys", body={"name": "a", "scopes": ["admin"]}),
+    ):
         assert other.status_code == 422
         assert other.json()["code"] == "idempotency_key_reused"
 
@@ -56,7 +59,8 @@ def test_a_key_is_free_again_when_it_has_expired(me: Any, maintenance: Engine) -
     post(me, "k")
     with maintenance.begin() as connection:
         connection.execute(
-            text("UPDATE idempotency_key SET expires_at = now() - interval '1 s' WHERE tenant_id = :t"), {"t": me.tenant_id}
+            text("UPDATE idempotency_key SET expires_at = now() - interval '1 s' WHERE tenant_id = :t"),
+            {"t": me.tenant_id},
         )
     again = post(me, "k", {"path": "users/44"})
     assert again.status_code == 201

@@ -28,7 +28,9 @@ def test_an_unknown_route(client: TestClient) -> None:
     assert "secret" not in str(problem)
 
 
-@pytest.mark.parametrize("path", ["/v1/api-keys/", "/v2/memories", "/docs/assets/nothing.js", "/docs/assets/../__init__.py"])
+@pytest.mark.parametrize(
+    "path", ["/v1/api-keys/", "/v2/memories", "/docs/assets/nothing.js", "/docs/assets/../__init__.py"]
+)
 def test_no_path_is_guessed(client: TestClient, path: str) -> None:
     check(client.get(path), 404, "route_not_found")
 
@@ -53,14 +55,18 @@ def test_head(client: TestClient, me: Any) -> None:
     assert client.head("/v1/jobs").status_code == 401
 
 
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"])
+@pytest.mark.parametrize(
+    "content_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"]
+)
 def test_a_body_that_is_not_said_to_be_json(me: Any, content_type: str | None) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     answer = me.post("/v1/api-keys", content=b'{"name": "a", "scopes": ["memories:read"]}', headers=headers)
     assert "application/json" in check(answer, 415, "unsupported_media_type")["detail"]
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=UTF-8", "application/problem+json"])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON; charset=UTF-8", "application/problem+json"]
+)
 def test_a_body_that_is(me: Any, content_type: str) -> None:
     body = b'{"name": "a", "scopes": ["memories:read"]}'
     assert me.post("/v1/api-keys", content=body, headers={"Content-Type": content_type}).status_code == 201
@@ -103,7 +109,9 @@ def test_a_wrong_field_is_named_by_its_place(me: Any, body: bytes, pointer: str)
 
 
 def test_a_complaint_does_not_repeat_a_huge_input(me: Any) -> None:
-    answer = send(me, b'{"name": "' + b"y" * 100_000 + b'", "scopes": ["' + b"z" * 100_000 + b'"], "' + b"w" * 50_000 + b'": 1}')
+    answer = send(
+        me, b'{"name": "' + b"y" * 100_000 + b'", "scopes": ["' + b"z" * 100_000 + b'"], "' + b"w" * 50_000 + b'": 1}'
+    )
     check(answer, 422, "invalid_request")
     assert len(answer.content) < 5_000
 

@@ -143,7 +143,9 @@ def test_a_connection_does_not_remember_the_tenant_it_served(probe: Probe, make_
         assert client.get("/probe", headers={"X-API-Key": key}).json() == [str(tenant_id)]
 
 
-def test_many_requests_at_once_wait_for_the_connection_and_do_not_starve_commits(probe: Probe, make_tenant: Any) -> None:
+def test_many_requests_at_once_wait_for_the_connection_and_do_not_starve_commits(
+    probe: Probe, make_tenant: Any
+) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     def endpoint(caller: Reader, session: SessionDep) -> Response:

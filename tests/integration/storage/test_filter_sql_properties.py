@@ -173,7 +173,7 @@ def folded(value: str) -> str:
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(raw=FILTERS, records=st.lists(RECORDS, min_size=1, max_size=4))
+@given(raw=FILTERS, records=st.lists(RECORDS, min_size=4, max_size=8))
 def test_sql_and_python_agree(database: Database, raw: dict[str, Any], records: list[dict[str, Any]]) -> None:
     node = parse_filter(raw)
     condition = compile_filter(node, at=NOW)

@@ -59,7 +59,9 @@ def test_mentions_are_verbatim_ordered_and_apart(text):
         end = mention.end
 
 
-@pytest.mark.parametrize("text", ["Aa " * 20000, "A." * 32768, ": A" * 20000, "A-" * 32768, "A of " * 13000, "`" * 65536])
+@pytest.mark.parametrize(
+    "text", ["Aa " * 20000, "A." * 32768, ": A" * 20000, "A-" * 32768, "A of " * 13000, "`" * 65536]
+)
 def test_hostile_texts_stay_linear(text):
     started = time.perf_counter()
     mentions(text)

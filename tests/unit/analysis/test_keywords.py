@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from memory_service.analysis.folding import fold
 from memory_service.analysis.keywords import LONGEST_PHRASE, keywords
 
-WORDS = st.lists(
-    st.sampled_from("the rescue dog sleeps Biscuit Paris was painting a lake sunrise and I really . , !".split()), max_size=40
-)
+VOCABULARY = "the rescue dog sleeps Biscuit Paris was painting a lake sunrise and I really . , !"
+WORDS = st.lists(st.sampled_from(VOCABULARY.split()), max_size=40)
 
 
 @pytest.mark.parametrize("text", ["", "...", "the and of", "yeah ok wow", "12 34"])

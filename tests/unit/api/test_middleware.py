@@ -13,9 +13,14 @@ from memory_service.errors import TooLarge
 def scope_of(method: str = "GET", path: str = "/", headers: dict[str, str] | None = None) -> Scope:
     raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     return {
-        "type": "http", "method": method, "path": path, "query_string": b"", "headers": raw, "server": ("127.0.0.1", 80),
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": b"",
+        "headers": raw,
+        "server": ("127.0.0.1", 80),
         "scheme": "http",
-    }  # fmt: skip
+    }
 
 
 def run(app: Any, scope: Scope, chunks: Iterable[bytes] = (b"",)) -> list[Message]:
@@ -41,7 +46,8 @@ async def reading(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost:8000", "LOCALHOST", "[::1]:8000", "memory.internal", "memory.internal:443", "fd00::1"]
+    "host",
+    ["127.0.0.1", "localhost:8000", "LOCALHOST", "[::1]:8000", "memory.internal", "memory.internal:443", "fd00::1"],
 )
 def test_our_own_names_are_answered(host: str) -> None:
     header = "[fd00::1]:8000" if host == "fd00::1" else host
@@ -49,7 +55,9 @@ def test_our_own_names_are_answered(host: str) -> None:
     assert run(app, scope_of(headers={"host": header}))[0]["status"] == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.", "[::2]", "[::1", "a@localhost"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.", "[::2]", "[::1", "a@localhost"]
+)
 def test_names_that_somebody_else_may_own_are_refused(host: str) -> None:
     app = CheckHost(reading, host="127.0.0.1", allowed_hosts=[])
     assert run(app, scope_of(headers={"host": host} if host else {}))[0]["status"] == 421

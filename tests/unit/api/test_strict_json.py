@@ -34,7 +34,17 @@ def test_what_postgres_cannot_store_is_named_by_its_place(raw: bytes, pointer: s
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"{", b"{'a': 1}", b'{"a": 1} x', b"\xff\xfe", b'{"a": "\x01"}', b"[" * 200_000, b"\xef\xbb\xbf{}", b"undefined"],
+    [
+        b"",
+        b"{",
+        b"{'a': 1}",
+        b'{"a": 1} x',
+        b"\xff\xfe",
+        b'{"a": "\x01"}',
+        b"[" * 200_000,
+        b"\xef\xbb\xbf{}",
+        b"undefined",
+    ],
 )
 def test_what_is_no_json_is_refused(raw: bytes) -> None:
     with pytest.raises(InvalidRequest) as refused:

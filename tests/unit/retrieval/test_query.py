@@ -1,0 +1,122 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.query import QuestionWord, first_person, parse_query
+
+TWO = ["Caroline", "Melanie"]
+
+
+@pytest.mark.parametrize(
+    ("query", "spoken"),
+    [
+        ("What is Caroline's dog called?", "What is my dog called?"),
+        ("What is Caroline’s dog called?", "What is my dog called?"),
+        ("caroline's dog", "my dog"),
+        ("When did Mel and Caroline meet?", "When did Mel and I meet?"),
+        ("Where did Mel go?", "Where did I go?"),
+        ("Did CAROLINE call Caroline's mother?", "Did I call my mother?"),
+    ],
+)
+def test_a_named_speaker_asks_in_the_first_person(query, spoken):
+    assert first_person(query, TWO) == spoken
+
+
+@pytest.mark.parametrize(
+    ("query", "speakers"),
+    [
+        ("Where is the dog?", TWO),
+        ("Where is Caroline?", []),
+        ("What did the user say?", ["user", "assistant"]),
+        ("melodies and melons", TWO),
+        ("will she go in may?", ["Will", "May"]),
+        ("Where is Max?", ["Maxine", "Maximilian"]),  # two speakers could be meant
+        ("Where is Jo?", ["Joanna"]),  # too short for a nickname
+        ("When is it?", ["Whendy"]),
+    ],
+)
+def test_other_queries_stay_as_they_are(query, speakers):
+    assert first_person(query, speakers) is None
+    assert parse_query(query or "x", speakers=speakers).spoken == (query or "x")
+
+
+def test_parts_of_a_name_mean_the_speaker_and_the_full_name_goes_whole():
+    assert first_person("What does Fahim Khan like?", ["Fahim Khan", "Akib"]) == "What does I like?"
+    assert first_person("What does Fahim like?", ["Fahim Khan", "Akib"]) == "What does I like?"
+    assert first_person("What does Khan like?", ["Fahim Khan", "Salim Khan"]) is None
+
+
+def test_a_will_with_a_capital_is_a_person():
+    assert first_person("What did Will buy?", ["Will"]) == "What did I buy?"
+
+
+def test_names_are_no_patterns():
+    assert first_person("Did JxR call J.R?", ["J.R"]) == "Did JxR call I?"
+    assert first_person("Who is (x+?", ["(x+"]) is None
+
+
+def test_a_query_in_another_language_keeps_its_names():
+    assert first_person("Was hat Caroline mit der Katze gemacht?", TWO) is None
+
+
+@given(st.text(max_size=80), st.lists(st.text(max_size=12), max_size=4))
+def test_any_query_can_be_read(query, speakers):
+    parsed = parse_query(query, speakers=speakers)
+    assert parsed.text == query
+    assert len(set(parsed.terms)) == len(parsed.terms)
+    assert (parsed.speaker is None) == (first_person(query, speakers) is None)
+    assert parsed.speaker is None or parsed.speaker in speakers
+
+
+@given(st.permutations(["Caroline", "Melanie", "Fahim Khan", "Akib"]))
+def test_the_order_of_the_speakers_does_not_matter(speakers):
+    query = "Did Akib and Mel's friend Fahim Khan meet?"
+    assert (
+        first_person(query, speakers)
+        == first_person(query, sorted(speakers))
+        == ("Did I and Mel's friend Fahim Khan meet?")
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [
+        ("When did we meet?", QuestionWord.WHEN),
+        ("What time is it?", QuestionWord.WHEN),
+        ("In which year did she move?", QuestionWord.WHEN),
+        ("Where do they live?", QuestionWord.WHERE),
+        ("What city is it in?", QuestionWord.WHERE),
+        ("How many dogs?", QuestionWord.HOW_MANY),
+        ("How long have they been married?", QuestionWord.HOW_LONG),
+        ("With whom did she go?", QuestionWord.WHO),
+        ("how is she", QuestionWord.HOW),
+        ("What did she say when she left?", QuestionWord.WHAT),
+        ("After the trip, why did he leave?", QuestionWord.WHY),
+        ("I know what you did", None),
+        ("her favourite food", None),
+    ],
+)
+def test_question_words(query, kind):
+    assert parse_query(query).question_word is kind
+
+
+@pytest.mark.parametrize(
+    ("query", "is_question"),
+    [
+        ("Did she go", True),
+        ("her dog?", True),
+        ("where is it", True),
+        ("her dog", False),
+        ("彼女の犬は？", True),
+        ("is", False),
+    ],
+)
+def test_questions_are_told_from_statements(query, is_question):
+    assert parse_query(query).is_question is is_question
+
+
+def test_quotes_numbers_and_names():
+    parsed = parse_query("Who said “so it goes” 3 times in 2023 for $1,200.50 to Ana at Google?")
+    assert parsed.phrases == ("so it goes",)
+    assert parsed.numbers == ("3", "2023", "1200.50")
+    assert parsed.names == ("Ana", "Google")
