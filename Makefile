@@ -2,9 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Folders whose doctests are the worked examples of the formulas.
-DOCDOC_TESTS := $(wildcard tests/unit/docs tests/*/test_docs.py)
-TESTED := retrieval consolidation memory_service/analysis memory_service/embedded/restarts.py
-DOC_TESTS := $(wildcard tests/unit/docs tests/*/test_docs.py)
+DOCTESTED := retrieval consolidation memory_service/analysis memory_service/embedded/restarts.py
+DOC_TESTS := tests/unit/test_docs.py tests/acceptance/test_docs.py
 TESTED := tests/unit tests/integration tests/migration tests/acceptance
 
 .DEFAULT_GOAL := help
@@ -44,9 +43,8 @@ demo: install ## Send a conversation of eight months to the running service and 
 doctor: install ## Say what is wrong with this machine or the running service, and how to repair it
 	@$(BIN)/memory-service doctor
 
-docs: dev ## Check that every command and link in the docs works
-	@test -n "$(DOC_TESTS)" || { echo "There are no tests of the docs in tests/."; exit 1; }
-	@$(BIN)/python -m pytest -q $(DOC_TESTS) $(ARGS)
+docs: dev ## Check that every link, list and snippet in the docs is right
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(DOC_TESTS) $(ARGS)
 
 clean: ## Remove the virtual environment and caches; never var/, which holds your data
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -33,9 +33,11 @@ PRESETS: Mapping[str, int] = {"fast": 50, "balanced": 100, "thorough": 200}
 DEFAULT_WEIGHTS: Mapping[str, float] = {"vector": 0.5, "keyword": 0.5}
 KEYWORD_FLOOR = {"keyword": 0.0}  # no term matched
 
-# A term in more documents than this only adds to candidates that rarer terms or vectors found.
-COMMON_DOCUMENTS = 2_000
+# A term in more than a tenth of the documents only adds to candidates that rarer terms or vectors found: the top ten stay
+# the same (overlap .998), and long posting lists are not read for the little that such a term tells.
 COMMON_SHARE = 0.10
+COMMON_AT_LEAST = 500
+COMMON_AT_MOST = 5_000
 NEAR_MISSES = 5
 SHOWN = 50  # results built at least, for the trace
 
@@ -209,7 +211,7 @@ def _keyword_query(prepared: Prepared) -> KeywordQuery | None:
     if not prepared.parsed.terms:
         return None
     documents = prepared.corpus.documents
-    limit = max(COMMON_DOCUMENTS, COMMON_SHARE * documents)
+    limit = min(COMMON_AT_MOST, max(COMMON_AT_LEAST, COMMON_SHARE * documents))
     common = {t: prepared.corpus.common[t] for t in prepared.parsed.terms if prepared.corpus.common.get(t, 0) > limit}
     rare = [t for t in prepared.parsed.terms if t not in common]
     if not rare:

@@ -100,7 +100,9 @@ def _vector_channel(scope: Scope) -> str:
         OFFSET 0
     ),
     nearest AS (SELECT * FROM scan ORDER BY score DESC, memory_id, chunk LIMIT :vector_rows),
-    by_vector AS (SELECT memory_id, namespace_id, max(score) AS score FROM nearest GROUP BY memory_id, namespace_id)
+    by_vector AS (
+        SELECT memory_id, any_value(namespace_id) AS namespace_id, max(score) AS score FROM nearest GROUP BY memory_id
+    )
     """
 
 
@@ -110,19 +112,22 @@ def _keyword_channel(scope: Scope) -> str:
         chosen = f"(SELECT h.* FROM hit h {_records('h', scope)} WHERE {_live('h', scope)} AND ({scope.where.text}))"
     # Document frequencies count what is known, whatever the filter: a rare word stays rare inside a filter.
     known = "true" if scope.archived else _live("p", scope)
+    # Terms are numbered: grouping by a number costs a third of grouping by text.
     return f"""
     hit AS MATERIALIZED (
-        SELECT p.term, p.memory_id, p.namespace_id, p.version, p.impact, p.known_from, p.known_to FROM posting p
-        WHERE p.tenant_id = :tenant AND p.namespace_id = ANY(CAST(:namespaces AS uuid[])) AND p.term = ANY(CAST(:rare AS text[])) AND {known}
+        SELECT t.number, p.memory_id, p.namespace_id, p.version, p.impact, p.known_from, p.known_to
+        FROM unnest(CAST(:rare AS text[])) WITH ORDINALITY AS t (term, number)
+        JOIN posting p ON p.tenant_id = :tenant AND p.namespace_id = ANY(CAST(:namespaces AS uuid[])) AND p.term = t.term
+            AND {known}
     ),
-    frequency AS (SELECT term, count(*) AS df FROM hit GROUP BY term),
-    rarity AS (
-        SELECT term, ln(1 + (greatest(:documents, df) - df + CAST(0.5 AS float8)) / (df + CAST(0.5 AS float8))) AS idf
+    frequency AS MATERIALIZED (SELECT number, count(*) AS df FROM hit GROUP BY number),
+    rarity AS MATERIALIZED (
+        SELECT number, ln(1 + (greatest(:documents, df) - df + CAST(0.5 AS float8)) / (df + CAST(0.5 AS float8))) AS idf
         FROM frequency
     ),
     partial AS (
-        SELECT h.memory_id, h.namespace_id, sum(r.idf * h.impact) AS score
-        FROM {chosen} h JOIN rarity r ON r.term = h.term GROUP BY h.memory_id, h.namespace_id
+        SELECT h.memory_id, any_value(h.namespace_id) AS namespace_id, sum(r.idf * h.impact) AS score
+        FROM {chosen} h JOIN rarity r ON r.number = h.number GROUP BY h.memory_id
     ),
     promising AS (SELECT * FROM partial ORDER BY score DESC, memory_id LIMIT :completed),
     by_keyword AS (
@@ -176,7 +181,8 @@ def find_candidates(
     rows = session.execute(statement, params).all()
     frequency: dict[str, int] = {}
     if rows and keyword is not None:
-        frequency = dict(keyword.common) | {t: int(df) for t, df in (rows[0].frequencies or {}).items()}
+        counted = rows[0].frequencies or {}
+        frequency = dict(keyword.common) | {keyword.rare[int(number) - 1]: int(df) for number, df in counted.items()}
     scanned = rows[0].scanned if rows and vector is not None else 0
     return Candidates(
         rows=tuple(Candidate(row.memory_id, row.vector_score, row.keyword_score) for row in rows),
@@ -194,9 +200,11 @@ def hybrid_query(
     if keyword is not None:
         parts.append(_keyword_channel(scope))
         candidates.append("SELECT memory_id, namespace_id FROM by_keyword")
-        joins += " LEFT JOIN partial k ON k.memory_id = c.memory_id"
-        keyword_score = f"coalesce(k.score, 0) + {_common_score('c', scope)}"
-        frequencies = "(SELECT jsonb_object_agg(term, df) FROM frequency)"
+        joins += (
+            " LEFT JOIN by_keyword b ON b.memory_id = c.memory_id LEFT JOIN partial k ON k.memory_id = c.memory_id"
+        )
+        keyword_score = f"coalesce(b.score, coalesce(k.score, 0) + {_common_score('c', scope)})"
+        frequencies = "(SELECT jsonb_object_agg(number, df) FROM frequency)"
         params |= _keyword_params(keyword, per_channel)
     if vector is not None:
         parts.append(_vector_channel(scope))

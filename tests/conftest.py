@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import Engine, create_engine, insert
+from sqlalchemy import Engine, create_engine, insert, text
 from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
@@ -26,6 +27,7 @@ from memory_service.types import KeyScope
 INSIDE_A_TENANT = tuple(scope for scope in KeyScope if scope is not KeyScope.OPERATOR)
 
 MakeTenant = Callable[..., tuple[UUID, str]]
+MakeDatabase = Callable[[], AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="session")
@@ -53,21 +55,34 @@ def admin_url(data_dir: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def role_urls(admin_url: str, data_dir: Path) -> Iterator[RoleUrls]:
+def make_database(admin_url: str) -> MakeDatabase:
+    """Return a function that opens an empty database, as its superuser's URL, and drops it with its roles at the end."""
+
+    @contextmanager
+    def make() -> Iterator[str]:
+        name = f"memory_test_{secrets.token_hex(4)}"
+        server = create_engine(driver_url(admin_url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with server.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        try:
+            yield driver_url(admin_url).set(database=name).render_as_string(hide_password=False)
+        finally:
+            with server.connect() as connection:
+                connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+                for role in ("service", "owner", "maintenance"):
+                    connection.exec_driver_sql(f"DROP ROLE IF EXISTS {name}_{role}")
+            server.dispose()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def role_urls(make_database: MakeDatabase, data_dir: Path) -> Iterator[RoleUrls]:
     """Return the three roles of a fresh, migrated database."""
-    name = f"memory_test_{secrets.token_hex(4)}"
-    server = create_engine(driver_url(admin_url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    url = driver_url(admin_url).set(database=name).render_as_string(hide_password=False)
-    roles = bootstrap(url, data_dir=data_dir)
-    migrate(roles.owner)
-    yield roles
-    with server.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-        for role in ("service", "owner", "maintenance"):
-            connection.exec_driver_sql(f"DROP ROLE {name}_{role}")
-    server.dispose()
+    with make_database() as url:
+        roles = bootstrap(url, data_dir=data_dir)
+        migrate(roles.owner)
+        yield roles
 
 
 @pytest.fixture(scope="session")
@@ -170,3 +185,22 @@ def as_tenant(client: TestClient) -> Callable[[tuple[UUID, str]], TenantClient]:
 def me(as_tenant: Callable[[tuple[UUID, str]], TenantClient], make_tenant: MakeTenant) -> TenantClient:
     """Return the client of a fresh tenant with every right inside it."""
     return as_tenant(make_tenant())
+
+
+@pytest.fixture(scope="session")
+def tenant_client() -> type[TenantClient]:
+    """Return the class of a client with the key of one tenant, for fixtures that outlive one test."""
+    return TenantClient
+
+
+@pytest.fixture(scope="session")
+def encoder_id(role_urls: RoleUrls) -> int:
+    """Return an encoder of 384 dimensions for tests that bring their own vectors."""
+    with create_engine(role_urls.maintenance, poolclass=NullPool).begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO encoder (id, name, dimension, max_tokens, fingerprint, probe, shelf, is_default, created_at) "
+                "VALUES (999, 'test vectors', 384, 256, 'none', '{}', 0, false, now()) ON CONFLICT DO NOTHING"
+            )
+        )
+    return 999

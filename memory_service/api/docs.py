@@ -59,7 +59,7 @@ START = """SwaggerUIBundle({
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "RFC 9457 problem; `code` is stable, `detail` is for people.",
-    "required": ["type", "title", "status", "detail", "instance", "code", "request_id", "retryable"],
+    "required": ["type", "title", "status", "detail", "instance", "code", "errors", "request_id", "retryable"],
     "properties": {
         "type": {"type": "string"},
         "title": {"type": "string"},

@@ -48,13 +48,11 @@ def problem(
         "detail": _shorten(detail),
         "instance": URL(scope=scope).path,
         "code": code,
+        # Always there, so that a client may read it without asking.
+        "errors": [{"pointer": _shorten(e.pointer), "detail": _shorten(e.detail)} for e in errors[:MAX_ERRORS]],
         "request_id": scope.get("state", {}).get("request_id"),
         "retryable": retryable,
     }
-    if errors:
-        document["errors"] = [
-            {"pointer": _shorten(e.pointer), "detail": _shorten(e.detail)} for e in errors[:MAX_ERRORS]
-        ]
     # ASCII only: a lone surrogate in a pointer must not break the answer about it.
     return Response(json.dumps(document).encode(), status_code=status, headers=headers, media_type=MEDIA_TYPE)
 

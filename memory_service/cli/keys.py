@@ -1,6 +1,6 @@
 """``memory-service keys``: make, list and revoke API keys of one's own tenant."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,13 +42,13 @@ def create(
 @app.command(name="list")
 def list_keys(url: UrlOption = None, key_file: KeyFileOption = None, as_json: JsonOption = False) -> None:
     """List the keys of the tenant; secrets are not stored and cannot be shown."""
-    from rich.table import Table
+    from rich.text import Text
 
     from memory_service.cli.client import ServiceClient
     from memory_service.cli.connection import find_connection
     from memory_service.cli.console import output, print_json
 
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
         page = client.get("/v1/api-keys", limit=100)
         found += page["data"]
@@ -58,20 +58,16 @@ def list_keys(url: UrlOption = None, key_file: KeyFileOption = None, as_json: Js
     if as_json:
         print_json(found)
         return
-    table = Table()
-    # Revoking needs the whole id, however narrow the terminal is.
-    table.add_column("id", no_wrap=True, min_width=36)
-    for title in ("name", "scopes", "created", "expires", "last used", "revoked"):
-        table.add_column(title, overflow="fold")
+    console = output()
     for key in found:
-        scopes = key.get("scopes")
-        table.add_row(
-            str(key["id"]),
-            str(key.get("name") or ""),
-            ", ".join(scopes) if isinstance(scopes, list) else "",
-            *(str(key.get(field) or "") for field in ("created_at", "expires_at", "last_used_at", "revoked_at")),
-        )
-    output().print(table)
+        console.print(Text(_line(key)), soft_wrap=True)
+
+
+def _line(key: dict[str, Any]) -> str:
+    """Return a key on one line; the id stands whole, since revoking needs it."""
+    times = (("expires_at", "expires"), ("last_used_at", "last used"), ("revoked_at", "REVOKED"))
+    told = [f"{word} {str(key[field])[:16]}" for field, word in times if key.get(field)]
+    return "  ".join([key["id"], key["name"], ",".join(key["scopes"]), f"created {key['created_at'][:16]}", *told])
 
 
 @app.command()

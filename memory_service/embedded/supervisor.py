@@ -28,6 +28,8 @@ from memory_service.settings import CHECKOUT, Settings, get_settings
 READY_TIMEOUT_S = 180  # Seconds are usual; a cold disk and a large encoder take longer.
 LOOK_EVERY_S = 0.25
 TRIM_EVERY_S = 15
+# The API first, so that nobody writes any more; the database last, because all others talk to it.
+STOP_ORDER = ("api", "worker", "beat", "broker", "postgres")
 
 
 class Part(Protocol):
@@ -57,7 +59,7 @@ class Supervisor:
         self._console = console
         self._stop = stop
         self._roster = Roster(settings.data_dir)
-        self._parts: list[Part] = []  # In the order in which they were started.
+        self._parts: list[Part] = []
 
     def run(self) -> None:
         """Run until a stop is asked for.
@@ -91,12 +93,17 @@ class Supervisor:
             self._prepare("encoder", environment, waited)
         endpoints = replace(read_endpoints(self._settings.data_dir), broker=environment["BROKER_URL"])
         write_endpoints(self._settings.data_dir, endpoints)
-        with self._console.step("API, worker and beat") as waited:
-            # Stopped in the reverse order of starting: the API first, so that nobody writes any more.
-            for child in reversed(make_services(self._settings, endpoints)):
-                child.launch()
-                self._enlist(child)
-            self._await_ready(waited)
+        api, worker, beat = make_services(self._settings, endpoints)
+        with self._console.step("API") as waited:
+            self._start_child(api)
+            self._await_ready(api, waited)
+        # Only now: on two cores their start would delay the moment the service answers.
+        self._start_child(worker)
+        self._start_child(beat)
+
+    def _start_child(self, child: Child) -> None:
+        child.launch()
+        self._enlist(child)
 
     def _database(self) -> str:
         if self._settings.database_url or self._settings.service_database_url:
@@ -152,9 +159,8 @@ class Supervisor:
         if status != 0:
             raise Misconfigured(reason(child) if status == REFUSED else f"{reason(child)} The log is {child.log.path}.")
 
-    def _await_ready(self, waited: Waiting) -> None:
+    def _await_ready(self, api: Child, waited: Waiting) -> None:
         settings = self._settings
-        api = next(part for part in self._parts if isinstance(part, Child) and part.name == "api")
         started = time.monotonic()
         while True:
             self._stop.check()
@@ -210,7 +216,7 @@ class Supervisor:
     def _stop_all(self) -> None:
         if self._parts and self._stop.requested:
             self._console.line("\n  Stopping.")
-        for part in reversed(self._parts):
+        for part in sorted(self._parts, key=lambda part: STOP_ORDER.index(part.name)):
             part.stop(hurry=self._stop.hurry)
         endpoints_file(self._settings.data_dir).unlink(missing_ok=True)
         self._roster.clear()

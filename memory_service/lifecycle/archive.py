@@ -7,7 +7,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict
+from memory_service.lifecycle.draft import identity_of
 from memory_service.storage import memories, search_index
+from memory_service.storage.identities import free_identities, set_identities
 from memory_service.storage.sql import Sql
 from memory_service.types import State
 
@@ -42,6 +44,12 @@ def restore(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: date
     if not changed:
         return []
     keys = [(rows[i]["namespace_id"], rows[i]["external_id"]) for i in changed if rows[i]["external_id"] is not None]
+    if len(set(keys)) < len(keys):
+        twice = next(external for at, (_, external) in enumerate(keys) if keys[at] in keys[:at])
+        raise Conflict(
+            f"Two of these memories held external_id {twice!r}; only one of them can have it back.",
+            code="external_id_conflict",
+        )
     taken = [row for row in memories.find_by_external_ids(session, tenant_id, keys) if row["id"] not in changed]
     if taken:
         raise Conflict(
@@ -61,6 +69,13 @@ def restore(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: date
         },
         now=now,
     )
+    # What was replaced meanwhile may be said anew; the others count as duplicates again.
+    wanted = [
+        (i, rows[i]["namespace_id"], identity_of(rows[i]), rows[i]["external_id"])
+        for i in changed
+        if rows[i]["superseded_by"] is None
+    ]
+    set_identities(session, tenant_id, free_identities(session, tenant_id, wanted))
     search_index.reopen(session, tenant_id, changed, now=now)
     return changed
 

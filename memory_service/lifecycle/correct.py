@@ -9,12 +9,16 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict, FieldError, Gone, InvalidRequest, NotFound, PreconditionFailed
-from memory_service.lifecycle.draft import Chunk, content_hash, terms_of
+from memory_service.lifecycle.draft import Chunk, content_hash, identity_of, terms_of
 from memory_service.storage import memories, search_index
+from memory_service.storage.identities import free_identities
 from memory_service.types import State
 
 # Fields whose change makes the memory found by other words.
 KEYWORD_FIELDS = frozenset({"content", "title", "observed_at", "language"})
+
+# Fields that decide whether a new memory is a duplicate of this one.
+IDENTITY_FIELDS = frozenset({"content", "user_id", "agent_id", "session_id", "observed_at", "external_id"})
 
 
 def load_for_change(session: Session, tenant_id: UUID, memory_id: UUID, *, if_match: int | None) -> RowMapping:
@@ -96,8 +100,11 @@ def correct(
             )
         )
     if "content" in new:
-        # A corrected text is no longer the text that a repeated post would duplicate.
-        new |= {"content_hash": content_hash(new["content"]), "dedupe_hash": None}
+        new["content_hash"] = content_hash(new["content"])
+    if IDENTITY_FIELDS & new.keys() and old["dedupe_hash"] is not None:
+        # It counts as the same as what it says now, no longer as what it said; beside a copy it counts as nothing.
+        wanted = (memory_id, old["namespace_id"], identity_of(merged), merged["external_id"])
+        new["dedupe_hash"] = free_identities(session, tenant_id, [wanted]).get(memory_id)
     memories.keep_versions(session, tenant_id, [memory_id], now=now)
     if refind or ("content" in new and archived):
         _refind(session, tenant_id, old, new, chunks=chunks, encoder_id=encoder_id, shelf=shelf, now=now)

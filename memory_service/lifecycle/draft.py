@@ -1,7 +1,7 @@
 """A memory before it is stored: what the caller said, then what the service worked out about it."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -118,6 +118,24 @@ def dedupe_hash(draft: Draft) -> bytes:
         digest.update(len(encoded).to_bytes(8, "big"))
         digest.update(encoded)
     return digest.digest()
+
+
+def identity_of(row: Mapping[str, Any]) -> bytes:
+    """Return the `dedupe_hash` of a stored memory as its fields are now.
+
+    A memory whose caller gave no time was observed when it was stored, to the microsecond.
+    """
+    observed_at = None if row["observed_at"] == row["created_at"] else row["observed_at"]
+    return dedupe_hash(
+        Draft(
+            row["content"],
+            user_id=row["user_id"],
+            agent_id=row["agent_id"],
+            session_id=row["session_id"],
+            speaker=row["speaker"],
+            observed_at=observed_at,
+        )
+    )
 
 
 def terms_of(

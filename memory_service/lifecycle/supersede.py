@@ -8,10 +8,11 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
-from memory_service.errors import Conflict
+from memory_service.errors import Conflict, FieldError, InvalidRequest
 from memory_service.lifecycle.draft import Draft, Encoding, Prepared, dedupe_hash
 from memory_service.lifecycle.store import store_new
 from memory_service.storage import memories
+from memory_service.storage.identities import free_identities
 from memory_service.storage.ids import new_id
 from memory_service.storage.memories import Replacement
 from memory_service.storage.namespaces import Namespace, get_namespace
@@ -54,7 +55,8 @@ def supersede(
     `given` (the fields the caller named) does not say otherwise.
 
     Raises:
-        Conflict: the old memory is archived or was superseded before.
+        Conflict: the old memory is archived or was superseded before, or another one holds the external_id.
+        InvalidRequest: another namespace was named.
     """
     if old["superseded_by"] is not None:
         raise Conflict(
@@ -63,13 +65,29 @@ def supersede(
     if old["archived_at"] is not None:
         raise Conflict(f"Memory {old['id']} is archived; restore it before you supersede it.", code="archived")
     namespace: Namespace = get_namespace(session, tenant_id, old["namespace_id"])
+    if "namespace" in given and prepared.draft.namespace != namespace.path:
+        detail = f"A memory is superseded within its namespace, here {namespace.path!r}."
+        raise InvalidRequest(detail, errors=(FieldError("/namespace", detail),))
     inherited = {name: old[name] for name in (*INHERITED, "external_id") if name not in given}
     draft = replace(prepared.draft, namespace=namespace.path, **inherited)
-    item = replace(prepared, draft=draft, dedupe_hash=dedupe_hash(draft) if draft.deduplicate else None)
+    _check_external_id(session, tenant_id, old, draft)
     memory_id = new_id()
+    # Beside a copy of the same text it counts as nothing that a repeated post could duplicate.
+    wanted = [(memory_id, old["namespace_id"], dedupe_hash(draft), draft.external_id)]
+    identity = free_identities(session, tenant_id, wanted).get(memory_id)
+    item = replace(prepared, draft=draft, dedupe_hash=identity)
     start = start_of_validity(draft, now=now)
     replacement = Replacement(old_id=old["id"], new_id=memory_id, valid_from=start)
     close_superseded(session, tenant_id, [replacement], now=now)
     store_new(session, tenant_id, [(memory_id, item, namespace, start)], encoding=encoding, now=now)
     memories.link_superseded(session, tenant_id, [replacement], now=now)
     return memory_id
+
+
+def _check_external_id(session: Session, tenant_id: UUID, old: RowMapping, draft: Draft) -> None:
+    if draft.external_id is None:
+        return
+    held = memories.find_by_external_ids(session, tenant_id, [(old["namespace_id"], draft.external_id)])
+    others = [row["id"] for row in held if row["id"] != old["id"]]
+    if others:
+        raise Conflict(f"Memory {others[0]} holds this external_id.", code="external_id_conflict")

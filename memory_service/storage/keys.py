@@ -108,7 +108,8 @@ def change_key(session: Session, tenant_id: UUID, key_id: UUID, **values: Any) -
 def ensure_first_key(maintenance_url: str, data_dir: Path) -> Path:
     """Make sure tenant ``default`` and one key with every scope exist; return the file that holds the key.
 
-    A key file that no longer matches the database (restored from elsewhere, say) is replaced by a new key.
+    A key file that no longer matches the database (restored from elsewhere, say), or whose key was revoked or has expired
+    while no other key has the operator scope, is replaced by a new key: the owner of the folder is never locked out.
     """
     file = data_dir / "api-key"
     now = datetime.now(UTC)
@@ -120,7 +121,9 @@ def ensure_first_key(maintenance_url: str, data_dir: Path) -> Path:
             if tenant_id is None:
                 tenant_id = new_id()
                 connection.execute(insert(tenant).values(id=tenant_id, name="default", created_at=now))
-            if file.exists() and find_key(connection, file.read_text().strip()) is not None:
+            kept = find_key(connection, file.read_text().strip()) if file.exists() else None
+            # A key that was revoked on purpose stays revoked, as long as somebody else can still make new ones.
+            if kept is not None and (_valid(kept, now) or _somebody_operates(connection, tenant_id, now)):
                 return file
             _, secret = create_key(
                 connection, tenant_id, name="first key", scopes=[s.value for s in KeyScope], expires_at=None, now=now
@@ -129,6 +132,25 @@ def ensure_first_key(maintenance_url: str, data_dir: Path) -> Path:
     finally:
         engine.dispose()
     return file
+
+
+def _valid(key: KeyRow, now: datetime) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+
+
+def _somebody_operates(connection: Connection, tenant_id: UUID, now: datetime) -> bool:
+    """Say whether the tenant has a valid key with the operator scope."""
+    found = connection.scalar(
+        select(api_key.c.id)
+        .where(
+            api_key.c.tenant_id == tenant_id,
+            api_key.c.scopes.any(KeyScope.OPERATOR.value),
+            api_key.c.revoked_at.is_(None),
+            api_key.c.expires_at.is_(None) | (api_key.c.expires_at > now),
+        )
+        .limit(1)
+    )
+    return found is not None
 
 
 def _write_secret(file: Path, secret: str) -> None:

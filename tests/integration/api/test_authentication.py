@@ -100,3 +100,14 @@ def test_when_a_key_was_used_is_written_once_a_minute(
     assert first is not None
     client.get("/v1/jobs", headers={"X-API-Key": key})
     assert written() == first
+
+
+def test_a_key_that_asks_too_often_is_told_when_to_come_back(
+    app: FastAPI, me: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.state.services.rate_limiter, "amount", 2)
+    answers = [me.get("/v1/jobs") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[-1].json()["code"] == "rate_limited"
+    assert answers[-1].json()["retryable"] is True
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60

@@ -126,14 +126,16 @@ def test_channel_weights_are_checked(environment: Any, file: Path, weights: str)
 
 def test_keys_are_made_listed_and_revoked(environment: Any) -> None:
     made = {"id": "k1", "name": "notebook", "key": "ms_secret", "scopes": ["memories:read"]}
-    page = {"data": [{"id": "k1", "name": "notebook", "scopes": ["memories:read"]}], "has_more": False}
+    row = {"id": "k1", "name": "notebook", "scopes": ["memories:read"], "created_at": "2026-11-20T11:00:33.303495Z"}
+    page = {"data": [{**row, "revoked_at": "2026-11-21T11:00:33Z"}], "has_more": False}
     answers = iter([(201, made), (200, page)])
     environment.answers["/v1/api-keys"] = lambda body: next(answers)
     environment.answers["/v1/api-keys/k1"] = lambda body: (204, None)
     created = runner.invoke(app, ["keys", "create", "notebook", "--scope", "memories:read"])
     assert created.stdout == "ms_secret\n"
     assert environment.requests[-1][2] == {"name": "notebook", "scopes": ["memories:read"]}
-    assert "notebook" in runner.invoke(app, ["keys", "list"]).stdout
+    listed = runner.invoke(app, ["keys", "list"])
+    assert listed.stdout == ("k1  notebook  memories:read  created 2026-11-20T11:00  REVOKED 2026-11-21T11:00\n")
     assert runner.invoke(app, ["keys", "revoke", "k1"]).exit_code == 0
     assert environment.requests[-1][0] == "DELETE"
 

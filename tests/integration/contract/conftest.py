@@ -1,0 +1,105 @@
+"""What every contract test speaks through: HTTP with the key of a fresh tenant, and a worker in this process."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from consolidation import consolidate
+from memory_service.storage.database import Database
+
+PROBLEM_FIELDS = {"type", "title", "status", "detail", "instance", "code", "errors", "request_id", "retryable"}
+
+Problem = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def problem() -> Problem:
+    """Return a check: the answer is a whole problem document with this status (and code, and pointer)."""
+
+    def check(answer: Any, status: int, code: str | None = None, *, pointer: str | None = None) -> dict[str, Any]:
+        assert answer.status_code == status, f"{answer.status_code} instead of {status}: {answer.text[:500]}"
+        assert answer.headers["content-type"] == "application/problem+json"
+        found: dict[str, Any] = answer.json()
+        assert set(found) >= PROBLEM_FIELDS
+        assert found["status"] == status
+        assert found["request_id"] == answer.headers["x-request-id"]
+        assert "Traceback" not in answer.text
+        if code is not None:
+            assert found["code"] == code, found
+        if pointer is not None:
+            assert pointer in [error["pointer"] for error in found["errors"]], found["errors"]
+        return found
+
+    return check
+
+
+class Api:
+    """The contract as a person would call it; every answer is checked for the status it should have."""
+
+    def __init__(self, me: Any) -> None:
+        self.me = me
+        self.tenant_id: UUID = me.tenant_id
+
+    def remember(self, content: str, **fields: Any) -> dict[str, Any]:
+        answer = self.me.post("/v1/memories", json={"content": content, **fields})
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    def read(self, memory_id: str, **parameters: Any) -> dict[str, Any]:
+        answer = self.me.get(f"/v1/memories/{memory_id}", params=parameters)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def search(self, query: str, **fields: Any) -> dict[str, Any]:
+        answer = self.me.post("/v1/search", json={"query": query, **fields})
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def found(self, query: str, **fields: Any) -> list[str]:
+        """Return the ids that a search finds, best first."""
+        return [result["memory"]["id"] for result in self.search(query, **fields)["results"]]
+
+    def query(self, filter: Any, **fields: Any) -> list[str]:
+        """Return the ids that a filter selects, newest first."""
+        answer = self.me.post("/v1/memories/query", json={"filter": filter, **fields})
+        assert answer.status_code == 200, answer.text
+        return [memory["id"] for memory in answer.json()["data"]]
+
+    def context(self, query: str, **fields: Any) -> dict[str, Any]:
+        answer = self.me.post("/v1/context", json={"query": query, **fields})
+        assert answer.status_code == 200, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+
+@pytest.fixture
+def api(me: Any) -> Api:
+    """Return the contract for a fresh tenant."""
+    return Api(me)
+
+
+@pytest.fixture
+def work(database: Database) -> Callable[[UUID], None]:
+    """Return a function that does what a worker would: run the queued jobs of a tenant and enrich what waits."""
+
+    def run(tenant_id: UUID) -> None:
+        from sqlalchemy import text
+
+        tenancy = consolidate.Tenancy(
+            tenant_id=tenant_id, open=lambda: database.transaction(tenant_id), clock=lambda: datetime.now(UTC)
+        )
+        with database.transaction(tenant_id) as session:
+            queued = session.scalars(
+                text("SELECT id FROM job WHERE tenant_id = :t AND status = 'queued' ORDER BY id"), {"t": tenant_id}
+            ).all()
+        for job_id in queued:
+            consolidate.run_job(tenancy, job_id)
+        consolidate.enrich_pending(tenancy)
+
+    return run

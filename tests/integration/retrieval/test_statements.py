@@ -1,0 +1,189 @@
+"""The hybrid query against the pure formulas: the same candidates, the same scores."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from memory_service.lifecycle import archive
+from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash
+from memory_service.lifecycle.remember import remember
+from memory_service.storage import pending
+from memory_service.storage.database import Database
+from memory_service.storage.namespaces import find_namespaces
+from memory_service.storage.sql import Sql
+from memory_service.types import Extract
+from retrieval.bm25 import impacts, inverse_document_frequency
+from retrieval.statements import KeywordQuery, Scope, describe_corpus, find_candidates
+
+DIMENSION = 384
+WORDS = [f"word{i}" for i in range(40)]
+
+
+def unit(rng: np.random.Generator) -> np.ndarray:
+    vector = rng.normal(size=DIMENSION).astype(np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+class Corpus:
+    """Random memories of one tenant, in the database and in plain Python."""
+
+    def __init__(self, database: Database, tenant_id: UUID, encoder_id: int, *, size: int, seed: int = 7) -> None:
+        self.database, self.tenant_id, self.encoder_id = database, tenant_id, encoder_id
+        self.rng = np.random.default_rng(seed)
+        self.start = datetime.now(UTC)
+        self.vectors: dict[UUID, np.ndarray] = {}
+        self.terms: dict[UUID, tuple[str, ...]] = {}
+        self.user: dict[UUID, str] = {}
+        self.add(size)
+
+    def add(self, size: int, *, namespace: str = "corpus", chunks: int = 1, user: str | None = None) -> list[UUID]:
+        weights = 1 / np.arange(1, len(WORDS) + 1)
+        prepared = []
+        for _ in range(size):
+            terms = tuple(self.rng.choice(WORDS, size=int(self.rng.integers(3, 60)), p=weights / weights.sum()).tolist())
+            draft = Draft(
+                " ".join(terms), namespace=namespace, user_id=user or str(self.rng.integers(0, 5)), extract=Extract.NONE
+            )
+            parts = tuple(Chunk((i, i + 1), unit(self.rng)) for i in range(chunks))
+            prepared.append(Prepared(draft, self.start, content_hash(draft.content), dedupe_hash(draft), terms, parts))
+        encoding = Encoding(lambda texts: np.zeros((0, 0)), lambda text: [], self.encoder_id, 0)
+        with self.database.transaction(self.tenant_id) as session:
+            outcomes = remember(session, self.tenant_id, prepared, encoding=encoding, now=datetime.now(UTC))
+        ids = [outcome.memory_id for outcome in outcomes]
+        for memory_id, item in zip(ids, prepared, strict=True):
+            self.vectors[memory_id] = np.stack([c.vector for c in item.chunks]).astype(np.float16).astype(np.float32)
+            self.terms[memory_id] = item.terms
+            self.user[memory_id] = str(item.draft.user_id)
+        return ids
+
+    def scope(self, **options: object) -> Scope:
+        with self.database.transaction(self.tenant_id) as session:
+            namespace = find_namespaces(session, self.tenant_id, ["corpus"])["corpus"]
+        return Scope(
+            tenant_id=self.tenant_id,
+            namespace_ids=(namespace.id,),
+            shelf=0,
+            encoder_id=self.encoder_id,
+            **{"at": datetime.now(UTC), **options},
+        )
+
+    def cosine(self, memory_id: UUID, query: np.ndarray) -> float:
+        return float((self.vectors[memory_id] @ query).max())
+
+    def bm25(self, memory_id: UUID, terms: tuple[str, ...]) -> float:
+        documents = Counter(term for words in self.terms.values() for term in set(words))
+        weights = impacts(self.terms[memory_id])
+        return sum(
+            inverse_document_frequency(len(self.terms), documents[t]) * weights[t] for t in terms if t in weights
+        )
+
+
+@pytest.fixture(scope="module")
+def corpus(database: Database, make_tenant, encoder_id: int) -> Corpus:
+    tenant_id, _ = make_tenant()
+    return Corpus(database, tenant_id, encoder_id, size=400)
+
+
+def test_vector_channel_is_exact(corpus: Corpus) -> None:
+    query = unit(corpus.rng)
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        found = find_candidates(session, corpus.scope(), vector=query, keyword=None, per_channel=50)
+    got = sorted(found.rows, key=lambda row: (-row.vector, row.memory_id))[:50]
+    want = sorted(corpus.vectors, key=lambda i: -corpus.cosine(i, query))[:50]
+    assert {row.memory_id for row in got} == set(want)
+    for row in got:
+        # The query travels as half precision, too.
+        assert row.vector == pytest.approx(corpus.cosine(row.memory_id, query), abs=2e-3)
+
+
+@pytest.mark.parametrize("common", [0, 2])
+def test_keyword_scores_are_bm25(corpus: Corpus, common: int) -> None:
+    terms = ("word3", "word9", "word20", "absent")
+    documents = Counter(term for words in corpus.terms.values() for term in set(words))
+    query = KeywordQuery(
+        rare=terms[common:], common=tuple((t, documents[t]) for t in terms[:common]), documents=len(corpus.terms)
+    )
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        found = find_candidates(session, corpus.scope(), vector=None, keyword=query, per_channel=400)
+    matching = [i for i, words in corpus.terms.items() if set(words) & set(terms[common:])]
+    assert {row.memory_id for row in found.rows} == set(matching)
+    for row in found.rows:
+        assert row.keyword == pytest.approx(corpus.bm25(row.memory_id, terms), rel=1e-5)
+    assert found.document_frequency == {t: documents[t] for t in terms if documents[t]}
+
+
+def test_every_candidate_is_scored_in_both_channels(corpus: Corpus) -> None:
+    query, terms = unit(corpus.rng), ("word15", "word30")
+    keyword = KeywordQuery(rare=terms, common=(), documents=len(corpus.terms))
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        found = find_candidates(session, corpus.scope(), vector=query, keyword=keyword, per_channel=20)
+    assert len(found.rows) > 20
+    for row in found.rows:
+        assert row.vector == pytest.approx(corpus.cosine(row.memory_id, query), abs=2e-3)
+        assert row.keyword == pytest.approx(corpus.bm25(row.memory_id, terms), rel=1e-5, abs=1e-9)
+
+
+def test_filters_apply_before_the_cut(corpus: Corpus) -> None:
+    mine = corpus.add(3, user="rare user")
+    query = -corpus.vectors[mine[0]].mean(axis=0)  # as far from them as can be
+    scope = corpus.scope(where=Sql("m.user_id = :who", {"who": "rare user"}))
+    keyword = KeywordQuery(rare=("word1",), common=(), documents=400)
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        found = find_candidates(session, scope, vector=query, keyword=keyword, per_channel=10)
+    assert {row.memory_id for row in found.rows} == set(mine)
+
+
+def test_many_chunks_of_one_memory_take_one_place(corpus: Corpus) -> None:
+    (long_one,) = corpus.add(1, chunks=40, user="long")
+    query = corpus.vectors[long_one][17]
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        found = find_candidates(session, corpus.scope(), vector=query, keyword=None, per_channel=10)
+    ids = [row.memory_id for row in found.rows]
+    assert len(ids) == len(set(ids))
+    best = max(found.rows, key=lambda row: row.vector)
+    assert best.memory_id == long_one
+    assert best.vector == pytest.approx(1.0, abs=2e-3)
+
+
+def test_search_as_known_before_a_change(corpus: Corpus) -> None:
+    (memory_id,) = corpus.add(1, user="time traveller")
+    query = corpus.vectors[memory_id][0]
+    before = datetime.now(UTC)
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        archive.archive(session, corpus.tenant_id, [memory_id], now=datetime.now(UTC))
+
+    def found(**options: object) -> set[UUID]:
+        with corpus.database.transaction(corpus.tenant_id) as session:
+            rows = find_candidates(
+                session, corpus.scope(**options), vector=query, keyword=None, per_channel=5
+            ).rows
+        return {row.memory_id for row in rows}
+
+    assert memory_id not in found()
+    assert memory_id in found(at=before)
+    assert memory_id in found(at=before, as_known=True, where=Sql("m.user_id = :u", {"u": "time traveller"}))
+    assert memory_id in found(archived=True)
+    assert memory_id not in found(at=before - timedelta(days=1))
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        archive.restore(session, corpus.tenant_id, [memory_id], now=datetime.now(UTC))
+    assert memory_id in found()
+
+
+def test_common_terms_are_learned_by_the_fold(database: Database, make_tenant, encoder_id: int, monkeypatch) -> None:
+    tenant_id, _ = make_tenant()
+    corpus = Corpus(database, tenant_id, encoder_id, size=120)
+    namespace_id = corpus.scope().namespace_ids[0]
+    with database.transaction(tenant_id) as session:
+        assert describe_corpus(session, tenant_id, [namespace_id], ["word0"]).documents == 120
+    # A hundred and twenty documents have no term in five hundred; lower the bar for this corpus.
+    monkeypatch.setattr(pending, "COMMON_FROM", 50)
+    with database.transaction(tenant_id) as session:
+        assert pending.fold_corpus(session, tenant_id, namespace_id)
+    documents = Counter(term for words in corpus.terms.values() for term in set(words))
+    with database.transaction(tenant_id) as session:
+        described = describe_corpus(session, tenant_id, [namespace_id], WORDS)
+    assert described.documents == 120
+    assert described.common == {t: n for t, n in documents.items() if n >= 50}

@@ -1,0 +1,323 @@
+"""Two tenants with something in every table, and a way to see whether a single row of one of them has changed."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, text
+from starlette.testclient import TestClient
+
+from consolidation import consolidate
+from consolidation.consolidate import Tenancy
+from memory_service.api.services import utc_now
+from memory_service.storage.database import Database
+
+# Partitions are tested by themselves: nobody but their owner may name them.
+TENANT_TABLES = """
+    SELECT c.relname, CASE c.relname WHEN 'tenant' THEN 'id' ELSE 'tenant_id' END FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+        AND (c.relname = 'tenant' OR EXISTS (
+            SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped))
+    ORDER BY c.relname
+"""
+
+Checksum = Callable[[UUID], Mapping[str, tuple[int, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """One tenant with one of everything that has a name or an id."""
+
+    client: Any
+    tenant_id: UUID
+    memory_id: str
+    older_id: str  # superseded by memory_id
+    archived_id: str
+    erased_id: str
+    queued_job_id: str
+    done_job_id: str
+    search_id: str
+    key_id: str
+    namespace: str
+    user_id: str
+    agent_id: str
+    session_id: str
+    external_id: str
+    idempotency_key: str
+    content: str
+    secret: str  # a word that stands in every text of this tenant and nowhere else
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """Return everything by which an answer would show that it knows this tenant."""
+        names = self.__dataclass_fields__.keys() - {"client", "content", "idempotency_key"}
+        return {name: str(getattr(self, name)) for name in names}
+
+
+@pytest.fixture(scope="session")
+def tenant_tables(maintenance: Engine) -> dict[str, str]:
+    """Return every table that holds rows of tenants, with the column that names the tenant; read from the database."""
+    with maintenance.connect() as connection:
+        return {row[0]: row[1] for row in connection.execute(text(TENANT_TABLES))}
+
+
+@pytest.fixture(scope="session")
+def checksum(maintenance: Engine, tenant_tables: dict[str, str]) -> Checksum:
+    """Return a function that sums up every row of one tenant: values, place and transaction, so that no write hides."""
+
+    def sum_up(tenant_id: UUID) -> dict[str, tuple[int, str]]:
+        found = {}
+        with maintenance.connect() as connection:
+            for table, column in tenant_tables.items():
+                row = connection.execute(
+                    text(
+                        "SELECT count(*), coalesce(md5(string_agg(r, '|' ORDER BY r)), '') FROM (SELECT "
+                        f"concat_ws(' ', t.tableoid, t.ctid, t.xmin, t.*) AS r FROM {table} t WHERE {column} = :tenant) x"
+                    ),
+                    {"tenant": tenant_id},
+                ).one()
+                found[table] = (row[0], row[1])
+        return found
+
+    return sum_up
+
+
+@pytest.fixture(scope="session")
+def open_tenancy(database: Database) -> Callable[[UUID], Tenancy]:
+    """Return a function that opens a tenant the way workers do."""
+    return lambda tenant_id: Tenancy(tenant_id, lambda: database.transaction(tenant_id), utc_now)
+
+
+@pytest.fixture(scope="session")
+def make_household(
+    client: TestClient, make_tenant: Any, maintenance: Engine, open_tenancy: Callable[[UUID], Tenancy], tenant_client: Any
+) -> Callable[..., Household]:
+    """Return a function that makes a tenant with at least one row in every table, through the API and the workers."""
+
+    def make(name: str, **options: Any) -> Household:
+        tenant_id, key = make_tenant(**options)
+        me = tenant_client(client, tenant_id, key)
+
+        def post(path: str, body: Any, **headers: str) -> Any:
+            answer = me.post(path, json=body, headers=headers)
+            assert answer.status_code < 300, answer.text
+            return answer.json()
+
+        secret = f"{name}xyzzy"
+        scope = {
+            "namespace": f"{name}-space/private",
+            "user_id": f"{name}-user",
+            "agent_id": f"{name}-agent",
+            "session_id": f"{name}-session",
+        }
+        content = f"The {secret} lighthouse keeper Tomás drinks cold tea in Lisbon."
+        old = post("/v1/memories", {"content": f"{secret}: he drinks coffee.", "external_id": f"{name}-external", **scope})
+        named = {"external_id": f"{name}-external", "on_conflict": "supersede", "speaker": f"{name}-speaker"}
+        memory = post("/v1/memories", {"content": content, **named, **scope}, **{"Idempotency-Key": f"{name}-idem"})
+        assert me.patch(f"/v1/memories/{memory['id']}", json={"tags": [secret]}).status_code == 200
+        archived = post("/v1/memories", {"content": f"{secret}: an archived thought.", **scope})
+        assert me.delete(f"/v1/memories/{archived['id']}").status_code == 204
+        erased = post("/v1/memories", {"content": f"{secret}: a thought to be erased.", **scope})
+        job = me.delete(f"/v1/memories/{erased['id']}?erase=true").json()["job_id"]
+        assert consolidate.run_job(open_tenancy(tenant_id), UUID(job))
+        turns = {"messages": [{"content": f"{secret}: a turn of a conversation.", "name": f"{name}-speaker"}], **scope}
+        queued = post("/v1/messages", turns)["job_id"]
+        found = post("/v1/search", {"query": secret, "namespace": scope["namespace"], "reinforce": True})
+        assert found["results"]
+        granted = post("/v1/api-keys", {"name": f"{secret} key", "scopes": ["memories:read"]})
+        with maintenance.begin() as connection:
+            # Only a namespace with hundreds of documents has common terms.
+            connection.execute(
+                text(
+                    "INSERT INTO term_stat (tenant_id, namespace_id, term, df) "
+                    "SELECT tenant_id, id, :term, 900 FROM namespace WHERE tenant_id = :tenant"
+                ),
+                {"term": secret, "tenant": tenant_id},
+            )
+        _await_last_used(maintenance, tenant_id, key)
+        return Household(
+            client=me,
+            tenant_id=tenant_id,
+            memory_id=memory["id"],
+            older_id=old["id"],
+            archived_id=archived["id"],
+            erased_id=erased["id"],
+            queued_job_id=queued,
+            done_job_id=job,
+            search_id=found["search_id"],
+            key_id=granted["id"],
+            external_id=f"{name}-external",
+            idempotency_key=f"{name}-idem",
+            content=content,
+            secret=secret,
+            **scope,
+        )
+
+    return make
+
+
+def _await_last_used(maintenance: Engine, tenant_id: UUID, key: str) -> None:
+    """Wait for the one write that happens behind a request; it comes at most once a minute."""
+    give_up = time.monotonic() + 10
+    while time.monotonic() < give_up:
+        with maintenance.connect() as connection:
+            if connection.scalar(
+                text("SELECT 1 FROM api_key WHERE tenant_id = :t AND prefix = :p AND last_used_at IS NOT NULL"),
+                {"t": tenant_id, "p": key[:10]},
+            ):
+                return
+        time.sleep(0.1)
+    raise AssertionError("the use of a key was not written down")
+
+
+@pytest.fixture(scope="session")
+def ours(make_household: Callable[..., Household]) -> Household:
+    """Return the tenant whose key the attacks use."""
+    return make_household("ours")
+
+
+@pytest.fixture(scope="session")
+def theirs(make_household: Callable[..., Household], checksum: Checksum, tenant_tables: dict[str, str]) -> Household:
+    """Return the tenant that must neither be seen nor touched; it has rows in every table."""
+    made = make_household("theirs")
+    empty = [table for table, (rows, _) in checksum(made.tenant_id).items() if not rows]
+    assert not empty, f"no rows to protect in {empty}: let make_household fill them"
+    return made
+
+
+@pytest.fixture
+def untouched(theirs: Household, checksum: Checksum) -> Any:
+    """Check around a test that no row of the other tenant was written."""
+    before = checksum(theirs.tenant_id)
+    yield theirs
+    after = checksum(theirs.tenant_id)
+    changed = [table for table in before if before[table] != after[table]]
+    assert not changed, f"rows of another tenant were written in {changed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request that names something of a tenant, and what a stranger must be told.
+
+    `want` is "absent" (404), "nothing" (200 without a single row), "refused" (the status given), or "own" (2xx about the
+    asker's own things).
+    """
+
+    want: str
+    path: str
+    json: Any = None
+    status: int = 404
+
+
+MEMORY = "/v1/memories/{memory_id}"
+
+
+def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
+    """Return for every operation of the API the requests that name what belongs to `about`."""
+    h = about
+    ids = (h.memory_id, h.older_id, h.archived_id, h.erased_id)
+    space = h.namespace.replace("/", "%2F")
+    every = [{"user_id": h.user_id}, {"agent_id": h.agent_id}, {"session_id": h.session_id}, {"external_id": h.external_id}]
+    search = {"query": h.secret}
+
+    def each(path: str, body: Any = None) -> list[Ask]:
+        return [Ask("absent", path.format(memory_id=i), body) for i in ids]
+
+    def elsewhere(path: str) -> list[Ask]:
+        return [
+            *(Ask("absent", path, {**search, "namespace": n}) for n in (h.namespace,)),
+            Ask("absent", path, {**search, "namespaces": ["default", h.namespace]}),
+            Ask("absent", path, {**search, "namespace_prefix": h.namespace.split("/")[0]}),
+            *(Ask("nothing", path, {**search, **scope}) for scope in every[:3]),
+            Ask("nothing", path, {**search, "filter": {"id": {"in": list(ids)}}}),
+            Ask("nothing", path, {**search, "filter": {"namespace": h.namespace}, "include": ["archived"]}),
+            Ask("nothing", path, {**search, "filter": {"NOT": {"namespace": "default"}}, "neighbours": 3, "explain": True}),
+        ]
+
+    def in_namespace(path: str) -> list[Ask]:
+        return [Ask("absent", f"{path}?namespace={space}")]
+
+    return {
+        "POST /v1/search": elsewhere("/v1/search"),
+        "POST /v1/context": elsewhere("/v1/context"),
+        "GET /v1/traces/{search_id}": [Ask("absent", f"/v1/traces/{h.search_id}")],
+        "POST /v1/traces/{search_id}/feedback": [
+            Ask("absent", f"/v1/traces/{h.search_id}/feedback", {"memory_id": h.memory_id, "useful": True}),
+            Ask("refused", f"/v1/traces/{asker.search_id}/feedback", {"memory_id": h.memory_id, "useful": False}, 422),
+        ],
+        "GET /v1/memories": [
+            *in_namespace("/v1/memories"),
+            *(Ask("nothing", f"/v1/memories?{name}={value}") for scope in every for name, value in scope.items()),
+            Ask("nothing", f"/v1/memories?run_id={h.session_id}"),
+            Ask("nothing", f"/v1/memories?tags={h.secret}"),
+        ],
+        "POST /v1/memories/query": [
+            Ask("absent", "/v1/memories/query", {"namespace": h.namespace}),
+            *(Ask("nothing", "/v1/memories/query", {"filter": scope}) for scope in every),
+            Ask("nothing", "/v1/memories/query", {"filter": {"id": {"in": list(ids)}}}),
+            Ask("nothing", "/v1/memories/query", {"filter": {"namespace": {"contains": h.namespace}}}),
+            Ask("nothing", "/v1/memories/query", {"filter": {"content": {"icontains": h.secret}}}),
+        ],
+        "POST /v1/memories": [
+            Ask("own", "/v1/memories", {"content": f"{asker.secret} copy", "external_id": h.external_id, "namespace": n, "on_conflict": c})
+            for n, c in (("default", "error"), (h.namespace, "supersede"))
+        ],
+        "POST /v1/memories/batch": [
+            Ask("own", "/v1/memories/batch", {"items": [{"content": f"{asker.secret} batch", "external_id": h.external_id}]}),
+        ],
+        "POST /v1/messages": [
+            Ask("own", "/v1/messages", {"session_id": h.session_id, "messages": [{"content": f"{asker.secret} turn"}]}),
+        ],
+        **{
+            f"POST /v1/memories/{change}": [
+                Ask("absent", f"/v1/memories/{change}", {"ids": list(ids), "namespace": h.namespace}),
+                Ask("nothing", f"/v1/memories/{change}", {"ids": list(ids)}),
+                Ask("nothing", f"/v1/memories/{change}", {"ids": list(ids), "dry_run": True}),
+                Ask("nothing", f"/v1/memories/{change}", {"filter": {"user_id": h.user_id}}),
+                Ask("nothing", f"/v1/memories/{change}", {"filter": {"namespace": h.namespace}}),
+            ]
+            for change in ("archive", "restore")
+        },
+        f"GET {MEMORY}": each(MEMORY) + each(MEMORY + "?as_of=2100-01-01T00:00:00Z"),
+        f"PATCH {MEMORY}": each(MEMORY, {"content": "defaced"}) + each(MEMORY, {"pinned": True}),
+        f"DELETE {MEMORY}": each(MEMORY) + each(MEMORY + "?erase=true"),
+        f"POST {MEMORY}/supersede": each(MEMORY + "/supersede", {"content": "a usurper"}),
+        **{f"POST {MEMORY}/{verb}": each(f"{MEMORY}/{verb}") for verb in ("archive", "restore", "pin", "unpin")},
+        **{
+            f"GET {MEMORY}/{view}": each(f"{MEMORY}/{view}")
+            for view in ("versions", "provenance", "links", "retention", "recalls")
+        },
+        f"GET {MEMORY}/diff": each(MEMORY + "/diff?from=1&to=2"),
+        "GET /v1/sessions/{session_id}/messages": [
+            Ask("nothing", f"/v1/sessions/{h.session_id}/messages"),
+            Ask("absent", f"/v1/sessions/{h.session_id}/messages?namespace={space}"),
+        ],
+        **{f"GET /v1/{scope}": in_namespace(f"/v1/{scope}") for scope in ("users", "agents", "sessions", "jobs")},
+        "GET /v1/namespaces": [Ask("nothing", f"/v1/namespaces?prefix={space}")],
+        "POST /v1/namespaces": [Ask("own", "/v1/namespaces", {"path": h.namespace})],
+        "GET /v1/namespaces/{path}": [Ask("absent", f"/v1/namespaces/{space}")],
+        "PATCH /v1/namespaces/{path}": [Ask("absent", f"/v1/namespaces/{space}", {"settings": {"extract": "none"}})],
+        "GET /v1/jobs/{job_id}": [Ask("absent", f"/v1/jobs/{i}") for i in (h.queued_job_id, h.done_job_id)],
+        "GET /v1/jobs/{job_id}/events": [Ask("absent", f"/v1/jobs/{h.done_job_id}/events")],
+        "POST /v1/jobs/{job_id}/cancel": [Ask("absent", f"/v1/jobs/{h.queued_job_id}/cancel")],
+        "POST /v1/jobs/{job_id}/retry": [Ask("absent", f"/v1/jobs/{h.queued_job_id}/retry")],
+        "POST /v1/api-keys": [Ask("own", "/v1/api-keys", {"name": asker.secret, "scopes": ["memories:read"]})],
+        "GET /v1/api-keys": [Ask("own", "/v1/api-keys")],
+        "GET /v1/api-keys/{key_id}": [Ask("absent", f"/v1/api-keys/{h.key_id}")],
+        "DELETE /v1/api-keys/{key_id}": [Ask("absent", f"/v1/api-keys/{h.key_id}")],
+        "POST /v1/api-keys/{key_id}/rotate": [Ask("absent", f"/v1/api-keys/{h.key_id}/rotate")],
+        "POST /v1/tenants": [Ask("refused", "/v1/tenants", {"name": f"tenant {h.tenant_id}"}, 403)],
+        "GET /v1/tenants": [Ask("refused", "/v1/tenants", None, 403)],
+        "GET /healthz": [Ask("own", "/healthz")],
+        "GET /readyz": [Ask("own", "/readyz")],
+        "GET /metrics": [Ask("own", "/metrics")],
+    }
+
+
+@pytest.fixture(scope="session")
+def asks_about() -> Callable[[Household, Household], dict[str, list[Ask]]]:
+    """Return a function: (about whom, who asks) -> the requests of every operation, by "METHOD /path/{template}"."""
+    return _asks
