@@ -93,7 +93,9 @@ def days_between(earlier: datetime, later: datetime) -> float:
     return max(0.0, (later - earlier).total_seconds() / SECONDS_A_DAY)
 
 
-def curve(strength: Strength, *, since: datetime, now: datetime, ahead_days: tuple[float, ...]) -> list[tuple[float, float]]:
+def curve(
+    strength: Strength, *, since: datetime, now: datetime, ahead_days: tuple[float, ...]
+) -> list[tuple[float, float]]:
     """Return (days from now, retrievability) points: the present one and a forecast without further recalls."""
     elapsed = days_between(since, now)
     return [(d, retrievability(elapsed + d, strength.stability_days)) for d in (0.0, *ahead_days)]

@@ -34,8 +34,6 @@ def confidence(best_cosine: float | None, coverage: float | None, *, calibration
     if best_cosine is None and coverage is None:
         return 0.0
     # A channel that was not asked says nothing for or against: judge the other alone, at twice its say.
-    if best_cosine is None:
-        evidence = 2 * calibration.middle * (coverage or 0.0)
-    else:
-        evidence = best_cosine + 0.5 * (coverage or 0.0)
+    words = coverage or 0.0
+    evidence = 2 * calibration.middle * words if best_cosine is None else best_cosine + 0.5 * words
     return 1 / (1 + math.exp(-calibration.steepness * (evidence - calibration.middle)))

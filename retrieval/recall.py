@@ -54,7 +54,7 @@ class RecallRequest:
     top_k: int = 10
     preset: str = "balanced"
     weights: Mapping[str, float] | None = None
-    as_of: AsOf = AsOf()
+    as_of: AsOf = field(default_factory=AsOf)
     window: TimeWindow | None = None
     min_confidence: float | None = None
     archived: bool = False

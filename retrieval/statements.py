@@ -200,9 +200,7 @@ def hybrid_query(
     if keyword is not None:
         parts.append(_keyword_channel(scope))
         candidates.append("SELECT memory_id, namespace_id FROM by_keyword")
-        joins += (
-            " LEFT JOIN by_keyword b ON b.memory_id = c.memory_id LEFT JOIN partial k ON k.memory_id = c.memory_id"
-        )
+        joins += " LEFT JOIN by_keyword b ON b.memory_id = c.memory_id LEFT JOIN partial k ON k.memory_id = c.memory_id"
         keyword_score = f"coalesce(b.score, coalesce(k.score, 0) + {_common_score('c', scope)})"
         frequencies = "(SELECT jsonb_object_agg(number, df) FROM frequency)"
         params |= _keyword_params(keyword, per_channel)

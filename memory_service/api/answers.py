@@ -18,7 +18,9 @@ def answer(content: Any, *, status: int = 200, headers: Mapping[str, str] | None
     return Response(body, status_code=status, headers=headers, media_type="application/json")
 
 
-def memory_answer(record: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def memory_answer(
+    record: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """Return one memory with its version as a strong ETag."""
     return answer(record, status=status, headers={"ETag": f'"{record["version"]}"', **(headers or {})})
 
@@ -42,5 +44,7 @@ def version_wanted(if_match: str | None) -> int | None:
         raise InvalidRequest(detail, errors=(FieldError("If-Match", detail),))
     strong = [m["tag"] for m in found if m is not None and not m["weak"] and m["tag"].isdecimal()]
     if len(strong) != 1:
-        raise PreconditionFailed("If-Match names no version of this memory; send the ETag of the version you have read.")
+        raise PreconditionFailed(
+            "If-Match names no version of this memory; send the ETag of the version you have read."
+        )
     return int(strong[0])

@@ -73,7 +73,9 @@ class SearchIn(Body):
         if len(named) > 1:
             raise ValueError(f"takes one of {' and '.join(named)}, not both")
         if self.namespaces is not None and len(self.namespaces) > MAX_IN_ONE_SEARCH:
-            raise TooLarge(f"One search looks into at most {MAX_IN_ONE_SEARCH:,} namespaces; use a prefix or several searches.")
+            raise TooLarge(
+                f"One search looks into at most {MAX_IN_ONE_SEARCH:,} namespaces; use a prefix or several searches."
+            )
         for path in [self.namespace, *(self.namespaces or [])]:
             if path is not None:
                 check_path(path)
@@ -105,7 +107,7 @@ class SearchIn(Body):
 class ContextIn(SearchIn):
     """A search whose answer is packed into a prompt."""
 
-    token_budget: Annotated[int, Field(ge=1, le=1_000_000)] = 1200  # type: ignore[assignment]  # never None here
+    token_budget: Annotated[int, Field(ge=1, le=1_000_000)] = 1200
     format: Literal["text", "messages", "json"] = "text"
     order: Literal["relevance", "time", "stable"] = "relevance"
 

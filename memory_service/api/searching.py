@@ -15,6 +15,7 @@ from memory_service.lifecycle.reinforce import reinforce
 from memory_service.storage import neighbours as neighbour_rows
 from memory_service.storage import traces
 from memory_service.storage.ids import new_id
+from memory_service.storage.sql import Row
 from memory_service.types import AsOf, Caller, TimeWindow
 from retrieval.recall import NEAR_MISSES, SHOWN, Recalled, RecallRequest, Result, recall
 
@@ -55,7 +56,7 @@ def search(services: Services, caller: Caller, body: SearchIn) -> tuple[Recalled
     answer: dict[str, Any] = {}
 
     def deliver(session: Session, recalled: Recalled) -> None:
-        nearby: Mapping[UUID, list[Mapping[str, Any]]] = {}
+        nearby: Mapping[UUID, list[Row]] = {}
         if body.neighbours and recalled.results:
             ids = [result.fused.id for result in recalled.results]
             nearby = neighbour_rows.neighbours_of(session, caller.tenant_id, ids, distance=body.neighbours, now=now)
@@ -90,7 +91,7 @@ def search_json(
     search_id: UUID,
     recalled: Recalled,
     *,
-    nearby: Mapping[UUID, list[Mapping[str, Any]]],
+    nearby: Mapping[UUID, list[Row]],
     explain: bool,
     now: datetime,
 ) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def _channels(result: Result) -> dict[str, dict[str, Any]]:
     }
 
 
-def _result_json(result: Result, nearby: list[Mapping[str, Any]], *, now: datetime) -> dict[str, Any]:
+def _result_json(result: Result, nearby: list[Row], *, now: datetime) -> dict[str, Any]:
     record = memory_json(result.row, now=now)
     return {
         "rank": result.rank,
@@ -202,7 +203,7 @@ def _trace_json(recalled: Recalled) -> dict[str, Any]:
     }
 
 
-def trace_json(row: Mapping[str, Any]) -> dict[str, Any]:
+def trace_json(row: Row) -> dict[str, Any]:
     """Return a stored trace; per-channel triples become objects again."""
     result = row["result"]
     return {

@@ -40,7 +40,9 @@ def restore(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: date
         Conflict: another live memory took over an external_id meanwhile.
     """
     rows = memories.lock_memories(session, tenant_id, ids)
-    changed = [i for i, r in rows.items() if r["archived_at"] is not None or (r["expires_at"] and r["expires_at"] <= now)]
+    changed = [
+        i for i, r in rows.items() if r["archived_at"] is not None or (r["expires_at"] and r["expires_at"] <= now)
+    ]
     if not changed:
         return []
     keys = [(rows[i]["namespace_id"], rows[i]["external_id"]) for i in changed if rows[i]["external_id"] is not None]

@@ -1,7 +1,7 @@
 """A memory before it is stored: what the caller said, then what the service worked out about it."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory_service.analysis.tokens import keyword_text, terms
+from memory_service.storage.sql import Row
 from memory_service.types import DEFAULT_NAMESPACE, Extract, MemoryType, OnConflict, SourceKind
 
 DEFAULT_IMPORTANCE = 0.5
@@ -120,7 +121,7 @@ def dedupe_hash(draft: Draft) -> bytes:
     return digest.digest()
 
 
-def identity_of(row: Mapping[str, Any]) -> bytes:
+def identity_of(row: Row) -> bytes:
     """Return the `dedupe_hash` of a stored memory as its fields are now.
 
     A memory whose caller gave no time was observed when it was stored, to the microsecond.

@@ -47,7 +47,9 @@ def provenance(session: Session, tenant_id: UUID, memory_id: UUID) -> dict[str, 
     }
 
 
-def _nodes(session: Session, tenant_id: UUID, seen: dict[UUID, Any]) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+def _nodes(
+    session: Session, tenant_id: UUID, seen: dict[UUID, Any]
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     nodes: list[dict[str, Any]] = [
         {
             "id": str(row["id"]),

@@ -1,11 +1,11 @@
 """Memories as the outside sees them: the MemCube as JSON."""
 
 import difflib
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from consolidation.retention import days_between, initial_strength, retrievability
+from memory_service.storage.sql import Row
 from memory_service.types import State
 
 HISTORY_FIELDS = (
@@ -22,7 +22,7 @@ def rfc3339(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def state_at(row: Mapping[str, Any], now: datetime) -> str:
+def state_at(row: Row, now: datetime) -> str:
     """Return the state of a memory, expired as soon as its time has come, whether or not a sweep has passed."""
     state: str = row["state"]
     if row["expires_at"] is not None and row["expires_at"] <= now and state != State.ARCHIVED:
@@ -30,7 +30,7 @@ def state_at(row: Mapping[str, Any], now: datetime) -> str:
     return state
 
 
-def retention_json(row: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+def retention_json(row: Row, *, now: datetime) -> dict[str, Any]:
     """Return how firmly the memory holds now."""
     strength = initial_strength(row["memory_type"], row["importance"])
     stability = row.get("stability_days") or strength.stability_days
@@ -45,7 +45,7 @@ def retention_json(row: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     }
 
 
-def memory_json(row: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+def memory_json(row: Row, *, now: datetime) -> dict[str, Any]:
     """Return one record as API.md draws it."""
     span = [row["span_from"], row["span_to"]] if row["span_from"] is not None else None
     return {
@@ -96,7 +96,7 @@ def memory_json(row: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     }
 
 
-def version_json(row: Mapping[str, Any]) -> dict[str, Any]:
+def version_json(row: Row) -> dict[str, Any]:
     """Return one version: the state it records and the span of time in which it was the known one."""
     fields = {name: row[name] for name in HISTORY_FIELDS}
     for name, value in fields.items():
@@ -112,11 +112,13 @@ def version_json(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def diff_json(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def diff_json(old: Row, new: Row) -> dict[str, Any]:
     """Return what changed between two versions, and a line diff of the content where that changed."""
     before, after = version_json(old), version_json(new)
     changes = [
-        {"field": name, "from": before[name], "to": after[name]} for name in HISTORY_FIELDS if before[name] != after[name]
+        {"field": name, "from": before[name], "to": after[name]}
+        for name in HISTORY_FIELDS
+        if before[name] != after[name]
     ]
     lines = difflib.unified_diff(before["content"].splitlines(), after["content"].splitlines(), lineterm="", n=2)
     return {

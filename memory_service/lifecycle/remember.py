@@ -18,6 +18,7 @@ from memory_service.storage.memories import Replacement
 from memory_service.storage.namespaces import Namespace, ensure_namespaces
 from memory_service.types import OnConflict
 
+
 @dataclass(slots=True)
 class Present:
     """What is already stored under the keys of some drafts."""

@@ -21,9 +21,7 @@ from memory_service.storage.namespaces import Namespace, get_namespace
 INHERITED = ("user_id", "agent_id", "session_id", "memory_type", "speaker", "role")
 
 
-def close_superseded(
-    session: Session, tenant_id: UUID, replacements: Sequence[Replacement], *, now: datetime
-) -> None:
+def close_superseded(session: Session, tenant_id: UUID, replacements: Sequence[Replacement], *, now: datetime) -> None:
     """Give each old memory a version that says what replaced it and when it stopped being true.
 
     The old memory stays findable, ranked below its successor; it hands over its external_id.
@@ -60,7 +58,8 @@ def supersede(
     """
     if old["superseded_by"] is not None:
         raise Conflict(
-            f"Memory {old['id']} was superseded by {old['superseded_by']}; supersede that one.", code="already_superseded"
+            f"Memory {old['id']} was superseded by {old['superseded_by']}; supersede that one.",
+            code="already_superseded",
         )
     if old["archived_at"] is not None:
         raise Conflict(f"Memory {old['id']} is archived; restore it before you supersede it.", code="archived")

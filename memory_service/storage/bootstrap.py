@@ -153,5 +153,7 @@ def role_urls(settings: Settings) -> RoleUrls:
     names = {role: f"{url.database}_{role}" for role in ROLES}
     if any(name not in passwords for name in names.values()):
         raise Misconfigured("This database has not been prepared yet; run `memory-service migrate` once.")
-    rendered = [url.set(username=n, password=passwords[n]).render_as_string(hide_password=False) for n in names.values()]
+    rendered = [
+        url.set(username=n, password=passwords[n]).render_as_string(hide_password=False) for n in names.values()
+    ]
     return RoleUrls(*rendered)

@@ -8,7 +8,6 @@ from uuid import UUID
 import structlog
 from pgvector.psycopg import register_vector
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, SessionTransaction
@@ -20,7 +19,9 @@ log = structlog.get_logger(__name__)
 RETRY_AFTER_S = 2
 
 # SQLSTATE classes and codes that say "the server, not the request": shutting down, crashed, out of space or memory.
-UNAVAILABLE_CODES = frozenset({"57P01", "57P02", "57P03", "57P05", "53000", "53100", "53200", "53300", "25006", "58030"})
+UNAVAILABLE_CODES = frozenset(
+    {"57P01", "57P02", "57P03", "57P05", "53000", "53100", "53200", "53300", "25006", "58030"}
+)
 TIMEOUT_CODES = frozenset({"57014", "55P03"})
 SERIALIZATION_CODES = frozenset({"40001", "40P01"})
 UNIQUE_VIOLATION = "23505"
@@ -93,6 +94,8 @@ class Database:
     def untenanted(self) -> Iterator[Connection]:
         """Open a transaction without a tenant: only SECURITY DEFINER functions and global tables answer."""
         with translate_errors(), self.engine.begin() as connection:
+            # A setting that somebody made for the whole connection by mistake must not lend its tenant to us.
+            connection.exec_driver_sql("SELECT set_config('app.tenant', '', true)")
             yield connection
 
     def dispose(self) -> None:
@@ -100,7 +103,7 @@ class Database:
         self.engine.dispose()
 
 
-def _on_connect(connection: DBAPIConnection, _record: object) -> None:
+def _on_connect(connection: Any, _record: object) -> None:
     register_vector(connection)
     # register_vector looks types up in a transaction of its own; leave none behind.
     connection.rollback()
@@ -153,11 +156,15 @@ def translate_errors() -> Iterator[None]:
             ) from error
         if code in TIMEOUT_CODES:
             raise Unavailable(
-                "The database took too long; nothing was changed. Try again.", code="timeout", retry_after_s=RETRY_AFTER_S
+                "The database took too long; nothing was changed. Try again.",
+                code="timeout",
+                retry_after_s=RETRY_AFTER_S,
             ) from error
         if code in SERIALIZATION_CODES:
             raise Unavailable("Another change came first; try again.", code="busy", retry_after_s=1) from error
         lost = error.connection_invalidated or (code is None and isinstance(error, OperationalError | InterfaceError))
         if lost or code in UNAVAILABLE_CODES:
-            raise Unavailable("The database does not answer; nothing was changed.", retry_after_s=RETRY_AFTER_S) from error
+            raise Unavailable(
+                "The database does not answer; nothing was changed.", retry_after_s=RETRY_AFTER_S
+            ) from error
         raise

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from memory_service.filters import And, Compare, FieldKind, Filter, Not, Operator, Or
+from memory_service.storage.sql import Sql
 
 # The parameter that the caller supplies wherever a filter names a namespace; every tenant table is reached through it.
 TENANT_PARAMETER = "tenant"
@@ -39,14 +40,6 @@ SQL_TYPES: Mapping[FieldKind, str] = MappingProxyType(
 
 EMPTY_PATH = "CAST('{}' AS text[])"
 EMPTY_LIST = "CAST('[]' AS jsonb)"
-
-
-@dataclass(frozen=True, slots=True)
-class Sql:
-    """A boolean SQL expression in parentheses, for `sqlalchemy.text`, and the values of its parameters."""
-
-    text: str
-    params: dict[str, Any]
 
 
 def compile_filter(node: Filter, *, at: datetime, alias: str = "m", prefix: str = "f") -> Sql:

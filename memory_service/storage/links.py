@@ -1,11 +1,13 @@
 """Links: directed, typed, weighted edges between memories."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
+
+from memory_service.storage.sql import Row
 
 
 def links_of(
@@ -22,7 +24,7 @@ def links_of(
     return session.execute(text(statement), params).mappings().all()
 
 
-def link_json(row: Mapping[str, Any]) -> dict[str, Any]:
+def link_json(row: Row) -> dict[str, Any]:
     """Return one edge as JSON."""
     return {
         "id": str(row["id"]),

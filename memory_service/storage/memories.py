@@ -180,7 +180,9 @@ def update_memories(
 
 def _assignments(assignments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return `column = value, …` with parameters; values travel as typed JSON, so that null keeps its column's type."""
-    parts, values, params = [], {}, {}
+    parts: list[str] = []
+    values: dict[str, Any] = {}
+    params: dict[str, Any] = {}
     for name, value in assignments.items():
         if name not in memory.c:
             raise ValueError(f"memory has no column {name!r}")

@@ -1,19 +1,19 @@
 """The turns around a turn: memories of the same session, just before and after."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.memories import get_records
+from memory_service.storage.sql import Row
 
 
 def neighbours_of(
     session: Session, tenant_id: UUID, ids: Sequence[UUID], *, distance: int, now: datetime
-) -> dict[UUID, list[Mapping[str, Any]]]:
+) -> dict[UUID, list[Row]]:
     """Return for each memory up to `distance` live memories before and after it in its session, in order."""
     rows = session.execute(
         text(
@@ -34,7 +34,7 @@ def neighbours_of(
         {"tenant": tenant_id, "ids": list(ids), "distance": distance, "now": now},
     ).all()
     records = get_records(session, tenant_id, {row.id for row in rows}) if rows else {}
-    nearby: dict[UUID, list[Mapping[str, Any]]] = {}
+    nearby: dict[UUID, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.id):
         nearby.setdefault(row.of_id, []).append(records[row.id])
     return nearby

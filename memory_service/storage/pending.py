@@ -15,9 +15,7 @@ COMMON_FROM = 500
 RENEW_AFTER_GROWTH = 0.10
 
 
-def lock_pending(
-    session: Session, tenant_id: UUID, *, ids: Sequence[UUID] | None, limit: int
-) -> Sequence[RowMapping]:
+def lock_pending(session: Session, tenant_id: UUID, *, ids: Sequence[UUID] | None, limit: int) -> Sequence[RowMapping]:
     """Lock and return memories that wait for enrichment, those of other workers left out."""
     chosen = "" if ids is None else "AND id = ANY(CAST(:ids AS uuid[]))"
     return (
@@ -101,9 +99,7 @@ def fold_corpus(session: Session, tenant_id: UUID, namespace_id: UUID) -> bool:
 
 
 def _renew_common_terms(session: Session, params: Mapping[str, Any], *, documents: int) -> None:
-    session.execute(
-        text("DELETE FROM term_stat WHERE tenant_id = :tenant AND namespace_id = :namespace"), params
-    )
+    session.execute(text("DELETE FROM term_stat WHERE tenant_id = :tenant AND namespace_id = :namespace"), params)
     session.execute(
         text(
             "INSERT INTO term_stat (tenant_id, namespace_id, term, df) SELECT :tenant, :namespace, term, count(*) "

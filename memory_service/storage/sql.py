@@ -4,8 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+Row: TypeAlias = Mapping[str, Any] | RowMapping  # what a query gives back, or a dictionary with the same names
 
 
 @dataclass(frozen=True, slots=True)

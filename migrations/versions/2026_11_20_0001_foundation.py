@@ -319,32 +319,32 @@ READ_ONLY = {"tenant"}
 FUNCTIONS = """
 CREATE FUNCTION authenticate_key(key_hash bytea)
 RETURNS TABLE (tenant_id uuid, key_id uuid, scopes text[], expires_at timestamptz, revoked_at timestamptz)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT k.tenant_id, k.id, k.scopes, k.expires_at, k.revoked_at FROM public.api_key k WHERE k.hash = key_hash
 $$;
 
 CREATE FUNCTION create_tenant(new_id uuid, new_name text, at timestamptz)
-RETURNS uuid LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+RETURNS uuid LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO public.tenant (id, name, created_at) VALUES (new_id, new_name, at)
     ON CONFLICT (name) DO NOTHING RETURNING id
 $$;
 
 CREATE FUNCTION list_tenants(after uuid, at_most integer)
 RETURNS TABLE (id uuid, name text, created_at timestamptz)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.id, t.name, t.created_at FROM public.tenant t WHERE after IS NULL OR t.id > after ORDER BY t.id LIMIT at_most
 $$;
 
 CREATE FUNCTION pending_enrichment(at_most integer)
 RETURNS TABLE (tenant_id uuid, namespace_id uuid)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT DISTINCT m.tenant_id, m.namespace_id FROM public.memory m
     WHERE m.enriched_version < m.content_version LIMIT at_most
 $$;
 
 CREATE FUNCTION due_jobs(at timestamptz, at_most integer)
 RETURNS TABLE (tenant_id uuid, job_id uuid)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT j.tenant_id, j.id FROM public.job j
     WHERE j.status IN ('queued', 'running') AND (j.lease_until IS NULL OR j.lease_until < at)
     ORDER BY j.id LIMIT at_most
@@ -352,26 +352,27 @@ $$;
 
 CREATE FUNCTION stale_corpora(at_most integer)
 RETURNS TABLE (tenant_id uuid, namespace_id uuid)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT d.tenant_id, d.namespace_id FROM public.corpus_delta d
     GROUP BY d.tenant_id, d.namespace_id LIMIT at_most
 $$;
 
 CREATE FUNCTION expired_memories(at timestamptz, at_most integer)
 RETURNS TABLE (tenant_id uuid, memory_id uuid)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT m.tenant_id, m.id FROM public.memory m
     WHERE m.expires_at <= at AND m.expires_at IS NOT NULL AND m.state NOT IN ('expired', 'archived')
     LIMIT at_most
 $$;
 
+-- Never beyond the present: who may call it must not be able to name a moment at which everything has expired.
 CREATE FUNCTION purge_expired(at timestamptz)
 RETURNS TABLE (kind text, removed bigint)
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-    WITH t AS (DELETE FROM public.trace WHERE expires_at <= at RETURNING 1),
-         i AS (DELETE FROM public.idempotency_key WHERE expires_at <= at RETURNING 1),
-         j AS (DELETE FROM public.job
-               WHERE expires_at <= at AND status IN ('succeeded', 'failed', 'cancelled') RETURNING 1)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH t AS (DELETE FROM public.trace WHERE expires_at <= least(at, now()) RETURNING 1),
+         i AS (DELETE FROM public.idempotency_key WHERE expires_at <= least(at, now()) RETURNING 1),
+         j AS (DELETE FROM public.job WHERE expires_at <= least(at, now())
+               AND status IN ('succeeded', 'failed', 'cancelled') RETURNING 1)
     SELECT 'trace', count(*) FROM t UNION ALL SELECT 'idempotency_key', count(*) FROM i
     UNION ALL SELECT 'job', count(*) FROM j
 $$;
@@ -433,7 +434,9 @@ def upgrade() -> None:
             _run(f"ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS 0")
     # Index-only scans need a fresh visibility map; inserts alone must trigger a vacuum.
     for table in ("embedding_shelf_0", "embedding_shelf_1", "posting"):
-        _run(f"ALTER TABLE {table} SET (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_insert_threshold = 2000)")
+        _run(
+            f"ALTER TABLE {table} SET (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_insert_threshold = 2000)"
+        )
 
 
 def downgrade() -> None:

@@ -46,7 +46,9 @@ def read_memory(session: SessionDep, caller: Caller, memory_id: UUID, *, now: da
 
 
 @router.post("", status_code=201, response_model=Memory, responses={200: {"model": Memory}})
-def create_memory(body: MemoryIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep) -> Response:
+def create_memory(
+    body: MemoryIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep
+) -> Response:
     """Remember one text; it is durable and findable when this answers."""
     now = services.clock()
     encoding = encoding_of(services)
@@ -187,7 +189,13 @@ def supersede_memory(
 
 
 def _change_state(
-    name: str, memory_id: UUID, request: Request, caller: Caller, services: Services, session: SessionDep, if_match: str | None
+    name: str,
+    memory_id: UUID,
+    request: Request,
+    caller: Caller,
+    services: Services,
+    session: SessionDep,
+    if_match: str | None,
 ) -> Response:
     now = services.clock()
     wanted = version_wanted(if_match)

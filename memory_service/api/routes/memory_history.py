@@ -1,6 +1,5 @@
 """What lies behind one memory: versions, differences, provenance, links, retention, recalls."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from memory_service.lifecycle.lineage import provenance
 from memory_service.lifecycle.records import diff_json, retention_json, rfc3339, version_json
 from memory_service.lifecycle.reinforce import strength_of
 from memory_service.storage import links, memories, retention
+from memory_service.storage.sql import Row
 from memory_service.types import Caller, KeyScope
 
 router = APIRouter(prefix="/v1/memories/{memory_id}", tags=["memories"], route_class=StrictRoute)
@@ -28,7 +28,7 @@ Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 FORECAST_DAYS = (1.0, 7.0, 30.0, 90.0, 365.0)
 
 
-def _record(session: Session, caller: Caller, memory_id: UUID) -> Mapping[str, Any]:
+def _record(session: Session, caller: Caller, memory_id: UUID) -> Row:
     row = memories.get_record(session, caller.tenant_id, memory_id)
     if row is None:
         raise missing(session, caller.tenant_id, memory_id)

@@ -70,7 +70,7 @@ def list_page(
     query = {"list": "memories", "filter": raw_filter, "namespace": namespace, "ascending": ascending}
     position = decode_cursor(cursor, tenant_id=caller.tenant_id, query=query)
     compiled = compile_filter(parse_filter(raw_filter), at=now)
-    where = all_of(in_namespace(session, caller.tenant_id, namespace), Sql(compiled.text, compiled.params))
+    where = all_of(in_namespace(session, caller.tenant_id, namespace), compiled)
     rows = memories.list_records(
         session,
         caller.tenant_id,
@@ -122,9 +122,7 @@ def list_memories(
         terms.append({"tags": {"in": tags}})
     raw: dict[str, Any] = {"AND": terms} if terms else {}
     now = services.clock()
-    return answer(
-        list_page(session, caller, raw_filter=raw, namespace=namespace, limit=limit, cursor=cursor, now=now)
-    )
+    return answer(list_page(session, caller, raw_filter=raw, namespace=namespace, limit=limit, cursor=cursor, now=now))
 
 
 @router.post("/query", response_model=MemoryList)
@@ -178,7 +176,9 @@ def read_items(raw: Sequence[Any]) -> tuple[dict[int, MemoryIn], dict[int, dict[
 
 @router.post("/batch", response_model=BatchOut)
 @checks_own_values
-def create_batch(body: BatchIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep) -> Response:
+def create_batch(
+    body: BatchIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep
+) -> Response:
     """Remember up to 1,000 texts; a bad one never fails its neighbours."""
     if len(body.items) > MAX_BATCH_ITEMS:
         raise TooLarge(f"A batch holds at most {MAX_BATCH_ITEMS:,} items; send the rest in another call.")
@@ -231,8 +231,7 @@ def _select(session: Session, caller: Caller, body: SelectionIn, state: Sql, *, 
             raise InvalidRequest(detail, errors=(FieldError("/ids", detail),)) from error
         chosen = Sql("m.id = ANY(CAST(:chosen AS uuid[]))", {"chosen": ids})
     else:
-        compiled = compile_filter(parse_filter(body.filter), at=now)
-        chosen = Sql(compiled.text, compiled.params)
+        chosen = compile_filter(parse_filter(body.filter), at=now)
     return all_of(in_namespace(session, caller.tenant_id, body.namespace), chosen, state)
 
 
@@ -272,4 +271,3 @@ def restore_memories(
 ) -> Response:
     """Restore every archived or expired memory that a filter selects; `dry_run` only counts them."""
     return _change_set("restore", body, request, caller, services, session)
-

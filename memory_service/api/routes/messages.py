@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -41,7 +42,7 @@ def create_messages(
     now = services.clock()
     encoding = encoding_of(services)
     prepared = prepare(body.drafts(), encoding=encoding, now=now)
-    ids = []
+    ids: list[UUID] = []
 
     def produce() -> Response:
         outcomes = remember(session, caller.tenant_id, prepared, encoding=encoding, now=now)

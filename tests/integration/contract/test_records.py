@@ -46,7 +46,11 @@ MEMCUBE = {
 def test_what_is_given_comes_back(api: Any) -> None:
     made = api.remember(**FULL)
     assert set(made) >= MEMCUBE
-    same = {name: value for name, value in FULL.items() if not name.endswith("_at") and name not in {"source", "valid_from", "valid_to"}}
+    same = {
+        name: value
+        for name, value in FULL.items()
+        if not name.endswith("_at") and name not in {"source", "valid_from", "valid_to"}
+    }
     assert {name: made[name] for name in same} == same
     assert made["observed_at"] == "2023-05-08T11:56:00Z"
     assert made["expires_at"].startswith("2099-01-01T00:00:00.25")
@@ -184,7 +188,9 @@ class TestPatch:
 
     def test_validity_is_checked_against_what_is_stored(self, me: Any, api: Any, problem: Any) -> None:
         made = api.remember("True for a while.", valid_from="2021-01-01T00:00:00Z")
-        problem(me.patch(f"/v1/memories/{made['id']}", json={"valid_to": "2020-01-01T00:00:00Z"}), 422, pointer="/valid_to")
+        problem(
+            me.patch(f"/v1/memories/{made['id']}", json={"valid_to": "2020-01-01T00:00:00Z"}), 422, pointer="/valid_to"
+        )
 
     def test_an_external_id_belongs_to_one_memory(self, me: Any, api: Any, problem: Any) -> None:
         api.remember("First.", external_id="e")
@@ -203,7 +209,9 @@ class TestPatch:
         assert me.patch(path, json={"tags": ["b"]}, headers={"If-Match": "*"}).json()["version"] == 3
         assert me.delete(path, headers={"If-Match": '"3"'}).status_code == 204
 
-    @pytest.mark.parametrize("tag", ["3", "garbage", '"', "'1'", '"x"', '"1', "é".encode(), '"-1"', '"99999999999999999999999"', ""])
+    @pytest.mark.parametrize(
+        "tag", ["3", "garbage", '"', "'1'", '"x"', '"1', "é".encode(), '"-1"', '"99999999999999999999999"', ""]
+    )
     def test_if_match_that_makes_no_sense(self, me: Any, api: Any, tag: Any) -> None:
         made = api.remember("Guarded.")
         answer = me.patch(f"/v1/memories/{made['id']}", json={"tags": ["b"]}, headers={"If-Match": tag})
@@ -281,7 +289,16 @@ class TestArchive:
         problem(answer, 404, "namespace_not_found")
 
     @pytest.mark.parametrize(
-        "body", [{}, {"filter": {"tags": "a"}, "ids": [NOWHERE]}, {"ids": []}, {"ids": ["x"]}, {"ids": [1]}, {"filter": 3}, {"filter": None}]
+        "body",
+        [
+            {},
+            {"filter": {"tags": "a"}, "ids": [NOWHERE]},
+            {"ids": []},
+            {"ids": ["x"]},
+            {"ids": [1]},
+            {"filter": 3},
+            {"filter": None},
+        ],
     )
     def test_a_selection_that_selects_nothing_sensible(self, me: Any, problem: Any, body: Any) -> None:
         problem(me.post("/v1/memories/archive", json=body), 422)
@@ -328,7 +345,12 @@ class TestSupersede:
         new = answer.json()
         assert answer.headers["location"] == f"/v1/memories/{new['id']}"
         assert new["id"] != old["id"]
-        assert (new["external_id"], new["user_id"], new["namespace"], new["version"]) == ("drink", "ada", "users/ada", 1)
+        assert (new["external_id"], new["user_id"], new["namespace"], new["version"]) == (
+            "drink",
+            "ada",
+            "users/ada",
+            1,
+        )
         before = api.read(old["id"])
         assert (before["superseded_by"], before["external_id"], before["version"]) == (new["id"], None, 2)
         assert before["valid_to"] == new["valid_from"]

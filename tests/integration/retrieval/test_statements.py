@@ -43,7 +43,9 @@ class Corpus:
         weights = 1 / np.arange(1, len(WORDS) + 1)
         prepared = []
         for _ in range(size):
-            terms = tuple(self.rng.choice(WORDS, size=int(self.rng.integers(3, 60)), p=weights / weights.sum()).tolist())
+            terms = tuple(
+                self.rng.choice(WORDS, size=int(self.rng.integers(3, 60)), p=weights / weights.sum()).tolist()
+            )
             draft = Draft(
                 " ".join(terms), namespace=namespace, user_id=user or str(self.rng.integers(0, 5)), extract=Extract.NONE
             )
@@ -157,9 +159,7 @@ def test_search_as_known_before_a_change(corpus: Corpus) -> None:
 
     def found(**options: object) -> set[UUID]:
         with corpus.database.transaction(corpus.tenant_id) as session:
-            rows = find_candidates(
-                session, corpus.scope(**options), vector=query, keyword=None, per_channel=5
-            ).rows
+            rows = find_candidates(session, corpus.scope(**options), vector=query, keyword=None, per_channel=5).rows
         return {row.memory_id for row in rows}
 
     assert memory_id not in found()

@@ -93,7 +93,11 @@ def open_tenancy(database: Database) -> Callable[[UUID], Tenancy]:
 
 @pytest.fixture(scope="session")
 def make_household(
-    client: TestClient, make_tenant: Any, maintenance: Engine, open_tenancy: Callable[[UUID], Tenancy], tenant_client: Any
+    client: TestClient,
+    make_tenant: Any,
+    maintenance: Engine,
+    open_tenancy: Callable[[UUID], Tenancy],
+    tenant_client: Any,
 ) -> Callable[..., Household]:
     """Return a function that makes a tenant with at least one row in every table, through the API and the workers."""
 
@@ -114,7 +118,9 @@ def make_household(
             "session_id": f"{name}-session",
         }
         content = f"The {secret} lighthouse keeper Tomás drinks cold tea in Lisbon."
-        old = post("/v1/memories", {"content": f"{secret}: he drinks coffee.", "external_id": f"{name}-external", **scope})
+        old = post(
+            "/v1/memories", {"content": f"{secret}: he drinks coffee.", "external_id": f"{name}-external", **scope}
+        )
         named = {"external_id": f"{name}-external", "on_conflict": "supersede", "speaker": f"{name}-speaker"}
         memory = post("/v1/memories", {"content": content, **named, **scope}, **{"Idempotency-Key": f"{name}-idem"})
         assert me.patch(f"/v1/memories/{memory['id']}", json={"tags": [secret]}).status_code == 200
@@ -220,7 +226,12 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
     h = about
     ids = (h.memory_id, h.older_id, h.archived_id, h.erased_id)
     space = h.namespace.replace("/", "%2F")
-    every = [{"user_id": h.user_id}, {"agent_id": h.agent_id}, {"session_id": h.session_id}, {"external_id": h.external_id}]
+    every = [
+        {"user_id": h.user_id},
+        {"agent_id": h.agent_id},
+        {"session_id": h.session_id},
+        {"external_id": h.external_id},
+    ]
     search = {"query": h.secret}
 
     def each(path: str, body: Any = None) -> list[Ask]:
@@ -234,7 +245,11 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             *(Ask("nothing", path, {**search, **scope}) for scope in every[:3]),
             Ask("nothing", path, {**search, "filter": {"id": {"in": list(ids)}}}),
             Ask("nothing", path, {**search, "filter": {"namespace": h.namespace}, "include": ["archived"]}),
-            Ask("nothing", path, {**search, "filter": {"NOT": {"namespace": "default"}}, "neighbours": 3, "explain": True}),
+            Ask(
+                "nothing",
+                path,
+                {**search, "filter": {"NOT": {"namespace": "default"}}, "neighbours": 3, "explain": True},
+            ),
         ]
 
     def in_namespace(path: str) -> list[Ask]:
@@ -262,11 +277,19 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             Ask("nothing", "/v1/memories/query", {"filter": {"content": {"icontains": h.secret}}}),
         ],
         "POST /v1/memories": [
-            Ask("own", "/v1/memories", {"content": f"{asker.secret} copy", "external_id": h.external_id, "namespace": n, "on_conflict": c})
+            Ask(
+                "own",
+                "/v1/memories",
+                {"content": f"{asker.secret} copy", "external_id": h.external_id, "namespace": n, "on_conflict": c},
+            )
             for n, c in (("default", "error"), (h.namespace, "supersede"))
         ],
         "POST /v1/memories/batch": [
-            Ask("own", "/v1/memories/batch", {"items": [{"content": f"{asker.secret} batch", "external_id": h.external_id}]}),
+            Ask(
+                "own",
+                "/v1/memories/batch",
+                {"items": [{"content": f"{asker.secret} batch", "external_id": h.external_id}]},
+            ),
         ],
         "POST /v1/messages": [
             Ask("own", "/v1/messages", {"session_id": h.session_id, "messages": [{"content": f"{asker.secret} turn"}]}),

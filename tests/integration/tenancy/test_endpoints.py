@@ -96,7 +96,9 @@ def test_a_stranger_finds_and_changes_nothing(
         answer = send(asker.client, operation, ask)
         shown = leaked(answer, ask, untouched)
         if shown or not as_wanted(answer, ask):
-            wrong.append(f"{operation} {ask.path} {ask.json}: {answer.status_code} shows {shown} in {answer.text[:300]}")
+            wrong.append(
+                f"{operation} {ask.path} {ask.json}: {answer.status_code} shows {shown} in {answer.text[:300]}"
+            )
     assert not wrong, "\n".join(wrong)
 
 

@@ -34,7 +34,9 @@ def refused(connection: Connection, statement: str, error: type[Exception], **pa
     assert isinstance(caught.value.orig, error), f"{statement}: {caught.value.orig}"
 
 
-def test_a_select_sees_only_its_tenant(database: Database, ours: Any, untouched: Any, tenant_tables: dict[str, str]) -> None:
+def test_a_select_sees_only_its_tenant(
+    database: Database, ours: Any, untouched: Any, tenant_tables: dict[str, str]
+) -> None:
     with database.transaction(ours.tenant_id) as session:
         for table, column in tenant_tables.items():
             assert session.scalars(text(f"SELECT DISTINCT {column} FROM {table}")).all() == [ours.tenant_id], table
@@ -100,7 +102,17 @@ def test_rows_cannot_point_into_another_tenant(
 ) -> None:
     """Foreign keys look past row level security; the tenant in each of them is what refuses."""
     enter(connection, ours.tenant_id)
-    for table in ("memory", "memory_version", "source", "embedding", "link", "retention", "recall", "term_stat", "speaker"):
+    for table in (
+        "memory",
+        "memory_version",
+        "source",
+        "embedding",
+        "link",
+        "retention",
+        "recall",
+        "term_stat",
+        "speaker",
+    ):
         with maintenance.connect() as powerful:
             statement = f"SELECT (to_jsonb(t) || jsonb_build_object('tenant_id', CAST(:ours AS text)))::text FROM {table} t WHERE tenant_id = :tenant LIMIT 1"
             row = powerful.scalar(text(statement), {"tenant": untouched.tenant_id, "ours": str(ours.tenant_id)})
@@ -125,11 +137,17 @@ def test_a_change_of_every_row_changes_only_its_tenant(
     assert {count for table, (count, _) in checksum(doomed.tenant_id).items() if table in writable} == {0}
 
 
-def test_no_command_reaches_past_the_rows(connection: Connection, ours: Any, untouched: Any, tenant_tables: dict[str, str]) -> None:
+def test_no_command_reaches_past_the_rows(
+    connection: Connection, ours: Any, untouched: Any, tenant_tables: dict[str, str]
+) -> None:
     enter(connection, ours.tenant_id)
     for table in tenant_tables:
         refused(connection, f"TRUNCATE {table} CASCADE", InsufficientPrivilege)
-    for statement in ("DELETE FROM tenant", "UPDATE tenant SET name = 'x'", "INSERT INTO encoder SELECT * FROM encoder"):
+    for statement in (
+        "DELETE FROM tenant",
+        "UPDATE tenant SET name = 'x'",
+        "INSERT INTO encoder SELECT * FROM encoder",
+    ):
         refused(connection, statement, InsufficientPrivilege)
 
 
