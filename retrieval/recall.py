@@ -17,7 +17,7 @@ from memory_service.analysis.tokens import terms as terms_of
 from memory_service.filters import Filter
 from memory_service.storage import memories
 from memory_service.storage.filter_sql import compile_filter
-from memory_service.storage.namespaces import Namespace, resolve_namespaces
+from memory_service.storage.namespaces import Namespace, paths_to_search, require_all
 from memory_service.storage.sql import Sql, all_of
 from memory_service.types import AsOf, TimeWindow
 from retrieval.bm25 import coverage as coverage_of
@@ -115,7 +115,7 @@ def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: d
     Raises:
         NamespaceNotFound: there is no such namespace.
     """
-    namespaces = resolve_namespaces(
+    paths = paths_to_search(
         session,
         tenant_id,
         namespace=request.namespace,
@@ -123,8 +123,9 @@ def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: d
         prefix=request.namespace_prefix,
     )
     terms = dict.fromkeys(terms_of(request.query))
-    corpus = describe_corpus(session, tenant_id, [n.id for n in namespaces], list(terms))
-    return Prepared(tuple(namespaces), corpus, parse_query(request.query, speakers=corpus.speakers))
+    corpus = describe_corpus(session, tenant_id, paths, list(terms))
+    require_all(paths, corpus.namespaces)
+    return Prepared(corpus.namespaces, corpus, parse_query(request.query, speakers=corpus.speakers))
 
 
 def recall(
@@ -234,7 +235,7 @@ def _candidates(
 ) -> Candidates:
     keyword = _keyword_query(prepared) if weights.get("keyword", 0) > 0 else None
     if not prepared.namespaces or (vector is None and keyword is None):
-        return Candidates((), {}, exhausted=True)
+        return Candidates([], None, None, {}, exhausted=True)
     at = request.as_of.known or now
     first = prepared.namespaces[0]
     scope = Scope(
@@ -250,7 +251,7 @@ def _candidates(
     wanted = max(PRESETS[request.preset], 2 * request.top_k)
     found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted)
     # Long texts have many chunks near the query; take more rows until enough different memories are among them.
-    while vector is not None and not found.exhausted and sum(r.vector is not None for r in found.rows) < request.top_k:
+    while vector is not None and not found.exhausted and len(found.ids) < request.top_k:
         wanted *= 4
         found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted)
     return found
@@ -267,12 +268,12 @@ def _rank(
     *,
     now: datetime,
 ) -> Recalled:
-    scores: dict[str, dict[UUID, float]] = {}
-    for row in candidates.rows:
-        if row.vector is not None:
-            scores.setdefault("vector", {})[row.memory_id] = row.vector
-        if row.keyword is not None and row.keyword > 0:
-            scores.setdefault("keyword", {})[row.memory_id] = row.keyword
+    # Candidates are fused by their place in the order of ids: ties fall the same way, and numbers hash faster than UUIDs.
+    scores: dict[str, dict[int, float]] = {}
+    if candidates.vector is not None:
+        scores["vector"] = {place: score for place, score in enumerate(candidates.vector) if score is not None}
+    if candidates.keyword is not None:
+        scores["keyword"] = {place: score for place, score in enumerate(candidates.keyword) if score > 0}
     covered = None
     if weights.get("keyword", 0) > 0 and prepared.parsed.terms:
         idf = {
@@ -282,7 +283,8 @@ def _rank(
         covered = coverage_of(max(scores.get("keyword", {}).values(), default=0.0), idf.values())
     trusted = trust_keywords(weights, covered if covered is not None else 0.0)
     # Building a result costs more than ranking it: build what the answer, its trace and its near misses can show.
-    fused = fuse(scores, trusted, floors=KEYWORD_FLOOR, limit=max(2 * request.top_k, SHOWN))
+    ranked = fuse(scores, trusted, floors=KEYWORD_FLOOR, limit=max(2 * request.top_k, SHOWN))
+    fused = [FusedResult(candidates.ids[r.id], r.rank, r.score, r.channels) for r in ranked]
     shown, rows = _with_records(session, tenant_id, request, fused)
     query_terms = frozenset(prepared.parsed.terms)
     results = tuple(
@@ -306,10 +308,18 @@ def _rank(
         weights=trusted,
         namespaces=prepared.namespaces,
         candidates=tuple(fused),
-        counterfactual=ranks_without(scores, trusted, floors=KEYWORD_FLOOR) if request.explain and fused else {},
-        considered=len(candidates.rows),
+        counterfactual=_counterfactual(scores, trusted, candidates.ids) if request.explain and fused else {},
+        considered=len(candidates.ids),
         coverage=covered,
     )
+
+
+def _counterfactual(
+    scores: Mapping[str, Mapping[int, float]], weights: Mapping[str, float], ids: Sequence[UUID]
+) -> dict[str, dict[UUID, int]]:
+    """Return the rank of every candidate if one channel were silent, for each channel."""
+    without = ranks_without(scores, weights, floors=KEYWORD_FLOOR)
+    return {name: {ids[place]: rank for place, rank in ranks.items()} for name, ranks in without.items()}
 
 
 def _matched(row: RowMapping, query_terms: frozenset[str]) -> tuple[str, ...]:

@@ -12,16 +12,18 @@ are applied where candidates are chosen, so a minority of matching memories stil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.memories import AS_KNOWN
+from memory_service.storage.namespaces import Namespace
 from memory_service.storage.sql import Sql
 
 # Of the memories that rarer terms found, this many are completed by common terms before the cut.
@@ -41,11 +43,6 @@ class Scope:
     archived: bool = False  # archived memories are candidates as well
     where: Sql = field(default_factory=lambda: Sql("true"))
 
-    @property
-    def reads_records(self) -> bool:
-        """Say whether choosing candidates needs more than the search tables hold."""
-        return self.archived or self.where.text != "true"
-
 
 @dataclass(frozen=True, slots=True)
 class KeywordQuery:
@@ -57,46 +54,56 @@ class KeywordQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """One memory with its raw score per channel; None where the channel was not asked."""
+class Candidates:
+    """The candidates of a search in the order of their ids, with one raw score each per channel asked.
 
-    memory_id: UUID
-    vector: float | None
-    keyword: float | None
+    Also in how many documents each term of the query stands, and whether the vector channel had fewer rows than asked.
+    """
+
+    ids: list[UUID]
+    vector: list[float | None] | None
+    keyword: list[float] | None
+    document_frequency: dict[str, int]
+    exhausted: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
-    """The candidates of a search, and in how many documents each term of the query stands."""
+class _Shape:
+    """What decides the text of the statement; everything else is a parameter."""
 
-    rows: tuple[Candidate, ...]
-    document_frequency: dict[str, int]
-    exhausted: bool  # the vector channel had fewer rows than it was asked for
+    as_known: bool
+    archived: bool
+    where: str
+
+    @property
+    def reads_records(self) -> bool:
+        """Say whether choosing candidates needs more than the search tables hold."""
+        return self.archived or self.where != "true"
 
 
-def _live(alias: str, scope: Scope) -> str:
+def _live(alias: str, shape: _Shape) -> str:
     """Return the condition that an embedding or posting counts at the moment of the search."""
     live = f"{alias}.known_from <= :at AND {alias}.known_to > :at"
-    if scope.archived:
+    if shape.archived:
         return f"(({live}) OR (m.state = 'archived' AND {alias}.version = m.content_version))"
     return live
 
 
-def _records(alias: str, scope: Scope) -> str:
+def _records(alias: str, shape: _Shape) -> str:
     """Return the join to the records, where the conditions of the search need them."""
-    if not scope.reads_records:
+    if not shape.reads_records:
         return ""
-    records = AS_KNOWN if scope.as_known else "memory"
+    records = AS_KNOWN if shape.as_known else "memory"
     return f"JOIN {records} m ON m.tenant_id = :tenant AND m.id = {alias}.memory_id"
 
 
-def _vector_channel(scope: Scope) -> str:
+def _vector_channel(shape: _Shape) -> str:
     return f"""
     scan AS (
         SELECT e.memory_id, e.namespace_id, e.chunk, -(e.vector <#> :vector) AS score
-        FROM embedding e {_records("e", scope)}
+        FROM embedding e {_records("e", shape)}
         WHERE e.tenant_id = :tenant AND e.shelf = :shelf AND e.namespace_id = ANY(CAST(:namespaces AS uuid[]))
-            AND e.encoder_id = :encoder AND {_live("e", scope)} AND ({scope.where.text})
+            AND e.encoder_id = :encoder AND {_live("e", shape)} AND ({shape.where})
         OFFSET 0
     ),
     nearest AS (SELECT * FROM scan ORDER BY score DESC, memory_id, chunk LIMIT :vector_rows),
@@ -106,12 +113,12 @@ def _vector_channel(scope: Scope) -> str:
     """
 
 
-def _keyword_channel(scope: Scope) -> str:
+def _keyword_channel(shape: _Shape) -> str:
     chosen = "hit"
-    if scope.reads_records:
-        chosen = f"(SELECT h.* FROM hit h {_records('h', scope)} WHERE {_live('h', scope)} AND ({scope.where.text}))"
+    if shape.reads_records:
+        chosen = f"(SELECT h.* FROM hit h {_records('h', shape)} WHERE {_live('h', shape)} AND ({shape.where}))"
     # Document frequencies count what is known, whatever the filter: a rare word stays rare inside a filter.
-    known = "true" if scope.archived else _live("p", scope)
+    known = "true" if shape.archived else _live("p", shape)
     # Terms are numbered: grouping by a number costs a third of grouping by text.
     return f"""
     hit AS MATERIALIZED (
@@ -131,15 +138,15 @@ def _keyword_channel(scope: Scope) -> str:
     ),
     promising AS (SELECT * FROM partial ORDER BY score DESC, memory_id LIMIT :completed),
     by_keyword AS (
-        SELECT p.memory_id, p.namespace_id, p.score + {_common_score("p", scope)} AS score
+        SELECT p.memory_id, p.namespace_id, p.score + {_common_score("p", shape)} AS score
         FROM promising p ORDER BY 3 DESC, p.memory_id LIMIT :keyword_rows
     )
     """
 
 
-def _common_score(alias: str, scope: Scope) -> str:
+def _common_score(alias: str, shape: _Shape) -> str:
     """Return what the common terms add to one candidate, by point look-ups."""
-    live = "true" if scope.archived else _live("o", scope)
+    live = "true" if shape.archived else _live("o", shape)
     return f"""coalesce((
         SELECT sum(t.idf * o.impact) FROM unnest(CAST(:common AS text[]), CAST(:common_idf AS float8[])) AS t (term, idf)
         JOIN posting o ON o.tenant_id = :tenant AND o.namespace_id = {alias}.namespace_id AND o.term = t.term
@@ -147,9 +154,9 @@ def _common_score(alias: str, scope: Scope) -> str:
     ), 0)"""
 
 
-def _vector_score(scope: Scope) -> str:
+def _vector_score(shape: _Shape) -> str:
     """Return the vector score of a candidate that the vector channel itself did not choose."""
-    live = "true" if scope.archived else _live("e", scope)
+    live = "true" if shape.archived else _live("e", shape)
     return f"""(
         SELECT max(-(e.vector <#> :vector)) FROM embedding e
         WHERE e.tenant_id = :tenant AND e.shelf = :shelf AND e.namespace_id = c.namespace_id
@@ -178,47 +185,67 @@ def find_candidates(
         Candidates without order, each with its exact score in every channel asked.
     """
     statement, params = hybrid_query(scope, vector=vector, keyword=keyword, per_channel=per_channel)
-    rows = session.execute(statement, params).all()
+    row = session.execute(statement, params).one()
+    ids = row.ids or []
     frequency: dict[str, int] = {}
-    if rows and keyword is not None:
-        counted = rows[0].frequencies or {}
-        frequency = dict(keyword.common) | {keyword.rare[int(number) - 1]: int(df) for number, df in counted.items()}
-    scanned = rows[0].scanned if rows and vector is not None else 0
+    if keyword is not None:
+        counted = {
+            keyword.rare[number - 1]: df for number, df in zip(row.terms or (), row.frequencies or (), strict=True)
+        }
+        frequency = dict(keyword.common) | counted
     return Candidates(
-        rows=tuple(Candidate(row.memory_id, row.vector_score, row.keyword_score) for row in rows),
+        ids=ids,
+        vector=(row.vector_scores or []) if vector is not None else None,
+        keyword=(row.keyword_scores or []) if keyword is not None else None,
         document_frequency=frequency,
-        exhausted=scanned < params.get("vector_rows", 0),
+        exhausted=(row.scanned or 0) < params.get("vector_rows", 0),
     )
 
 
 def hybrid_query(
     scope: Scope, *, vector: NDArray[np.float32] | None, keyword: KeywordQuery | None, per_channel: int
-) -> tuple[Any, dict[str, Any]]:
+) -> tuple[TextClause, dict[str, Any]]:
     """Return the statement and its parameters; the plan test reads it, too."""
-    parts, candidates, params = [], [], _scope_params(scope)
-    vector_score, keyword_score, joins, scanned, frequencies = "NULL", "NULL", "", "0", "NULL"
+    params = _scope_params(scope)
     if keyword is not None:
-        parts.append(_keyword_channel(scope))
-        candidates.append("SELECT memory_id, namespace_id FROM by_keyword")
-        joins += " LEFT JOIN by_keyword b ON b.memory_id = c.memory_id LEFT JOIN partial k ON k.memory_id = c.memory_id"
-        keyword_score = f"coalesce(b.score, coalesce(k.score, 0) + {_common_score('c', scope)})"
-        frequencies = "(SELECT jsonb_object_agg(number, df) FROM frequency)"
         params |= _keyword_params(keyword, per_channel)
     if vector is not None:
-        parts.append(_vector_channel(scope))
-        candidates.append("SELECT memory_id, namespace_id FROM by_vector")
-        joins += " LEFT JOIN by_vector v ON v.memory_id = c.memory_id"
-        vector_score = f"coalesce(v.score, {_vector_score(scope)})"
-        scanned = "(SELECT count(*) FROM nearest)"
         # Chunks of one memory share a place: ask for half as many rows again as memories.
         params |= {"vector": HalfVector(vector), "vector_rows": per_channel + per_channel // 2}
-    statement = f"""
-    WITH {",".join(parts)}
-    SELECT c.memory_id, {vector_score} AS vector_score, {keyword_score} AS keyword_score,
-        {scanned} AS scanned, {frequencies} AS frequencies
-    FROM ({" UNION ".join(candidates)}) c {joins}
-    """
-    return text(statement), params
+    shape = _Shape(scope.as_known, scope.archived, scope.where.text)
+    return _statement(shape, vector is not None, keyword is not None), params
+
+
+@lru_cache(maxsize=256)
+def _statement(shape: _Shape, by_vector: bool, by_keyword: bool) -> TextClause:
+    """Return the statement of a shape; the candidates come as arrays in one row, in the order of their ids."""
+    parts, candidates, joins = [], [], ""
+    vector_score, keyword_score, scanned, terms, frequencies = "NULL", "NULL", "NULL", "NULL", "NULL"
+    if by_keyword:
+        parts.append(_keyword_channel(shape))
+        candidates.append("SELECT memory_id, namespace_id FROM by_keyword")
+        joins += " LEFT JOIN by_keyword b ON b.memory_id = c.memory_id LEFT JOIN partial k ON k.memory_id = c.memory_id"
+        keyword_score = f"coalesce(b.score, coalesce(k.score, 0) + {_common_score('c', shape)})"
+        terms = "(SELECT array_agg(number ORDER BY number) FROM frequency)"
+        frequencies = "(SELECT array_agg(df ORDER BY number) FROM frequency)"
+    if by_vector:
+        parts.append(_vector_channel(shape))
+        candidates.append("SELECT memory_id, namespace_id FROM by_vector")
+        joins += " LEFT JOIN by_vector v ON v.memory_id = c.memory_id"
+        vector_score = f"coalesce(v.score, {_vector_score(shape)})"
+        scanned = "(SELECT count(*) FROM nearest)"
+    return text(f"""
+    WITH {",".join(parts)},
+    scored AS (
+        SELECT c.memory_id, {vector_score} AS vector_score, {keyword_score} AS keyword_score
+        FROM ({" UNION ".join(candidates)}) c {joins}
+    )
+    SELECT array_agg(memory_id ORDER BY memory_id) AS ids,
+        array_agg(CAST(vector_score AS float8) ORDER BY memory_id) AS vector_scores,
+        array_agg(CAST(keyword_score AS float8) ORDER BY memory_id) AS keyword_scores,
+        {scanned} AS scanned, {terms} AS terms, {frequencies} AS frequencies
+    FROM scored
+    """)
 
 
 def _scope_params(scope: Scope) -> dict[str, Any]:
@@ -249,31 +276,48 @@ def _keyword_params(keyword: KeywordQuery, per_channel: int) -> dict[str, Any]:
 class Corpus:
     """What a search must know of its namespaces before it encodes the query."""
 
+    namespaces: tuple[Namespace, ...]
     documents: int
     speakers: tuple[str, ...]
     common: dict[str, int]
 
 
-def describe_corpus(session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], terms: Sequence[str]) -> Corpus:
-    """Return how many documents the namespaces hold, who speaks in them, and which of the terms are common."""
-    row = session.execute(
-        text(
-            """
-            SELECT
-                (SELECT coalesce(sum(n.folded_docs), 0) FROM namespace n
-                 WHERE n.tenant_id = :tenant AND n.id = ANY(CAST(:namespaces AS uuid[])))
-                + (SELECT coalesce(sum(d.docs), 0) FROM corpus_delta d
-                   WHERE d.tenant_id = :tenant AND d.namespace_id = ANY(CAST(:namespaces AS uuid[]))) AS documents,
-                ARRAY(SELECT DISTINCT s.name FROM speaker s
-                      WHERE s.tenant_id = :tenant AND s.namespace_id = ANY(CAST(:namespaces AS uuid[]))
-                      ORDER BY s.name LIMIT 200) AS speakers,
-                (SELECT jsonb_object_agg(t.term, t.df) FROM (
-                    SELECT term, sum(df) AS df FROM term_stat WHERE tenant_id = :tenant
-                    AND namespace_id = ANY(CAST(:namespaces AS uuid[])) AND term = ANY(CAST(:terms AS text[]))
-                    GROUP BY term) t) AS common
-            """
+MOST_SPEAKERS = 200
+
+# One round trip: which of the namespaces exist, how many documents they hold, who speaks, which terms are common.
+_CORPUS = text(
+    """
+    WITH n AS MATERIALIZED (
+        SELECT id, path, settings, encoder_id, shelf, folded_docs FROM namespace
+        WHERE tenant_id = :tenant AND path = ANY(CAST(:paths AS text[]))
+    ),
+    stat AS (
+        SELECT s.term, sum(s.df) AS df FROM n JOIN term_stat s ON s.tenant_id = :tenant AND s.namespace_id = n.id
+        WHERE s.term = ANY(CAST(:terms AS text[])) GROUP BY s.term
+    )
+    SELECT
+        (SELECT jsonb_agg(to_jsonb(n)) FROM n) AS namespaces,
+        (SELECT coalesce(sum(folded_docs), 0) FROM n)
+        + (SELECT coalesce(sum(d.docs), 0) FROM n JOIN corpus_delta d ON d.tenant_id = :tenant AND d.namespace_id = n.id)
+            AS documents,
+        ARRAY(SELECT DISTINCT s.name FROM n JOIN speaker s ON s.tenant_id = :tenant AND s.namespace_id = n.id
+              ORDER BY s.name LIMIT :speakers) AS speakers,
+        (SELECT jsonb_object_agg(term, df) FROM stat) AS common
+    """
+)
+
+
+def describe_corpus(session: Session, tenant_id: UUID, paths: Sequence[str], terms: Sequence[str]) -> Corpus:
+    """Return what there is under the paths, those that exist in the order asked."""
+    params = {"tenant": tenant_id, "paths": list(paths), "terms": list(terms), "speakers": MOST_SPEAKERS}
+    row = session.execute(_CORPUS, params).one()
+    found = {n["path"]: n for n in row.namespaces or ()}
+    return Corpus(
+        namespaces=tuple(
+            Namespace(UUID(n["id"]), n["path"], n["settings"], n["encoder_id"], n["shelf"])
+            for n in (found[path] for path in paths if path in found)
         ),
-        {"tenant": tenant_id, "namespaces": list(namespace_ids), "terms": list(terms)},
-    ).one()
-    common = {term: int(df) for term, df in (row.common or {}).items()}
-    return Corpus(documents=max(0, int(row.documents)), speakers=tuple(row.speakers), common=common)
+        documents=max(0, int(row.documents)),
+        speakers=tuple(row.speakers),
+        common={term: int(df) for term, df in (row.common or {}).items()},
+    )

@@ -4,10 +4,11 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
-from memory_service.errors import TooLarge
+from memory_service.errors import InvalidFilter, TooLarge
 from memory_service.filters import parse_filter
+from memory_service.filters.operands import RFC3339
 
 MAX_CONTENT_BYTES = 64 * 1024
 MAX_METADATA_BYTES = 16 * 1024
@@ -65,6 +66,20 @@ def _json_within(limit: int, name: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _is_number(value: Any) -> Any:
+    # Without this a validator takes "0.5" and true for numbers.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("is not a number")
+    return value
+
+
+def _is_written_time(value: Any) -> Any:
+    # Without this a validator takes numbers for seconds since 1970.
+    if isinstance(value, datetime) or (isinstance(value, str) and RFC3339.fullmatch(value)):
+        return value
+    raise ValueError("is no time with a zone as RFC 3339 writes it, such as 2023-05-08T10:00:00Z")
+
+
 def _in_calendar(value: datetime) -> datetime:
     if not OLDEST <= value <= NEWEST:
         raise ValueError("lies outside the years 1 to 9999")
@@ -77,12 +92,19 @@ LongText = Annotated[str, StringConstraints(max_length=4096)]
 Words = Annotated[list[ShortText], Field(max_length=64)]
 Metadata = Annotated[dict[str, Any], _json_within(MAX_METADATA_BYTES, "metadata")]
 Value = Annotated[Any, _json_within(MAX_VALUE_BYTES, "value")]
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Time = Annotated[AwareDatetime, AfterValidator(_in_calendar)]
+Number = BeforeValidator(_is_number)
+Flag = Annotated[bool, Field(strict=True)]
+Fraction = Annotated[float, Number, Field(ge=0, le=1, allow_inf_nan=False)]
+Time = Annotated[AwareDatetime, BeforeValidator(_is_written_time), AfterValidator(_in_calendar)]
 
 
 def _filter(value: Any) -> Any:
-    parse_filter(value)
+    try:
+        parse_filter(value, pointer="/filter")
+    except InvalidFilter as error:
+        if error.specific_code == "filter_too_large":
+            raise TooLarge(error.detail, errors=error.errors, code=error.specific_code) from error
+        raise
     return value
 
 

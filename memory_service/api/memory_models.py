@@ -6,9 +6,11 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from memory_service.api.fields import (
     Content,
+    Flag,
     Fraction,
     LongText,
     Metadata,
+    Number,
     RawFilter,
     ShortText,
     Time,
@@ -32,7 +34,7 @@ class SourceIn(Body):
     ref: LongText | None = None
     speaker: ShortText | None = None
     role: ShortText | None = None
-    span: Annotated[list[Annotated[int, Field(ge=0, le=2**31 - 1)]], Field(min_length=2, max_length=2)] | None = None
+    span: Annotated[list[Annotated[int, Number, Field(ge=0, le=2**31 - 1)]], Field(min_length=2, max_length=2)] | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -62,7 +64,7 @@ class MemoryIn(Body):
     value: Value = None
     importance: Fraction = DEFAULT_IMPORTANCE
     confidence: Fraction = DEFAULT_CONFIDENCE
-    pinned: bool = False
+    pinned: Flag = False
     language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35)] | None = None
     speaker: ShortText | None = None
     role: ShortText | None = None
@@ -73,7 +75,7 @@ class MemoryIn(Body):
     source: SourceIn | None = None
     extract: Extract | None = None
     wait: Literal["stored", "consolidated"] = "stored"
-    timeout_s: Annotated[float, Field(gt=0, le=MAX_WAIT_S, allow_inf_nan=False)] = 10
+    timeout_s: Annotated[float, Number, Field(gt=0, le=MAX_WAIT_S, allow_inf_nan=False)] = 10
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -144,7 +146,7 @@ class MessagesIn(Body):
     messages: Annotated[list[MessageIn], Field(min_length=1)]
     extract: Extract | None = None
     wait: Literal["stored", "consolidated"] = "stored"
-    timeout_s: Annotated[float, Field(gt=0, le=MAX_WAIT_S, allow_inf_nan=False)] = 10
+    timeout_s: Annotated[float, Number, Field(gt=0, le=MAX_WAIT_S, allow_inf_nan=False)] = 10
 
     @model_validator(mode="after")
     def _valid_namespace(self) -> Self:
@@ -189,7 +191,7 @@ class MemoryPatch(Body):
     value: Value = None
     importance: Fraction = DEFAULT_IMPORTANCE
     confidence: Fraction = DEFAULT_CONFIDENCE
-    pinned: bool = False
+    pinned: Flag = False
     language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35)] | None = None
     observed_at: Time | None = None
     valid_from: Time | None = None
@@ -214,7 +216,7 @@ class QueryIn(Body):
 
     filter: RawFilter = {}
     namespace: str | None = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 50
+    limit: Annotated[int, Number, Field(ge=1, le=1000)] = 50
     cursor: str | None = None
 
 
@@ -224,7 +226,7 @@ class SelectionIn(Body):
     filter: RawFilter | None = None
     ids: Annotated[list[Any], Field(min_length=1, max_length=1000)] | None = None
     namespace: str | None = None
-    dry_run: bool = False
+    dry_run: Flag = False
 
     @model_validator(mode="after")
     def _selects(self) -> Self:

@@ -1,10 +1,11 @@
 """Bodies and answers of search, context and traces."""
 
 from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, Field, model_validator
 
-from memory_service.api.fields import RawFilter, ShortText, Time
+from memory_service.api.fields import Flag, Number, RawFilter, ShortText, Time
 from memory_service.api.memory_models import Memory
 from memory_service.api.strict_json import Body
 from memory_service.errors import FieldError, InvalidRequest, TooLarge
@@ -15,7 +16,16 @@ MAX_TOP_K = 200
 MAX_QUERY_BYTES = 16 * 1024
 PLANNED_CHANNELS = ("graph", "temporal", "hopfield")
 
-Weight = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)]
+Weight = Annotated[float, Number, Field(ge=0, le=1_000, allow_inf_nan=False)]
+
+
+def _within_top_k(value: int) -> int:
+    if value > MAX_TOP_K:
+        raise TooLarge(f"One search answers at most {MAX_TOP_K} results; narrow it with a filter, or list the memories.")
+    return value
+
+
+TopK = Annotated[int, Number, Field(ge=1, json_schema_extra={"maximum": MAX_TOP_K}), AfterValidator(_within_top_k)]
 
 
 class AsOfIn(Body):
@@ -49,19 +59,19 @@ class SearchIn(Body):
     agent_id: ShortText | None = None
     session_id: Annotated[ShortText | None, Field(validation_alias=AliasChoices("session_id", "run_id"))] = None
     filter: RawFilter | None = None
-    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 10
+    top_k: TopK = 10
     preset: Literal["fast", "balanced", "thorough"] = "balanced"
     channels: dict[str, Weight] | None = None
     as_of: AsOfIn | None = None
     now: Time | None = None
     window: WindowIn | None = None
-    min_confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    diversity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
-    neighbours: Annotated[int, Field(ge=0, le=3)] = 0
-    explain: bool = False
-    reinforce: bool = False
+    min_confidence: Annotated[float, Number, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    diversity: Annotated[float, Number, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
+    neighbours: Annotated[int, Number, Field(ge=0, le=3)] = 0
+    explain: Flag = False
+    reinforce: Flag = False
     include: list[Literal["archived"]] = []
-    token_budget: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    token_budget: Annotated[int, Number, Field(ge=1, le=1_000_000)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -107,7 +117,7 @@ class SearchIn(Body):
 class ContextIn(SearchIn):
     """A search whose answer is packed into a prompt."""
 
-    token_budget: Annotated[int, Field(ge=1, le=1_000_000)] = 1200
+    token_budget: Annotated[int, Number, Field(ge=1, le=1_000_000)] = 1200
     format: Literal["text", "messages", "json"] = "text"
     order: Literal["relevance", "time", "stable"] = "relevance"
 
@@ -177,6 +187,6 @@ class ContextOut(BaseModel):
 class FeedbackIn(Body):
     """Whether a found memory was of use."""
 
-    memory_id: str
-    useful: bool
-    cited: bool = False
+    memory_id: UUID
+    useful: Flag
+    cited: Flag = False

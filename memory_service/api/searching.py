@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.search_models import SearchIn
 from memory_service.api.services import Services
+from memory_service.errors import Forbidden
 from memory_service.filters import parse_filter
 from memory_service.lifecycle.records import memory_json, rfc3339
 from memory_service.lifecycle.reinforce import reinforce
@@ -16,7 +17,7 @@ from memory_service.storage import neighbours as neighbour_rows
 from memory_service.storage import traces
 from memory_service.storage.ids import new_id
 from memory_service.storage.sql import Row
-from memory_service.types import AsOf, Caller, TimeWindow
+from memory_service.types import AsOf, Caller, KeyScope, TimeWindow
 from retrieval.recall import NEAR_MISSES, SHOWN, Recalled, RecallRequest, Result, recall
 
 
@@ -50,6 +51,8 @@ def recall_request(body: SearchIn) -> RecallRequest:
 
 def search(services: Services, caller: Caller, body: SearchIn) -> tuple[Recalled, dict[str, Any]]:
     """Search, keep the trace, and return what was found with its JSON."""
+    if body.reinforce and not caller.may(KeyScope.WRITE):
+        raise Forbidden(f"`reinforce` changes memories, and this key lacks the scope {KeyScope.WRITE.value}.")
     now = services.clock()
     search_id = new_id()
     request = recall_request(body)
@@ -73,11 +76,11 @@ def search(services: Services, caller: Caller, body: SearchIn) -> tuple[Recalled
             result=_trace_json(recalled),
             now=now,
             expires_at=now + timedelta(days=services.settings.trace_ttl_days),
-            durable=body.reinforce,
         )
 
     recalled = recall(
-        lambda: services.database.transaction(caller.tenant_id),
+        # Only a search that changes memories waits for the disk; losing the last traces in a crash loses no memory.
+        lambda: services.database.transaction(caller.tenant_id, durable=body.reinforce),
         caller.tenant_id,
         request,
         encode=services.batching.encode_query,

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from email.message import Message
 from typing import Any, TypeVar
@@ -33,6 +34,16 @@ def checks_own_values(endpoint: Endpoint) -> Endpoint:
     """Mark a route that calls ``check_value`` itself, item by item, instead of refusing the whole body."""
     endpoint.__dict__["checks_own_values"] = True
     return endpoint
+
+
+def takes_parameters(known: Callable[[str], bool]) -> Callable[[Endpoint], Endpoint]:
+    """Mark a route that reads query parameters by itself: those whose name ``known`` accepts."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        endpoint.__dict__["takes_parameters"] = known
+        return endpoint
+
+    return mark
 
 
 def check_value(value: Any, pointer: str = "") -> FieldError | None:
@@ -86,17 +97,17 @@ def parse_json(raw: bytes) -> Any:
     """Parse a body; NaN, infinities and huge integers are left for ``check_value``, which says where they are.
 
     Raises:
-        InvalidRequest: it is not JSON in UTF-8; code ``invalid_json``.
+        InvalidRequest: it is not JSON in UTF-8, or an object has a name twice; code ``invalid_json``.
     """
     try:
         text = raw.decode()
         try:
-            return json.loads(text)
+            return json.loads(text, object_pairs_hook=_object)
         except json.JSONDecodeError:
             raise
         except ValueError:
             # Python refuses to convert thousands of digits; keep a value that is refused by its pointer.
-            return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 30 else TOO_LONG_TO_READ)
+            return json.loads(text, object_pairs_hook=_object, parse_int=_bounded_integer)
     except UnicodeDecodeError as error:
         raise _invalid_json(f"The body is not UTF-8 (byte {error.start}).") from error
     except json.JSONDecodeError as error:
@@ -105,6 +116,19 @@ def parse_json(raw: bytes) -> Any:
         ) from error
     except RecursionError as error:
         raise _invalid_json(f"The body is nested more than {MAX_DEPTH} levels deep.") from error
+
+
+def _bounded_integer(digits: str) -> int:
+    return int(digits) if len(digits) < 30 else TOO_LONG_TO_READ
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        # Keeping one of them would lose the other without a word.
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise _invalid_json(f"An object has the name {escape(twice)[:100]!r} twice.")
+    return found
 
 
 def _invalid_json(detail: str) -> InvalidRequest:
@@ -153,10 +177,11 @@ class StrictRoute(APIRoute):
         known = frozenset(query_names(self.dependant))
         reads_body = self.body_field is not None
         needs_body = self.body_field is not None and self.body_field.field_info.is_required()
+        read_by_route = getattr(self.endpoint, "takes_parameters", None)
         checks_values = not getattr(self.endpoint, "checks_own_values", False)
 
         async def strict(request: Request) -> Response:
-            _check_parameters(request, known)
+            _check_parameters(request, known, read_by_route)
             request.state.raw_body = b""
             if not reads_body:
                 return await handle(request)
@@ -194,14 +219,16 @@ def _name(name: str, info: FieldInfo) -> str:
     return info.alias or name
 
 
-def _check_parameters(request: Request, known: frozenset[str]) -> None:
+def _check_parameters(
+    request: Request, known: frozenset[str], read_by_route: Callable[[str], bool] | None = None
+) -> None:
     if "\0" in request.scope["path"]:
         raise invalid_request([FieldError("", "The path contains a NUL character.")])
     if not request.scope["query_string"]:
         return
     found = []
     for name, value in request.query_params.multi_items():
-        if name not in known:
+        if name not in known and not (read_by_route and read_by_route(name)):
             wanted = f"; it takes {', '.join(sorted(known))}" if known else ""
             found.append(FieldError(f"?{name}", f"is no parameter of this call{wanted}"))
         elif "\0" in value:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from memory_service.api.services import Services
+from memory_service.errors import Unavailable
 from memory_service.storage.database import run_after_commit
 from memory_service.storage.memories import pending_among
 from memory_service.types import Caller
@@ -26,9 +27,13 @@ def wait_until_enriched(
     run_after_commit(session)
     deadline = time.monotonic() + timeout_s
     while True:
-        with services.database.transaction(caller.tenant_id) as glance:
-            if not pending_among(glance, caller.tenant_id, ids):
-                return True
+        try:
+            with services.database.transaction(caller.tenant_id) as glance:
+                if not pending_among(glance, caller.tenant_id, ids):
+                    return True
+        except Unavailable:
+            # They are stored; an error now would say that they are not.
+            return False
         if time.monotonic() >= deadline:
             return False
         # A plain sleep: the route runs in a thread of its own, and polling needs no broker.

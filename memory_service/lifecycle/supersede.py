@@ -73,7 +73,7 @@ def supersede(
     memory_id = new_id()
     # Beside a copy of the same text it counts as nothing that a repeated post could duplicate.
     wanted = [(memory_id, old["namespace_id"], dedupe_hash(draft), draft.external_id)]
-    identity = free_identities(session, tenant_id, wanted).get(memory_id)
+    identity = free_identities(session, tenant_id, wanted, leaving=[old["id"]]).get(memory_id)
     item = replace(prepared, draft=draft, dedupe_hash=identity)
     start = start_of_validity(draft, now=now)
     replacement = Replacement(old_id=old["id"], new_id=memory_id, valid_from=start)

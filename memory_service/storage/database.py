@@ -1,5 +1,6 @@
 """One engine, one way to open a transaction: as the service role, with the tenant set, committed at the edge."""
 
+import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +9,7 @@ from uuid import UUID
 import structlog
 from pgvector.psycopg import register_vector
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -23,8 +24,8 @@ UNAVAILABLE_CODES = frozenset(
     {"57P01", "57P02", "57P03", "57P05", "53000", "53100", "53200", "53300", "25006", "58030"}
 )
 TIMEOUT_CODES = frozenset({"57014", "55P03"})
-SERIALIZATION_CODES = frozenset({"40001", "40P01"})
-UNIQUE_VIOLATION = "23505"
+# Two changes at once; a unique violation too, because what could be foreseen was checked before the statement.
+SERIALIZATION_CODES = frozenset({"40001", "40P01", "23505"})
 
 
 class Database:
@@ -37,13 +38,12 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=10,
-            # A dead server must cost one 503, not one per pooled connection.
-            pool_pre_ping=True,
             # Errors reach the log; the texts that were being stored must not.
             hide_parameters=True,
             connect_args={"application_name": application_name, "connect_timeout": 5},
         )
         event.listen(self.engine, "connect", _on_connect)
+        event.listen(self.engine, "checkout", _on_checkout)
 
     def check_role(self) -> None:
         """Refuse to run as a role that row level security does not bind.
@@ -65,20 +65,23 @@ class Database:
                 "superuser, owner of the tables, nor BYPASSRLS."
             )
 
-    def session(self, tenant_id: UUID) -> Session:
-        """Return a session for one tenant; it takes a connection at its first statement, not before."""
+    def session(self, tenant_id: UUID, *, durable: bool = True) -> Session:
+        """Return a session for one tenant; it takes a connection at its first statement, not before.
+
+        A commit waits for the disk unless `durable` is false: then a crash may lose the last commits, never halves of them.
+        """
         session = Session(self.engine, autoflush=False, expire_on_commit=False)
-        session.info["tenant_id"] = tenant_id
+        session.info |= {"tenant_id": tenant_id, "durable": durable}
         return session
 
     @contextmanager
-    def transaction(self, tenant_id: UUID) -> Iterator[Session]:
-        """Open one transaction for one tenant; commit at the end, roll back on any error.
+    def transaction(self, tenant_id: UUID, *, durable: bool = True) -> Iterator[Session]:
+        """Open one transaction for one tenant; commit at the end, roll back on any error. For `durable` see `session`.
 
         Raises:
             Unavailable: the database is down or out of room; nothing was changed.
         """
-        session = self.session(tenant_id)
+        session = self.session(tenant_id, durable=durable)
         try:
             with translate_errors():
                 yield session
@@ -109,13 +112,30 @@ def _on_connect(connection: Any, _record: object) -> None:
     connection.rollback()
 
 
+def _on_checkout(connection: Any, _record: object, _proxy: object) -> None:
+    """Replace a pooled connection whose server has gone, without a round trip.
+
+    An idle connection has nothing to say. One that can be read was closed by the other side, or is about to be: the pool
+    then drops it and takes another, so that a restarted server costs no request.
+    """
+    if connection.closed:
+        raise DisconnectionError("the connection is closed")
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+    if waiting.poll(0):
+        raise DisconnectionError("the server closed the connection")
+
+
 @event.listens_for(Session, "after_begin")
 def _set_tenant(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
-    """Bind the transaction to its tenant; the setting ends with the transaction."""
+    """Bind the transaction to its tenant; the settings end with the transaction."""
     tenant_id = session.info.get("tenant_id")
     if tenant_id is None:
         raise RuntimeError("a session without a tenant must not reach the database")
-    connection.exec_driver_sql("SELECT set_config('app.tenant', %s, true)", (str(tenant_id),))
+    durable = "on" if session.info.get("durable", True) else "off"
+    connection.exec_driver_sql(
+        "SELECT set_config('app.tenant', %s, true), set_config('synchronous_commit', %s, true)", (str(tenant_id), durable)
+    )
 
 
 def after_commit(session: Session, action: Callable[[], None]) -> None:

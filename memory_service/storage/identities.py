@@ -1,6 +1,6 @@
 """Which stored memories count as the same as a new one: their identities, kept unique per namespace and external_id."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import text
@@ -8,7 +8,11 @@ from sqlalchemy.orm import Session
 
 
 def free_identities(
-    session: Session, tenant_id: UUID, wanted: Sequence[tuple[UUID, UUID, bytes, str | None]]
+    session: Session,
+    tenant_id: UUID,
+    wanted: Sequence[tuple[UUID, UUID, bytes, str | None]],
+    *,
+    leaving: Collection[UUID] = (),
 ) -> dict[UUID, bytes]:
     """Return the identities that no other memory has, by memory; of equal ones the first gets it.
 
@@ -16,6 +20,7 @@ def free_identities(
         session: the transaction that will take them.
         tenant_id: whose memories.
         wanted: (memory, namespace, identity, external_id).
+        leaving: memories that give theirs up in the same transaction.
     """
     held = session.execute(
         text(
@@ -27,7 +32,7 @@ def free_identities(
         ),
         {"tenant": tenant_id, "namespaces": [w[1] for w in wanted], "hashes": [w[2] for w in wanted]},
     ).all()
-    asking = {w[0] for w in wanted}
+    asking = {*leaving, *(w[0] for w in wanted)}
     taken = {(r.namespace_id, bytes(r.dedupe_hash), r.external_id) for r in held if r.id not in asking}
     free: dict[UUID, bytes] = {}
     for memory_id, namespace_id, identity, external_id in wanted:

@@ -33,6 +33,11 @@ _JOINS = """
     LEFT JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = m.id
 """
 
+# Statements of hot paths are built once: reading the text for its parameters costs as much as a round trip.
+_RECORDS_BY_ID = text(
+    f"{_RECORD} FROM unnest(CAST(:ids AS uuid[])) AS k (id) JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id {_JOINS}"
+)
+
 # The state of every memory as it was known at :known, under the columns of `memory` that a filter may name.
 AS_KNOWN = f"""(
     SELECT tenant_id, id, {_STATE} FROM memory WHERE tenant_id = :tenant AND updated_at <= :known
@@ -205,13 +210,7 @@ def get_record(session: Session, tenant_id: UUID, memory_id: UUID) -> RowMapping
 
 def get_records(session: Session, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, RowMapping]:
     """Return memories as the outside sees them, by id."""
-    rows = session.execute(
-        text(
-            f"{_RECORD} FROM unnest(CAST(:ids AS uuid[])) AS k (id) "
-            f"JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id {_JOINS}"
-        ),
-        {"tenant": tenant_id, "ids": list(ids)},
-    ).mappings()
+    rows = session.execute(_RECORDS_BY_ID, {"tenant": tenant_id, "ids": list(ids)}).mappings()
     return {row["id"]: row for row in rows}
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.errors import FieldError, InvalidRequest, NamespaceNotFound
 from memory_service.storage.ids import new_id
+from memory_service.types import DEFAULT_NAMESPACE
 
 MAX_LENGTH = 256
 MAX_IN_ONE_SEARCH = 1_000
@@ -107,36 +108,43 @@ def namespaces_below(session: Session, tenant_id: UUID, prefix: str) -> list[Nam
     return [_namespace(row) for row in rows]
 
 
-def resolve_namespaces(
+def paths_to_search(
     session: Session,
     tenant_id: UUID,
     *,
     namespace: str | None,
     namespaces: Sequence[str] | None,
     prefix: str | None,
-) -> list[Namespace]:
-    """Return the namespaces one search is about.
+) -> list[str]:
+    """Return the paths one search is about; only a prefix needs the database.
 
     Raises:
-        NamespaceNotFound: a named namespace does not exist, or nothing lies below the prefix.
-        InvalidRequest: more than 1,000 namespaces.
+        NamespaceNotFound: nothing lies below the prefix.
+        InvalidRequest: more than 1,000 namespaces lie below it.
     """
-    if prefix is not None:
-        below = namespaces_below(session, tenant_id, check_path(prefix.rstrip("/"), pointer="/namespace_prefix"))
-        if not below:
-            raise NamespaceNotFound(f"No namespace lies below {prefix!r}.")
-        if len(below) > MAX_IN_ONE_SEARCH:
-            raise InvalidRequest(
-                f"More than {MAX_IN_ONE_SEARCH:,} namespaces lie below {prefix!r}; search a deeper prefix.",
-                code="too_many_namespaces",
-            )
-        return below
-    paths = list(dict.fromkeys(namespaces if namespaces is not None else [namespace or "default"]))
-    found = find_namespaces(session, tenant_id, paths)
-    missing = [path for path in paths if path not in found and path != "default"]
-    if missing:
-        raise NamespaceNotFound(f"There is no namespace {missing[0]!r}; the first write to it creates it.")
-    return [found[path] for path in paths if path in found]
+    if prefix is None:
+        return list(dict.fromkeys(namespaces if namespaces is not None else [namespace or DEFAULT_NAMESPACE]))
+    below = namespaces_below(session, tenant_id, check_path(prefix.rstrip("/"), pointer="/namespace_prefix"))
+    if not below:
+        raise NamespaceNotFound(f"No namespace lies below {prefix!r}.")
+    if len(below) > MAX_IN_ONE_SEARCH:
+        raise InvalidRequest(
+            f"More than {MAX_IN_ONE_SEARCH:,} namespaces lie below {prefix!r}; search a deeper prefix.",
+            code="too_many_namespaces",
+        )
+    return [found.path for found in below]
+
+
+def require_all(wanted: Iterable[str], found: Iterable[Namespace]) -> None:
+    """Refuse paths that do not exist; the default namespace always does, if only in name.
+
+    Raises:
+        NamespaceNotFound: naming the first.
+    """
+    there = {namespace.path for namespace in found} | {DEFAULT_NAMESPACE}
+    for path in wanted:
+        if path not in there:
+            raise NamespaceNotFound(f"There is no namespace {path!r}; the first write to it creates it.")
 
 
 def get_namespace(session: Session, tenant_id: UUID, namespace_id: UUID) -> Namespace:

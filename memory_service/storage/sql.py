@@ -31,7 +31,7 @@ def _plain(value: object) -> object:
 
 
 def to_jsonb(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
-    """Render rows for ``jsonb_populate_recordset``: one parameter whatever the number of rows.
+    r"""Render rows for ``jsonb_populate_recordset``: one parameter whatever the number of rows.
 
     >>> to_jsonb([{"id": 1, "hash": bytes([1, 255])}])
     '[{"id": 1, "hash": "\\\\\\\\x01ff"}]'

@@ -10,6 +10,11 @@ from sqlalchemy.orm import Session
 
 from memory_service.storage.sql import to_jsonb
 
+_INSERT = text(
+    "INSERT INTO trace (tenant_id, id, namespaces, query, request, result, created_at, expires_at) VALUES (:tenant, :id, "
+    "CAST(:namespaces AS text[]), :query, CAST(:request AS jsonb), CAST(:result AS jsonb), :now, :expires_at)"
+)
+
 
 def keep_trace(
     session: Session,
@@ -22,21 +27,10 @@ def keep_trace(
     result: Mapping[str, Any],
     now: datetime,
     expires_at: datetime,
-    durable: bool,
 ) -> None:
-    """Store one trace.
-
-    Unless `durable` (the transaction also changes memories), a crash may lose the last few traces, and no search waits for
-    the disk.
-    """
-    if not durable:
-        session.execute(text("SET LOCAL synchronous_commit = off"))
+    """Store one trace."""
     session.execute(
-        text(
-            "INSERT INTO trace (tenant_id, id, namespaces, query, request, result, created_at, expires_at) VALUES "
-            "(:tenant, :id, CAST(:namespaces AS text[]), :query, CAST(:request AS jsonb), CAST(:result AS jsonb), :now, "
-            ":expires_at)"
-        ),
+        _INSERT,
         {
             "tenant": tenant_id,
             "id": search_id,

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import AwareDatetime
 
 from memory_service.api.answers import answer, memory_answer, version_wanted
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.fields import Time
 from memory_service.api.idempotency import idempotent
 from memory_service.api.memory_models import Memory, MemoryIn, MemoryPatch
 from memory_service.api.services import Services
@@ -66,14 +66,12 @@ def create_memory(
         return memory_answer(record, status=201, headers=location)
 
     response = idempotent(request, caller, session, produce)
-    if body.wait == "consolidated" and response.status_code == 201:
+    replayed = "idempotent-replayed" in response.headers
+    if body.wait == "consolidated" and response.status_code == 201 and not replayed:
         memory_id = UUID(response.headers["location"].rsplit("/", 1)[1])
-        wait_until_enriched(services, session, caller, [memory_id], timeout_s=body.timeout_s)
-        return memory_answer(
-            read_memory(session, caller, memory_id, now=services.clock()),
-            status=201,
-            headers={"Location": response.headers["location"]},
-        )
+        if wait_until_enriched(services, session, caller, [memory_id], timeout_s=body.timeout_s):
+            record = read_memory(session, caller, memory_id, now=services.clock())
+            return memory_answer(record, status=201, headers={"Location": response.headers["location"]})
     return response
 
 
@@ -83,7 +81,7 @@ def get_memory(
     caller: Reader,
     services: ServicesDep,
     session: SessionDep,
-    as_of: Annotated[AwareDatetime | None, Query(description="Read the memory as it was known at this time.")] = None,
+    as_of: Annotated[Time | None, Query(description="Read the memory as it was known at this time.")] = None,
 ) -> Response:
     """Read one memory, now or as it was known at a time."""
     now = services.clock()

@@ -16,10 +16,17 @@ from memory_service.api.idempotency import idempotent
 from memory_service.api.memory_models import BatchIn, BatchOut, Changed, MemoryIn, MemoryList, QueryIn, SelectionIn
 from memory_service.api.pages import DEFAULT_LIMIT, decode_cursor, page
 from memory_service.api.problems import field_errors
-from memory_service.api.strict_json import StrictRoute, check_value, checks_own_values
+from memory_service.api.strict_json import StrictRoute, check_value, checks_own_values, takes_parameters
 from memory_service.api.writing import encoding_of, nudge_enrichment
-from memory_service.errors import FieldError, InvalidRequest, MemoryServiceError, NamespaceNotFound, TooLarge
-from memory_service.filters import parse_filter
+from memory_service.errors import (
+    FieldError,
+    InvalidFilter,
+    InvalidRequest,
+    MemoryServiceError,
+    NamespaceNotFound,
+    TooLarge,
+)
+from memory_service.filters import Filter, filter_from_query, is_filter_parameter, parse_filter
 from memory_service.lifecycle import archive as archiving
 from memory_service.lifecycle.draft import Outcome, prepare
 from memory_service.lifecycle.records import memory_json
@@ -59,17 +66,21 @@ def list_page(
     session: Session,
     caller: Caller,
     *,
-    raw_filter: dict[str, Any],
+    selection: Filter,
+    asked: object,
     namespace: str | None,
     limit: int,
     cursor: str | None,
     now: datetime,
     ascending: bool = False,
 ) -> dict[str, Any]:
-    """Return one page of the memories that a filter selects, newest first unless `ascending`."""
-    query = {"list": "memories", "filter": raw_filter, "namespace": namespace, "ascending": ascending}
+    """Return one page of the memories that a filter selects, newest first unless `ascending`.
+
+    `asked` is the filter as it was asked; a cursor continues only the list of the same.
+    """
+    query = {"list": "memories", "filter": asked, "namespace": namespace, "ascending": ascending}
     position = decode_cursor(cursor, tenant_id=caller.tenant_id, query=query)
-    compiled = compile_filter(parse_filter(raw_filter), at=now)
+    compiled = compile_filter(selection, at=now)
     where = all_of(in_namespace(session, caller.tenant_id, namespace), compiled)
     rows = memories.list_records(
         session,
@@ -89,40 +100,61 @@ def list_page(
     )
 
 
+Repeated = Annotated[list[str] | None, Query(description="Given several times: one of these.")]
+
+
 @router.get("", response_model=MemoryList)
+@takes_parameters(is_filter_parameter)
 def list_memories(
     caller: Reader,
     services: ServicesDep,
     session: SessionDep,
+    request: Request,
     namespace: str | None = None,
-    user_id: str | None = None,
-    agent_id: str | None = None,
-    session_id: str | None = None,
-    run_id: str | None = None,
-    external_id: str | None = None,
-    memory_type: str | None = None,
-    payload_type: str | None = None,
-    state: str | None = None,
-    tags: Annotated[list[str] | None, Query(description="Has any of these tags.")] = None,
+    user_id: Repeated = None,
+    agent_id: Repeated = None,
+    session_id: Repeated = None,
+    run_id: Repeated = None,
+    external_id: Repeated = None,
+    memory_type: Repeated = None,
+    payload_type: Repeated = None,
+    state: Repeated = None,
+    tags: Repeated = None,
+    speaker: Repeated = None,
+    role: Repeated = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIST_LIMIT)] = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Response:
-    """List memories, newest first."""
-    given = {
-        "user_id": user_id,
-        "agent_id": agent_id,
-        "session_id": session_id or run_id,
-        "external_id": external_id,
-        "memory_type": memory_type,
-        "payload_type": payload_type,
-        "state": state,
-    }
-    terms: list[dict[str, Any]] = [{name: value} for name, value in given.items() if value is not None]
-    if tags:
-        terms.append({"tags": {"in": tags}})
-    raw: dict[str, Any] = {"AND": terms} if terms else {}
-    now = services.clock()
-    return answer(list_page(session, caller, raw_filter=raw, namespace=namespace, limit=limit, cursor=cursor, now=now))
+    """List memories, newest first.
+
+    A parameter given several times means one of these values. `created_after`, `created_before` and the same for
+    `updated` and `observed` bound times; `metadata.<path>` compares with a string. POST /v1/memories/query takes the
+    whole filter grammar.
+    """
+    given: dict[str, list[str]] = {}
+    for name, value in request.query_params.multi_items():
+        if is_filter_parameter(name):
+            given.setdefault(name, []).append(value)
+    return answer(
+        list_page(
+            session,
+            caller,
+            selection=_from_address(given),
+            asked=given,
+            namespace=namespace,
+            limit=limit,
+            cursor=cursor,
+            now=services.clock(),
+        )
+    )
+
+
+def _from_address(given: dict[str, list[str]]) -> Filter:
+    try:
+        return filter_from_query(given)
+    except InvalidFilter as error:
+        found = tuple(FieldError("?" + e.pointer.removeprefix("/"), e.detail) for e in error.errors)
+        raise InvalidFilter(error.detail, errors=found, code=error.specific_code) from error
 
 
 @router.post("/query", response_model=MemoryList)
@@ -132,7 +164,8 @@ def query_memories(body: QueryIn, caller: Reader, services: ServicesDep, session
         list_page(
             session,
             caller,
-            raw_filter=body.filter,
+            selection=parse_filter(body.filter),
+            asked=body.filter,
             namespace=body.namespace,
             limit=body.limit,
             cursor=body.cursor,
@@ -141,7 +174,10 @@ def query_memories(body: QueryIn, caller: Reader, services: ServicesDep, session
     )
 
 
-def _problem(error: MemoryServiceError) -> dict[str, Any]:
+def _problem(error: MemoryServiceError, *, below: str = "") -> dict[str, Any]:
+    def within(pointer: str) -> str:
+        return pointer if pointer.startswith(below) else below + pointer
+
     return {
         "type": f"urn:memory-service:problem:{error.specific_code}",
         "title": error.title,
@@ -149,7 +185,7 @@ def _problem(error: MemoryServiceError) -> dict[str, Any]:
         "detail": error.detail,
         "code": error.specific_code,
         "retryable": error.retryable,
-        "errors": [{"pointer": e.pointer, "detail": e.detail} for e in error.errors],
+        "errors": [{"pointer": within(e.pointer), "detail": e.detail} for e in error.errors],
     }
 
 
@@ -170,7 +206,7 @@ def read_items(raw: Sequence[Any]) -> tuple[dict[int, MemoryIn], dict[int, dict[
             )
             bad[index] = _problem(InvalidRequest(found[0].detail, errors=found))
         except MemoryServiceError as error:
-            bad[index] = _problem(error)
+            bad[index] = _problem(error, below=f"/items/{index}")
     return good, bad
 
 

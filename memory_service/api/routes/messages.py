@@ -17,6 +17,7 @@ from memory_service.api.strict_json import StrictRoute
 from memory_service.api.waiting import wait_until_enriched
 from memory_service.api.writing import encoding_of
 from memory_service.errors import TooLarge
+from memory_service.filters import parse_filter
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle.draft import prepare
 from memory_service.lifecycle.remember import remember
@@ -88,7 +89,8 @@ def list_session_messages(
         list_page(
             session,
             caller,
-            raw_filter={"session_id": session_id},
+            selection=parse_filter({"session_id": session_id}),
+            asked={"session_id": session_id},
             namespace=namespace,
             limit=limit,
             cursor=cursor,

@@ -51,7 +51,7 @@ def give_feedback(
 
     def produce() -> Response:
         trace = _trace(session, caller, search_id)
-        found = [c for c in trace["result"]["results"] if c["memory_id"] == body.memory_id and c["rank"] is not None]
+        found = [c for c in trace["result"]["results"] if c["memory_id"] == str(body.memory_id) and c["rank"] is not None]
         if not found:
             detail = "This memory is not among the results of that search."
             raise InvalidRequest(detail, errors=(FieldError("/memory_id", detail),), code="not_in_trace")
@@ -59,7 +59,7 @@ def give_feedback(
             session,
             caller.tenant_id,
             search_id,
-            UUID(body.memory_id),
+            body.memory_id,
             rank=found[0]["rank"],
             score=found[0]["score"],
             useful=body.useful,

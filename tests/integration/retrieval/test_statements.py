@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -16,10 +17,30 @@ from memory_service.storage.namespaces import find_namespaces
 from memory_service.storage.sql import Sql
 from memory_service.types import Extract
 from retrieval.bm25 import impacts, inverse_document_frequency
-from retrieval.statements import KeywordQuery, Scope, describe_corpus, find_candidates
+from retrieval.statements import KeywordQuery, Scope, describe_corpus
+from retrieval.statements import find_candidates as find_arrays
 
 DIMENSION = 384
 WORDS = [f"word{i}" for i in range(40)]
+
+
+class Row(NamedTuple):
+    memory_id: UUID
+    vector: float | None
+    keyword: float | None
+
+
+class Found(NamedTuple):
+    rows: list[Row]
+    document_frequency: dict[str, int]
+
+
+def find_candidates(*arguments: Any, **options: Any) -> Found:
+    """Run the query and turn its arrays into rows."""
+    found = find_arrays(*arguments, **options)
+    nothing = [None] * len(found.ids)
+    rows = zip(found.ids, found.vector or nothing, found.keyword or nothing, strict=True)
+    return Found([Row(*row) for row in rows], found.document_frequency)
 
 
 def unit(rng: np.random.Generator) -> np.ndarray:
@@ -177,13 +198,13 @@ def test_common_terms_are_learned_by_the_fold(database: Database, make_tenant, e
     corpus = Corpus(database, tenant_id, encoder_id, size=120)
     namespace_id = corpus.scope().namespace_ids[0]
     with database.transaction(tenant_id) as session:
-        assert describe_corpus(session, tenant_id, [namespace_id], ["word0"]).documents == 120
+        assert describe_corpus(session, tenant_id, ["corpus"], ["word0"]).documents == 120
     # A hundred and twenty documents have no term in five hundred; lower the bar for this corpus.
     monkeypatch.setattr(pending, "COMMON_FROM", 50)
     with database.transaction(tenant_id) as session:
         assert pending.fold_corpus(session, tenant_id, namespace_id)
     documents = Counter(term for words in corpus.terms.values() for term in set(words))
     with database.transaction(tenant_id) as session:
-        described = describe_corpus(session, tenant_id, [namespace_id], WORDS)
+        described = describe_corpus(session, tenant_id, ["corpus"], WORDS)
     assert described.documents == 120
     assert described.common == {t: n for t, n in documents.items() if n >= 50}

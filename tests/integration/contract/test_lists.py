@@ -1,0 +1,138 @@
+"""Lists: pages, cursors, filters in the address."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+COLLECTIONS = ["/v1/memories", "/v1/jobs", "/v1/users", "/v1/agents", "/v1/sessions"]
+
+
+@pytest.mark.parametrize("path", [*COLLECTIONS, "/v1/namespaces", "/v1/api-keys"])
+def test_one_shape(me: Any, path: str) -> None:
+    listed = me.get(path)
+    assert listed.status_code == 200
+    assert {"data", "next_cursor", "has_more"} <= set(listed.json())
+    assert (listed.json()["next_cursor"], listed.json()["has_more"]) == (None, False)
+
+
+@pytest.mark.parametrize("path", COLLECTIONS)
+def test_each_takes_a_namespace(me: Any, path: str, problem: Any) -> None:
+    assert me.get(f"{path}?namespace=default").json()["data"] == []
+    problem(me.get(f"{path}?namespace=nowhere"), 404, "namespace_not_found")
+    problem(me.get(f"{path}?namespace=a//b"), 422)
+
+
+@pytest.mark.parametrize("path", [*COLLECTIONS, "/v1/namespaces", "/v1/api-keys"])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=-1", "limit=1000000000", "limit=99999999999999999999", "limit=x", "limit=1.5", "limit=", "cursor=", "cursor=garbage",
+              "cursor=" + "A" * 5000, "cursor=%F0%9F%90%9D", "nonsense=1", "limit=2&sort=up"],
+)  # fmt: skip
+def test_bad_parameters(me: Any, path: str, query: str, problem: Any) -> None:
+    problem(me.get(f"{path}?{query}"), 422)
+
+
+def walk(me: Any, filter: Any, limit: int, between: Callable[[], Any] = lambda: None) -> list[str]:
+    seen, cursor = [], None
+    while True:
+        body = {"filter": filter, "limit": limit} | ({"cursor": cursor} if cursor else {})
+        answer = me.post("/v1/memories/query", json=body)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        assert len(page["data"]) <= limit
+        assert page["has_more"] == (page["next_cursor"] is not None)
+        seen += [memory["id"] for memory in page["data"]]
+        if not page["has_more"]:
+            return seen
+        cursor = page["next_cursor"]
+        between()
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 50])
+def test_pages_hold_everything_once(me: Any, api: Any, limit: int) -> None:
+    made = [api.remember(f"Number {n}.", extract="none")["id"] for n in range(7)]
+    assert walk(me, {}, limit) == made[::-1]
+
+
+def test_the_order_is_stable_under_writes(me: Any, api: Any) -> None:
+    made = [api.remember(f"Number {n}.", tags=["t"])["id"] for n in range(9)]
+    more = iter(range(100))
+
+    def write() -> None:
+        api.remember(f"Later {next(more)}.", tags=["t"])
+        me.patch(f"/v1/memories/{made[0]}", json={"title": f"t{next(more)}"})
+        me.patch(f"/v1/memories/{made[8]}", json={"title": f"t{next(more)}"})
+
+    assert walk(me, {"tags": "t"}, 2, write) == made[::-1]
+
+
+def test_a_cursor_continues_only_its_own_list(
+    me: Any, api: Any, make_tenant: Any, as_tenant: Callable[..., Any], problem: Any
+) -> None:
+    for n in range(3):
+        api.remember(f"Number {n}.", user_id="u")
+    cursor = me.get("/v1/memories?limit=1&user_id=u").json()["next_cursor"]
+    assert me.get(f"/v1/memories?limit=2&user_id=u&cursor={cursor}").status_code == 200
+    problem(me.get(f"/v1/memories?limit=1&cursor={cursor}"), 422, "invalid_cursor")
+    problem(me.get(f"/v1/memories?limit=1&user_id=v&cursor={cursor}"), 422, "invalid_cursor")
+    problem(me.get(f"/v1/memories?limit=1&user_id=u&namespace=default&cursor={cursor}"), 422, "invalid_cursor")
+    problem(me.get(f"/v1/jobs?cursor={cursor}"), 422, "invalid_cursor")
+    problem(as_tenant(make_tenant()).get(f"/v1/memories?limit=1&user_id=u&cursor={cursor}"), 422, "invalid_cursor")
+    problem(me.post("/v1/memories/query", json={"filter": {"user_id": "x"}, "cursor": cursor}), 422, "invalid_cursor")
+    problem(me.get(f"/v1/memories?limit=1&user_id=u&cursor={cursor[:-2]}"), 422, "invalid_cursor")
+
+
+def test_filters_in_the_address(me: Any, api: Any) -> None:
+    a = api.remember(
+        "A.", user_id="1", agent_id="x", session_id="s", external_id="e1", memory_type="semantic", tags=["red", "big"],
+        metadata={"project": {"name": "mill"}}, speaker="Ada", observed_at="2024-01-01T00:00:00Z",
+    )["id"]  # fmt: skip
+    b = api.remember("B.", user_id="2", tags=["blue"], namespace="n", role="user", observed_at="2025-01-01T00:00:00Z")["id"]
+    for query, expected in {
+        "": [b, a], "user_id=1": [a], "user_id=1&user_id=2": [b, a], "agent_id=x": [a], "session_id=s": [a], "run_id=s": [a],
+        "external_id=e1": [a], "memory_type=semantic": [a], "memory_type=core": [], "payload_type=plaintext": [b, a],
+        "state=activated": [b, a], "state=archived": [], "tags=red": [a], "tags=red&tags=blue": [b, a], "namespace=n": [b],
+        "metadata.project.name=mill": [a], "metadata.project.name=x": [], "speaker=Ada": [a], "role=user": [b],
+        "user_id=1&tags=blue": [], "observed_after=2024-06-01T00:00:00Z": [b], "observed_before=2024-06-01T00:00:00%2B02:00": [a],
+        "created_after=2001-01-01T00:00:00Z": [b, a], "updated_before=2001-01-01T00:00:00Z": [],
+    }.items():  # fmt: skip
+        answer = me.get(f"/v1/memories?{query}")
+        assert answer.status_code == 200, (query, answer.text)
+        assert [memory["id"] for memory in answer.json()["data"]] == expected, query
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [("memory_type=nice", "?memory_type"), ("created_after=2024-01-01", "?created_after"), ("metadata.=1", "?metadata."), ("state=x&state=y", "?state/0")],
+)
+def test_a_wrong_filter_in_the_address_is_named(me: Any, problem: Any, query: str, pointer: str) -> None:
+    problem(me.get(f"/v1/memories?{query}"), 422, pointer=pointer)
+
+
+def test_a_very_long_address(me: Any) -> None:
+    assert me.get(f"/v1/memories?user_id={'x' * 60_000}").status_code in {200, 414, 422}
+    assert me.get("/v1/memories?" + "&".join(f"tags=t{n}" for n in range(5000))).status_code in {414, 422}
+
+
+def test_namespaces(me: Any, api: Any, problem: Any) -> None:
+    for path in ("users/4", "users/4/notes", "users/42", "other"):
+        api.remember("Here.", namespace=path)
+    paths = [n["path"] for n in me.get("/v1/namespaces").json()["data"]]
+    assert paths == ["default", "other", "users/4", "users/4/notes", "users/42"]
+    below = me.get("/v1/namespaces?prefix=users/4").json()["data"]
+    assert [n["path"] for n in below] == ["users/4", "users/4/notes"]
+    assert me.get("/v1/namespaces/users%2F4%2Fnotes").json()["path"] == "users/4/notes"
+    assert me.get("/v1/namespaces/default").status_code == 200
+    problem(me.get("/v1/namespaces/users%2F5"), 404, "namespace_not_found")
+
+
+@pytest.mark.parametrize("path", ["a" * 256, "A.b_c@d:e-f", "/".join("abcdefgh"), "0"])
+def test_namespaces_that_may_be(api: Any, path: str) -> None:
+    api.remember("Here.", namespace=path)
+    assert len(api.found("here", namespace=path)) == 1
+
+
+@pytest.mark.parametrize("path", ["", " ", "a" * 257, "/a", "a/", "a//b", "a b", "é", "a\n", "a%2Fb", "a*", "..\\x", "a\u0000"])
+def test_namespaces_that_may_not_be(me: Any, problem: Any, path: str) -> None:
+    problem(me.post("/v1/memories", json={"content": "x", "namespace": path}), 422, pointer="/namespace")
+    problem(me.post("/v1/search", json={"query": "x", "namespace": path}), 422)

@@ -1,0 +1,136 @@
+"""Workers act for one tenant at a time: messages that name another's work do nothing."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, text
+
+from consolidation import consolidate
+from memory_service.settings import get_settings
+from memory_service.storage import jobs
+from memory_service.storage.bootstrap import RoleUrls
+from memory_service.storage.database import Database
+from memory_service.types import JobStatus
+
+
+@pytest.fixture
+def worker(role_urls: RoleUrls, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Return the module of the Celery tasks, over the database of this run."""
+    for name, url in (("OWNER", role_urls.owner), ("MAINTENANCE", role_urls.maintenance), ("SERVICE", role_urls.service)):
+        monkeypatch.setenv(f"MEMORY_SERVICE_{name}_DATABASE_URL", url)
+    get_settings.cache_clear()
+    from consolidation import worker as module
+
+    module._database.cache_clear()
+    yield module
+    module._close()
+    module._database.cache_clear()
+    get_settings.cache_clear()
+
+
+def forge(database: Database, tenant_id: UUID, kind: str, memory_ids: list[str]) -> UUID:
+    """Store a job of one tenant that names memories of another."""
+    with database.transaction(tenant_id) as session:
+        return jobs.create_job(
+            session,
+            tenant_id,
+            kind=kind,
+            payload={"memory_ids": memory_ids},
+            total=len(memory_ids),
+            now=datetime.now(UTC),
+            ttl=timedelta(days=1),
+        )
+
+
+def job_of(database: Database, tenant_id: UUID, job_id: UUID) -> Any:
+    with database.transaction(tenant_id) as session:
+        return jobs.get_job(session, tenant_id, job_id)
+
+
+def pending(maintenance: Engine, tenant_id: UUID) -> int:
+    with maintenance.connect() as connection:
+        statement = text("SELECT count(*) FROM memory WHERE tenant_id = :t AND enriched_version < content_version")
+        return connection.scalar(statement, {"t": tenant_id}) or 0
+
+
+def test_enriching_one_tenant_leaves_the_others_waiting(
+    worker: ModuleType, make_household: Callable[..., Any], untouched: Any, maintenance: Engine
+) -> None:
+    busy = make_household("busy")
+    assert pending(maintenance, busy.tenant_id) > 0
+    waiting = pending(maintenance, untouched.tenant_id)
+    assert waiting > 0
+    worker.enrich(str(busy.tenant_id))
+    assert pending(maintenance, busy.tenant_id) == 0
+    assert pending(maintenance, untouched.tenant_id) == waiting
+
+
+def test_ids_of_another_tenant_are_not_worked_on(ours: Any, untouched: Any, open_tenancy: Any, maintenance: Engine) -> None:
+    tenancy = open_tenancy(ours.tenant_id)
+    ids = [UUID(i) for i in (untouched.memory_id, untouched.older_id, untouched.archived_id)]
+    assert consolidate.enrich_pending(tenancy, ids=ids) == 0
+    assert consolidate.expire_due(tenancy, ids) == 0
+    with maintenance.connect() as connection:
+        spaces = connection.scalars(text("SELECT id FROM namespace WHERE tenant_id = :t"), {"t": untouched.tenant_id})
+        for namespace_id in spaces.all():
+            consolidate.fold_corpus(tenancy, namespace_id)
+
+
+def test_a_message_that_pairs_a_tenant_with_a_foreign_job_does_nothing(
+    worker: ModuleType, ours: Any, untouched: Any
+) -> None:
+    for job_id in (untouched.queued_job_id, untouched.done_job_id):
+        assert worker.run_job(str(ours.tenant_id), job_id) is False
+
+
+@pytest.mark.parametrize("tenant", ["nobody", "'; DROP TABLE memory; --", "", "*"])
+def test_a_message_that_names_no_tenant_is_refused(worker: ModuleType, untouched: Any, tenant: str) -> None:
+    for call in (lambda: worker.enrich(tenant), lambda: worker.run_job(tenant, untouched.queued_job_id)):
+        with pytest.raises(ValueError, match="UUID"):
+            call()
+
+
+def test_a_tenant_that_does_not_exist_has_no_work(worker: ModuleType, untouched: Any) -> None:
+    nobody = "00000000-0000-7000-8000-000000000000"
+    assert worker.enrich(nobody) == 0
+    assert worker.run_job(nobody, untouched.queued_job_id) is False
+
+
+def test_an_erasure_that_names_foreign_memories_erases_nothing(
+    worker: ModuleType, database: Database, ours: Any, untouched: Any
+) -> None:
+    ids = [untouched.memory_id, untouched.older_id, untouched.archived_id, untouched.erased_id]
+    job_id = forge(database, ours.tenant_id, "erase", ids)
+    assert worker.run_job(str(ours.tenant_id), str(job_id)) is True
+    job = job_of(database, ours.tenant_id, job_id)
+    assert job["status"] == JobStatus.SUCCEEDED
+    assert job["items"] == [{"memory_id": i, "status": "absent"} for i in ids]
+    assert ours.client.get(f"/v1/memories/{untouched.memory_id}").status_code == 404, "no tombstone was left for it"
+
+
+def test_an_enrichment_that_names_foreign_memories_reads_nothing(
+    worker: ModuleType, database: Database, ours: Any, untouched: Any
+) -> None:
+    job_id = forge(database, ours.tenant_id, "enrich", [untouched.memory_id])
+    assert worker.run_job(str(ours.tenant_id), str(job_id)) is True
+    assert "theirs" not in str(job_of(database, ours.tenant_id, job_id))
+
+
+def test_a_sweep_does_everybody_s_work_under_their_own_name(
+    worker: ModuleType, make_household: Callable[..., Any], maintenance: Engine
+) -> None:
+    swept = [make_household(f"swept{number}") for number in range(2)]
+    worker.sweep()
+    worker.housekeep()
+    for household in swept:
+        assert pending(maintenance, household.tenant_id) == 0
+        assert household.client.get(f"/v1/jobs/{household.queued_job_id}").json()["status"] == "succeeded"
+        other = next(h for h in swept if h is not household)
+        for view in ("", "/versions", "/provenance", "/links"):
+            assert other.secret not in household.client.get(f"/v1/memories/{household.memory_id}{view}").text
+        found = household.client.get(f"/v1/memories/{household.memory_id}").json()
+        assert "Tomás" in found["entities"]
