@@ -1,14 +1,12 @@
 """Context: what a search found, packed into a prompt within a budget of tokens, every line cited."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from retrieval.packing import Order, Passage, pack
-from retrieval.recall import Result
-
-CountTokens = Callable[[Sequence[str]], list[int]]
+from retrieval.recall import CountTokens, Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,13 @@ from retrieval.bm25 import coverage as coverage_of
 from retrieval.bm25 import inverse_document_frequency
 from retrieval.confidence import DEFAULT as CALIBRATION
 from retrieval.confidence import confidence as confidence_of
+from retrieval.diversity import mmr
 from retrieval.fusion import FusedResult, fuse, ranks_without, trust_keywords
+from retrieval.packing import Passage, pack
 from retrieval.query import ParsedQuery, parse_query
-from retrieval.statements import Candidates, Corpus, KeywordQuery, Scope, describe_corpus, find_candidates
+from retrieval.statements import Candidates, Corpus, KeywordQuery, Scope, describe_corpus, find_candidates, vectors_of
+
+CountTokens = Callable[[Sequence[str]], list[int]]
 
 # How many candidates each channel proposes, per preset. Fifty lose nothing among the first ten; a hundred help at fifty.
 PRESETS: Mapping[str, int] = {"fast": 50, "balanced": 100, "thorough": 200}
@@ -57,6 +61,8 @@ class RecallRequest:
     as_of: AsOf = field(default_factory=AsOf)
     window: TimeWindow | None = None
     min_confidence: float | None = None
+    diversity: float = 0.0
+    token_budget: int | None = None
     archived: bool = False
     explain: bool = False
 
@@ -135,6 +141,7 @@ def recall(
     *,
     encode: Callable[[str], NDArray[np.float32]],
     now: datetime,
+    count_tokens: CountTokens,
     deliver: Callable[[Session, Recalled], None],
 ) -> Recalled:
     """Search. No connection is held while the query is encoded.
@@ -145,6 +152,7 @@ def recall(
         request: what is asked.
         encode: turns a text into float32[d], normalised.
         now: the present moment.
+        count_tokens: counts the tokens of each of some texts; asked only when there is a budget.
         deliver: called inside the last transaction with what was found, to keep a trace or fetch more.
 
     Raises:
@@ -162,10 +170,11 @@ def recall(
         timings.encode = _ms(encoding)
     with open_transaction() as session:
         searching = perf_counter()
-        candidates = _candidates(session, tenant_id, request, prepared, weights, vector, now=now)
+        scope = _scope(tenant_id, request, prepared, now=now)
+        candidates = _candidates(session, scope, request, prepared, weights, vector)
         timings.candidates = _ms(searching)
         fusing = perf_counter()
-        recalled = _rank(session, tenant_id, request, prepared, weights, candidates, timings, now=now)
+        recalled = _rank(session, scope, request, prepared, weights, candidates, timings, count_tokens)
         timings.fuse = _ms(fusing)
         timings.total = _ms(started)
         deliver(session, recalled)
@@ -223,22 +232,13 @@ def _keyword_query(prepared: Prepared) -> KeywordQuery | None:
     return KeywordQuery(rare=tuple(rare), common=tuple(sorted(common.items())), documents=documents)
 
 
-def _candidates(
-    session: Session,
-    tenant_id: UUID,
-    request: RecallRequest,
-    prepared: Prepared,
-    weights: Mapping[str, float],
-    vector: NDArray[np.float32] | None,
-    *,
-    now: datetime,
-) -> Candidates:
-    keyword = _keyword_query(prepared) if weights.get("keyword", 0) > 0 else None
-    if not prepared.namespaces or (vector is None and keyword is None):
-        return Candidates([], None, None, {}, exhausted=True)
+def _scope(tenant_id: UUID, request: RecallRequest, prepared: Prepared, *, now: datetime) -> Scope | None:
+    """Return where the search looks and as of when; None when there is no namespace to look into."""
+    if not prepared.namespaces:
+        return None
     at = request.as_of.known or now
     first = prepared.namespaces[0]
-    scope = Scope(
+    return Scope(
         tenant_id=tenant_id,
         namespace_ids=tuple(n.id for n in prepared.namespaces),
         shelf=first.shelf,
@@ -248,6 +248,19 @@ def _candidates(
         archived=request.archived,
         where=_conditions(request, at=at),
     )
+
+
+def _candidates(
+    session: Session,
+    scope: Scope | None,
+    request: RecallRequest,
+    prepared: Prepared,
+    weights: Mapping[str, float],
+    vector: NDArray[np.float32] | None,
+) -> Candidates:
+    keyword = _keyword_query(prepared) if weights.get("keyword", 0) > 0 else None
+    if scope is None or (vector is None and keyword is None):
+        return Candidates([], None, None, {}, exhausted=True)
     wanted = max(PRESETS[request.preset], 2 * request.top_k)
     found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted)
     # Long texts have many chunks near the query; take more rows until enough different memories are among them.
@@ -259,14 +272,13 @@ def _candidates(
 
 def _rank(
     session: Session,
-    tenant_id: UUID,
+    scope: Scope | None,
     request: RecallRequest,
     prepared: Prepared,
     weights: Mapping[str, float],
     candidates: Candidates,
     timings: Timings,
-    *,
-    now: datetime,
+    count_tokens: CountTokens,
 ) -> Recalled:
     # Candidates are fused by their place in the order of ids: ties fall the same way, and numbers hash faster than UUIDs.
     scores: dict[str, dict[int, float]] = {}
@@ -285,7 +297,11 @@ def _rank(
     # Building a result costs more than ranking it: build what the answer, its trace and its near misses can show.
     ranked = fuse(scores, trusted, floors=KEYWORD_FLOOR, limit=max(2 * request.top_k, SHOWN))
     fused = [FusedResult(candidates.ids[r.id], r.rank, r.score, r.channels) for r in ranked]
-    shown, rows = _with_records(session, tenant_id, request, fused)
+    if request.diversity > 0 and scope is not None and len(fused) > 1:
+        fused = _diverse(session, scope, fused, diversity=request.diversity)
+    shown, rows = _with_records(session, scope, request, fused)
+    if request.token_budget is not None:
+        shown = _within_budget(shown, rows, budget=request.token_budget, count_tokens=count_tokens)
     query_terms = frozenset(prepared.parsed.terms)
     results = tuple(
         Result(
@@ -328,11 +344,34 @@ def _matched(row: RowMapping, query_terms: frozenset[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(t for t in found if t in query_terms))
 
 
+def _diverse(
+    session: Session, scope: Scope, fused: Sequence[FusedResult[UUID]], *, diversity: float
+) -> list[FusedResult[UUID]]:
+    """Reorder the best by maximal marginal relevance; those without a vector keep their place at the end."""
+    vectors = vectors_of(session, scope, [item.id for item in fused])
+    with_vector = [item for item in fused if item.id in vectors]
+    order = mmr([item.score for item in with_vector], [vectors[item.id] for item in with_vector], diversity=diversity)
+    return [with_vector[place] for place in order] + [item for item in fused if item.id not in vectors]
+
+
+def _within_budget(
+    shown: Sequence[FusedResult[UUID]], rows: Mapping[UUID, Any], *, budget: int, count_tokens: CountTokens
+) -> list[FusedResult[UUID]]:
+    """Keep the results whose contents together fit into the budget, from the best down."""
+    counts = count_tokens([rows[item.id]["content"] for item in shown]) if shown else []
+    passages = [Passage(item.id, "", count) for item, count in zip(shown, counts, strict=True)]
+    kept = {passage.id for passage in pack(passages, budget=budget).passages}
+    return [item for item in shown if item.id in kept]
+
+
 def _with_records(
-    session: Session, tenant_id: UUID, request: RecallRequest, fused: Sequence[FusedResult[UUID]]
+    session: Session, scope: Scope | None, request: RecallRequest, fused: Sequence[FusedResult[UUID]]
 ) -> tuple[list[FusedResult[UUID]], Mapping[UUID, Any]]:
     """Fetch the records of the best, and put what was superseded below what superseded it."""
     chosen = list(fused[: request.top_k])
+    if scope is None:
+        return [], {}
+    tenant_id = scope.tenant_id
     rows = _fetch(session, tenant_id, request, [item.id for item in chosen])
     by_id = {item.id: item for item in fused}
     present = {item.id for item in chosen}

@@ -321,3 +321,19 @@ def describe_corpus(session: Session, tenant_id: UUID, paths: Sequence[str], ter
         speakers=tuple(row.speakers),
         common={term: int(df) for term, df in (row.common or {}).items()},
     )
+
+
+_VECTORS = text(
+    """
+    SELECT DISTINCT ON (e.memory_id) e.memory_id, e.vector FROM embedding e
+    WHERE e.tenant_id = :tenant AND e.shelf = :shelf AND e.namespace_id = ANY(CAST(:namespaces AS uuid[]))
+        AND e.encoder_id = :encoder AND e.memory_id = ANY(CAST(:ids AS uuid[]))
+    ORDER BY e.memory_id, e.version DESC, e.chunk
+    """
+)
+
+
+def vectors_of(session: Session, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
+    """Return the latest vector of each memory (of its first chunk), float32[d]."""
+    rows = session.execute(_VECTORS, {**_scope_params(scope), "ids": list(ids)})
+    return {row.memory_id: row.vector.to_numpy().astype(np.float32) for row in rows}

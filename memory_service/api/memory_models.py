@@ -34,7 +34,9 @@ class SourceIn(Body):
     ref: LongText | None = None
     speaker: ShortText | None = None
     role: ShortText | None = None
-    span: Annotated[list[Annotated[int, Number, Field(ge=0, le=2**31 - 1)]], Field(min_length=2, max_length=2)] | None = None
+    span: (
+        Annotated[list[Annotated[int, Number, Field(ge=0, le=2**31 - 1)]], Field(min_length=2, max_length=2)] | None
+    ) = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -116,15 +116,17 @@ def _bracketed(name: str) -> str:
     return f"[{name}]" if ":" in name and not name.startswith("[") else name
 
 
-def host_name(header: str) -> str:
-    """Return the name in a Host header, without the port.
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:]*)(?::\d*)?")
 
-    >>> host_name("LocalHost:8000"), host_name("[::1]:8000"), host_name("127.0.0.1")
-    ('localhost', '[::1]', '127.0.0.1')
+
+def host_name(header: str) -> str:
+    """Return the name in a Host header, without the port; nothing when it is not a name and a port.
+
+    >>> host_name("LocalHost:8000"), host_name("[::1]:8000"), host_name("127.0.0.1"), host_name("[::1].example.org")
+    ('localhost', '[::1]', '127.0.0.1', '')
     """
-    if header.startswith("["):
-        return header[: header.find("]") + 1].lower()
-    return header.partition(":")[0].lower()
+    match = _HOST.fullmatch(header.lower())
+    return match[1] if match else ""
 
 
 class LimitBody:

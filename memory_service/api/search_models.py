@@ -21,7 +21,9 @@ Weight = Annotated[float, Number, Field(ge=0, le=1_000, allow_inf_nan=False)]
 
 def _within_top_k(value: int) -> int:
     if value > MAX_TOP_K:
-        raise TooLarge(f"One search answers at most {MAX_TOP_K} results; narrow it with a filter, or list the memories.")
+        raise TooLarge(
+            f"One search answers at most {MAX_TOP_K} results; narrow it with a filter, or list the memories."
+        )
     return value
 
 
@@ -115,8 +117,9 @@ class SearchIn(Body):
 
 
 class ContextIn(SearchIn):
-    """A search whose answer is packed into a prompt."""
+    """A search whose answer is packed into a prompt; it looks at more results than a search, for the budget to choose from."""
 
+    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 30
     token_budget: Annotated[int, Number, Field(ge=1, le=1_000_000)] = 1200
     format: Literal["text", "messages", "json"] = "text"
     order: Literal["relevance", "time", "stable"] = "relevance"

@@ -1,6 +1,6 @@
 """Run a search for a route: request in, JSON out, a trace kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,8 +20,16 @@ from memory_service.storage.sql import Row
 from memory_service.types import AsOf, Caller, KeyScope, TimeWindow
 from retrieval.recall import NEAR_MISSES, SHOWN, Recalled, RecallRequest, Result, recall
 
+CHARACTERS_PER_TOKEN = 4
 
-def recall_request(body: SearchIn) -> RecallRequest:
+
+def count_tokens(services: Services, texts: Sequence[str]) -> list[int]:
+    """Count tokens so that common tokenizers count hardly more: word pieces, or four characters each if that is more."""
+    pieces = services.encoder.tokenization.counts(texts)
+    return [max(n, -(-len(text) // CHARACTERS_PER_TOKEN)) for n, text in zip(pieces, texts, strict=True)]
+
+
+def recall_request(body: SearchIn, *, token_budget: int | None) -> RecallRequest:
     """Return the search that a body asks for."""
     conditions: list[dict[str, Any]] = [
         {name: value}
@@ -44,18 +52,22 @@ def recall_request(body: SearchIn) -> RecallRequest:
         as_of=AsOf(valid=as_of.valid, known=as_of.known) if as_of else AsOf(),
         window=TimeWindow(window.from_, window.to) if window else None,
         min_confidence=body.min_confidence,
+        diversity=body.diversity,
+        token_budget=token_budget,
         archived="archived" in body.include,
         explain=body.explain,
     )
 
 
-def search(services: Services, caller: Caller, body: SearchIn) -> tuple[Recalled, dict[str, Any]]:
+def search(
+    services: Services, caller: Caller, body: SearchIn, *, token_budget: int | None = None
+) -> tuple[Recalled, dict[str, Any]]:
     """Search, keep the trace, and return what was found with its JSON."""
     if body.reinforce and not caller.may(KeyScope.WRITE):
         raise Forbidden(f"`reinforce` changes memories, and this key lacks the scope {KeyScope.WRITE.value}.")
     now = services.clock()
     search_id = new_id()
-    request = recall_request(body)
+    request = recall_request(body, token_budget=token_budget)
     answer: dict[str, Any] = {}
 
     def deliver(session: Session, recalled: Recalled) -> None:
@@ -85,6 +97,7 @@ def search(services: Services, caller: Caller, body: SearchIn) -> tuple[Recalled
         request,
         encode=services.batching.encode_query,
         now=now,
+        count_tokens=lambda texts: count_tokens(services, texts),
         deliver=deliver,
     )
     return recalled, answer

@@ -34,7 +34,7 @@ def to_jsonb(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
     r"""Render rows for ``jsonb_populate_recordset``: one parameter whatever the number of rows.
 
     >>> to_jsonb([{"id": 1, "hash": bytes([1, 255])}])
-    '[{"id": 1, "hash": "\\\\\\\\x01ff"}]'
+    '[{"id": 1, "hash": "\\\\x01ff"}]'
     """
     return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -28,8 +29,8 @@ metadata = MetaData(
 Time = DateTime(timezone=True)
 
 
-def _state_columns() -> list[Column[object]]:
-    """Return the columns that make up one state of a memory; a version keeps exactly these."""
+def _state_columns(*, of_a_version: bool = False) -> list[Column[object]]:
+    """Return the columns that make up one state of a memory; a version keeps exactly these, and is known by its number."""
     return [
         Column("namespace_id", Uuid, nullable=False),
         Column("user_id", Text),
@@ -39,7 +40,7 @@ def _state_columns() -> list[Column[object]]:
         Column("payload_type", Text, nullable=False),
         Column("memory_type", Text, nullable=False),
         Column("state", Text, nullable=False),
-        Column("version", Integer, nullable=False),
+        Column("version", Integer, primary_key=of_a_version, nullable=False),
         Column("content", Text, nullable=False),
         Column("title", Text),
         Column("context", Text),
@@ -114,13 +115,13 @@ namespace = Table(
     metadata,
     _tenant(),
     Column("id", Uuid, primary_key=True),
-    Column("path", Text, nullable=False),
+    Column("path", Text(collation="C"), nullable=False),
     Column("settings", JSONB, nullable=False),
     Column("encoder_id", SmallInteger, nullable=False),
     Column("shelf", SmallInteger, nullable=False),
     Column("created_at", Time, nullable=False),
-    Column("folded_docs", Integer, nullable=False),
-    Column("stats_docs", Integer, nullable=False),
+    Column("folded_docs", BigInteger, nullable=False),
+    Column("stats_docs", BigInteger, nullable=False),
 )
 
 memory = Table(
@@ -143,10 +144,9 @@ memory_version = Table(
     metadata,
     _tenant(),
     Column("id", Uuid, primary_key=True),
-    *_state_columns(),
+    *_state_columns(of_a_version=True),
     Column("known_to", Time, nullable=False),
 )
-memory_version.c.version.primary_key = True
 
 source = Table(
     "source",

@@ -1,6 +1,5 @@
 """Context: memories packed for a prompt, within a budget, cited verbatim."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -8,8 +7,7 @@ from fastapi import APIRouter, Response
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, require
 from memory_service.api.search_models import ContextIn, ContextOut
-from memory_service.api.searching import search
-from memory_service.api.services import Services
+from memory_service.api.searching import count_tokens, search
 from memory_service.api.strict_json import StrictRoute
 from memory_service.types import Caller, KeyScope
 from retrieval.context import Context, build_context
@@ -18,14 +16,6 @@ from retrieval.packing import Order
 router = APIRouter(tags=["search"], route_class=StrictRoute)
 
 Reader = Annotated[Caller, require(KeyScope.READ)]
-
-CHARACTERS_PER_TOKEN = 4
-
-
-def count_tokens(services: Services, texts: Sequence[str]) -> list[int]:
-    """Count tokens so that no common tokenizer counts many more: word pieces, or four characters each if that is more."""
-    pieces = services.encoder.tokenization.counts(texts)
-    return [max(n, -(-len(text) // CHARACTERS_PER_TOKEN)) for n, text in zip(pieces, texts, strict=True)]
 
 
 @router.post("/v1/context", response_model=ContextOut)

@@ -25,7 +25,7 @@ Writer = Annotated[Caller, require(KeyScope.WRITE)]
 @router.post("/v1/search", response_model=SearchOut)
 def search_memories(body: SearchIn, caller: Reader, services: ServicesDep) -> Response:
     """Find memories by fused channels; every result says why. Scores compare within one answer only."""
-    _, document = search(services, caller, body)
+    _, document = search(services, caller, body, token_budget=body.token_budget)
     return answer(document)
 
 
@@ -51,7 +51,9 @@ def give_feedback(
 
     def produce() -> Response:
         trace = _trace(session, caller, search_id)
-        found = [c for c in trace["result"]["results"] if c["memory_id"] == str(body.memory_id) and c["rank"] is not None]
+        found = [
+            c for c in trace["result"]["results"] if c["memory_id"] == str(body.memory_id) and c["rank"] is not None
+        ]
         if not found:
             detail = "This memory is not among the results of that search."
             raise InvalidRequest(detail, errors=(FieldError("/memory_id", detail),), code="not_in_trace")

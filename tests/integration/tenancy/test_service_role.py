@@ -74,7 +74,7 @@ def test_it_cannot_rise(connection: Connection, role_urls: RoleUrls) -> None:
         "SET session_replication_role = replica", "SELECT lo_export(0, '/tmp/x')", "SELECT pg_read_file('PG_VERSION')",
         "SELECT pg_ls_dir('.')", "COPY (SELECT 1) TO PROGRAM 'true'", "COPY (SELECT 1) TO '/tmp/x'",
         "SELECT * FROM pg_authid", "SELECT * FROM pg_shadow", "SELECT * FROM pg_hba_file_rules", "SELECT * FROM pg_largeobject",
-        "SELECT passwd FROM pg_shadow", "CREATE EXTENSION dblink", "CREATE EXTENSION file_fdw", "LOAD 'auto_explain'",
+        "SELECT passwd FROM pg_shadow", "LOAD 'auto_explain'", "DROP EXTENSION vector CASCADE",
         "CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p",
         "CREATE PUBLICATION p FOR ALL TABLES", "SELECT pg_create_logical_replication_slot('s', 'pgoutput')",
     ):  # fmt: skip

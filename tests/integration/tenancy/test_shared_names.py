@@ -46,12 +46,12 @@ def test_a_key_in_flight_elsewhere_blocks_nobody(database: Database, maintenance
         return Caller(household.tenant_id, key_id, frozenset())
 
     with database.transaction(untouched.tenant_id) as session:
-        assert try_lock(session, caller(untouched), "the same key")
-        headers = {"Idempotency-Key": "the same key"}
+        assert try_lock(session, caller(untouched), "the-same-key")
+        headers = {"Idempotency-Key": "the-same-key"}
         answer = ours.client.post("/v1/memories", json={"content": f"{ours.secret} in flight"}, headers=headers)
         assert answer.status_code == 201
         with database.transaction(untouched.tenant_id) as second:
-            assert not try_lock(second, caller(untouched), "the same key")
+            assert not try_lock(second, caller(untouched), "the-same-key")
 
 
 def test_external_ids_and_duplicates_are_looked_for_at_home(make_tenant: Any, as_tenant: Any, untouched: Any) -> None:
@@ -157,7 +157,7 @@ def test_tenants_that_write_the_same_at_once_do_not_meet(make_tenant: Any, as_te
     def write(me: Any) -> None:
         barrier.wait()
         body = {"content": "the same thought", "external_id": "the same", "namespace": "the/same", "on_conflict": "error"}
-        answers.append(me.post("/v1/memories", json=body, headers={"Idempotency-Key": "the same"}))
+        answers.append(me.post("/v1/memories", json=body, headers={"Idempotency-Key": "the-same"}))
 
     threads = [threading.Thread(target=write, args=(me,)) for me in tenants]
     for thread in threads:
