@@ -3,6 +3,7 @@
     MemoryServiceError
     ├── InvalidRequest            422  the request cannot be understood
     │   └── InvalidFilter         422
+    │       └── FilterTooLarge    413
     ├── Unauthenticated           401  no key, or none that is valid
     ├── Forbidden                 403  the key lacks a scope
     ├── HostRefused               421  a Host header this service does not answer to
@@ -72,6 +73,14 @@ class InvalidFilter(InvalidRequest):
 
     code = "invalid_filter"
     title = "Invalid filter"
+
+
+class FilterTooLarge(InvalidFilter):
+    """The filter is of the grammar, and larger than one request may carry; the detail names the way out."""
+
+    status = 413
+    code = "filter_too_large"
+    title = "Filter too large"
 
 
 class Unauthenticated(MemoryServiceError):

@@ -35,7 +35,7 @@ def data_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """Return the data folder of this run; the exported model is kept between runs, since making it takes long."""
     folder = tmp_path_factory.mktemp("data") / "var"
     folder.mkdir(mode=0o700)
-    cache = request.config.cache
+    cache = getattr(request.config, "cache", None)  # absent under -p no:cacheprovider
     if cache is not None:
         (folder / "models").symlink_to(cache.mkdir("models"))
     return folder

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from memory_service.api.search_models import SearchIn
 from memory_service.api.services import Services
 from memory_service.errors import Forbidden
-from memory_service.filters import parse_filter
+from memory_service.filters import all_of, parse_filter
 from memory_service.lifecycle.records import memory_json, rfc3339
 from memory_service.lifecycle.reinforce import reinforce
 from memory_service.storage import neighbours as neighbour_rows
@@ -31,13 +31,11 @@ def count_tokens(services: Services, texts: Sequence[str]) -> list[int]:
 
 def recall_request(body: SearchIn, *, token_budget: int | None) -> RecallRequest:
     """Return the search that a body asks for."""
-    conditions: list[dict[str, Any]] = [
-        {name: value}
-        for name, value in (("user_id", body.user_id), ("agent_id", body.agent_id), ("session_id", body.session_id))
-        if value is not None
-    ]
+    scope = {"user_id": body.user_id, "agent_id": body.agent_id, "session_id": body.session_id}
+    # Joined once parsed: what a caller may nest and count is what the caller wrote.
+    conditions = [parse_filter({name: value}) for name, value in scope.items() if value is not None]
     if body.filter:
-        conditions.append(body.filter)
+        conditions.append(parse_filter(body.filter))
     as_of = body.as_of
     window = body.window
     return RecallRequest(
@@ -45,7 +43,7 @@ def recall_request(body: SearchIn, *, token_budget: int | None) -> RecallRequest
         namespace=body.namespace,
         namespaces=tuple(body.namespaces) if body.namespaces is not None else None,
         namespace_prefix=body.namespace_prefix,
-        filter=parse_filter({"AND": conditions}) if conditions else None,
+        filter=all_of(conditions) if conditions else None,
         top_k=body.top_k,
         preset=body.preset,
         weights=body.weights(),

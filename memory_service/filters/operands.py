@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Never
 from uuid import UUID
 
-from memory_service.errors import FieldError, InvalidFilter
+from memory_service.errors import FieldError, FilterTooLarge, InvalidFilter
 from memory_service.filters.syntax import Compare, Field, FieldKind, Filter, Operator, Scalar, all_of
 
 MAX_LIST = 1000  # Values of one `in`; more belong into several requests.
@@ -38,6 +38,11 @@ def below(pointer: str, step: str | int) -> str:
 def refuse(pointer: str, detail: str, *, code: str | None = None) -> Never:
     """Raise InvalidFilter for one place in the filter."""
     raise InvalidFilter(detail, errors=(FieldError(pointer, detail),), code=code)
+
+
+def refuse_size(pointer: str, detail: str) -> Never:
+    """Raise FilterTooLarge for a filter that is beyond a limit."""
+    raise FilterTooLarge(detail, errors=(FieldError(pointer, detail),))
 
 
 def json_word(raw: object) -> str:
@@ -86,10 +91,9 @@ def comparison(field: Field, operator: Operator, raw: object, *, pointer: str) -
 
 def _check_length(raw: list[object] | tuple[object, ...], pointer: str, *, may_be_empty: bool) -> None:
     if len(raw) > MAX_LIST:
-        refuse(
+        refuse_size(
             pointer,
             f"A list in a filter holds at most {MAX_LIST} values, this one holds {len(raw)}: split the request.",
-            code="filter_too_large",
         )
     if not raw and not may_be_empty:
         refuse(pointer, 'The list is empty; {"exists": false} finds memories without a value.')

@@ -26,7 +26,7 @@ all that its filter does not match, absent values included. null is no operand.
 import difflib
 from collections.abc import Iterator, Mapping
 
-from memory_service.filters.operands import below, check_text, comparison, json_word, printable, refuse
+from memory_service.filters.operands import below, check_text, comparison, json_word, printable, refuse, refuse_size
 from memory_service.filters.syntax import (
     ALIASES,
     FIELDS,
@@ -58,15 +58,15 @@ def parse_filter(raw: object, *, pointer: str = "") -> Filter:
         pointer: where the filter lies in the request, put before every pointer of an error.
 
     Raises:
-        InvalidFilter: not of the grammar, or beyond a limit (then with code `filter_too_large`).
+        InvalidFilter: not of the grammar.
+        FilterTooLarge: beyond a limit.
     """
     parsed = _parse(raw, pointer, 0)
     terms = count_terms(parsed)
     if terms > MAX_TERMS:
-        refuse(
+        refuse_size(
             pointer,
             f"A filter has at most {MAX_TERMS} terms, this one has {terms}: use 'in' with a list, or several requests.",
-            code="filter_too_large",
         )
     return parsed
 
@@ -155,7 +155,7 @@ def _filters(word: str, value: object, pointer: str, depth: int) -> list[Filter]
 
 def _deeper(pointer: str, depth: int) -> int:
     if depth >= MAX_DEPTH:
-        refuse(pointer, f"AND, OR and NOT nest at most {MAX_DEPTH} deep: flatten the filter.", code="filter_too_large")
+        refuse_size(pointer, f"AND, OR and NOT nest at most {MAX_DEPTH} deep: flatten the filter.")
     return depth + 1
 
 

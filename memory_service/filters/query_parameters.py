@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from memory_service.filters.operands import below, comparison, refuse
+from memory_service.filters.operands import below, comparison, refuse, refuse_size
 from memory_service.filters.parse import MAX_TERMS, resolve_field
 from memory_service.filters.syntax import METADATA_PREFIX, Filter, Operator, all_of
 
@@ -36,7 +36,7 @@ def filter_from_query(parameters: Mapping[str, Sequence[str]]) -> Filter:
         InvalidFilter: an unknown parameter or an unfit value; pointers are `/<parameter>`.
     """
     if len(parameters) > MAX_TERMS:
-        refuse("", f"A filter has at most {MAX_TERMS} terms.", code="filter_too_large")
+        refuse_size("", f"A filter has at most {MAX_TERMS} terms.")
     return all_of([_parameter(name, list(values)) for name, values in parameters.items() if values])
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict, FieldError, Gone, InvalidRequest, NotFound, PreconditionFailed
+from memory_service.lifecycle.archive import expire, restore
 from memory_service.lifecycle.draft import Chunk, content_hash, identity_of, terms_of
 from memory_service.storage import memories, search_index
 from memory_service.storage.identities import free_identities
@@ -76,6 +77,11 @@ def correct(
         InvalidRequest: validity would end before it begins.
     """
     old = load_for_change(session, tenant_id, memory_id, if_match=if_match)
+    if _revives(old, changes, now=now):
+        # Its end is moved into the future: it lives again, as if it had been restored first.
+        expire(session, tenant_id, [memory_id], now=now)
+        restore(session, tenant_id, [memory_id], now=now)
+        old = load_for_change(session, tenant_id, memory_id, if_match=None)
     new = {name: value for name, value in changes.items() if old[name] != value}
     if not new:
         return
@@ -112,6 +118,12 @@ def correct(
         memories.update_memories(session, tenant_id, [memory_id], new, now=now)
     if "expires_at" in new and not archived:
         search_index.set_expiry(session, tenant_id, memory_id, now=now)
+
+
+def _revives(old: RowMapping, changes: Mapping[str, Any], *, now: datetime) -> bool:
+    """Say whether a change takes back the end of a memory that has expired."""
+    ended = old["expires_at"] is not None and old["expires_at"] <= now and old["state"] != State.ARCHIVED
+    return ended and "expires_at" in changes and (changes["expires_at"] is None or changes["expires_at"] > now)
 
 
 def _refind(

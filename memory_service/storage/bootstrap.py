@@ -18,6 +18,8 @@ from memory_service.errors import Misconfigured, Unavailable
 from memory_service.settings import Settings
 
 ROLES = ("owner", "maintenance", "service")
+OLDEST_SERVER = 17
+OLDEST_PGVECTOR = (0, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,25 @@ def _keep_passwords(file: Path, passwords: dict[str, str]) -> None:
 
 def _literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
+
+
+def _check_server(connection: Connection) -> None:
+    """Refuse a server that is older than what the schema and the queries are written for.
+
+    Raises:
+        Misconfigured: naming what is there and what is needed.
+    """
+    version = int(connection.scalar(text("SELECT current_setting('server_version_num')")) or 0)
+    if version < OLDEST_SERVER * 10_000:
+        raise Misconfigured(f"The database is PostgreSQL {version // 10_000}; {OLDEST_SERVER} or newer is needed.")
+    vector = connection.scalar(text("SELECT default_version FROM pg_available_extensions WHERE name = 'vector'"))
+    if vector is None:
+        raise Misconfigured("The database server lacks the extension pgvector; install it there, then try again.")
+    if tuple(int(part) for part in vector.split(".")[:2]) < OLDEST_PGVECTOR:
+        needed = ".".join(str(part) for part in OLDEST_PGVECTOR)
+        raise Misconfigured(
+            f"The database server has pgvector {vector}; {needed} or newer is needed, for half precision."
+        )
 
 
 def _prepare(connection: Connection, database: str, passwords: dict[str, str]) -> None:
@@ -119,6 +140,7 @@ def bootstrap(admin_url: str, *, data_dir: Path) -> RoleUrls:
     engine = create_engine(url, poolclass=NullPool)
     try:
         with engine.begin() as connection:
+            _check_server(connection)
             _prepare(connection, url.database, passwords)
     except OperationalError as error:
         raise Unavailable(f"The database at {url.render_as_string()} does not answer: {error.orig}") from error

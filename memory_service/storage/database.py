@@ -134,7 +134,8 @@ def _set_tenant(session: Session, _transaction: SessionTransaction, connection: 
         raise RuntimeError("a session without a tenant must not reach the database")
     durable = "on" if session.info.get("durable", True) else "off"
     connection.exec_driver_sql(
-        "SELECT set_config('app.tenant', %s, true), set_config('synchronous_commit', %s, true)", (str(tenant_id), durable)
+        "SELECT set_config('app.tenant', %s, true), set_config('synchronous_commit', %s, true)",
+        (str(tenant_id), durable),
     )
 
 

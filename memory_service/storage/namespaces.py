@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from memory_service.errors import FieldError, InvalidRequest, NamespaceNotFound
+from memory_service.errors import FieldError, InvalidRequest, NamespaceNotFound, TooLarge
 from memory_service.storage.ids import new_id
 from memory_service.types import DEFAULT_NAMESPACE
 
@@ -120,15 +120,18 @@ def paths_to_search(
 
     Raises:
         NamespaceNotFound: nothing lies below the prefix.
-        InvalidRequest: more than 1,000 namespaces lie below it.
+        TooLarge: more than 1,000 namespaces lie below it.
     """
     if prefix is None:
         return list(dict.fromkeys(namespaces if namespaces is not None else [namespace or DEFAULT_NAMESPACE]))
-    below = namespaces_below(session, tenant_id, check_path(prefix.rstrip("/"), pointer="/namespace_prefix"))
+    path = check_path(prefix.rstrip("/"), pointer="/namespace_prefix")
+    below = namespaces_below(session, tenant_id, path)
+    if not below and path == DEFAULT_NAMESPACE:
+        return [path]
     if not below:
         raise NamespaceNotFound(f"No namespace lies below {prefix!r}.")
     if len(below) > MAX_IN_ONE_SEARCH:
-        raise InvalidRequest(
+        raise TooLarge(
             f"More than {MAX_IN_ONE_SEARCH:,} namespaces lie below {prefix!r}; search a deeper prefix.",
             code="too_many_namespaces",
         )

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     ARRAY,
+    REAL,
     BigInteger,
     Boolean,
     Column,
@@ -90,6 +91,7 @@ encoder = Table(
     Column("dimension", Integer, nullable=False),
     Column("max_tokens", Integer, nullable=False),
     Column("fingerprint", Text, nullable=False),
+    Column("probe", ARRAY(REAL), nullable=False),
     Column("shelf", SmallInteger, nullable=False),
     Column("is_default", Boolean, nullable=False),
     Column("created_at", Time, nullable=False),

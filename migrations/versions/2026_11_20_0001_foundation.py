@@ -99,7 +99,9 @@ CREATE UNIQUE INDEX memory_external_id ON memory (tenant_id, namespace_id, exter
     WHERE external_id IS NOT NULL AND archived_at IS NULL;
 CREATE UNIQUE INDEX memory_dedupe ON memory (tenant_id, namespace_id, dedupe_hash, external_id) NULLS NOT DISTINCT
     WHERE dedupe_hash IS NOT NULL;
-CREATE INDEX memory_pending ON memory (tenant_id, namespace_id) WHERE enriched_version < content_version;
+-- In order of id, as workers take them: else the planner walks the primary key through everything already enriched.
+CREATE INDEX memory_pending ON memory (tenant_id, id) INCLUDE (namespace_id) WHERE enriched_version < content_version;
+CREATE INDEX memory_superseded_by ON memory (tenant_id, superseded_by) WHERE superseded_by IS NOT NULL;
 CREATE INDEX memory_expiring ON memory (tenant_id, expires_at)
     WHERE expires_at IS NOT NULL AND state NOT IN ('expired', 'archived');
 

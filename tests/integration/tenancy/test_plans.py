@@ -1,0 +1,330 @@
+"""Plans of the statements that run often, as the service's role, over three tenants with 20,000 memories each.
+
+Row level security lets only leakproof operators reach an index, and the cost of forgetting that is a scan of every tenant's
+rows. So each statement is caught on its way to the database, explained there with its own parameters, and must touch the
+tables of tenants through indexes whose condition names the tenant.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from memory_service.filters import parse_filter
+from memory_service.storage import (
+    erasure,
+    idempotency,
+    jobs,
+    keys,
+    links,
+    memories,
+    namespace_settings,
+    namespaces,
+    neighbours,
+    pending,
+    retention,
+    search_index,
+    traces,
+)
+from memory_service.storage.bootstrap import RoleUrls, bootstrap, driver_url
+from memory_service.storage.database import Database
+from memory_service.storage.filter_sql import compile_filter
+from memory_service.storage.migrate import migrate
+from memory_service.storage.scopes import ScopeColumn, list_scopes
+from memory_service.storage.sql import Sql
+from memory_service.storage.tables import STATE_COLUMNS
+from memory_service.types import Caller
+from retrieval.statements import KeywordQuery, Scope, describe_corpus, find_candidates
+
+TENANTS, SPACES, MEMORIES, TERMS, DIMENSION = 3, 20, 20_000, 6, 384
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TENANT = UUID("10000000-0000-0000-0000-000000000002")
+
+# A quarter of a tenant's memories lie in its first namespace, the rest are spread.
+FILL = f"""
+CREATE FUNCTION pg_temp.id(kind integer, tenant integer, n integer) RETURNS uuid IMMUTABLE LANGUAGE sql AS $$
+    SELECT (kind || '0000000-0000-0000-' || lpad(to_hex(tenant), 4, '0') || '-' || lpad(to_hex(n), 12, '0'))::uuid $$;
+CREATE TEMP TABLE t AS SELECT n AS t, ('10000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid AS id
+    FROM generate_series(1, {TENANTS}) n;
+CREATE TEMP TABLE r AS SELECT t.t, t.id AS tenant, n, pg_temp.id(3, t.t, n) AS id,
+    pg_temp.id(2, t.t, CASE WHEN n % 4 = 0 THEN 0 ELSE n % {SPACES} END) AS space,
+    timestamptz '2025-01-01' + n * interval '1 minute' AS at FROM t, generate_series(1, {MEMORIES}) n;
+CREATE TEMP TABLE v AS SELECT n, (SELECT array_agg(random() + x * 0 + n * 0)::real[]::halfvec FROM generate_series(1, {DIMENSION}) x) AS v
+    FROM generate_series(1, 200) n;
+
+INSERT INTO tenant SELECT id, 't' || t, now() FROM t;
+INSERT INTO encoder VALUES (1, 'e', {DIMENSION}, 256, 'f', '{{}}', 0, true, now());
+INSERT INTO api_key SELECT t.id, pg_temp.id(9, t.t, n), 'k', 'ms_', sha256((t.t || '/' || n)::bytea), '{{admin}}', now()
+    FROM t, generate_series(1, 1000) n;
+INSERT INTO namespace SELECT t.id, pg_temp.id(2, t.t, n), 'space/' || lpad(n::text, 4, '0'), '{{}}', 1, 0, now(), {MEMORIES} / {SPACES}, 0
+    FROM t, generate_series(0, 999) n;
+INSERT INTO memory (tenant_id, id, namespace_id, user_id, agent_id, session_id, external_id, payload_type, memory_type, state, version,
+    content, keywords, tags, entities, metadata, importance, confidence, pinned, observed_at, expires_at, created_at, updated_at,
+    derivation_method, derivation_parents, content_hash, dedupe_hash, content_version, extract, enriched_version, terms)
+    SELECT tenant, id, space, 'user' || n % 50, 'agent' || n % 5, 'session' || n / 20, CASE WHEN n % 2 = 0 THEN 'x' || n END,
+        'plaintext', 'episodic', 'activated', 1, 'A memory of some length, number ' || n || ', of tenant ' || t, '{{}}',
+        ARRAY['tag' || n % 10], '{{}}', '{{}}', 0.5, 1, false, at, CASE WHEN n % 500 = 0 THEN timestamptz '2999-01-01' END, at, at,
+        'verbatim', '{{}}', sha256(n::text::bytea), sha256(n::text::bytea), 1, 'rules', CASE WHEN n % 1000 = 0 THEN 0 ELSE 1 END,
+        ARRAY['w' || n % 700] FROM r;
+INSERT INTO memory_version (tenant_id, id, {", ".join(STATE_COLUMNS)}, known_to)
+    SELECT tenant_id, id, {", ".join(STATE_COLUMNS)}, updated_at FROM memory WHERE get_byte(content_hash, 0) < 64;
+INSERT INTO source SELECT tenant, id, 0, 'user', NULL, NULL, NULL, 0, 1, sha256(n::text::bytea), at FROM r;
+INSERT INTO retention SELECT tenant, id, 14, 5, 1, at FROM r;
+INSERT INTO recall SELECT tenant, id, pg_temp.id(7, t, n), pg_temp.id(6, t, n), 1, 1, NULL, NULL, at FROM r WHERE n <= 5000;
+INSERT INTO link SELECT tenant, pg_temp.id(4, t, n), space, id, pg_temp.id(3, t, n - 1), 'next', 1, 'rules', NULL, at
+    FROM r WHERE n BETWEEN 2 AND 10000;
+INSERT INTO embedding SELECT tenant, 0, space, 1, r.id, 1, 0, 0, 1, at, 'infinity', v.v FROM r JOIN v ON v.n = 1 + r.n % 200
+    ORDER BY r.n;
+INSERT INTO embedding SELECT tenant, 1, space, 2, r.id, 1, 0, 0, 1, at, 'infinity', v.v FROM r JOIN v ON v.n = 1 + r.n % 200
+    WHERE r.n <= 1000;
+INSERT INTO posting SELECT tenant, space, 'w' || (n * k * 7919 % (100 * k * k)), id, 1, 1, at FROM r, generate_series(1, {TERMS}) k
+    ON CONFLICT DO NOTHING;
+INSERT INTO term_stat SELECT t.id, pg_temp.id(2, t.t, n % {SPACES}), 'w' || n, 600 FROM t, generate_series(1, 2000) n;
+INSERT INTO speaker SELECT t.id, pg_temp.id(2, t.t, n % {SPACES}), 's' || n FROM t, generate_series(1, 2000) n;
+INSERT INTO corpus_delta SELECT t.id, pg_temp.id(2, t.t, n % {SPACES}), pg_temp.id(5, t.t, n), 1 FROM t, generate_series(1, 2000) n;
+INSERT INTO job SELECT t.id, pg_temp.id(5, t.t, n), 'enrich', pg_temp.id(2, t.t, n % {SPACES}),
+    CASE WHEN n % 1000 = 0 THEN 'queued' ELSE 'succeeded' END, 0, 1, '{{}}', '[]', NULL, 0, NULL, now(), NULL, NULL, now() + interval '30 days'
+    FROM t, generate_series(1, 5000) n;
+INSERT INTO trace SELECT t.id, pg_temp.id(6, t.t, n), '{{}}', 'q', '{{}}', '{{"results": []}}', now(), now() + interval '30 days'
+    FROM t, generate_series(1, 5000) n;
+INSERT INTO idempotency_key SELECT t.id, pg_temp.id(9, t.t, 1), 'key' || n, '', 200, '{{}}', '', now(), now() + interval '1 day'
+    FROM t, generate_series(1, 5000) n;
+INSERT INTO tombstone SELECT t.id, pg_temp.id(8, t.t, n), pg_temp.id(2, t.t, 0), '', now() FROM t, generate_series(1, 5000) n;
+"""
+
+
+def an_id(kind: int, n: int) -> UUID:
+    return UUID(f"{kind}0000000-0000-0000-0002-{n:012x}")
+
+
+@pytest.fixture(scope="module")
+def roles(make_database: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoleUrls]:
+    with make_database() as url:
+        made = bootstrap(url, data_dir=tmp_path_factory.mktemp("plans"))
+        migrate(made.owner)
+        engine = create_engine(driver_url(url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            # The superuser fills: foreign keys hold by construction, and checking each row would take longer than filling.
+            connection.exec_driver_sql("SET session_replication_role = replica")
+            connection.exec_driver_sql("SET synchronous_commit = off")
+            for statement in FILL.split(";\n"):
+                if statement.strip():
+                    connection.exec_driver_sql(statement.replace("%", "%%"))
+            connection.exec_driver_sql("VACUUM (ANALYZE)")
+        engine.dispose()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def service(roles: RoleUrls) -> Iterator[Database]:
+    opened = Database(roles.service, pool_size=1)
+    yield opened
+    opened.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One step of a plan."""
+
+    kind: str
+    relation: str
+    index: str
+    condition: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} on {self.relation} {self.index} ({self.condition or 'no index condition'})"
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[Node]:
+    relation, index = plan.get("Relation Name", ""), plan.get("Index Name", "")
+    if relation or index:
+        yield Node(plan["Node Type"], relation, index, plan.get("Index Cond", ""))
+    for below in plan.get("Plans", []):
+        yield from nodes(below)
+
+
+def explained(connection: Connection, statement: str, parameters: Any) -> list[Node]:
+    answer = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar_one()
+    return list(nodes(answer[0]["Plan"]))
+
+
+def plans_of(database: Database, work: Callable[[Session], object]) -> list[tuple[str, list[Node]]]:
+    """Run something in a transaction of one tenant and explain what it sent; everything is rolled back."""
+    caught: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if not many and not statement.startswith(("SELECT set_config", "SELECT pg_", "SAVEPOINT", "RELEASE", "SET ")):
+            caught.append((statement, parameters))
+
+    session = database.session(TENANT)
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        work(session)
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+    found = [(statement, explained(session.connection(), statement, parameters)) for statement, parameters in caught]
+    session.rollback()
+    session.close()
+    return found
+
+
+IDS = [an_id(3, n) for n in range(40, 6000, 120)]
+FEW = IDS[:3]
+SPACE, SMALL_SPACE = an_id(2, 0), an_id(2, 7)
+MANY_SPACES = tuple(an_id(2, n) for n in range(SPACES))
+VECTOR = np.full(DIMENSION, DIMENSION**-0.5, dtype=np.float32)
+KEYWORD = KeywordQuery(rare=("w7", "w77", "w301"), common=(("w1", 600), ("w3", 700)), documents=MEMORIES)
+CALLER = Caller(TENANT, an_id(9, 1), frozenset())
+
+
+def a_filter(raw: dict[str, Any]) -> Sql:
+    compiled = compile_filter(parse_filter(raw), at=NOW)
+    return Sql(compiled.text, compiled.params)
+
+
+def a_search(*, keyword: Any = KEYWORD, vector: Any = VECTOR, spaces: tuple[UUID, ...] = (SPACE,), **scope: Any) -> Any:
+    asked = Scope(tenant_id=TENANT, namespace_ids=spaces, shelf=0, encoder_id=1, at=scope.pop("at", NOW), **scope)
+    return lambda s: find_candidates(s, asked, vector=vector, keyword=keyword, per_channel=100)
+
+
+def a_list(raw: dict[str, Any], **options: Any) -> Any:
+    options = {"before": None, "limit": 51, **options}
+    return lambda s: memories.list_records(s, TENANT, where=a_filter(raw), **options)
+
+
+def in_space(space: UUID, **options: Any) -> Any:
+    where = Sql("m.namespace_id = :in_namespace", {"in_namespace": space})
+    return lambda s: memories.list_records(s, TENANT, where=where, **{"before": None, "limit": 51, **options})
+
+
+HOT: dict[str, Callable[[Session], object]] = {
+    "search": a_search(),
+    "search in a small namespace": a_search(spaces=(SMALL_SPACE,)),
+    "search in many namespaces": a_search(spaces=MANY_SPACES),
+    "search by vector": a_search(keyword=None),
+    "search by keyword": a_search(vector=None),
+    "search with a filter": a_search(where=a_filter({"user_id": "user7"})),
+    "search with a filter of tags": a_search(where=a_filter({"tags": {"in": ["tag3"]}})),
+    "search as of": a_search(as_known=True, at=NOW, where=a_filter({"user_id": "user7"})),
+    "search among the archived": a_search(archived=True),
+    "what a search must know": lambda s: describe_corpus(s, TENANT, [SPACE], ["w1", "w2"]),
+    "namespaces by path": lambda s: namespaces.find_namespaces(s, TENANT, ["space/0001", "space/0002"]),
+    "namespaces by prefix": lambda s: namespaces.namespaces_below(s, TENANT, "space/0001"),
+    "namespace by id": lambda s: namespaces.get_namespace(s, TENANT, SPACE),
+    "namespaces": lambda s: namespace_settings.list_namespaces(s, TENANT, prefix=None, after="space/0100", limit=51),
+    "records": lambda s: memories.get_records(s, TENANT, IDS),
+    "one record": lambda s: memories.get_record(s, TENANT, IDS[0]),
+    "records as known": lambda s: memories.get_records_as_known(s, TENANT, IDS, known=NOW),
+    "versions": lambda s: memories.list_versions(s, TENANT, IDS[0], before=None, limit=51),
+    "list": a_list({}),
+    "next page": a_list({}, before=IDS[9]),
+    "list of a namespace": in_space(SPACE),
+    "list of a small namespace": in_space(SMALL_SPACE, before=IDS[9]),
+    "list of a user": a_list({"user_id": "user7"}),
+    "list of a session": a_list({"session_id": "session7"}, ascending=True),
+    "list of an external id": a_list({"external_id": "x400"}),
+    "list by id": a_list({"id": {"in": [str(i) for i in FEW]}}),
+    "matching": lambda s: memories.matching_ids(s, TENANT, where=a_filter({"user_id": "user7"}), limit=100),
+    "duplicates": lambda s: memories.find_duplicates(s, TENANT, [(SPACE, bytes([i]) * 32) for i in range(50)]),
+    "external ids": lambda s: memories.find_by_external_ids(s, TENANT, [(SPACE, f"x{i}") for i in range(50)]),
+    "expired at a write": lambda s: memories.expired_ids(s, TENANT, [SPACE], now=NOW),
+    "lock": lambda s: memories.lock_memories(s, TENANT, FEW),
+    "versions kept": lambda s: memories.keep_versions(s, TENANT, FEW, now=NOW),
+    "update": lambda s: memories.update_memories(s, TENANT, FEW, {"pinned": True}, now=NOW),
+    "end of a live span": lambda s: search_index.close(s, TENANT, FEW, now=NOW),
+    "expiry of a live span": lambda s: search_index.set_expiry(s, TENANT, FEW[0], now=NOW),
+    "was it erased": lambda s: memories.is_erased(s, TENANT, IDS[0]),
+    "links": lambda s: links.links_of(s, TENANT, IDS[0], before=None, limit=51),
+    "neighbours": lambda s: neighbours.neighbours_of(s, TENANT, IDS, distance=3, now=NOW),
+    "recalls": lambda s: retention.list_recalls(s, TENANT, IDS[0], before=None, limit=51),
+    "trace": lambda s: traces.get_trace(s, TENANT, an_id(6, 7)),
+    "stored answer": lambda s: idempotency.find_answer(s, CALLER, "key7", now=NOW),
+    "users": lambda s: list_scopes(s, TENANT, ScopeColumn.USER, namespace_id=None, after=None, limit=51),
+    "sessions": lambda s: list_scopes(s, TENANT, ScopeColumn.SESSION, namespace_id=None, after=None, limit=51),
+    "sessions of a namespace": lambda s: list_scopes(s, TENANT, ScopeColumn.SESSION, namespace_id=SMALL_SPACE, after=None, limit=51),
+    "next sessions": lambda s: list_scopes(s, TENANT, ScopeColumn.SESSION, namespace_id=None, after="session3", limit=51),
+    "jobs": lambda s: jobs.list_jobs(s, TENANT, limit=51),
+    "jobs of a namespace": lambda s: jobs.list_jobs(s, TENANT, namespace_id=SMALL_SPACE, before=an_id(5, 900), limit=51),
+    "job": lambda s: jobs.get_job(s, TENANT, an_id(5, 7)),
+    "claim": lambda s: jobs.claim_job(s, TENANT, an_id(5, 1000), now=NOW, lease=timedelta(minutes=5)),
+    "keys": lambda s: keys.list_keys(s, TENANT, before=None, limit=51),
+    "key": lambda s: keys.get_key(s, TENANT, an_id(9, 7)),
+    "what waits": lambda s: pending.lock_pending(s, TENANT, ids=None, limit=200),
+    "does it still wait": lambda s: pending.still_pending(s, TENANT, IDS),
+    "fold": lambda s: pending.fold_corpus(s, TENANT, SMALL_SPACE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_a_hot_statement_reaches_its_rows_by_index(service: Database, name: str) -> None:
+    found = plans_of(service, HOT[name])
+    assert found
+    for statement, plan in found:
+        shown = f"{' '.join(statement.split())[:600]}\n" + "\n".join(map(str, plan))
+        assert plan, shown
+        assert not [n for n in plan if n.kind == "Seq Scan" and n.relation != "encoder"], shown
+        reads = [n for n in plan if "Scan" in n.kind and n.relation not in {"", "encoder"} and n.kind != "Bitmap Heap Scan"]
+        assert all("tenant_id" in n.condition for n in reads), shown
+
+
+def test_a_vector_scan_reads_one_namespace_from_the_index_alone(service: Database) -> None:
+    """The narrow B-tree with the vectors inside is what makes an exact scan fast; the heap would cost twice as much."""
+    ((_, plan),) = plans_of(service, HOT["search by vector"])
+    scan = next(n for n in plan if n.relation == "embedding_shelf_0")
+    assert scan.kind == "Index Only Scan"
+    for column in ("tenant_id", "namespace_id", "encoder_id"):
+        assert column in scan.condition
+    assert {n.relation for n in plan} == {"embedding_shelf_0"}, "the other shelf is not even looked at"
+
+
+def test_keyword_look_ups_read_the_index_alone(service: Database) -> None:
+    ((_, plan),) = plans_of(service, HOT["search by keyword"])
+    postings = [n for n in plan if n.relation == "posting"]
+    assert {n.kind for n in postings} <= {"Index Only Scan"}
+    assert all("term" in n.condition for n in postings)
+
+
+def test_workers_find_what_waits_without_reading_what_does_not(service: Database) -> None:
+    """Twenty memories wait among 20,000."""
+    ((_, plan),) = plans_of(service, HOT["what waits"])
+    assert [n.index for n in plan if n.kind == "Index Scan"] == ["memory_pending"]
+
+
+def test_erasure_reaches_its_rows_by_index(service: Database) -> None:
+    """It works in the background, and may read every trace and stored answer of one tenant, but no table as a whole."""
+    for statement, plan in plans_of(service, lambda s: erasure.remove(s, TENANT, FEW)):
+        shown = statement + "\n".join(map(str, plan))
+        assert not [n for n in plan if n.kind == "Seq Scan"], shown
+        for node in plan:
+            if node.index and not node.index.startswith(("trace", "idempotency_key")):
+                assert "id" in node.condition.replace("tenant_id", ""), shown
+                assert " AND " in node.condition, shown
+
+
+ARGUMENTS = {
+    "key_hash": "'\\x00'::bytea", "at_most": "500", "at": "timestamptz '2026-01-01'", "after": "'10000000-0000-0000-0000-000000000001'::uuid",
+}  # fmt: skip
+# stale_corpora is left out: its table holds nothing but what is due.
+CROSSING = ("authenticate_key", "due_jobs", "pending_enrichment", "expired_memories")
+
+
+@pytest.mark.parametrize("name", CROSSING)
+def test_what_looks_across_tenants_has_an_index_too(roles: RoleUrls, name: str) -> None:
+    """Read from the functions as they are; their role is not bound by row level security, and has no tenant to begin with."""
+    engine = create_engine(roles.maintenance, poolclass=NullPool)
+    with engine.connect() as connection:
+        body = connection.scalar(text("SELECT prosrc FROM pg_proc WHERE proname = :name"), {"name": name}) or ""
+        for argument, value in ARGUMENTS.items():
+            body = re.sub(rf"\b{argument}\b", lambda _, value=value: value, body)
+        plan = explained(connection, body, ())
+    engine.dispose()
+    assert plan
+    assert not [n for n in plan if n.kind == "Seq Scan"], body + "\n".join(map(str, plan))
