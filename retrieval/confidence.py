@@ -1,7 +1,9 @@
 """How sure a search may be that the namespace holds an answer, and when it should say that it does not.
 
 The evidence is the best cosine and how much of the query's words the best match covers. It tells questions about other
-things from questions about this namespace; it cannot see that one fact is missing among many on the same topic.
+things from questions about this namespace: of 600 LoCoMo questions, half of them asked in another conversation, the
+middle half of the strangers lay at .38 to .51 and 95% of the others above .61. It cannot see that one fact is missing
+among many on the same topic.
 """
 
 import math
@@ -14,7 +16,7 @@ class Calibration:
     """The logistic curve from evidence to confidence."""
 
     middle: float = 0.62  # evidence at which an answer is as likely as none
-    steepness: float = 9.0
+    steepness: float = 12.0
     abstain_below: float = 0.25
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict
 from memory_service.lifecycle.draft import identity_of
+from memory_service.lifecycle.moments import not_before
 from memory_service.storage import memories, search_index
 from memory_service.storage.identities import free_identities, set_identities
 from memory_service.storage.sql import Sql
@@ -17,6 +18,7 @@ from memory_service.types import State
 def archive(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
     """Archive memories; those that are archived already are left as they are. Return the ids that changed."""
     rows = memories.lock_memories(session, tenant_id, ids)
+    now = not_before(now, rows.values())
     changed = [i for i, row in rows.items() if row["state"] != State.ARCHIVED]
     if not changed:
         return []
@@ -40,6 +42,7 @@ def restore(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: date
         Conflict: another live memory took over an external_id meanwhile.
     """
     rows = memories.lock_memories(session, tenant_id, ids)
+    now = not_before(now, rows.values())
     changed = [
         i for i, r in rows.items() if r["archived_at"] is not None or (r["expires_at"] and r["expires_at"] <= now)
     ]
@@ -87,6 +90,7 @@ def expire(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datet
     if not ids:
         return []
     rows = memories.lock_memories(session, tenant_id, ids)
+    now = not_before(now, rows.values())
     changed = [
         i
         for i, r in rows.items()
@@ -108,6 +112,7 @@ def expire(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datet
 def pin(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, pinned: bool, now: datetime) -> list[UUID]:
     """Pin memories (they do not fade) or let them go again; return the ids that changed."""
     rows = memories.lock_memories(session, tenant_id, ids)
+    now = not_before(now, rows.values())
     changed = [i for i, row in rows.items() if row["pinned"] is not pinned]
     if changed:
         memories.keep_versions(session, tenant_id, changed, now=now)

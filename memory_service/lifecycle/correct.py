@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from memory_service.errors import Conflict, FieldError, Gone, InvalidRequest, NotFound, PreconditionFailed
 from memory_service.lifecycle.archive import expire, restore
 from memory_service.lifecycle.draft import Chunk, content_hash, identity_of, terms_of
+from memory_service.lifecycle.moments import not_before
 from memory_service.storage import memories, search_index
 from memory_service.storage.identities import free_identities
 from memory_service.types import State
@@ -77,6 +78,7 @@ def correct(
         InvalidRequest: validity would end before it begins.
     """
     old = load_for_change(session, tenant_id, memory_id, if_match=if_match)
+    now = not_before(now, [old])
     if _revives(old, changes, now=now):
         # Its end is moved into the future: it lives again, as if it had been restored first.
         expire(session, tenant_id, [memory_id], now=now)

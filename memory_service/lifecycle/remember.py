@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.lifecycle.archive import expire
 from memory_service.lifecycle.draft import Encoding, Outcome, Prepared
+from memory_service.lifecycle.moments import not_before
 from memory_service.lifecycle.store import store_new
 from memory_service.lifecycle.supersede import close_superseded, start_of_validity
 from memory_service.storage import memories
@@ -171,6 +172,9 @@ def _apply(
 ) -> None:
     if not pending:
         return
+    replaced = [decision.old_id for decision, _, _ in pending if decision.old_id is not None]
+    if replaced:
+        now = not_before(now, memories.lock_memories(session, tenant_id, replaced).values())
     replacements = [
         Replacement(old_id=d.old_id, new_id=d.id, valid_from=start_of_validity(item.draft, now=now))
         for d, item, _ in pending

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict, FieldError, InvalidRequest
 from memory_service.lifecycle.draft import Draft, Encoding, Prepared, dedupe_hash
+from memory_service.lifecycle.moments import not_before
 from memory_service.lifecycle.store import store_new
 from memory_service.storage import memories
 from memory_service.storage.identities import free_identities
@@ -69,6 +70,7 @@ def supersede(
         raise InvalidRequest(detail, errors=(FieldError("/namespace", detail),))
     inherited = {name: old[name] for name in (*INHERITED, "external_id") if name not in given}
     draft = replace(prepared.draft, namespace=namespace.path, **inherited)
+    now = not_before(now, [old])
     _check_external_id(session, tenant_id, old, draft)
     memory_id = new_id()
     # Beside a copy of the same text it counts as nothing that a repeated post could duplicate.

@@ -188,7 +188,7 @@ def set_expiry(session: Session, tenant_id: UUID, memory_id: UUID, *, now: datet
         extra = "" if table == "embedding" else "AND x.namespace_id = m.namespace_id AND x.term = ANY(m.terms)"
         session.execute(
             text(
-                f"UPDATE {table} x SET known_to = coalesce(greatest(m.expires_at, :now), 'infinity') FROM memory m "
+                f"UPDATE {table} x SET known_to = greatest(coalesce(m.expires_at, 'infinity'), :now) FROM memory m "
                 "WHERE m.tenant_id = :tenant AND m.id = :id AND x.tenant_id = :tenant AND x.memory_id = m.id "
                 f"AND x.version = m.content_version AND x.known_to > :now {extra}"
             ),

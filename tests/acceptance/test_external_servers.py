@@ -463,5 +463,11 @@ def test_migrate_names_what_is_missing(postgres: Postgres, tmp_path: Path) -> No
 def memory_service(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     command: Sequence[str] = [sys.executable, "-m", "memory_service.cli.main", *arguments]
     return subprocess.run(
-        command, env=clean_environment() | settings, cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=False
+        command,
+        env=clean_environment() | settings,
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )

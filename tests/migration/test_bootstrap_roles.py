@@ -65,7 +65,9 @@ def test_lost_credentials_are_replaced(admin: str, tmp_path: Path) -> None:
     migrate(first.owner)
     (tmp_path / "credentials.json").unlink()
     second = bootstrap(admin, data_dir=tmp_path)
-    assert {first.owner, first.service, first.maintenance}.isdisjoint({second.owner, second.service, second.maintenance})
+    assert {first.owner, first.service, first.maintenance}.isdisjoint(
+        {second.owner, second.service, second.maintenance}
+    )
     works(second)
     database = Database(second.service, pool_size=1)
     database.check_role()
@@ -107,7 +109,10 @@ def test_the_service_does_not_run_as_a_stronger_role(admin: str, tmp_path: Path,
 
 def test_nobody_else_may_enter(admin: str, tmp_path: Path) -> None:
     bootstrap(admin, data_dir=tmp_path)
-    public = "SELECT has_database_privilege('pg_monitor', current_database(), 'CONNECT'), has_schema_privilege('pg_monitor', 'public', 'USAGE')"
+    public = (
+        "SELECT has_database_privilege('pg_monitor', current_database(), 'CONNECT'), "
+        "has_schema_privilege('pg_monitor', 'public', 'USAGE')"
+    )
     assert ask(admin, public) == [(False, False)]
     temporary = "SELECT has_database_privilege(current_database() || '_service', current_database(), 'TEMPORARY')"
     assert ask(admin, temporary) == [(False,)]

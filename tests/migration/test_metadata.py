@@ -12,8 +12,6 @@ DIALECT = postgresql.dialect()
 # Reached by statements of their own only; written where their columns matter.
 WITHOUT_METADATA = {"alembic_version", "embedding", "posting", "term_stat", "speaker", "corpus_delta"}
 PARTITIONS = {"embedding_shelf_0", "embedding_shelf_1"}
-# (table, column) that the metadata leave out, each with a reason.
-WITHOUT_COLUMN = {("encoder", "probe")}  # float4[], read by one statement that names it
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +29,7 @@ def test_the_same_tables_exist(inspector: Any) -> None:
 def test_columns_agree(inspector: Any, name: str) -> None:
     table = metadata.tables[name]
     present = {column["name"]: column for column in inspector.get_columns(name)}
-    left_out = {column for of, column in WITHOUT_COLUMN if of == name}
-    assert present.keys() - left_out == {column.name for column in table.columns}
+    assert present.keys() == {column.name for column in table.columns}
     for column in table.columns:
         there = present[column.name]
         wanted, found = (kind.compile(DIALECT) for kind in (column.type, there["type"]))
@@ -48,9 +45,13 @@ def test_primary_keys_agree(inspector: Any, name: str) -> None:
 
 def test_a_version_keeps_every_column_of_a_state(inspector: Any) -> None:
     """What a memory is, a version remembers; the rest of `memory` is how it is found and worked on."""
-    memory, version = ({c["name"]: str(c["type"]) for c in inspector.get_columns(t)} for t in ("memory", "memory_version"))
+    memory, version = (
+        {c["name"]: str(c["type"]) for c in inspector.get_columns(t)} for t in ("memory", "memory_version")
+    )
     assert version.keys() - memory.keys() == {"known_to"}
     assert memory.keys() - version.keys() == {
         "archived_at", "content_hash", "content_version", "dedupe_hash", "enriched_version", "extract", "terms",
     }  # fmt: skip
-    assert {name: memory[name] for name in version.keys() & memory.keys()} == {n: t for n, t in version.items() if n in memory}
+    assert {name: memory[name] for name in version.keys() & memory.keys()} == {
+        n: t for n, t in version.items() if n in memory
+    }

@@ -213,6 +213,10 @@ class TestWhatIsLeftOut:
     def test_expiry_can_be_moved(self, me: Any, api: Any) -> None:
         made = api.remember("A parcel.", expires_at="2090-01-01T00:00:00Z")
         path = f"/v1/memories/{made['id']}"
+        for later in (None, "2095-01-01T00:00:00Z", None):
+            assert me.patch(path, json={"expires_at": later}).json()["expires_at"] == later
+            assert api.found("parcel") == [made["id"]]
+            assert api.found("parcel", channels={"keyword": 1}) == [made["id"]]
         assert me.patch(path, json={"expires_at": "2001-01-01T00:00:00Z"}).status_code == 200
         assert api.found("parcel") == []
         assert me.patch(path, json={"expires_at": None}).status_code == 200

@@ -75,10 +75,10 @@ def test_a_setting_that_names_no_tenant_shows_nothing(
 ) -> None:
     for table in tenant_tables:
         enter(connection, setting)
-        try:
+        if setting.count("-") == 4:
             assert connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0
-        except DBAPIError as error:
-            assert isinstance(error.orig, InvalidTextRepresentation)
+        else:
+            refused(connection, f"SELECT count(*) FROM {table}", InvalidTextRepresentation)
         connection.rollback()
 
 
@@ -114,7 +114,8 @@ def test_rows_cannot_point_into_another_tenant(
         "speaker",
     ):
         with maintenance.connect() as powerful:
-            statement = f"SELECT (to_jsonb(t) || jsonb_build_object('tenant_id', CAST(:ours AS text)))::text FROM {table} t WHERE tenant_id = :tenant LIMIT 1"
+            ours_instead = "to_jsonb(t) || jsonb_build_object('tenant_id', CAST(:ours AS text))"
+            statement = f"SELECT ({ours_instead})::text FROM {table} t WHERE tenant_id = :tenant LIMIT 1"
             row = powerful.scalar(text(statement), {"tenant": untouched.tenant_id, "ours": str(ours.tenant_id)})
         copy = f"INSERT INTO {table} SELECT * FROM jsonb_populate_record(NULL::{table}, CAST(:row AS jsonb))"
         refused(connection, copy, ForeignKeyViolation, row=row)

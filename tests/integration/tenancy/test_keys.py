@@ -26,7 +26,20 @@ def test_no_operation_but_health_answers_without_a_key(app: Any, client: TestCli
 
 @pytest.mark.parametrize(
     "secret",
-    ["ms_", "ms_unknown", "null", "undefined", "' OR 1=1 --", "*", "%", "ms_\u00e9", "a" * 10_000, "Bearer x", "\\x00", "ms_ ms_"],
+    [
+        "ms_",
+        "ms_unknown",
+        "null",
+        "undefined",
+        "' OR 1=1 --",
+        "*",
+        "%",
+        "ms_\u00e9",
+        "a" * 10_000,
+        "Bearer x",
+        "\\x00",
+        "ms_ ms_",
+    ],
 )
 def test_made_up_keys_are_refused_alike(client: TestClient, theirs: Any, secret: str) -> None:
     answer = client.get("/v1/memories", headers=[(b"authorization", b"Bearer " + secret.encode())])
@@ -61,7 +74,17 @@ def test_expired_and_revoked_keys_are_told_apart_by_nobody(
 
 @pytest.mark.parametrize(
     "header",
-    ["X-Tenant", "X-Tenant-ID", "Tenant", "X-Forwarded-User", "X-Org-Id", "X-User-Id", "app.tenant", "Cookie", "X-Original-URL"],
+    [
+        "X-Tenant",
+        "X-Tenant-ID",
+        "Tenant",
+        "X-Forwarded-User",
+        "X-Org-Id",
+        "X-User-Id",
+        "app.tenant",
+        "Cookie",
+        "X-Original-URL",
+    ],
 )
 def test_headers_do_not_choose_the_tenant(ours: Any, untouched: Any, header: str) -> None:
     sent = {header: str(untouched.tenant_id)}
@@ -138,7 +161,9 @@ def test_an_admin_does_not_rotate_an_operator_s_key(make_tenant: Any, as_tenant:
     assert operator.get("/v1/tenants").status_code == 200, "a refused rotation revokes nothing"
 
 
-def test_an_operator_makes_tenants_and_enters_none(make_tenant: Any, as_tenant: Callable[..., Any], untouched: Any) -> None:
+def test_an_operator_makes_tenants_and_enters_none(
+    make_tenant: Any, as_tenant: Callable[..., Any], untouched: Any
+) -> None:
     operator = as_tenant(make_tenant(scopes=tuple(KeyScope)))
     made = operator.post("/v1/tenants", json={"name": f"made by {operator.tenant_id}"}).json()
     assert "operator" not in made["api_key"]["scopes"]

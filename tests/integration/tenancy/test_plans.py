@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -44,61 +45,12 @@ from memory_service.storage.tables import STATE_COLUMNS
 from memory_service.types import Caller
 from retrieval.statements import KeywordQuery, Scope, describe_corpus, find_candidates
 
-TENANTS, SPACES, MEMORIES, TERMS, DIMENSION = 3, 20, 20_000, 6, 384
+SPACES, MEMORIES, DIMENSION = 20, 20_000, 384
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TENANT = UUID("10000000-0000-0000-0000-000000000002")
 
-# A quarter of a tenant's memories lie in its first namespace, the rest are spread.
-FILL = f"""
-CREATE FUNCTION pg_temp.id(kind integer, tenant integer, n integer) RETURNS uuid IMMUTABLE LANGUAGE sql AS $$
-    SELECT (kind || '0000000-0000-0000-' || lpad(to_hex(tenant), 4, '0') || '-' || lpad(to_hex(n), 12, '0'))::uuid $$;
-CREATE TEMP TABLE t AS SELECT n AS t, ('10000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid AS id
-    FROM generate_series(1, {TENANTS}) n;
-CREATE TEMP TABLE r AS SELECT t.t, t.id AS tenant, n, pg_temp.id(3, t.t, n) AS id,
-    pg_temp.id(2, t.t, CASE WHEN n % 4 = 0 THEN 0 ELSE n % {SPACES} END) AS space,
-    timestamptz '2025-01-01' + n * interval '1 minute' AS at FROM t, generate_series(1, {MEMORIES}) n;
-CREATE TEMP TABLE v AS SELECT n, (SELECT array_agg(random() + x * 0 + n * 0)::real[]::halfvec FROM generate_series(1, {DIMENSION}) x) AS v
-    FROM generate_series(1, 200) n;
-
-INSERT INTO tenant SELECT id, 't' || t, now() FROM t;
-INSERT INTO encoder VALUES (1, 'e', {DIMENSION}, 256, 'f', '{{}}', 0, true, now());
-INSERT INTO api_key SELECT t.id, pg_temp.id(9, t.t, n), 'k', 'ms_', sha256((t.t || '/' || n)::bytea), '{{admin}}', now()
-    FROM t, generate_series(1, 1000) n;
-INSERT INTO namespace SELECT t.id, pg_temp.id(2, t.t, n), 'space/' || lpad(n::text, 4, '0'), '{{}}', 1, 0, now(), {MEMORIES} / {SPACES}, 0
-    FROM t, generate_series(0, 999) n;
-INSERT INTO memory (tenant_id, id, namespace_id, user_id, agent_id, session_id, external_id, payload_type, memory_type, state, version,
-    content, keywords, tags, entities, metadata, importance, confidence, pinned, observed_at, expires_at, created_at, updated_at,
-    derivation_method, derivation_parents, content_hash, dedupe_hash, content_version, extract, enriched_version, terms)
-    SELECT tenant, id, space, 'user' || n % 50, 'agent' || n % 5, 'session' || n / 20, CASE WHEN n % 2 = 0 THEN 'x' || n END,
-        'plaintext', 'episodic', 'activated', 1, 'A memory of some length, number ' || n || ', of tenant ' || t, '{{}}',
-        ARRAY['tag' || n % 10], '{{}}', '{{}}', 0.5, 1, false, at, CASE WHEN n % 500 = 0 THEN timestamptz '2999-01-01' END, at, at,
-        'verbatim', '{{}}', sha256(n::text::bytea), sha256(n::text::bytea), 1, 'rules', CASE WHEN n % 1000 = 0 THEN 0 ELSE 1 END,
-        ARRAY['w' || n % 700] FROM r;
-INSERT INTO memory_version (tenant_id, id, {", ".join(STATE_COLUMNS)}, known_to)
-    SELECT tenant_id, id, {", ".join(STATE_COLUMNS)}, updated_at FROM memory WHERE get_byte(content_hash, 0) < 64;
-INSERT INTO source SELECT tenant, id, 0, 'user', NULL, NULL, NULL, 0, 1, sha256(n::text::bytea), at FROM r;
-INSERT INTO retention SELECT tenant, id, 14, 5, 1, at FROM r;
-INSERT INTO recall SELECT tenant, id, pg_temp.id(7, t, n), pg_temp.id(6, t, n), 1, 1, NULL, NULL, at FROM r WHERE n <= 5000;
-INSERT INTO link SELECT tenant, pg_temp.id(4, t, n), space, id, pg_temp.id(3, t, n - 1), 'next', 1, 'rules', NULL, at
-    FROM r WHERE n BETWEEN 2 AND 10000;
-INSERT INTO embedding SELECT tenant, 0, space, 1, r.id, 1, 0, 0, 1, at, 'infinity', v.v FROM r JOIN v ON v.n = 1 + r.n % 200
-    ORDER BY r.n;
-INSERT INTO embedding SELECT tenant, 1, space, 2, r.id, 1, 0, 0, 1, at, 'infinity', v.v FROM r JOIN v ON v.n = 1 + r.n % 200
-    WHERE r.n <= 1000;
-INSERT INTO posting SELECT tenant, space, 'w' || (n * k * 7919 % (100 * k * k)), id, 1, 1, at FROM r, generate_series(1, {TERMS}) k
-    ON CONFLICT DO NOTHING;
-INSERT INTO term_stat SELECT t.id, pg_temp.id(2, t.t, n % {SPACES}), 'w' || n, 600 FROM t, generate_series(1, 2000) n;
-INSERT INTO speaker SELECT t.id, pg_temp.id(2, t.t, n % {SPACES}), 's' || n FROM t, generate_series(1, 2000) n;
-INSERT INTO corpus_delta SELECT t.id, pg_temp.id(2, t.t, n % {SPACES}), pg_temp.id(5, t.t, n), 1 FROM t, generate_series(1, 2000) n;
-INSERT INTO job SELECT t.id, pg_temp.id(5, t.t, n), 'enrich', pg_temp.id(2, t.t, n % {SPACES}),
-    CASE WHEN n % 1000 = 0 THEN 'queued' ELSE 'succeeded' END, 0, 1, '{{}}', '[]', NULL, 0, NULL, now(), NULL, NULL, now() + interval '30 days'
-    FROM t, generate_series(1, 5000) n;
-INSERT INTO trace SELECT t.id, pg_temp.id(6, t.t, n), '{{}}', 'q', '{{}}', '{{"results": []}}', now(), now() + interval '30 days'
-    FROM t, generate_series(1, 5000) n;
-INSERT INTO idempotency_key SELECT t.id, pg_temp.id(9, t.t, 1), 'key' || n, '', 200, '{{}}', '', now(), now() + interval '1 day'
-    FROM t, generate_series(1, 5000) n;
-INSERT INTO tombstone SELECT t.id, pg_temp.id(8, t.t, n), pg_temp.id(2, t.t, 0), '', now() FROM t, generate_series(1, 5000) n;
-"""
+# In step with three_tenants.sql.
+FILL = Path(__file__).with_name("three_tenants.sql")
 
 
 def an_id(kind: int, n: int) -> UUID:
@@ -115,7 +67,8 @@ def roles(make_database: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
             # The superuser fills: foreign keys hold by construction, and checking each row would take longer than filling.
             connection.exec_driver_sql("SET session_replication_role = replica")
             connection.exec_driver_sql("SET synchronous_commit = off")
-            for statement in FILL.split(";\n"):
+            script = FILL.read_text().replace("state_columns", ", ".join(STATE_COLUMNS))
+            for statement in script.split(";\n"):
                 if statement.strip():
                     connection.exec_driver_sql(statement.replace("%", "%%"))
             connection.exec_driver_sql("VACUUM (ANALYZE)")
@@ -249,7 +202,7 @@ HOT: dict[str, Callable[[Session], object]] = {
     "stored answer": lambda s: idempotency.find_answer(s, CALLER, "key7", now=NOW),
     "users": lambda s: list_scopes(s, TENANT, ScopeColumn.USER, namespace_id=None, after=None, limit=51),
     "sessions": lambda s: list_scopes(s, TENANT, ScopeColumn.SESSION, namespace_id=None, after=None, limit=51),
-    "sessions of a namespace": lambda s: list_scopes(s, TENANT, ScopeColumn.SESSION, namespace_id=SMALL_SPACE, after=None, limit=51),
+    "sessions of a space": lambda s: list_scopes(s, TENANT, ScopeColumn.SESSION, namespace_id=SMALL_SPACE, after=None, limit=51),
     "next sessions": lambda s: list_scopes(s, TENANT, ScopeColumn.SESSION, namespace_id=None, after="session3", limit=51),
     "jobs": lambda s: jobs.list_jobs(s, TENANT, limit=51),
     "jobs of a namespace": lambda s: jobs.list_jobs(s, TENANT, namespace_id=SMALL_SPACE, before=an_id(5, 900), limit=51),
@@ -271,7 +224,9 @@ def test_a_hot_statement_reaches_its_rows_by_index(service: Database, name: str)
         shown = f"{' '.join(statement.split())[:600]}\n" + "\n".join(map(str, plan))
         assert plan, shown
         assert not [n for n in plan if n.kind == "Seq Scan" and n.relation != "encoder"], shown
-        reads = [n for n in plan if "Scan" in n.kind and n.relation not in {"", "encoder"} and n.kind != "Bitmap Heap Scan"]
+        reads = [
+            n for n in plan if "Scan" in n.kind and n.relation not in {"", "encoder"} and n.kind != "Bitmap Heap Scan"
+        ]
         assert all("tenant_id" in n.condition for n in reads), shown
 
 
@@ -310,8 +265,11 @@ def test_erasure_reaches_its_rows_by_index(service: Database) -> None:
 
 
 ARGUMENTS = {
-    "key_hash": "'\\x00'::bytea", "at_most": "500", "at": "timestamptz '2026-01-01'", "after": "'10000000-0000-0000-0000-000000000001'::uuid",
-}  # fmt: skip
+    "key_hash": "'\\x00'::bytea",
+    "at_most": "500",
+    "at": "timestamptz '2026-01-01'",
+    "after": "'10000000-0000-0000-0000-000000000001'::uuid",
+}
 # stale_corpora is left out: its table holds nothing but what is due.
 CROSSING = ("authenticate_key", "due_jobs", "pending_enrichment", "expired_memories")
 

@@ -64,12 +64,15 @@ def test_it_cannot_rise(connection: Connection, role_urls: RoleUrls) -> None:
         f'"{make_url(url).username}"' for url in (role_urls.owner, role_urls.maintenance, role_urls.service)
     )
     database = make_url(role_urls.service).database
-    connection.execution_options(isolation_level="AUTOCOMMIT")  # Some of these refuse a transaction before anything else.
+    connection.execution_options(
+        isolation_level="AUTOCOMMIT"
+    )  # Some of these refuse a transaction before anything else.
     for statement in (
         f"SET ROLE {owner}", f"SET ROLE {maintenance}", "SET ROLE postgres", f"SET SESSION AUTHORIZATION {maintenance}",
         f"ALTER ROLE {service} BYPASSRLS", f"ALTER ROLE {service} SUPERUSER", f"ALTER ROLE {owner} PASSWORD 'x'",
         f"GRANT {maintenance} TO {service}", "CREATE ROLE intruder", f"DROP OWNED BY {maintenance}",
-        f"REASSIGN OWNED BY {maintenance} TO {service}", "CREATE DATABASE intruder", f"ALTER DATABASE {database} SET row_security = off",
+        f"REASSIGN OWNED BY {maintenance} TO {service}", "CREATE DATABASE intruder",
+        f"ALTER DATABASE {database} SET row_security = off",
         f"ALTER ROLE {maintenance} SET app.tenant = ''", "ALTER SYSTEM SET row_security = off",
         "SET session_replication_role = replica", "SELECT lo_export(0, '/tmp/x')", "SELECT pg_read_file('PG_VERSION')",
         "SELECT pg_ls_dir('.')", "COPY (SELECT 1) TO PROGRAM 'true'", "COPY (SELECT 1) TO '/tmp/x'",
@@ -117,7 +120,8 @@ def test_it_makes_nothing_that_others_could_trip_over(connection: Connection) ->
         "CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'",
         "CREATE FUNCTION pg_temp.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'",
         "CREATE OPERATOR public.= (leftarg = uuid, rightarg = uuid, function = uuid_ne)", "CREATE TYPE public.x AS (y text)",
-        "CREATE DOMAIN public.uuid AS text", "CREATE CAST (text AS uuid) WITH INOUT", "CREATE MATERIALIZED VIEW public.x AS SELECT 1",
+        "CREATE DOMAIN public.uuid AS text", "CREATE CAST (text AS uuid) WITH INOUT",
+        "CREATE MATERIALIZED VIEW public.x AS SELECT 1",
         "DO 'BEGIN CREATE TEMP TABLE memory (); END'",
     ):  # fmt: skip
         refused(connection, statement)
@@ -127,11 +131,16 @@ def test_it_makes_nothing_that_others_could_trip_over(connection: Connection) ->
 def test_it_cannot_copy_into_a_table(connection: Connection, ours: Any, table: str) -> None:
     connection.execute(text("SELECT set_config('app.tenant', :t, true)"), {"t": str(ours.tenant_id)})
     cursor = connection.connection.cursor()
-    with pytest.raises(Exception, match="COPY FROM not supported with row-level security"), cursor.copy(f"COPY {table} FROM STDIN"):
+    with (
+        pytest.raises(Exception, match="COPY FROM not supported with row-level security"),
+        cursor.copy(f"COPY {table} FROM STDIN"),
+    ):
         pass
 
 
-def test_it_runs_as_somebody_else_only_through_the_functions_it_was_given(connection: Connection, role_urls: RoleUrls) -> None:
+def test_it_runs_as_somebody_else_only_through_the_functions_it_was_given(
+    connection: Connection, role_urls: RoleUrls
+) -> None:
     found = connection.execute(
         text(
             "SELECT p.proname, p.proconfig, p.proowner::regrole::text, r.rolsuper, "
@@ -143,7 +152,9 @@ def test_it_runs_as_somebody_else_only_through_the_functions_it_was_given(connec
     for row in found:
         # pg_temp last and by name: left out, Postgres would look there first.
         assert row.proconfig == ["search_path=pg_catalog, pg_temp"], row.proname
-        assert (row.proowner, row.rolsuper, row.public) == (make_url(role_urls.maintenance).username, False, False), row.proname
+        assert (row.proowner, row.rolsuper, row.public) == (make_url(role_urls.maintenance).username, False, False), (
+            row.proname
+        )
     ours = connection.scalars(
         text("SELECT proname FROM pg_proc p WHERE has_function_privilege(p.oid, 'EXECUTE') AND p.proowner <> 10")
     )

@@ -37,7 +37,9 @@ def test_an_idempotency_key_of_another_tenant_is_unused(make_tenant: Any, as_ten
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_a_key_in_flight_elsewhere_blocks_nobody(database: Database, maintenance: Engine, ours: Any, untouched: Any) -> None:
+def test_a_key_in_flight_elsewhere_blocks_nobody(
+    database: Database, maintenance: Engine, ours: Any, untouched: Any
+) -> None:
     def caller(household: Any) -> Caller:
         with maintenance.connect() as connection:
             key_id = connection.scalar(
@@ -64,7 +66,9 @@ def test_external_ids_and_duplicates_are_looked_for_at_home(make_tenant: Any, as
         me = as_tenant(make_tenant())
         named = {"external_id": untouched.external_id, "on_conflict": policy, **scope}
         answer = me.post("/v1/memories", json={"content": f"for {policy}", **named})
-        assert (answer.status_code, answer.json()["superseded_by"], answer.json()["links_count"]) == (201, None, 0), policy
+        assert (answer.status_code, answer.json()["superseded_by"], answer.json()["links_count"]) == (201, None, 0), (
+            policy
+        )
     turns = {"messages": [{"content": "hello", "external_id": untouched.external_id}], **scope}
     me = as_tenant(make_tenant())
     assert me.post("/v1/messages", json=turns).json()["memories"] != []
@@ -92,7 +96,12 @@ def twins(client: Any, make_tenant: Any, tenant_client: Any) -> list[Any]:
     for _ in range(2):
         me = tenant_client(client, *make_tenant())
         for number in range(2):
-            scope = {"namespace": "shared", "user_id": f"u{number}", "agent_id": f"a{number}", "session_id": f"s{number}"}
+            scope = {
+                "namespace": "shared",
+                "user_id": f"u{number}",
+                "agent_id": f"a{number}",
+                "session_id": f"s{number}",
+            }
             assert me.post("/v1/memories", json={"content": f"thought {number}", **scope}).status_code == 201
             turn = {"messages": [{"content": f"turn {number}"}], "namespace": "shared", "session_id": "shared"}
             assert me.post("/v1/messages", json=turn).status_code == 202
@@ -156,7 +165,12 @@ def test_tenants_that_write_the_same_at_once_do_not_meet(make_tenant: Any, as_te
 
     def write(me: Any) -> None:
         barrier.wait()
-        body = {"content": "the same thought", "external_id": "the same", "namespace": "the/same", "on_conflict": "error"}
+        body = {
+            "content": "the same thought",
+            "external_id": "the same",
+            "namespace": "the/same",
+            "on_conflict": "error",
+        }
         answers.append(me.post("/v1/memories", json=body, headers={"Idempotency-Key": "the-same"}))
 
     threads = [threading.Thread(target=write, args=(me,)) for me in tenants]

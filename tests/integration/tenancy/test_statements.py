@@ -18,7 +18,8 @@ from consolidation import consolidate
 from memory_service.storage.database import Database
 from memory_service.types import KeyScope
 
-END = r"\b(?:WHERE|JOIN|GROUP|ORDER|LIMIT|SET|RETURNING|ON|USING|CROSS|LEFT|INNER|OFFSET|FETCH|FOR|HAVING|WINDOW|FROM|VALUES|SELECT)\b|$"
+WORDS = "WHERE JOIN GROUP ORDER LIMIT SET RETURNING ON USING CROSS LEFT INNER OFFSET FETCH FOR HAVING WINDOW FROM VALUES SELECT"
+END = rf"\b(?:{WORDS.replace(' ', '|')})\b|$"
 START = re.compile(rf"\b(FROM|JOIN|UPDATE|USING|INTO)\s+(.*?)(?={END})", re.IGNORECASE | re.DOTALL)
 NOT_TABLES = re.compile(r"\bDISTINCT\s+FROM\b|\bFOR\s+(NO\s+KEY\s+)?UPDATE\b|\bDO\s+UPDATE\b|\bONLY\b", re.IGNORECASE)
 SET_OPERATION = re.compile(r"\b(?:UNION(?:\s+ALL)?|EXCEPT|INTERSECT)\b", re.IGNORECASE)
@@ -139,7 +140,9 @@ def _by_ways_of_search(me: Any) -> None:
         answer = me.client.post("/v1/search", json={"query": me.secret, **where, **extra})
         assert answer.status_code == 200, answer.text
     assert me.client.get(f"/v1/memories/{me.memory_id}?as_of=2999-01-01T00:00:00Z").status_code in (200, 404)
-    live = me.client.post("/v1/memories", json={"content": "a live one", "expires_at": "2999-01-01T00:00:00Z"}).json()["id"]
+    live = me.client.post("/v1/memories", json={"content": "a live one", "expires_at": "2999-01-01T00:00:00Z"}).json()[
+        "id"
+    ]
     for changes in ({"content": "another text"}, {"expires_at": None}, {"metadata": {"a": 1}}, {"pinned": True}):
         assert me.client.patch(f"/v1/memories/{live}", json=changes).status_code == 200
     assert me.client.post(f"/v1/memories/{live}/supersede", json={"content": "its successor"}).status_code == 201
@@ -154,8 +157,14 @@ def test_the_tour_has_been_everywhere(statements: set[str], tenant_tables: dict[
         assert re.search(rf"\b(FROM|JOIN|INTO|UPDATE|USING)\s+{table}\b", joined), table
 
 
-def test_every_reference_to_a_table_of_tenants_names_the_tenant(statements: set[str], tenant_tables: dict[str, str]) -> None:
-    faults = [f"{fault}\n    of {' '.join(s.split())[:300]}" for s in sorted(statements) for fault in unbound(s, tenant_tables)]
+def test_every_reference_to_a_table_of_tenants_names_the_tenant(
+    statements: set[str], tenant_tables: dict[str, str]
+) -> None:
+    faults = [
+        f"{fault}\n    of {' '.join(s.split())[:300]}"
+        for s in sorted(statements)
+        for fault in unbound(s, tenant_tables)
+    ]
     assert not faults, "\n".join(faults)
 
 

@@ -20,7 +20,11 @@ from memory_service.types import JobStatus
 @pytest.fixture
 def worker(role_urls: RoleUrls, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """Return the module of the Celery tasks, over the database of this run."""
-    for name, url in (("OWNER", role_urls.owner), ("MAINTENANCE", role_urls.maintenance), ("SERVICE", role_urls.service)):
+    for name, url in (
+        ("OWNER", role_urls.owner),
+        ("MAINTENANCE", role_urls.maintenance),
+        ("SERVICE", role_urls.service),
+    ):
         monkeypatch.setenv(f"MEMORY_SERVICE_{name}_DATABASE_URL", url)
     get_settings.cache_clear()
     from consolidation import worker as module
@@ -69,7 +73,9 @@ def test_enriching_one_tenant_leaves_the_others_waiting(
     assert pending(maintenance, untouched.tenant_id) == waiting
 
 
-def test_ids_of_another_tenant_are_not_worked_on(ours: Any, untouched: Any, open_tenancy: Any, maintenance: Engine) -> None:
+def test_ids_of_another_tenant_are_not_worked_on(
+    ours: Any, untouched: Any, open_tenancy: Any, maintenance: Engine
+) -> None:
     tenancy = open_tenancy(ours.tenant_id)
     ids = [UUID(i) for i in (untouched.memory_id, untouched.older_id, untouched.archived_id)]
     assert consolidate.enrich_pending(tenancy, ids=ids) == 0

@@ -1,0 +1,51 @@
+-- Three tenants with 20,000 memories each, for the plan tests. A quarter of a tenant's memories lie in its first namespace,
+-- the rest are spread over twenty. The word state_columns stands for the columns of one state of a memory.
+CREATE FUNCTION pg_temp.id(kind integer, tenant integer, n integer) RETURNS uuid IMMUTABLE LANGUAGE sql AS $$
+    SELECT (kind || '0000000-0000-0000-' || lpad(to_hex(tenant), 4, '0') || '-' || lpad(to_hex(n), 12, '0'))::uuid $$;
+CREATE TEMP TABLE t AS SELECT n AS t, ('10000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid AS id
+    FROM generate_series(1, 3) n;
+CREATE TEMP TABLE r AS SELECT t.t, t.id AS tenant, n, pg_temp.id(3, t.t, n) AS id,
+    pg_temp.id(2, t.t, CASE WHEN n % 4 = 0 THEN 0 ELSE n % 20 END) AS space,
+    timestamptz '2025-01-01' + n * interval '1 minute' AS at FROM t, generate_series(1, 20000) n;
+CREATE TEMP TABLE v AS SELECT n, (
+        SELECT array_agg(random() + x * 0 + n * 0)::real[]::halfvec FROM generate_series(1, 384) x) AS v
+    FROM generate_series(1, 200) n;
+
+INSERT INTO tenant SELECT id, 't' || t, now() FROM t;
+INSERT INTO encoder VALUES (1, 'e', 384, 256, 'f', '{}', 0, true, now());
+INSERT INTO api_key SELECT t.id, pg_temp.id(9, t.t, n), 'k', 'ms_', sha256((t.t || '/' || n)::bytea), '{admin}', now()
+    FROM t, generate_series(1, 1000) n;
+INSERT INTO namespace SELECT t.id, pg_temp.id(2, t.t, n), 'space/' || lpad(n::text, 4, '0'), '{}', 1, 0, now(), 20000 / 20, 0
+    FROM t, generate_series(0, 999) n;
+INSERT INTO memory (tenant_id, id, namespace_id, user_id, agent_id, session_id, external_id, payload_type, memory_type, state, version,
+    content, keywords, tags, entities, metadata, importance, confidence, pinned, observed_at, expires_at, created_at, updated_at,
+    derivation_method, derivation_parents, content_hash, dedupe_hash, content_version, extract, enriched_version, terms)
+    SELECT tenant, id, space, 'user' || n % 50, 'agent' || n % 5, 'session' || n / 20, CASE WHEN n % 2 = 0 THEN 'x' || n END,
+        'plaintext', 'episodic', 'activated', 1, 'A memory of some length, number ' || n || ', of tenant ' || t, '{}',
+        ARRAY['tag' || n % 10], '{}', '{}', 0.5, 1, false, at, CASE WHEN n % 500 = 0 THEN timestamptz '2999-01-01' END, at, at,
+        'verbatim', '{}', sha256(n::text::bytea), sha256(n::text::bytea), 1, 'rules', CASE WHEN n % 1000 = 0 THEN 0 ELSE 1 END,
+        ARRAY['w' || n % 700] FROM r;
+INSERT INTO memory_version (tenant_id, id, state_columns, known_to)
+    SELECT tenant_id, id, state_columns, updated_at FROM memory WHERE get_byte(content_hash, 0) < 64;
+INSERT INTO source SELECT tenant, id, 0, 'user', NULL, NULL, NULL, 0, 1, sha256(n::text::bytea), at FROM r;
+INSERT INTO retention SELECT tenant, id, 14, 5, 1, at FROM r;
+INSERT INTO recall SELECT tenant, id, pg_temp.id(7, t, n), pg_temp.id(6, t, n), 1, 1, NULL, NULL, at FROM r WHERE n <= 5000;
+INSERT INTO link SELECT tenant, pg_temp.id(4, t, n), space, id, pg_temp.id(3, t, n - 1), 'next', 1, 'rules', NULL, at
+    FROM r WHERE n BETWEEN 2 AND 10000;
+INSERT INTO embedding SELECT tenant, 0, space, 1, r.id, 1, 0, 0, 1, at, 'infinity', v.v FROM r JOIN v ON v.n = 1 + r.n % 200
+    ORDER BY r.n;
+INSERT INTO embedding SELECT tenant, 1, space, 2, r.id, 1, 0, 0, 1, at, 'infinity', v.v FROM r JOIN v ON v.n = 1 + r.n % 200
+    WHERE r.n <= 1000;
+INSERT INTO posting SELECT tenant, space, 'w' || (n * k * 7919 % (100 * k * k)), id, 1, 1, at FROM r, generate_series(1, 6) k
+    ON CONFLICT DO NOTHING;
+INSERT INTO term_stat SELECT t.id, pg_temp.id(2, t.t, n % 20), 'w' || n, 600 FROM t, generate_series(1, 2000) n;
+INSERT INTO speaker SELECT t.id, pg_temp.id(2, t.t, n % 20), 's' || n FROM t, generate_series(1, 2000) n;
+INSERT INTO corpus_delta SELECT t.id, pg_temp.id(2, t.t, n % 20), pg_temp.id(5, t.t, n), 1 FROM t, generate_series(1, 2000) n;
+INSERT INTO job SELECT t.id, pg_temp.id(5, t.t, n), 'enrich', pg_temp.id(2, t.t, n % 20),
+    CASE WHEN n % 1000 = 0 THEN 'queued' ELSE 'succeeded' END, 0, 1, '{}', '[]', NULL, 0, NULL, now(), NULL, NULL, now() + interval '30 days'
+    FROM t, generate_series(1, 5000) n;
+INSERT INTO trace SELECT t.id, pg_temp.id(6, t.t, n), '{}', 'q', '{}', '{"results": []}', now(), now() + interval '30 days'
+    FROM t, generate_series(1, 5000) n;
+INSERT INTO idempotency_key SELECT t.id, pg_temp.id(9, t.t, 1), 'key' || n, '', 200, '{}', '', now(), now() + interval '1 day'
+    FROM t, generate_series(1, 5000) n;
+INSERT INTO tombstone SELECT t.id, pg_temp.id(8, t.t, n), pg_temp.id(2, t.t, 0), '', now() FROM t, generate_series(1, 5000) n;
