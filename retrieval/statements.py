@@ -27,7 +27,7 @@ from memory_service.storage.namespaces import Namespace
 from memory_service.storage.sql import Sql
 
 # Of the memories that rarer terms found, this many are completed by common terms before the cut.
-COMPLETED = 400
+COMPLETED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class _Shape:
     as_known: bool
     archived: bool
     where: str
+    alone: bool  # one namespace: equality is cheaper than a list, row by row
 
     @property
     def reads_records(self) -> bool:
@@ -89,6 +90,13 @@ def _live(alias: str, shape: _Shape) -> str:
     return live
 
 
+def _inside(alias: str, shape: _Shape) -> str:
+    """Return the condition that a row lies in the namespaces searched."""
+    if shape.alone:
+        return f"{alias}.namespace_id = :namespace"
+    return f"{alias}.namespace_id = ANY(CAST(:namespaces AS uuid[]))"
+
+
 def _records(alias: str, shape: _Shape) -> str:
     """Return the join to the records, where the conditions of the search need them."""
     if not shape.reads_records:
@@ -100,15 +108,15 @@ def _records(alias: str, shape: _Shape) -> str:
 def _vector_channel(shape: _Shape) -> str:
     return f"""
     scan AS (
-        SELECT e.memory_id, e.namespace_id, e.chunk, -(e.vector <#> :vector) AS score
+        SELECT e.memory_id, e.namespace_id, e.chunk, e.vector <#> :vector AS distance
         FROM embedding e {_records("e", shape)}
-        WHERE e.tenant_id = :tenant AND e.shelf = :shelf AND e.namespace_id = ANY(CAST(:namespaces AS uuid[]))
+        WHERE e.tenant_id = :tenant AND e.shelf = :shelf AND {_inside("e", shape)}
             AND e.encoder_id = :encoder AND {_live("e", shape)} AND ({shape.where})
         OFFSET 0
     ),
-    nearest AS (SELECT * FROM scan ORDER BY score DESC, memory_id, chunk LIMIT :vector_rows),
+    nearest AS (SELECT * FROM scan ORDER BY distance, memory_id, chunk LIMIT :vector_rows),
     by_vector AS (
-        SELECT memory_id, any_value(namespace_id) AS namespace_id, max(score) AS score FROM nearest GROUP BY memory_id
+        SELECT memory_id, any_value(namespace_id) AS namespace_id, -min(distance) AS score FROM nearest GROUP BY memory_id
     )
     """
 
@@ -124,7 +132,7 @@ def _keyword_channel(shape: _Shape) -> str:
     hit AS MATERIALIZED (
         SELECT t.number, p.memory_id, p.namespace_id, p.version, p.impact, p.known_from, p.known_to
         FROM unnest(CAST(:rare AS text[])) WITH ORDINALITY AS t (term, number)
-        JOIN posting p ON p.tenant_id = :tenant AND p.namespace_id = ANY(CAST(:namespaces AS uuid[])) AND p.term = t.term
+        JOIN posting p ON p.tenant_id = :tenant AND {_inside("p", shape)} AND p.term = t.term
             AND {known}
     ),
     frequency AS MATERIALIZED (SELECT number, count(*) AS df FROM hit GROUP BY number),
@@ -212,7 +220,7 @@ def hybrid_query(
     if vector is not None:
         # Chunks of one memory share a place: ask for half as many rows again as memories.
         params |= {"vector": HalfVector(vector), "vector_rows": per_channel + per_channel // 2}
-    shape = _Shape(scope.as_known, scope.archived, scope.where.text)
+    shape = _Shape(scope.as_known, scope.archived, scope.where.text, alone=len(scope.namespace_ids) == 1)
     return _statement(shape, vector is not None, keyword is not None), params
 
 
@@ -252,6 +260,7 @@ def _scope_params(scope: Scope) -> dict[str, Any]:
     return {
         "tenant": scope.tenant_id,
         "namespaces": list(scope.namespace_ids),
+        "namespace": scope.namespace_ids[0],
         "shelf": scope.shelf,
         "encoder": scope.encoder_id,
         "at": scope.at,

@@ -83,7 +83,8 @@ def _is_written_time(value: Any) -> Any:
 def _in_calendar(value: datetime) -> datetime:
     if not OLDEST <= value <= NEWEST:
         raise ValueError("lies outside the years 1 to 9999")
-    return value
+    # RFC 3339 allows offsets up to a day, Postgres only up to 16 hours.
+    return value.astimezone(UTC)
 
 
 Content = Annotated[str, AfterValidator(_not_blank), AfterValidator(_fits_content)]

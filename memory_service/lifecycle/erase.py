@@ -1,4 +1,4 @@
-"""Erase: remove a memory and all that holds its text, leaving a tombstone that stops it from coming back."""
+"""Erase: remove a memory and all that holds its text, leaving a tombstone by which imports and jobs recognise it."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,11 +1,12 @@
 """The moment of a change, never before the change that came first."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+
+from memory_service.storage.sql import Row
 
 
-def not_before(now: datetime, rows: Iterable[Mapping[str, Any]]) -> datetime:
+def not_before(now: datetime, rows: Iterable[Row]) -> datetime:
     """Return the moment of a change to locked rows.
 
     A request reads the clock, then waits for the lock of another that read it later: without this a version would be
@@ -15,4 +16,5 @@ def not_before(now: datetime, rows: Iterable[Mapping[str, Any]]) -> datetime:
     >>> not_before(early, [{"updated_at": late}]) == late == not_before(late, [{"updated_at": early}])
     True
     """
-    return max([now, *(row["updated_at"] for row in rows)])
+    latest: datetime = max([now, *(row["updated_at"] for row in rows)])
+    return latest

@@ -105,8 +105,9 @@ def _prepare(connection: Connection, database: str, passwords: dict[str, str]) -
         f"GRANT USAGE ON SCHEMA public TO {service}",
         f"GRANT {maintenance} TO {owner}",
         "CREATE EXTENSION IF NOT EXISTS vector",
-        # Generic plans cost two to three times as much for the hybrid query, and JIT only adds latency here.
-        f"ALTER ROLE {service} SET plan_cache_mode = force_custom_plan",
+        # Measured for the hybrid query: a cached plan is as fast as a fresh one, and spares half a millisecond of planning
+        # for every look-up by id. JIT only adds latency here.
+        f"ALTER ROLE {service} RESET plan_cache_mode",
         f"ALTER ROLE {service} SET jit = off",
         f"ALTER ROLE {service} SET statement_timeout = '30s'",
         f"ALTER ROLE {service} SET lock_timeout = '5s'",

@@ -59,6 +59,6 @@ def migrate(owner_url: str) -> None:
 
 
 def _grant_version_table(connection: Connection) -> None:
-    """Let the service role read which schema it stands on; /readyz compares it with the code's."""
+    """Let /readyz compare the schema with the code's (service), and a backup be whole (maintenance)."""
     database = connection.scalar(text("SELECT current_database()"))
-    connection.exec_driver_sql(f'GRANT SELECT ON alembic_version TO "{database}_service"')
+    connection.exec_driver_sql(f'GRANT SELECT ON alembic_version TO "{database}_service", "{database}_maintenance"')

@@ -23,7 +23,7 @@ from memory_service.types import KeyScope
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-EXAMPLES = 15  # Per operation and kind of request.
+EXAMPLES = 40  # Per operation and kind of request.
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     status_code_conformance,
@@ -68,7 +68,8 @@ def seed(client: httpx.Client) -> dict[str, list[str]]:
 
 def tame(case: Any, known: dict[str, list[str]], number: int) -> None:
     """Point a request at something that exists now and then, and let none wait for workers that do not run."""
-    if number >= 0:
+    # The events of a job that waits would be followed for a minute.
+    if number >= 0 and not case.operation.path.endswith("/events"):
         for name in KNOWN:
             if name in case.path_parameters:
                 case.path_parameters[name] = known[name][number % len(known[name])]

@@ -146,14 +146,13 @@ def list_api_keys(
 ) -> Response:
     """List keys, newest first, revoked and expired ones too."""
     query = {"list": "api-keys"}
-    position = decode_cursor(cursor, tenant_id=caller.tenant_id, query=query)
-    before = UUID(position[0]) if position else None
+    before = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
     rows = keys.list_keys(session, caller.tenant_id, before=before, limit=limit + 1)
     return answer(
         page(
             rows,
             limit=limit,
-            position=lambda row: [str(row["id"])],
+            position=lambda row: row["id"],
             render=key_json,
             tenant_id=caller.tenant_id,
             query=query,

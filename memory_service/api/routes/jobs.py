@@ -109,7 +109,7 @@ def list_jobs(
 ) -> Response:
     """List jobs, newest first."""
     query = {"list": "jobs", "namespace": namespace, "status": status}
-    position = decode_cursor(cursor, tenant_id=caller.tenant_id, query=query)
+    position = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
     namespace_id, rows = None, []
     if namespace is not None:
         found = find_namespaces(session, caller.tenant_id, [check_path(namespace, pointer="?namespace")]).get(namespace)
@@ -123,7 +123,7 @@ def list_jobs(
                 caller.tenant_id,
                 namespace_id=namespace_id,
                 status=status,
-                before=UUID(position[0]) if position else None,
+                before=position,
                 limit=limit + 1,
             )
         ]
@@ -131,7 +131,7 @@ def list_jobs(
         page(
             rows,
             limit=limit,
-            position=lambda row: [str(row["id"])],
+            position=lambda row: row["id"],
             render=job_json,
             tenant_id=caller.tenant_id,
             query=query,

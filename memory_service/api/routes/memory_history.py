@@ -41,8 +41,7 @@ def list_versions(
 ) -> Response:
     """List every state a memory has had, newest first."""
     query = {"list": "versions", "memory": str(memory_id)}
-    position = decode_cursor(cursor, tenant_id=caller.tenant_id, query=query)
-    before = int(position[0]) if position else None
+    before = decode_cursor(cursor, of=int, tenant_id=caller.tenant_id, query=query)
     rows = memories.list_versions(session, caller.tenant_id, memory_id, before=before, limit=limit + 1)
     if not rows and before is None:
         raise missing(session, caller.tenant_id, memory_id)
@@ -50,7 +49,7 @@ def list_versions(
         page(
             rows,
             limit=limit,
-            position=lambda row: [row["version"]],
+            position=lambda row: row["version"],
             render=version_json,
             tenant_id=caller.tenant_id,
             query=query,
@@ -92,14 +91,13 @@ def list_links(
     """List the edges that touch a memory, newest first."""
     _record(session, caller, memory_id)
     query = {"list": "links", "memory": str(memory_id)}
-    position = decode_cursor(cursor, tenant_id=caller.tenant_id, query=query)
-    before = UUID(position[0]) if position else None
+    before = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
     rows = links.links_of(session, caller.tenant_id, memory_id, before=before, limit=limit + 1)
     return answer(
         page(
             rows,
             limit=limit,
-            position=lambda row: [str(row["id"])],
+            position=lambda row: row["id"],
             render=links.link_json,
             tenant_id=caller.tenant_id,
             query=query,
@@ -125,14 +123,13 @@ def list_recalls(
     """List the recalls that were reinforced or judged, newest first."""
     _record(session, caller, memory_id)
     query = {"list": "recalls", "memory": str(memory_id)}
-    position = decode_cursor(cursor, tenant_id=caller.tenant_id, query=query)
-    before = UUID(position[0]) if position else None
+    before = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
     rows = retention.list_recalls(session, caller.tenant_id, memory_id, before=before, limit=limit + 1)
     return answer(
         page(
             rows,
             limit=limit,
-            position=lambda row: [str(row["id"])],
+            position=lambda row: row["id"],
             render=lambda row: {
                 "search_id": str(row["trace_id"]),
                 "rank": row["rank"],

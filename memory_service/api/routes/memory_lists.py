@@ -79,21 +79,21 @@ def list_page(
     `asked` is the filter as it was asked; a cursor continues only the list of the same.
     """
     query = {"list": "memories", "filter": asked, "namespace": namespace, "ascending": ascending}
-    position = decode_cursor(cursor, tenant_id=caller.tenant_id, query=query)
+    position = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
     compiled = compile_filter(selection, at=now)
     where = all_of(in_namespace(session, caller.tenant_id, namespace), compiled)
     rows = memories.list_records(
         session,
         caller.tenant_id,
         where=where,
-        before=UUID(position[0]) if position else None,
+        before=position,
         limit=limit + 1,
         ascending=ascending,
     )
     return page(
         rows,
         limit=limit,
-        position=lambda row: [str(row["id"])],
+        position=lambda row: row["id"],
         render=lambda row: memory_json(row, now=now),
         tenant_id=caller.tenant_id,
         query=query,
@@ -154,7 +154,7 @@ def _from_address(given: dict[str, list[str]]) -> Filter:
         return filter_from_query(given)
     except InvalidFilter as error:
         found = tuple(FieldError("?" + e.pointer.removeprefix("/"), e.detail) for e in error.errors)
-        raise InvalidFilter(error.detail, errors=found, code=error.specific_code) from error
+        raise type(error)(error.detail, errors=found, code=error.specific_code) from error
 
 
 @router.post("/query", response_model=MemoryList)

@@ -120,8 +120,7 @@ def list_namespaces(
     if prefix is not None:
         check_path(prefix, pointer="?prefix")
     query = {"list": "namespaces", "prefix": prefix}
-    position = decode_cursor(cursor, tenant_id=caller.tenant_id, query=query)
-    after = position[0] if position else None
+    after = decode_cursor(cursor, of=str, tenant_id=caller.tenant_id, query=query)
     rows = namespace_settings.list_namespaces(session, caller.tenant_id, prefix=prefix, after=after, limit=limit + 1)
     if (
         prefix in (None, DEFAULT_NAMESPACE)
@@ -133,7 +132,7 @@ def list_namespaces(
         page(
             rows,
             limit=limit,
-            position=lambda row: [row["path"]],
+            position=lambda row: row["path"],
             render=_namespace_json,
             tenant_id=caller.tenant_id,
             query=query,

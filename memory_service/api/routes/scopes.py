@@ -50,7 +50,7 @@ def _list(
     session: Session, caller: Caller, column: ScopeColumn, namespace: str | None, limit: int, cursor: str | None
 ) -> Response:
     query = {"list": column.value, "namespace": namespace}
-    position = decode_cursor(cursor, tenant_id=caller.tenant_id, query=query)
+    position = decode_cursor(cursor, of=str, tenant_id=caller.tenant_id, query=query)
     rows: Sequence[RowMapping] = ()
     namespace_id = None
     if namespace is not None:
@@ -64,14 +64,14 @@ def _list(
             caller.tenant_id,
             column,
             namespace_id=namespace_id,
-            after=position[0] if position else None,
+            after=position,
             limit=limit + 1,
         )
     return answer(
         page(
             rows,
             limit=limit,
-            position=lambda row: [row["id"]],
+            position=lambda row: row["id"],
             render=_scope_json,
             tenant_id=caller.tenant_id,
             query=query,

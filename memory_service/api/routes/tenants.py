@@ -89,14 +89,13 @@ def list_all_tenants(
 ) -> Response:
     """List tenants, oldest first."""
     query = {"list": "tenants"}
-    position = decode_cursor(cursor, tenant_id=caller.tenant_id, query=query)
-    after = UUID(position[0]) if position else None
+    after = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
     rows = list_tenants(session, after=after, limit=limit + 1)
     return answer(
         page(
             rows,
             limit=limit,
-            position=lambda row: [str(row["id"])],
+            position=lambda row: row["id"],
             render=lambda row: _tenant_json(row["id"], row["name"], row["created_at"]),
             tenant_id=caller.tenant_id,
             query=query,

@@ -42,6 +42,15 @@ class TestRead:
         problem(me.get(f"/v1/memories/{made['id']}", params={"as_of": as_of}), 422, pointer="?as_of")
 
 
+@pytest.mark.parametrize("offset", ["+23:59", "-21:37", "+14:00", "-12:00"])
+def test_every_offset_that_can_be_written(me: Any, api: Any, offset: str) -> None:
+    made = api.remember("Far away.", observed_at=f"2024-03-03T12:00:00{offset}")
+    assert made["observed_at"].endswith("Z")
+    changed = me.patch(f"/v1/memories/{made['id']}", json={"valid_from": f"2024-03-03T12:00:00{offset}"})
+    assert changed.json()["valid_from"] == made["observed_at"]
+    assert api.found("far away", as_of={"valid": f"2025-03-03T12:00:00{offset}"}) == [made["id"]]
+
+
 class TestKnown:
     def test_a_search_as_of_earlier_knows_what_was_known(self, me: Any, api: Any) -> None:
         before = moment()
