@@ -376,14 +376,10 @@ def _with_records(
     rows = _fetch(session, tenant_id, request, [item.id for item in chosen])
     by_id = {item.id: item for item in fused}
     present = {item.id for item in chosen}
-    # A successor among the candidates takes the better place of the two, even from below the cut.
-    successors = [
-        row["superseded_by"]
-        for row in rows.values()
-        if row["superseded_by"] in by_id and row["superseded_by"] not in present
-    ]
-    if successors:
-        rows |= _fetch(session, tenant_id, request, successors)
+    # A successor among the candidates takes the better place of the two, even from below the cut. It may have been
+    # superseded itself, so all that is left is fetched: one round trip however long the chain.
+    if any(row["superseded_by"] in by_id and row["superseded_by"] not in present for row in rows.values()):
+        rows |= _fetch(session, tenant_id, request, [item.id for item in fused if item.id not in present])
     ordered = _newer_first([i for i in chosen if i.id in rows], rows, by_id)
     return ordered[: request.top_k], rows
 

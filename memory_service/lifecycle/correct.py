@@ -1,5 +1,6 @@
 """Correct: change fields of a memory as a new version of it; the old one stays in its history."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -84,7 +85,7 @@ def correct(
         expire(session, tenant_id, [memory_id], now=now)
         restore(session, tenant_id, [memory_id], now=now)
         old = load_for_change(session, tenant_id, memory_id, if_match=None)
-    new = {name: value for name, value in changes.items() if old[name] != value}
+    new = {name: value for name, value in changes.items() if not _same(old[name], value)}
     if not new:
         return
     check_validity(new.get("valid_from", old["valid_from"]), new.get("valid_to", old["valid_to"]))
@@ -120,6 +121,13 @@ def correct(
         memories.update_memories(session, tenant_id, [memory_id], new, now=now)
     if "expires_at" in new and not archived:
         search_index.set_expiry(session, tenant_id, memory_id, now=now)
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Compare as JSON does: for Python true is 1 and false is 0, also deep inside."""
+    if isinstance(old, dict | list | bool | int | float) and isinstance(new, dict | list | bool | int | float):
+        return json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
+    return bool(old == new)
 
 
 def _revives(old: RowMapping, changes: Mapping[str, Any], *, now: datetime) -> bool:

@@ -30,7 +30,8 @@ class Found(Protocol):
 
 def reinforce(session: Session, tenant_id: UUID, trace_id: UUID, found: Sequence[Found], *, now: datetime) -> None:
     """Count a recall for each memory found and strengthen it."""
-    for result in found:
+    # In order of id: two searches that found the same memories in another order must not wait for each other.
+    for result in sorted(found, key=lambda result: result.row["id"]):
         strength = strengthened(result.row, now=now)
         retention.keep_strength(session, tenant_id, result.row["id"], strength, recalled_at=now)
     retention.keep_recalls(

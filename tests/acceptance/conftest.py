@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,7 +15,7 @@ import pytest
 START_S = 120  # With the one-time export of the model, on a busy machine.
 STOP_S = 20
 
-Serve = Callable[..., "Iterator[Served]"]
+Serve = Callable[..., AbstractContextManager["Served"]]
 
 
 class Served:
@@ -42,7 +42,11 @@ def serve(data_dir: Path, log: Path, **environment: str) -> Iterator[Served]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    kept = {n: v for n, v in os.environ.items() if not n.startswith("MEMORY_SERVICE_") and n not in {"DATABASE_URL", "BROKER_URL"}}
+    kept = {
+        n: v
+        for n, v in os.environ.items()
+        if not n.startswith("MEMORY_SERVICE_") and n not in {"DATABASE_URL", "BROKER_URL"}
+    }
     command = [sys.executable, "-m", "uvicorn", "--factory", "memory_service.api.app:create_app", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -68,7 +72,7 @@ def serve(data_dir: Path, log: Path, **environment: str) -> Iterator[Served]:
             process.wait()
 
 
-@pytest.fixture(name="serve")
-def serve_fixture() -> object:
+@pytest.fixture(name="serve", scope="session")
+def serve_fixture() -> Serve:
     """Return the context manager that runs the application."""
     return serve

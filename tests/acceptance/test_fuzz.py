@@ -36,9 +36,7 @@ KNOWN = ("memory_id", "job_id", "search_id", "session_id", "path")
 
 
 @pytest.fixture(scope="module")
-def served(role_urls: RoleUrls, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from tests.acceptance.conftest import serve
-
+def served(serve: Any, role_urls: RoleUrls, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with serve(
         data_dir,
         tmp_path_factory.mktemp("fuzz") / "server.log",

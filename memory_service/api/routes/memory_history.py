@@ -25,6 +25,7 @@ router = APIRouter(prefix="/v1/memories/{memory_id}", tags=["memories"], route_c
 Reader = Annotated[Caller, require(KeyScope.READ)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 
+LAST_VERSION = 2**31 - 2  # One more must still be an integer to Postgres.
 FORECAST_DAYS = (1.0, 7.0, 30.0, 90.0, 365.0)
 
 
@@ -62,8 +63,8 @@ def diff_versions(
     memory_id: UUID,
     caller: Reader,
     session: SessionDep,
-    from_: Annotated[int, Query(alias="from", ge=1, le=2**31 - 1)],
-    to: Annotated[int, Query(ge=1, le=2**31 - 1)],
+    from_: Annotated[int, Query(alias="from", ge=1, le=LAST_VERSION)],
+    to: Annotated[int, Query(ge=1, le=LAST_VERSION)],
 ) -> Response:
     """Compare two versions of a memory field by field."""
     found = {}

@@ -74,7 +74,7 @@ def create_messages(
     return response
 
 
-@router.get("/v1/sessions/{session_id}/messages", response_model=MemoryList)
+@router.get("/v1/sessions/{session_id:path}/messages", response_model=MemoryList)
 def list_session_messages(
     session_id: str,
     caller: Reader,

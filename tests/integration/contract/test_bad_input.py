@@ -1,5 +1,7 @@
 """Bad input gets a clear answer and loses nothing."""
 
+# ruff: noqa: E501 (tables of cases are read by column)
+
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,7 +12,15 @@ import pytest
 from memory_service.types import KeyScope
 
 JSON = {"Content-Type": "application/json"}
-WRITES = ["/v1/memories", "/v1/messages", "/v1/memories/batch", "/v1/search", "/v1/context", "/v1/memories/query", "/v1/memories/archive"]
+WRITES = [
+    "/v1/memories",
+    "/v1/messages",
+    "/v1/memories/batch",
+    "/v1/search",
+    "/v1/context",
+    "/v1/memories/query",
+    "/v1/memories/archive",
+]
 
 
 def deep(levels: int) -> Any:
@@ -69,7 +79,9 @@ def test_bodies_that_are_no_json_object(me: Any, api: Any, problem: Any, path: s
     assert api.query({}) == []
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "9" * 400, "9" * 6000, "1" + "0" * 30])
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "9" * 400, "9" * 6000, "1" + "0" * 30]
+)
 def test_numbers_that_are_none(me: Any, api: Any, problem: Any, number: str) -> None:
     for field in ("importance", "confidence", "value", "metadata"):
         inner = f'{{"n": {number}}}' if field == "metadata" else number
@@ -81,7 +93,26 @@ def test_numbers_that_are_none(me: Any, api: Any, problem: Any, number: str) -> 
 
 
 @pytest.mark.parametrize(
-    "value", [0, -0.0, 1e15, 5e-324, 2**63 - 1, -(2**63), "", "\u2028", "\U0010ffff", [], {}, [None], False, {"": {"": ""}}, "a" * 60_000, 0.1 + 0.2, 12345678901234567]
+    "value",
+    [
+        0,
+        -0.0,
+        1e15,
+        5e-324,
+        2**63 - 1,
+        -(2**63),
+        "",
+        "\u2028",
+        "\U0010ffff",
+        [],
+        {},
+        [None],
+        False,
+        {"": {"": ""}},
+        "a" * 60_000,
+        0.1 + 0.2,
+        12345678901234567,
+    ],
 )
 def test_values_that_can_be_come_back_as_they_were(api: Any, value: Any) -> None:
     made = api.remember("Kept.", value=value)
@@ -89,7 +120,23 @@ def test_values_that_can_be_come_back_as_they_were(api: Any, value: Any) -> None
     assert type(api.read(made["id"])["value"]) is type(value) or isinstance(value, float)
 
 
-@pytest.mark.parametrize("content", ["x", "🐝", "a" * 65_536, "é" * 32_768, "\u200b", "<script>alert(1)</script>", "{}", "null", "\ufeffbom", "a\r\n\tb", "ﷺ" * 100, "word " * 2_000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "x",
+        "🐝",
+        "a" * 65_536,
+        "é" * 32_768,
+        "\u200b",
+        "<script>alert(1)</script>",
+        "{}",
+        "null",
+        "\ufeffbom",
+        "a\r\n\tb",
+        "ﷺ" * 100,
+        "word " * 2_000,
+    ],
+)
 def test_contents_that_can_be(api: Any, content: str) -> None:
     made = api.remember(content)
     assert api.read(made["id"])["content"] == content
@@ -97,7 +144,9 @@ def test_contents_that_can_be(api: Any, content: str) -> None:
 
 
 def test_escaped_pairs_are_characters(me: Any, api: Any) -> None:
-    answer = me.post("/v1/memories", content=rb'{"content": "\ud83d\udc1d \u00e9", "tags": ["\ud83d\udc1d"]}', headers=JSON)
+    answer = me.post(
+        "/v1/memories", content=rb'{"content": "\ud83d\udc1d \u00e9", "tags": ["\ud83d\udc1d"]}', headers=JSON
+    )
     assert answer.status_code == 201
     assert api.read(answer.json()["id"])["content"] == "🐝 é"
     assert api.query({"tags": "🐝"}) == [answer.json()["id"]]
@@ -106,7 +155,10 @@ def test_escaped_pairs_are_characters(me: Any, api: Any) -> None:
 def test_what_is_too_large_names_the_way_out(me: Any, api: Any, problem: Any) -> None:
     for content in ("a" * 65_537, "é" * 32_769, "x" * 2**20):
         assert "64 KiB" in problem(me.post("/v1/memories", json={"content": content}), 413)["detail"]
-    assert "16 KiB" in problem(me.post("/v1/memories", json={"content": "a", "metadata": {"k": "x" * 17_000}}), 413)["detail"]
+    assert (
+        "16 KiB"
+        in problem(me.post("/v1/memories", json={"content": "a", "metadata": {"k": "x" * 17_000}}), 413)["detail"]
+    )
     assert "64 KiB" in problem(me.post("/v1/memories", json={"content": "a", "value": "x" * 66_000}), 413)["detail"]
     assert "MiB" in problem(me.post("/v1/memories", json={"content": "a" * 9_000_000}), 413)["detail"]
     made = api.remember("Small.")
@@ -116,17 +168,49 @@ def test_what_is_too_large_names_the_way_out(me: Any, api: Any, problem: Any) ->
 
 
 @pytest.mark.parametrize("path", WRITES)
-@pytest.mark.parametrize("media", [None, "text/plain", "text/json", "application/x-ndjson", "multipart/form-data; boundary=x", "application/json; charset=utf-16", "garbage", ";"])
+@pytest.mark.parametrize(
+    "media",
+    [
+        None,
+        "text/plain",
+        "text/json",
+        "application/x-ndjson",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=utf-16",
+        "garbage",
+        ";",
+    ],
+)
 def test_bodies_of_another_media_type(me: Any, problem: Any, path: str, media: str | None) -> None:
     problem(me.post(path, content=b'{"content": "a"}', headers={"Content-Type": media} if media else {}), 415)
 
 
 def test_routes_and_methods(me: Any, client: Any, problem: Any) -> None:
-    for path in ("/", "/v1", "/v1/memory", "/v1/memories/", "/v2/memories", "/v1/memories/a/b/c", "/v1//memories", "/%00", "/v1/" + "x" * 5000, "/.env", "/v1/memories/../../etc"):
+    for path in (
+        "/",
+        "/v1",
+        "/v1/memory",
+        "/v1/memories/",
+        "/v2/memories",
+        "/v1/memories/a/b/c",
+        "/v1//memories",
+        "/%00",
+        "/v1/" + "x" * 5000,
+        "/.env",
+        "/v1/memories/../../etc",
+    ):
         answer = me.get(path)
         assert answer.status_code in {404, 422}, path
         problem(answer, answer.status_code)
-    for method, path in [("PUT", "/v1/memories"), ("DELETE", "/v1/memories"), ("GET", "/v1/search"), ("PATCH", "/v1/search"), ("PUT", "/v1/memories/x"), ("TRACE", "/v1/jobs"), ("FOO", "/v1/jobs")]:
+    for method, path in [
+        ("PUT", "/v1/memories"),
+        ("DELETE", "/v1/memories"),
+        ("GET", "/v1/search"),
+        ("PATCH", "/v1/search"),
+        ("PUT", "/v1/memories/x"),
+        ("TRACE", "/v1/jobs"),
+        ("FOO", "/v1/jobs"),
+    ]:
         answer = me.request(method, path)
         problem(answer, 405, "method_not_allowed")
         assert answer.headers["allow"]
@@ -136,7 +220,14 @@ def test_routes_and_methods(me: Any, client: Any, problem: Any) -> None:
 @pytest.mark.parametrize("path", ["/v1/memories", "/v1/users", "/v1/jobs", "/v1/namespaces"])
 def test_keys_that_open_nothing(client: Any, make_tenant: Any, problem: Any, path: str) -> None:
     _, expired = make_tenant(expires_at=datetime.now(UTC) - timedelta(seconds=1))
-    for headers in ({}, {"Authorization": "Bearer"}, {"Authorization": "Bearer nonsense"}, {"X-API-Key": expired}, {"Authorization": f"Bearer {expired}"}, {"Authorization": "Basic eA=="}):
+    for headers in (
+        {},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer nonsense"},
+        {"X-API-Key": expired},
+        {"Authorization": f"Bearer {expired}"},
+        {"Authorization": "Basic eA=="},
+    ):
         answer = client.get(path, headers=headers)
         assert "www-authenticate" in answer.headers
         problem(answer, 401, "unauthenticated")
@@ -159,11 +250,15 @@ def test_no_key_is_answered_before_the_body_is_read(client: Any, problem: Any) -
         ((KeyScope.READ, KeyScope.WRITE), "GET", "/v1/api-keys", None), ((KeyScope.ERASE,), "POST", "/v1/memories", {"content": "a"}), ((KeyScope.READ,), "GET", "/v1/tenants", None),
     ],
 )  # fmt: skip
-def test_keys_without_the_scope(make_tenant: Any, as_tenant: Callable[..., Any], problem: Any, scopes: Any, method: str, path: str, body: Any) -> None:
+def test_keys_without_the_scope(
+    make_tenant: Any, as_tenant: Callable[..., Any], problem: Any, scopes: Any, method: str, path: str, body: Any
+) -> None:
     problem(as_tenant(make_tenant(scopes=scopes)).request(method, path, json=body), 403, "forbidden")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost@evil.example", "[::2]", "0.0.0.0:8000"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "", "localhost@evil.example", "[::2]", "0.0.0.0:8000"]
+)
 def test_hosts_that_are_not_ours(me: Any, problem: Any, host: str) -> None:
     problem(me.get("/v1/memories", headers={"Host": host}), 421, "host_refused")
 
@@ -185,5 +280,12 @@ def test_a_problem_never_quotes_a_secret(me: Any) -> None:
 
 
 def test_odd_headers(me: Any) -> None:
-    for headers in ({"Accept": "text/html"}, {"Accept-Encoding": "br;q=oops"}, {"X-Request-ID": "x" * 5000}, {"Cookie": "a=b"}, {"Range": "bytes=0-1"}, {"If-None-Match": "*"}):
+    for headers in (
+        {"Accept": "text/html"},
+        {"Accept-Encoding": "br;q=oops"},
+        {"X-Request-ID": "x" * 5000},
+        {"Cookie": "a=b"},
+        {"Range": "bytes=0-1"},
+        {"If-None-Match": "*"},
+    ):
         assert me.get("/v1/memories", headers=headers).status_code == 200

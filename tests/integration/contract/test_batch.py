@@ -1,6 +1,7 @@
 """POST /v1/memories/batch: every item by itself, and a bad one never fails its neighbours."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -83,7 +84,14 @@ def test_limits_name_the_way_out(me: Any, problem: Any) -> None:
     assert "1,000" in problem(me.post("/v1/memories/batch", json={"items": small}), 413)["detail"]
     large = [{"content": "x" * 60_000, "external_id": str(n)} for n in range(40)]
     assert "2 MiB" in problem(me.post("/v1/memories/batch", json={"items": large}), 413)["detail"]
-    for body in ({}, {"items": []}, {"items": None}, {"items": {}}, {"items": "x"}, {"items": [{"content": "a"}], "x": 1}):
+    for body in (
+        {},
+        {"items": []},
+        {"items": None},
+        {"items": {}},
+        {"items": "x"},
+        {"items": [{"content": "a"}], "x": 1},
+    ):
         problem(me.post("/v1/memories/batch", json=body), 422)
 
 
@@ -91,7 +99,7 @@ def test_a_chain_within_one_batch(me: Any, api: Any) -> None:
     versions = [{"content": f"Draft {n}.", "external_id": "doc", "on_conflict": "supersede"} for n in range(4)]
     results = batch(me, versions)
     assert [r["status"] for r in results] == ["created", "superseded", "superseded", "superseded"]
-    for older, newer in zip(results, results[1:], strict=False):
+    for older, newer in pairwise(results):
         assert api.read(older["id"])["superseded_by"] == newer["id"]
     assert api.query({"external_id": "doc"}) == [results[3]["id"]]
 

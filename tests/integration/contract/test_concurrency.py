@@ -133,6 +133,16 @@ def test_archive_restore_pin_and_search_at_once(me: Any, api: Any) -> None:
     assert numbers == list(range(numbers[0], 0, -1))
 
 
+def test_reinforcing_the_same_memories_in_another_order(me: Any, api: Any) -> None:
+    for n in range(8):
+        api.remember(f"Lamp {n} of the {'north' if n % 2 else 'south'} pier is lit.")
+    queries = ["lamp of the north pier", "lamp of the south pier"]
+    answers = at_once(lambda n: me.post("/v1/search", json={"query": queries[n % 2], "reinforce": True}))
+    assert statuses(answers) == {200: THREADS}
+    counts = {r["memory"]["retention"]["recall_count"] for r in api.search("lamp")["results"]}
+    assert counts == {THREADS}
+
+
 def test_one_namespace_made_by_many(me: Any, api: Any) -> None:
     answers = at_once(lambda n: me.post("/v1/memories", json={"content": f"First {n}.", "namespace": "new/one"}))
     assert statuses(answers) == {201: THREADS}

@@ -63,7 +63,9 @@ def test_no_budget_is_ever_exceeded(bees: Any) -> None:
     budgets = [*range(1, 20), *(rng.randint(1, 2000) for _ in range(45))]
     for budget in budgets:
         body = {
-            "query": rng.choice(["How many hives of bees?", "honey jars", "蜂の巣", "supercalifragilisticexpialidocious", "mill"]),
+            "query": rng.choice(
+                ["How many hives of bees?", "honey jars", "蜂の巣", "supercalifragilisticexpialidocious", "mill"]
+            ),
             "token_budget": budget,
             "format": rng.choice(["text", "messages", "json"]),
             "order": rng.choice(["relevance", "time", "stable"]),
@@ -87,7 +89,10 @@ def test_the_default_budget(bees: Any) -> None:
     check(made, contents, 1200)
     assert made["tokens"] > 300
     assert {"text", "citations", "tokens", "search_id", "prefix_hash"} <= set(made)
-    assert post("/v1/context", {"query": "hives of bees"}).json()["prefix_hash"] == post("/v1/context", {"query": "hives of bees"}).json()["prefix_hash"]
+    assert (
+        post("/v1/context", {"query": "hives of bees"}).json()["prefix_hash"]
+        == post("/v1/context", {"query": "hives of bees"}).json()["prefix_hash"]
+    )
 
 
 def test_when_not_even_the_best_fits_its_beginning_is_shown(bees: Any) -> None:
@@ -106,14 +111,21 @@ def test_formats(bees: Any) -> None:
     assert isinstance(text["text"], str)
     assert all(set(message) >= {"role", "content"} for message in messages["messages"])
     assert shown(messages) == text["text"]
-    assert [item["memory_id"] for item in as_json["items"]] == [citation["memory_id"] for citation in as_json["citations"]]
+    assert [item["memory_id"] for item in as_json["items"]] == [
+        citation["memory_id"] for citation in as_json["citations"]
+    ]
     assert all(citation["marker"] in text["text"] for citation in text["citations"])
 
 
 def test_orders(bees: Any) -> None:
     post, _ = bees
     by_relevance, by_time, stable = (
-        [c["memory_id"] for c in post("/v1/context", {"query": "jars of honey", "order": order, "token_budget": 5000, "top_k": 10}).json()["citations"]]
+        [
+            c["memory_id"]
+            for c in post(
+                "/v1/context", {"query": "jars of honey", "order": order, "token_budget": 5000, "top_k": 10}
+            ).json()["citations"]
+        ]
         for order in ("relevance", "time", "stable")
     )
     ranked = [r["memory"] for r in post("/v1/search", {"query": "jars of honey"}).json()["results"]]
@@ -142,15 +154,33 @@ def test_nothing_known_is_an_empty_context(api: Any) -> None:
 def test_it_takes_what_a_search_takes(api: Any) -> None:
     one = api.remember("A drum for Ada.", user_id="1", namespace="n")["id"]
     api.remember("A drum for Bob.", user_id="2", namespace="n")
-    made = api.context("drum", namespace="n", user_id="1", filter={"content": {"contains": "Ada"}}, channels={"keyword": 1}, preset="fast", top_k=3)
+    made = api.context(
+        "drum",
+        namespace="n",
+        user_id="1",
+        filter={"content": {"contains": "Ada"}},
+        channels={"keyword": 1},
+        preset="fast",
+        top_k=3,
+    )
     assert [citation["memory_id"] for citation in made["citations"]] == [one]
     assert api.me.get(f"/v1/traces/{made['search_id']}").status_code == 200
 
 
 @pytest.mark.parametrize(
     "body",
-    [{"token_budget": 0}, {"token_budget": -1}, {"token_budget": "12"}, {"token_budget": 1.5}, {"token_budget": True}, {"format": "xml"}, {"order": "random"}, {"token_budget": None},
-     {"token_budget": 10**30}, {"budget": 3}],
-)  # fmt: skip
+    [
+        {"token_budget": 0},
+        {"token_budget": -1},
+        {"token_budget": "12"},
+        {"token_budget": 1.5},
+        {"token_budget": True},
+        {"format": "xml"},
+        {"order": "random"},
+        {"token_budget": None},
+        {"token_budget": 10**30},
+        {"budget": 3},
+    ],
+)
 def test_bad_requests(me: Any, problem: Any, body: Any) -> None:
     problem(me.post("/v1/context", json={"query": "x", **body}), 422)

@@ -1,5 +1,7 @@
 """The filter grammar through HTTP: the same rows from lists, searches and set-based changes."""
 
+# ruff: noqa: E501 (tables of cases are read by column)
+
 from typing import Any
 
 import pytest
@@ -15,7 +17,12 @@ BOB = {
     "entities": ["Bob", "Oslo"], "importance": 0.75, "confidence": 1.0, "observed_at": "2024-05-08T10:00:00Z",
     "valid_from": "2024-02-01T00:00:00Z", "metadata": {"n": 10, "s": "glaze", "b": False, "l": ["home"], "o": {"k": "w"}},
 }  # fmt: skip
-CYD = {"content": "The kiln record of Cyd.", "memory_type": "core", "observed_at": "2025-05-08T10:00:00Z", "importance": 0.5}
+CYD = {
+    "content": "The kiln record of Cyd.",
+    "memory_type": "core",
+    "observed_at": "2025-05-08T10:00:00Z",
+    "importance": 0.5,
+}
 
 CASES: list[tuple[Any, str]] = [
     # text: eq ne in nin contains icontains exists, order
@@ -74,7 +81,10 @@ def three(client: Any, make_tenant: Any) -> Any:
     def post(path: str, body: Any) -> Any:
         return client.post(path, json=body, headers={"X-API-Key": key})
 
-    ids = {post("/v1/memories", {**body, "extract": "none"}).json()["id"]: letter for letter, body in zip("abc", (ADA, BOB, CYD), strict=True)}
+    ids = {
+        post("/v1/memories", {**body, "extract": "none"}).json()["id"]: letter
+        for letter, body in zip("abc", (ADA, BOB, CYD), strict=True)
+    }
     assert len(ids) == 3
     return post, ids
 
@@ -122,7 +132,11 @@ def nested(depth: int) -> Any:
 
 def test_limits(three: Any, problem: Any) -> None:
     post, _ = three
-    for path, body in (("/v1/memories/query", {}), ("/v1/search", {"query": "x"}), ("/v1/memories/archive", {"dry_run": True})):
+    for path, body in (
+        ("/v1/memories/query", {}),
+        ("/v1/search", {"query": "x"}),
+        ("/v1/memories/archive", {"dry_run": True}),
+    ):
         assert post(path, {**body, "filter": nested(8)}).status_code == 200
         problem(post(path, {**body, "filter": nested(9)}), 413, "filter_too_large")
         many = [{"user_id": str(n)} for n in range(101)]
@@ -131,7 +145,9 @@ def test_limits(three: Any, problem: Any) -> None:
         problem(post(path, {**body, "filter": {"user_id": {"in": ["x"] * 1001}}}), 413, "filter_too_large")
 
 
-@pytest.mark.parametrize("piece", ["100%", "a_b", "'; DROP TABLE memory; --", "\\", '"', "{}", "%", "İ", "ß", "🐝", ":tenant", "%(x)s", "$1"])
+@pytest.mark.parametrize(
+    "piece", ["100%", "a_b", "'; DROP TABLE memory; --", "\\", '"', "{}", "%", "İ", "ß", "🐝", ":tenant", "%(x)s", "$1"]
+)
 def test_values_are_only_values(api: Any, piece: str) -> None:
     made = api.remember(f"Odd {piece} text.", tags=[piece], metadata={"k": piece, piece: 1}, user_id=piece)["id"]
     api.remember("Plain text.", tags=["x"], metadata={"k": "x"}, user_id="x")

@@ -45,7 +45,11 @@ def test_set_based_changes(me: Any, api: Any) -> None:
 
 def test_another_body_is_refused(me: Any, api: Any, problem: Any) -> None:
     me.post("/v1/memories", json={"content": "One."}, headers={"Idempotency-Key": "k"})
-    problem(me.post("/v1/memories", json={"content": "Two."}, headers={"Idempotency-Key": "k"}), 422, "idempotency_key_reused")
+    problem(
+        me.post("/v1/memories", json={"content": "Two."}, headers={"Idempotency-Key": "k"}),
+        422,
+        "idempotency_key_reused",
+    )
     assert len(api.query({})) == 1
 
 
@@ -59,7 +63,9 @@ def test_a_refusal_leaves_the_key_free(me: Any, api: Any, problem: Any) -> None:
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "é".encode(), b"\x7f"])
 def test_keys_that_are_none(me: Any, api: Any, problem: Any, key: Any) -> None:
-    problem(me.post("/v1/memories", json={"content": "x"}, headers={"Idempotency-Key": key}), 422, "invalid_idempotency_key")
+    problem(
+        me.post("/v1/memories", json={"content": "x"}, headers={"Idempotency-Key": key}), 422, "invalid_idempotency_key"
+    )
     assert api.query({}) == []
 
 
@@ -79,5 +85,7 @@ def test_sixteen_at_once_make_one(me: Any, api: Any) -> None:
 def test_a_replay_needs_the_right_to_write(client: Any, me: Any, make_tenant: Any, problem: Any) -> None:
     made = me.post("/v1/api-keys", json={"name": "r", "scopes": [KeyScope.READ.value]}).json()
     me.post("/v1/memories", json={"content": "x"}, headers={"Idempotency-Key": "k"})
-    answer = client.post("/v1/memories", json={"content": "x"}, headers={"Idempotency-Key": "k", "X-API-Key": made["key"]})
+    answer = client.post(
+        "/v1/memories", json={"content": "x"}, headers={"Idempotency-Key": "k", "X-API-Key": made["key"]}
+    )
     problem(answer, 403, "forbidden")

@@ -16,7 +16,13 @@ def start(me: Any, namespace: str = "default") -> str:
 def test_the_shape(me: Any) -> None:
     job = me.get(f"/v1/jobs/{start(me)}").json()
     assert set(job) >= {"id", "kind", "status", "progress", "items", "error", "created_at", "finished_at"}
-    assert (job["status"], job["progress"], job["items"], job["error"], job["finished_at"]) == ("queued", {"done": 0, "total": 1}, [], None, None)
+    assert (job["status"], job["progress"], job["items"], job["error"], job["finished_at"]) == (
+        "queued",
+        {"done": 0, "total": 1},
+        [],
+        None,
+        None,
+    )
     assert job["namespace"] == "default"
 
 

@@ -25,9 +25,23 @@ def test_each_takes_a_namespace(me: Any, path: str, problem: Any) -> None:
 
 @pytest.mark.parametrize("path", [*COLLECTIONS, "/v1/namespaces", "/v1/api-keys"])
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=-1", "limit=1000000000", "limit=99999999999999999999", "limit=x", "limit=1.5", "limit=", "cursor=", "cursor=garbage",
-              "cursor=" + "A" * 5000, "cursor=%F0%9F%90%9D", "nonsense=1", "limit=2&sort=up"],
-)  # fmt: skip
+    "query",
+    [
+        "limit=0",
+        "limit=-1",
+        "limit=1000000000",
+        "limit=99999999999999999999",
+        "limit=x",
+        "limit=1.5",
+        "limit=",
+        "cursor=",
+        "cursor=garbage",
+        "cursor=" + "A" * 5000,
+        "cursor=%F0%9F%90%9D",
+        "nonsense=1",
+        "limit=2&sort=up",
+    ],
+)
 def test_bad_parameters(me: Any, path: str, query: str, problem: Any) -> None:
     problem(me.get(f"{path}?{query}"), 422)
 
@@ -84,18 +98,46 @@ def test_a_cursor_continues_only_its_own_list(
 
 def test_filters_in_the_address(me: Any, api: Any) -> None:
     a = api.remember(
-        "A.", user_id="1", agent_id="x", session_id="s", external_id="e1", memory_type="semantic", tags=["red", "big"],
-        metadata={"project": {"name": "mill"}}, speaker="Ada", observed_at="2024-01-01T00:00:00Z",
-    )["id"]  # fmt: skip
-    b = api.remember("B.", user_id="2", tags=["blue"], namespace="n", role="user", observed_at="2025-01-01T00:00:00Z")["id"]
+        "A.",
+        user_id="1",
+        agent_id="x",
+        session_id="s",
+        external_id="e1",
+        memory_type="semantic",
+        tags=["red", "big"],
+        metadata={"project": {"name": "mill"}},
+        speaker="Ada",
+        observed_at="2024-01-01T00:00:00Z",
+    )["id"]
+    b = api.remember("B.", user_id="2", tags=["blue"], namespace="n", role="user", observed_at="2025-01-01T00:00:00Z")[
+        "id"
+    ]
     for query, expected in {
-        "": [b, a], "user_id=1": [a], "user_id=1&user_id=2": [b, a], "agent_id=x": [a], "session_id=s": [a], "run_id=s": [a],
-        "external_id=e1": [a], "memory_type=semantic": [a], "memory_type=core": [], "payload_type=plaintext": [b, a],
-        "state=activated": [b, a], "state=archived": [], "tags=red": [a], "tags=red&tags=blue": [b, a], "namespace=n": [b],
-        "metadata.project.name=mill": [a], "metadata.project.name=x": [], "speaker=Ada": [a], "role=user": [b],
-        "user_id=1&tags=blue": [], "observed_after=2024-06-01T00:00:00Z": [b], "observed_before=2024-06-01T00:00:00%2B02:00": [a],
-        "created_after=2001-01-01T00:00:00Z": [b, a], "updated_before=2001-01-01T00:00:00Z": [],
-    }.items():  # fmt: skip
+        "": [b, a],
+        "user_id=1": [a],
+        "user_id=1&user_id=2": [b, a],
+        "agent_id=x": [a],
+        "session_id=s": [a],
+        "run_id=s": [a],
+        "external_id=e1": [a],
+        "memory_type=semantic": [a],
+        "memory_type=core": [],
+        "payload_type=plaintext": [b, a],
+        "state=activated": [b, a],
+        "state=archived": [],
+        "tags=red": [a],
+        "tags=red&tags=blue": [b, a],
+        "namespace=n": [b],
+        "metadata.project.name=mill": [a],
+        "metadata.project.name=x": [],
+        "speaker=Ada": [a],
+        "role=user": [b],
+        "user_id=1&tags=blue": [],
+        "observed_after=2024-06-01T00:00:00Z": [b],
+        "observed_before=2024-06-01T00:00:00%2B02:00": [a],
+        "created_after=2001-01-01T00:00:00Z": [b, a],
+        "updated_before=2001-01-01T00:00:00Z": [],
+    }.items():
         answer = me.get(f"/v1/memories?{query}")
         assert answer.status_code == 200, (query, answer.text)
         assert [memory["id"] for memory in answer.json()["data"]] == expected, query
@@ -103,7 +145,12 @@ def test_filters_in_the_address(me: Any, api: Any) -> None:
 
 @pytest.mark.parametrize(
     ("query", "pointer"),
-    [("memory_type=nice", "?memory_type"), ("created_after=2024-01-01", "?created_after"), ("metadata.=1", "?metadata."), ("state=x&state=y", "?state/0")],
+    [
+        ("memory_type=nice", "?memory_type"),
+        ("created_after=2024-01-01", "?created_after"),
+        ("metadata.=1", "?metadata."),
+        ("state=x&state=y", "?state/0"),
+    ],
 )
 def test_a_wrong_filter_in_the_address_is_named(me: Any, problem: Any, query: str, pointer: str) -> None:
     problem(me.get(f"/v1/memories?{query}"), 422, pointer=pointer)
@@ -111,7 +158,7 @@ def test_a_wrong_filter_in_the_address_is_named(me: Any, problem: Any, query: st
 
 def test_a_very_long_address(me: Any) -> None:
     assert me.get(f"/v1/memories?user_id={'x' * 60_000}").status_code in {200, 414, 422}
-    assert me.get("/v1/memories?" + "&".join(f"tags=t{n}" for n in range(5000))).status_code in {414, 422}
+    assert me.get("/v1/memories?" + "&".join(f"tags=t{n}" for n in range(5000))).status_code in {413, 414, 422}
 
 
 def test_namespaces(me: Any, api: Any, problem: Any) -> None:
@@ -132,7 +179,9 @@ def test_namespaces_that_may_be(api: Any, path: str) -> None:
     assert len(api.found("here", namespace=path)) == 1
 
 
-@pytest.mark.parametrize("path", ["", " ", "a" * 257, "/a", "a/", "a//b", "a b", "é", "a\n", "a%2Fb", "a*", "..\\x", "a\u0000"])
+@pytest.mark.parametrize(
+    "path", ["", " ", "a" * 257, "/a", "a/", "a//b", "a b", "é", "a\n", "a%2Fb", "a*", "..\\x", "a\u0000"]
+)
 def test_namespaces_that_may_not_be(me: Any, problem: Any, path: str) -> None:
     problem(me.post("/v1/memories", json={"content": "x", "namespace": path}), 422, pointer="/namespace")
     problem(me.post("/v1/search", json={"query": "x", "namespace": path}), 422)

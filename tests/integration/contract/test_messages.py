@@ -63,9 +63,6 @@ def test_the_messages_of_a_session_in_order(me: Any) -> None:
     made = send(me, TURNS, session_id="s/1 é")
     send(me, TURNS, session_id="other")
     listed = me.get("/v1/sessions/s%2F1%20%C3%A9/messages")
-    if listed.status_code == 404:  # A slash in a path segment is decoded before routing.
-        made = send(me, TURNS, session_id="s1")
-        listed = me.get("/v1/sessions/s1/messages")
     assert [memory["id"] for memory in listed.json()["data"]] == made["memories"]
     assert me.get("/v1/sessions/unknown/messages").json()["data"] == []
 
@@ -84,11 +81,15 @@ def test_the_pages_of_a_session(me: Any) -> None:
 
 def test_bad_messages(me: Any, problem: Any) -> None:
     for body, pointer in [
-        ({}, "/messages"), ({"messages": []}, "/messages"), ({"messages": [{"content": ""}]}, "/messages/0/content"),
-        ({"messages": [{"role": "user"}]}, "/messages/0/content"), ({"messages": [{"content": "a", "speaker": "x"}]}, "/messages/0/speaker"),
-        ({"messages": [{"content": "a"}], "namespace": "a/"}, "/namespace"), ({"messages": "a"}, "/messages"),
+        ({}, "/messages"),
+        ({"messages": []}, "/messages"),
+        ({"messages": [{"content": ""}]}, "/messages/0/content"),
+        ({"messages": [{"role": "user"}]}, "/messages/0/content"),
+        ({"messages": [{"content": "a", "speaker": "x"}]}, "/messages/0/speaker"),
+        ({"messages": [{"content": "a"}], "namespace": "a/"}, "/namespace"),
+        ({"messages": "a"}, "/messages"),
         ({"messages": [{"content": "a", "observed_at": "yesterday"}]}, "/messages/0/observed_at"),
-    ]:  # fmt: skip
+    ]:
         problem(me.post("/v1/messages", json=body), 422, pointer=pointer)
     problem(me.post("/v1/messages", json={"messages": [{"content": "a"}] * 1001}), 413)
     problem(me.post("/v1/messages", json={"messages": [{"content": "a" * 70_000}]}), 413)

@@ -168,6 +168,14 @@ class TestPatch:
         assert api.read(made["id"])[name] == value
         assert api.found("a field") == [made["id"]]
 
+    @pytest.mark.parametrize(("old", "new"), [(1, True), (False, 0), ({"a": [1]}, {"a": [True]}), (None, []), ("1", 1)])
+    def test_what_only_python_takes_for_the_same(self, me: Any, api: Any, old: Any, new: Any) -> None:
+        made = api.remember("A value.", value=old, metadata={"k": old})
+        changed = me.patch(f"/v1/memories/{made['id']}", json={"value": new, "metadata": {"k": new}}).json()
+        assert changed["version"] == 2
+        assert type(changed["value"]) is type(new)
+        assert repr(changed["metadata"]["k"]) == repr(new)
+
     @pytest.mark.parametrize("name", ["user_id", "external_id", "title", "value", "valid_to", "expires_at", "language"])
     def test_null_clears(self, me: Any, api: Any, name: str) -> None:
         made = api.remember("Clear me.", **{name: FULL[name]})
@@ -366,6 +374,14 @@ class TestSupersede:
         ranks = api.found("What is the wifi password of the office: swordfish?")
         assert ranks.index(new["id"]) < ranks.index(old["id"])
 
+    def test_a_chain_is_ranked_newest_first(self, me: Any, api: Any) -> None:
+        chain = [api.remember("Ada's phone number is 111.")["id"]]
+        for number in ("222", "333"):
+            body = {"content": f"Ada's phone number is {number}."}
+            chain.append(me.post(f"/v1/memories/{chain[-1]}/supersede", json=body).json()["id"])
+        assert api.found("Is Ada's phone number 111?") == chain[::-1]
+        assert api.found("Is Ada's phone number 111?", top_k=1) == [chain[-1]]
+
     def test_only_the_present_one_can_be_superseded(self, me: Any, api: Any, problem: Any) -> None:
         old = api.remember("One.")
         path = f"/v1/memories/{old['id']}/supersede"
@@ -463,8 +479,9 @@ class TestHistory:
         assert me.get(f"{path}/diff?from=2&to=2").json()["changes"] == []
         back = me.get(f"{path}/diff?from=2&to=1").json()
         assert {"field": "tags", "from": ["y"], "to": ["x"]} in back["changes"]
-        problem(me.get(f"{path}/diff?from=1&to=3"), 404, "version_not_found")
-        for query in ("", "?from=1", "?from=0&to=1", "?from=x&to=1", "?from=1&to=99999999999999999999"):
+        for missing in (3, 2**31 - 2):
+            problem(me.get(f"{path}/diff?from=1&to={missing}"), 404, "version_not_found")
+        for query in ("", "?from=1", "?from=0&to=1", "?from=x&to=1", "?from=1&to=99999999999999999999", "?from=1&to=2147483648"):
             problem(me.get(f"{path}/diff{query}"), 422)
 
     def test_provenance_and_links(self, me: Any, api: Any) -> None:

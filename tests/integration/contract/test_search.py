@@ -68,7 +68,20 @@ def test_an_empty_query(me: Any, problem: Any, query: str) -> None:
     problem(me.post("/v1/context", json={"query": query}), 422)
 
 
-@pytest.mark.parametrize("query", ["the of and", "?!…", "🐝", "a", "x" * 8000, "the " * 2000, "日本語の質問", "'; DROP TABLE memory; --", "\ufeffbees"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "the of and",
+        "?!…",
+        "🐝",
+        "a",
+        "x" * 8000,
+        "the " * 2000,
+        "日本語の質問",
+        "'; DROP TABLE memory; --",
+        "\ufeffbees",
+    ],
+)
 def test_odd_queries_are_answered(api: Any, facts: list[str], query: str) -> None:
     assert len(api.search(query)["results"]) > 0
     assert api.search(query, channels={"keyword": 1})["abstain"] in {True, False}
@@ -97,7 +110,17 @@ class TestChannels:
 
     @pytest.mark.parametrize(
         "channels",
-        [{"vector": -1}, {"telepathy": 1}, {"vector": "1"}, {"vector": True}, {"vector": None}, [], {}, {"vector": 0}, {"vector": 0, "keyword": 0}],
+        [
+            {"vector": -1},
+            {"telepathy": 1},
+            {"vector": "1"},
+            {"vector": True},
+            {"vector": None},
+            [],
+            {},
+            {"vector": 0},
+            {"vector": 0, "keyword": 0},
+        ],
     )
     def test_channels_that_make_no_sense(self, me: Any, problem: Any, channels: Any) -> None:
         problem(me.post("/v1/search", json={"query": "x", "channels": channels}), 422)
@@ -105,11 +128,17 @@ class TestChannels:
 
 class TestNamespaces:
     def test_unknown(self, me: Any, problem: Any) -> None:
-        for where in ({"namespace": "nowhere"}, {"namespaces": ["default", "nowhere"]}, {"namespace_prefix": "nowhere"}):
+        for where in (
+            {"namespace": "nowhere"},
+            {"namespaces": ["default", "nowhere"]},
+            {"namespace_prefix": "nowhere"},
+        ):
             problem(me.post("/v1/search", json={"query": "x", **where}), 404, "namespace_not_found")
             problem(me.post("/v1/context", json={"query": "x", **where}), 404, "namespace_not_found")
 
-    @pytest.mark.parametrize("where", [{}, {"namespace": "default"}, {"namespaces": ["default"]}, {"namespace_prefix": "default"}])
+    @pytest.mark.parametrize(
+        "where", [{}, {"namespace": "default"}, {"namespaces": ["default"]}, {"namespace_prefix": "default"}]
+    )
     def test_default_always_exists(self, api: Any, where: Any) -> None:
         answer = api.search("anything", **where)
         assert (answer["results"], answer["abstain"], answer["confidence"]) == ([], True, 0)
@@ -124,7 +153,10 @@ class TestNamespaces:
         assert set(api.found("kite", namespaces=["a", "a", "default"])) == {one, three}
 
     def test_a_prefix_matches_whole_segments(self, api: Any) -> None:
-        four, notes = api.remember("A kite.", namespace="users/4")["id"], api.remember("A kite.", namespace="users/4/notes")["id"]
+        four, notes = (
+            api.remember("A kite.", namespace="users/4")["id"],
+            api.remember("A kite.", namespace="users/4/notes")["id"],
+        )
         for path in ("users/42", "users/4-2", "users/4.2", "users/40/4", "4"):
             api.remember("A kite.", namespace=path)
         assert set(api.found("kite", namespace_prefix="users/4")) == {four, notes}
@@ -154,7 +186,9 @@ class TestNamespaces:
         me.post("/v1/memories/batch", json={"items": items})
         small = [api.remember(f"The harbour light of lane {n} is red.", namespace="small")["id"] for n in range(3)]
         assert set(api.found("harbour light", namespace="small")) == set(small)
-        assert set(api.found("harbour light is red", namespaces=["big", "small"], filter={"namespace": "small"})) == set(small)
+        assert set(
+            api.found("harbour light is red", namespaces=["big", "small"], filter={"namespace": "small"})
+        ) == set(small)
 
 
 class TestScope:
@@ -174,7 +208,9 @@ class TestScope:
         me.post("/v1/memories/batch", json={"items": items})
         assert len(api.found("invoice paid in cash", user_id="few")) == 10
 
-    def test_other_tenants_see_nothing(self, api: Any, facts: list[str], make_tenant: Any, as_tenant: Callable[..., Any]) -> None:
+    def test_other_tenants_see_nothing(
+        self, api: Any, facts: list[str], make_tenant: Any, as_tenant: Callable[..., Any]
+    ) -> None:
         stranger = as_tenant(make_tenant())
         stranger.post("/v1/memories", json={"content": "Mine."})
         found = stranger.post("/v1/search", json={"query": "bees", "include": ["archived"], "explain": True}).json()
@@ -246,7 +282,9 @@ class TestConfidence:
 
 class TestNeighbours:
     def test_they_come_beside_and_do_not_count(self, me: Any, api: Any) -> None:
-        turns = [{"content": text} for text in ("One duck.", "Two geese.", "Three swans.", "Four herons.", "Five storks.")]
+        turns = [
+            {"content": text} for text in ("One duck.", "Two geese.", "Three swans.", "Four herons.", "Five storks.")
+        ]
         ids = me.post("/v1/messages", json={"messages": turns, "session_id": "s"}).json()["memories"]
         me.post("/v1/messages", json={"messages": [{"content": "Elsewhere."}], "session_id": "t"})
         for distance, expected in {0: [], 1: [1, 3], 2: [0, 1, 3, 4], 3: [0, 1, 3, 4]}.items():
@@ -258,7 +296,9 @@ class TestNeighbours:
         assert all(r["neighbours"] == [] for r in api.search("mill", neighbours=3)["results"])
 
     def test_archived_turns_are_no_neighbours(self, me: Any, api: Any) -> None:
-        ids = me.post("/v1/messages", json={"messages": [{"content": "Duck."}, {"content": "Goose."}], "session_id": "s"}).json()["memories"]
+        ids = me.post(
+            "/v1/messages", json={"messages": [{"content": "Duck."}, {"content": "Goose."}], "session_id": "s"}
+        ).json()["memories"]
         me.delete(f"/v1/memories/{ids[0]}")
         assert api.search("goose", neighbours=3)["results"][0]["neighbours"] == []
 
@@ -292,7 +332,9 @@ class TestReinforce:
         assert api.read(facts[0])["retention"]["last_recalled_at"] is not None
         assert api.read(facts[1])["retention"]["recall_count"] == 0
 
-    def test_a_key_that_only_reads_changes_nothing(self, make_tenant: Any, as_tenant: Callable[..., Any], problem: Any) -> None:
+    def test_a_key_that_only_reads_changes_nothing(
+        self, make_tenant: Any, as_tenant: Callable[..., Any], problem: Any
+    ) -> None:
         reader = as_tenant(make_tenant(scopes=(KeyScope.READ,)))
         assert reader.post("/v1/search", json={"query": "x"}).status_code == 200
         problem(reader.post("/v1/search", json={"query": "x", "reinforce": True}), 403, "forbidden")
@@ -316,7 +358,11 @@ def test_the_same_question_gets_the_same_answer(api: Any, facts: list[str]) -> N
 
 
 def test_a_long_text_is_found_by_any_part(api: Any) -> None:
-    parts = ["The regatta starts at the old pier.", "Moss grows on the north wall.", "The cellist lost her bow in Vienna."]
+    parts = [
+        "The regatta starts at the old pier.",
+        "Moss grows on the north wall.",
+        "The cellist lost her bow in Vienna.",
+    ]
     filler = " ".join(f"Paragraph {n} speaks of nothing in particular and goes on for a while." for n in range(60))
     made = api.remember(f"{parts[0]} {filler} {parts[1]} {filler} {parts[2]}")["id"]
     for n in range(20):
@@ -337,7 +383,9 @@ class TestTokenBudget:
 
 class TestDiversity:
     def test_it_prefers_what_is_not_a_repetition(self, api: Any) -> None:
-        near = [api.remember(f"The meeting about the budget is on Monday{dots}")["id"] for dots in (".", "!", "…", " .")]
+        near = [
+            api.remember(f"The meeting about the budget is on Monday{dots}")["id"] for dots in (".", "!", "…", " .")
+        ]
         other = api.remember("Budget questions go to Priya in room nine.")["id"]
         assert other not in api.found("When is the meeting about the budget?", top_k=2, diversity=0)
         diverse = api.found("When is the meeting about the budget?", top_k=2, diversity=1)

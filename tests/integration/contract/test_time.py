@@ -27,15 +27,32 @@ class TestRead:
         third = moment()
         problem(me.get(path, params={"as_of": before}), 404, "memory_not_found")
         for when, version, content, state in [
-            (first, 1, "Wording one.", "activated"), (second, 2, "Wording two.", "activated"), (third, 3, "Wording two.", "archived"),
-        ]:  # fmt: skip
+            (first, 1, "Wording one.", "activated"),
+            (second, 2, "Wording two.", "activated"),
+            (third, 3, "Wording two.", "archived"),
+        ]:
             shown = me.get(path, params={"as_of": when})
-            assert (shown.json()["version"], shown.json()["content"], shown.json()["state"]) == (version, content, state)
+            assert (shown.json()["version"], shown.json()["content"], shown.json()["state"]) == (
+                version,
+                content,
+                state,
+            )
             assert shown.headers["etag"] == f'"{version}"'
 
     @pytest.mark.parametrize(
         "as_of",
-        ["", "yesterday", "2024-01-01", "2024-01-01T00:00:00", "1700000000", "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "2024-02-30T00:00:00Z", "infinity", "9" * 400],
+        [
+            "",
+            "yesterday",
+            "2024-01-01",
+            "2024-01-01T00:00:00",
+            "1700000000",
+            "0000-01-01T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+            "2024-02-30T00:00:00Z",
+            "infinity",
+            "9" * 400,
+        ],
     )
     def test_times_that_are_none(self, me: Any, api: Any, problem: Any, as_of: str) -> None:
         made = api.remember("x")
@@ -61,9 +78,11 @@ class TestKnown:
         later = api.remember("The code of the shed is dunlin.")
         third = moment()
         for known, contents in [
-            (before, []), (first, ["The code of the gate is lapwing."]), (second, ["The code of the gate is curlew."]),
+            (before, []),
+            (first, ["The code of the gate is lapwing."]),
+            (second, ["The code of the gate is curlew."]),
             (third, ["The code of the gate is curlew.", "The code of the shed is dunlin."]),
-        ]:  # fmt: skip
+        ]:
             results = api.search("code of the gate", as_of={"known": known})["results"]
             assert [r["memory"]["content"] for r in results] == contents
         assert api.found("lapwing", channels={"keyword": 1}, as_of={"known": first}) == [made["id"]]
@@ -103,17 +122,26 @@ class TestKnown:
         two = moment()
         me.post(f"{path}/restore")
         three = moment()
-        assert [api.found("fountain", as_of={"known": when}) for when in (one, two, three)] == [[made["id"]], [], [made["id"]]]
+        assert [api.found("fountain", as_of={"known": when}) for when in (one, two, three)] == [
+            [made["id"]],
+            [],
+            [made["id"]],
+        ]
 
 
 class TestValid:
     def test_what_was_true_then(self, api: Any) -> None:
-        rome = api.remember("Ada lives in Rome.", valid_from="2020-01-01T00:00:00Z", valid_to="2022-01-01T00:00:00Z")["id"]
+        rome = api.remember("Ada lives in Rome.", valid_from="2020-01-01T00:00:00Z", valid_to="2022-01-01T00:00:00Z")[
+            "id"
+        ]
         oslo = api.remember("Ada lives in Oslo.", valid_from="2022-01-01T00:00:00Z")["id"]
         for valid, expected in {
-            "2019-01-01T00:00:00Z": [], "2020-01-01T00:00:00Z": [rome], "2021-12-31T23:59:59Z": [rome], "2022-01-01T00:00:00Z": [oslo],
+            "2019-01-01T00:00:00Z": [],
+            "2020-01-01T00:00:00Z": [rome],
+            "2021-12-31T23:59:59Z": [rome],
+            "2022-01-01T00:00:00Z": [oslo],
             "2030-01-01T00:00:00Z": [oslo],
-        }.items():  # fmt: skip
+        }.items():
             assert api.found("Where does Ada live?", as_of={"valid": valid}) == expected, valid
             assert api.found("Ada lives", channels={"keyword": 1}, as_of={"valid": valid}) == expected, valid
 
@@ -128,21 +156,34 @@ class TestValid:
 
 class TestWindow:
     def test_it_limits_valid_time(self, api: Any) -> None:
-        days = {day: api.remember(f"Fog on day {day}.", observed_at=f"2024-03-{day:02}T12:00:00Z")["id"] for day in (1, 2, 3)}
+        days = {
+            day: api.remember(f"Fog on day {day}.", observed_at=f"2024-03-{day:02}T12:00:00Z")["id"]
+            for day in (1, 2, 3)
+        }
         held = api.remember("Fog season.", valid_from="2024-03-02T00:00:00Z", valid_to="2024-03-03T00:00:00Z")["id"]
         for window, expected in [
-            ({"from": "2024-03-02T00:00:00Z", "to": "2024-03-02T23:00:00Z"}, {days[2], held}), ({"from": "2024-03-03T00:00:00Z"}, {days[3]}),
-            ({"to": "2024-03-01T23:59:59Z"}, {days[1]}), ({"from": "2025-01-01T00:00:00Z"}, set()), ({}, {*days.values(), held}),
-        ]:  # fmt: skip
+            ({"from": "2024-03-02T00:00:00Z", "to": "2024-03-02T23:00:00Z"}, {days[2], held}),
+            ({"from": "2024-03-03T00:00:00Z"}, {days[3]}),
+            ({"to": "2024-03-01T23:59:59Z"}, {days[1]}),
+            ({"from": "2025-01-01T00:00:00Z"}, set()),
+            ({}, {*days.values(), held}),
+        ]:
             assert set(api.found("fog", window=window)) == expected, window
 
     @pytest.mark.parametrize(
         "body",
         [
-            {"window": {"from": "2024-03-02T00:00:00Z", "to": "2024-03-01T00:00:00Z"}}, {"window": {"from": "2024-03-02"}}, {"window": {"since": 1}}, {"window": []},
-            {"as_of": "2024-03-02T00:00:00Z"}, {"as_of": {"known": 5}}, {"as_of": {"valid": "2024-03-02T00:00:00"}}, {"as_of": {"when": None}}, {"now": "soon"},
+            {"window": {"from": "2024-03-02T00:00:00Z", "to": "2024-03-01T00:00:00Z"}},
+            {"window": {"from": "2024-03-02"}},
+            {"window": {"since": 1}},
+            {"window": []},
+            {"as_of": "2024-03-02T00:00:00Z"},
+            {"as_of": {"known": 5}},
+            {"as_of": {"valid": "2024-03-02T00:00:00"}},
+            {"as_of": {"when": None}},
+            {"now": "soon"},
         ],
-    )  # fmt: skip
+    )
     def test_times_that_make_no_sense(self, me: Any, problem: Any, body: Any) -> None:
         problem(me.post("/v1/search", json={"query": "x", **body}), 422)
 

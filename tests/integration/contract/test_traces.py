@@ -12,7 +12,9 @@ NOWHERE = "018f3c1e-7b1a-7c3d-9e2f-5a6b7c8d9e0f"
 
 @pytest.fixture
 def asked(api: Any) -> tuple[dict[str, Any], list[str]]:
-    ids = [api.remember(text)["id"] for text in ("The owl hunts at night.", "The lark sings at dawn.", "The bus is late.")]
+    ids = [
+        api.remember(text)["id"] for text in ("The owl hunts at night.", "The lark sings at dawn.", "The bus is late.")
+    ]
     return api.search("When does the owl hunt?", top_k=2, filter={"tags": {"exists": False}}), ids
 
 
@@ -62,21 +64,33 @@ def test_feedback_is_about_what_was_found(me: Any, asked: Any, problem: Any) -> 
     left_out = next(i for i in ids if i not in [r["memory"]["id"] for r in answer["results"]])
     problem(me.post(path, json={"memory_id": left_out, "useful": True}), 422, pointer="/memory_id")
     problem(me.post(path, json={"memory_id": NOWHERE, "useful": True}), 422, pointer="/memory_id")
-    for body in ({}, {"memory_id": ids[0]}, {"memory_id": "x", "useful": True}, {"memory_id": ids[0], "useful": "yes"}, {"memory_id": ids[0], "useful": None}):
+    for body in (
+        {},
+        {"memory_id": ids[0]},
+        {"memory_id": "x", "useful": True},
+        {"memory_id": ids[0], "useful": "yes"},
+        {"memory_id": ids[0], "useful": None},
+    ):
         problem(me.post(path, json=body), 422)
 
 
 def test_what_is_not_there(me: Any, problem: Any) -> None:
     problem(me.get(f"/v1/traces/{NOWHERE}"), 404, "trace_not_found")
-    problem(me.post(f"/v1/traces/{NOWHERE}/feedback", json={"memory_id": NOWHERE, "useful": True}), 404, "trace_not_found")
+    problem(
+        me.post(f"/v1/traces/{NOWHERE}/feedback", json={"memory_id": NOWHERE, "useful": True}), 404, "trace_not_found"
+    )
     problem(me.get("/v1/traces/x"), 422)
 
 
-def test_traces_of_others_are_not_there(asked: Any, make_tenant: Any, as_tenant: Callable[..., Any], problem: Any) -> None:
+def test_traces_of_others_are_not_there(
+    asked: Any, make_tenant: Any, as_tenant: Callable[..., Any], problem: Any
+) -> None:
     answer, ids = asked
     stranger = as_tenant(make_tenant())
     problem(stranger.get(f"/v1/traces/{answer['search_id']}"), 404)
-    problem(stranger.post(f"/v1/traces/{answer['search_id']}/feedback", json={"memory_id": ids[0], "useful": True}), 404)
+    problem(
+        stranger.post(f"/v1/traces/{answer['search_id']}/feedback", json={"memory_id": ids[0], "useful": True}), 404
+    )
 
 
 def test_feedback_needs_the_right_to_write(make_tenant: Any, as_tenant: Callable[..., Any], problem: Any) -> None:
