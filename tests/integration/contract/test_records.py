@@ -481,7 +481,14 @@ class TestHistory:
         assert {"field": "tags", "from": ["y"], "to": ["x"]} in back["changes"]
         for missing in (3, 2**31 - 2):
             problem(me.get(f"{path}/diff?from=1&to={missing}"), 404, "version_not_found")
-        for query in ("", "?from=1", "?from=0&to=1", "?from=x&to=1", "?from=1&to=99999999999999999999", "?from=1&to=2147483648"):
+        for query in (
+            "",
+            "?from=1",
+            "?from=0&to=1",
+            "?from=x&to=1",
+            "?from=1&to=99999999999999999999",
+            "?from=1&to=2147483648",
+        ):
             problem(me.get(f"{path}/diff{query}"), 422)
 
     def test_provenance_and_links(self, me: Any, api: Any) -> None:

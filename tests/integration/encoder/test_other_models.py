@@ -49,7 +49,9 @@ def test_a_model_of_another_shape_runs_in_torch_and_says_why(
     save_tiny_model: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = settings_for(save_tiny_model("tiny-dense", dense=True), tmp_path)
-    loaded = load_encoder(settings)
+    # The application may have set another level for the whole process by now.
+    with caplog.at_level("WARNING", logger="memory_service.encoder"):
+        loaded = load_encoder(settings)
     assert loaded.runtime == "torch"
     assert "Transformer + Pooling + Dense + Normalize" in loaded.reason
     assert any(r.levelname == "WARNING" and loaded.reason in r.getMessage() for r in caplog.records)

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from memory_service.filters import FieldKind, Operator, parse_filter
@@ -85,22 +85,6 @@ ROWS: dict[str, dict[str, Any]] = {
 
 ALL = frozenset(ROWS)
 NO_TEXT = ALL - {"none"}
-
-
-@pytest.fixture(scope="module")
-def encoder_id(maintenance: Engine) -> Iterator[int]:
-    """Return an encoder that is not the default: a namespace must name one."""
-    with maintenance.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO encoder (id, name, dimension, max_tokens, fingerprint, probe, shelf, created_at) "
-                "VALUES (9000, 'none', 1, 1, 'none', CAST('{0}' AS float4[]), 0, :at)"
-            ),
-            {"at": NOW},
-        )
-    yield 9000
-    with maintenance.begin() as connection:
-        connection.execute(text("DELETE FROM encoder WHERE id = 9000"))
 
 
 @pytest.fixture

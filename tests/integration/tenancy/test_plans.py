@@ -114,7 +114,9 @@ def plans_of(database: Database, work: Callable[[Session], object]) -> list[tupl
     caught: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        if not many and not statement.startswith(("BEGIN; ", "SELECT set_config", "SELECT pg_", "SAVEPOINT", "RELEASE", "SET ")):
+        if not many and not statement.startswith(
+            ("BEGIN; ", "SELECT set_config", "SELECT pg_", "SAVEPOINT", "RELEASE", "SET ")
+        ):
             caught.append((statement, parameters))
 
     session = database.session(TENANT)
