@@ -9,7 +9,7 @@ A *score* is higher-is-better, a *rank* starts at 1. Ties are broken by id: no p
 """
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -266,16 +266,3 @@ def _standardised(values: NDArray[np.float64], standard: Standard | None) -> NDA
     if deviation <= _FLAT:
         return np.zeros_like(values)
     return (scaled - mean) / deviation
-
-
-def pooled(parts: Iterable[Scores[IdT]]) -> dict[str, dict[IdT, float]]:
-    """Join the candidates of several namespaces, so that one fusion standardises them with pooled statistics.
-
-    >>> pooled([{"vector": {1: 0.9}}, {"vector": {2: 0.5}, "keyword": {2: 4.0}}])
-    {'vector': {1: 0.9, 2: 0.5}, 'keyword': {2: 4.0}}
-    """
-    joined: dict[str, dict[IdT, float]] = {}
-    for part in parts:
-        for name, column in part.items():
-            joined.setdefault(name, {}).update(column)
-    return joined

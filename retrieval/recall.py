@@ -76,7 +76,6 @@ class Result:
     rank: int
     row: RowMapping
     matched_terms: tuple[str, ...]
-    superseded_in_answer: bool = False
 
 
 @dataclass(slots=True)

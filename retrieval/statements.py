@@ -105,6 +105,11 @@ def _records(alias: str, shape: _Shape) -> str:
     return f"JOIN {records} m ON m.tenant_id = :tenant AND m.id = {alias}.memory_id"
 
 
+def _archive(alias: str, shape: _Shape) -> str:
+    """Return the join by which a look-up tells the present text of an archived memory from its earlier ones."""
+    return _records(alias, shape) if shape.archived else ""
+
+
 def _vector_channel(shape: _Shape) -> str:
     return f"""
     scan AS (
@@ -125,7 +130,8 @@ def _keyword_channel(shape: _Shape) -> str:
     chosen = "hit"
     if shape.reads_records:
         chosen = f"(SELECT h.* FROM hit h {_records('h', shape)} WHERE {_live('h', shape)} AND ({shape.where}))"
-    # Document frequencies count what is known, whatever the filter: a rare word stays rare inside a filter.
+    # Document frequencies count what is known, whatever the filter: a rare word stays rare inside a filter. With the archive
+    # they also count earlier texts of a memory; they may be off by half without cost.
     known = "true" if shape.archived else _live("p", shape)
     # Terms are numbered: grouping by a number costs a third of grouping by text.
     return f"""
@@ -154,21 +160,19 @@ def _keyword_channel(shape: _Shape) -> str:
 
 def _common_score(alias: str, shape: _Shape) -> str:
     """Return what the common terms add to one candidate, by point look-ups."""
-    live = "true" if shape.archived else _live("o", shape)
     return f"""coalesce((
         SELECT sum(t.idf * o.impact) FROM unnest(CAST(:common AS text[]), CAST(:common_idf AS float8[])) AS t (term, idf)
         JOIN posting o ON o.tenant_id = :tenant AND o.namespace_id = {alias}.namespace_id AND o.term = t.term
-            AND o.memory_id = {alias}.memory_id AND {live}
+            AND o.memory_id = {alias}.memory_id {_archive("o", shape)} WHERE {_live("o", shape)}
     ), 0)"""
 
 
 def _vector_score(shape: _Shape) -> str:
     """Return the vector score of a candidate that the vector channel itself did not choose."""
-    live = "true" if shape.archived else _live("e", shape)
     return f"""(
-        SELECT max(-(e.vector <#> :vector)) FROM embedding e
+        SELECT max(-(e.vector <#> :vector)) FROM embedding e {_archive("e", shape)}
         WHERE e.tenant_id = :tenant AND e.shelf = :shelf AND e.namespace_id = c.namespace_id
-            AND e.encoder_id = :encoder AND e.memory_id = c.memory_id AND {live}
+            AND e.encoder_id = :encoder AND e.memory_id = c.memory_id AND {_live("e", shape)}
     )"""
 
 

@@ -72,7 +72,9 @@ def search(
         nearby: Mapping[UUID, list[Row]] = {}
         if body.neighbours and recalled.results:
             ids = [result.fused.id for result in recalled.results]
-            nearby = neighbour_rows.neighbours_of(session, caller.tenant_id, ids, distance=body.neighbours, now=now)
+            nearby = neighbour_rows.neighbours_of(
+                session, caller.tenant_id, ids, distance=body.neighbours, now=now, known=request.as_of.known
+            )
         answer.update(search_json(search_id, recalled, nearby=nearby, explain=body.explain, now=now))
         if body.reinforce:
             reinforce(session, caller.tenant_id, search_id, recalled.results, now=now)

@@ -16,7 +16,6 @@ from memory_service.types import DEFAULT_NAMESPACE, Extract, MemoryType, OnConfl
 
 DEFAULT_IMPORTANCE = 0.5
 DEFAULT_CONFIDENCE = 1.0
-DEFAULT_LANGUAGE = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +139,14 @@ def identity_of(row: Row) -> bytes:
 
 
 def terms_of(
-    *, content: str, speaker: str | None, observed_at: datetime, title: str | None, language: str | None
+    *, content: str, speaker: str | None, observed_at: datetime, title: str | None, context: str | None
 ) -> tuple[str, ...]:
-    """Return the terms by which a memory is found by keyword."""
-    spoken = language or DEFAULT_LANGUAGE
-    shown = keyword_text(content, speaker=speaker, observed_at=observed_at, title=title, language=spoken)
-    return tuple(terms(shown, spoken))
+    """Return the terms by which a memory is found by keyword.
+
+    Memories and queries are cut by the same rules, whatever language they are in: a word that is cut one way here and
+    another way there is never found.
+    """
+    return tuple(terms(keyword_text(content, speaker=speaker, observed_at=observed_at, title=title, context=context)))
 
 
 def prepare(drafts: Sequence[Draft], *, encoding: Encoding, now: datetime) -> list[Prepared]:
@@ -162,7 +163,7 @@ def prepare(drafts: Sequence[Draft], *, encoding: Encoding, now: datetime) -> li
                 speaker=draft.speaker,
                 observed_at=draft.observed_at or now,
                 title=draft.title,
-                language=draft.language,
+                context=draft.context,
             ),
             chunks=chunks,
         )

@@ -7,34 +7,55 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from memory_service.storage.memories import get_records
+from memory_service.storage.memories import AS_KNOWN, get_records, get_records_as_known
 from memory_service.storage.sql import Row
 
 
+def _beside(records: str, *, before: bool) -> str:
+    """Return the search on one side of `m`, in the same session of the same user and agent: scopes are not crossed."""
+    comparison, order = ("<", "DESC") if before else (">", "ASC")
+    return f"""(
+        SELECT b.id FROM {records} b
+        WHERE b.tenant_id = :tenant AND b.session_id = m.session_id AND b.namespace_id = m.namespace_id
+            AND b.user_id IS NOT DISTINCT FROM m.user_id AND b.agent_id IS NOT DISTINCT FROM m.agent_id
+            AND b.id {comparison} m.id AND b.state NOT IN ('archived', 'expired')
+            AND (b.expires_at IS NULL OR b.expires_at > :at)
+        ORDER BY b.id {order} LIMIT :distance
+    )"""
+
+
 def neighbours_of(
-    session: Session, tenant_id: UUID, ids: Sequence[UUID], *, distance: int, now: datetime
+    session: Session,
+    tenant_id: UUID,
+    ids: Sequence[UUID],
+    *,
+    distance: int,
+    now: datetime,
+    known: datetime | None = None,
 ) -> dict[UUID, list[Row]]:
-    """Return for each memory up to `distance` live memories before and after it in its session, in order."""
+    """Return for each memory up to `distance` live memories before and after it in its session, in order.
+
+    They are context, so the filter of a search does not apply to them; the scope of the memory does, and so does `known`,
+    the moment as of which the search was asked.
+    """
+    records = "memory" if known is None else AS_KNOWN
+    params = {"tenant": tenant_id, "ids": list(ids), "distance": distance, "at": known or now, "known": known}
     rows = session.execute(
         text(
-            """
-            SELECT k.id AS of_id, b.id FROM unnest(CAST(:ids AS uuid[])) AS k (id)
-            JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id AND m.session_id IS NOT NULL
-            CROSS JOIN LATERAL (
-                (SELECT p.id FROM memory p WHERE p.tenant_id = :tenant AND p.session_id = m.session_id
-                    AND p.namespace_id = m.namespace_id AND p.id < m.id AND p.archived_at IS NULL
-                    AND (p.expires_at IS NULL OR p.expires_at > :now) ORDER BY p.id DESC LIMIT :distance)
-                UNION ALL
-                (SELECT f.id FROM memory f WHERE f.tenant_id = :tenant AND f.session_id = m.session_id
-                    AND f.namespace_id = m.namespace_id AND f.id > m.id AND f.archived_at IS NULL
-                    AND (f.expires_at IS NULL OR f.expires_at > :now) ORDER BY f.id LIMIT :distance)
-            ) b
+            f"""
+            SELECT k.id AS of_id, x.id FROM unnest(CAST(:ids AS uuid[])) AS k (id)
+            JOIN {records} m ON m.tenant_id = :tenant AND m.id = k.id AND m.session_id IS NOT NULL
+            CROSS JOIN LATERAL ({_beside(records, before=True)} UNION ALL {_beside(records, before=False)}) x
             """
         ),
-        {"tenant": tenant_id, "ids": list(ids), "distance": distance, "now": now},
+        params,
     ).all()
-    records = get_records(session, tenant_id, {row.id for row in rows}) if rows else {}
+    found = {row.id for row in rows}
+    if known is None:
+        shown = get_records(session, tenant_id, found)
+    else:
+        shown = get_records_as_known(session, tenant_id, found, known=known)
     nearby: dict[UUID, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.id):
-        nearby.setdefault(row.of_id, []).append(records[row.id])
+        nearby.setdefault(row.of_id, []).append(shown[row.id])
     return nearby

@@ -25,6 +25,7 @@ STATE_COLUMNS = """
     observed_at timestamptz NOT NULL, valid_from timestamptz, valid_to timestamptz, expires_at timestamptz,
     created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL,
     superseded_by uuid,
+    content_version integer NOT NULL,
     derivation_method text NOT NULL, derivation_parents uuid[] NOT NULL, changeset_id uuid
 """
 
@@ -83,7 +84,6 @@ CREATE TABLE memory (
     {STATE_COLUMNS},
     content_hash bytea NOT NULL,
     dedupe_hash bytea,
-    content_version integer NOT NULL,
     archived_at timestamptz,
     extract text NOT NULL,
     enriched_version integer NOT NULL DEFAULT 0,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from memory_service.lifecycle import archive
+from memory_service.lifecycle.correct import correct
 from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash
 from memory_service.lifecycle.remember import remember
 from memory_service.storage import pending
@@ -208,3 +209,33 @@ def test_common_terms_are_learned_by_the_fold(database: Database, make_tenant, e
         described = describe_corpus(session, tenant_id, ["corpus"], WORDS)
     assert described.documents == 120
     assert described.common == {t: n for t, n in documents.items() if n >= 50}
+
+
+def test_the_archive_is_searched_by_present_text_only(corpus: Corpus) -> None:
+    """Earlier texts of a memory must lend it no score, neither by vector nor by look-ups of common terms."""
+    (memory_id,) = corpus.add(1, user="rewritten")
+    old = corpus.vectors[memory_id][0]
+    new = unit(corpus.rng)
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        correct(
+            session,
+            corpus.tenant_id,
+            memory_id,
+            {"content": "zxqv ledger"},
+            chunks=(Chunk((0, 11), new),),
+            encoder_id=corpus.encoder_id,
+            shelf=0,
+            if_match=None,
+            now=datetime.now(UTC),
+        )
+    keyword = KeywordQuery(rare=("zxqv",), common=(("word0", 300), ("word1", 250)), documents=400)
+    for known in (False, True):
+        scope = corpus.scope(archived=True, as_known=known)
+        with corpus.database.transaction(corpus.tenant_id) as session:
+            rows = find_candidates(session, scope, vector=old, keyword=keyword, per_channel=600).rows
+        (row,) = (row for row in rows if row.memory_id == memory_id)
+        assert row.vector == pytest.approx(float(new @ old), abs=2e-3)
+        alone = KeywordQuery(rare=("zxqv",), common=(), documents=400)
+        with corpus.database.transaction(corpus.tenant_id) as session:
+            found = find_candidates(session, scope, vector=None, keyword=alone, per_channel=5).rows
+        assert [r.keyword for r in found] == [pytest.approx(row.keyword)]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.fusion import FusedResult, Standard, fuse, pooled, ranks_without, trust_keywords
+from retrieval.fusion import FusedResult, Standard, fuse, ranks_without, trust_keywords
 
 SCORE = st.floats(-1e6, 1e6, allow_subnormal=False)
 ANY_SCORE = st.floats() | SCORE  # NaN and infinities included
@@ -150,11 +150,6 @@ def test_trusting_keywords_less_keeps_the_sum_of_the_weights(coverage, vector, k
 @pytest.mark.parametrize("weights", [{"keyword": 1.0}, {"vector": 0.0, "keyword": 1.0}, {"vector": 1.0}, {}])
 def test_a_channel_asked_alone_keeps_its_weight(weights):
     assert trust_keywords(weights, 0.0) == weights
-
-
-def test_pooled_candidates_share_their_statistics():
-    parts = [{"vector": {1: 0.9, 2: 0.8}}, {"vector": {3: 0.2, 4: 0.1}}]
-    assert ids(fuse(pooled(parts), {"vector": 1.0})) == [1, 2, 3, 4]
 
 
 def test_four_hundred_candidates_take_less_than_a_few_milliseconds():
