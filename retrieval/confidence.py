@@ -17,7 +17,7 @@ class Calibration:
 
     middle: float = 0.62  # evidence at which an answer is as likely as none
     steepness: float = 12.0
-    abstain_below: float = 0.25
+    abstain_below: float = 0.2
 
 
 DEFAULT: Final = Calibration()

@@ -42,6 +42,8 @@ KEYWORD_FLOOR = {"keyword": 0.0}  # no term matched
 # the same (overlap .998), and long posting lists are not read for the little that such a term tells.
 COMMON_SHARE = 0.10
 COMMON_AT_LEAST = 500
+# Among a handful of memories every word is in most of them, and none would count as rare: reckon with at least so many.
+FEWEST_DOCUMENTS = 100
 COMMON_AT_MOST = 5_000
 NEAR_MISSES = 5
 SHOWN = 20  # results built at least, for the trace
@@ -216,11 +218,16 @@ def _conditions(request: RecallRequest, *, at: datetime) -> Sql:
     return all_of(*parts) if parts else Sql("true")
 
 
+def _documents(prepared: Prepared) -> int:
+    """Return the number of memories to reckon rarity with."""
+    return max(FEWEST_DOCUMENTS, prepared.corpus.documents)
+
+
 def _keyword_query(prepared: Prepared) -> KeywordQuery | None:
     """Split the terms of the query into those that choose candidates and those that only add."""
     if not prepared.parsed.terms:
         return None
-    documents = prepared.corpus.documents
+    documents = _documents(prepared)
     limit = min(COMMON_AT_MOST, max(COMMON_AT_LEAST, COMMON_SHARE * documents))
     common = {t: prepared.corpus.common[t] for t in prepared.parsed.terms if prepared.corpus.common.get(t, 0) > limit}
     rare = [t for t in prepared.parsed.terms if t not in common]
@@ -289,7 +296,7 @@ def _rank(
     covered = None
     if weights.get("keyword", 0) > 0 and prepared.parsed.terms:
         idf = {
-            term: inverse_document_frequency(prepared.corpus.documents, candidates.document_frequency.get(term, 0))
+            term: inverse_document_frequency(_documents(prepared), candidates.document_frequency.get(term, 0))
             for term in prepared.parsed.terms
         }
         covered = coverage_of(max(scores.get("keyword", {}).values(), default=0.0), idf.values())
