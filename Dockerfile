@@ -2,7 +2,7 @@
 FROM python:3.12-slim
 
 WORKDIR /app
-COPY bootstrap.py pyproject.toml README.md LICENSE ./
+COPY bootstrap.py constraints.txt pyproject.toml README.md LICENSE ./
 COPY memory_service memory_service
 COPY retrieval retrieval
 COPY consolidation consolidation

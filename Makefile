@@ -7,7 +7,7 @@ DOC_TESTS := tests/unit/test_docs.py tests/acceptance/test_docs.py
 TESTED := tests/unit tests/integration tests/migration tests/acceptance
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types layers migrate bench demo docs doctor clean install dev
+.PHONY: help run test check lint types layers migrate bench demo docs doctor clean install dev bench-file
 
 help: ## List these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +33,7 @@ layers: dev ## Check that imports point down
 migrate: install ## Bring the database of DATABASE_URL up to this version
 	@$(BIN)/memory-service migrate
 
-bench: install ## Measure retrieval against the running service: make bench FILE=data.json
-	@test -n "$(FILE)" || { echo "Name the data: make bench FILE=path/to/data.json"; exit 2; }
+bench: bench-file install ## Measure retrieval against the running service: make bench FILE=data.json
 	@$(BIN)/memory-service bench retrieval "$(FILE)" $(ARGS)
 
 demo: install ## Send a conversation of eight months to the running service and ask ten questions
@@ -49,6 +48,11 @@ docs: dev ## Check that every link, list and snippet in the docs is right
 clean: ## Remove the virtual environment and caches; never var/, which holds your data
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
+
+# Before anything is installed for nothing.
+bench-file:
+	@test -n "$(FILE)" || { echo "Name the data: make bench FILE=path/to/data.json"; exit 2; }
+	@test -r "$(FILE)" || { echo "There is no readable file $(FILE)."; exit 2; }
 
 install:
 	@$(PYTHON) bootstrap.py run

@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "installed.json"
 LOG = VENV / "install.log"
+# The versions this checkout was tested with.
+CONSTRAINTS = ROOT / "constraints.txt"
 MINIMUM = (3, 11)
 # Interpreters to look for when the one that runs this is too old, newest well supported first.
 OTHER_PYTHONS = ("python3.13", "python3.12", "python3.11", "python3.14")
@@ -182,7 +184,7 @@ def cuda_needs():
 def state():
     """Return what the installation depends on. The path counts: installed commands name it."""
     digest = hashlib.sha256()
-    for name in ("pyproject.toml", "bootstrap.py"):
+    for name in ("pyproject.toml", "bootstrap.py", CONSTRAINTS.name):
         digest.update((ROOT / name).read_bytes())
     digest.update(f"{ROOT} {sysconfig.get_platform()}".encode())
     return digest.hexdigest()
@@ -209,7 +211,7 @@ def main(extras):
     install_torch()
     target = ".[{}]".format(",".join(sorted(extras))) if extras else "."
     say("Installing the memory service" + (" with " + ", ".join(sorted(extras)) if extras else ""))
-    if not pip("install", "--editable", target):
+    if not pip("install", "--constraint", CONSTRAINTS.name, "--editable", target):
         tail = LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
         print("\n".join("    " + line for line in tail), file=sys.stderr)
         fail(f"pip could not install the requirements; the whole log is {LOG}.")

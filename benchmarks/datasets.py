@@ -14,6 +14,8 @@ from memory_service.cli.failures import InputUnusable
 
 LOCOMO_CATEGORIES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
 ADVERSARIAL = "adversarial"
+KNOWN_FORMS = "Known are jsonl lines {conv, docs, questions}, LoCoMo's locomo10.json and LongMemEval's JSON."
+LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,12 @@ def read_conversations(path: Path, *, limit: int | None = None) -> list[Conversa
         found = [_conversation(record) for record in islice(records, limit)]
     except OSError as error:
         raise InputUnusable(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:  # Its own words quote the whole file.
+        raise InputUnusable(f"{path} is in no known form: it is not text in UTF-8", hint=KNOWN_FORMS) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputUnusable(
-            f"{path} is in no known form: {error!r}",
-            hint="Known are jsonl lines {conv, docs, questions}, LoCoMo's locomo10.json and LongMemEval's JSON.",
+            f"{path} is in no known form: {repr(error)[:LONGEST_REASON]}",
+            hint=KNOWN_FORMS,
         ) from error
     if not found:
         raise InputUnusable(f"{path} holds no conversation")

@@ -2,11 +2,13 @@
 
     python -m benchmarks.faults --rounds 20
 
-Starts an embedded service of its own in a temporary folder. Each round writes batches and kills, at a random moment,
-the API, Postgres, both, or everything including the supervisor; the writer goes on until the service is back and has
-acknowledged once more. Then every memory of the round is read back and compared with what was sent, and many are
-searched for by each channel alone. After the last round the service is stopped, started, and all rounds are read
-again. Exits with 1 when anything is missing, altered, doubled or half there.
+Starts an embedded service of its own in a temporary folder. Each round writes batches and kills API and Postgres at a
+random moment; the writer goes on until the service is back and has acknowledged once more. ``--extra`` adds rounds
+that kill the API alone, Postgres alone, or everything including the supervisor, in turn. After a kill every memory of
+the round is read back and compared with what was sent; every one is looked up in the database, whether it has its
+source, its vectors and all of its postings; and many are searched for by each channel alone. After the last round the
+service is stopped, started, and all rounds are read again. Exits with 1 when anything is missing, altered, doubled or
+half there, or when an acknowledged batch had a rejected item.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from rich.table import Table
 
 from benchmarks.readable import readable_failures
 from benchmarks.targets import Target, publish
-from benchmarks.victim import KINDS, Victim
+from benchmarks.victim import BOTH, OTHER_KINDS, Victim
 from benchmarks.witness import Verdict, Writer, inspect
 from memory_service.cli.console import output
 from memory_service.cli.failures import CommandFailure
@@ -59,7 +61,7 @@ def main() -> None:
         victim = Victim(Path(folder))
         try:
             victim.start()
-            for number in range(1, options.rounds + 1):
+            for number in range(1, options.rounds + options.extra + 1):
                 writer, namespace, one = _round(victim, number, rng=rng, options=options)
                 kept.append((writer, namespace))
                 rounds.append(one)
@@ -77,7 +79,8 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=20, help="kills")
+    parser.add_argument("--rounds", type=int, default=20, help="kills of API and Postgres together")
+    parser.add_argument("--extra", type=int, default=0, help="further kills: API, Postgres, everything, in turn")
     parser.add_argument("--batch", type=int, default=40, help="memories per request")
     parser.add_argument("--longest", type=float, default=3.0, help="latest moment of the kill, in seconds")
     parser.add_argument("--searches", type=int, default=60, help="memories searched for after each kill")
@@ -89,7 +92,7 @@ def _options() -> argparse.Namespace:
 def _round(
     victim: Victim, number: int, *, rng: random.Random, options: argparse.Namespace
 ) -> tuple[Writer, str, Round]:
-    kind = KINDS[(number - 1) % len(KINDS)]
+    kind = BOTH if number <= options.rounds else OTHER_KINDS[(number - options.rounds - 1) % len(OTHER_KINDS)]
     namespace = f"faults/r{number}"
     seed = options.seed * 1000 + number
     writer = Writer(victim.connection, namespace=namespace, batch=options.batch, seed=seed)
@@ -139,6 +142,7 @@ def _inspect(
 ) -> Verdict:
     return inspect(
         victim.connection,
+        data_dir=victim.data_dir,
         namespace=namespace,
         sent=writer.sent,
         acknowledged=writer.acknowledged,
@@ -151,24 +155,27 @@ def _line(one: Round) -> str:
     verdict = "[green]whole[/green]" if one.verdict.clean else "[red]DAMAGED[/red]"
     return (
         f"round {one.number:>2}: killed {one.kind} after {one.after_s:.2f} s, back after {one.recovery_s:.1f} s, "
-        f"{one.acknowledged} acknowledged, {one.verdict.present} present, {one.verdict.searched} searched: {verdict}"
+        f"{one.acknowledged} acknowledged, {one.verdict.present} present, {one.verdict.examined} examined, "
+        f"{one.verdict.searched} searched: {verdict}"
     )
 
 
 def _publish(rounds: list[Round], finals: list[Verdict], *, restart_s: float, options: argparse.Namespace) -> None:
     verdicts = [*(one.verdict for one in rounds), *finals]
-    table = Table("acknowledged", "missing", "altered", "doubled", "half", "searched", title="receipt")
+    columns = ("missing", "altered", "doubled", "half", "unfindable")
+    table = Table("acknowledged", *columns, "examined", "searched", title="receipt")
     table.add_row(
         str(sum(one.acknowledged for one in rounds)),
-        *(str(sum(len(getattr(one, name)) for one in verdicts)) for name in ("missing", "altered", "doubled")),
-        str(sum(len(one.unfindable) for one in verdicts)),
+        *(str(sum(len(getattr(one, name)) for one in verdicts)) for name in columns),
+        str(sum(one.examined for one in verdicts)),
         str(sum(one.searched for one in verdicts)),
     )
     output().print(table)
     targets = [
         Target("acknowledged memories lost", sum(len(one.missing) for one in verdicts), 0),
         Target("records altered or doubled", sum(len(one.altered) + len(one.doubled) for one in verdicts), 0),
-        Target("half records", sum(len(one.unfindable) for one in verdicts), 0),
+        Target("half records, of all", sum(len(one.half) for one in verdicts), 0),
+        Target("memories not found, of those searched for", sum(len(one.unfindable) for one in verdicts), 0),
         Target("warm start to ready", restart_s, 10.0, unit="s"),
     ]
     measured = {

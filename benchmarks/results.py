@@ -6,6 +6,23 @@ import os
 from pathlib import Path
 from typing import Any
 
+from memory_service.cli.failures import CommandFailure
+
+
+def require_writable(path: Path) -> None:
+    """Find out before a long run whether its results can be written.
+
+    Raises:
+        CommandFailure: they cannot, with the reason.
+    """
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.touch()
+        draft.unlink()
+    except OSError as error:
+        raise CommandFailure(f"the results cannot be written to {path}: {error.strerror}") from error
+
 
 def write_result(path: Path, value: dict[str, Any]) -> None:
     """Write a result as JSON, whole or not at all; numbers that do not exist become null."""

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import sys
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -11,8 +12,8 @@ from typing import Any
 from benchmarks.datasets import Conversation, Question, read_conversations
 from benchmarks.loading import LoadReport, memories, send
 from benchmarks.metrics import ranks_of
-from benchmarks.provenance import provenance
-from benchmarks.results import write_result
+from benchmarks.provenance import CHECKOUT, RESULTS, provenance
+from benchmarks.results import require_writable, write_result
 from benchmarks.retrieval_report import print_retrieval
 from benchmarks.retrieval_summary import Answered, Summary, summarise
 from memory_service.cli.client import ServiceClient
@@ -68,9 +69,11 @@ def parse_channels(text: str) -> dict[str, float]:
 
 
 def run_retrieval(connection: Connection, plan: Plan, *, out: Path | None, as_json: bool) -> Summary:
-    """Load the file, ask its questions, print the metrics and write the raw results."""
+    """Load the file, ask its questions, print the metrics and write the raw results to ``out`` or a default place."""
     conversations = read_conversations(plan.file, limit=plan.limit_conversations)
     run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    path = out or default_out(plan.name, run=run, folder=Path.cwd())
+    require_writable(path)
     report = LoadReport()
     with ServiceClient(connection, timeout_s=BATCH_TIMEOUT_S) as client:
         spaces = [(f"bench/{run}/{segment(one.id)}", one) for one in conversations]
@@ -100,13 +103,19 @@ def run_retrieval(connection: Connection, plan: Plan, *, out: Path | None, as_js
         "loading": asdict(report),
         "summary": asdict(summary),
     }
-    if out is not None:
-        write_result(out, {**result, "questions": [_plain(one) for one in answered]})
+    write_result(path, {**result, "questions": [_plain(one) for one in answered]})
     if as_json:
         print_json(result)
+        print(f"raw results: {path}", file=sys.stderr)
     else:
-        print_retrieval(summary, result, out=out)
+        print_retrieval(summary, result, out=path)
     return summary
+
+
+def default_out(name: str, *, run: str, folder: Path) -> Path:
+    """Return where raw results go when nobody says: ``folder``, inside the checkout its benchmarks/results."""
+    place = RESULTS if folder.is_relative_to(CHECKOUT) else folder
+    return place / f"bench-{segment(name)}-{run}.json"
 
 
 def segment(name: str) -> str:

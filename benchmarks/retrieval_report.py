@@ -9,7 +9,7 @@ from benchmarks.retrieval_summary import ALL, ALL_BUT_ADVERSARIAL, DEPTHS, NDCG_
 from memory_service.cli.console import output
 
 
-def print_retrieval(summary: Summary, result: dict[str, Any], *, out: Path | None) -> None:
+def print_retrieval(summary: Summary, result: dict[str, Any], *, out: Path) -> None:
     """Print the metrics per category, then rates, oddities of the data, and the machine."""
     console = output()
     columns = ["category", "questions", *(f"R@{depth}" for depth in DEPTHS), "MRR", f"nDCG@{NDCG_DEPTH}"]
@@ -34,8 +34,7 @@ def print_retrieval(summary: Summary, result: dict[str, Any], *, out: Path | Non
         f"{machine['cpu']}, {machine['cpu_count']} cores, {machine['memory_gib']} GiB · revision {result['revision']}",
         style="dim",
     )
-    if out is not None:
-        console.print(f"raw results: {out}", style="dim")
+    console.print(f"raw results: {out}", style="dim", soft_wrap=True)
 
 
 def _oddities(summary: Summary, loading: dict[str, Any]) -> list[str]:

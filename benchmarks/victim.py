@@ -21,8 +21,9 @@ START_TIMEOUT_S = 300.0
 """The first start exports the encoder."""
 
 STOP_TIMEOUT_S = 60.0
-KINDS = ("api", "postgres", "api and postgres", "everything")
-"""What is killed, in turn. "everything" takes the supervisor too, so the service must be started again."""
+BOTH = "api and postgres"
+OTHER_KINDS = ("api", "postgres", "everything")
+"""What else may be killed. "everything" takes the supervisor too, so the service must be started again."""
 
 
 class Victim:

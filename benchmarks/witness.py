@@ -6,12 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from benchmarks.ledger import Ledger
 from benchmarks.synthetic import texts
 from memory_service.cli.client import ServiceClient
 from memory_service.cli.connection import Connection
-from memory_service.cli.failures import RequestRefused, ServiceUnreachable
+from memory_service.cli.failures import CommandFailure, RequestRefused, ServiceUnreachable
 
 PAGE = 200
 CHANNELS = ("vector", "keyword")
@@ -70,15 +72,28 @@ class Writer(threading.Thread):
                     raise
                 self.interrupted += 1
             else:
-                for result in answer["results"]:
-                    if result["status"] in ("created", "skipped"):
-                        name = items[result["index"]]["external_id"]
-                        self.acknowledged[name] = batch[name]
+                require_all_stored(answer["results"])
+                self.acknowledged.update(batch)
                 self.acknowledgements += 1
                 return
             if self._halt.is_set():
                 return
             time.sleep(0.05)
+
+
+def require_all_stored(results: Sequence[dict[str, Any]]) -> None:
+    """Refuse an acknowledged batch in which an item was rejected: these texts have nothing to reject.
+
+    Raises:
+        CommandFailure: an item was.
+
+    >>> require_all_stored([{"status": "created"}, {"status": "skipped"}])
+    """
+    rejected = [one for one in results if one["status"] not in ("created", "skipped")]
+    if rejected:
+        raise CommandFailure(
+            f"{len(rejected)} memories of an acknowledged batch were rejected, the first: {rejected[0]}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +107,31 @@ class Verdict:
     """Content differs from what was sent."""
     doubled: list[str] = field(default_factory=list)
     """Stored more than once."""
+    half: list[str] = field(default_factory=list)
+    """In the database without source, vectors or all postings; or postings of no memory."""
+    examined: int = 0
+    """Memories looked at in the database for that: all."""
     unfindable: list[str] = field(default_factory=list)
-    """Stored, but not found by vector and by keyword: half a record."""
+    """Stored, but not found by vector and by keyword."""
     searched: int = 0
 
     @property
     def clean(self) -> bool:
         """Whether nothing is wrong."""
-        return not (self.missing or self.altered or self.doubled or self.unfindable)
+        return not (self.missing or self.altered or self.doubled or self.half or self.unfindable)
 
 
 def inspect(
     connection: Connection,
     *,
+    data_dir: Path,
     namespace: str,
     sent: dict[str, str],
     acknowledged: dict[str, str],
     searches: int,
     rng: random.Random,
 ) -> Verdict:
-    """Read every memory of the namespace back, and search for some of them by their own text.
+    """Read every memory of the namespace back, look whether it is whole, and search for some by their own text.
 
     Searched are the latest ``searches`` / 2 present memories, which were written around the kill, and as many others.
     """
@@ -121,11 +141,17 @@ def inspect(
         contents = {one["external_id"]: one["content"] for one in stored}
         chosen = _choose(sorted(contents), searches, rng)
         unfindable = [name for name in chosen if not _found(client, contents[name], name=name, namespace=namespace)]
+    with Ledger(data_dir) as ledger:
+        examined, half = ledger.half_records(namespace)
+    if examined != len(stored):
+        half.append(f"{examined} in the database, {len(stored)} listed")
     return Verdict(
         present=len(stored),
         missing=sorted(set(acknowledged) - set(contents)),
         altered=sorted(name for name, content in contents.items() if sent.get(name) != content),
         doubled=sorted(name for name, count in names.items() if count > 1),
+        half=half,
+        examined=examined,
         unfindable=unfindable,
         searched=len(chosen),
     )

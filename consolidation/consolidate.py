@@ -7,18 +7,27 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
 from consolidation.enrichment import enrich
+from memory_service.errors import Unavailable
 from memory_service.lifecycle import archive
 from memory_service.lifecycle.erase import erase
 from memory_service.storage import jobs, pending
+from memory_service.storage.database import translate_errors
 from memory_service.types import JobStatus
 
 OpenTransaction = Callable[[], AbstractContextManager[Session]]
 
 BATCH = 200
 LEASE = timedelta(minutes=5)
+
+# 2, 4, 8 … seconds after each attempt: more than four minutes in all before a job is given up.
+FIRST_RETRY = timedelta(seconds=2)
+MAX_ATTEMPTS = 8
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ def enrich_pending(tenancy: Tenancy, *, ids: Sequence[UUID] | None = None) -> in
         chunk = remaining[:BATCH] if remaining is not None else None
         with tenancy.open() as session:
             rows = pending.lock_pending(session, tenancy.tenant_id, ids=chunk, limit=BATCH)
-            pending.keep_enrichment(session, tenancy.tenant_id, [(row, _decide(row)) for row in rows])
+            _enrich_rows(session, tenancy.tenant_id, rows)
         done += len(rows)
         if remaining is not None:
             remaining = remaining[BATCH:]
@@ -50,6 +59,29 @@ def enrich_pending(tenancy: Tenancy, *, ids: Sequence[UUID] | None = None) -> in
                 return done
         elif len(rows) < BATCH:
             return done
+
+
+def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
+    """Enrich locked rows; one that cannot be is marked as done without a finding, so that it never holds up the others.
+
+    Raises:
+        Unavailable: the database, not a row, is at fault; all of them wait on.
+    """
+    if not rows:
+        return
+    try:
+        with session.begin_nested(), translate_errors():
+            pending.keep_enrichment(session, tenant_id, [(row, _decide(row)) for row in rows])
+    except Unavailable:
+        raise
+    except Exception as error:
+        if len(rows) > 1:
+            for row in rows:
+                _enrich_rows(session, tenant_id, [row])
+            return
+        # The message of the error may quote the text.
+        log.warning("enrichment_failed", memory_id=str(rows[0]["id"]), error=type(error).__name__)
+        pending.keep_enrichment(session, tenant_id, [(rows[0], {})])
 
 
 def _decide(row: Any) -> dict[str, Any]:
@@ -70,14 +102,22 @@ def _decide(row: Any) -> dict[str, Any]:
 def run_job(tenancy: Tenancy, job_id: UUID) -> bool:
     """Take a job's lease and work on it; False when it has ended or another worker holds it.
 
-    A worker that dies keeps the lease until it runs out; then the sweep hands the job to the next.
+    A worker that dies keeps the lease until it runs out; then the sweep hands the job to the next. When the database is
+    busy or down, or others hold what the job waits for, the job is given back to be tried again later, a few times.
+
+    Raises:
+        Unavailable: the database was busy or down.
     """
     with tenancy.open() as session:
         job = jobs.claim_job(session, tenancy.tenant_id, job_id, now=tenancy.clock(), lease=LEASE)
     if job is None:
         return False
     try:
-        _WORK[job["kind"]](tenancy, job)
+        if not _WORK[job["kind"]](tenancy, job):
+            _give_back(tenancy, job, "Some of its memories are being worked on elsewhere.")
+    except Unavailable as error:
+        _give_back(tenancy, job, error.detail)
+        raise
     except Exception as error:
         with tenancy.open() as session:
             jobs.finish_job(
@@ -92,41 +132,59 @@ def run_job(tenancy: Tenancy, job_id: UUID) -> bool:
     return True
 
 
-def _enrich_job(tenancy: Tenancy, job: Any) -> None:
-    """Enrich the memories of a job and report each of them."""
+def _give_back(tenancy: Tenancy, job: Any, reason: str) -> None:
+    """Let a job be tried again, the later the more often it was; after the last attempt it has failed."""
+    now = tenancy.clock()
+    with tenancy.open() as session:
+        if job["attempts"] < MAX_ATTEMPTS:
+            retry_at = now + FIRST_RETRY * 2 ** (job["attempts"] - 1)
+            jobs.release_job(
+                session, tenancy.tenant_id, job["id"], retry_at=retry_at, error=f"To be tried again: {reason}"
+            )
+            return
+        error = f"Given up after {MAX_ATTEMPTS} attempts: {reason}"
+        jobs.finish_job(session, tenancy.tenant_id, job["id"], status=JobStatus.FAILED, now=now, error=error)
+
+
+def _enrich_job(tenancy: Tenancy, job: Any) -> bool:
+    """Enrich the memories of a job and report each of them; False when some still wait."""
     ids = [UUID(i) for i in job["payload"]["memory_ids"]]
     done = job["done"]
     for start in range(done, len(ids), BATCH):
         chunk = ids[start : start + BATCH]
         enrich_pending(tenancy, ids=chunk)
         with tenancy.open() as session:
-            left = set(pending.still_pending(session, tenancy.tenant_id, chunk))
-            items = [{"memory_id": str(i), "status": "pending" if i in left else "succeeded"} for i in chunk]
+            if pending.still_pending(session, tenancy.tenant_id, chunk):
+                return False
+            gone = pending.absent(session, tenancy.tenant_id, chunk)
+            items = [{"memory_id": str(i), "status": "absent" if i in gone else "succeeded"} for i in chunk]
             done += len(chunk)
             going_on = jobs.report_progress(
                 session, tenancy.tenant_id, job["id"], done=done, items=items, lease_until=tenancy.clock() + LEASE
             )
         if not going_on:
-            return
-    _succeed(tenancy, job["id"])
+            return True
+    with tenancy.open() as session:
+        jobs.finish_job(session, tenancy.tenant_id, job["id"], status=JobStatus.SUCCEEDED, now=tenancy.clock())
+    return True
 
 
-def _erase_job(tenancy: Tenancy, job: Any) -> None:
+def _erase_job(tenancy: Tenancy, job: Any) -> bool:
     """Erase the memories of a job; the receipt says of each whether it was there."""
     ids = [UUID(i) for i in job["payload"]["memory_ids"]]
     with tenancy.open() as session:
+        # Asked in the transaction that erases: the row stays locked, so a cancel comes before all of it or after.
+        if not jobs.report_progress(session, tenancy.tenant_id, job["id"], done=0):
+            return True
         erased = set(erase(session, tenancy.tenant_id, ids, now=tenancy.clock()))
         items = [{"memory_id": str(i), "status": "erased" if i in erased else "absent"} for i in ids]
         jobs.report_progress(session, tenancy.tenant_id, job["id"], done=len(ids), items=items)
         jobs.finish_job(session, tenancy.tenant_id, job["id"], status=JobStatus.SUCCEEDED, now=tenancy.clock())
+    return True
 
 
-def _succeed(tenancy: Tenancy, job_id: UUID) -> None:
-    with tenancy.open() as session:
-        jobs.finish_job(session, tenancy.tenant_id, job_id, status=JobStatus.SUCCEEDED, now=tenancy.clock())
-
-
-_WORK: dict[str, Callable[[Tenancy, Any], None]] = {"enrich": _enrich_job, "erase": _erase_job}
+# What a job of each kind does; False says that it is not done yet and must be tried again.
+_WORK: dict[str, Callable[[Tenancy, Any], bool]] = {"enrich": _enrich_job, "erase": _erase_job}
 
 
 def expire_due(tenancy: Tenancy, ids: Sequence[UUID]) -> int:

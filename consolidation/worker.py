@@ -5,9 +5,9 @@ and every sweep picks it up from there. Across tenants a worker sees nothing but
 each piece of work then runs in transactions of its tenant, under row level security.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -110,30 +110,49 @@ def run_job(tenant_id: str, job_id: str) -> bool:
         return consolidate.run_job(_tenancy(UUID(tenant_id)), UUID(job_id))
 
 
+# The database answers and something is in the way of this piece of work only.
+LOCAL_FAULTS = frozenset({"busy", "timeout"})
+
+
+def _guarded(work: Callable[[], int], event: str, **ids: UUID) -> int:
+    """Do one piece of a sweep; what goes wrong in it is logged and keeps nothing else from its turn.
+
+    Raises:
+        Unavailable: the database is down, and the rest of the sweep would only find the same.
+    """
+    with structlog.contextvars.bound_contextvars(**{name: str(value) for name, value in ids.items()}):
+        try:
+            return work()
+        except Unavailable as error:
+            if error.specific_code not in LOCAL_FAULTS:
+                raise
+            log.warning(event, reason=error.detail)
+        except Exception:
+            log.exception(event)
+    return 0
+
+
 @app.task(name=SWEEP)
 def sweep() -> dict[str, int]:
     """Do whatever is due, whether or not a message said so."""
     done = {"jobs": 0, "enriched": 0, "expired": 0}
     now = _now()
     for tenant_id, job_id in _across_tenants("SELECT * FROM due_jobs(:now, :limit)", now=now):
-        with structlog.contextvars.bound_contextvars(tenant_id=str(tenant_id), job_id=str(job_id)):
-            try:
-                done["jobs"] += consolidate.run_job(_tenancy(tenant_id), job_id)
-            except Unavailable:
-                raise
-            except Exception:
-                # The job has recorded its failure; it must not keep the others from their turn.
-                log.exception("job_failed")
+        work: Callable[[], int] = partial(consolidate.run_job, _tenancy(tenant_id), job_id)
+        done["jobs"] += _guarded(work, "job_failed", tenant_id=tenant_id, job_id=job_id)
     tenants = {tenant for tenant, _ in _across_tenants("SELECT * FROM pending_enrichment(:limit)")}
     for tenant_id in sorted(tenants):
-        done["enriched"] += consolidate.enrich_pending(_tenancy(tenant_id))
+        work = partial(consolidate.enrich_pending, _tenancy(tenant_id))
+        done["enriched"] += _guarded(work, "enrichment_failed", tenant_id=tenant_id)
     due: dict[UUID, list[UUID]] = {}
     for tenant_id, memory_id in _across_tenants("SELECT * FROM expired_memories(:now, :limit)", now=now):
         due.setdefault(tenant_id, []).append(memory_id)
     for tenant_id, ids in due.items():
-        done["expired"] += consolidate.expire_due(_tenancy(tenant_id), ids)
+        work = partial(consolidate.expire_due, _tenancy(tenant_id), ids)
+        done["expired"] += _guarded(work, "expiry_failed", tenant_id=tenant_id)
     for tenant_id, namespace_id in _across_tenants("SELECT * FROM stale_corpora(:limit)"):
-        consolidate.fold_corpus(_tenancy(tenant_id), namespace_id)
+        work = partial(consolidate.fold_corpus, _tenancy(tenant_id), namespace_id)
+        _guarded(work, "fold_failed", tenant_id=tenant_id, namespace_id=namespace_id)
     if any(done.values()):
         log.info("swept", **done)
     return done

@@ -188,7 +188,7 @@ class RateLimited(MemoryServiceError):
 
 
 class Unavailable(MemoryServiceError):
-    """A part this call needs is down; nothing was changed."""
+    """A part this call needs is down; the detail says so when a change may have been made."""
 
     status = 503
     code = "unavailable"

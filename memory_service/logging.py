@@ -17,13 +17,28 @@ QUIET = ("httpx", "httpx2", "httpcore", "alembic", "kombu", "amqp", "sqlalchemy.
 
 
 class _ErrorStream:
-    """Whatever ``sys.stderr`` is at the moment: tests and supervisors replace it."""
+    """Whatever ``sys.stderr`` is at the moment: tests and supervisors replace it.
+
+    What cannot be written is dropped: a log on a full disk must not fail the request that it tells of.
+    """
+
+    def __init__(self) -> None:
+        self._torn = False
 
     def write(self, text: str) -> int:
-        return sys.stderr.write(text)
+        try:
+            # After a failure the file may end in the middle of a line.
+            sys.stderr.write(f"\n{text}" if self._torn else text)
+            self._torn = False
+        except OSError:
+            self._torn = True
+        return len(text)
 
     def flush(self) -> None:
-        sys.stderr.flush()
+        try:
+            sys.stderr.flush()
+        except OSError:
+            self._torn = True
 
 
 def configure_logging(*, level: str = "info", log_format: LogFormat = "json") -> None:

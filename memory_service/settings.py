@@ -4,10 +4,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+# What Celery's transport for Redis and Valkey understands. Jobs rely on its acknowledgements.
+BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://")
 
 
 class Settings(BaseSettings):
@@ -48,6 +50,27 @@ class Settings(BaseSettings):
         """Make the folder independent of where later processes are started."""
         return value.expanduser().absolute()
 
+    @field_validator("broker_url")
+    @classmethod
+    def _redis(cls, value: str) -> str:
+        """Refuse brokers of another kind."""
+        if value and not value.startswith(BROKER_SCHEMES):
+            # The value stays out of the sentence: it may hold a password.
+            raise ValueError(f"a Redis or Valkey server is needed; write it as {', '.join(BROKER_SCHEMES)}…")
+        return value
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        """Refuse what cannot be read as a rate."""
+        from limits import parse
+
+        try:
+            parse(value)
+        except ValueError:
+            raise ValueError("write it as 600/minute or 100000/hour") from None
+        return value
+
     @property
     def key_file(self) -> Path:
         """Where the first API key lies."""
@@ -57,6 +80,18 @@ class Settings(BaseSettings):
     def credentials_file(self) -> Path:
         """Where the passwords of the database roles lie."""
         return self.data_dir / "credentials.json"
+
+
+def unusable_settings(error: ValidationError) -> list[str]:
+    """Return a sentence for every setting that cannot be used; values of URLs are left out, they hold passwords."""
+    sentences = []
+    for problem in error.errors():
+        name = str(problem["loc"][0])
+        name = name if name.isupper() else f"MEMORY_SERVICE_{name.upper()}"
+        said = str(problem["msg"]).removeprefix("Value error, ").removesuffix(".")
+        value = "is set" if name.endswith("_URL") else f"is {problem['input']!r}"
+        sentences.append(f"{name} {value}: {said[:1].lower() if said[1:2].islower() else said[:1]}{said[1:]}.")
+    return sentences
 
 
 @lru_cache(maxsize=1)

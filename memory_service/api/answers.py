@@ -9,7 +9,8 @@ from fastapi import Response
 
 from memory_service.errors import FieldError, InvalidRequest, PreconditionFailed
 
-_TAG = re.compile(r'\s*(?P<weak>W/)?"(?P<tag>[^"]*)"\s*')
+_TAG = re.compile(r'(?P<weak>W/)?"(?P<tag>[^"]*)"')
+_VERSION = re.compile(r"[0-9]{1,10}")
 
 
 def answer(content: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -25,11 +26,11 @@ def memory_answer(
     return answer(record, status=status, headers={"ETag": f'"{record["version"]}"', **(headers or {})})
 
 
-def version_wanted(if_match: str | None) -> int | None:
-    """Return the version that If-Match names; None when any will do.
+def versions_wanted(if_match: str | None) -> frozenset[int] | None:
+    """Return the versions that If-Match names, one of which must be the present one; None when any will do.
 
-    >>> version_wanted('"3"'), version_wanted("*"), version_wanted(None)
-    (3, None, None)
+    >>> sorted(versions_wanted('"3", W/"4", "5"')), versions_wanted("*"), versions_wanted(None)
+    ([3, 5], None, None)
 
     Raises:
         PreconditionFailed: only weak or foreign tags are named, which no version matches.
@@ -37,14 +38,14 @@ def version_wanted(if_match: str | None) -> int | None:
     """
     if if_match is None or if_match.strip() == "*":
         return None
-    tags = if_match.split(",")
-    found = [_TAG.fullmatch(tag) for tag in tags]
-    if any(match is None for match in found):
+    # A tag may hold a comma; a header cannot hold the NUL that stands for a tag here.
+    listed = {part.strip() for part in _TAG.sub("\0", if_match).split(",")}
+    if "\0" not in listed or not listed <= {"\0", ""}:
         detail = 'If-Match is an entity tag in double quotes, such as "3", or *.'
         raise InvalidRequest(detail, errors=(FieldError("If-Match", detail),))
-    strong = [m["tag"] for m in found if m is not None and not m["weak"] and m["tag"].isdecimal()]
-    if len(strong) != 1:
+    named = frozenset(int(m["tag"]) for m in _TAG.finditer(if_match) if not m["weak"] and _VERSION.fullmatch(m["tag"]))
+    if not named:
         raise PreconditionFailed(
             "If-Match names no version of this memory; send the ETag of the version you have read."
         )
-    return int(strong[0])
+    return named

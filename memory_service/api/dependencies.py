@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.services import Services
 from memory_service.errors import Forbidden
-from memory_service.storage.database import run_after_commit, translate_errors
+from memory_service.storage.database import commit, run_after_commit, translate_errors
 from memory_service.types import Caller, KeyScope
 
 
@@ -22,12 +22,27 @@ async def get_services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(get_services)]
 
 
-async def get_caller(request: Request, services: ServicesDep) -> Caller:
-    """Return who is asking, within the rate of the key."""
+async def admit(request: Request) -> Caller:
+    """Return who is asking, within the rate of the key; asked again for the same request, it remembers.
+
+    Raises:
+        Unauthenticated: no key, or none that is valid.
+        RateLimited: the key has used up its rate.
+    """
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
+    services: Services = request.app.state.services
     caller = await services.authenticator.authenticate(request.headers)
     request.state.tenant_id = caller.tenant_id
     services.rate_limiter.hit(caller.key_id)
+    request.state.caller = caller
     return caller
+
+
+async def get_caller(request: Request) -> Caller:
+    """Return who is asking; ``StrictRoute`` has admitted the caller before it read the body."""
+    return await admit(request)
 
 
 AnyCaller = Annotated[Caller, Depends(get_caller)]
@@ -43,11 +58,20 @@ def require(scope: KeyScope) -> Any:
 
 def _check(scope: KeyScope) -> Callable[[Caller], Coroutine[Any, Any, Caller]]:
     async def allowed(caller: AnyCaller) -> Caller:
-        if not caller.may(scope):
-            raise Forbidden(f"This key lacks the scope {scope.value}; make one that has it with POST /v1/api-keys.")
+        check_scope(caller, scope)
         return caller
 
     return allowed
+
+
+def check_scope(caller: Caller, scope: KeyScope) -> None:
+    """Refuse a caller whose key lacks a scope; for routes whose parameters decide which one they need.
+
+    Raises:
+        Forbidden: naming the scope.
+    """
+    if not caller.may(scope):
+        raise Forbidden(f"This key lacks the scope {scope.value}; make one that has it with POST /v1/api-keys.")
 
 
 # One function per scope, so that FastAPI asks each at most once per request.
@@ -66,7 +90,7 @@ async def get_session(services: ServicesDep, caller: AnyCaller) -> AsyncIterator
             yield session
             if session.in_transaction():
                 # An extra thread hop is saved for requests that never touched the database.
-                await to_thread.run_sync(session.commit, limiter=services.commit_threads)
+                await to_thread.run_sync(commit, session, limiter=services.commit_threads)
     finally:
         if session.in_transaction():
             # Also when the request is cancelled: a connection must go back to the pool.

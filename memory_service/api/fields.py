@@ -1,6 +1,7 @@
 """The kinds of values a request may carry, with their limits (API.md, Conventions)."""
 
 import json
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -16,12 +17,23 @@ MAX_VALUE_BYTES = 64 * 1024
 MAX_BATCH_ITEMS = 1_000
 MAX_BATCH_BYTES = 2 * 1024 * 1024
 MAX_METADATA_DEPTH = 16
+INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})  # Unicode categories
 OLDEST = datetime(1, 1, 2, tzinfo=UTC)
 NEWEST = datetime(9999, 12, 30, tzinfo=UTC)
 
 
-def _not_blank(value: str) -> str:
-    if not value.strip():
+def is_blank(text: str) -> bool:
+    """Say whether a text shows nothing: spaces, control characters and invisible ones such as the zero-width space.
+
+    >>> is_blank(" " + chr(0x200B)), is_blank(chr(0x200B) + "a")
+    (True, False)
+    """
+    return all(unicodedata.category(character) in INVISIBLE for character in text)
+
+
+def not_blank(value: str) -> str:
+    """Refuse a text that shows nothing; for validators."""
+    if is_blank(value):
         raise ValueError("is blank")
     return value
 
@@ -87,7 +99,7 @@ def _in_calendar(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Content = Annotated[str, AfterValidator(_not_blank), AfterValidator(_fits_content)]
+Content = Annotated[str, AfterValidator(not_blank), AfterValidator(_fits_content)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 LongText = Annotated[str, StringConstraints(max_length=4096)]
 Words = Annotated[list[ShortText], Field(max_length=64)]

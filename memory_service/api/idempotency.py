@@ -14,6 +14,7 @@ from memory_service.storage.idempotency import StoredAnswer, find_answer, keep_a
 from memory_service.types import Caller
 
 HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
 KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 KEPT_HEADERS = ("content-type", "location", "etag")
 
@@ -64,6 +65,11 @@ def idempotent(
     return response
 
 
+def was_replayed(response: Response) -> bool:
+    """Say whether an answer is one that was given before."""
+    return REPLAYED in response.headers
+
+
 def _request_hash(request: Request) -> bytes:
     digest = hashlib.sha256()
     for part in (request.method.encode(), request.url.path.encode(), request.scope["query_string"]):
@@ -75,7 +81,7 @@ def _request_hash(request: Request) -> bytes:
 def _replay(stored: StoredAnswer, digest: bytes) -> Response:
     if stored.request_hash != digest:
         raise IdempotencyKeyReused(f"This {HEADER} was used for another request; take a new one for a new request.")
-    return Response(stored.body, status_code=stored.status, headers={**stored.headers, "Idempotent-Replayed": "true"})
+    return Response(stored.body, status_code=stored.status, headers={**stored.headers, REPLAYED: "true"})
 
 
 def _store(

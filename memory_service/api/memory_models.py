@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
 from memory_service.api.fields import (
+    MAX_BATCH_ITEMS,
     Content,
     Flag,
     Fraction,
@@ -18,9 +19,10 @@ from memory_service.api.fields import (
     Words,
 )
 from memory_service.api.strict_json import Body
+from memory_service.errors import TooLarge
 from memory_service.lifecycle.draft import DEFAULT_CONFIDENCE, DEFAULT_IMPORTANCE, Draft
 from memory_service.storage.namespaces import check_path
-from memory_service.types import DEFAULT_NAMESPACE, Extract, MemoryType, OnConflict, PayloadType, SourceKind, State
+from memory_service.types import DEFAULT_NAMESPACE, Extract, MemoryType, OnConflict, PayloadType, SourceKind
 
 MAX_WAIT_S = 30
 
@@ -138,6 +140,13 @@ class MessageIn(Body):
     external_id: ShortText | None = None
 
 
+def _not_too_many(messages: Any) -> Any:
+    # Before each is looked at: thousands of bad ones would make thousands of complaints.
+    if isinstance(messages, list) and len(messages) > MAX_BATCH_ITEMS:
+        raise TooLarge(f"One call holds at most {MAX_BATCH_ITEMS:,} messages; send the rest in another call.")
+    return messages
+
+
 class MessagesIn(Body):
     """Turns of one session, in order."""
 
@@ -145,7 +154,7 @@ class MessagesIn(Body):
     session_id: SessionId = None
     user_id: ShortText | None = None
     agent_id: ShortText | None = None
-    messages: Annotated[list[MessageIn], Field(min_length=1)]
+    messages: Annotated[list[MessageIn], Field(min_length=1), BeforeValidator(_not_too_many)]
     extract: Extract | None = None
     wait: Literal["stored", "consolidated"] = "stored"
     timeout_s: Annotated[float, Number, Field(gt=0, le=MAX_WAIT_S, allow_inf_nan=False)] = 10
@@ -235,111 +244,3 @@ class SelectionIn(Body):
         if (self.filter is None) == (self.ids is None):
             raise ValueError("needs either filter or ids")
         return self
-
-
-class Source(BaseModel):
-    """Where a memory comes from."""
-
-    kind: SourceKind | None
-    ref: str | None
-    speaker: str | None
-    role: str | None
-    span: list[int] | None
-    hash: str | None
-
-
-class Derivation(BaseModel):
-    """How a memory was made."""
-
-    method: str
-    parents: list[str]
-    changeset_id: str | None
-
-
-class Retention(BaseModel):
-    """How firmly a memory holds now."""
-
-    stability_days: float
-    difficulty: float
-    retrievability: float
-    recall_count: int
-    last_recalled_at: str | None
-    precision_tier: Literal["half", "int8", "binary"]
-
-
-class Memory(BaseModel):
-    """The MemCube: payload and header."""
-
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    namespace: str
-    user_id: str | None
-    agent_id: str | None
-    session_id: str | None
-    external_id: str | None
-    payload_type: PayloadType
-    memory_type: MemoryType
-    state: State
-    version: int
-    content: str
-    title: str | None
-    context: str | None
-    keywords: list[str]
-    tags: list[str]
-    entities: list[str]
-    metadata: dict[str, Any]
-    value: Any
-    importance: float
-    confidence: float
-    pinned: bool
-    language: str | None
-    observed_at: str
-    valid_from: str | None
-    valid_to: str | None
-    created_at: str
-    updated_at: str
-    expires_at: str | None
-    superseded_by: str | None
-    source: Source
-    derivation: Derivation
-    retention: Retention
-    links_count: int
-
-
-class MemoryList(BaseModel):
-    """One page of memories."""
-
-    data: list[Memory]
-    next_cursor: str | None
-    has_more: bool
-
-
-class ItemOutcome(BaseModel):
-    """What became of one item of a batch."""
-
-    index: int
-    status: Literal["created", "skipped", "superseded", "rejected"]
-    id: str | None
-    problem: dict[str, Any] | None
-
-
-class BatchOut(BaseModel):
-    """What became of every item, in order."""
-
-    results: list[ItemOutcome]
-
-
-class MessagesOut(BaseModel):
-    """The stored turns, and the job that enriches them."""
-
-    job_id: str
-    memories: list[str]
-
-
-class Changed(BaseModel):
-    """What a set-based change did, or would do."""
-
-    matched: int
-    changed: int
-    dry_run: bool

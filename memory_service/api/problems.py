@@ -162,7 +162,7 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return problem_of(request.scope, invalid_request(field_errors(error.errors(), error.body)))
+    return problem_of(request.scope, invalid_request(field_errors(error.errors()[:MAX_ERRORS], error.body)))
 
 
 async def _http(request: Request, error: Exception) -> Response:

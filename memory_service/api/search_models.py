@@ -3,10 +3,10 @@
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, model_validator
 
-from memory_service.api.fields import Flag, Number, RawFilter, ShortText, Time
-from memory_service.api.memory_models import Memory
+from memory_service.api.answer_models import Memory
+from memory_service.api.fields import Flag, Number, RawFilter, ShortText, Time, is_blank
 from memory_service.api.strict_json import Body
 from memory_service.errors import FieldError, InvalidRequest, TooLarge
 from memory_service.storage.namespaces import MAX_IN_ONE_SEARCH, check_path
@@ -14,6 +14,7 @@ from memory_service.types import CHANNELS
 
 MAX_TOP_K = 200
 MAX_QUERY_BYTES = 16 * 1024
+MAX_CHANNELS = 16  # More than there are; keeps complaints few.
 PLANNED_CHANNELS = ("graph", "temporal", "hopfield")
 
 Weight = Annotated[float, Number, Field(ge=0, le=1_000, allow_inf_nan=False)]
@@ -28,6 +29,20 @@ def _within_top_k(value: int) -> int:
 
 
 TopK = Annotated[int, Number, Field(ge=1, json_schema_extra={"maximum": MAX_TOP_K}), AfterValidator(_within_top_k)]
+
+
+def _not_too_many_paths(paths: Any) -> Any:
+    if isinstance(paths, list) and len(paths) > MAX_IN_ONE_SEARCH:
+        raise TooLarge(
+            f"One search looks into at most {MAX_IN_ONE_SEARCH:,} namespaces; use a prefix or several searches."
+        )
+    return paths
+
+
+def _few_channels(channels: Any) -> Any:
+    if isinstance(channels, dict) and len(channels) > MAX_CHANNELS:
+        raise ValueError(f"names more than {MAX_CHANNELS} channels")
+    return channels
 
 
 class AsOfIn(Body):
@@ -55,7 +70,7 @@ class SearchIn(Body):
 
     query: str
     namespace: str | None = None
-    namespaces: Annotated[list[str], Field(min_length=1)] | None = None
+    namespaces: Annotated[list[str], Field(min_length=1), BeforeValidator(_not_too_many_paths)] | None = None
     namespace_prefix: str | None = None
     user_id: ShortText | None = None
     agent_id: ShortText | None = None
@@ -63,31 +78,33 @@ class SearchIn(Body):
     filter: RawFilter | None = None
     top_k: TopK = 10
     preset: Literal["fast", "balanced", "thorough"] = "balanced"
-    channels: dict[str, Weight] | None = None
+    channels: Annotated[dict[str, Weight], BeforeValidator(_few_channels)] | None = None
     as_of: AsOfIn | None = None
-    now: Time | None = None
+    now: Annotated[
+        Time | None,
+        Field(
+            description="The time that relative dates in the query count from, for the temporal channel; since that channel "
+            "is not built yet, it changes nothing yet."
+        ),
+    ] = None
     window: WindowIn | None = None
     min_confidence: Annotated[float, Number, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     diversity: Annotated[float, Number, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
     neighbours: Annotated[int, Number, Field(ge=0, le=3)] = 0
     explain: Flag = False
     reinforce: Flag = False
-    include: list[Literal["archived"]] = []
+    include: Annotated[list[Literal["archived"]], Field(max_length=8)] = []
     token_budget: Annotated[int, Number, Field(ge=1, le=1_000_000)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if not self.query.strip():
+        if is_blank(self.query):
             raise ValueError("query is empty")
         if len(self.query.encode()) > MAX_QUERY_BYTES:
             raise TooLarge("The query is longer than 16 KiB; ask with the part that matters.")
         named = [n for n in ("namespace", "namespaces", "namespace_prefix") if getattr(self, n) is not None]
         if len(named) > 1:
             raise ValueError(f"takes one of {' and '.join(named)}, not both")
-        if self.namespaces is not None and len(self.namespaces) > MAX_IN_ONE_SEARCH:
-            raise TooLarge(
-                f"One search looks into at most {MAX_IN_ONE_SEARCH:,} namespaces; use a prefix or several searches."
-            )
         for path in [self.namespace, *(self.namespaces or [])]:
             if path is not None:
                 check_path(path)
@@ -119,7 +136,7 @@ class SearchIn(Body):
 class ContextIn(SearchIn):
     """A search whose answer is packed into a prompt; it looks at more results than a search, for the budget to choose from."""
 
-    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 30
+    top_k: TopK = 30
     token_budget: Annotated[int, Number, Field(ge=1, le=1_000_000)] = 1200
     format: Literal["text", "messages", "json"] = "text"
     order: Literal["relevance", "time", "stable"] = "relevance"

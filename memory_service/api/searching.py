@@ -1,12 +1,14 @@
 """Run a search for a route: request in, JSON out, a trace kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
+from memory_service.api.idempotency import idempotent
 from memory_service.api.search_models import SearchIn
 from memory_service.api.services import Services
 from memory_service.errors import Forbidden
@@ -58,24 +60,42 @@ def recall_request(body: SearchIn, *, token_budget: int | None) -> RecallRequest
 
 
 def search(
-    services: Services, caller: Caller, body: SearchIn, *, token_budget: int | None = None
-) -> tuple[Recalled, dict[str, Any]]:
-    """Search, keep the trace, and return what was found with its JSON."""
+    request: Request,
+    services: Services,
+    caller: Caller,
+    body: SearchIn,
+    respond: Callable[[Recalled, dict[str, Any]], Response],
+    *,
+    token_budget: int | None = None,
+) -> Response:
+    """Search, keep the trace, and answer.
+
+    A search that reinforces honours Idempotency-Key: it changes memories, keeps its trace and stores its answer in one
+    transaction, and a repetition gets that answer. Any other search changes no memory and ignores the header.
+
+    Args:
+        request: what came in, for its Idempotency-Key.
+        services: the parts of the running service.
+        caller: who searches.
+        body: what is asked.
+        respond: makes the answer from what was found and its JSON.
+        token_budget: how many tokens the results may hold together, None for any number.
+    """
     if body.reinforce and not caller.may(KeyScope.WRITE):
         raise Forbidden(f"`reinforce` changes memories, and this key lacks the scope {KeyScope.WRITE.value}.")
     now = services.clock()
     search_id = new_id()
-    request = recall_request(body, token_budget=token_budget)
-    answer: dict[str, Any] = {}
+    wanted = recall_request(body, token_budget=token_budget)
+    answers: list[Response] = []
 
-    def deliver(session: Session, recalled: Recalled) -> None:
+    def produce(session: Session, recalled: Recalled) -> Response:
         nearby: Mapping[UUID, list[Row]] = {}
         if body.neighbours and recalled.results:
             ids = [result.fused.id for result in recalled.results]
             nearby = neighbour_rows.neighbours_of(
-                session, caller.tenant_id, ids, distance=body.neighbours, now=now, known=request.as_of.known
+                session, caller.tenant_id, ids, distance=body.neighbours, now=now, known=wanted.as_of.known
             )
-        answer.update(search_json(search_id, recalled, nearby=nearby, explain=body.explain, now=now))
+        document = search_json(search_id, recalled, nearby=nearby, explain=body.explain, now=now)
         if body.reinforce:
             reinforce(session, caller.tenant_id, search_id, recalled.results, now=now)
         traces.keep_trace(
@@ -89,18 +109,25 @@ def search(
             now=now,
             expires_at=now + timedelta(days=services.settings.trace_ttl_days),
         )
+        return respond(recalled, document)
 
-    recalled = recall(
+    def deliver(session: Session, recalled: Recalled) -> None:
+        if body.reinforce:
+            answers.append(idempotent(request, caller, session, lambda: produce(session, recalled)))
+        else:
+            answers.append(produce(session, recalled))
+
+    recall(
         # Only a search that changes memories waits for the disk; losing the last traces in a crash loses no memory.
         lambda: services.database.transaction(caller.tenant_id, durable=body.reinforce),
         caller.tenant_id,
-        request,
+        wanted,
         encode=services.batching.encode_query,
         now=now,
         count_tokens=lambda texts: count_tokens(services, texts),
         deliver=deliver,
     )
-    return recalled, answer
+    return answers[0]
 
 
 def search_json(

@@ -1,25 +1,27 @@
 """What a request may carry: JSON that Postgres can store, and only parameters that the route knows."""
 
-import json
-import math
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from email.message import Message
 from typing import Any, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
 
+from memory_service.api.dependencies import admit, get_caller
+from memory_service.api.json_values import MAX_FINDINGS, faults, parse_json
 from memory_service.api.problems import escape, invalid_request
 from memory_service.errors import FieldError, InvalidRequest, UnsupportedMediaType
 
-MAX_DEPTH = 32
-MAX_FINDINGS = 20
-INTEGERS = range(-(2**63), 2**63)
-TOO_LONG_TO_READ = 1 << 64  # Stands for an integer with more digits than Python converts.
+PARSED_ON_THE_LOOP = 64 * 1024  # bytes; a larger body is parsed in a thread
+UNKNOWN_FIELDS_NAMED = 8  # An object with more unknown fields is refused as a whole.
+BODILESS_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# Few: parsers share the interpreter with the event loop, which waits its turn behind each of them.
+_PARSERS = CapacityLimiter(2)
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -28,6 +30,14 @@ class Body(BaseModel):
     """A JSON object whose unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: Any) -> Any:
+        # Before each is looked at: a hundred thousand unknown ones would make as many complaints.
+        if isinstance(value, dict) and len(value) > len(cls.model_fields) + UNKNOWN_FIELDS_NAMED:
+            raise ValueError(f"has {len(value):,} fields; this object has {len(cls.model_fields)}")
+        return value
 
 
 def checks_own_values(endpoint: Endpoint) -> Endpoint:
@@ -44,95 +54,6 @@ def takes_parameters(known: Callable[[str], bool]) -> Callable[[Endpoint], Endpo
         return endpoint
 
     return mark
-
-
-def check_value(value: Any, pointer: str = "") -> FieldError | None:
-    """Return the first thing in a parsed JSON value that cannot be stored, None when there is none.
-
-    >>> check_value({"a": [1.0, float("nan")]}, "/items/0")
-    FieldError(pointer='/items/0/a/1', detail='is not a finite number')
-    >>> check_value({"a": [1, "b", None, True]})
-    """
-    return next(_findings(value, pointer, 0), None)
-
-
-def _findings(value: Any, pointer: str, depth: int) -> Iterator[FieldError]:
-    """Yield what cannot be stored: NUL, lone surrogates, non-finite numbers, huge integers, deep nesting."""
-    if value is None or value is True or value is False:
-        return
-    if isinstance(value, str):
-        if fault := _text_fault(value):
-            yield FieldError(pointer, fault)
-    elif isinstance(value, int):
-        if value not in INTEGERS:
-            yield FieldError(pointer, "is an integer of more than 64 bits")
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            yield FieldError(pointer, "is not a finite number")
-    elif depth >= MAX_DEPTH:
-        yield FieldError(pointer, f"is nested more than {MAX_DEPTH} levels deep")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _findings(item, f"{pointer}/{index}", depth + 1)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            below = f"{pointer}/{escape(key)}"
-            if fault := _text_fault(key):
-                yield FieldError(below, f"has a name that {fault}")
-            yield from _findings(item, below, depth + 1)
-
-
-def _text_fault(text: str) -> str | None:
-    if "\0" in text:
-        return "contains a NUL character"
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return "contains half of a surrogate pair"
-    return None
-
-
-def parse_json(raw: bytes) -> Any:
-    """Parse a body; NaN, infinities and huge integers are left for ``check_value``, which says where they are.
-
-    Raises:
-        InvalidRequest: it is not JSON in UTF-8, or an object has a name twice; code ``invalid_json``.
-    """
-    try:
-        text = raw.decode()
-        try:
-            return json.loads(text, object_pairs_hook=_object)
-        except json.JSONDecodeError:
-            raise
-        except ValueError:
-            # Python refuses to convert thousands of digits; keep a value that is refused by its pointer.
-            return json.loads(text, object_pairs_hook=_object, parse_int=_bounded_integer)
-    except UnicodeDecodeError as error:
-        raise _invalid_json(f"The body is not UTF-8 (byte {error.start}).") from error
-    except json.JSONDecodeError as error:
-        raise _invalid_json(
-            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-        ) from error
-    except RecursionError as error:
-        raise _invalid_json(f"The body is nested more than {MAX_DEPTH} levels deep.") from error
-
-
-def _bounded_integer(digits: str) -> int:
-    return int(digits) if len(digits) < 30 else TOO_LONG_TO_READ
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        # Keeping one of them would lose the other without a word.
-        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise _invalid_json(f"An object has the name {escape(twice)[:100]!r} twice.")
-    return found
-
-
-def _invalid_json(detail: str) -> InvalidRequest:
-    return InvalidRequest(detail, code="invalid_json", errors=(FieldError("", detail),))
 
 
 def _check_media_type(header: str | None) -> None:
@@ -164,7 +85,10 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that refuses what it does not understand, in the order: parameters, media type, JSON, values."""
+    """A route that refuses what it does not understand, in the order: key, parameters, media type, JSON, values.
+
+    Nothing of a body is read before the key is known to be valid.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         """Name the operation after its function: generated clients depend on it."""
@@ -175,31 +99,58 @@ class StrictRoute(APIRoute):
         """Return the handler behind the checks."""
         handle = super().get_route_handler()
         known = frozenset(query_names(self.dependant))
-        reads_body = self.body_field is not None
+        takes_body = self.body_field is not None
+        needs_key = asks_for_key(self.dependant)
         needs_body = self.body_field is not None and self.body_field.field_info.is_required()
         read_by_route = getattr(self.endpoint, "takes_parameters", None)
         checks_values = not getattr(self.endpoint, "checks_own_values", False)
 
         async def strict(request: Request) -> Response:
+            if needs_key:
+                await admit(request)
             _check_parameters(request, known, read_by_route)
             request.state.raw_body = b""
-            if not reads_body:
+            if request.method in BODILESS_METHODS and not takes_body:
                 return await handle(request)
             raw = request.state.raw_body = await request.body()
             read = StrictRequest(request.scope, request.receive)
             read.raw = raw
             if raw:
                 _check_media_type(request.headers.get("content-type"))
-                read.parsed = parse_json(raw)
-                if checks_values:
-                    findings = _findings(read.parsed, "", 0)
-                    if found := [finding for finding, _ in zip(findings, range(MAX_FINDINGS), strict=False)]:
-                        raise invalid_request(found)
+                read.parsed = await _parse(raw, checks_values=checks_values)
+                if not takes_body:
+                    _refuse_fields(read.parsed)
             elif needs_body:
                 raise InvalidRequest("This call needs a JSON body.", errors=(FieldError("", "is missing"),))
             return await handle(read)
 
         return strict
+
+
+def asks_for_key(dependant: Dependant) -> bool:
+    """Say whether a route, or anything it depends on, asks who is calling."""
+    return dependant.call is get_caller or any(asks_for_key(below) for below in dependant.dependencies)
+
+
+async def _parse(raw: bytes, *, checks_values: bool) -> Any:
+    """Parse and check a body without holding up the event loop."""
+
+    def parse() -> Any:
+        parsed = parse_json(raw)
+        if checks_values and (found := faults(parsed)):
+            raise invalid_request(found)
+        return parsed
+
+    return parse() if len(raw) <= PARSED_ON_THE_LOOP else await to_thread.run_sync(parse, limiter=_PARSERS)
+
+
+def _refuse_fields(parsed: Any) -> None:
+    """Refuse the body of a call that takes none; an empty object says nothing and passes."""
+    if parsed == {}:
+        return
+    names = list(parsed)[:MAX_FINDINGS] if isinstance(parsed, dict) else []
+    found = [FieldError(f"/{escape(name)}", "is no field of this call, which takes no body") for name in names]
+    raise invalid_request(found or [FieldError("", "This call takes no body.")])
 
 
 def query_names(dependant: Dependant) -> Iterator[str]:

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.services import Services
 from memory_service.errors import Unavailable
-from memory_service.storage.database import run_after_commit
-from memory_service.storage.memories import pending_among
+from memory_service.storage.database import commit, run_after_commit
+from memory_service.storage.pending import still_pending
 from memory_service.types import Caller
 
 POLL_S = 0.05
@@ -23,13 +23,13 @@ def wait_until_enriched(
     Returns:
         Whether they had within ``timeout_s`` seconds; the memories are stored and findable either way.
     """
-    session.commit()
+    commit(session)
     run_after_commit(session)
     deadline = time.monotonic() + timeout_s
     while True:
         try:
             with services.database.transaction(caller.tenant_id) as glance:
-                if not pending_among(glance, caller.tenant_id, ids):
+                if not still_pending(glance, caller.tenant_id, ids):
                     return True
         except Unavailable:
             # They are stored; an error now would say that they are not.

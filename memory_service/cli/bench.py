@@ -25,8 +25,11 @@ def retrieval(
     top_k: Annotated[int, typer.Option(min=1, max=200, help="Results asked for per question.")] = 50,
     preset: Annotated[str | None, typer.Option(help="fast, balanced or thorough.")] = None,
     channels: Annotated[str | None, typer.Option(help="Channel weights such as vector=1,keyword=1.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the raw results to this JSON file.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run in the results. [default: the file's]")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="JSON file for the raw results.", show_default="bench-NAME-TIME.json; see below"),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run in the results.", show_default="the file's")] = None,
     batch_size: Annotated[int, typer.Option(min=1, max=1000, help="Memories per request while ingesting.")] = 200,
     cleanup: Annotated[bool, typer.Option("--cleanup", help="Archive the run's memories afterwards.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
@@ -36,7 +39,8 @@ def retrieval(
     """Measure how often the evidence of a question is among the first results.
 
     Every conversation goes into a fresh namespace, every turn is one memory, every question one search. Questions
-    without evidence are asked too; they do not count for recall, but their confidence is reported.
+    without evidence are asked too; they do not count for recall, but their confidence is reported. Raw results are
+    written to the present folder, inside the checkout to its benchmarks/results, unless --out names a file.
     """
     from benchmarks.retrieval import Plan, parse_channels, run_retrieval
     from memory_service.cli.connection import find_connection

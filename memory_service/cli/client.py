@@ -24,7 +24,10 @@ class ServiceClient:
     def __init__(self, connection: Connection, *, timeout_s: float = 60.0, attempts: int = 4) -> None:
         self.connection = connection
         self._attempts = attempts
-        self._http = httpx.Client(base_url=connection.url, timeout=httpx.Timeout(timeout_s, connect=5.0))
+        try:
+            self._http = httpx.Client(base_url=connection.url, timeout=httpx.Timeout(timeout_s, connect=5.0))
+        except httpx.InvalidURL as error:
+            raise ServiceUnreachable(f"{connection.url} is not a usable address ({error})") from error
 
     def __enter__(self) -> Self:
         return self

@@ -4,13 +4,15 @@ Written without the settings class, whose import alone would cost every ``--help
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from memory_service.cli.failures import KeyRefused
+from memory_service.cli.failures import CommandFailure, KeyRefused
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
+KEY = re.compile(r"[\x21-\x7e]+")  # One word of visible ASCII: anything else cannot even be sent.
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Connection:
         """
         if self.key is None:
             raise KeyRefused(
-                f"no API key: MEMORY_SERVICE_API_KEY is not set and {self.key_origin}",
+                f"no API key: {self.key_origin}",
                 hint="Start the service with `make run` (it writes the first key), or set MEMORY_SERVICE_API_KEY.",
             )
         return self.key
@@ -41,9 +43,17 @@ def data_dir(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def service_url(given: str | None = None, *, environ: Mapping[str, str] = os.environ) -> str:
-    """Return the address without a trailing slash: as given, from the environment, or the local default."""
+    """Return the address without a trailing slash: as given, from the environment, or the local default.
+
+    Raises:
+        CommandFailure: MEMORY_SERVICE_PORT is needed and no port.
+    """
+    if address := given or environ.get("MEMORY_SERVICE_URL"):
+        return address.rstrip("/")
     port = environ.get("MEMORY_SERVICE_PORT") or "8000"
-    return (given or environ.get("MEMORY_SERVICE_URL") or f"http://127.0.0.1:{port}").rstrip("/")
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        raise CommandFailure(f"MEMORY_SERVICE_PORT is {port!r}, which is no port; write a number from 1 to 65535")
+    return f"http://127.0.0.1:{port}"
 
 
 def find_connection(
@@ -57,14 +67,25 @@ def find_connection(
     address = service_url(url, environ=environ)
     from_environment = environ.get("MEMORY_SERVICE_API_KEY", "").strip()
     if key_file is None and from_environment:
+        if not KEY.fullmatch(from_environment):
+            return Connection(url=address, key=None, key_origin="what MEMORY_SERVICE_API_KEY holds is no key")
         return Connection(url=address, key=from_environment, key_origin="MEMORY_SERVICE_API_KEY")
     path = key_file or data_dir(environ) / "api-key"
+    key, problem = _read_key(path)
+    unset = "" if key_file else "MEMORY_SERVICE_API_KEY is not set and "
+    return Connection(url=address, key=key, key_origin=f"{unset}{problem}" if problem else str(path))
+
+
+def _read_key(path: Path) -> tuple[str | None, str]:
+    """Return the key in a file, or None and what is wrong with the file."""
     try:
         key = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        return Connection(url=address, key=None, key_origin=f"there is no key file {path}")
+        return None, f"there is no key file {path}"
     except OSError as error:
-        return Connection(url=address, key=None, key_origin=f"the key file {path} cannot be read ({error.strerror})")
+        return None, f"the key file {path} cannot be read ({error.strerror})"
+    except ValueError:
+        return None, f"the key file {path} holds no key"
     if not key:
-        return Connection(url=address, key=None, key_origin=f"the key file {path} is empty")
-    return Connection(url=address, key=key, key_origin=str(path))
+        return None, f"the key file {path} is empty"
+    return (key, "") if KEY.fullmatch(key) else (None, f"the key file {path} holds no key")

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 def print_answer(answer: "DemoAnswer", *, top: int, depth: int) -> None:
     """Print a question and its evidence, each piece with date, speaker, text, score and why."""
     console = output()
+    wide = not console.is_terminal  # A program that reads the lines wants them whole.
     mark = {
         True: f"[green]✓ evidence in the first {depth}[/green]",
         False: f"[red]✗ evidence not in the first {depth}[/red]",
         None: "[yellow]– the conversation does not say[/yellow]",
     }[answer.hit]
-    console.print(f"\n[bold]{escape(answer.question.question)}[/bold]  [dim]({answer.question.kind})[/dim]  {mark}")
-    console.print(f"  [dim]expected: {escape(answer.question.answer)}{_confidence(answer)}[/dim]")
+    console.print(
+        f"\n[bold]{escape(answer.question.question)}[/bold]  [dim]({answer.question.kind})[/dim]  {mark}",
+        soft_wrap=wide,
+    )
+    console.print(f"  [dim]expected: {escape(answer.question.answer)}{_confidence(answer)}[/dim]", soft_wrap=wide)
     for result in answer.results[:top]:
         memory = result["memory"]
         star = "*" if memory.get("external_id") in answer.question.expected else " "
@@ -29,16 +33,23 @@ def print_answer(answer: "DemoAnswer", *, top: int, depth: int) -> None:
         line = Text(f" {star}{result['rank']}. ")
         line.append(f"[{_day(memory.get('observed_at'))}] {speaker}: ", style="cyan")
         line.append(memory["content"])
-        console.print(line)
-        console.print(Text(f"     {result['score']:.3f}  {reasons(result)}", style="dim"))
+        console.print(line, soft_wrap=wide)
+        console.print(Text(f"     {result['score']:.3f}  {reasons(result)}", style="dim"), soft_wrap=wide)
 
 
 def print_summary(summary: "DemoSummary", *, depth: int) -> None:
     """Print the closing line."""
-    output().print(
+    console = output()
+    if summary.new == summary.turns:
+        stored = f"{summary.turns} turns stored and findable in {summary.ingest_s:.1f} s"
+    elif summary.new:
+        stored = f"{summary.new} of {summary.turns} turns stored in {summary.ingest_s:.1f} s, the others were there"
+    else:
+        stored = f"nothing new stored: all {summary.turns} turns were there"
+    console.print(
         f"\n[bold]{summary.hits} of {summary.answerable}[/bold] questions with evidence in the first {depth}"
-        f" · {summary.turns} turns stored and findable in {summary.ingest_s:.1f} s"
-        f" · search p50 {summary.search_p50_ms:.1f} ms"
+        f" · {stored} · search p50 {summary.search_p50_ms:.1f} ms",
+        soft_wrap=not console.is_terminal,
     )
 
 

@@ -54,7 +54,9 @@ def _sentence(status: int, problem: dict[str, Any]) -> str:
     """Return the problem document as one readable paragraph."""
     said = problem.get("detail") or problem.get("title") or "no explanation"
     lines = [f"the service answered {status}: {said}"]
-    lines += [f"  {item.get('pointer', '?')}: {item.get('detail', '')}" for item in problem.get("errors") or []]
+    # The detail of a problem names the first of its errors.
+    errors = [f"{item.get('pointer') or '(body)'}: {item.get('detail', '')}" for item in problem.get("errors") or []]
+    lines += [f"  {text}" for text in errors if text.removeprefix("(body): ") not in said]
     if problem.get("request_id"):
         lines.append(f"  request id {problem['request_id']}")
     return "\n".join(lines)

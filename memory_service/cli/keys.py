@@ -15,7 +15,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JS
 def create(
     name: Annotated[str, typer.Argument(help="What the key is for, such as `notebook`.")],
     scope: Annotated[
-        list[str] | None, typer.Option(help="May be given several times. [default: memories:read, memories:write]")
+        list[str] | None,
+        typer.Option(help="May be given several times.", show_default="memories:read, memories:write"),
     ] = None,
     expires_at: Annotated[str | None, typer.Option(help="RFC 3339 time with a zone; without it, never.")] = None,
     url: UrlOption = None,

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from memory_service.cli.failures import CommandFailure
 from memory_service.errors import MemoryServiceError
-from memory_service.settings import get_settings
+from memory_service.settings import get_settings, unusable_settings
 
 
 def migrate_database() -> None:
@@ -39,6 +39,5 @@ def migrate_database() -> None:
     except MemoryServiceError as error:
         raise CommandFailure(error.detail) from error
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise CommandFailure(f"the environment has settings that cannot be used: {wrong}") from error
+        raise CommandFailure("\n".join(unusable_settings(error))) from error
     typer.echo("the schema is up to date")

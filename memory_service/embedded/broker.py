@@ -8,7 +8,7 @@ from typing import Self
 
 from memory_service.embedded.binaries import find_valkey
 from memory_service.embedded.child import Child
-from memory_service.embedded.folders import make_data_dir, remove_socket_folder, socket_folder
+from memory_service.embedded.folders import full_disk, make_data_dir, remove_socket_folder, socket_folder
 from memory_service.embedded.lock import FolderLock
 from memory_service.embedded.logs import BoundedLog
 from memory_service.embedded.processes import ProcessIdentity
@@ -131,8 +131,9 @@ class EmbeddedBroker:
             waited = time.monotonic() - started
             on_wait(waited)
             if self.poll() is not None:
-                words = self.child.last_words(lines=1) or ["it gave no reason"]
-                raise Misconfigured(f"The broker did not start: {words[-1]} The log is {self.child.log.path}.")
+                words = self.child.last_words() or ["it gave no reason"]
+                reason = full_disk(self._data_dir, words) or words[-1]
+                raise Misconfigured(f"The broker did not start: {reason} The log is {self.child.log.path}.")
             if waited > timeout_s:
                 raise Unavailable(
                     f"The broker was not ready after {timeout_s:.0f} s. The log is {self.child.log.path}."

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from memory_service.embedded.folders import full_disk
 from memory_service.embedded.placement import Placement
 from memory_service.embedded.privileges import launch_command
 from memory_service.errors import Misconfigured
@@ -64,13 +65,17 @@ def write_secret(path: Path, text: str, *, owner: int | None = None, group: int 
     temporary = path.with_name(f"{path.name}.new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-        if owner is not None and owner != os.geteuid():
-            os.fchown(descriptor, owner, group)
-    temporary.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+            if owner is not None and owner != os.geteuid():
+                os.fchown(descriptor, owner, group)
+        temporary.replace(path)
+    except OSError:  # A full disk: leave no half of a file, it would keep the space that is missing.
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def check_version(placement: Placement) -> None:
@@ -150,7 +155,8 @@ def _initdb(placement: Placement, data_dir: Path) -> None:
     finally:
         password_source.unlink(missing_ok=True)
     if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        words = done.stderr.strip().splitlines() or ["no reason given"]
+        reason = full_disk(data_dir, words) or words[-1]
         raise Misconfigured(f"The database could not be made in {placement.cluster}: {reason}")
     write_secret(password_file(data_dir), password)
     if placement.cluster.exists():

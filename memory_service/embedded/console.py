@@ -1,6 +1,8 @@
 """What the person in front of the terminal sees."""
 
+import contextlib
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -28,12 +30,14 @@ class Console:
     def line(self, text: str = "") -> None:
         """Print one line."""
         self._clear()
-        print(text, file=self._out, flush=True)
+        with contextlib.suppress(OSError):  # A file on a full disk: nobody reads it, and the service goes on.
+            print(text, file=self._out, flush=True)
 
     def problem(self, text: str) -> None:
         """Print why something did not work, to the error stream."""
         self._clear()
-        print(f"{self._paint('31;1', 'error:')} {text}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            print(f"{self._paint('31;1', 'error:')} {text}", file=sys.stderr, flush=True)
 
     def strong(self, text: str) -> str:
         """Return the text in bold where the terminal can."""
@@ -85,7 +89,7 @@ def banner(console: Console, *, url: str, data_dir: Path, key_file: Path, has_ad
         ("Key", key),
         ("Data", shown_path(data_dir)),
         ("Logs", f"{shown_path(data_dir / 'logs')}/"),
-        ("Try", f'curl -H "Authorization: Bearer $(cat {key})" {url}/v1/memories'),
+        ("Try", f'curl -H "Authorization: Bearer $(cat {shlex.quote(key)})" {shlex.quote(url + "/v1/memories")}'),
     ]
     console.line()
     console.line(f"  {console.strong('Memory service is ready')} ({seconds:.1f} s). Ctrl-C stops all of it.")

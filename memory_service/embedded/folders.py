@@ -1,17 +1,20 @@
 """The folders of a data directory, and socket folders short enough for the kernel."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import pwd
 import stat
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from memory_service.errors import Misconfigured
 
 # A socket address holds 108 bytes on Linux and 104 on macOS, with the closing zero.
 LONGEST_SOCKET_PATH = 103
+_FULL = os.strerror(errno.ENOSPC)
 
 
 def make_data_dir(data_dir: Path) -> None:
@@ -38,6 +41,15 @@ def make_data_dir(data_dir: Path) -> None:
             f"The data folder {data_dir} belongs to the user {_name(owner)}. Run as that user, or set "
             "MEMORY_SERVICE_DATA_DIR to another folder."
         )
+
+
+def full_disk(data_dir: Path, words: Sequence[str]) -> str | None:
+    """Return the sentence about a full disk when a program's last words complain of one, else None.
+
+    >>> full_disk(Path("/data"), ["FATAL:  could not write lock file: No space left on device"])
+    'the disk of /data is full.'
+    """
+    return f"the disk of {data_dir} is full." if any(_FULL in word for word in words) else None
 
 
 def _name(uid: int) -> str:

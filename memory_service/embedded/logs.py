@@ -37,7 +37,8 @@ class BoundedLog:
             return
         with contextlib.suppress(OSError):  # A full disk: truncating still helps.
             shutil.copyfile(self.path, self.path.with_name(f"{self.path.name}.1"))
-        os.truncate(self.path, 0)
+        with contextlib.suppress(OSError):
+            os.truncate(self.path, 0)
 
     def tail(self, *, since: int = 0, lines: int = 5) -> list[str]:
         """Return the last lines written after byte `since`."""

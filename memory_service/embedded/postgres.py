@@ -11,7 +11,7 @@ from urllib.parse import quote
 from memory_service.embedded.binaries import find_postgres
 from memory_service.embedded.child import Child
 from memory_service.embedded.cluster import SUPERUSER, ensure_cluster, server_environment
-from memory_service.embedded.folders import make_data_dir, remove_socket_folder
+from memory_service.embedded.folders import full_disk, make_data_dir, remove_socket_folder
 from memory_service.embedded.lock import FolderLock
 from memory_service.embedded.logs import BoundedLog
 from memory_service.embedded.placement import LASTING_FOLDERS, Placement, place, recorded_cluster
@@ -202,7 +202,8 @@ class EmbeddedPostgres:
                     time.sleep(1)
                     self.launch()
                     continue
-                raise Misconfigured(f"Postgres did not start: {_reason(words)} The log is {self.child.log.path}.")
+                reason = full_disk(self._data_dir, words) or _reason(words)
+                raise Misconfigured(f"Postgres did not start: {reason} The log is {self.child.log.path}.")
             if waited > timeout_s:
                 raise Unavailable(f"Postgres was not ready after {timeout_s:.0f} s. The log is {self.child.log.path}.")
             time.sleep(0.05)

@@ -1,12 +1,14 @@
 """Ask the network: is the port free, is the API ready, does the broker answer."""
 
 import http.client
+import ipaddress
 import json
 import socket
 from urllib.parse import urlsplit
 
 from memory_service.errors import Misconfigured
 
+READY_ANSWER_S = 10  # /readyz gives each of its parts two seconds; who asks must wait longer than that.
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
@@ -19,6 +21,18 @@ def base_url(host: str, port: int) -> str:
     """Return the URL of the API as this machine sees it."""
     name = reachable_host(host)
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def only_this_machine(host: str) -> bool:
+    """Tell whether a server bound to `host` is out of reach for other machines.
+
+    >>> only_this_machine("localhost"), only_this_machine("::1"), only_this_machine("0.0.0.0")
+    (True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def require_free_port(host: str, port: int) -> None:

@@ -25,6 +25,8 @@ class Restarts:
     >>> restarts.started("api", now=100.5)
     >>> restarts.ended("api", now=101.0)
     1.0
+    >>> restarts.failed("api", now=102.0)
+    2.0
     """
 
     def __init__(self) -> None:
@@ -36,6 +38,13 @@ class Restarts:
         failures = 0 if now - state.started_at > STEADY_S else state.failures
         delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0**failures)
         self._states[name] = replace(state, failures=failures + 1, next_at=now + delay)
+        return delay
+
+    def failed(self, name: str, *, now: float) -> float:
+        """Note that a dead part could not even be started; return the seconds until the next attempt."""
+        state = self._states[name]
+        delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0**state.failures)
+        self._states[name] = replace(state, failures=state.failures + 1, next_at=now + delay)
         return delay
 
     def waiting(self, name: str) -> bool:

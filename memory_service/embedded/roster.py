@@ -1,5 +1,6 @@
 """Which processes a supervisor started, so that the next one can end what a killed one left."""
 
+import contextlib
 import json
 import signal
 from pathlib import Path
@@ -18,14 +19,23 @@ class Roster:
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / "run" / "parts.json"
         self._parts: dict[str, ProcessIdentity] = {}
+        self._unsaved = False
 
     def record(self, name: str, identity: ProcessIdentity | None) -> None:
-        """Write down the present process of a part."""
+        """Note the present process of a part; on a full disk the file follows later, with ``save``."""
         if identity is None:
             self._parts.pop(name, None)
         else:
             self._parts[name] = identity
-        write_secret(self._path, json.dumps({n: [i.pid, i.started] for n, i in self._parts.items()}))
+        self._unsaved = True
+        self.save()
+
+    def save(self) -> None:
+        """Write down what could not be written before; the file only serves the successor of a killed supervisor."""
+        if self._unsaved:
+            with contextlib.suppress(OSError):
+                write_secret(self._path, json.dumps({n: [i.pid, i.started] for n, i in self._parts.items()}))
+                self._unsaved = False
 
     def clear(self) -> None:
         """Forget everything: all parts were stopped."""

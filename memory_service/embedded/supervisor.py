@@ -17,13 +17,21 @@ from memory_service.embedded.lock import FolderLock
 from memory_service.embedded.postgres import EmbeddedPostgres
 from memory_service.embedded.prepare import REFUSED
 from memory_service.embedded.processes import ProcessIdentity
-from memory_service.embedded.readiness import base_url, broker_answers, get, require_free_port, why_not_ready
+from memory_service.embedded.readiness import (
+    READY_ANSWER_S,
+    base_url,
+    broker_answers,
+    get,
+    only_this_machine,
+    require_free_port,
+    why_not_ready,
+)
 from memory_service.embedded.restarts import Restarts
 from memory_service.embedded.roster import Roster
 from memory_service.embedded.services import base_environment, make_services, part_log
 from memory_service.embedded.stopping import StopRequested, StopSignal
 from memory_service.errors import MemoryServiceError, Misconfigured, Unavailable
-from memory_service.settings import CHECKOUT, Settings, get_settings
+from memory_service.settings import CHECKOUT, Settings, get_settings, unusable_settings
 
 READY_TIMEOUT_S = 180  # Seconds are usual; a cold disk and a large encoder take longer.
 LOOK_EVERY_S = 0.25
@@ -60,6 +68,7 @@ class Supervisor:
         self._stop = stop
         self._roster = Roster(settings.data_dir)
         self._parts: list[Part] = []
+        self._failing: set[str] = set()  # Parts of which the console has said that they cannot be started.
 
     def run(self) -> None:
         """Run until a stop is asked for.
@@ -164,7 +173,7 @@ class Supervisor:
         started = time.monotonic()
         while True:
             self._stop.check()
-            answer = get(settings.host, settings.port, "/readyz", timeout_s=2)
+            answer = get(settings.host, settings.port, "/readyz", timeout_s=READY_ANSWER_S)
             if answer is not None and answer[0] == 200:
                 return
             seconds = time.monotonic() - started
@@ -186,6 +195,11 @@ class Supervisor:
             has_admin=admin is not None and admin[0] == 200,
             seconds=seconds,
         )
+        if not only_this_machine(settings.host):
+            self._console.line(
+                f"  MEMORY_SERVICE_HOST is {settings.host}: other machines reach this service, and keys cross the "
+                "network in the clear unless a proxy with TLS stands before it."
+            )
 
     def _watch(self) -> None:
         restarts = Restarts()
@@ -197,6 +211,7 @@ class Supervisor:
                 self._revive(part, restarts, now)
             if now - trimmed > TRIM_EVERY_S:
                 trimmed = now
+                self._roster.save()
                 for path in (self._settings.data_dir / "logs").glob("*.log"):
                     part_log(self._settings, path.stem).trim()
 
@@ -209,9 +224,21 @@ class Supervisor:
             how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
             self._console.line(f"  {part.name} {how}; starting it again in {delay:.1f} s (logs/{part.name}.log).")
         if restarts.due(part.name, now=now):
+            self._relaunch(part, restarts)
+
+    def _relaunch(self, part: Part, restarts: Restarts) -> None:
+        try:
             part.launch()
-            self._roster.record(part.name, part.identity)
-            restarts.started(part.name, now=time.monotonic())
+        except (OSError, MemoryServiceError) as error:
+            delay = restarts.failed(part.name, now=time.monotonic())
+            if part.name not in self._failing:  # Once: a full disk stays full for hours.
+                self._failing.add(part.name)
+                why = error.detail if isinstance(error, MemoryServiceError) else os_sentence(error)
+                self._console.line(f"  {part.name} cannot be started: {why} Trying again, next in {delay:.1f} s.")
+            return
+        self._failing.discard(part.name)
+        self._roster.record(part.name, part.identity)
+        restarts.started(part.name, now=time.monotonic())
 
     def _stop_all(self) -> None:
         if self._parts and self._stop.requested:
@@ -222,16 +249,20 @@ class Supervisor:
         self._roster.clear()
 
 
+def os_sentence(error: OSError) -> str:
+    """Return what the operating system refused, and where."""
+    what = error.strerror or type(error).__name__
+    return f"{what}: {error.filename}." if error.filename else f"{what}."
+
+
 def run() -> int:
     """Run the service on this machine until Ctrl-C; return the exit status of the program."""
     console = Console()
     try:
         settings = get_settings()
     except ValidationError as error:
-        for problem in error.errors():
-            name = str(problem["loc"][0])
-            name = name if name.isupper() else f"MEMORY_SERVICE_{name.upper()}"
-            console.problem(f"{name} is {problem['input']!r}: {problem['msg'][:1].lower()}{problem['msg'][1:]}.")
+        for sentence in unusable_settings(error):
+            console.problem(sentence)
         return 1
     with StopSignal() as stop:
         try:
@@ -240,6 +271,9 @@ def run() -> int:
             pass
         except MemoryServiceError as error:
             console.problem(error.detail)
+            return 1
+        except OSError as error:
+            console.problem(os_sentence(error))
             return 1
     console.line("  Stopped.")
     return 0

@@ -16,7 +16,6 @@ from memory_service.filters.syntax import (
     Or,
     all_of,
     any_of,
-    is_selective,
 )
 
 __all__ = [
@@ -37,6 +36,5 @@ __all__ = [
     "any_of",
     "filter_from_query",
     "is_filter_parameter",
-    "is_selective",
     "parse_filter",
 ]

@@ -118,9 +118,6 @@ FIELDS: dict[str, Field] = {
 # One word per idea, and the word that users of other systems know.
 ALIASES: dict[str, str] = {"run_id": "session_id"}
 
-# An equality on one of these is answered by a B-tree, also under row level security.
-SELECTIVE_FIELDS = frozenset({"user_id", "agent_id", "session_id", "external_id", "id"})
-
 
 def all_of(filters: Iterable[Filter]) -> Filter:
     """Return the conjunction, flat; one filter alone is itself and none at all is everything.
@@ -149,18 +146,3 @@ def count_terms(node: Filter) -> int:
             return count_terms(node.term)
         case And() | Or():
             return sum(count_terms(term) for term in node.terms)
-
-
-def is_selective(node: Filter) -> bool:
-    """Say whether every match shares one of a few values of an indexed column.
-
-    True when ``eq`` or ``in`` on user_id, agent_id, session_id, external_id or id must hold, that is, stands at the top
-    or below ANDs only. Statements use it to choose between walking that index and scanning the namespace.
-    """
-    match node:
-        case Compare():
-            return node.field.name in SELECTIVE_FIELDS and node.operator in (Operator.EQ, Operator.IN)
-        case And():
-            return any(is_selective(term) for term in node.terms)
-        case Or() | Not():
-            return False

@@ -43,6 +43,9 @@ def restore(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: date
     """
     rows = memories.lock_memories(session, tenant_id, ids)
     now = not_before(now, rows.values())
+    # What no sweep has marked yet ends first: counted out once, and in its history.
+    if expire(session, tenant_id, ids, now=now):
+        rows = memories.lock_memories(session, tenant_id, ids)
     changed = [
         i for i, r in rows.items() if r["archived_at"] is not None or (r["expires_at"] and r["expires_at"] <= now)
     ]

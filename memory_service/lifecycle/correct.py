@@ -1,7 +1,7 @@
 """Correct: change fields of a memory as a new version of it; the old one stays in its history."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,35 +9,38 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
-from memory_service.errors import Conflict, FieldError, Gone, InvalidRequest, NotFound, PreconditionFailed
-from memory_service.lifecycle.archive import expire, restore
+from memory_service.errors import Conflict, Gone, NotFound, PreconditionFailed
+from memory_service.lifecycle.archive import restore
 from memory_service.lifecycle.draft import Chunk, content_hash, identity_of, terms_of
-from memory_service.lifecycle.moments import not_before
-from memory_service.storage import memories, search_index
+from memory_service.lifecycle.moments import check_validity, not_before
+from memory_service.storage import memories, pending, search_index
 from memory_service.storage.identities import free_identities
 from memory_service.types import State
 
 # Fields whose change makes the memory found by other words.
-KEYWORD_FIELDS = frozenset({"content", "title", "observed_at", "language"})
+KEYWORD_FIELDS = frozenset({"content", "title", "observed_at", "context"})
 
 # Fields that decide whether a new memory is a duplicate of this one.
 IDENTITY_FIELDS = frozenset({"content", "user_id", "agent_id", "session_id", "observed_at", "external_id"})
 
 
-def load_for_change(session: Session, tenant_id: UUID, memory_id: UUID, *, if_match: int | None) -> RowMapping:
+def load_for_change(
+    session: Session, tenant_id: UUID, memory_id: UUID, *, if_match: Collection[int] | None
+) -> RowMapping:
     """Lock a memory and check that the caller has seen its present version.
 
     Raises:
         NotFound: there is no such memory in this tenant.
         Gone: it was erased.
-        PreconditionFailed: If-Match names another version.
+        PreconditionFailed: If-Match names other versions.
     """
     row = memories.lock_memories(session, tenant_id, [memory_id]).get(memory_id)
     if row is None:
         raise missing(session, tenant_id, memory_id)
-    if if_match is not None and row["version"] != if_match:
+    if if_match is not None and row["version"] not in if_match:
+        named = ", ".join(str(version) for version in sorted(if_match)[:5])
         raise PreconditionFailed(
-            f"The memory is at version {row['version']}, If-Match names {if_match}. Read it again, then repeat the change."
+            f"The memory is at version {row['version']}, If-Match names {named}. Read it again, then repeat the change."
         )
     return row
 
@@ -58,7 +61,7 @@ def correct(
     chunks: tuple[Chunk, ...] | None,
     encoder_id: int,
     shelf: int,
-    if_match: int | None,
+    if_match: Collection[int] | None,
     now: datetime,
 ) -> None:
     """Apply changed fields; a change that changes nothing makes no version.
@@ -71,7 +74,7 @@ def correct(
         chunks: the encoded new content when `changes` has one.
         encoder_id: which encoder made the chunks.
         shelf: where its vectors live.
-        if_match: the version the caller has seen, None for any.
+        if_match: the versions the caller will change, None for any.
         now: the moment of the change.
 
     Raises:
@@ -82,19 +85,26 @@ def correct(
     now = not_before(now, [old])
     if _revives(old, changes, now=now):
         # Its end is moved into the future: it lives again, as if it had been restored first.
-        expire(session, tenant_id, [memory_id], now=now)
         restore(session, tenant_id, [memory_id], now=now)
         old = load_for_change(session, tenant_id, memory_id, if_match=None)
     new = {name: value for name, value in changes.items() if not _same(old[name], value)}
+    computed = [name for name in old["computed"] if name not in changes]
+    if "content" in new:
+        # What rules found in the old text goes with it; they will look at the new one.
+        new |= {name: None if name == "language" else [] for name in computed}
+        computed = []
     if not new:
+        if computed != old["computed"]:
+            pending.keep_stated(session, tenant_id, memory_id, computed)
         return
-    check_validity(new.get("valid_from", old["valid_from"]), new.get("valid_to", old["valid_to"]))
+    new["computed"] = computed
+    if new.keys() & {"valid_from", "valid_to"}:
+        check_validity(new.get("valid_from", old["valid_from"]), new.get("valid_to", old["valid_to"]))
     if "external_id" in new and new["external_id"] is not None:
         held = memories.find_by_external_ids(session, tenant_id, [(old["namespace_id"], new["external_id"])])
         if held:
             raise Conflict(f"Memory {held[0]['id']} holds this external_id.", code="external_id_conflict")
     archived = old["archived_at"] is not None
-    refind = bool(KEYWORD_FIELDS & new.keys()) and not archived
     if "pinned" in new and not archived:
         new["state"] = State.FROZEN if new["pinned"] else State.ACTIVATED
     merged = {**old, **new}
@@ -105,7 +115,7 @@ def correct(
                 speaker=merged["speaker"],
                 observed_at=merged["observed_at"],
                 title=merged["title"],
-                language=merged["language"],
+                context=merged["context"],
             )
         )
     if "content" in new:
@@ -115,7 +125,7 @@ def correct(
         wanted = (memory_id, old["namespace_id"], identity_of(merged), merged["external_id"])
         new["dedupe_hash"] = free_identities(session, tenant_id, [wanted]).get(memory_id)
     memories.keep_versions(session, tenant_id, [memory_id], now=now)
-    if refind or ("content" in new and archived):
+    if KEYWORD_FIELDS & new.keys():
         _refind(session, tenant_id, old, new, chunks=chunks, encoder_id=encoder_id, shelf=shelf, now=now)
     else:
         memories.update_memories(session, tenant_id, [memory_id], new, now=now)
@@ -150,8 +160,7 @@ def _refind(
     """Replace what the memory is found by: close the old postings and vectors, insert the new ones."""
     memory_id = old["id"]
     archived = old["archived_at"] is not None
-    if not archived:
-        search_index.close(session, tenant_id, [memory_id], now=now)
+    search_index.close(session, tenant_id, [memory_id], now=now)
     memories.update_memories(session, tenant_id, [memory_id], new, now=now)
     if "content" not in new or chunks is None:
         search_index.reopen(session, tenant_id, [memory_id], now=now)
@@ -170,7 +179,7 @@ def _refind(
                 version=version,
                 chunk=number,
                 span=chunk.span,
-                # An archived memory keeps its new vectors closed until it is restored.
+                # An archived memory keeps its new vectors and words closed until it is restored.
                 expires_at=now if archived else expires_at,
                 vector=chunk.vector,
             )
@@ -179,17 +188,6 @@ def _refind(
         now=now,
     )
     search_index.set_content_version(session, tenant_id, memory_id)
+    search_index.post_terms(session, tenant_id, [memory_id])
     if not archived:
-        search_index.post_terms(session, tenant_id, [memory_id])
         search_index.count_in(session, tenant_id, [(old["namespace_id"], 1)])
-
-
-def check_validity(valid_from: datetime | None, valid_to: datetime | None) -> None:
-    """Refuse a validity that ends before it begins.
-
-    Raises:
-        InvalidRequest: naming `/valid_to`.
-    """
-    if valid_from is not None and valid_to is not None and valid_to < valid_from:
-        detail = "valid_to lies before valid_from."
-        raise InvalidRequest(detail, errors=(FieldError("/valid_to", detail),))

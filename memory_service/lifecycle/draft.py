@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory_service.analysis.tokens import keyword_text, terms
+from memory_service.errors import MemoryServiceError
 from memory_service.storage.sql import Row
 from memory_service.types import DEFAULT_NAMESPACE, Extract, MemoryType, OnConflict, SourceKind
 
@@ -177,5 +178,4 @@ class Outcome:
 
     status: str  # created, skipped, superseded or rejected
     memory_id: UUID
-    problem: str | None = None
-    problem_code: str | None = None
+    problem: MemoryServiceError | None = None  # why it was rejected

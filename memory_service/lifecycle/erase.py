@@ -1,4 +1,4 @@
-"""Erase: remove a memory and all that holds its text, leaving a tombstone by which imports and jobs recognise it."""
+"""Erase: remove a memory and all that holds its text, leaving a tombstone by which its id is answered with 410."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,9 @@ def erase(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: dateti
     """Erase memories of one tenant and return the ids that were there.
 
     Versions, sources, vectors, postings, links, retention and recalls go with the record; traces that showed it lose its
-    text and score; answers kept for replay that quote it are dropped.
+    text and score; answers kept for replay that quote it are dropped. So are speakers and counted terms that nothing else
+    uses. The tombstone keeps id, namespace, a hash of the content and the time; nothing compares new texts with that hash, so
+    the same text may be stored again.
     """
     rows = memories.lock_memories(session, tenant_id, ids)
     found = list(rows)

@@ -3,8 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
+
+from memory_service.storage import lineage
 
 MAX_NODES = 200
 
@@ -19,15 +20,7 @@ def provenance(session: Session, tenant_id: UUID, memory_id: UUID) -> dict[str, 
     edges: list[dict[str, str]] = []
     frontier = [memory_id]
     while frontier and len(seen) < MAX_NODES:
-        rows = session.execute(
-            text(
-                "SELECT m.id, m.version, m.state, m.created_at, m.derivation_method, m.derivation_parents, m.superseded_by, "
-                "ARRAY(SELECT o.id FROM memory o JOIN link l ON l.tenant_id = :tenant AND l.source_id = m.id "
-                "AND l.type = 'supersedes' AND l.target_id = o.id WHERE o.tenant_id = :tenant) AS predecessors "
-                "FROM memory m WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) ORDER BY m.id LIMIT :limit"
-            ),
-            {"tenant": tenant_id, "ids": frontier, "limit": MAX_NODES - len(seen)},
-        ).mappings()
+        rows = lineage.ancestry(session, tenant_id, frontier, limit=MAX_NODES - len(seen))
         frontier = []
         for row in rows:
             seen[row["id"]] = row
@@ -62,14 +55,7 @@ def _nodes(
         for row in seen.values()
     ]
     edges = []
-    sources = session.execute(
-        text(
-            "SELECT memory_id, ordinal, kind, ref, speaker, role, span_from, span_to, hash FROM source "
-            "WHERE tenant_id = :tenant AND memory_id = ANY(CAST(:ids AS uuid[])) ORDER BY memory_id, ordinal"
-        ),
-        {"tenant": tenant_id, "ids": list(seen)},
-    )
-    for row in sources:
+    for row in lineage.sources_of(session, tenant_id, list(seen)):
         name = f"{row.memory_id}/source/{row.ordinal}"
         nodes.append(
             {

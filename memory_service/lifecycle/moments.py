@@ -1,8 +1,9 @@
-"""The moment of a change, never before the change that came first."""
+"""The order of moments: a change never before the change that came first, an end never before its beginning."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
+from memory_service.errors import FieldError, InvalidRequest
 from memory_service.storage.sql import Row
 
 
@@ -18,3 +19,19 @@ def not_before(now: datetime, rows: Iterable[Row]) -> datetime:
     """
     latest: datetime = max([now, *(row["updated_at"] for row in rows)])
     return latest
+
+
+def check_validity(valid_from: datetime | None, valid_to: datetime | None) -> None:
+    """Refuse a validity that ends before it begins.
+
+    Raises:
+        InvalidRequest: naming `/valid_to`.
+    """
+    if valid_from is not None and valid_to is not None and valid_to < valid_from:
+        raise inverted_validity()
+
+
+def inverted_validity() -> InvalidRequest:
+    """Return the error for a validity that ends before it begins."""
+    detail = "valid_to lies before valid_from."
+    return InvalidRequest(detail, errors=(FieldError("/valid_to", detail),))

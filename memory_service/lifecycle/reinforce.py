@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from consolidation.retention import Strength, after_lapse, after_recall, days_between, initial_strength, retrievability
+from memory_service.lifecycle.correct import missing
 from memory_service.storage import memories, retention
 from memory_service.storage.retention import RecallRow
 
@@ -59,10 +60,14 @@ def take_feedback(
     session: Session, tenant_id: UUID, trace_id: UUID, memory_id: UUID, *, rank: int, score: float, useful: bool, cited: bool,
     now: datetime,
 ) -> dict[str, Any]:  # fmt: skip
-    """Store whether a found memory was of use, and strengthen or weaken it. Return its new strength."""
+    """Store whether a found memory was of use, and strengthen or weaken it. Return its new strength.
+
+    Raises:
+        Gone, NotFound: the memory is no longer there.
+    """
     row = memories.get_record(session, tenant_id, memory_id)
     if row is None:
-        raise LookupError(memory_id)
+        raise missing(session, tenant_id, memory_id)
     strength = strengthened(row, now=now) if useful else after_lapse(strength_of(row))
     retention.keep_strength(session, tenant_id, memory_id, strength, recalled_at=now if useful else None)
     retention.keep_recalls(

@@ -8,15 +8,16 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from memory_service.errors import Conflict
 from memory_service.lifecycle.archive import expire
 from memory_service.lifecycle.draft import Encoding, Outcome, Prepared
-from memory_service.lifecycle.moments import not_before
+from memory_service.lifecycle.moments import inverted_validity, not_before
 from memory_service.lifecycle.store import store_new
 from memory_service.lifecycle.supersede import close_superseded, start_of_validity
 from memory_service.storage import memories
 from memory_service.storage.ids import new_id
-from memory_service.storage.memories import Replacement
 from memory_service.storage.namespaces import Namespace, ensure_namespaces
+from memory_service.storage.supersessions import Replacement, link_superseded
 from memory_service.types import OnConflict
 
 
@@ -26,6 +27,21 @@ class Present:
 
     by_external: dict[tuple[UUID, str], tuple[UUID, bytes | None]] = field(default_factory=dict)
     by_hash: dict[tuple[UUID, bytes], list[tuple[UUID, str | None]]] = field(default_factory=dict)
+    hash_of: dict[UUID, tuple[UUID, bytes]] = field(default_factory=dict)
+
+    def add(self, namespace_id: UUID, memory_id: UUID, external_id: str | None, dedupe_hash: bytes | None) -> None:
+        """Note a memory that is there, or will be."""
+        if external_id is not None:
+            self.by_external[namespace_id, external_id] = (memory_id, dedupe_hash)
+        if dedupe_hash is not None and memory_id not in self.hash_of:
+            self.by_hash.setdefault((namespace_id, dedupe_hash), []).append((memory_id, external_id))
+            self.hash_of[memory_id] = (namespace_id, dedupe_hash)
+
+    def drop(self, memory_id: UUID) -> None:
+        """Forget a memory that is superseded: its text may be said anew."""
+        key = self.hash_of.pop(memory_id, None)
+        if key is not None:
+            self.by_hash[key] = [entry for entry in self.by_hash[key] if entry[0] != memory_id]
 
     def duplicate_of(self, namespace_id: UUID, item: Prepared) -> UUID | None:
         """Return a stored memory with the same content and scope and no different external_id."""
@@ -41,13 +57,16 @@ class Present:
 class Decision:
     """What to do with one draft; `id` is the new memory's or the one that is already there."""
 
-    action: str  # create, supersede, skip or refuse
+    action: str  # create, supersede, skip, refuse or invert
     id: UUID
     old_id: UUID | None = None
 
 
-def decide(namespace_id: UUID, item: Prepared, present: Present) -> Decision:
-    """Choose between storing, skipping, superseding and refusing a draft. Pure but for the fresh id."""
+def decide(namespace_id: UUID, item: Prepared, present: Present, *, now: datetime) -> Decision:
+    """Choose between storing, skipping, superseding and refusing a draft. Pure but for the fresh id.
+
+    One that would end before it takes the other's place is refused as well ("invert").
+    """
     draft = item.draft
     if draft.external_id is not None:
         held = present.by_external.get((namespace_id, draft.external_id))
@@ -58,6 +77,8 @@ def decide(namespace_id: UUID, item: Prepared, present: Present) -> Decision:
                 return Decision("refuse", held_id)
             if draft.on_conflict is OnConflict.SKIP or same:
                 return Decision("skip", held_id)
+            if draft.valid_to is not None and draft.valid_to < start_of_validity(draft, now=now):
+                return Decision("invert", held_id)
             return Decision("supersede", new_id(), old_id=held_id)
     duplicate = present.duplicate_of(namespace_id, item)
     if duplicate is not None:
@@ -100,7 +121,7 @@ def _remember(
     fresh: set[UUID] = set()
     for item in items:
         namespace = namespaces[item.draft.namespace]
-        decision = decide(namespace.id, item, present)
+        decision = decide(namespace.id, item, present, now=now)
         outcomes.append(_outcome(decision))
         if decision.action not in {"create", "supersede"}:
             continue
@@ -110,7 +131,9 @@ def _remember(
             pending, fresh = [], set()
         pending.append((decision, item, namespace))
         fresh.add(decision.id)
-        _note(present, namespace.id, decision, item)
+        if decision.old_id is not None:
+            present.drop(decision.old_id)
+        present.add(namespace.id, decision.id, item.draft.external_id, item.dedupe_hash)
     _apply(session, tenant_id, pending, encoding=encoding, now=now)
     return outcomes
 
@@ -128,21 +151,10 @@ def _load(
         expire(session, tenant_id, due, now=now)
     present = Present()
     for row in memories.find_by_external_ids(session, tenant_id, externals):
-        present.by_external[row["namespace_id"], row["external_id"]] = (row["id"], row["dedupe_hash"])
+        present.add(row["namespace_id"], row["id"], row["external_id"], row["dedupe_hash"])
     for row in memories.find_duplicates(session, tenant_id, hashes):
-        key = (row["namespace_id"], row["dedupe_hash"])
-        present.by_hash.setdefault(key, []).append((row["id"], row["external_id"]))
+        present.add(row["namespace_id"], row["id"], row["external_id"], row["dedupe_hash"])
     return present
-
-
-def _note(present: Present, namespace_id: UUID, decision: Decision, item: Prepared) -> None:
-    """Let later drafts of the same batch see this one."""
-    if item.draft.external_id is not None:
-        present.by_external[namespace_id, item.draft.external_id] = (decision.id, item.dedupe_hash)
-    if item.dedupe_hash is not None:
-        held = present.by_hash.setdefault((namespace_id, item.dedupe_hash), [])
-        held[:] = [entry for entry in held if entry[0] != decision.old_id]
-        held.append((decision.id, item.draft.external_id))
 
 
 def _outcome(decision: Decision) -> Outcome:
@@ -153,13 +165,11 @@ def _outcome(decision: Decision) -> Outcome:
             return Outcome("superseded", decision.id)
         case "skip":
             return Outcome("skipped", decision.id)
+        case "invert":
+            return Outcome("rejected", decision.id, problem=inverted_validity())
         case _:
-            return Outcome(
-                "rejected",
-                decision.id,
-                problem=f"A live memory with this external_id exists: {decision.id}.",
-                problem_code="external_id_conflict",
-            )
+            detail = f"A live memory with this external_id exists: {decision.id}."
+            return Outcome("rejected", decision.id, problem=Conflict(detail, code="external_id_conflict"))
 
 
 def _apply(
@@ -191,4 +201,4 @@ def _apply(
         now=now,
     )
     if replacements:
-        memories.link_superseded(session, tenant_id, replacements, now=now)
+        link_superseded(session, tenant_id, replacements, now=now)

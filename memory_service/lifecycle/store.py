@@ -109,6 +109,7 @@ def memory_row(
         "archived_at": None,
         "extract": extract,
         "enriched_version": 1 if extract is Extract.NONE else 0,
+        "computed": [],
         "terms": list(item.terms),
     }
 

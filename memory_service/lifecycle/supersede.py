@@ -9,14 +9,14 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict, FieldError, InvalidRequest
-from memory_service.lifecycle.draft import Draft, Encoding, Prepared, dedupe_hash
-from memory_service.lifecycle.moments import not_before
+from memory_service.lifecycle.draft import Draft, Encoding, Prepared, dedupe_hash, terms_of
+from memory_service.lifecycle.moments import check_validity, not_before
 from memory_service.lifecycle.store import store_new
 from memory_service.storage import memories
 from memory_service.storage.identities import free_identities
 from memory_service.storage.ids import new_id
-from memory_service.storage.memories import Replacement
 from memory_service.storage.namespaces import Namespace, get_namespace
+from memory_service.storage.supersessions import Replacement, link_superseded, mark_superseded
 
 # What a successor takes over from the memory it replaces, unless the caller says otherwise.
 INHERITED = ("user_id", "agent_id", "session_id", "memory_type", "speaker", "role")
@@ -30,7 +30,7 @@ def close_superseded(session: Session, tenant_id: UUID, replacements: Sequence[R
     ids = sorted({r.old_id for r in replacements})
     memories.lock_memories(session, tenant_id, ids)
     memories.keep_versions(session, tenant_id, ids, now=now)
-    memories.mark_superseded(session, tenant_id, replacements, now=now)
+    mark_superseded(session, tenant_id, replacements, now=now)
 
 
 def start_of_validity(draft: Draft, *, now: datetime) -> datetime:
@@ -55,7 +55,7 @@ def supersede(
 
     Raises:
         Conflict: the old memory is archived or was superseded before, or another one holds the external_id.
-        InvalidRequest: another namespace was named.
+        InvalidRequest: another namespace was named, or the new memory would end before it begins.
     """
     if old["superseded_by"] is not None:
         raise Conflict(
@@ -71,17 +71,26 @@ def supersede(
     inherited = {name: old[name] for name in (*INHERITED, "external_id") if name not in given}
     draft = replace(prepared.draft, namespace=namespace.path, **inherited)
     now = not_before(now, [old])
+    start = start_of_validity(draft, now=now)
+    check_validity(start, draft.valid_to)
     _check_external_id(session, tenant_id, old, draft)
     memory_id = new_id()
     # Beside a copy of the same text it counts as nothing that a repeated post could duplicate.
     wanted = [(memory_id, old["namespace_id"], dedupe_hash(draft), draft.external_id)]
     identity = free_identities(session, tenant_id, wanted, leaving=[old["id"]]).get(memory_id)
-    item = replace(prepared, draft=draft, dedupe_hash=identity)
-    start = start_of_validity(draft, now=now)
+    # Its words are those of the whole draft: who speaks may be inherited.
+    words = terms_of(
+        content=draft.content,
+        speaker=draft.speaker,
+        observed_at=prepared.observed_at,
+        title=draft.title,
+        context=draft.context,
+    )
+    item = replace(prepared, draft=draft, dedupe_hash=identity, terms=words)
     replacement = Replacement(old_id=old["id"], new_id=memory_id, valid_from=start)
     close_superseded(session, tenant_id, [replacement], now=now)
     store_new(session, tenant_id, [(memory_id, item, namespace, start)], encoding=encoding, now=now)
-    memories.link_superseded(session, tenant_id, [replacement], now=now)
+    link_superseded(session, tenant_id, [replacement], now=now)
     return memory_id
 
 

@@ -82,13 +82,13 @@ class Database:
         """Open one transaction for one tenant; commit at the end, roll back on any error. For `durable` see `session`.
 
         Raises:
-            Unavailable: the database is down or out of room; nothing was changed.
+            Unavailable: the database is down or out of room; the detail says whether anything was changed.
         """
         session = self.session(tenant_id, durable=durable)
         try:
             with translate_errors():
                 yield session
-                session.commit()
+                commit(session)
         except BaseException:
             session.rollback()
             raise
@@ -161,8 +161,18 @@ def sqlstate(error: DBAPIError) -> str | None:
     return code if isinstance(code, str) else None
 
 
+def commit(session: Session) -> None:
+    """Commit; when the connection is lost on the way, nobody knows whether it was.
+
+    Raises:
+        Unavailable: code ``outcome_unknown`` when the change may have been stored, another one when it was not.
+    """
+    with translate_errors(committing=True):
+        session.commit()
+
+
 @contextmanager
-def translate_errors() -> Iterator[None]:
+def translate_errors(*, committing: bool = False) -> Iterator[None]:
     """Turn errors of the server (not of the request) into Unavailable."""
     try:
         yield
@@ -185,6 +195,13 @@ def translate_errors() -> Iterator[None]:
         if code in SERIALIZATION_CODES:
             raise Unavailable("Another change came first; try again.", code="busy", retry_after_s=1) from error
         lost = error.connection_invalidated or (code is None and isinstance(error, OperationalError | InterfaceError))
+        if committing and (lost or code in UNAVAILABLE_CODES):
+            raise Unavailable(
+                "The database was lost while the change was being stored; whether it was is unknown. Repeat the request "
+                "with the same Idempotency-Key.",
+                code="outcome_unknown",
+                retry_after_s=RETRY_AFTER_S,
+            ) from error
         if lost or code in UNAVAILABLE_CODES:
             raise Unavailable(
                 "The database does not answer; nothing was changed.", retry_after_s=RETRY_AFTER_S

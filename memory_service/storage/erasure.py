@@ -11,7 +11,7 @@ from memory_service.storage import search_index
 
 
 def bury(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> None:
-    """Leave a tombstone per memory: its id and a hash of its content, no text."""
+    """Leave a tombstone per memory: its id, which stays known as erased, and a hash of its content; no text."""
     session.execute(
         text(
             "INSERT INTO tombstone (tenant_id, id, namespace_id, content_hash, erased_at) "
@@ -25,27 +25,76 @@ def bury(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetim
 def remove(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
     """Delete memories and everything that holds their words or points at them."""
     params = {"tenant": tenant_id, "ids": list(ids)}
-    live = session.execute(
-        text(
-            "SELECT namespace_id, count(*) AS docs FROM memory WHERE tenant_id = :tenant AND archived_at IS NULL "
-            "AND id = ANY(CAST(:ids AS uuid[])) GROUP BY namespace_id"
-        ),
-        params,
-    )
-    search_index.count_in(session, tenant_id, [(row.namespace_id, -row.docs) for row in live])
-    for statement in (
-        # Earlier versions were posted under terms that only their text knows: go by namespace and memory.
-        "DELETE FROM posting p USING memory m WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) "
-        "AND p.tenant_id = :tenant AND p.namespace_id = m.namespace_id AND p.memory_id = m.id",
-        # A stored trace quotes queries and ids, a stored answer quotes contents.
-        "UPDATE trace SET result = jsonb_set(result, '{results}', (SELECT coalesce(jsonb_agg(r), '[]') "
-        "FROM jsonb_array_elements(result -> 'results') r "
-        "WHERE NOT CAST(r ->> 'memory_id' AS uuid) = ANY(CAST(:ids AS uuid[])))) WHERE tenant_id = :tenant "
-        "AND EXISTS (SELECT FROM jsonb_array_elements(result -> 'results') r "
-        "WHERE CAST(r ->> 'memory_id' AS uuid) = ANY(CAST(:ids AS uuid[])))",
-        "DELETE FROM idempotency_key i WHERE i.tenant_id = :tenant AND EXISTS (SELECT FROM unnest(CAST(:ids AS uuid[])) "
-        "AS k (id) WHERE position(convert_to(CAST(k.id AS text), 'UTF8') IN i.body) > 0)",
-        "UPDATE memory SET superseded_by = NULL WHERE tenant_id = :tenant AND superseded_by = ANY(CAST(:ids AS uuid[]))",
-        "DELETE FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))",
-    ):
+    search_index.count_out(session, tenant_id, ids)
+    speakers = {(row.namespace_id, row.speaker) for row in session.execute(text(_SPEAKERS), params)}
+    terms = {(row.namespace_id, row.term) for row in session.execute(text(_POSTINGS), params)}
+    for statement in (_TRACES, _ANSWERS, _SUCCESSORS, _MEMORIES):
         session.execute(text(statement), params)
+    _forget_words(session, tenant_id, speakers=sorted(speakers), terms=sorted(terms))
+
+
+_SPEAKERS = """
+    SELECT m.namespace_id, m.speaker FROM memory m
+    WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) AND m.speaker IS NOT NULL
+    UNION
+    SELECT v.namespace_id, v.speaker FROM memory_version v
+    WHERE v.tenant_id = :tenant AND v.id = ANY(CAST(:ids AS uuid[])) AND v.speaker IS NOT NULL
+"""
+
+# Earlier versions were posted under terms that only their text knows: go by namespace and memory.
+_POSTINGS = """
+    DELETE FROM posting p USING memory m WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[]))
+    AND p.tenant_id = :tenant AND p.namespace_id = m.namespace_id AND p.memory_id = m.id
+    RETURNING p.namespace_id, p.term
+"""
+
+# A stored trace quotes queries and ids, a stored answer quotes contents.
+_TRACES = """
+    UPDATE trace SET result = jsonb_set(result, '{results}', (SELECT coalesce(jsonb_agg(r), '[]')
+        FROM jsonb_array_elements(result -> 'results') r
+        WHERE NOT CAST(r ->> 'memory_id' AS uuid) = ANY(CAST(:ids AS uuid[]))))
+    WHERE tenant_id = :tenant AND EXISTS (SELECT FROM jsonb_array_elements(result -> 'results') r
+        WHERE CAST(r ->> 'memory_id' AS uuid) = ANY(CAST(:ids AS uuid[])))
+"""
+_ANSWERS = """
+    DELETE FROM idempotency_key i WHERE i.tenant_id = :tenant AND EXISTS (SELECT FROM unnest(CAST(:ids AS uuid[]))
+        AS k (id) WHERE position(convert_to(CAST(k.id AS text), 'UTF8') IN i.body) > 0)
+"""
+
+_SUCCESSORS = (
+    "UPDATE memory SET superseded_by = NULL WHERE tenant_id = :tenant AND superseded_by = ANY(CAST(:ids AS uuid[]))"
+)
+_MEMORIES = "DELETE FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))"
+
+
+def _forget_words(
+    session: Session, tenant_id: UUID, *, speakers: Sequence[tuple[UUID, str]], terms: Sequence[tuple[UUID, str]]
+) -> None:
+    """Drop speakers and counted terms that only the erased memories had.
+
+    A version has the speaker of its memory, which no change touches.
+    """
+    if speakers:
+        session.execute(
+            text(
+                """
+                DELETE FROM speaker s USING unnest(CAST(:namespaces AS uuid[]), CAST(:names AS text[])) AS k (namespace_id, name)
+                WHERE s.tenant_id = :tenant AND s.namespace_id = k.namespace_id AND s.name = k.name
+                AND NOT EXISTS (SELECT FROM memory m WHERE m.tenant_id = :tenant AND m.namespace_id = s.namespace_id
+                    AND m.speaker = s.name)
+                """
+            ),
+            {"tenant": tenant_id, "namespaces": [s[0] for s in speakers], "names": [s[1] for s in speakers]},
+        )
+    if terms:
+        session.execute(
+            text(
+                """
+                DELETE FROM term_stat s USING unnest(CAST(:namespaces AS uuid[]), CAST(:terms AS text[])) AS k (namespace_id, term)
+                WHERE s.tenant_id = :tenant AND s.namespace_id = k.namespace_id AND s.term = k.term
+                AND NOT EXISTS (SELECT FROM posting p WHERE p.tenant_id = :tenant AND p.namespace_id = s.namespace_id
+                    AND p.term = s.term)
+                """
+            ),
+            {"tenant": tenant_id, "namespaces": [t[0] for t in terms], "terms": [t[1] for t in terms]},
+        )

@@ -1,7 +1,6 @@
 """Memories, their versions and sources: what is written and read, always by tenant."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from memory_service.storage.ids import new_id
 from memory_service.storage.search_index import IMPACT, IMPACT_PARAMS
 from memory_service.storage.sql import Sql, to_jsonb
 from memory_service.storage.tables import STATE_COLUMNS, memory
@@ -304,69 +302,3 @@ def is_erased(session: Session, tenant_id: UUID, memory_id: UUID) -> bool:
         text("SELECT 1 FROM tombstone WHERE tenant_id = :tenant AND id = :id"), {"tenant": tenant_id, "id": memory_id}
     )
     return found is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """One memory that takes another's place, true from `valid_from` on."""
-
-    old_id: UUID
-    new_id: UUID
-    valid_from: datetime
-
-
-def mark_superseded(session: Session, tenant_id: UUID, replacements: Sequence[Replacement], *, now: datetime) -> None:
-    """Close the validity of replaced memories; an end that was already set earlier stays."""
-    session.execute(
-        text(
-            """
-            UPDATE memory m SET version = m.version + 1, updated_at = :now, superseded_by = k.new_id,
-                external_id = NULL, dedupe_hash = NULL,
-                valid_to = least(m.valid_to, greatest(k.cut, coalesce(m.valid_from, k.cut)))
-            FROM unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[]), CAST(:cut AS timestamptz[])) AS k (old_id, new_id, cut)
-            WHERE m.tenant_id = :tenant AND m.id = k.old_id
-            """
-        ),
-        {
-            "tenant": tenant_id,
-            "now": now,
-            "old": [r.old_id for r in replacements],
-            "new": [r.new_id for r in replacements],
-            "cut": [r.valid_from for r in replacements],
-        },
-    )
-
-
-def link_superseded(session: Session, tenant_id: UUID, replacements: Sequence[Replacement], *, now: datetime) -> None:
-    """Draw the edge from each new memory to the one it supersedes."""
-    session.execute(
-        text(
-            """
-            INSERT INTO link (tenant_id, id, namespace_id, source_id, target_id, type, weight, derivation_method, known_from)
-            SELECT :tenant, k.id, m.namespace_id, k.new_id, k.old_id, 'supersedes', 1, 'verbatim', :now
-            FROM unnest(CAST(:ids AS uuid[]), CAST(:old AS uuid[]), CAST(:new AS uuid[])) AS k (id, old_id, new_id)
-            JOIN memory m ON m.tenant_id = :tenant AND m.id = k.new_id
-            """
-        ),
-        {
-            "tenant": tenant_id,
-            "now": now,
-            "ids": [new_id() for _ in replacements],
-            "old": [r.old_id for r in replacements],
-            "new": [r.new_id for r in replacements],
-        },
-    )
-
-
-def pending_among(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> int:
-    """Count those of the memories that still wait for enrichment."""
-    return int(
-        session.scalar(
-            text(
-                "SELECT count(*) FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) "
-                "AND enriched_version < content_version"
-            ),
-            {"tenant": tenant_id, "ids": list(ids)},
-        )
-        or 0
-    )

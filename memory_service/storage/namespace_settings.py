@@ -1,12 +1,14 @@
 """Namespaces as their owners see them: a list, settings, how much is in one."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from memory_service.storage.scopes import live
 from memory_service.storage.tables import memory, namespace
 
 _SHOWN = (namespace.c.id, namespace.c.path, namespace.c.settings, namespace.c.created_at)
@@ -33,10 +35,10 @@ def get_namespace(session: Session, tenant_id: UUID, path: str) -> dict[str, Any
     return dict(row) if row else None
 
 
-def count_memories(session: Session, tenant_id: UUID, namespace_id: UUID) -> int:
+def count_memories(session: Session, tenant_id: UUID, namespace_id: UUID, *, now: datetime) -> int:
     """Return how many live memories a namespace holds; reads them all."""
     query = select(func.count()).where(
-        memory.c.tenant_id == tenant_id, memory.c.namespace_id == namespace_id, memory.c.archived_at.is_(None)
+        memory.c.tenant_id == tenant_id, memory.c.namespace_id == namespace_id, live(now)
     )
     return session.scalar(query) or 0
 

@@ -138,6 +138,24 @@ def paths_to_search(
     return [found.path for found in below]
 
 
+def unknown_namespace(path: str) -> NamespaceNotFound:
+    """Return the error for a namespace that is not there."""
+    return NamespaceNotFound(f"There is no namespace {path!r}; the first write to it creates it.")
+
+
+def find_namespace_id(session: Session, tenant_id: UUID, path: str, *, pointer: str) -> UUID | None:
+    """Return a namespace's id; None for the default namespace before its first write, which exists in name only.
+
+    Raises:
+        InvalidRequest: the path is none; ``pointer`` says where it stood.
+        NamespaceNotFound: there is no such namespace.
+    """
+    found = find_namespaces(session, tenant_id, [check_path(path, pointer=pointer)]).get(path)
+    if found is None and path != DEFAULT_NAMESPACE:
+        raise unknown_namespace(path)
+    return found.id if found else None
+
+
 def require_all(wanted: Iterable[str], found: Iterable[Namespace]) -> None:
     """Refuse paths that do not exist; the default namespace always does, if only in name.
 
@@ -147,7 +165,7 @@ def require_all(wanted: Iterable[str], found: Iterable[Namespace]) -> None:
     there = {namespace.path for namespace in found} | {DEFAULT_NAMESPACE}
     for path in wanted:
         if path not in there:
-            raise NamespaceNotFound(f"There is no namespace {path!r}; the first write to it creates it.")
+            raise unknown_namespace(path)
 
 
 def get_namespace(session: Session, tenant_id: UUID, namespace_id: UUID) -> Namespace:

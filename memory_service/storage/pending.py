@@ -9,6 +9,9 @@ from sqlalchemy.orm import Session
 
 from memory_service.storage.sql import to_jsonb
 
+# What waits for the workers, as the index `memory_pending` has it; a memory with extract "none" never does.
+_WAITS = "enriched_version < content_version AND extract <> 'none'"
+
 # Terms in fewer documents are counted when they are asked for; more of them and counting would cost more than a look-up.
 COMMON_FROM = 500
 # Frequencies may be stale by half without cost to recall, so a tenth of growth is soon enough.
@@ -22,7 +25,7 @@ def lock_pending(session: Session, tenant_id: UUID, *, ids: Sequence[UUID] | Non
         session.execute(
             text(
                 "SELECT id, content, content_version, language, keywords, entities, speaker FROM memory "
-                f"WHERE tenant_id = :tenant AND enriched_version < content_version {chosen} ORDER BY id LIMIT :limit "
+                f"WHERE tenant_id = :tenant AND {_WAITS} {chosen} ORDER BY id LIMIT :limit "
                 "FOR NO KEY UPDATE SKIP LOCKED"
             ),
             {"tenant": tenant_id, "ids": list(ids or ()), "limit": limit},
@@ -35,7 +38,8 @@ def lock_pending(session: Session, tenant_id: UUID, *, ids: Sequence[UUID] | Non
 def keep_enrichment(session: Session, tenant_id: UUID, found: Sequence[tuple[RowMapping, Mapping[str, Any]]]) -> None:
     """Store what was found and mark the memories as enriched.
 
-    Found values are computed, like retrievability: they fill what the caller left open and make no version.
+    Found values are computed, like retrievability: they fill what the caller left open and make no version. `computed`
+    names the fields that were filled, so that new content takes them back. A row without values is only marked.
     """
     if not found:
         return
@@ -46,6 +50,13 @@ def keep_enrichment(session: Session, tenant_id: UUID, found: Sequence[tuple[Row
             UPDATE memory m SET language = coalesce(m.language, f.language),
                 keywords = CASE WHEN cardinality(m.keywords) = 0 THEN coalesce(f.keywords, m.keywords) ELSE m.keywords END,
                 entities = CASE WHEN cardinality(m.entities) = 0 THEN coalesce(f.entities, m.entities) ELSE m.entities END,
+                computed = ARRAY(
+                    SELECT unnest(m.computed)
+                    UNION SELECT 'language' WHERE m.language IS NULL AND f.language IS NOT NULL
+                    UNION SELECT 'keywords' WHERE cardinality(m.keywords) = 0 AND cardinality(f.keywords) > 0
+                    UNION SELECT 'entities' WHERE cardinality(m.entities) = 0 AND cardinality(f.entities) > 0
+                    ORDER BY 1
+                ),
                 enriched_version = f.content_version
             FROM jsonb_to_recordset(CAST(:rows AS jsonb))
                 AS f (id uuid, content_version integer, language text, keywords text[], entities text[])
@@ -60,12 +71,20 @@ def still_pending(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> lis
     """Return those of the memories that still wait."""
     rows = session.execute(
         text(
-            "SELECT id FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) "
-            "AND enriched_version < content_version"
+            f"SELECT id FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) AND {_WAITS} ORDER BY id"
         ),
         {"tenant": tenant_id, "ids": list(ids)},
     )
     return [row.id for row in rows]
+
+
+def absent(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of the ids that no memory of this tenant has, erased ones among them."""
+    rows = session.execute(
+        text("SELECT id FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))"),
+        {"tenant": tenant_id, "ids": list(ids)},
+    )
+    return set(ids) - {row.id for row in rows}
 
 
 def fold_corpus(session: Session, tenant_id: UUID, namespace_id: UUID) -> bool:
@@ -94,11 +113,19 @@ def fold_corpus(session: Session, tenant_id: UUID, namespace_id: UUID) -> bool:
     if row is None:
         return True
     if abs(row.folded_docs - row.stats_docs) > RENEW_AFTER_GROWTH * max(row.stats_docs, COMMON_FROM):
-        _renew_common_terms(session, params, documents=row.folded_docs)
+        _renew_common_terms(session, params)
     return True
 
 
-def _renew_common_terms(session: Session, params: Mapping[str, Any], *, documents: int) -> None:
+def keep_stated(session: Session, tenant_id: UUID, memory_id: UUID, computed: Sequence[str]) -> None:
+    """Say which fields of a memory are still computed, the caller having stated others just as they were."""
+    session.execute(
+        text("UPDATE memory SET computed = CAST(:computed AS text[]) WHERE tenant_id = :tenant AND id = :id"),
+        {"tenant": tenant_id, "id": memory_id, "computed": list(computed)},
+    )
+
+
+def _renew_common_terms(session: Session, params: Mapping[str, Any]) -> None:
     session.execute(text("DELETE FROM term_stat WHERE tenant_id = :tenant AND namespace_id = :namespace"), params)
     session.execute(
         text(
@@ -108,7 +135,19 @@ def _renew_common_terms(session: Session, params: Mapping[str, Any], *, document
         ),
         {**params, "common": COMMON_FROM},
     )
+    # Counted anew while at it, so that no drift of the sums outlives it. One statement sees one moment: a memory it counts
+    # has its delta deleted, one it does not see yet keeps its delta for the next fold.
     session.execute(
-        text("UPDATE namespace SET stats_docs = :documents WHERE tenant_id = :tenant AND id = :namespace"),
-        {**params, "documents": documents},
+        text(
+            """
+            WITH gone AS (DELETE FROM corpus_delta WHERE tenant_id = :tenant AND namespace_id = :namespace),
+            live AS (
+                SELECT count(*) AS docs FROM memory
+                WHERE tenant_id = :tenant AND namespace_id = :namespace AND archived_at IS NULL
+            )
+            UPDATE namespace SET folded_docs = live.docs, stats_docs = live.docs FROM live
+            WHERE tenant_id = :tenant AND id = :namespace
+            """
+        ),
+        params,
     )

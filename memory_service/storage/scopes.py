@@ -1,10 +1,11 @@
 """Users, agents and sessions: not records of their own, but what memories say they belong to."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from memory_service.storage.tables import memory
@@ -18,6 +19,11 @@ class ScopeColumn(StrEnum):
     SESSION = "session_id"
 
 
+def live(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a memory is neither archived nor expired, whether or not a sweep has passed."""
+    return and_(memory.c.archived_at.is_(None), or_(memory.c.expires_at.is_(None), memory.c.expires_at > now))
+
+
 def list_scopes(
     session: Session,
     tenant_id: UUID,
@@ -26,6 +32,7 @@ def list_scopes(
     namespace_id: UUID | None,
     after: str | None,
     limit: int,
+    now: datetime,
 ) -> Sequence[RowMapping]:
     """Return ids with the number of their live memories and the time of the latest write, in order of id.
 
@@ -34,7 +41,7 @@ def list_scopes(
     name = memory.c[column.value]
     query = (
         select(name.label("id"), func.count().label("count"), func.max(memory.c.updated_at).label("last_activity"))
-        .where(memory.c.tenant_id == tenant_id, name.is_not(None), memory.c.archived_at.is_(None))
+        .where(memory.c.tenant_id == tenant_id, name.is_not(None), live(now))
         .group_by(name)
         .order_by(name)
         .limit(limit)

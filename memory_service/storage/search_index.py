@@ -22,6 +22,12 @@ IMPACT = (
 )
 IMPACT_PARAMS = asdict(DEFAULT_PARAMETERS)
 
+# Where the live span of a memory changed just now ends; that of an archived one is empty.
+_END = (
+    "CASE WHEN m.archived_at IS NULL THEN greatest(coalesce(m.expires_at, 'infinity'), m.updated_at) "
+    "ELSE m.updated_at END"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRow:
@@ -116,16 +122,17 @@ def close(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: dateti
 
 
 def reopen(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> None:
-    """Make memories findable again from now on: copy their last embeddings and post their terms.
+    """Make memories findable from now on by what they say now: copy their last embeddings and post their terms.
 
-    Runs after the memories got their next version; sets ``content_version`` to it.
+    Runs after the memories got their next version; sets ``content_version`` to it. What is archived gets an empty live span:
+    only a search that includes the archive finds it.
     """
     params = {"tenant": tenant_id, "ids": list(ids), "now": now}
     session.execute(
         text(
             "INSERT INTO embedding (tenant_id, shelf, namespace_id, encoder_id, memory_id, version, chunk, span_from, "
             "span_to, known_from, known_to, vector) SELECT e.tenant_id, e.shelf, e.namespace_id, e.encoder_id, e.memory_id, "
-            "m.version, e.chunk, e.span_from, e.span_to, :now, coalesce(m.expires_at, 'infinity'), e.vector "
+            f"m.version, e.chunk, e.span_from, e.span_to, :now, {_END}, e.vector "
             "FROM memory m JOIN embedding e ON e.tenant_id = :tenant AND e.memory_id = m.id "
             "AND e.version = m.content_version WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[]))"
         ),
@@ -149,7 +156,7 @@ def post_terms(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
         text(
             "INSERT INTO posting (tenant_id, namespace_id, term, memory_id, version, impact, known_from, known_to) "
             f"SELECT m.tenant_id, m.namespace_id, t.term, m.id, m.content_version, {IMPACT.format('cardinality(m.terms)')}, "
-            "m.updated_at, coalesce(m.expires_at, 'infinity') "
+            f"m.updated_at, {_END} "
             "FROM memory m, unnest(m.terms) AS t (term) WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) "
             "GROUP BY m.tenant_id, m.namespace_id, t.term, m.id"
         ),

@@ -138,6 +138,7 @@ memory = Table(
     Column("archived_at", Time),
     Column("extract", Text, nullable=False),
     Column("enriched_version", Integer, nullable=False),
+    Column("computed", ARRAY(Text), nullable=False),
     Column("terms", ARRAY(Text), nullable=False),
 )
 

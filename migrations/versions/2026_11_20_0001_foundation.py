@@ -87,6 +87,7 @@ CREATE TABLE memory (
     archived_at timestamptz,
     extract text NOT NULL,
     enriched_version integer NOT NULL DEFAULT 0,
+    computed text[] NOT NULL DEFAULT '{{}}',
     terms text[] NOT NULL,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, namespace_id) REFERENCES namespace (tenant_id, id)
@@ -100,7 +101,8 @@ CREATE UNIQUE INDEX memory_external_id ON memory (tenant_id, namespace_id, exter
 CREATE UNIQUE INDEX memory_dedupe ON memory (tenant_id, namespace_id, dedupe_hash, external_id) NULLS NOT DISTINCT
     WHERE dedupe_hash IS NOT NULL;
 -- In order of id, as workers take them: else the planner walks the primary key through everything already enriched.
-CREATE INDEX memory_pending ON memory (tenant_id, id) INCLUDE (namespace_id) WHERE enriched_version < content_version;
+CREATE INDEX memory_pending ON memory (tenant_id, id) INCLUDE (namespace_id)
+    WHERE enriched_version < content_version AND extract <> 'none';
 CREATE INDEX memory_superseded_by ON memory (tenant_id, superseded_by) WHERE superseded_by IS NOT NULL;
 CREATE INDEX memory_expiring ON memory (tenant_id, expires_at)
     WHERE expires_at IS NOT NULL AND state NOT IN ('expired', 'archived');
@@ -341,7 +343,7 @@ CREATE FUNCTION pending_enrichment(at_most integer)
 RETURNS TABLE (tenant_id uuid, namespace_id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT DISTINCT m.tenant_id, m.namespace_id FROM public.memory m
-    WHERE m.enriched_version < m.content_version LIMIT at_most
+    WHERE m.enriched_version < m.content_version AND m.extract <> 'none' LIMIT at_most
 $$;
 
 CREATE FUNCTION due_jobs(at timestamptz, at_most integer)
@@ -425,13 +427,17 @@ def upgrade() -> None:
     for signature in FUNCTION_SIGNATURES:
         _run(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC; GRANT EXECUTE ON FUNCTION {signature} TO {service};")
     _run("RESET ROLE")
-    # User text must not linger in the planner's statistics after an erasure.
+    # User text must not linger in the planner's statistics after an erasure. `posting.term` keeps its own: without them the
+    # planner takes a common word for a rare one. They hold single words, until the next ANALYZE of that table.
     for table, columns in {
-        "memory": ("content", "title", "context", "terms", "keywords", "entities", "metadata", "value"),
-        "memory_version": ("content", "title", "context", "keywords", "entities", "metadata", "value"),
+        "memory": ("content", "title", "context", "terms", "keywords", "tags", "entities", "metadata", "value", "speaker"),
+        "memory_version": ("content", "title", "context", "keywords", "tags", "entities", "metadata", "value", "speaker"),
+        "source": ("speaker",),
+        "speaker": ("name",),
+        "term_stat": ("term",),
         "trace": ("query", "request", "result"),
         "idempotency_key": ("body",),
-    }.items():
+    }.items():  # fmt: skip
         for column in columns:
             _run(f"ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS 0")
     # Index-only scans need a fresh visibility map; inserts alone must trigger a vacuum.

@@ -23,7 +23,6 @@ from memory_service.filters import (
     all_of,
     filter_from_query,
     is_filter_parameter,
-    is_selective,
     parse_filter,
 )
 
@@ -182,27 +181,6 @@ def test_limits_hold_exactly() -> None:
         {"user_id": ["ada"] * (MAX_LIST + 1)},
     ):
         assert refused(beyond).specific_code == "filter_too_large"
-
-
-@pytest.mark.parametrize(
-    "raw", [{"user_id": "a"}, {"id": [ID]}, {"tags": "x", "AND": [{"AND": [{"run_id": "s"}]}]}, {"external_id": "a"}]
-)
-def test_an_indexed_equality_that_must_hold_is_selective(raw: object) -> None:
-    assert is_selective(parse_filter(raw))
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        {},
-        {"tags": "a"},
-        {"user_id": {"ne": "a"}},
-        {"NOT": {"user_id": "a"}},
-        {"OR": [{"user_id": "a"}, {"user_id": "b"}]},
-    ],
-)
-def test_anything_else_is_not_selective(raw: object) -> None:
-    assert not is_selective(parse_filter(raw))
 
 
 def test_query_parameters_are_equalities_lists_and_times() -> None:

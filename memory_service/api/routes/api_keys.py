@@ -1,6 +1,7 @@
 """API keys of the caller's tenant: made, listed, rotated, revoked by administrators."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
-from memory_service.api.fields import ShortText, Time
+from memory_service.api.fields import ShortText, Time, not_blank
 from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.services import Services
@@ -28,13 +29,7 @@ router = APIRouter(prefix="/v1/api-keys", tags=["api-keys"], route_class=StrictR
 Admin = Annotated[Caller, require(KeyScope.ADMIN)]
 
 
-def _not_blank(name: str) -> str:
-    if not name.strip():
-        raise ValueError("is blank")
-    return name
-
-
-Name = Annotated[ShortText, AfterValidator(_not_blank)]
+Name = Annotated[ShortText, AfterValidator(not_blank)]
 
 
 class KeyIn(Body):
@@ -110,10 +105,16 @@ def _get(session: Session, caller: Caller, key_id: UUID) -> RowMapping:
     return row
 
 
-def _check_grant(caller: Caller, scopes: list[KeyScope]) -> None:
+def _check_within(caller: Caller, scopes: Iterable[KeyScope], sentence: str) -> None:
     beyond = [scope.value for scope in scopes if not caller.may(scope)]
     if beyond:
-        raise Forbidden(f"A key cannot grant what it may not do itself: {', '.join(beyond)}.")
+        raise Forbidden(f"{sentence}: {', '.join(beyond)}.")
+
+
+def _check_power(caller: Caller, row: RowMapping) -> None:
+    """Refuse to touch a key that may do more than the caller's."""
+    scopes = [KeyScope(scope) for scope in row["scopes"]]
+    _check_within(caller, scopes, "A key cannot rotate or revoke one that may do what it may not do itself")
 
 
 @router.post("", status_code=201, response_model=NewKeyOut)
@@ -121,7 +122,7 @@ def create_api_key(
     request: Request, body: KeyIn, caller: Admin, services: ServicesDep, session: SessionDep
 ) -> Response:
     """Make a key. Its secret is in this answer and nowhere else; a replayed answer has null in its place."""
-    _check_grant(caller, body.scopes)
+    _check_within(caller, body.scopes, "A key cannot grant what it may not do itself")
     now = services.clock()
     if body.expires_at is not None and body.expires_at <= now:
         detail = "lies in the past"
@@ -170,6 +171,7 @@ def get_api_key(key_id: UUID, caller: Admin, session: SessionDep) -> Response:
 def revoke_api_key(key_id: UUID, caller: Admin, services: ServicesDep, session: SessionDep) -> Response:
     """Revoke a key, for good. This process refuses it at once, others within ten seconds."""
     row = _get(session, caller, key_id)
+    _check_power(caller, row)
     if row["revoked_at"] is None:
         _revoke(services, session, caller, key_id)
     return Response(status_code=204)
@@ -188,7 +190,7 @@ def rotate_api_key(
             raise Conflict(
                 "This key is revoked or expired; make a new one with POST /v1/api-keys.", code="key_not_active"
             )
-        _check_grant(caller, [KeyScope(scope) for scope in row["scopes"]])
+        _check_power(caller, row)
         _revoke(services, session, caller, key_id)
         new_id, secret = keys.create_key(
             session, caller.tenant_id, name=row["name"], scopes=row["scopes"], expires_at=row["expires_at"], now=now

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, require
@@ -12,6 +12,7 @@ from memory_service.api.strict_json import StrictRoute
 from memory_service.types import Caller, KeyScope
 from retrieval.context import Context, build_context
 from retrieval.packing import Order
+from retrieval.recall import Recalled
 
 router = APIRouter(tags=["search"], route_class=StrictRoute)
 
@@ -19,16 +20,19 @@ Reader = Annotated[Caller, require(KeyScope.READ)]
 
 
 @router.post("/v1/context", response_model=ContextOut)
-def make_context(body: ContextIn, caller: Reader, services: ServicesDep) -> Response:
+def make_context(request: Request, body: ContextIn, caller: Reader, services: ServicesDep) -> Response:
     """Pack the best memories into a prompt that never exceeds its budget; each line cites a verbatim span."""
-    recalled, found = search(services, caller, body)
-    context = build_context(
-        recalled.results,
-        budget=body.token_budget,
-        order=Order(body.order),
-        count=lambda texts: count_tokens(services, texts),
-    )
-    return answer(context_json(context, body.format, search_id=found["search_id"]))
+
+    def pack(recalled: Recalled, found: dict[str, Any]) -> Response:
+        context = build_context(
+            recalled.results,
+            budget=body.token_budget,
+            order=Order(body.order),
+            count=lambda texts: count_tokens(services, texts),
+        )
+        return answer(context_json(context, body.format, search_id=found["search_id"]))
+
+    return search(request, services, caller, body, pack)
 
 
 def context_json(context: Context, form: str, *, search_id: str) -> dict[str, Any]:

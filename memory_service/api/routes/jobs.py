@@ -20,12 +20,12 @@ from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
-from memory_service.errors import Conflict, NamespaceNotFound, NotFound, Unavailable
+from memory_service.errors import Conflict, NotFound, Unavailable
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import jobs
-from memory_service.storage.namespaces import check_path, find_namespaces
-from memory_service.types import DEFAULT_NAMESPACE, Caller, JobStatus, KeyScope
+from memory_service.storage.namespaces import find_namespace_id
+from memory_service.types import Caller, JobStatus, KeyScope
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
@@ -112,10 +112,7 @@ def list_jobs(
     position = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
     namespace_id, rows = None, []
     if namespace is not None:
-        found = find_namespaces(session, caller.tenant_id, [check_path(namespace, pointer="?namespace")]).get(namespace)
-        if found is None and namespace != DEFAULT_NAMESPACE:
-            raise NamespaceNotFound(f"There is no namespace {namespace!r}; the first write to it creates it.")
-        namespace_id = found.id if found else None
+        namespace_id = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
     if namespace is None or namespace_id is not None:
         rows = [
             *jobs.list_jobs(

@@ -5,17 +5,18 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from sqlalchemy.orm import Session
 
-from memory_service.api.answers import answer, memory_answer, version_wanted
-from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.answer_models import Memory
+from memory_service.api.answers import answer, memory_answer, versions_wanted
+from memory_service.api.dependencies import AnyCaller, ServicesDep, SessionDep, check_scope, require
 from memory_service.api.fields import Time
-from memory_service.api.idempotency import idempotent
-from memory_service.api.memory_models import Memory, MemoryIn, MemoryPatch
+from memory_service.api.idempotency import idempotent, was_replayed
+from memory_service.api.memory_models import MemoryIn, MemoryPatch
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
 from memory_service.api.waiting import wait_until_enriched
 from memory_service.api.writing import encoding_of, nudge_enrichment
-from memory_service.errors import Conflict, Forbidden
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle import archive as archiving
 from memory_service.lifecycle.correct import correct, load_for_change, missing
@@ -33,7 +34,7 @@ Writer = Annotated[Caller, require(KeyScope.WRITE)]
 IfMatch = Annotated[str | None, Header(alias="If-Match")]
 
 
-def read_memory(session: SessionDep, caller: Caller, memory_id: UUID, *, now: datetime) -> dict[str, Any]:
+def read_memory(session: Session, caller: Caller, memory_id: UUID, *, now: datetime) -> dict[str, Any]:
     """Return one memory as JSON.
 
     Raises:
@@ -57,7 +58,7 @@ def create_memory(
     def produce() -> Response:
         (outcome,) = remember(session, caller.tenant_id, prepared, encoding=encoding, now=now)
         if outcome.problem is not None:
-            raise Conflict(outcome.problem, code=outcome.problem_code)
+            raise outcome.problem
         record = read_memory(session, caller, outcome.memory_id, now=now)
         if outcome.status == "skipped":
             return memory_answer(record)
@@ -66,13 +67,19 @@ def create_memory(
         return memory_answer(record, status=201, headers=location)
 
     response = idempotent(request, caller, session, produce)
-    replayed = "idempotent-replayed" in response.headers
-    if body.wait == "consolidated" and response.status_code == 201 and not replayed:
-        memory_id = UUID(response.headers["location"].rsplit("/", 1)[1])
-        if wait_until_enriched(services, session, caller, [memory_id], timeout_s=body.timeout_s):
-            record = read_memory(session, caller, memory_id, now=services.clock())
-            return memory_answer(record, status=201, headers={"Location": response.headers["location"]})
-    return response
+    return _when_wanted(response, body, caller, services, session)
+
+
+def _when_wanted(response: Response, body: MemoryIn, caller: Caller, services: Services, session: Session) -> Response:
+    """Answer now, or once a memory just made is enriched when the body asks to wait for that."""
+    if body.wait == "stored" or response.status_code != 201 or was_replayed(response):
+        return response
+    location = response.headers["location"]
+    memory_id = UUID(location.rsplit("/", 1)[1])
+    if not wait_until_enriched(services, session, caller, [memory_id], timeout_s=body.timeout_s):
+        return response
+    record = read_memory(session, caller, memory_id, now=services.clock())
+    return memory_answer(record, status=201, headers={"Location": location})
 
 
 @router.get("/{memory_id}", response_model=Memory)
@@ -108,7 +115,7 @@ def correct_memory(
     encoding = encoding_of(services)
     changes = body.changes()
     chunks = encoding.chunks([changes["content"]])[0] if "content" in changes else None
-    wanted = version_wanted(if_match)
+    wanted = versions_wanted(if_match)
 
     def produce() -> Response:
         correct(
@@ -131,17 +138,16 @@ def correct_memory(
 @router.delete("/{memory_id}", status_code=204, response_class=Response, responses={202: {"description": "Erasing"}})
 def delete_memory(
     memory_id: UUID,
-    caller: Writer,
+    caller: AnyCaller,
     services: ServicesDep,
     session: SessionDep,
     if_match: IfMatch = None,
     erase: Annotated[bool, Query(description="Remove it for good; needs the scope memories:erase.")] = False,
 ) -> Response:
-    """Archive a memory (restorable), or erase it for good."""
+    """Archive a memory (restorable, needs memories:write), or erase it for good (needs memories:erase alone)."""
     now = services.clock()
-    if erase and not caller.may(KeyScope.ERASE):
-        raise Forbidden(f"This key lacks the scope {KeyScope.ERASE.value}.")
-    row = load_for_change(session, caller.tenant_id, memory_id, if_match=version_wanted(if_match))
+    check_scope(caller, KeyScope.ERASE if erase else KeyScope.WRITE)
+    row = load_for_change(session, caller.tenant_id, memory_id, if_match=versions_wanted(if_match))
     archiving.archive(session, caller.tenant_id, [memory_id], now=now)
     if not erase:
         return Response(status_code=204)
@@ -173,7 +179,7 @@ def supersede_memory(
     now = services.clock()
     encoding = encoding_of(services)
     (prepared,) = prepare([body.draft()], encoding=encoding, now=now)
-    wanted = version_wanted(if_match)
+    wanted = versions_wanted(if_match)
     given = body.model_fields_set
 
     def produce() -> Response:
@@ -183,7 +189,8 @@ def supersede_memory(
         record = read_memory(session, caller, new_id, now=now)
         return memory_answer(record, status=201, headers={"Location": f"/v1/memories/{new_id}"})
 
-    return idempotent(request, caller, session, produce)
+    response = idempotent(request, caller, session, produce)
+    return _when_wanted(response, body, caller, services, session)
 
 
 def _change_state(
@@ -192,11 +199,11 @@ def _change_state(
     request: Request,
     caller: Caller,
     services: Services,
-    session: SessionDep,
+    session: Session,
     if_match: str | None,
 ) -> Response:
     now = services.clock()
-    wanted = version_wanted(if_match)
+    wanted = versions_wanted(if_match)
 
     def produce() -> Response:
         load_for_change(session, caller.tenant_id, memory_id, if_match=wanted)

@@ -9,31 +9,32 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from memory_service.api.answer_models import BatchOut, Changed, MemoryList
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.fields import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
 from memory_service.api.idempotency import idempotent
-from memory_service.api.memory_models import BatchIn, BatchOut, Changed, MemoryIn, MemoryList, QueryIn, SelectionIn
-from memory_service.api.pages import DEFAULT_LIMIT, decode_cursor, page
+from memory_service.api.json_values import check_value
+from memory_service.api.listing import MAX_LIST_LIMIT, in_namespace, list_page
+from memory_service.api.memory_models import BatchIn, MemoryIn, QueryIn, SelectionIn
+from memory_service.api.pages import DEFAULT_LIMIT
 from memory_service.api.problems import field_errors
-from memory_service.api.strict_json import StrictRoute, check_value, checks_own_values, takes_parameters
+from memory_service.api.strict_json import StrictRoute, checks_own_values, takes_parameters
+from memory_service.api.waiting import wait_until_enriched
 from memory_service.api.writing import encoding_of, nudge_enrichment
 from memory_service.errors import (
     FieldError,
     InvalidFilter,
     InvalidRequest,
     MemoryServiceError,
-    NamespaceNotFound,
     TooLarge,
 )
 from memory_service.filters import Filter, filter_from_query, is_filter_parameter, parse_filter
 from memory_service.lifecycle import archive as archiving
 from memory_service.lifecycle.draft import Outcome, prepare
-from memory_service.lifecycle.records import memory_json
 from memory_service.lifecycle.remember import remember
 from memory_service.storage import memories
 from memory_service.storage.filter_sql import compile_filter
-from memory_service.storage.namespaces import check_path, find_namespaces
 from memory_service.storage.sql import Sql, all_of
 from memory_service.types import Caller, KeyScope
 
@@ -42,63 +43,7 @@ router = APIRouter(prefix="/v1/memories", tags=["memories"], route_class=StrictR
 Reader = Annotated[Caller, require(KeyScope.READ)]
 Writer = Annotated[Caller, require(KeyScope.WRITE)]
 
-MAX_LIST_LIMIT = 1_000
 SET_SIZE = 10_000  # memories one archive or restore call changes at most
-
-
-def in_namespace(session: Session, tenant_id: UUID, path: str | None) -> Sql:
-    """Return the condition that rows `m` lie in a namespace; no namespace means all of them.
-
-    Raises:
-        NamespaceNotFound: it does not exist (the default namespace always does, if only in name).
-    """
-    if path is None:
-        return Sql("true")
-    found = find_namespaces(session, tenant_id, [check_path(path, pointer="?namespace")])
-    if path in found:
-        return Sql("m.namespace_id = :in_namespace", {"in_namespace": found[path].id})
-    if path == "default":
-        return Sql("false")
-    raise NamespaceNotFound(f"There is no namespace {path!r}; the first write to it creates it.")
-
-
-def list_page(
-    session: Session,
-    caller: Caller,
-    *,
-    selection: Filter,
-    asked: object,
-    namespace: str | None,
-    limit: int,
-    cursor: str | None,
-    now: datetime,
-    ascending: bool = False,
-) -> dict[str, Any]:
-    """Return one page of the memories that a filter selects, newest first unless `ascending`.
-
-    `asked` is the filter as it was asked; a cursor continues only the list of the same.
-    """
-    query = {"list": "memories", "filter": asked, "namespace": namespace, "ascending": ascending}
-    position = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
-    compiled = compile_filter(selection, at=now)
-    where = all_of(in_namespace(session, caller.tenant_id, namespace), compiled)
-    rows = memories.list_records(
-        session,
-        caller.tenant_id,
-        where=where,
-        before=position,
-        limit=limit + 1,
-        ascending=ascending,
-    )
-    return page(
-        rows,
-        limit=limit,
-        position=lambda row: row["id"],
-        render=lambda row: memory_json(row, now=now),
-        tenant_id=caller.tenant_id,
-        query=query,
-    )
-
 
 Repeated = Annotated[list[str] | None, Query(description="Given several times: one of these.")]
 
@@ -170,6 +115,7 @@ def query_memories(body: QueryIn, caller: Reader, services: ServicesDep, session
             limit=body.limit,
             cursor=body.cursor,
             now=services.clock(),
+            namespace_at="/namespace",
         )
     )
 
@@ -215,7 +161,11 @@ def read_items(raw: Sequence[Any]) -> tuple[dict[int, MemoryIn], dict[int, dict[
 def create_batch(
     body: BatchIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep
 ) -> Response:
-    """Remember up to 1,000 texts; a bad one never fails its neighbours."""
+    """Remember up to 1,000 texts; a bad one never fails its neighbours.
+
+    Items that say `"wait": "consolidated"` hold the answer back until they are enriched, for as long as the largest
+    `timeout_s` among them; the answer is the same either way.
+    """
     if len(body.items) > MAX_BATCH_ITEMS:
         raise TooLarge(f"A batch holds at most {MAX_BATCH_ITEMS:,} items; send the rest in another call.")
     good, bad = read_items(body.items)
@@ -224,15 +174,25 @@ def create_batch(
     now = services.clock()
     encoding = encoding_of(services)
     order = sorted(good)
+    awaited: list[UUID] = []
     prepared = prepare([good[index].draft() for index in order], encoding=encoding, now=now)
 
     def produce() -> Response:
         stored = remember(session, caller.tenant_id, prepared, encoding=encoding, now=now) if prepared else []
         if stored:
             nudge_enrichment(session, services, caller)
+        awaited[:] = [
+            outcome.memory_id
+            for index, outcome in zip(order, stored, strict=True)
+            if good[index].wait == "consolidated" and outcome.problem is None
+        ]
         return answer({"results": _results(dict(zip(order, stored, strict=True)), bad)})
 
-    return idempotent(request, caller, session, produce)
+    response = idempotent(request, caller, session, produce)
+    if awaited:
+        patience = max(item.timeout_s for item in good.values() if item.wait == "consolidated")
+        wait_until_enriched(services, session, caller, awaited, timeout_s=patience)
+    return response
 
 
 def _results(stored: dict[int, Outcome], bad: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -244,15 +204,7 @@ def _results(stored: dict[int, Outcome], bad: dict[int, dict[str, Any]]) -> list
         outcome = stored[index]
         problem = None
         if outcome.problem is not None:
-            problem = {
-                "type": f"urn:memory-service:problem:{outcome.problem_code}",
-                "title": "Conflict",
-                "status": 409,
-                "detail": outcome.problem,
-                "code": outcome.problem_code,
-                "retryable": False,
-                "errors": [],
-            }
+            problem = _problem(outcome.problem, below=f"/items/{index}")
         memory_id = str(outcome.memory_id) if outcome.memory_id and problem is None else None
         results.append({"index": index, "status": outcome.status, "id": memory_id, "problem": problem})
     return results
@@ -268,7 +220,7 @@ def _select(session: Session, caller: Caller, body: SelectionIn, state: Sql, *, 
         chosen = Sql("m.id = ANY(CAST(:chosen AS uuid[]))", {"chosen": ids})
     else:
         chosen = compile_filter(parse_filter(body.filter), at=now)
-    return all_of(in_namespace(session, caller.tenant_id, body.namespace), chosen, state)
+    return all_of(in_namespace(session, caller.tenant_id, body.namespace, pointer="/namespace"), chosen, state)
 
 
 def _change_set(

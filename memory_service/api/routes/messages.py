@@ -6,13 +6,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
+from memory_service.api.answer_models import MemoryList, MessagesOut
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
-from memory_service.api.fields import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
+from memory_service.api.fields import MAX_BATCH_BYTES
 from memory_service.api.idempotency import idempotent
-from memory_service.api.memory_models import MemoryList, MessagesIn, MessagesOut
+from memory_service.api.listing import MAX_LIST_LIMIT, list_page
+from memory_service.api.memory_models import MessagesIn
 from memory_service.api.pages import DEFAULT_LIMIT
-from memory_service.api.routes.memory_lists import MAX_LIST_LIMIT, list_page
 from memory_service.api.strict_json import StrictRoute
 from memory_service.api.waiting import wait_until_enriched
 from memory_service.api.writing import encoding_of
@@ -36,8 +37,6 @@ def create_messages(
     body: MessagesIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep
 ) -> Response:
     """Remember turns of a conversation; a turn whose external_id is known is skipped."""
-    if len(body.messages) > MAX_BATCH_ITEMS:
-        raise TooLarge(f"One call holds at most {MAX_BATCH_ITEMS:,} messages; send the rest in another call.")
     if sum(len(message.content.encode()) for message in body.messages) > MAX_BATCH_BYTES:
         raise TooLarge("The messages add up to more than 2 MiB; send fewer per call.")
     now = services.clock()

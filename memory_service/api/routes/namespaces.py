@@ -15,10 +15,9 @@ from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.services import Services
 from memory_service.api.strict_json import Body, StrictRoute
-from memory_service.errors import NamespaceNotFound
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import namespace_settings
-from memory_service.storage.namespaces import check_path, ensure_namespaces
+from memory_service.storage.namespaces import check_path, ensure_namespaces, unknown_namespace
 from memory_service.types import DEFAULT_NAMESPACE, Caller, Extract, KeyScope
 
 router = APIRouter(prefix="/v1/namespaces", tags=["namespaces"], route_class=StrictRoute)
@@ -88,13 +87,11 @@ def _namespace_json(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _counted_json(session: Session, caller: Caller, row: Mapping[str, Any]) -> dict[str, Any]:
-    count = namespace_settings.count_memories(session, caller.tenant_id, row["id"]) if row["id"] else 0
+def _counted_json(services: Services, session: Session, caller: Caller, row: Mapping[str, Any]) -> dict[str, Any]:
+    count = 0
+    if row["id"]:
+        count = namespace_settings.count_memories(session, caller.tenant_id, row["id"], now=services.clock())
     return {**_namespace_json(row), "memories": count}
-
-
-def _unknown(path: str) -> NamespaceNotFound:
-    return NamespaceNotFound(f"There is no namespace {path!r}; the first write to it creates it.")
 
 
 def _ensure(services: Services, session: Session, caller: Caller, path: str) -> None:
@@ -154,7 +151,7 @@ def create_namespace(
         row = namespace_settings.change_settings(session, caller.tenant_id, path, changes)
         assert row is not None
         return answer(
-            _counted_json(session, caller, row),
+            _counted_json(services, session, caller, row),
             status=200 if present else 201,
             headers={"Location": f"/v1/namespaces/{quote(path, safe='')}"},
         )
@@ -163,13 +160,13 @@ def create_namespace(
 
 
 @router.get("/{path:path}", response_model=CountedNamespaceOut)
-def get_namespace(path: str, caller: Reader, session: SessionDep) -> Response:
+def get_namespace(path: str, caller: Reader, services: ServicesDep, session: SessionDep) -> Response:
     """Return one namespace with the number of its live memories."""
     check_path(path, pointer="{path}")
     row = namespace_settings.get_namespace(session, caller.tenant_id, path)
     if row is None and path != DEFAULT_NAMESPACE:
-        raise _unknown(path)
-    return answer(_counted_json(session, caller, row or UNWRITTEN))
+        raise unknown_namespace(path)
+    return answer(_counted_json(services, session, caller, row or UNWRITTEN))
 
 
 @router.patch("/{path:path}", response_model=CountedNamespaceOut)
@@ -183,5 +180,5 @@ def change_namespace(
     changes = body.settings.model_dump(mode="json", exclude_unset=True)
     row = namespace_settings.change_settings(session, caller.tenant_id, path, changes)
     if row is None:
-        raise _unknown(path)
-    return answer(_counted_json(session, caller, row))
+        raise unknown_namespace(path)
+    return answer(_counted_json(services, session, caller, row))

@@ -10,14 +10,14 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from memory_service.api.answers import answer
-from memory_service.api.dependencies import SessionDep, require
+from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
+from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
-from memory_service.errors import NamespaceNotFound
 from memory_service.lifecycle.records import rfc3339
-from memory_service.storage.namespaces import check_path, find_namespaces
+from memory_service.storage.namespaces import find_namespace_id
 from memory_service.storage.scopes import ScopeColumn, list_scopes
-from memory_service.types import DEFAULT_NAMESPACE, Caller, KeyScope
+from memory_service.types import Caller, KeyScope
 
 router = APIRouter(tags=["scopes"], route_class=StrictRoute)
 
@@ -47,17 +47,20 @@ def _scope_json(row: RowMapping) -> dict[str, Any]:
 
 
 def _list(
-    session: Session, caller: Caller, column: ScopeColumn, namespace: str | None, limit: int, cursor: str | None
+    services: Services,
+    session: Session,
+    caller: Caller,
+    column: ScopeColumn,
+    namespace: str | None,
+    limit: int,
+    cursor: str | None,
 ) -> Response:
     query = {"list": column.value, "namespace": namespace}
     position = decode_cursor(cursor, of=str, tenant_id=caller.tenant_id, query=query)
     rows: Sequence[RowMapping] = ()
     namespace_id = None
     if namespace is not None:
-        found = find_namespaces(session, caller.tenant_id, [check_path(namespace, pointer="?namespace")]).get(namespace)
-        if found is None and namespace != DEFAULT_NAMESPACE:
-            raise NamespaceNotFound(f"There is no namespace {namespace!r}; the first write to it creates it.")
-        namespace_id = found.id if found else None
+        namespace_id = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
     if namespace is None or namespace_id is not None:
         rows = list_scopes(
             session,
@@ -66,6 +69,7 @@ def _list(
             namespace_id=namespace_id,
             after=position,
             limit=limit + 1,
+            now=services.clock(),
         )
     return answer(
         page(
@@ -82,34 +86,37 @@ def _list(
 @router.get("/v1/users", response_model=ScopesOut)
 def list_users(
     caller: Reader,
+    services: ServicesDep,
     session: SessionDep,
     namespace: Namespace = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Response:
     """List the users that live memories belong to."""
-    return _list(session, caller, ScopeColumn.USER, namespace, limit, cursor)
+    return _list(services, session, caller, ScopeColumn.USER, namespace, limit, cursor)
 
 
 @router.get("/v1/agents", response_model=ScopesOut)
 def list_agents(
     caller: Reader,
+    services: ServicesDep,
     session: SessionDep,
     namespace: Namespace = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Response:
     """List the agents that live memories belong to."""
-    return _list(session, caller, ScopeColumn.AGENT, namespace, limit, cursor)
+    return _list(services, session, caller, ScopeColumn.AGENT, namespace, limit, cursor)
 
 
 @router.get("/v1/sessions", response_model=ScopesOut)
 def list_sessions(
     caller: Reader,
+    services: ServicesDep,
     session: SessionDep,
     namespace: Namespace = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Response:
     """List the sessions that live memories belong to."""
-    return _list(session, caller, ScopeColumn.SESSION, namespace, limit, cursor)
+    return _list(services, session, caller, ScopeColumn.SESSION, namespace, limit, cursor)

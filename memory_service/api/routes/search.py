@@ -23,10 +23,9 @@ Writer = Annotated[Caller, require(KeyScope.WRITE)]
 
 
 @router.post("/v1/search", response_model=SearchOut)
-def search_memories(body: SearchIn, caller: Reader, services: ServicesDep) -> Response:
+def search_memories(request: Request, body: SearchIn, caller: Reader, services: ServicesDep) -> Response:
     """Find memories by fused channels; every result says why. Scores compare within one answer only."""
-    _, document = search(services, caller, body, token_budget=body.token_budget)
-    return answer(document)
+    return search(request, services, caller, body, lambda _, document: answer(document), token_budget=body.token_budget)
 
 
 def _trace(session: SessionDep, caller: Caller, search_id: UUID) -> Any:

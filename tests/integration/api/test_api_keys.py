@@ -110,3 +110,37 @@ def test_the_same_request_twice_makes_one_key_and_stores_no_secret(me: Any, main
         assert rows.scalar_one() == 1
         stored = connection.scalars(text("SELECT body FROM idempotency_key WHERE tenant_id = :t"), {"t": me.tenant_id})
         assert all(first.json()["key"].encode() not in bytes(body) for body in stored)
+
+
+def test_an_admin_cannot_touch_an_operators_key(make_tenant: Any, as_tenant: Callable[..., Any]) -> None:
+    operator = as_tenant(make_tenant(scopes=tuple(KeyScope)))
+    powerful = make(operator, scopes=["operator"])
+    admin = as_tenant((operator.tenant_id, make(operator, scopes=["admin"])["key"]))
+    for refused in (
+        admin.delete(f"/v1/api-keys/{powerful['id']}"),
+        admin.post(f"/v1/api-keys/{powerful['id']}/rotate"),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+        assert "operator" in refused.json()["detail"]
+    assert operator.get(f"/v1/api-keys/{powerful['id']}").json()["revoked_at"] is None
+    assert operator.delete(f"/v1/api-keys/{powerful['id']}").status_code == 204
+
+
+def test_erasing_needs_its_scope_alone(me: Any, as_tenant: Callable[..., Any]) -> None:
+    path = me.post("/v1/memories", json={"content": "To be forgotten."}).headers["location"]
+    eraser = as_tenant((me.tenant_id, make(me, scopes=["memories:erase"])["key"]))
+    writer = as_tenant((me.tenant_id, make(me, scopes=["memories:write"])["key"]))
+    reader = as_tenant((me.tenant_id, make(me)["key"]))
+    for key, query in ((eraser, ""), (writer, "?erase=true"), (reader, ""), (reader, "?erase=true")):
+        refused = key.delete(path + query)
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert me.get(path).json()["state"] != "archived"
+    assert eraser.delete(f"{path}?erase=true").status_code == 202
+
+
+def test_a_writing_key_sees_what_it_wrote_and_nothing_else(me: Any, as_tenant: Callable[..., Any]) -> None:
+    writer = as_tenant((me.tenant_id, make(me, scopes=["memories:write"])["key"]))
+    made = writer.post("/v1/memories", json={"content": "Mine."})
+    assert made.json()["content"] == "Mine."
+    assert writer.post(f"{made.headers['location']}/pin").json()["content"] == "Mine."
+    assert writer.get(made.headers["location"]).status_code == 403

@@ -88,8 +88,29 @@ def test_a_commit_that_fails_is_an_error_answer(
     assert failed.status_code == 503
     assert failed.headers["retry-after"] == "2"
     assert failed.json()["retryable"] is True
+    # The connection was lost at the commit: from here nobody can tell whether it came first.
+    assert failed.json()["code"] == "outcome_unknown"
+    assert "Idempotency-Key" in failed.json()["detail"]
     assert name_of(maintenance, tenant_id) == "test"
     assert ran == []
+
+
+def test_a_connection_lost_before_the_commit_changed_nothing(
+    probe: Probe, make_tenant: Any, administrator: Engine, maintenance: Engine
+) -> None:
+    def endpoint(caller: Reader, session: SessionDep) -> Response:
+        rename(session, caller, "changed")
+        backend = session.scalar(text("SELECT pg_backend_pid()"))
+        with administrator.connect() as connection:
+            connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": backend})
+        rename(session, caller, "changed again")
+        return answer({"done": True})
+
+    tenant_id, key = make_tenant()
+    failed = probe(endpoint).get("/probe", headers={"X-API-Key": key})
+    assert (failed.status_code, failed.json()["code"]) == (503, "unavailable")
+    assert "nothing was changed" in failed.json()["detail"]
+    assert name_of(maintenance, tenant_id) == "test"
 
 
 def test_what_a_route_did_is_there_when_the_answer_arrives(probe: Probe, make_tenant: Any, maintenance: Engine) -> None:

@@ -71,7 +71,7 @@ def test_two_ends_of_a_validity(me: Any, problem: Any) -> None:
 @pytest.mark.parametrize(
     "raw",
     [b"", b"{", b"nonsense", b"\xff\xfe", b'{"content": "\xed\xa0\x80"}', b'{"content": "\xc3"}', b'\xef\xbb\xbf{"content": "a"}', '{"content": "a"}'.encode("utf-16"), b'{"content": "a",}',
-     b"{'content': 'a'}", b'{"content": "a"} x', b'{"content": "a\nb"}', b"[" * 200_000, b'{"a":' * 100_000, b"null", b"1", b"[]", b'"x"', b'{"content": "a", "content": "b"}',
+     b"{'content': 'a'}", b'{"content": "a"} x', b'{"content": "a\nb"}', b"[" * 100_000, b'{"a":' * 100_000, b"null", b"1", b"[]", b'"x"', b'{"content": "a", "content": "b"}',
      b'{"content": "a", "value": {"k": 1, "k": 2}}', b"\x00", b'{"content": "a\x00"}'],
 )  # fmt: skip
 def test_bodies_that_are_no_json_object(me: Any, api: Any, problem: Any, path: str, raw: bytes) -> None:
@@ -127,7 +127,7 @@ def test_values_that_can_be_come_back_as_they_were(api: Any, value: Any) -> None
         "🐝",
         "a" * 65_536,
         "é" * 32_768,
-        "\u200b",
+        "\u200bx",
         "<script>alert(1)</script>",
         "{}",
         "null",

@@ -38,6 +38,7 @@ BASE: dict[str, Any] = {
     "content_version": 1,
     "extract": "none",
     "enriched_version": 0,
+    "computed": [],
     "terms": [],
 }
 

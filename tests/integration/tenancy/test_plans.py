@@ -25,6 +25,7 @@ from memory_service.storage import (
     idempotency,
     jobs,
     keys,
+    lineage,
     links,
     memories,
     namespace_settings,
@@ -202,10 +203,11 @@ HOT: dict[str, Callable[[Session], object]] = {
     "recalls": lambda s: retention.list_recalls(s, TENANT, IDS[0], before=None, limit=51),
     "trace": lambda s: traces.get_trace(s, TENANT, an_id(6, 7)),
     "stored answer": lambda s: idempotency.find_answer(s, CALLER, "key7", now=NOW),
-    "users": lambda s: list_scopes(s, TENANT, ScopeColumn.USER, namespace_id=None, after=None, limit=51),
-    "sessions": lambda s: list_scopes(s, TENANT, ScopeColumn.SESSION, namespace_id=None, after=None, limit=51),
-    "sessions of a space": lambda s: list_scopes(s, TENANT, ScopeColumn.SESSION, namespace_id=SMALL_SPACE, after=None, limit=51),
-    "next sessions": lambda s: list_scopes(s, TENANT, ScopeColumn.SESSION, namespace_id=None, after="session3", limit=51),
+    "users": lambda s: list_scopes(s, TENANT, ScopeColumn.USER, namespace_id=None, after=None, limit=51, now=NOW),
+    "sessions": lambda s: list_scopes(s, TENANT, ScopeColumn.SESSION, namespace_id=None, after=None, limit=51, now=NOW),
+    "sessions of a space": lambda s: list_scopes(
+        s, TENANT, ScopeColumn.SESSION, namespace_id=SMALL_SPACE, after=None, limit=51, now=NOW),
+    "next sessions": lambda s: list_scopes(s, TENANT, ScopeColumn.SESSION, namespace_id=None, after="session3", limit=51, now=NOW),
     "jobs": lambda s: jobs.list_jobs(s, TENANT, limit=51),
     "jobs of a namespace": lambda s: jobs.list_jobs(s, TENANT, namespace_id=SMALL_SPACE, before=an_id(5, 900), limit=51),
     "job": lambda s: jobs.get_job(s, TENANT, an_id(5, 7)),
@@ -214,6 +216,9 @@ HOT: dict[str, Callable[[Session], object]] = {
     "key": lambda s: keys.get_key(s, TENANT, an_id(9, 7)),
     "what waits": lambda s: pending.lock_pending(s, TENANT, ids=None, limit=200),
     "does it still wait": lambda s: pending.still_pending(s, TENANT, IDS),
+    "is it there": lambda s: pending.absent(s, TENANT, IDS),
+    "ancestry": lambda s: lineage.ancestry(s, TENANT, IDS, limit=200),
+    "sources": lambda s: lineage.sources_of(s, TENANT, IDS),
     "fold": lambda s: pending.fold_corpus(s, TENANT, SMALL_SPACE),
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from consolidation import consolidate
+from memory_service.errors import Unavailable
 from memory_service.settings import get_settings
 from memory_service.storage import jobs
 from memory_service.storage.bootstrap import RoleUrls
@@ -140,3 +141,56 @@ def test_a_sweep_does_everybody_s_work_under_their_own_name(
             assert other.secret not in household.client.get(f"/v1/memories/{household.memory_id}{view}").text
         found = household.client.get(f"/v1/memories/{household.memory_id}").json()
         assert "Tomás" in found["entities"]
+
+
+@pytest.mark.parametrize("step", ["enrich_pending", "expire_due", "fold_corpus"])
+@pytest.mark.parametrize("fault", [ValueError("a bad row"), Unavailable("Locked.", code="busy")], ids=["bug", "busy"])
+def test_a_sweep_goes_on_after_a_tenant_whose_work_fails(
+    worker: ModuleType,
+    make_household: Callable[..., Any],
+    maintenance: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    fault: Exception,
+) -> None:
+    broken, sound = make_household("broken"), make_household("sound")
+    with maintenance.begin() as connection:
+        for household in (broken, sound):
+            connection.execute(
+                text("UPDATE memory SET expires_at = now() WHERE tenant_id = :t AND id = CAST(:id AS uuid)"),
+                {"t": household.tenant_id, "id": household.memory_id},
+            )
+    tried, work = [], getattr(consolidate, step)
+
+    def failing(tenancy: Any, *ids: Any) -> Any:
+        tried.append(tenancy.tenant_id)
+        if tenancy.tenant_id == broken.tenant_id:
+            raise fault
+        return work(tenancy, *ids)
+
+    monkeypatch.setattr(consolidate, step, failing)
+    monkeypatch.setattr(worker, "SWEPT_AT_ONCE", 100_000)  # other tests left work of their own
+    worker.sweep()
+    assert {broken.tenant_id, sound.tenant_id} <= set(tried)
+    with maintenance.connect() as connection:
+        state = connection.scalar(
+            text("SELECT state FROM memory WHERE tenant_id = :t AND id = CAST(:id AS uuid)"),
+            {"t": sound.tenant_id, "id": sound.memory_id},
+        )
+        unfolded = connection.scalar(
+            text("SELECT count(*) FROM corpus_delta WHERE tenant_id = :t"), {"t": sound.tenant_id}
+        )
+    assert (pending(maintenance, sound.tenant_id), state, unfolded) == (0, "expired", 0)
+
+
+def test_a_sweep_stops_when_the_database_is_down(
+    worker: ModuleType, make_household: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_household("unreached")
+
+    def down(*_: Any) -> int:
+        raise Unavailable("The database does not answer.")
+
+    monkeypatch.setattr(consolidate, "enrich_pending", down)
+    with pytest.raises(Unavailable):
+        worker.sweep()

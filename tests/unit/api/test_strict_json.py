@@ -1,11 +1,12 @@
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_service.api.strict_json import MAX_DEPTH, check_value, parse_json
-from memory_service.errors import InvalidRequest
+from memory_service.api.json_values import MAX_DEPTH, MAX_VALUES, check_value, count_values, parse_json
+from memory_service.errors import InvalidRequest, TooLarge
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_what_postgres_cannot_store_is_named_by_its_place(raw: bytes, pointer: s
         b'{"a": 1} x',
         b"\xff\xfe",
         b'{"a": "\x01"}',
-        b"[" * 200_000,
+        b"[" * 100_000,
         b"\xef\xbb\xbf{}",
         b"undefined",
     ],
@@ -72,3 +73,44 @@ def test_everything_else_passes_and_comes_through_unchanged(value: object) -> No
 
 def test_the_depth_that_is_allowed_is_allowed() -> None:
     assert check_value(parse_json(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)) is None
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[" + b"[]," * MAX_VALUES + b"1]",
+        b"[" + b"1," * MAX_VALUES + b"1]",
+        b"[" + b'"",' * MAX_VALUES + b"1]",
+        b"{" + b'"\\\\":{},' * MAX_VALUES + b'"a":1}',
+        b'"' * 8_000_000,
+        b"[" * 8_000_000,
+    ],
+)
+def test_more_values_than_we_read_are_refused_unread(raw: bytes) -> None:
+    began = time.perf_counter()
+    with pytest.raises((TooLarge, InvalidRequest)) as refused:
+        parse_json(raw)
+    assert refused.value.specific_code in {"too_many_values", "invalid_json"}
+    assert time.perf_counter() - began < 1
+
+
+def test_the_number_of_values_that_is_allowed_is_allowed() -> None:
+    raw = b"[" + b"1," * (MAX_VALUES - 2) + b"1]"
+    assert count_values(raw) == MAX_VALUES
+    assert len(parse_json(raw)) == MAX_VALUES - 1
+
+
+@pytest.mark.parametrize("text", [",[{" * MAX_VALUES, '\\",' * MAX_VALUES, '",' * MAX_VALUES, "\\," * MAX_VALUES])
+def test_texts_full_of_commas_are_one_value(text: str) -> None:
+    raw = json.dumps({"content": text, "tags": ["a", "b"]}).encode()
+    assert count_values(raw) == 5
+    assert parse_json(raw)["content"] == text
+
+
+@given(VALUES)
+def test_values_are_never_undercounted(value: object) -> None:
+    def count(inner: object) -> int:
+        below = inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
+        return 1 + sum(count(each) for each in below)
+
+    assert count_values(json.dumps(value).encode()) >= count(value)

@@ -1,0 +1,38 @@
+"""What memories were made of and what took their place, as it is stored."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, RowMapping, text
+from sqlalchemy.orm import Session
+
+
+def ancestry(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, limit: int) -> Sequence[RowMapping]:
+    """Return memories with their parents, what they superseded and what superseded them."""
+    return (
+        session.execute(
+            text(
+                """
+                SELECT m.id, m.version, m.state, m.created_at, m.derivation_method, m.derivation_parents, m.superseded_by,
+                    ARRAY(SELECT o.id FROM memory o JOIN link l ON l.tenant_id = :tenant AND l.source_id = m.id
+                        AND l.type = 'supersedes' AND l.target_id = o.id WHERE o.tenant_id = :tenant) AS predecessors
+                FROM memory m WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) ORDER BY m.id LIMIT :limit
+                """
+            ),
+            {"tenant": tenant_id, "ids": list(ids), "limit": limit},
+        )
+        .mappings()
+        .all()
+    )
+
+
+def sources_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """Return the sources of memories, in order."""
+    return session.execute(
+        text(
+            "SELECT memory_id, ordinal, kind, ref, speaker, role, span_from, span_to, hash FROM source "
+            "WHERE tenant_id = :tenant AND memory_id = ANY(CAST(:ids AS uuid[])) ORDER BY memory_id, ordinal"
+        ),
+        {"tenant": tenant_id, "ids": list(ids)},
+    ).all()

@@ -1,0 +1,81 @@
+"""`wait` and `timeout_s` mean the same wherever a body takes them."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from consolidation import consolidate
+from memory_service.storage.database import Database
+
+Worker = Callable[[], Any]
+
+
+@pytest.fixture
+def worker(me: Any, database: Database) -> Worker:
+    """Return a worker for this tenant that begins a little after the request."""
+
+    @contextmanager
+    def run() -> Iterator[None]:
+        tenancy = consolidate.Tenancy(
+            tenant_id=me.tenant_id, open=lambda: database.transaction(me.tenant_id), clock=lambda: datetime.now(UTC)
+        )
+        done = threading.Event()
+
+        def enrich() -> None:
+            while not done.wait(0.1):
+                consolidate.enrich_pending(tenancy)
+
+        thread = threading.Thread(target=enrich)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    return run
+
+
+def timed(send: Callable[[], Any]) -> tuple[Any, float]:
+    began = time.perf_counter()
+    return send(), time.perf_counter() - began
+
+
+def test_supersede_waits(me: Any, worker: Worker) -> None:
+    old = me.post("/v1/memories", json={"content": "Ada lives in Turin."}).json()
+    body = {"content": "Ada lives in Genoa.", "wait": "consolidated", "timeout_s": 0.4}
+    path = f"/v1/memories/{old['id']}/supersede"
+    headers = {"Idempotency-Key": "k"}
+    answer, seconds = timed(lambda: me.post(path, json=body, headers=headers))
+    assert (answer.status_code, answer.headers["etag"]) == (201, '"1"')
+    assert answer.headers["location"] == f"/v1/memories/{answer.json()['id']}"
+    assert seconds >= 0.4
+    again, seconds = timed(lambda: me.post(path, json=body, headers=headers))
+    assert again.json()["id"] == answer.json()["id"]
+    assert seconds < 0.4
+    with worker():
+        path = f"/v1/memories/{answer.json()['id']}/supersede"
+        _, seconds = timed(lambda: me.post(path, json={**body, "content": "Ada lives in Rome.", "timeout_s": 20}))
+    assert seconds < 15
+
+
+def test_a_batch_waits_for_the_items_that_say_so(me: Any, worker: Worker) -> None:
+    def batch(*items: dict[str, Any]) -> tuple[Any, float]:
+        return timed(lambda: me.post("/v1/memories/batch", json={"items": list(items)}))
+
+    waiting = {"wait": "consolidated", "timeout_s": 0.5}
+    answer, seconds = batch(
+        {"content": "a"}, {"content": "b", **waiting}, {"content": "c", **waiting, "timeout_s": 0.1}
+    )
+    assert [r["status"] for r in answer.json()["results"]] == ["created"] * 3
+    assert seconds >= 0.5
+    _, seconds = batch({"content": "d"}, {"content": "", "wait": "consolidated", "timeout_s": 5})
+    assert seconds < 5
+    with worker():
+        _, seconds = batch({"content": "e", **waiting, "timeout_s": 20})
+    assert seconds < 15
