@@ -10,7 +10,7 @@ COPY migrations migrations
 COPY benchmarks benchmarks
 COPY examples examples
 # The same installer as `make run`: it chooses the CPU build of torch, which only exports the model once.
-RUN python3 bootstrap.py && rm -rf /root/.cache
+RUN python3 bootstrap.py && rm -rf ~/.cache
 
 RUN useradd --system --uid 10001 --home-dir /data memory \
     && mkdir --mode=0700 /data && chown memory /data

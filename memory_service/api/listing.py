@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from memory_service.api.pages import decode_cursor, page
-from memory_service.filters import Filter
+from memory_service.filters import Filter, mentions
 from memory_service.lifecycle.records import memory_json
 from memory_service.storage import memories
 from memory_service.storage.filter_sql import compile_filter
@@ -16,6 +16,7 @@ from memory_service.storage.sql import Sql, all_of
 from memory_service.types import Caller
 
 MAX_LIST_LIMIT = 1_000
+LIVE = "m.archived_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > :shown_at)"
 
 
 def in_namespace(session: Session, tenant_id: UUID, path: str | None, *, pointer: str) -> Sql:
@@ -48,13 +49,16 @@ def list_page(
 ) -> dict[str, Any]:
     """Return one page of the memories that a filter selects, newest first unless `ascending`.
 
+    As in a search, archived and expired memories are left out unless the filter says something about `state`.
+
     `asked` is the filter as it was asked; a cursor continues only the list of the same. `namespace_at` is where the
     request names the namespace.
     """
     query = {"list": "memories", "filter": asked, "namespace": namespace, "ascending": ascending}
     position = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
     compiled = compile_filter(selection, at=now)
-    where = all_of(in_namespace(session, caller.tenant_id, namespace, pointer=namespace_at), compiled)
+    shown = Sql("true") if mentions(selection, "state") else Sql(LIVE, {"shown_at": now})
+    where = all_of(in_namespace(session, caller.tenant_id, namespace, pointer=namespace_at), compiled, shown)
     rows = memories.list_records(
         session,
         caller.tenant_id,

@@ -16,6 +16,7 @@ from memory_service.filters.syntax import (
     Or,
     all_of,
     any_of,
+    mentions,
 )
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "any_of",
     "filter_from_query",
     "is_filter_parameter",
+    "mentions",
     "parse_filter",
 ]

@@ -137,6 +137,17 @@ def any_of(filters: Iterable[Filter]) -> Filter:
     return terms[0] if len(terms) == 1 else Or(terms)
 
 
+def mentions(node: Filter, name: str) -> bool:
+    """Say whether a filter compares a field anywhere."""
+    match node:
+        case Compare():
+            return node.field.name == name
+        case Not():
+            return mentions(node.term, name)
+        case And() | Or():
+            return any(mentions(term, name) for term in node.terms)
+
+
 def count_terms(node: Filter) -> int:
     """Return how many comparisons a filter holds."""
     match node:

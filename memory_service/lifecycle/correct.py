@@ -13,7 +13,7 @@ from memory_service.errors import Conflict, Gone, NotFound, PreconditionFailed
 from memory_service.lifecycle.archive import restore
 from memory_service.lifecycle.draft import Chunk, content_hash, identity_of, terms_of
 from memory_service.lifecycle.moments import check_validity, not_before
-from memory_service.storage import memories, pending, search_index
+from memory_service.storage import erasure, memories, pending, search_index
 from memory_service.storage.identities import free_identities
 from memory_service.types import State
 
@@ -47,7 +47,7 @@ def load_for_change(
 
 def missing(session: Session, tenant_id: UUID, memory_id: UUID) -> Gone | NotFound:
     """Return the error for a memory that is not there: erased, or never seen in this tenant."""
-    if memories.is_erased(session, tenant_id, memory_id):
+    if erasure.is_erased(session, tenant_id, memory_id):
         return Gone(f"Memory {memory_id} was erased.")
     return NotFound(f"There is no memory {memory_id}.", code="memory_not_found")
 

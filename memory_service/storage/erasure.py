@@ -22,6 +22,14 @@ def bury(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetim
     )
 
 
+def is_erased(session: Session, tenant_id: UUID, memory_id: UUID) -> bool:
+    """Say whether a memory of this tenant was erased."""
+    found = session.scalar(
+        text("SELECT 1 FROM tombstone WHERE tenant_id = :tenant AND id = :id"), {"tenant": tenant_id, "id": memory_id}
+    )
+    return found is not None
+
+
 def remove(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
     """Delete memories and everything that holds their words or points at them."""
     params = {"tenant": tenant_id, "ids": list(ids)}

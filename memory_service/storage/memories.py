@@ -294,11 +294,3 @@ def list_versions(
         .mappings()
         .all()
     )
-
-
-def is_erased(session: Session, tenant_id: UUID, memory_id: UUID) -> bool:
-    """Say whether a memory of this tenant was erased."""
-    found = session.scalar(
-        text("SELECT 1 FROM tombstone WHERE tenant_id = :tenant AND id = :id"), {"tenant": tenant_id, "id": memory_id}
-    )
-    return found is not None

@@ -1,7 +1,9 @@
 """`make run`, as a person lives with it: start, stop, kill, start again."""
 
+import errno
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +29,8 @@ FIRST_START_S = 240  # With the one-time export of the model.
 WARM_START_S = 60  # Ten on a quiet machine; tests run on busy ones.
 RECOVERY_S = 60
 STOP_S = 60
+DEAD_BROKER_START_S = 15
+FULL_DISK_S = 8
 PARTS = ("api", "worker", "beat", "broker", "postgres")
 
 
@@ -322,4 +326,110 @@ def test_data_of_a_newer_version_are_refused(house: Service, tmp_path: Path) -> 
     refused = house.once(MEMORY_SERVICE_DATA_DIR=str(tmp_path / "var"))
     assert refused.returncode == 1
     assert "newer version" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_dead_broker_delays_the_start_by_seconds_at_most(house: Service) -> None:
+    house.more = {"BROKER_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    try:
+        house.launch()
+        assert eventually(house.announced, timeout_s=WARM_START_S), house.output.read_text()
+        text = house.output.read_text()
+        with httpx.Client(base_url=house.url, timeout=10) as client:
+            began = time.monotonic()
+            readiness = client.get("/readyz")
+            assert time.monotonic() - began < 2
+        assert readiness.json()["parts"]["broker"]["ok"] is False
+        assert house.remember("Written while no broker was there.")
+        assert house.stop() == 0
+    finally:
+        house.more = {}
+        if house.process and house.process.poll() is None:
+            kill([*house.tree(), psutil.Process(house.process.pid)])
+    found = re.search(r"Memory service is ready \(([\d.]+) s\)", text)
+    assert found
+    assert float(found[1]) <= DEAD_BROKER_START_S
+    assert "does not answer" in text
+
+
+@contextmanager
+def small_disk(folder: Path, *, mebibytes: int) -> Iterator[None]:
+    """Mount a disk of a size of its own, where that is allowed."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=0711", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or not shutil.which("mount") or subprocess.run(mount, check=False, timeout=30).returncode != 0:
+        pytest.skip("no disk can be mounted here; tests/unit/embedded/test_full_disk.py covers the parts")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=30)
+
+
+def fill(path: Path) -> None:
+    """Take what is left of the disk, to the last byte."""
+    try:
+        with path.open("ab", buffering=0) as ballast:
+            while ballast.write(b"\0" * 65536):
+                pass
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+
+
+def test_a_full_disk_refuses_writes_and_loses_nothing(house: Service, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", mebibytes=300):
+        service = Service(tmp_path / "disk" / "var")
+        service.output = tmp_path / "output.txt"
+        service.data_dir.mkdir(mode=0o711)
+        (service.data_dir / "models").symlink_to(house.data_dir / "models")
+        ballast = tmp_path / "disk" / "ballast"
+        acknowledged: dict[str, str] = {}
+        refused = 0
+
+        def write(client: httpx.Client) -> int:
+            content = f"{time.monotonic_ns()} " + "the disk fills with long memories " * 200
+            try:
+                answer = client.post("/v1/memories", json={"content": content})
+            except httpx.TransportError:
+                return 0  # The API itself may have been ended and started again.
+            if answer.status_code == 201:
+                acknowledged[answer.json()["id"]] = content
+            else:
+                assert answer.status_code == 503, answer.text
+                assert answer.headers["Content-Type"] == "application/problem+json"
+            return answer.status_code
+
+        with running(service):
+            process = service.process
+            assert process
+            with service.client() as client:
+                assert [write(client) for _ in range(5)] == [201] * 5
+                until = time.monotonic() + FULL_DISK_S
+                while time.monotonic() < until or (not refused and time.monotonic() < until + WARM_START_S):
+                    fill(ballast)
+                    refused += write(client) == 503
+                assert process.poll() is None, service.output.read_text()
+                # A part that dies now cannot be started: that must not end the others.
+                os.kill(service.parts()["beat"], signal.SIGKILL)
+                os.kill(service.parts()["api"], signal.SIGKILL)
+                os.kill(service.parts()["postgres"], signal.SIGKILL)
+                time.sleep(5)
+                assert process.poll() is None, service.output.read_text()
+                ballast.unlink()
+                assert eventually(lambda: write(client) == 201, timeout_s=RECOVERY_S), service.output.read_text()
+                assert eventually(service.ready, timeout_s=RECOVERY_S)
+                for memory_id, content in acknowledged.items():
+                    assert client.get(f"/v1/memories/{memory_id}").json()["content"] == content
+            assert refused
+            assert "Traceback" not in service.output.read_text()
+        shutil.rmtree(outside_socket_folder(service.data_dir, "postgres"), ignore_errors=True)
+
+
+def test_a_start_on_a_full_disk_names_it(house: Service, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", mebibytes=40):  # Less than a cluster takes.
+        service = Service(tmp_path / "disk" / "var")
+        refused = service.once()
+        shutil.rmtree(outside_socket_folder(service.data_dir, "postgres"), ignore_errors=True)
+    assert refused.returncode == 1
+    assert f"the disk of {service.data_dir} is full" in refused.stderr
     assert "Traceback" not in refused.stderr

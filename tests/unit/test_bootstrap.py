@@ -2,8 +2,10 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -100,13 +102,13 @@ def test_second_run_does_nothing_until_something_changes(
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").touch()
     installer.main({"dev"})
-    assert calls == [("install", "--editable", ".[dev]")]
+    assert calls == [("install", "--constraint", "constraints.txt", "--editable", ".[dev]")]
     installer.main(set())
     installer.main({"dev"})
     assert len(calls) == 1
     monkeypatch.setattr(installer, "state", lambda: "changed")
     installer.main(set())
-    assert calls[1:] == [("install", "--editable", ".[dev]")]
+    assert calls[1:] == calls[:1]
 
 
 def test_python_that_is_too_old_is_told_so(installer: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,3 +116,18 @@ def test_python_that_is_too_old_is_told_so(installer: ModuleType, monkeypatch: p
     monkeypatch.setattr(installer, "OTHER_PYTHONS", ())
     with pytest.raises(SystemExit, match=r"needs Python 99\.0 or newer"):
         installer.require_python()
+
+
+def test_constraints_name_one_version_of_everything_that_is_required() -> None:
+    lines = (SOURCE.parent / "constraints.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", line) for line in lines)
+    assert lines == sorted(lines, key=lambda line: line.partition("==")[0])
+    named = {line.partition("==")[0] for line in lines}
+    project = tomllib.loads((SOURCE.parent / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    direct = {re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", text)[0]).lower() for text in wanted}  # type: ignore[index]
+    assert direct <= named
+
+
+def test_torch_is_the_constrained_one(installer: ModuleType) -> None:
+    assert installer.TORCH in (SOURCE.parent / "constraints.txt").read_text().splitlines()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,13 +26,6 @@ PAGES = sorted([*CHECKOUT.glob("*.md"), *DOCS.rglob("*.md"), *(CHECKOUT / "bench
 REFERENCE = DOCS / "reference"
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 LINK = re.compile(r"(?<!!)\[[^\]\n]+\]\(([^)\s]+)\)")
-
-# What people look up in the glossary.
-WORDS = (
-    "tenant", "namespace", "memory", "source", "derivation", "version", "supersede", "state", "link", "entity",
-    "channel", "retrievability", "stability", "changeset", "trace", "tombstone", "encoder", "shelf", "posting",
-    "impact", "job", "nudge", "sweep", "lease", "reinforce", "confidence", "abstain",
-)  # fmt: skip
 
 
 def read(path: Path) -> str:
@@ -220,6 +214,26 @@ def test_pages_are_tidy(page: Path) -> None:
     assert not re.search(r"(?<![\w.])/(?:work|root|opt|home)/", text), "a path of one machine"
 
 
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    return [CHECKOUT / name for name in listed.stdout.split("\0") if name and (CHECKOUT / name).is_file()]
+
+
+@pytest.mark.skipif(not (CHECKOUT / ".git").exists(), reason="not a checkout")
+def test_no_file_names_a_path_of_one_machine() -> None:
+    homes = r"(?<![\w.])(?:/home|/Users)/(?!me/|you/)[a-z][\w.-]*/"
+    here = "|".join(re.escape(f"{path}/") for path in {CHECKOUT, Path.home()} if len(path.parts) > 1)
+    machine = re.compile(rf"{homes}|(?<![\w.])(?:{here})" if here else homes)
+    files = tracked()
+    assert len(files) > 100
+    found = []
+    for path in files:
+        content = path.read_bytes()
+        if b"\0" not in content and (hit := machine.search(content.decode("utf-8", "replace"))):
+            found.append(f"{path.relative_to(CHECKOUT)}: {hit[0]}")
+    assert found == []
+
+
 def compose() -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load(read(CHECKOUT / "docker-compose.yml"))
     return document
@@ -257,6 +271,23 @@ def test_the_image_holds_every_package_that_is_imported() -> None:
         assert f"!{name}\n" in ignored
     api = compose()["services"]["api"]["command"]
     assert all(f'"{word}"' in dockerfile for word in api), "the image and docker-compose.yml start the API differently"
+
+
+def test_ci_refuses_a_step_that_it_does_not_have() -> None:
+    script = CHECKOUT / ".ci" / "run"
+    done = subprocess.run([script, "lint", "fuzzing"], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "no step fuzzing" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="no make")
+def test_make_bench_asks_for_its_file_first() -> None:
+    for words in (["FILE="], ["FILE=no-such-file.json"]):
+        command = ["make", "--no-print-directory", "bench", *words, "PYTHON=false"]
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 2
+        assert "file" in done.stdout.lower()
 
 
 def test_ci_is_a_script_that_bash_understands() -> None:

@@ -197,7 +197,7 @@ HOT: dict[str, Callable[[Session], object]] = {
     "update": lambda s: memories.update_memories(s, TENANT, FEW, {"pinned": True}, now=NOW),
     "end of a live span": lambda s: search_index.close(s, TENANT, FEW, now=NOW),
     "expiry of a live span": lambda s: search_index.set_expiry(s, TENANT, FEW[0], now=NOW),
-    "was it erased": lambda s: memories.is_erased(s, TENANT, IDS[0]),
+    "was it erased": lambda s: erasure.is_erased(s, TENANT, IDS[0]),
     "links": lambda s: links.links_of(s, TENANT, IDS[0], before=None, limit=51),
     "neighbours": lambda s: neighbours.neighbours_of(s, TENANT, IDS, distance=3, now=NOW),
     "recalls": lambda s: retention.list_recalls(s, TENANT, IDS[0], before=None, limit=51),

@@ -23,6 +23,7 @@ class LocalService:
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, Any]] = []
         self.memories: dict[str, dict[str, dict[str, Any]]] = {}
+        self.jobs: list[int] = []
         self.answers: dict[str, Callable[[Any], Answer]] = {}
         self.url = ""
 
@@ -39,6 +40,8 @@ class LocalService:
             return 401, {"title": "Unauthenticated", "detail": "the key is unknown", "code": "unauthenticated"}
         if path == "/v1/messages":
             return self._messages(body)
+        if path.startswith("/v1/jobs/"):
+            return 200, {"progress": {"done": 0, "total": self.jobs[int(path.rpartition("/")[2])]}}
         if path == "/v1/memories/batch":
             return self._batch(body)
         if path == "/v1/search":
@@ -57,10 +60,13 @@ class LocalService:
         return new
 
     def _messages(self, body: dict[str, Any]) -> Answer:
+        new = 0
         for message in body["messages"]:
             speaker = message.get("name")
-            self._store(body["namespace"], {**message, "source": {"speaker": speaker, "role": message["role"]}})
-        return 202, {"job_id": "j1", "memories": [message["external_id"] for message in body["messages"]]}
+            new += self._store(body["namespace"], {**message, "source": {"speaker": speaker, "role": message["role"]}})
+        self.jobs.append(new)
+        memories = [message["external_id"] for message in body["messages"]]
+        return 202, {"job_id": str(len(self.jobs) - 1), "memories": memories}
 
     def _batch(self, body: dict[str, Any]) -> Answer:
         results = []
@@ -128,7 +134,8 @@ def service() -> Iterator[LocalService]:
 
 @pytest.fixture
 def environment(service: LocalService, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> LocalService:
-    """Point the commands at the local server."""
+    """Point the commands at the local server, and let them write into a folder of the test."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEMORY_SERVICE_URL", service.url)
     monkeypatch.setenv("MEMORY_SERVICE_API_KEY", KEY)
     monkeypatch.setenv("MEMORY_SERVICE_DATA_DIR", str(tmp_path / "var"))

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.provenance import CHECKOUT, RESULTS
+from benchmarks.retrieval import default_out
 from memory_service.cli.main import app
 from memory_service.settings import get_settings
 
@@ -56,6 +58,72 @@ def test_every_command_has_help() -> None:
         ["keys", "create"],
     ):
         assert runner.invoke(app, [*words, "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "default"),
+    [
+        (["demo"], "(MEMORY_SERVICE_URL, else http://127.0.0.1:8000)"),
+        (["demo"], "(MEMORY_SERVICE_API_KEY, else api-key in the data folder)"),
+        (["keys", "create"], "(memories:read, memories:write)"),
+        (["bench", "retrieval"], "(the file's)"),
+    ],
+)
+def test_help_states_defaults(words: list[str], default: str) -> None:
+    shown = runner.invoke(app, [*words, "--help"], terminal_width=200, env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
+    assert f"[default: {default}]" in " ".join(shown.replace("│", " ").split())
+
+
+def test_raw_results_have_a_place_without_being_asked(environment: Any, file: Path) -> None:
+    result = runner.invoke(app, ["bench", "retrieval", str(file), "--name", "a/b"])
+    [written] = Path.cwd().glob("bench-a_b-*.json")
+    assert json.loads(written.read_text())["questions"]
+    assert f"raw results: {written}" in result.stdout
+    assert default_out("x", run="1", folder=CHECKOUT / "docs") == RESULTS / "bench-x-1.json"
+
+
+def test_a_place_that_cannot_be_written_is_known_before_anything_is_sent(environment: Any, file: Path) -> None:
+    result = runner.invoke(app, ["bench", "retrieval", str(file), "--out", str(file / "out.json")])
+    assert result.exit_code == 1
+    assert "cannot be written" in result.stderr
+    assert environment.requests == []
+
+
+def test_a_binary_file_is_refused_without_its_bytes(environment: Any, tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(b"\x93secret\xff" * 5000)
+    result = runner.invoke(app, ["bench", "retrieval", str(tmp_path / "weights.bin")])
+    assert result.exit_code == 6
+    assert "not text" in result.stderr
+    assert "secret" not in result.stderr
+    assert len(result.stderr) < 1000
+
+
+def test_a_problem_is_printed_once(environment: Any) -> None:
+    errors = [{"pointer": "/name", "detail": "too long"}, {"pointer": "/scopes/0", "detail": "unknown"}]
+    problem = {"title": "Invalid", "detail": "/name: too long (1 more)", "code": "invalid_request", "errors": errors}
+    environment.answers["/v1/api-keys"] = lambda body: (422, problem)
+    result = runner.invoke(app, ["keys", "create", "x"])
+    assert result.exit_code == 5
+    assert result.stderr.count("too long") == 1
+    assert result.stderr.count("/scopes/0: unknown") == 1
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"MEMORY_SERVICE_URL": "", "MEMORY_SERVICE_PORT": "abc"},
+        {"MEMORY_SERVICE_URL": "http://127.0.0.1:abc"},
+        {"MEMORY_SERVICE_API_KEY": "schlüssel"},
+    ],
+)
+def test_variables_that_cannot_be_used_are_a_line(
+    environment: Any, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    result = runner.invoke(app, ["keys", "list"])
+    assert isinstance(result.exception, SystemExit)
+    assert result.stderr.startswith("error: ")
 
 
 def test_bench_retrieval_measures_and_writes(environment: Any, file: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from memory_service.cli.connection import find_connection
-from memory_service.cli.failures import KeyRefused
+from memory_service.cli.failures import CommandFailure, KeyRefused
 
 
 def test_environment_wins_over_the_key_file(tmp_path: Path) -> None:
@@ -45,6 +45,26 @@ def test_a_missing_key_says_where_it_was_looked_for(tmp_path: Path, content: str
     with pytest.raises(KeyRefused, match="api-key") as refused:
         connection.require_key()
     assert "make run" in refused.value.hint
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00key", "schlüssel".encode(), b"two\nlines", b"nul\0"])
+def test_a_file_that_holds_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "api-key").write_bytes(content)
+    connection = find_connection(key_file=tmp_path / "api-key", environ={})
+    with pytest.raises(KeyRefused, match="holds no key"):
+        connection.require_key()
+
+
+def test_a_variable_that_holds_no_key_is_refused() -> None:
+    connection = find_connection(environ={"MEMORY_SERVICE_API_KEY": "schlüssel"})
+    with pytest.raises(KeyRefused, match="MEMORY_SERVICE_API_KEY holds is no key"):
+        connection.require_key()
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "70000", "８０"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    with pytest.raises(CommandFailure, match="MEMORY_SERVICE_PORT"):
+        find_connection(environ={"MEMORY_SERVICE_PORT": port})
 
 
 def test_the_key_is_not_in_the_representation(tmp_path: Path) -> None:

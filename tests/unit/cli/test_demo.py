@@ -1,6 +1,7 @@
 import doctest
 import json
 from collections import Counter
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -46,9 +47,33 @@ def test_demo_prints_evidence_with_why_and_a_summary(environment: Any) -> None:
 
 
 def test_demo_twice_stores_nothing_twice(environment: Any) -> None:
+    said = []
     for _ in range(2):
-        assert runner.invoke(app, ["demo", "--namespace", "twice"]).exit_code == 0
+        result = runner.invoke(app, ["demo", "--namespace", "twice"])
+        assert result.exit_code == 0
+        said.append(result.stdout.splitlines()[-1])
+    assert "216 turns stored and findable" in said[0]
+    assert "nothing new stored" in said[1]
     assert len(environment.memories["twice"]) == len(read_turns())
+
+
+def test_a_hit_is_all_of_the_evidence(environment: Any) -> None:
+    turns = {turn.external_id: asdict(turn) for turn in read_turns()}
+    [needs_two] = [question for question in read_questions() if len(question.expected) > 1]
+    assert needs_two.kind == "multi-hop"
+    found = [{"rank": 1, "score": 1.0, "memory": turns[needs_two.expected[0]]}]
+    environment.answers["/v1/search"] = lambda body: (200, {"results": found})
+    answers = json.loads(runner.invoke(app, ["demo", "--json"]).stdout)["answers"]
+    assert next(one for one in answers if one["id"] == needs_two.id)["hit"] is False
+    found.append({"rank": 2, "score": 0.5, "memory": turns[needs_two.expected[1]]})
+    answers = json.loads(runner.invoke(app, ["demo", "--json"]).stdout)["answers"]
+    assert next(one for one in answers if one["id"] == needs_two.id)["hit"] is True
+
+
+def test_lines_stay_whole_in_a_pipe(environment: Any) -> None:
+    lines = runner.invoke(app, ["demo", "--top", "5"]).stdout.splitlines()
+    assert max(len(line) for line in lines) > 100
+    assert all(line == "" or line[0] not in " " or line[1] in " *" for line in lines)
 
 
 def test_demo_asks_with_explain_and_as_json(environment: Any) -> None:
