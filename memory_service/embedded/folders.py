@@ -14,7 +14,8 @@ from memory_service.errors import Misconfigured
 
 # A socket address holds 108 bytes on Linux and 104 on macOS, with the closing zero.
 LONGEST_SOCKET_PATH = 103
-_FULL = os.strerror(errno.ENOSPC)
+# How programs say it: the system's words, the hint of Postgres, the name of its error in Python.
+_FULL = (os.strerror(errno.ENOSPC), "Check free disk space", "errors.DiskFull")
 
 
 def make_data_dir(data_dir: Path) -> None:
@@ -49,7 +50,7 @@ def full_disk(data_dir: Path, words: Sequence[str]) -> str | None:
     >>> full_disk(Path("/data"), ["FATAL:  could not write lock file: No space left on device"])
     'the disk of /data is full.'
     """
-    return f"the disk of {data_dir} is full." if any(_FULL in word for word in words) else None
+    return f"the disk of {data_dir} is full." if any(said in word for said in _FULL for word in words) else None
 
 
 def _name(uid: int) -> str:

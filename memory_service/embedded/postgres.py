@@ -219,16 +219,21 @@ class EmbeddedPostgres:
     def _ensure_database(self) -> None:
         import psycopg
 
-        with psycopg.connect(
-            host=str(self.placement.sockets),
-            user=SUPERUSER,
-            password=self._password,
-            dbname="postgres",
-            connect_timeout=30,
-            autocommit=True,
-        ) as connection:
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
-                connection.execute(f"CREATE DATABASE {DATABASE}")
+        try:
+            with psycopg.connect(
+                host=str(self.placement.sockets),
+                user=SUPERUSER,
+                password=self._password,
+                dbname="postgres",
+                connect_timeout=30,
+                autocommit=True,
+            ) as connection:
+                if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
+                    connection.execute(f"CREATE DATABASE {DATABASE}")
+        except psycopg.Error as error:
+            said = str(error).strip().splitlines() or [type(error).__name__]
+            reason = full_disk(self._data_dir, said) or f"{said[0].rstrip('.')}."
+            raise Unavailable(f"Postgres did not start: {reason} The log is {self.child.log.path}.") from error
 
 
 def _reason(words: list[str]) -> str:

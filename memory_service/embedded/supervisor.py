@@ -12,7 +12,7 @@ from memory_service.embedded.broker import EmbeddedBroker
 from memory_service.embedded.child import Child, reason
 from memory_service.embedded.console import Console, Waiting, banner, shown_path
 from memory_service.embedded.endpoints import endpoints_file, read_endpoints, write_endpoints
-from memory_service.embedded.folders import make_data_dir
+from memory_service.embedded.folders import full_disk, make_data_dir
 from memory_service.embedded.lock import FolderLock
 from memory_service.embedded.postgres import EmbeddedPostgres
 from memory_service.embedded.prepare import REFUSED
@@ -166,7 +166,8 @@ class Supervisor:
         finally:
             child.stop(hurry=True)
         if status != 0:
-            raise Misconfigured(reason(child) if status == REFUSED else f"{reason(child)} The log is {child.log.path}.")
+            why = full_disk(self._settings.data_dir, child.last_words(lines=60)) or reason(child)
+            raise Misconfigured(why if status == REFUSED else f"{why} The log is {child.log.path}.")
 
     def _await_ready(self, api: Child, waited: Waiting) -> None:
         settings = self._settings
