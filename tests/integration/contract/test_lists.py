@@ -185,3 +185,19 @@ def test_namespaces_that_may_be(api: Any, path: str) -> None:
 def test_namespaces_that_may_not_be(me: Any, problem: Any, path: str) -> None:
     problem(me.post("/v1/memories", json={"content": "x", "namespace": path}), 422, pointer="/namespace")
     problem(me.post("/v1/search", json={"query": "x", "namespace": path}), 422)
+
+
+def test_lists_leave_out_what_is_archived_or_expired_unless_the_state_is_asked(me: Any, api: Any) -> None:
+    kept, gone = api.remember("Kept for the list."), api.remember("Archived, so not in the list.")
+    assert me.delete(f"/v1/memories/{gone['id']}").status_code == 204
+
+    def listed(**parameters: str) -> set[str]:
+        return {memory["id"] for memory in me.get("/v1/memories", params=parameters).json()["data"]}
+
+    def queried(condition: dict[str, Any]) -> set[str]:
+        answer = me.post("/v1/memories/query", json={"filter": condition})
+        return {memory["id"] for memory in answer.json()["data"]}
+
+    assert listed() == queried({}) == {kept["id"]}
+    assert listed(state="archived") == queried({"state": "archived"}) == {gone["id"]}
+    assert queried({"NOT": {"state": "expired"}}) == {kept["id"], gone["id"]}
