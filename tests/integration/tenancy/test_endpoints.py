@@ -153,5 +153,5 @@ def test_its_own_tenant_finds_all_of_it(theirs: Any, client: TestClient) -> None
     for path in (f"jobs/{theirs.queued_job_id}", f"traces/{theirs.search_id}", f"api-keys/{theirs.key_id}"):
         assert me.get(f"/v1/{path}").status_code == 200, path
     assert me.get(f"/v1/namespaces/{theirs.namespace.replace('/', '%2F')}").json()["memories"] == 3
-    assert len(me.get(f"/v1/sessions/{theirs.session_id}/messages").json()["data"]) == 4
+    assert len(me.get(f"/v1/sessions/{theirs.session_id}/messages").json()["data"]) == 3
     assert len(me.get(f"/v1/memories?external_id={theirs.external_id}").json()["data"]) == 1
