@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from retrieval.packing import Order, Passage, pack
-from retrieval.recall import CountTokens, Result
+from retrieval.request import CountTokens
+from retrieval.results import Result
 
 
 @dataclass(frozen=True, slots=True)

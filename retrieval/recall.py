@@ -5,36 +5,26 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
-from typing import Any
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from memory_service.analysis.tokens import terms as terms_of
-from memory_service.filters import Filter
-from memory_service.storage import memories
-from memory_service.storage.filter_sql import compile_filter
 from memory_service.storage.namespaces import Namespace, paths_to_search, require_all
-from memory_service.storage.sql import Sql, all_of
-from memory_service.types import AsOf, TimeWindow
 from retrieval.bm25 import coverage as coverage_of
 from retrieval.bm25 import inverse_document_frequency
+from retrieval.conditions import conditions
 from retrieval.confidence import DEFAULT as CALIBRATION
 from retrieval.confidence import confidence as confidence_of
-from retrieval.diversity import mmr
+from retrieval.corpus import Corpus, describe_corpus
 from retrieval.fusion import FusedResult, fuse, ranks_without, trust_keywords
-from retrieval.packing import Passage, pack
 from retrieval.query import ParsedQuery, parse_query
-from retrieval.statements import Candidates, Corpus, KeywordQuery, Scope, describe_corpus, find_candidates, vectors_of
+from retrieval.request import PRESETS, CountTokens, RecallRequest
+from retrieval.results import Result, diverse, matched_terms, with_records, within_budget
+from retrieval.statements import Candidates, KeywordQuery, Scope, find_candidates
 
-CountTokens = Callable[[Sequence[str]], list[int]]
-
-# How many candidates each channel proposes at least, per preset; never fewer than twice the results asked for. Fifty lose
-# nothing among the first ten (LoCoMo 72.9 with 50, 72.8 with 100, 72.6 with 200).
-PRESETS: Mapping[str, int] = {"fast": 30, "balanced": 50, "thorough": 200}
 DEFAULT_WEIGHTS: Mapping[str, float] = {"vector": 0.5, "keyword": 0.5}
 KEYWORD_FLOOR = {"keyword": 0.0}  # no term matched
 
@@ -47,37 +37,6 @@ FEWEST_DOCUMENTS = 100
 COMMON_AT_MOST = 5_000
 NEAR_MISSES = 5
 SHOWN = 20  # results built at least, for the trace
-
-
-@dataclass(frozen=True, slots=True)
-class RecallRequest:
-    """One search, as asked."""
-
-    query: str
-    namespace: str | None = None
-    namespaces: tuple[str, ...] | None = None
-    namespace_prefix: str | None = None
-    filter: Filter | None = None
-    top_k: int = 10
-    preset: str = "balanced"
-    weights: Mapping[str, float] | None = None
-    as_of: AsOf = field(default_factory=AsOf)
-    window: TimeWindow | None = None
-    min_confidence: float | None = None
-    diversity: float = 0.0
-    token_budget: int | None = None
-    archived: bool = False
-    explain: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One memory found, with its row and what each channel said."""
-
-    fused: FusedResult[UUID]
-    rank: int
-    row: RowMapping
-    matched_terms: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -187,37 +146,6 @@ def _ms(since: float) -> float:
     return round((perf_counter() - since) * 1000, 3)
 
 
-def _conditions(request: RecallRequest, *, at: datetime) -> Sql:
-    """Return what a candidate's record must satisfy: the filter, valid time, the window."""
-    parts = []
-    if request.filter is not None:
-        compiled = compile_filter(request.filter, at=at)
-        if compiled.text.lower() not in {"true", "(true)"}:
-            parts.append(compiled)
-    if request.as_of.valid is not None:
-        # True at that moment: begun (or first observed) by then, and not yet ended.
-        parts.append(
-            Sql(
-                "coalesce(m.valid_from, m.observed_at) <= :valid_at AND (m.valid_to IS NULL OR m.valid_to > :valid_at)",
-                {"valid_at": request.as_of.valid},
-            )
-        )
-    if request.window is not None:
-        start, end = request.window.start, request.window.end
-        # A memory without validity is an event of the moment it was observed.
-        if end is not None:
-            parts.append(Sql("coalesce(m.valid_from, m.observed_at) <= :window_end", {"window_end": end}))
-        if start is not None:
-            parts.append(
-                Sql(
-                    "CASE WHEN m.valid_from IS NULL AND m.valid_to IS NULL THEN m.observed_at >= :window_start "
-                    "ELSE m.valid_to IS NULL OR m.valid_to > :window_start END",
-                    {"window_start": start},
-                )
-            )
-    return all_of(*parts) if parts else Sql("true")
-
-
 def _documents(prepared: Prepared) -> int:
     """Return the number of memories to reckon rarity with."""
     return max(FEWEST_DOCUMENTS, prepared.corpus.documents)
@@ -253,7 +181,7 @@ def _scope(tenant_id: UUID, request: RecallRequest, prepared: Prepared, *, now: 
         at=at,
         as_known=request.as_of.known is not None,
         archived=request.archived,
-        where=_conditions(request, at=at),
+        where=conditions(request, at=at),
     )
 
 
@@ -305,17 +233,17 @@ def _rank(
     ranked = fuse(scores, trusted, floors=KEYWORD_FLOOR, limit=max(2 * request.top_k, SHOWN))
     fused = [FusedResult(candidates.ids[r.id], r.rank, r.score, r.channels) for r in ranked]
     if request.diversity > 0 and scope is not None and len(fused) > 1:
-        fused = _diverse(session, scope, fused, diversity=request.diversity)
-    shown, rows = _with_records(session, scope, request, fused)
+        fused = diverse(session, scope, fused, diversity=request.diversity)
+    shown, rows = with_records(session, scope, request, fused)
     if request.token_budget is not None:
-        shown = _within_budget(shown, rows, budget=request.token_budget, count_tokens=count_tokens)
+        shown = within_budget(shown, rows, budget=request.token_budget, count_tokens=count_tokens)
     query_terms = frozenset(prepared.parsed.terms)
     results = tuple(
         Result(
             fused=item,
             rank=rank,
             row=rows[item.id],
-            matched_terms=_matched(rows[item.id], query_terms),
+            matched_terms=matched_terms(rows[item.id], query_terms),
         )
         for rank, item in enumerate(shown, start=1)
     )
@@ -343,77 +271,3 @@ def _counterfactual(
     """Return the rank of every candidate if one channel were silent, for each channel."""
     without = ranks_without(scores, weights, floors=KEYWORD_FLOOR)
     return {name: {ids[place]: rank for place, rank in ranks.items()} for name, ranks in without.items()}
-
-
-def _matched(row: RowMapping, query_terms: frozenset[str]) -> tuple[str, ...]:
-    """Return the query's words that stand in the memory, in the memory's own order."""
-    found = terms_of(f"{row['speaker'] or ''} {row['title'] or ''} {row['content']}")
-    return tuple(dict.fromkeys(t for t in found if t in query_terms))
-
-
-def _diverse(
-    session: Session, scope: Scope, fused: Sequence[FusedResult[UUID]], *, diversity: float
-) -> list[FusedResult[UUID]]:
-    """Reorder the best by maximal marginal relevance; those without a vector keep their place at the end."""
-    vectors = vectors_of(session, scope, [item.id for item in fused])
-    with_vector = [item for item in fused if item.id in vectors]
-    order = mmr([item.score for item in with_vector], [vectors[item.id] for item in with_vector], diversity=diversity)
-    return [with_vector[place] for place in order] + [item for item in fused if item.id not in vectors]
-
-
-def _within_budget(
-    shown: Sequence[FusedResult[UUID]], rows: Mapping[UUID, Any], *, budget: int, count_tokens: CountTokens
-) -> list[FusedResult[UUID]]:
-    """Keep the results whose contents together fit into the budget, from the best down."""
-    counts = count_tokens([rows[item.id]["content"] for item in shown]) if shown else []
-    passages = [Passage(item.id, "", count) for item, count in zip(shown, counts, strict=True)]
-    kept = {passage.id for passage in pack(passages, budget=budget).passages}
-    return [item for item in shown if item.id in kept]
-
-
-def _with_records(
-    session: Session, scope: Scope | None, request: RecallRequest, fused: Sequence[FusedResult[UUID]]
-) -> tuple[list[FusedResult[UUID]], Mapping[UUID, Any]]:
-    """Fetch the records of the best, and put what was superseded below what superseded it."""
-    chosen = list(fused[: request.top_k])
-    if scope is None:
-        return [], {}
-    tenant_id = scope.tenant_id
-    rows = _fetch(session, tenant_id, request, [item.id for item in chosen])
-    by_id = {item.id: item for item in fused}
-    present = {item.id for item in chosen}
-    # A successor among the candidates takes the better place of the two, even from below the cut. It may have been
-    # superseded itself, so all that is left is fetched: one round trip however long the chain.
-    if any(row["superseded_by"] in by_id and row["superseded_by"] not in present for row in rows.values()):
-        rows |= _fetch(session, tenant_id, request, [item.id for item in fused if item.id not in present])
-    ordered = _newer_first([i for i in chosen if i.id in rows], rows, by_id)
-    return ordered[: request.top_k], rows
-
-
-def _fetch(session: Session, tenant_id: UUID, request: RecallRequest, ids: Sequence[UUID]) -> dict[UUID, Any]:
-    if not ids:
-        return {}
-    if request.as_of.known is not None:
-        return dict(memories.get_records_as_known(session, tenant_id, ids, known=request.as_of.known))
-    return dict(memories.get_records(session, tenant_id, ids))
-
-
-def _newer_first(
-    chosen: Sequence[FusedResult[UUID]], rows: Mapping[UUID, Any], by_id: Mapping[UUID, FusedResult[UUID]]
-) -> list[FusedResult[UUID]]:
-    """Move each superseded memory directly below its successor, which takes the better of their two places."""
-    ordered: list[FusedResult[UUID]] = []
-    placed: set[UUID] = set()
-
-    def place(item: FusedResult[UUID]) -> None:
-        if item.id in placed:
-            return
-        placed.add(item.id)
-        successor = rows[item.id]["superseded_by"]
-        if successor in by_id and successor in rows:
-            place(by_id[successor])
-        ordered.append(item)
-
-    for item in chosen:
-        place(item)
-    return ordered

@@ -20,7 +20,9 @@ from memory_service.storage import traces
 from memory_service.storage.ids import new_id
 from memory_service.storage.sql import Row
 from memory_service.types import AsOf, Caller, KeyScope, TimeWindow
-from retrieval.recall import NEAR_MISSES, SHOWN, Recalled, RecallRequest, Result, recall
+from retrieval.recall import NEAR_MISSES, SHOWN, Recalled, recall
+from retrieval.request import RecallRequest
+from retrieval.results import Result
 
 CHARACTERS_PER_TOKEN = 4
 

@@ -18,7 +18,8 @@ from memory_service.storage.namespaces import find_namespaces
 from memory_service.storage.sql import Sql
 from memory_service.types import Extract
 from retrieval.bm25 import impacts, inverse_document_frequency
-from retrieval.statements import KeywordQuery, Scope, describe_corpus
+from retrieval.corpus import describe_corpus
+from retrieval.statements import KeywordQuery, Scope
 from retrieval.statements import find_candidates as find_arrays
 
 DIMENSION = 384

@@ -44,7 +44,8 @@ from memory_service.storage.scopes import ScopeColumn, list_scopes
 from memory_service.storage.sql import Sql
 from memory_service.storage.tables import STATE_COLUMNS
 from memory_service.types import Caller
-from retrieval.statements import KeywordQuery, Scope, describe_corpus, find_candidates
+from retrieval.corpus import describe_corpus
+from retrieval.statements import KeywordQuery, Scope, find_candidates
 
 SPACES, MEMORIES, DIMENSION = 20, 20_000, 384
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

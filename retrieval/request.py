@@ -1,0 +1,34 @@
+"""One search, as asked."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from memory_service.filters import Filter
+from memory_service.types import AsOf, TimeWindow
+
+CountTokens = Callable[[Sequence[str]], list[int]]
+
+# How many candidates each channel proposes at least, per preset; never fewer than twice the results asked for. Fifty lose
+# nothing among the first ten (LoCoMo 72.9 with 50, 72.8 with 100, 72.6 with 200).
+PRESETS: Mapping[str, int] = {"fast": 30, "balanced": 50, "thorough": 200}
+
+
+@dataclass(frozen=True, slots=True)
+class RecallRequest:
+    """One search, as asked."""
+
+    query: str
+    namespace: str | None = None
+    namespaces: tuple[str, ...] | None = None
+    namespace_prefix: str | None = None
+    filter: Filter | None = None
+    top_k: int = 10
+    preset: str = "balanced"
+    weights: Mapping[str, float] | None = None
+    as_of: AsOf = field(default_factory=AsOf)
+    window: TimeWindow | None = None
+    min_confidence: float | None = None
+    diversity: float = 0.0
+    token_budget: int | None = None
+    archived: bool = False
+    explain: bool = False
