@@ -67,7 +67,7 @@ class FlakyPart:
 def supervisor(tmp_path: Path) -> tuple[Supervisor, io.StringIO]:
     (tmp_path / "run").mkdir()
     said = io.StringIO()
-    settings = Settings(data_dir=tmp_path, _env_file=None)  # type: ignore[call-arg]
+    settings = Settings(data_dir=tmp_path)
     return Supervisor(settings, console=Console(said), stop=StopSignal()), said
 
 
