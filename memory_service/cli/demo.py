@@ -1,44 +1,18 @@
 """``memory-service demo``: a conversation goes in, ten questions come out with their evidence."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from memory_service.cli.client import ServiceClient
 from memory_service.cli.connection import Connection
 from memory_service.cli.console import print_json, progress_bar
 from memory_service.cli.conversation import DemoQuestion, Turn, read_questions, read_turns, sessions
+from memory_service.cli.demo_answer import DemoAnswer, DemoSummary
 from memory_service.cli.demo_report import print_answer, print_summary
 
 HIT_DEPTH = 5
 """A question is a hit when all expected evidence is among this many first results: what an agent would read."""
-
-
-@dataclass(frozen=True, slots=True)
-class DemoAnswer:
-    """What the service answered to one question, and whether the expected evidence was there."""
-
-    question: DemoQuestion
-    results: list[dict[str, Any]]
-    confidence: float | None
-    abstain: bool | None
-    hit: bool | None
-    """None for a question without an answer."""
-    milliseconds: float
-    timings_ms: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class DemoSummary:
-    """The closing line in numbers."""
-
-    turns: int
-    new: int
-    """Turns that were not there yet."""
-    ingest_s: float
-    hits: int
-    answerable: int
-    search_p50_ms: float
 
 
 def run_demo(connection: Connection, *, namespace: str, top: int, as_json: bool) -> DemoSummary:

@@ -1,18 +1,16 @@
 """How the demo prints an answer."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.markup import escape
 from rich.text import Text
 
 from memory_service.cli.console import output
-
-if TYPE_CHECKING:
-    from memory_service.cli.demo import DemoAnswer, DemoSummary
+from memory_service.cli.demo_answer import DemoAnswer, DemoSummary
 
 
-def print_answer(answer: "DemoAnswer", *, top: int, depth: int) -> None:
+def print_answer(answer: DemoAnswer, *, top: int, depth: int) -> None:
     """Print a question and its evidence, each piece with date, speaker, text, score and why."""
     console = output()
     wide = not console.is_terminal  # A program that reads the lines wants them whole.
@@ -37,7 +35,7 @@ def print_answer(answer: "DemoAnswer", *, top: int, depth: int) -> None:
         console.print(Text(f"     {result['score']:.3f}  {reasons(result)}", style="dim"), soft_wrap=wide)
 
 
-def print_summary(summary: "DemoSummary", *, depth: int) -> None:
+def print_summary(summary: DemoSummary, *, depth: int) -> None:
     """Print the closing line."""
     console = output()
     if summary.new == summary.turns:
@@ -69,7 +67,7 @@ def reasons(result: dict[str, Any]) -> str:
     return " · ".join(part for part in (", ".join(contributions), result.get("why") or "; ".join(ranks)) if part)
 
 
-def _confidence(answer: "DemoAnswer") -> str:
+def _confidence(answer: DemoAnswer) -> str:
     """Return the service's own doubt, when it states one."""
     parts = []
     if answer.confidence is not None:
