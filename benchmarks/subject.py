@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -56,14 +56,22 @@ class Wire:
             CommandFailure: the service refused.
         """
         payload = json.dumps(body).encode()
+        try:
+            milliseconds, status, received = self._exchange(path, payload)
+        except (ConnectionError, HTTPException):
+            # The service closes a connection that rests, while the floor is measured for example: open another.
+            self._connection.close()
+            milliseconds, status, received = self._exchange(path, payload)
+        if status >= 300:
+            raise CommandFailure(f"{path} answered {status}: {received[:300].decode(errors='replace')}")
+        return milliseconds, json.loads(received)
+
+    def _exchange(self, path: str, payload: bytes) -> tuple[float, int, bytes]:
         began = time.perf_counter()
         self._connection.request("POST", path, payload, self._headers)
         response = self._connection.getresponse()
         received = response.read()
-        milliseconds = (time.perf_counter() - began) * 1000
-        if response.status >= 300:
-            raise CommandFailure(f"{path} answered {response.status}: {received[:300].decode(errors='replace')}")
-        return milliseconds, json.loads(received)
+        return (time.perf_counter() - began) * 1000, response.status, received
 
     def close(self) -> None:
         """Close the connection."""
