@@ -28,8 +28,9 @@ from retrieval.statements import Candidates, KeywordQuery, Scope, find_candidate
 DEFAULT_WEIGHTS: Mapping[str, float] = {"vector": 0.5, "keyword": 0.5}
 KEYWORD_FLOOR = {"keyword": 0.0}  # no term matched
 
-# A term in more than a tenth of the documents only adds to candidates that rarer terms or vectors found: the top ten stay
-# the same (overlap .998), and long posting lists are not read for the little that such a term tells.
+# A term in more than a tenth of the documents only adds to candidates that rarer terms or vectors found: long posting lists
+# are not read for the little that such a term tells. An experiment that completed 400 candidates kept .998 of the top ten;
+# the 200 completed here (statements.COMPLETED) were not compared with full BM25.
 COMMON_SHARE = 0.10
 COMMON_AT_LEAST = 500
 # Among a handful of memories every word is in most of them, and none would count as rare: reckon with at least so many.
