@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     encoder: str = "packaged-minilm"
     encoder_runtime: Literal["onnx", "torch"] = "onnx"
 
+    # Namespaces kept in memory by each API process, and the largest that is: beyond it candidates come from Postgres.
+    resident_mb: int = Field(default=256, ge=0)
+    resident_largest: int = Field(default=50_000, ge=0)
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 

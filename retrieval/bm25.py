@@ -17,6 +17,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.rows import Postings, Rows
+
 
 @dataclass(frozen=True, slots=True)
 class Bm25Parameters:
@@ -32,6 +37,9 @@ class Bm25Parameters:
 
 
 DEFAULT_PARAMETERS: Final = Bm25Parameters()
+
+# Among a handful of memories every word is in most of them and none would count as rare: reckon with at least so many.
+FEWEST_DOCUMENTS: Final = 100
 
 
 def impact(frequency: int, length: int, *, parameters: Bm25Parameters = DEFAULT_PARAMETERS) -> float:
@@ -98,3 +106,47 @@ def coverage(best_score: float, idf: Iterable[float]) -> float:
     if possible <= 0:
         return 0.0
     return min(1.0, max(0.0, best_score / possible))
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What keywords say of n rows."""
+
+    score: NDArray[np.float64]  # (n,) BM25, 0 where no term of the query stands
+    covered: NDArray[np.float64]  # (n,) idf of the distinct query terms that stand in the row, as a share of all, 0..1
+
+
+def match(rows: Rows, terms: Sequence[str], *, parameters: Bm25Parameters = DEFAULT_PARAMETERS) -> Matches:
+    """Score all rows against the distinct terms of a query, term by term and without a loop over rows.
+
+    Terms that no row holds count in what there is to cover: a query about something else covers little.
+    """
+    score = np.zeros(len(rows))
+    covered = np.zeros(len(rows))
+    possible = 0.0
+    pivoted = parameters.k1 * (1 - parameters.b + parameters.b * np.maximum(1.0, rows.length / parameters.pivot))
+    for term in dict.fromkeys(terms):
+        idf = row_idf(rows, term)
+        possible += idf
+        found = rows.postings.get(term)
+        if found is not None and idf > 0:
+            # A row stands at most once in the postings of a term, so adding by index is exact.
+            score[found.row] += idf * _impacts(found, pivoted, parameters)
+            covered[found.row] += idf
+    if possible > 0:
+        covered /= possible
+    return Matches(score=score, covered=covered)
+
+
+def row_idf(rows: Rows, term: str) -> float:
+    """Weigh a term by how many memories of the namespaces searched hold it, which the rows may show only in part."""
+    found = rows.postings.get(term)
+    shown = 0 if found is None else len(found.row)
+    return inverse_document_frequency(
+        max(FEWEST_DOCUMENTS, rows.documents), max(shown, rows.document_frequency.get(term, 0))
+    )
+
+
+def _impacts(found: Postings, pivoted: NDArray[np.float64], parameters: Bm25Parameters) -> NDArray[np.float64]:
+    frequency = found.frequency.astype(np.float64)
+    return frequency * (parameters.k1 + 1) / (frequency + pivoted[found.row])

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
+from memory_service.analysis.traits import traits
 from memory_service.errors import Conflict, Gone, NotFound, PreconditionFailed
 from memory_service.lifecycle.archive import restore
 from memory_service.lifecycle.draft import Chunk, content_hash, identity_of, terms_of
@@ -109,6 +110,7 @@ def correct(
         new["state"] = State.FROZEN if new["pinned"] else State.ACTIVATED
     merged = {**old, **new}
     if KEYWORD_FIELDS & new.keys():
+        new["traits"] = traits(merged["content"], merged["language"]).pack()
         new["terms"] = list(
             terms_of(
                 content=merged["content"],

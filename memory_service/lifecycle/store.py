@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from memory_service.analysis.traits import traits
 from memory_service.lifecycle.draft import Draft, Encoding, Prepared
 from memory_service.storage import memories, search_index
 from memory_service.storage.namespaces import Namespace
@@ -111,6 +112,7 @@ def memory_row(
         "enriched_version": 1 if extract is Extract.NONE else 0,
         "computed": [],
         "terms": list(item.terms),
+        "traits": traits(draft.content, draft.language).pack(),
     }
 
 

@@ -13,7 +13,7 @@ from memory_service.storage.sql import Sql, to_jsonb
 from memory_service.storage.tables import STATE_COLUMNS, memory
 
 _STATE = ", ".join(STATE_COLUMNS)
-_ALL = ", ".join(column.name for column in memory.c)
+_ALL = ", ".join(column.name for column in memory.c if column.server_default is None)
 
 # One row as the outside sees it: the state, its namespace, its first source, its retention and degree.
 _RECORD = f"""

@@ -15,8 +15,10 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import UserDefinedType
 
 metadata = MetaData(
     naming_convention={
@@ -28,6 +30,21 @@ metadata = MetaData(
 )
 
 Time = DateTime(timezone=True)
+
+
+class TransactionId(UserDefinedType[int]):
+    """A 64-bit transaction id of Postgres; it never wraps around."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Name the type in DDL."""
+        return "xid8"
+
+
+def _written() -> Column[object]:
+    """Return the column that says which transaction wrote a row last; the database fills it in."""
+    return Column("written", TransactionId, nullable=False, server_default=text("pg_current_xact_id()"))
 
 
 def _state_columns(*, of_a_version: bool = False) -> list[Column[object]]:
@@ -140,6 +157,8 @@ memory = Table(
     Column("enriched_version", Integer, nullable=False),
     Column("computed", ARRAY(Text), nullable=False),
     Column("terms", ARRAY(Text), nullable=False),
+    Column("traits", SmallInteger),
+    _written(),
 )
 
 memory_version = Table(
@@ -181,6 +200,7 @@ link = Table(
     Column("changeset_id", Uuid),
     Column("known_from", Time, nullable=False),
     Column("known_to", Time, nullable=False),
+    _written(),
 )
 
 retention = Table(
@@ -264,4 +284,5 @@ tombstone = Table(
     Column("namespace_id", Uuid, nullable=False),
     Column("content_hash", LargeBinary, nullable=False),
     Column("erased_at", Time, nullable=False),
+    _written(),
 )

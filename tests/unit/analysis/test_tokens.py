@@ -153,4 +153,6 @@ def test_keyword_text_leaves_roles_out(role):
 
 def test_keyword_text_writes_the_month_in_the_language_of_the_memory():
     assert keyword_text("Hallo", observed_at=datetime(2024, 3, 1), language="de-AT") == "[1 März 2024] Hallo"
-    assert keyword_text("Hej", observed_at=datetime(2024, 3, 1), language="sv") == "[1 March 2024] Hej"
+    assert keyword_text("Hej", observed_at=datetime(2024, 3, 1), language="sv") == "[1 mars 2024] Hej"
+    assert keyword_text("やあ", observed_at=datetime(2024, 3, 1), language="ja") == "[2024年3月1日] やあ"
+    assert keyword_text("Nuqneh", observed_at=datetime(2024, 3, 1), language="tlh") == "[1 March 2024] Nuqneh"

@@ -1,0 +1,226 @@
+"""Turn conversations into the rows that ranking sees, without a server: the same terms, the same encoder."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.ablation_encoding import CachedEncoder
+from benchmarks.datasets import Conversation, Question, read_conversations
+from benchmarks.loading import LoadReport, memories
+from memory_service.analysis.tokens import ROLES, keyword_text, terms
+from memory_service.analysis.traits import traits
+from retrieval.query import ParsedQuery, parse_query
+from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Postings, Role, Rows, Spans
+
+_CAPTION = re.compile(r"\s*\[shares image: [^\]]*\]\s*\Z")
+_LAST_SENTENCE = re.compile(r"[^.!?\n]*\?\s*\Z")
+_WORD = re.compile(r"[^\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, read and encoded in its two forms: as asked, and its words without the stop words."""
+
+    question: Question
+    gold: tuple[int, ...]  # rows
+    old: tuple[int, ...]  # rows that hold a value which changed later
+    new: tuple[int, ...]  # rows that hold what it changed to
+    parsed: ParsedQuery
+    vector: NDArray[np.float32]
+    keywords: ParsedQuery
+    keywords_vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """One conversation as a namespace."""
+
+    name: str
+    rows: Rows
+    texts: tuple[str, ...]
+    external_ids: tuple[str, ...]
+    asked: tuple[Asked, ...]
+
+
+def load_spaces(path: Path, encoder: CachedEncoder) -> list[Space]:
+    """Return the conversations of a file as namespaces."""
+    roles = _changed_values(path)
+    return [_space(one, encoder, roles.get(one.id, {})) for one in read_conversations(path)]
+
+
+def _changed_values(path: Path) -> dict[str, dict[str, Mapping[str, Sequence[str]]]]:
+    """Return which evidence is old and which is new, by conversation and question, where a jsonl file says so."""
+    if path.suffix != ".jsonl":
+        return {}
+    found: dict[str, dict[str, Mapping[str, Sequence[str]]]] = {}
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            record = json.loads(line)
+            questions = record.get("questions", ())
+            found[str(record.get("conv"))] = {str(q["qid"]): q.get("gold_roles") or {} for q in questions if "qid" in q}
+    return found
+
+
+def _space(conversation: Conversation, encoder: CachedEncoder, roles: dict[str, Mapping[str, Any]]) -> Space:
+    items = memories(conversation.documents, conversation=conversation.id, report=LoadReport())
+    captions = {one.id: one.caption for one in conversation.documents}
+    rows, texts = build_rows(items, captions=captions, encoder=encoder)
+    names = tuple(item["external_id"] for item in items)
+    places = {name: place for place, name in enumerate(names)}
+    asked = []
+    for question in conversation.questions:
+        changed = roles.get(question.id, {})
+        parsed = parse_query(question.text, speakers=rows.speakers)
+        bare = keywords_only(question.text)
+        keywords = parse_query(bare, speakers=rows.speakers)
+        both = encoder.encode([parsed.spoken, keywords.spoken])
+        asked.append(
+            Asked(
+                question=question,
+                gold=tuple(places[one] for one in question.gold if one in places),
+                old=tuple(places[one] for one in changed.get("old", ()) if one in places),
+                new=tuple(places[one] for one in changed.get("new", ()) if one in places),
+                parsed=parsed,
+                vector=both[0],
+                keywords=keywords,
+                keywords_vector=both[1],
+            )
+        )
+    return Space(conversation.id, rows, tuple(texts), names, tuple(asked))
+
+
+def keywords_only(question: str) -> str:
+    """Return the words of a question that are no stop words, as they are written.
+
+    >>> keywords_only("When did Caroline go to the LGBTQ support group?")
+    'Caroline go LGBTQ support group'
+    """
+    words = (word.strip("?!.,;:\"'()") for word in _WORD.findall(question))
+    return " ".join(word for word in words if terms(word)) or question
+
+
+def build_rows(
+    items: Sequence[dict[str, Any]], *, captions: Mapping[str, str], encoder: CachedEncoder
+) -> tuple[Rows, list[str]]:
+    """Return the rows of batch items of one namespace, and their texts."""
+    texts = [item["content"] for item in items]
+    plain = [_CAPTION.sub("", text) for text in texts]
+    moments = [datetime.fromisoformat(item["observed_at"]) if "observed_at" in item else None for item in items]
+    observed = np.array([moment.timestamp() if moment else np.nan for moment in moments], dtype=np.float64)
+    session = _numbered([item.get("session_id") for item in items])
+    previous, following = neighbours(session, observed)
+    speakers = tuple(sorted({item["speaker"] for item in items if item.get("speaker")}))
+    places = {name: place for place, name in enumerate(speakers)}
+    cut = [
+        terms(keyword_text(item["content"], speaker=item.get("speaker") or item.get("role"), observed_at=moment))
+        for item, moment in zip(items, moments, strict=True)
+    ]
+    vectors, keys = _vectors(texts, plain, previous, captions=[captions[i["external_id"]] for i in items], encoder=encoder)
+    n = len(items)
+    described = [traits(text) for text in texts]
+    empty = np.empty(0, dtype=np.int32)
+    rows = Rows(
+        ids=[UUID(int=place + 1) for place in range(n)],
+        vectors=vectors,
+        keys=keys,
+        observed_at=observed,
+        valid_from=np.full(n, np.nan),
+        valid_to=np.full(n, np.nan),
+        session=session,
+        previous=previous,
+        following=following,
+        speaker=np.array([places.get(item.get("speaker", ""), NONE) for item in items], dtype=np.int32),
+        role=np.array([_role(item) for item in items], dtype=np.int8),
+        length=np.array([len(one) for one in cut], dtype=np.int32),
+        asks=np.array([one.asks for one in described], dtype=np.bool_),
+        has_number=np.array([one.has_number for one in described], dtype=np.bool_),
+        has_time=np.array([one.has_time for one in described], dtype=np.bool_),
+        first_person=np.array([one.first_person for one in described], dtype=np.int8),
+        superseded=np.zeros(n, dtype=np.bool_),
+        speakers=speakers,
+        entities=(),
+        postings=postings(cut),
+        spans=Spans(empty, np.empty(0), np.empty(0)),
+        mentions=Mentions(empty, empty),
+        links=Links(empty, empty, np.empty(0, dtype=np.float32)),
+        documents=n,
+    )
+    return rows, texts
+
+
+def _role(item: Mapping[str, Any]) -> Role:
+    role = item.get("role", "")
+    return Role[role.upper()] if role in ROLES else Role.NONE
+
+
+def _numbered(sessions: Sequence[str | None]) -> NDArray[np.int32]:
+    numbers: dict[str, int] = {}
+    return np.array([NONE if one is None else numbers.setdefault(one, len(numbers)) for one in sessions], dtype=np.int32)
+
+
+def neighbours(session: NDArray[np.int32], observed_at: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the row before and the row after each in its session by time, NONE where there is none.
+
+    >>> [one.tolist() for one in neighbours(np.array([0, 1, 0], np.int32), np.array([1.0, 2.0, 3.0]))]
+    [[-1, -1, 0], [2, -1, -1]]
+    """
+    order = np.lexsort((np.arange(len(session)), observed_at, session))
+    same = (session[order][1:] == session[order][:-1]) & (session[order][1:] != NONE)
+    previous = np.full(len(session), NONE, dtype=np.int32)
+    following = np.full(len(session), NONE, dtype=np.int32)
+    previous[order[1:][same]] = order[:-1][same]
+    following[order[:-1][same]] = order[1:][same]
+    return previous, following
+
+
+def _vectors(
+    texts: Sequence[str],
+    plain: Sequence[str],
+    previous: NDArray[np.int32],
+    *,
+    captions: Sequence[str],
+    encoder: CachedEncoder,
+) -> tuple[NDArray[np.float32], Keys]:
+    first: list[str] = []
+    further: list[tuple[int, KeyKind, str]] = []
+    for row, text in enumerate(texts):
+        head, *rest = encoder.chunks(text)
+        first.append(head)
+        further += [(row, KeyKind.CHUNK, part) for part in rest]
+        before = previous[row]
+        asked = _LAST_SENTENCE.search(plain[before]) if before != NONE else None
+        if asked:
+            further.append((row, KeyKind.ANSWER, f"{asked.group().strip()} {text}"))
+        if captions[row]:
+            further.append((row, KeyKind.CAPTION, captions[row]))
+    keys = Keys(
+        row=np.array([row for row, _, _ in further], dtype=np.int32),
+        kind=np.array([kind for _, kind, _ in further], dtype=np.int8),
+        vectors=encoder.encode([text for _, _, text in further]),
+    )
+    return encoder.encode(first), keys
+
+
+def postings(cut: Sequence[Sequence[str]]) -> dict[str, Postings]:
+    """Return where each term stands and how often.
+
+    >>> postings([["cat", "cat"], ["dog", "cat"]])["cat"]
+    Postings(row=array([0, 1], dtype=int32), frequency=array([2, 1], dtype=int32))
+    """
+    counted: dict[str, dict[int, int]] = {}
+    for row, one in enumerate(cut):
+        for term in one:
+            places = counted.setdefault(term, {})
+            places[row] = places.get(row, 0) + 1
+    return {
+        term: Postings(np.array(list(places), dtype=np.int32), np.array(list(places.values()), dtype=np.int32))
+        for term, places in counted.items()
+    }

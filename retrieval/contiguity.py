@@ -1,0 +1,86 @@
+"""Contiguity: what stands beside a strong hit, or in the same session, is more likely to be meant.
+
+The neighbours of a hit are the turns around it (EM-LLM, "contiguity buffer"); a session is judged by its words as one
+long document and by its best turn. Rows outside any session get nothing, which is the mean of a standardised score.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.bm25 import row_idf
+from retrieval.rows import NONE, Rows
+from retrieval.standard import standardised
+
+
+@dataclass(frozen=True, slots=True)
+class ContiguitySettings:
+    """What the surroundings weigh beside a row's own standardised score."""
+
+    beside: float = 0.15  # the turn before and the turn after
+    near: float = 0.10  # the turns two away
+    session_words: float = 0.20  # the session's words as one document
+    session_best: float = 0.20  # the best turn of the session
+    k1: float = 1.2  # of the session's BM25: sessions repeat their words
+    b: float = 0.75
+
+
+def neighbour_scores(rows: Rows, own: NDArray[np.float64], *, settings: ContiguitySettings) -> NDArray[np.float64]:
+    """Give each row a share of the scores of the turns around it: (n,) → (n,).
+
+    Three turns of one session with scores 0, 2, 0: the outer ones get .15 · 2 from their neighbour, and each other's
+    zero from two turns away; see the test.
+    """
+    before, after = _at(rows.previous, own), _at(rows.following, own)
+    second_before = _at(rows.previous, before)
+    second_after = _at(rows.following, after)
+    return settings.beside * (before + after) + settings.near * (second_before + second_after)
+
+
+def following_scores(rows: Rows, own: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give each row the score of the turn after it, 0 where there is none: (n,) → (n,)."""
+    return _at(rows.following, own)
+
+
+def session_word_scores(rows: Rows, terms: Sequence[str], *, settings: ContiguitySettings) -> NDArray[np.float64]:
+    """Score every row by the BM25 of its session, taken as one document and standardised over rows: (n,).
+
+    The length of a session is compared with the mean of all sessions (Robertson and Zaragoza 2009, section 3.4).
+    """
+    sessions = int(rows.session.max(initial=NONE)) + 1
+    if sessions < 2:
+        return np.zeros(len(rows))
+    # Rows without a session are counted under one more number and left out again.
+    number = np.where(rows.session == NONE, sessions, rows.session)
+    length = np.bincount(number, weights=rows.length, minlength=sessions + 1)[:sessions]
+    pivoted = settings.k1 * (1 - settings.b + settings.b * length / max(1.0, float(length.mean())))
+    score = np.zeros(sessions + 1)
+    for term in dict.fromkeys(terms):
+        found = rows.postings.get(term)
+        if found is not None:
+            frequency = np.bincount(number[found.row], weights=found.frequency, minlength=sessions + 1)[:sessions]
+            score[:sessions] += row_idf(rows, term) * frequency * (settings.k1 + 1) / (frequency + pivoted)
+    inside = rows.session != NONE
+    result = np.zeros(len(rows))
+    result[inside] = standardised(score[rows.session[inside]])
+    return result
+
+
+def session_best_scores(rows: Rows, own: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Score every row by the best row of its session, standardised over rows: (n,) → (n,)."""
+    sessions = int(rows.session.max(initial=NONE)) + 1
+    if sessions < 2:
+        return np.zeros(len(rows))
+    inside = rows.session != NONE
+    best = np.full(sessions, -np.inf)
+    np.maximum.at(best, rows.session[inside], own[inside])
+    result = np.zeros(len(rows))
+    result[inside] = standardised(best[rows.session[inside]])
+    return result
+
+
+def _at(where: NDArray[np.int32], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take ``values`` at some rows, 0 at NONE, which indexes the zero put behind the last."""
+    return np.append(values, 0.0)[where]

@@ -1,0 +1,48 @@
+"""One memory as it enters `Rows`."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One memory as ranking needs it; times are seconds since the epoch, None where there is none."""
+
+    id: UUID
+    namespace_id: UUID
+    content_version: int
+    session_id: str | None
+    user_id: str | None
+    agent_id: str | None
+    speaker: str | None
+    role: str | None
+    observed_at: float
+    valid_from: float | None
+    valid_to: float | None
+    expires_at: float | None
+    superseded: bool
+    archived: bool
+    traits: int | None  # packed, see memory_service.analysis.traits
+    content: str | None  # where something about the text is not stored and has to be read from it
+    terms: tuple[str, ...]
+    title: str | None = None
+    context: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """What the background found in one memory."""
+
+    spans: tuple[tuple[float, float], ...] = ()  # moments the text speaks of: [start, end) in seconds
+    entities: tuple[str, ...] = ()  # canonical names, folded
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """The vectors of one memory: of its text, and further keys."""
+
+    text: NDArray[np.float32]  # (chunks, d), at least one
+    keys: tuple[tuple[int, NDArray[np.float32]], ...] = field(default=())  # (KeyKind, float32[d])

@@ -1,0 +1,179 @@
+"""What changed in a namespace since somebody last looked, complete whatever the order in which writers commit.
+
+Every memory carries the id of the transaction that wrote it last. A reader keeps its *horizon*, the oldest transaction
+that was still running when it looked: whatever it could not see then will carry at least that id. Memories may be
+reported again, so applying them must be idempotent.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from memory_service.storage.memories import AS_KNOWN
+from retrieval.entries import Entry
+
+BEGINNING: Final = 0  # the horizon of a reader that has seen nothing
+_SEPARATOR: Final = "\x1f"  # between terms; no term holds a control character
+_HEADER: Final = 2  # halfvec_send writes the dimension and a reserved number before the values, 16 bits each
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was written since a horizon; None as the next horizon when nothing was."""
+
+    horizon: int | None
+    entries: Sequence[Entry]
+    erased: Sequence[UUID]
+
+
+def _columns(*, archived: str, traits: str, terms: str) -> str:
+    """Return the columns of an `Entry`; times as seconds, since building datetimes would cost more than reading rows."""
+    times = ", ".join(
+        f"CAST(extract(epoch FROM m.{name}) AS float8)" for name in ("observed_at", "valid_from", "valid_to", "expires_at")
+    )
+    content = "m.content" if traits == "NULL" else "CASE WHEN m.traits IS NULL THEN m.content END"
+    return (
+        f"m.id, m.namespace_id, m.content_version, m.session_id, m.user_id, m.agent_id, m.speaker, m.role, {times}, "
+        f"m.superseded_by IS NOT NULL, {archived}, CAST({traits} AS smallint), {content}, {terms}, m.title, m.context"
+    )
+
+
+_PRESENT = _columns(
+    archived="m.archived_at IS NOT NULL", traits="m.traits", terms=f"array_to_string(m.terms, '{_SEPARATOR}')"
+)
+_NOTHING = ", ".join(["NULL"] * 16)
+
+_CHANGES = f"""
+    SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint), false, {_PRESENT}
+    FROM memory m WHERE m.tenant_id = %(tenant)s AND m.namespace_id = %(namespace)s
+        AND m.written >= CAST(CAST(%(since)s AS text) AS xid8)
+    UNION ALL
+    SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint), true, t.id, t.namespace_id, {_NOTHING}
+    FROM tombstone t WHERE t.tenant_id = %(tenant)s AND t.namespace_id = %(namespace)s
+        AND t.written >= CAST(CAST(%(since)s AS text) AS xid8)
+"""
+
+
+def changes(session: Session, tenant_id: UUID, namespace_id: UUID, *, since: int) -> Changes:
+    """Return the memories of a namespace that were written or erased since a horizon, without their vectors."""
+    rows = _fetch(session, _CHANGES, {"tenant": tenant_id, "namespace": namespace_id, "since": str(since)})
+    entries, erased, horizon = [], [], None
+    for row in rows:
+        horizon = row[0]
+        if row[1]:
+            erased.append(row[2])
+        else:
+            entries.append(_entry(row[2:]))
+    return Changes(horizon, entries, erased)
+
+
+def entries_of(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, known: datetime | None = None) -> list[Entry]:
+    """Return memories as ranking needs them, without their vectors, as they are now or were known at a moment.
+
+    Terms of an earlier state are not stored: they are empty, and the content is given to cut them anew.
+    """
+    if known is None:
+        statement = f"SELECT {_PRESENT} FROM memory m WHERE m.tenant_id = %(tenant)s AND m.id = ANY(%(ids)s)"
+    else:
+        earlier = _columns(archived="m.state = 'archived'", traits="NULL", terms="''")
+        records = AS_KNOWN.replace(":tenant", "%(tenant)s").replace(":known", "%(known)s")
+        statement = f"SELECT {earlier} FROM {records} m WHERE m.id = ANY(%(ids)s)"
+    return [_entry(r) for r in _fetch(session, statement, {"tenant": tenant_id, "ids": list(ids), "known": known})]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEntry:
+    """One link as ranking needs it."""
+
+    id: UUID
+    source: UUID
+    target: UUID
+    weight: float
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanges:
+    """Links written since a horizon; None as the next horizon when none was."""
+
+    horizon: int | None
+    entries: Sequence[LinkEntry]
+
+
+_LINKS = """
+    SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint), l.id, l.source_id, l.target_id, l.weight,
+        l.known_to < 'infinity'
+    FROM link l WHERE l.tenant_id = %(tenant)s AND l.namespace_id = %(namespace)s
+        AND l.written >= CAST(CAST(%(since)s AS text) AS xid8)
+"""
+
+
+def links_since(session: Session, tenant_id: UUID, namespace_id: UUID, *, since: int) -> LinkChanges:
+    """Return the links of a namespace that were written since a horizon; an erased memory takes its links with it."""
+    rows = _fetch(session, _LINKS, {"tenant": tenant_id, "namespace": namespace_id, "since": str(since)})
+    return LinkChanges(rows[0][0] if rows else None, [LinkEntry(*row[1:]) for row in rows])
+
+
+_VECTORS = """
+    SELECT e.memory_id, e.version, halfvec_send(e.vector) FROM embedding e
+    WHERE e.tenant_id = %(tenant)s AND e.shelf = %(shelf)s AND e.namespace_id = ANY(%(namespaces)s)
+        AND e.encoder_id = %(encoder)s {some} ORDER BY e.memory_id, e.version, e.chunk
+"""
+_ALL_VECTORS = _VECTORS.format(some="")
+_SOME_VECTORS = _VECTORS.format(some="AND e.memory_id = ANY(%(ids)s)")
+
+
+def vectors_of(
+    session: Session,
+    tenant_id: UUID,
+    namespace_ids: Sequence[UUID],
+    *,
+    shelf: int,
+    encoder_id: int,
+    ids: Sequence[UUID] | None,
+) -> dict[tuple[UUID, int], NDArray[np.float32]]:
+    """Return the vectors of memories by (memory, version): float32[chunks, d] each, in the order of the text.
+
+    Args:
+        session: a transaction of the tenant.
+        tenant_id: whose memories.
+        namespace_ids: where they are.
+        shelf: where the vectors of these namespaces lie.
+        encoder_id: which encoder's vectors.
+        ids: which memories, None for all.
+    """
+    params = {
+        "tenant": tenant_id, "shelf": shelf, "namespaces": list(namespace_ids), "encoder": encoder_id, "ids": list(ids or ()),
+    }  # fmt: skip
+    rows = _fetch(session, _ALL_VECTORS if ids is None else _SOME_VECTORS, params)
+    if not rows:
+        return {}
+    raw = np.frombuffer(b"".join(row[2] for row in rows), dtype=">f2").reshape(len(rows), -1)
+    vectors = raw[:, _HEADER:].astype(np.float32)
+    return {key: vectors[start:end] for key, start, end in _runs(rows)}
+
+
+def _runs(rows: Sequence[Any]) -> Iterator[tuple[tuple[UUID, int], int, int]]:
+    start = 0
+    for at in range(1, len(rows) + 1):
+        if at == len(rows) or rows[at][:2] != rows[start][:2]:
+            yield (rows[start][0], rows[start][1]), start, at
+            start = at
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    terms = row[16]
+    return Entry(*row[:16], tuple(terms.split(_SEPARATOR)) if terms else (), *row[17:])
+
+
+def _fetch(session: Session, statement: str, params: dict[str, Any]) -> list[Any]:
+    """Run a statement with results in binary form: thousands of UUIDs and vectors are read at once here."""
+    driver: Any = session.connection().connection.driver_connection
+    with driver.cursor(binary=True) as cursor:
+        return cursor.execute(statement, params).fetchall()  # type: ignore[no-any-return]

@@ -1,0 +1,78 @@
+"""Named signals: what the query wants of a memory besides its topic. Each is an amount added to a row's score.
+
+Amounts are in standard deviations of the fused score, so a signal of 1 lifts a row about as far as being one deviation
+nearer to the query.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.query import ParsedQuery, QuestionWord
+from retrieval.rows import NONE, Role, Rows
+from retrieval.standard import standardised
+
+Signals = dict[str, NDArray[np.float64]]
+"""By name, what each row gains or loses: (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorSettings:
+    """What each signal is worth."""
+
+    speaker: float = 1.3  # the one speaker named said it
+    time: float = 1.0  # it names a time, and the query asks when
+    number: float = 0.6  # it names a number, and the query asks how many
+    length: float = 0.3  # standardised ln(1 + terms): longer turns say more
+    asks: float = -0.4  # it ends with a question
+    user: float = 3.0  # the user said it, where memories have roles
+    statement_asks: float = -0.8  # for statements: it ends with a question
+    first_person: float = 0.3  # for statements: per word of the first person, at most three
+
+
+_WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_MOST_FIRST_PERSON: Final = 3
+
+
+def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings) -> Signals:
+    """Say what a question adds to each row beside the channels."""
+    signals: Signals = {}
+    named = _speaker(rows, query)
+    if named != NONE:
+        _add(signals, "speaker", settings.speaker, rows.speaker == named)
+    if query.question_word is QuestionWord.WHEN:
+        _add(signals, "time", settings.time, rows.has_time)
+    if query.question_word is QuestionWord.HOW_MANY:
+        _add(signals, "number", settings.number, rows.has_number)
+    _add(signals, "length", settings.length, standardised(np.log1p(rows.length)))
+    _add(signals, "asks", settings.asks, rows.asks)
+    _add(signals, "role", settings.user, rows.role == Role.USER)
+    return signals
+
+
+def statement_signals(rows: Rows, *, settings: PriorSettings) -> Signals:
+    """Say what a statement adds to each row beside the channels."""
+    signals: Signals = {}
+    _add(signals, "asks", settings.statement_asks, rows.asks)
+    _add(signals, "first_person", settings.first_person, np.minimum(rows.first_person, _MOST_FIRST_PERSON))
+    return signals
+
+
+def _add(signals: Signals, name: str, amount: float, of: NDArray[np.generic]) -> None:
+    """Note a signal, unless it is off or says nothing of any row."""
+    if amount != 0 and of.any():
+        signals[name] = amount * of.astype(np.float64)
+
+
+def _speaker(rows: Rows, query: ParsedQuery) -> int:
+    """Return the number of the one speaker whom the query names, NONE for none or for several."""
+    if query.speaker is None or query.speaker not in rows.speakers:
+        return NONE
+    words = {word.casefold().removesuffix("'s").removesuffix("’s") for word in _WORD.findall(query.text)}
+    others = (name for name in rows.speakers if name != query.speaker)
+    if any(name.casefold() in words for name in others):
+        return NONE
+    return rows.speakers.index(query.speaker)

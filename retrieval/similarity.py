@@ -1,0 +1,59 @@
+"""The vector channel: how near the texts are to the query, by all the vectors they are found by."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.rows import KeyKind, Rows
+
+_SAMPLED: Final = 1024  # rows against which a row's crowdedness is measured; all of a small namespace
+_CROWD: Final = 10  # the nearest of them that count
+_CORRECTED: Final = 256  # rows, the nearest to the query, whose crowdedness is worth its price
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """Cosines of n rows with the query, higher is nearer."""
+
+    text: NDArray[np.float64]  # (n,) of the text; of its nearest part where it has several
+    key: NDArray[np.float64]  # (n,) of the nearest of all vectors of the row
+
+
+def similarity(rows: Rows, vector: NDArray[np.float32]) -> Similarity:
+    """Compare float32[d], normalised, with every vector of the rows."""
+    text = (rows.vectors @ vector).astype(np.float64)
+    keys = rows.keys
+    if len(keys.row) == 0:
+        return Similarity(text=text, key=text)
+    cosines = (keys.vectors @ vector).astype(np.float64)
+    part = keys.kind == KeyKind.CHUNK
+    np.maximum.at(text, keys.row[part], cosines[part])
+    key = text.copy()
+    np.maximum.at(key, keys.row[~part], cosines[~part])
+    return Similarity(text=text, key=key)
+
+
+def distinct_similarity(rows: Rows, vector: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Compare what sets the query and the texts apart from the namespace's usual topic: (n,) scores, higher is nearer.
+
+    Both sides are centred on the mean text. From twice the cosine of the centred vectors we take how crowded a row's
+    surroundings are, the mean of its largest cosines to other rows (cross-domain similarity local scaling, Conneau et
+    al. 2018, section 2.3): a text that is near to everything is near to nothing in particular.
+    """
+    mean = rows.vectors.mean(axis=0)
+    centred = _normalised(rows.vectors - mean)
+    cue = _normalised((vector - mean)[None, :])[0]
+    cosines = (centred @ cue).astype(np.float64)
+    n = len(rows)
+    sample = centred[:: max(1, n // _SAMPLED)]
+    others = np.asarray(centred @ sample.T)
+    k = min(_CROWD, others.shape[1])
+    crowd = np.partition(others, others.shape[1] - k, axis=1)[:, -k:].mean(axis=1)
+    return 2 * cosines - crowd
+
+
+def _normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-9)
