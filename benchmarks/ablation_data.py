@@ -123,7 +123,9 @@ def build_rows(
         terms(keyword_text(item["content"], speaker=item.get("speaker") or item.get("role"), observed_at=moment))
         for item, moment in zip(items, moments, strict=True)
     ]
-    vectors, keys = _vectors(texts, plain, previous, captions=[captions[i["external_id"]] for i in items], encoder=encoder)
+    vectors, keys = _vectors(
+        texts, plain, previous, captions=[captions[i["external_id"]] for i in items], encoder=encoder
+    )
     n = len(items)
     described = [traits(text) for text in texts]
     empty = np.empty(0, dtype=np.int32)
@@ -163,10 +165,14 @@ def _role(item: Mapping[str, Any]) -> Role:
 
 def _numbered(sessions: Sequence[str | None]) -> NDArray[np.int32]:
     numbers: dict[str, int] = {}
-    return np.array([NONE if one is None else numbers.setdefault(one, len(numbers)) for one in sessions], dtype=np.int32)
+    return np.array(
+        [NONE if one is None else numbers.setdefault(one, len(numbers)) for one in sessions], dtype=np.int32
+    )
 
 
-def neighbours(session: NDArray[np.int32], observed_at: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def neighbours(
+    session: NDArray[np.int32], observed_at: NDArray[np.float64]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the row before and the row after each in its session by time, NONE where there is none.
 
     >>> [one.tolist() for one in neighbours(np.array([0, 1, 0], np.int32), np.array([1.0, 2.0, 3.0]))]

@@ -98,8 +98,8 @@ class LinkType(StrEnum):
     CO_RECALLED = "co_recalled"
 
 
-Channel = Literal["vector", "keyword"]
-CHANNELS: tuple[Channel, ...] = ("vector", "keyword")
+Channel = Literal["vector", "keyword", "graph", "temporal", "hopfield"]
+CHANNELS: tuple[Channel, ...] = ("vector", "keyword", "graph", "temporal", "hopfield")
 
 DEFAULT_NAMESPACE = "default"
 

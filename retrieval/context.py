@@ -56,12 +56,12 @@ def build_context(results: Sequence[Result], *, budget: int, order: Order, count
         order: how the chosen lines stand.
         count: counts the tokens of each of some texts.
     """
-    by_id = {result.fused.id: result for result in results}
+    by_id = {result.found.id: result for result in results}
     # The marker's number is not known yet; three digits are the longest there is.
     drafts = [f"[{len(results)}] {heading(r)}{r.row['content']}\n" for r in results]
     costs = count(drafts) if drafts else []
     ranked = [
-        Passage(id=r.fused.id, text=r.row["content"], tokens=cost, observed_at=r.row["observed_at"])
+        Passage(id=r.found.id, text=r.row["content"], tokens=cost, observed_at=r.row["observed_at"])
         for r, cost in zip(results, costs, strict=True)
     ]
     chosen = list(pack(ranked, budget=budget, order=order).passages)
@@ -93,7 +93,7 @@ def _only_a_part(result: Result, *, budget: int, count: CountTokens) -> Context:
     def cut(length: int) -> Context:
         end = length if length == len(content) else max(content.rfind(" ", 0, length), 0) or length
         shown = content[:end].rstrip()
-        line = Cited("[1]", result.fused.id, heading(result), shown, (0, len(shown)), result.row["role"])
+        line = Cited("[1]", result.found.id, heading(result), shown, (0, len(shown)), result.row["role"])
         return _context((line,) if shown else (), count)
 
     low, high = 0, len(content)

@@ -24,12 +24,13 @@ class Entry:
     valid_to: float | None
     expires_at: float | None
     superseded: bool
-    archived: bool
-    traits: int | None  # packed, see memory_service.analysis.traits
-    content: str | None  # where something about the text is not stored and has to be read from it
-    terms: tuple[str, ...]
+    archived: bool  # or expired
+    traits: int | None  # packed, see memory_service.analysis.traits; None where they have to be read from the text
+    terms: tuple[str, ...] | None  # None where they have to be cut from the text
+    content: str | None = None  # given where something has to be read from it, as are title and context
     title: str | None = None
     context: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

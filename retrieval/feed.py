@@ -1,4 +1,4 @@
-"""What changed in a namespace since somebody last looked, complete whatever the order in which writers commit.
+"""What changed in namespaces since somebody last looked, complete whatever the order in which writers commit.
 
 Every memory carries the id of the transaction that wrote it last. A reader keeps its *horizon*, the oldest transaction
 that was still running when it looked: whatever it could not see then will carry at least that id. Memories may be
@@ -32,39 +32,44 @@ class Changes:
     erased: Sequence[UUID]
 
 
-def _columns(*, archived: str, traits: str, terms: str) -> str:
-    """Return the columns of an `Entry`; times as seconds, since building datetimes would cost more than reading rows."""
-    times = ", ".join(
-        f"CAST(extract(epoch FROM m.{name}) AS float8)" for name in ("observed_at", "valid_from", "valid_to", "expires_at")
-    )
-    content = "m.content" if traits == "NULL" else "CASE WHEN m.traits IS NULL THEN m.content END"
-    return (
-        f"m.id, m.namespace_id, m.content_version, m.session_id, m.user_id, m.agent_id, m.speaker, m.role, {times}, "
-        f"m.superseded_by IS NOT NULL, {archived}, CAST({traits} AS smallint), {content}, {terms}, m.title, m.context"
-    )
-
-
-_PRESENT = _columns(
-    archived="m.archived_at IS NOT NULL", traits="m.traits", terms=f"array_to_string(m.terms, '{_SEPARATOR}')"
+# Times as seconds, since building datetimes would cost more than reading rows.
+_TIMES = ", ".join(
+    f"CAST(extract(epoch FROM m.{name}) AS float8)" for name in ("observed_at", "valid_from", "valid_to", "expires_at")
 )
-_NOTHING = ", ".join(["NULL"] * 16)
+_HEADERS = (
+    "m.id, m.namespace_id, m.content_version, m.session_id, m.user_id, m.agent_id, m.speaker, m.role, "
+    f"{_TIMES}, m.superseded_by IS NOT NULL, m.state IN ('archived', 'expired')"
+)
+
+
+def _texts(made: str) -> str:
+    """Return the columns that come from the text; `made` is the row that holds what was made of it, or nulls."""
+    return (
+        f"{made}.traits, array_to_string({made}.terms, '{_SEPARATOR}'), "
+        f"CASE WHEN {made}.traits IS NULL OR {made}.terms IS NULL THEN m.content END, "
+        f"CASE WHEN {made}.terms IS NULL THEN m.title END, CASE WHEN {made}.terms IS NULL THEN m.context END, m.language"
+    )
+
+
+_NOTHING = ", ".join(["NULL"] * 18)
+_HORIZON = "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)"
 
 _CHANGES = f"""
-    SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint), false, {_PRESENT}
-    FROM memory m WHERE m.tenant_id = %(tenant)s AND m.namespace_id = %(namespace)s
+    SELECT {_HORIZON}, false, {_HEADERS}, {_texts("m")}
+    FROM memory m WHERE m.tenant_id = %(tenant)s AND m.namespace_id = ANY(%(namespaces)s)
         AND m.written >= CAST(CAST(%(since)s AS text) AS xid8)
     UNION ALL
-    SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint), true, t.id, t.namespace_id, {_NOTHING}
-    FROM tombstone t WHERE t.tenant_id = %(tenant)s AND t.namespace_id = %(namespace)s
+    SELECT {_HORIZON}, true, t.id, t.namespace_id, {_NOTHING}
+    FROM tombstone t WHERE t.tenant_id = %(tenant)s AND t.namespace_id = ANY(%(namespaces)s)
         AND t.written >= CAST(CAST(%(since)s AS text) AS xid8)
 """
 
 
-def changes(session: Session, tenant_id: UUID, namespace_id: UUID, *, since: int) -> Changes:
-    """Return the memories of a namespace that were written or erased since a horizon, without their vectors."""
-    rows = _fetch(session, _CHANGES, {"tenant": tenant_id, "namespace": namespace_id, "since": str(since)})
+def changes(session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, since: int) -> Changes:
+    """Return the memories of namespaces that were written or erased since a horizon, without their vectors."""
+    params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "since": str(since)}
     entries, erased, horizon = [], [], None
-    for row in rows:
+    for row in _fetch(session, _CHANGES, params):
         horizon = row[0]
         if row[1]:
             erased.append(row[2])
@@ -73,18 +78,33 @@ def changes(session: Session, tenant_id: UUID, namespace_id: UUID, *, since: int
     return Changes(horizon, entries, erased)
 
 
-def entries_of(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, known: datetime | None = None) -> list[Entry]:
-    """Return memories as ranking needs them, without their vectors, as they are now or were known at a moment.
+_AS_THEY_ARE = f"SELECT {_HEADERS}, {_texts('m')} FROM memory m WHERE m.tenant_id = %(tenant)s AND {{which}}"
+# Terms and traits are kept for the present text only; an earlier state that has the same text shares them.
+_AS_THEY_WERE = (
+    f"SELECT {_HEADERS}, {_texts('c')} "
+    f"FROM {AS_KNOWN.replace(':tenant', '%(tenant)s').replace(':known', '%(known)s')} m "
+    "LEFT JOIN memory c ON c.tenant_id = %(tenant)s AND c.id = m.id AND c.content_version = m.content_version "
+    "WHERE {which}"
+)
+_OF_IDS = "m.id = ANY(%(ids)s)"
+_OF_NAMESPACES = "m.namespace_id = ANY(%(namespaces)s)"
 
-    Terms of an earlier state are not stored: they are empty, and the content is given to cut them anew.
-    """
-    if known is None:
-        statement = f"SELECT {_PRESENT} FROM memory m WHERE m.tenant_id = %(tenant)s AND m.id = ANY(%(ids)s)"
-    else:
-        earlier = _columns(archived="m.state = 'archived'", traits="NULL", terms="''")
-        records = AS_KNOWN.replace(":tenant", "%(tenant)s").replace(":known", "%(known)s")
-        statement = f"SELECT {earlier} FROM {records} m WHERE m.id = ANY(%(ids)s)"
-    return [_entry(r) for r in _fetch(session, statement, {"tenant": tenant_id, "ids": list(ids), "known": known})]
+
+def entries_of(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, known: datetime | None = None) -> list[Entry]:
+    """Return memories as ranking needs them, without their vectors, as they are now or were known at a moment."""
+    return _entries(session, _OF_IDS, {"tenant": tenant_id, "ids": list(ids), "known": known})
+
+
+def entries_in(
+    session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, known: datetime | None = None
+) -> list[Entry]:
+    """Return all memories of namespaces, archived ones too, as they are now or were known at a moment."""
+    return _entries(session, _OF_NAMESPACES, {"tenant": tenant_id, "namespaces": list(namespace_ids), "known": known})
+
+
+def _entries(session: Session, which: str, params: dict[str, Any]) -> list[Entry]:
+    statement = _AS_THEY_ARE if params["known"] is None else _AS_THEY_WERE
+    return [_entry(row) for row in _fetch(session, statement.format(which=which), params)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +126,33 @@ class LinkChanges:
     entries: Sequence[LinkEntry]
 
 
-_LINKS = """
-    SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint), l.id, l.source_id, l.target_id, l.weight,
-        l.known_to < 'infinity'
-    FROM link l WHERE l.tenant_id = %(tenant)s AND l.namespace_id = %(namespace)s
+_LINKS = f"""
+    SELECT {_HORIZON}, l.id, l.source_id, l.target_id, l.weight, l.known_to < 'infinity'
+    FROM link l WHERE l.tenant_id = %(tenant)s AND l.namespace_id = ANY(%(namespaces)s)
         AND l.written >= CAST(CAST(%(since)s AS text) AS xid8)
+"""
+_LINKS_KNOWN = """
+    SELECT l.id, l.source_id, l.target_id, l.weight, false FROM link l
+    WHERE l.tenant_id = %(tenant)s AND l.namespace_id = ANY(%(namespaces)s)
+        AND l.known_from <= %(at)s AND l.known_to > %(at)s AND (%(ids)s::uuid[] IS NULL OR l.source_id = ANY(%(ids)s))
 """
 
 
-def links_since(session: Session, tenant_id: UUID, namespace_id: UUID, *, since: int) -> LinkChanges:
-    """Return the links of a namespace that were written since a horizon; an erased memory takes its links with it."""
-    rows = _fetch(session, _LINKS, {"tenant": tenant_id, "namespace": namespace_id, "since": str(since)})
+def links_since(session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, since: int) -> LinkChanges:
+    """Return the links of namespaces that were written since a horizon; an erased memory takes its links with it."""
+    params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "since": str(since)}
+    rows = _fetch(session, _LINKS, params)
     return LinkChanges(rows[0][0] if rows else None, [LinkEntry(*row[1:]) for row in rows])
+
+
+def links_known(
+    session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, at: datetime, ids: Sequence[UUID] | None = None
+) -> list[LinkEntry]:
+    """Return the links of namespaces known at a moment, of some source memories or of all."""
+    params = {
+        "tenant": tenant_id, "namespaces": list(namespace_ids), "at": at, "ids": None if ids is None else list(ids),
+    }  # fmt: skip
+    return [LinkEntry(*row) for row in _fetch(session, _LINKS_KNOWN, params)]
 
 
 _VECTORS = """
@@ -168,8 +203,9 @@ def _runs(rows: Sequence[Any]) -> Iterator[tuple[tuple[UUID, int], int, int]]:
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    terms = row[16]
-    return Entry(*row[:16], tuple(terms.split(_SEPARATOR)) if terms else (), *row[17:])
+    terms = row[15]
+    cut = None if terms is None else tuple(terms.split(_SEPARATOR)) if terms else ()
+    return Entry(*row[:15], *(cut, *row[16:20]))
 
 
 def _fetch(session: Session, statement: str, params: dict[str, Any]) -> list[Any]:

@@ -1,13 +1,14 @@
 """Gather memories into `Rows`, one after another, cheaply enough to follow a namespace that grows while it is searched.
 
-Columns grow by doubling and are only ever appended to, so that `Rows` taken earlier stay valid while more is added. A memory
-whose text changes gets a new row and its old one is dropped; once a quarter of the rows are dropped, `worn` asks to start anew.
+Columns are only ever appended to, so that `Rows` taken earlier stay valid while more is added. A memory whose text changes
+gets a new row and its old one is dropped: `rows` then leaves it out, by copying, and once a quarter of the rows are dropped,
+`worn` asks to start anew.
 """
 
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory_service.analysis.tokens import ROLES
-from memory_service.analysis.traits import Traits, traits
+from memory_service.analysis.traits import Traits
 from retrieval.entries import Annotations, Entry, Vectors
 from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Postings, Role, Rows, Spans
 
@@ -28,6 +29,11 @@ _COLUMNS: Final = {
     "session": np.int32, "speaker": np.int32, "role": np.int8, "length": np.int32, "asks": np.bool_,
     "has_number": np.bool_, "has_time": np.bool_, "first_person": np.int8, "superseded": np.bool_, "live": np.bool_,
 }  # fmt: skip
+_OF_ROWS: Final = tuple(name for name in _COLUMNS if name not in {"expires_at", "live"})
+_GROWTH: Final = 1.5  # of the room, when it is used up
+# Measured with tracemalloc on chat turns; what Python objects take beside the arrays.
+_BYTES_PER_TERM: Final = 400
+_BYTES_PER_ENTRY: Final = 900
 
 
 class Gathering:
@@ -46,9 +52,12 @@ class Gathering:
         self._speakers: dict[str, int] = {}
         self._terms: defaultdict[str, _Growing] = defaultdict(_Growing)
         self._annotations: dict[int, Annotations] = {}
+        self._annotated: _Annotated | None = None  # the same as arrays, until something is noted
         self._entities: dict[str, int] = {}
         self._links: dict[UUID, tuple[UUID, UUID, float]] = {}
+        self._postings = 0
         self._dropped = 0
+        self.changes = 0  # counted, so that a reader knows whether there is anything new
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -62,8 +71,14 @@ class Gathering:
     def bytes(self) -> int:
         """Estimate the memory held: vectors, columns, postings."""
         columns = sum(column.nbytes for column in self._columns.values())
-        postings = sum(8 * len(growing.rows) + 200 for growing in self._terms.values())
-        return self._vectors.nbytes + self._key_vectors.nbytes + columns + postings + 1000 * len(self.ids)
+        postings = 8 * self._postings + _BYTES_PER_TERM * len(self._terms)
+        return self._vectors.nbytes + self._key_vectors.nbytes + columns + postings + _BYTES_PER_ENTRY * len(self.ids)
+
+    def knows(self, entry: Entry) -> bool:
+        """Say whether a memory stands here already just so; what is archived is known by its absence."""
+        if entry.archived:
+            return entry.id not in self._entry_of
+        return self._entry_of.get(entry.id) == _bare(entry) and self._terms_of[entry.id] == hash(entry.terms)
 
     def needs_vectors(self, entry: Entry) -> bool:
         """Say whether a memory is new here, or says something else than it did."""
@@ -98,28 +113,35 @@ class Gathering:
         self._terms_of.pop(memory_id, None)
         if row is not None:
             self._set("live", row, False)
-            self._annotations.pop(row, None)
+            if self._annotations.pop(row, None) is not None:
+                self._annotated = None
             self._dropped += 1
+            self.changes += 1
 
     def annotate(self, memory_id: UUID, annotations: Annotations) -> None:
         """Note what was found in a memory, in place of what was noted before."""
         row = self._row_of.get(memory_id)
-        if row is not None:
+        if row is not None and self._annotations.get(row) != annotations:
             self._annotations[row] = annotations
+            self._annotated = None
+            self.changes += 1
 
     def link(self, link_id: UUID, source: UUID, target: UUID, weight: float) -> None:
         """Note a link between two memories, whether they are here yet or not."""
-        self._links[link_id] = (source, target, weight)
+        if self._links.get(link_id) != (source, target, weight):
+            self._links[link_id] = (source, target, weight)
+            self.changes += 1
 
     def unlink(self, link_id: UUID) -> None:
         """Forget a link."""
-        self._links.pop(link_id, None)
+        if self._links.pop(link_id, None) is not None:
+            self.changes += 1
 
-    def live(self, now: float) -> NDArray[np.bool_]:
-        """Say which rows count at a moment, given in seconds: neither dropped nor expired."""
+    def expires_at(self) -> NDArray[np.float64]:
+        """Return when each of the `rows` expires, in seconds, infinity for never: (n,)."""
         n = len(self.ids)
-        answer: NDArray[np.bool_] = self._columns["live"][:n] & ~(self._columns["expires_at"][:n] <= now)
-        return answer
+        times: NDArray[np.float64] = self._columns["expires_at"][:n]
+        return times if self._dropped == 0 else times[self._columns["live"][:n]]
 
     def row_of(self, memory_id: UUID) -> int | None:
         """Return the row of a memory."""
@@ -133,35 +155,31 @@ class Gathering:
             document_frequency: in how many of them each term of the query stands, likewise.
         """
         n = len(self.ids)
-        column = {name: values[:n] for name, values in self._columns.items()}
-        previous, following = self._neighbours(n)
-        mentions = self._mentions()  # before the names of entities, which it numbers
+        # Without dropped rows nothing is copied. With some, what is given is the rest in the same order.
+        kept = None if self._dropped == 0 else np.flatnonzero(self._columns["live"][:n])
+        place = _places(kept, n)
+        column = {name: _taken(self._columns[name][:n], kept) for name in _OF_ROWS}
+        previous, following = neighbours(column["session"], column["observed_at"])
+        annotated = self._as_arrays()
+        keys = self._keys()
+        if kept is not None:
+            keys = _keys_at(keys, place)
+            annotated = annotated.at(place)
         return Rows(
-            ids=tuple(self.ids),
-            vectors=self._vectors[:n],
-            keys=self._keys(),
-            observed_at=column["observed_at"],
-            valid_from=column["valid_from"],
-            valid_to=column["valid_to"],
-            session=column["session"],
+            ids=tuple(self.ids) if kept is None else tuple(self.ids[row] for row in kept.tolist()),
+            vectors=_taken(self._vectors[:n], kept),
+            keys=keys,
             previous=previous,
             following=following,
-            speaker=column["speaker"],
-            role=column["role"],
-            length=column["length"],
-            asks=column["asks"],
-            has_number=column["has_number"],
-            has_time=column["has_time"],
-            first_person=column["first_person"],
-            superseded=column["superseded"],
             speakers=tuple(self._speakers),
             entities=tuple(self._entities),
-            postings=_PostingsUpTo(self._terms, n),
-            spans=self._spans(),
-            mentions=mentions,
-            links=self._edges(),
+            postings=_PostingsUpTo(self._terms, n, place if kept is not None else None),
+            spans=annotated.spans,
+            mentions=annotated.mentions,
+            links=self._edges(place),
             documents=len(self._row_of) if documents is None else documents,
             document_frequency=document_frequency or {},
+            **column,
         )
 
     def _append(self, entry: Entry, vectors: Vectors) -> None:
@@ -172,28 +190,32 @@ class Gathering:
             self._add_key(row, KeyKind.CHUNK, chunk)
         for kind, vector in vectors.keys:
             self._add_key(row, kind, vector)
-        for term, frequency in _counted(entry.terms):
+        for term, frequency in _counted(entry.terms or ()):
             self._terms[term].append(row, frequency)
+            self._postings += 1
         self._columns["live"][row] = True
         for name, value in self._values(entry).items():
             self._columns[name][row] = value
         self._row_of[entry.id] = row
-        self._entry_of[entry.id] = replace(entry, terms=(), content=None)
+        self._entry_of[entry.id] = _bare(entry)
         self._terms_of[entry.id] = hash(entry.terms)
+        self.changes += 1
         # Last: a reader that counts ids must find everything else in place.
         self.ids.append(entry.id)
 
     def _update(self, row: int, entry: Entry) -> None:
-        bare = replace(entry, terms=(), content=None)
+        bare = _bare(entry)
         if self._entry_of[entry.id] == bare:
             return
         for name, value in self._values(entry).items():
             self._set(name, row, value)
         self._entry_of[entry.id] = bare
+        self.changes += 1
 
     def _values(self, entry: Entry) -> dict[str, Any]:
-        packed = entry.traits
-        found: Traits = traits(entry.content or "") if packed is None else Traits.unpack(packed)
+        if entry.traits is None or entry.terms is None:
+            raise ValueError("an entry needs its terms and traits here")
+        found = Traits.unpack(entry.traits)
         speaker = NONE
         if entry.speaker and entry.speaker.casefold() not in ROLES:
             speaker = self._speakers.setdefault(entry.speaker, len(self._speakers))
@@ -233,15 +255,13 @@ class Gathering:
             self._vectors = np.zeros((16, dimension), np.float32)
             self._key_vectors = np.zeros((4, dimension), np.float32)
         if n > len(self._vectors):
-            self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
-            self._columns = {
-                name: np.concatenate([column, np.zeros_like(column)]) for name, column in self._columns.items()
-            }
+            self._vectors = _grown(self._vectors)
+            self._columns = {name: _grown(column) for name, column in self._columns.items()}
 
     def _add_key(self, row: int, kind: int, vector: NDArray[np.float32]) -> None:
         k = len(self._key_row)
         if k == len(self._key_vectors):
-            self._key_vectors = np.concatenate([self._key_vectors, np.zeros_like(self._key_vectors)])
+            self._key_vectors = _grown(self._key_vectors)
         self._key_vectors[k] = vector
         self._key_row.append(row)
         self._key_kind.append(kind)
@@ -250,39 +270,96 @@ class Gathering:
         k = len(self._key_row)
         return Keys(np.array(self._key_row, np.int32), np.array(self._key_kind, np.int8), self._key_vectors[:k])
 
-    def _neighbours(self, n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Say who came before and after each row in its session; dropped rows have no neighbours and are none."""
-        previous, following = np.full(n, NONE, np.int32), np.full(n, NONE, np.int32)
-        session = self._columns["session"][:n]
-        inside = np.flatnonzero(self._columns["live"][:n] & (session != NONE))
-        order = inside[np.lexsort((inside, self._columns["observed_at"][inside], session[inside]))]
-        if len(order) > 1:
-            same = session[order[1:]] == session[order[:-1]]
-            previous[order[1:][same]] = order[:-1][same]
-            following[order[:-1][same]] = order[1:][same]
-        return previous, following
+    def _as_arrays(self) -> "_Annotated":
+        if self._annotated is None:
+            self._annotated = _annotated(self._annotations, self._entities)
+        return self._annotated
 
-    def _spans(self) -> Spans:
-        found = [(row, *span) for row, note in self._annotations.items() for span in note.spans]
-        rows, starts, ends = zip(*found, strict=True) if found else ((), (), ())
-        return Spans(np.array(rows, np.int32), np.array(starts, np.float64), np.array(ends, np.float64))
-
-    def _mentions(self) -> Mentions:
-        rows, entities = array("i"), array("i")
-        for row, note in self._annotations.items():
-            for name in note.entities:
-                rows.append(row)
-                entities.append(self._entities.setdefault(name, len(self._entities)))
-        return Mentions(np.array(rows, np.int32), np.array(entities, np.int32))
-
-    def _edges(self) -> Links:
+    def _edges(self, place: NDArray[np.int32]) -> Links:
         found = [
-            (self._row_of[source], self._row_of[target], weight)
+            (place[self._row_of[source]], place[self._row_of[target]], weight)
             for source, target, weight in self._links.values()
             if source in self._row_of and target in self._row_of
         ]
         sources, targets, weights = zip(*found, strict=True) if found else ((), (), ())
         return Links(np.array(sources, np.int32), np.array(targets, np.int32), np.array(weights, np.float32))
+
+
+def neighbours(
+    session: NDArray[np.int32], observed_at: NDArray[np.float64]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the row before and the row after each in its session by time, NONE where there is none.
+
+    >>> [one.tolist() for one in neighbours(np.array([0, 1, 0], np.int32), np.array([1.0, 2.0, 3.0]))]
+    [[-1, -1, 0], [2, -1, -1]]
+    """
+    previous, following = np.full(len(session), NONE, np.int32), np.full(len(session), NONE, np.int32)
+    inside = np.flatnonzero(session != NONE)
+    order = inside[np.lexsort((inside, observed_at[inside], session[inside]))]
+    if len(order) > 1:
+        same = session[order[1:]] == session[order[:-1]]
+        previous[order[1:][same]] = order[:-1][same]
+        following[order[:-1][same]] = order[1:][same]
+    return previous, following
+
+
+@dataclass(frozen=True, slots=True)
+class _Annotated:
+    """Annotations of all rows as arrays."""
+
+    spans: Spans
+    mentions: Mentions
+
+    def at(self, place: NDArray[np.int32]) -> "_Annotated":
+        """Renumber the rows; dropped ones have no annotations."""
+        spans, mentions = self.spans, self.mentions
+        return _Annotated(
+            Spans(place[spans.row], spans.start, spans.end), Mentions(place[mentions.row], mentions.entity)
+        )
+
+
+def _annotated(annotations: Mapping[int, Annotations], entities: dict[str, int]) -> _Annotated:
+    """Turn annotations into arrays; entities not seen before get the next number."""
+    span_row, start, end = array("i"), array("d"), array("d")
+    row_of, entity = array("i"), array("i")
+    for row, note in annotations.items():
+        for first, last in note.spans:
+            span_row.append(row)
+            start.append(first)
+            end.append(last)
+        for name in note.entities:
+            row_of.append(row)
+            entity.append(entities.setdefault(name, len(entities)))
+    return _Annotated(
+        Spans(np.array(span_row, np.int32), np.array(start, np.float64), np.array(end, np.float64)),
+        Mentions(np.array(row_of, np.int32), np.array(entity, np.int32)),
+    )
+
+
+def _places(kept: NDArray[np.intp] | None, n: int) -> NDArray[np.int32]:
+    """Say where each row stands among the kept ones, NONE where it is not."""
+    if kept is None:
+        return np.arange(n, dtype=np.int32)
+    place = np.full(n, NONE, np.int32)
+    place[kept] = np.arange(len(kept), dtype=np.int32)
+    return place
+
+
+def _taken(values: NDArray[Any], kept: NDArray[np.intp] | None) -> NDArray[Any]:
+    return values if kept is None else values[kept]
+
+
+def _keys_at(keys: Keys, place: NDArray[np.int32]) -> Keys:
+    rows = place[keys.row]
+    there = rows != NONE
+    return Keys(rows[there], keys.kind[there], keys.vectors[there])
+
+
+def _grown(values: NDArray[Any]) -> NDArray[Any]:
+    room = max(int(len(values) * _GROWTH), len(values) + 16)
+    wider = np.zeros((room, *values.shape[1:]), values.dtype)
+    wider[: len(values)] = values
+    return wider
 
 
 class _Growing:
@@ -301,13 +378,14 @@ class _Growing:
 
 
 class _PostingsUpTo(Mapping[str, Postings]):
-    """Postings as they were when there were n rows."""
+    """Postings as they were when there were n rows, renumbered where some of them were dropped."""
 
-    __slots__ = ("_n", "_terms")
+    __slots__ = ("_n", "_place", "_terms")
 
-    def __init__(self, terms: Mapping[str, _Growing], n: int) -> None:
+    def __init__(self, terms: Mapping[str, _Growing], n: int, place: NDArray[np.int32] | None) -> None:
         self._terms = terms
         self._n = n
+        self._place = place
 
     def __getitem__(self, term: str) -> Postings:
         growing = self._terms.get(term)
@@ -315,7 +393,12 @@ class _PostingsUpTo(Mapping[str, Postings]):
             raise KeyError(term)
         rows = np.array(growing.rows, np.int32)
         size = int(np.searchsorted(rows, self._n))
-        return Postings(rows[:size], np.array(growing.frequencies, np.int32)[:size])
+        rows, frequency = rows[:size], np.array(growing.frequencies, np.int32)[:size]
+        if self._place is not None:
+            rows = self._place[rows]
+            there = rows != NONE
+            rows, frequency = rows[there], frequency[there]
+        return Postings(rows, frequency)
 
     def __contains__(self, term: object) -> bool:
         return term in self._terms
@@ -325,6 +408,11 @@ class _PostingsUpTo(Mapping[str, Postings]):
 
     def __len__(self) -> int:
         return len(self._terms)
+
+
+def _bare(entry: Entry) -> Entry:
+    """Leave out the texts, which would double what is held."""
+    return replace(entry, terms=None, content=None, title=None, context=None)
 
 
 def _counted(terms: tuple[str, ...]) -> Iterator[tuple[str, int]]:

@@ -216,7 +216,7 @@ def best_first(
     rows, values = rows[order], values[order]
     ties = np.flatnonzero(values[1:] == values[:-1])
     if len(ties):
-        keys = sorted(range(len(rows)), key=lambda place: (-values[place], ids[rows[place]]))
+        keys = sorted(range(len(rows)), key=lambda place: (-values[place], ids[int(rows[place])]))
         rows = rows[keys]
     return rows[:limit]
 
@@ -268,7 +268,13 @@ def _factors(weights: Mapping[str, float] | None) -> tuple[str | None, Mapping[s
 
 
 def _question(
-    rows: Rows, query: ParsedQuery, near: Similarity | None, matches: Matches, covered: float, *, settings: RankingSettings
+    rows: Rows,
+    query: ParsedQuery,
+    near: Similarity | None,
+    matches: Matches,
+    covered: float,
+    *,
+    settings: RankingSettings,
 ) -> tuple[dict[str, Channel], Signals]:
     """Rank by what the query asks for: words and meaning, their surroundings, and what a question wants."""
     keyword = settings.keywords * min(1.0, covered / settings.trusted_coverage) if near else 1.0
@@ -292,7 +298,9 @@ def _question(
     return channels, question_signals(rows, query, settings=settings.priors)
 
 
-def _statement(rows: Rows, near: Similarity, vector: NDArray[np.float32], *, settings: RankingSettings) -> tuple[dict[str, Channel], Signals]:
+def _statement(
+    rows: Rows, near: Similarity, vector: NDArray[np.float32], *, settings: RankingSettings
+) -> tuple[dict[str, Channel], Signals]:
     """Rank by what the query hints at: meaning apart from the usual topics, and what a statement calls for."""
     distinct = distinct_similarity(rows, vector)
     own = standardised(distinct)

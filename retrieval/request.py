@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from memory_service.filters import Filter
 from memory_service.types import AsOf, TimeWindow
@@ -26,6 +27,7 @@ class RecallRequest:
     preset: str = "balanced"
     weights: Mapping[str, float] | None = None
     as_of: AsOf = field(default_factory=AsOf)
+    now: datetime | None = None  # from when relative dates in the query count; None for the present
     window: TimeWindow | None = None
     min_confidence: float | None = None
     diversity: float = 0.0

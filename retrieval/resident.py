@@ -1,11 +1,13 @@
 """Namespaces that a search process keeps in memory, brought up to date from Postgres in the transaction of every search.
 
 Postgres stays the truth: what is read here was committed before the search began, and every result is read from its record
-again, under row level security, before it is answered. A namespace is dropped when memory is short or it grows too large.
+again, under row level security, before it is answered. What was not used for long is dropped when memory is short.
 """
 
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -15,20 +17,27 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from memory_service.storage.namespaces import Namespace
-from retrieval.entries import Vectors
-from retrieval.feed import BEGINNING, Changes, annotations_of, changes, links_since, vectors_of
+from retrieval.feed import BEGINNING, Changes, changes, links_since, vectors_of
 from retrieval.gathering import Gathering
+from retrieval.reading import annotate, completed, with_vectors
 from retrieval.rows import Rows
 
-_ALL_AT_ONCE: Final = 2_000  # from so many changed memories on, the vectors of the whole namespace are read in one scan
+_ALL_AT_ONCE: Final = 2_000  # from so many changed memories on, the vectors of whole namespaces are read in one scan
+_MOST_TOGETHER: Final = 50  # namespaces that are kept as one, because they are searched together
+# What was used within so many seconds is not dropped for something else: two sets of namespaces that do not fit side by
+# side would be read anew for every search.
+_IN_USE_S: Final = 60.0
+_EXPECTED_BYTES: Final = 4_000  # per memory, before it is known
+
+Key = tuple[UUID, frozenset[UUID]]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A namespace as it stood when the search looked."""
+    """Namespaces as they stood when the search looked."""
 
     rows: Rows
-    live: NDArray[np.bool_]  # (n,) neither archived nor expired
+    live: NDArray[np.bool_]  # (n,) not expired
 
 
 @dataclass(slots=True)
@@ -37,18 +46,21 @@ class _Resident:
     horizon: int = BEGINNING
     link_horizon: int = BEGINNING
     rows: Rows | None = None
+    expires_at: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     bytes: int = 0
+    used_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Residents:
-    """The namespaces kept in memory, the longest unused first."""
+    """Sets of namespaces kept in memory, the longest unused first."""
 
-    def __init__(self, *, limit_bytes: int, largest: int) -> None:
-        """Keep at most so many bytes, and no namespace with more than `largest` memories."""
+    def __init__(self, *, limit_bytes: int, largest: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Keep about so many bytes, and no set of namespaces with more than `largest` memories."""
         self._limit = limit_bytes
         self._largest = largest
-        self._kept: OrderedDict[tuple[UUID, UUID], _Resident] = OrderedDict()
+        self._monotonic = monotonic
+        self._kept: OrderedDict[Key, _Resident] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -60,96 +72,117 @@ class Residents:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def admits(self, documents: int) -> bool:
-        """Say whether a namespace of so many memories may be kept."""
-        return self._limit > 0 and documents <= self._largest
+    @property
+    def largest(self) -> int:
+        """How many memories a set of namespaces may hold to be read whole."""
+        return self._largest
 
-    def view(self, session: Session, tenant_id: UUID, namespace: Namespace, *, now: float) -> View:
-        """Bring a namespace up to date and show it.
+    def admits(self, tenant_id: UUID, namespaces: Sequence[Namespace], documents: int) -> bool:
+        """Say whether namespaces with so many memories together are kept, or may be without dropping what is in use."""
+        if self._limit <= 0 or documents > self._largest or not 0 < len(namespaces) <= _MOST_TOGETHER:
+            return False
+        if len({(namespace.shelf, namespace.encoder_id) for namespace in namespaces}) > 1:
+            return False
+        recently = self._monotonic() - _IN_USE_S
+        with self._lock:
+            if _key(tenant_id, namespaces) in self._kept:
+                return True
+            busy = sum(resident.bytes for resident in self._kept.values() if resident.used_at >= recently)
+        return busy + documents * _EXPECTED_BYTES <= self._limit
+
+    def view(self, session: Session, tenant_id: UUID, namespaces: Sequence[Namespace], *, now: float) -> View:
+        """Bring namespaces up to date and show them as one.
 
         Args:
             session: the transaction of the search, of this tenant.
             tenant_id: who searches.
-            namespace: where; `admits` said that it may be kept.
+            namespaces: where; `admits` said that they may be kept.
             now: seconds since the epoch, for what has expired.
         """
-        key = (tenant_id, namespace.id)
+        key = _key(tenant_id, namespaces)
         with self._lock:
             resident = self._kept.setdefault(key, _Resident())
+            resident.used_at = self._monotonic()
             self._kept.move_to_end(key)
         # Who comes while a namespace is being read waits for it rather than reading it as well.
         with resident.lock:
             try:
-                self._bring_up_to_date(session, tenant_id, namespace, resident)
+                _bring_up_to_date(session, tenant_id, namespaces, resident)
             except BaseException:
                 # Half-applied changes would be taken for whole ones.
-                self._drop(key)
+                self._drop(key, resident)
                 raise
-            rows = resident.rows
-            assert rows is not None  # just built
-            live = resident.gathering.live(now)[: len(rows)]
+            rows, expires_at = resident.rows, resident.expires_at
+        assert rows is not None  # just built
         self._make_room(but=key)
-        return View(rows, live)
+        return View(rows, ~(expires_at <= now))
 
-    def _bring_up_to_date(
-        self, session: Session, tenant_id: UUID, namespace: Namespace, resident: _Resident
-    ) -> None:
-        found = changes(session, tenant_id, namespace.id, since=resident.horizon)
-        if found.horizon is None and resident.rows is not None:
-            return
-        if resident.gathering.worn:
-            resident.gathering, resident.link_horizon = Gathering(), BEGINNING
-            found = changes(session, tenant_id, namespace.id, since=BEGINNING)
-        self._apply(session, tenant_id, namespace, resident, found)
-        if found.horizon is not None:
-            resident.horizon = found.horizon
-        resident.rows = resident.gathering.rows()
-        resident.bytes = resident.gathering.bytes
-
-    def _apply(
-        self, session: Session, tenant_id: UUID, namespace: Namespace, resident: _Resident, found: Changes
-    ) -> None:
-        gathering = resident.gathering
-        new = [entry.id for entry in found.entries if gathering.needs_vectors(entry)]
-        vectors = {}
-        if new:
-            vectors = vectors_of(
-                session,
-                tenant_id,
-                [namespace.id],
-                shelf=namespace.shelf,
-                encoder_id=namespace.encoder_id,
-                ids=None if len(new) >= _ALL_AT_ONCE else new,
-            )
-        changed = []
-        for entry in found.entries:
-            text = vectors.get((entry.id, entry.content_version))
-            if text is None and gathering.needs_vectors(entry):
-                continue  # It changed again since it was listed, and will be listed again.
-            gathering.add(entry, Vectors(text) if text is not None else None)
-            changed.append(entry.id)
-        for memory_id in found.erased:
-            gathering.drop(memory_id)
-        for memory_id, note in annotations_of(session, tenant_id, namespace.id, changed).items():
-            gathering.annotate(memory_id, note)
-        links = links_since(session, tenant_id, namespace.id, since=resident.link_horizon)
-        for link in links.entries:
-            if link.ended:
-                gathering.unlink(link.id)
-            else:
-                gathering.link(link.id, link.source, link.target, link.weight)
-        if links.horizon is not None:
-            resident.link_horizon = links.horizon
-
-    def _drop(self, key: tuple[UUID, UUID]) -> None:
+    def _drop(self, key: Key, resident: _Resident) -> None:
         with self._lock:
-            self._kept.pop(key, None)
+            if self._kept.get(key) is resident:
+                del self._kept[key]
 
-    def _make_room(self, *, but: tuple[UUID, UUID]) -> None:
-        """Drop the longest unused namespaces until the rest fits; the one just used stays."""
+    def _make_room(self, *, but: Key) -> None:
+        """Drop the longest unused until the rest fits; the one just used stays."""
         with self._lock:
             held = sum(resident.bytes for resident in self._kept.values())
             for key in [k for k in self._kept if k != but]:
                 if held <= self._limit:
                     return
                 held -= self._kept.pop(key).bytes
+
+
+def _key(tenant_id: UUID, namespaces: Sequence[Namespace]) -> Key:
+    return tenant_id, frozenset(namespace.id for namespace in namespaces)
+
+
+def _bring_up_to_date(session: Session, tenant_id: UUID, namespaces: Sequence[Namespace], resident: _Resident) -> None:
+    ids = [namespace.id for namespace in namespaces]
+    found = changes(session, tenant_id, ids, since=resident.horizon)
+    if found.horizon is None and resident.rows is not None:
+        return
+    if resident.gathering.worn:
+        resident.gathering, resident.link_horizon = Gathering(), BEGINNING
+        found = changes(session, tenant_id, ids, since=BEGINNING)
+    changed = _apply(session, tenant_id, namespaces, resident, found)
+    if found.horizon is not None:
+        resident.horizon = found.horizon
+    if changed or resident.rows is None:
+        resident.rows = resident.gathering.rows()
+        resident.expires_at = resident.gathering.expires_at()
+        resident.bytes = resident.gathering.bytes
+
+
+def _apply(
+    session: Session, tenant_id: UUID, namespaces: Sequence[Namespace], resident: _Resident, found: Changes
+) -> bool:
+    """Apply what changed; say whether anything did: what was written last is reported until a later write ends."""
+    gathering = resident.gathering
+    ids = [namespace.id for namespace in namespaces]
+    before = gathering.changes
+    for memory_id in found.erased:
+        gathering.drop(memory_id)
+    entries = [completed(entry) for entry in found.entries if not gathering.knows(entry)]
+    new = [entry for entry in entries if gathering.needs_vectors(entry)]
+    vectors = {}
+    if new:
+        vectors = vectors_of(
+            session,
+            tenant_id,
+            ids,
+            shelf=namespaces[0].shelf,
+            encoder_id=namespaces[0].encoder_id,
+            ids=None if len(new) >= _ALL_AT_ONCE else [entry.id for entry in new],
+        )
+    with_vectors(gathering, entries, vectors)
+    # Also of those that are known: the background may have found something in them.
+    annotate(session, tenant_id, gathering, ids, [entry.id for entry in found.entries if not entry.archived])
+    links = links_since(session, tenant_id, ids, since=resident.link_horizon)
+    for link in links.entries:
+        if link.ended:
+            gathering.unlink(link.id)
+        else:
+            gathering.link(link.id, link.source, link.target, link.weight)
+    if links.horizon is not None:
+        resident.link_horizon = links.horizon
+    return gathering.changes != before

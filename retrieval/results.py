@@ -1,4 +1,4 @@
-"""From a ranking to results: diversity, records, succession, the budget."""
+"""From a ranking to results: records, succession, the budget."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,18 +10,16 @@ from sqlalchemy.orm import Session
 
 from memory_service.analysis.tokens import terms as terms_of
 from memory_service.storage import memories
-from retrieval.diversity import mmr
-from retrieval.fusion import FusedResult
 from retrieval.packing import Passage, pack
+from retrieval.ranking import Shown
 from retrieval.request import CountTokens, RecallRequest
-from retrieval.statements import Scope, vectors_of
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """One memory found, with its row and what each channel said."""
 
-    fused: FusedResult[UUID]
+    found: Shown  # its place in the ranking, before succession and budget
     rank: int
     row: RowMapping
     matched_terms: tuple[str, ...]
@@ -33,19 +31,9 @@ def matched_terms(row: RowMapping, query_terms: frozenset[str]) -> tuple[str, ..
     return tuple(dict.fromkeys(t for t in found if t in query_terms))
 
 
-def diverse(
-    session: Session, scope: Scope, fused: Sequence[FusedResult[UUID]], *, diversity: float
-) -> list[FusedResult[UUID]]:
-    """Reorder the best by maximal marginal relevance; those without a vector keep their place at the end."""
-    vectors = vectors_of(session, scope, [item.id for item in fused])
-    with_vector = [item for item in fused if item.id in vectors]
-    order = mmr([item.score for item in with_vector], [vectors[item.id] for item in with_vector], diversity=diversity)
-    return [with_vector[place] for place in order] + [item for item in fused if item.id not in vectors]
-
-
 def within_budget(
-    shown: Sequence[FusedResult[UUID]], rows: Mapping[UUID, Any], *, budget: int, count_tokens: CountTokens
-) -> list[FusedResult[UUID]]:
+    shown: Sequence[Shown], rows: Mapping[UUID, Any], *, budget: int, count_tokens: CountTokens
+) -> list[Shown]:
     """Keep the results whose contents together fit into the budget, from the best down."""
     counts = count_tokens([rows[item.id]["content"] for item in shown]) if shown else []
     passages = [Passage(item.id, "", count) for item, count in zip(shown, counts, strict=True)]
@@ -54,20 +42,17 @@ def within_budget(
 
 
 def with_records(
-    session: Session, scope: Scope | None, request: RecallRequest, fused: Sequence[FusedResult[UUID]]
-) -> tuple[list[FusedResult[UUID]], Mapping[UUID, Any]]:
+    session: Session, tenant_id: UUID, request: RecallRequest, best: Sequence[Shown]
+) -> tuple[list[Shown], Mapping[UUID, Any]]:
     """Fetch the records of the best, and put what was superseded below what superseded it."""
-    chosen = list(fused[: request.top_k])
-    if scope is None:
-        return [], {}
-    tenant_id = scope.tenant_id
+    chosen = list(best[: request.top_k])
     rows = _fetch(session, tenant_id, request, [item.id for item in chosen])
-    by_id = {item.id: item for item in fused}
+    by_id = {item.id: item for item in best}
     present = {item.id for item in chosen}
     # A successor among the candidates takes the better place of the two, even from below the cut. It may have been
     # superseded itself, so all that is left is fetched: one round trip however long the chain.
     if any(row["superseded_by"] in by_id and row["superseded_by"] not in present for row in rows.values()):
-        rows |= _fetch(session, tenant_id, request, [item.id for item in fused if item.id not in present])
+        rows |= _fetch(session, tenant_id, request, [item.id for item in best if item.id not in present])
     ordered = _newer_first([i for i in chosen if i.id in rows], rows, by_id)
     return ordered[: request.top_k], rows
 
@@ -80,14 +65,12 @@ def _fetch(session: Session, tenant_id: UUID, request: RecallRequest, ids: Seque
     return dict(memories.get_records(session, tenant_id, ids))
 
 
-def _newer_first(
-    chosen: Sequence[FusedResult[UUID]], rows: Mapping[UUID, Any], by_id: Mapping[UUID, FusedResult[UUID]]
-) -> list[FusedResult[UUID]]:
+def _newer_first(chosen: Sequence[Shown], rows: Mapping[UUID, Any], by_id: Mapping[UUID, Shown]) -> list[Shown]:
     """Move each superseded memory directly below its successor, which takes the better of their two places."""
-    ordered: list[FusedResult[UUID]] = []
+    ordered: list[Shown] = []
     placed: set[UUID] = set()
 
-    def place(item: FusedResult[UUID]) -> None:
+    def place(item: Shown) -> None:
         if item.id in placed:
             return
         placed.add(item.id)

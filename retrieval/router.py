@@ -36,7 +36,9 @@ class Routing:
     reason: str
 
 
-_FIRST_PERSON: Final = re.compile(r"\b(?:i|i['’]\w+|me|my|mine|myself|we|we['’]\w+|us|our|ours|ourselves)\b", re.IGNORECASE)
+_FIRST_PERSON: Final = re.compile(
+    r"\b(?:i|i['’]\w+|me|my|mine|myself|we|we['’]\w+|us|our|ours|ourselves)\b", re.IGNORECASE
+)
 _IMPERATIVE: Final = re.compile(
     r"\W*(?:please\s+)?(?:list|give|tell|show|find|summari[sz]e|describe|explain|name|compare|outline|recommend|suggest|"
     r"remind|walk|help|provide|write|create|generate|identify|recap|search|get|look|let|make|draft|plan|order)\b",

@@ -51,9 +51,11 @@ def distinct_similarity(rows: Rows, vector: NDArray[np.float32]) -> NDArray[np.f
     others = np.asarray(centred @ sample.T)
     k = min(_CROWD, others.shape[1])
     crowd = np.partition(others, others.shape[1] - k, axis=1)[:, -k:].mean(axis=1)
-    return 2 * cosines - crowd
+    distinct: NDArray[np.float64] = 2 * cosines - crowd
+    return distinct
 
 
 def _normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-9)
+    unit: NDArray[np.float32] = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-9)
+    return unit

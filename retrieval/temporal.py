@@ -109,9 +109,7 @@ def score(
     return total
 
 
-def date_match(
-    rows: Rows, periods: tuple[Period, ...], *, settings: TemporalSettings = DEFAULT
-) -> NDArray[np.float64]:
+def date_match(rows: Rows, periods: tuple[Period, ...], *, settings: TemporalSettings = DEFAULT) -> NDArray[np.float64]:
     """Say how well each row fits the periods asked for: (n,) in 0..1, the best of what is known of it, NaN for none.
 
     See `fit` for the formula. What was observed counts `observed`, a validity that merely reaches into the period
@@ -185,9 +183,7 @@ def order(rows: Rows, among: NDArray[np.bool_], *, latest: bool) -> NDArray[np.f
     return result
 
 
-def context(
-    rows: Rows, match: NDArray[np.float64], *, settings: TemporalSettings = DEFAULT
-) -> NDArray[np.float64]:
+def context(rows: Rows, match: NDArray[np.float64], *, settings: TemporalSettings = DEFAULT) -> NDArray[np.float64]:
     """Bring back the contexts of the best matches and score the rows around them: (n,) in 0..1, NaN elsewhere.
 
     Along a session the context drifts: c_t = ρ c_{t−1} + β v_t, with v_t the vector of turn t, β such that |c_t| = 1,

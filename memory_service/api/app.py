@@ -41,6 +41,7 @@ from memory_service.settings import Settings, get_settings
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.database import Database
 from memory_service.storage.encoders import EncoderRow, default_encoder, register_encoder
+from retrieval.resident import Residents
 
 log = structlog.get_logger(__name__)
 
@@ -144,6 +145,7 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
         authenticator=authenticator,
         rate_limiter=RateLimiter(settings.rate_limit),
         metrics=metrics,
+        residents=Residents(limit_bytes=settings.resident_mb << 20, largest=settings.resident_largest),
         commit_threads=CapacityLimiter(settings.pool_size * 2),
     )
 

@@ -15,7 +15,6 @@ from memory_service.types import CHANNELS
 MAX_TOP_K = 200
 MAX_QUERY_BYTES = 16 * 1024
 MAX_CHANNELS = 16  # More than there are; keeps complaints few.
-PLANNED_CHANNELS = ("graph", "temporal", "hopfield")
 
 Weight = Annotated[float, Number, Field(ge=0, le=1_000, allow_inf_nan=False)]
 
@@ -82,10 +81,7 @@ class SearchIn(Body):
     as_of: AsOfIn | None = None
     now: Annotated[
         Time | None,
-        Field(
-            description="The time that relative dates in the query count from, for the temporal channel; since that channel "
-            "is not built yet, it changes nothing yet."
-        ),
+        Field(description="The time that relative dates in the query count from; the present when left out."),
     ] = None
     window: WindowIn | None = None
     min_confidence: Annotated[float, Number, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
@@ -114,16 +110,13 @@ class SearchIn(Body):
         """Return the channels asked and their weights, None for the defaults.
 
         Raises:
-            InvalidRequest: a channel is unknown, not built yet, or all weights are zero.
+            InvalidRequest: a channel is unknown, or all weights are zero.
         """
         if self.channels is None:
             return None
-        for name, weight in self.channels.items():
+        for name in self.channels:
             pointer = f"/channels/{name}"
-            if name in PLANNED_CHANNELS and weight > 0:
-                detail = f"The channel {name} is not available in this version; ask {' or '.join(CHANNELS)}."
-                raise InvalidRequest(detail, errors=(FieldError(pointer, detail),), code="channel_unavailable")
-            if name not in CHANNELS and name not in PLANNED_CHANNELS:
+            if name not in CHANNELS:
                 detail = f"There is no channel {name[:40]!r}; the channels are {', '.join(CHANNELS)}."
                 raise InvalidRequest(detail, errors=(FieldError(pointer, detail),), code="unknown_channel")
         asked = {name: weight for name, weight in self.channels.items() if weight > 0}
@@ -158,6 +151,7 @@ class ResultOut(BaseModel):
     score: float
     memory: Memory
     channels: dict[str, ChannelOut]
+    signals: dict[str, float]
     why: str
     neighbours: list[Memory]
     superseded_by: str | None

@@ -20,7 +20,7 @@ from memory_service.storage import traces
 from memory_service.storage.ids import new_id
 from memory_service.storage.sql import Row
 from memory_service.types import AsOf, Caller, KeyScope, TimeWindow
-from retrieval.recall import NEAR_MISSES, SHOWN, Recalled, recall
+from retrieval.recall import NEAR_MISSES, SHOWN, Recalled, Tools, recall
 from retrieval.request import RecallRequest
 from retrieval.results import Result
 
@@ -31,6 +31,15 @@ def count_tokens(services: Services, texts: Sequence[str]) -> list[int]:
     """Count tokens so that common tokenizers count hardly more: word pieces, or four characters each if that is more."""
     pieces = services.encoder.tokenization.counts(texts)
     return [max(n, -(-len(text) // CHARACTERS_PER_TOKEN)) for n, text in zip(pieces, texts, strict=True)]
+
+
+def tools_of(services: Services) -> Tools:
+    """Return what a search works with in this process."""
+    return Tools(
+        residents=services.residents,
+        encode=services.batching.encode_query,
+        count_tokens=lambda texts: count_tokens(services, texts),
+    )
 
 
 def recall_request(body: SearchIn, *, token_budget: int | None) -> RecallRequest:
@@ -52,6 +61,7 @@ def recall_request(body: SearchIn, *, token_budget: int | None) -> RecallRequest
         preset=body.preset,
         weights=body.weights(),
         as_of=AsOf(valid=as_of.valid, known=as_of.known) if as_of else AsOf(),
+        now=body.now,
         window=TimeWindow(window.from_, window.to) if window else None,
         min_confidence=body.min_confidence,
         diversity=body.diversity,
@@ -93,7 +103,7 @@ def search(
     def produce(session: Session, recalled: Recalled) -> Response:
         nearby: Mapping[UUID, list[Row]] = {}
         if body.neighbours and recalled.results:
-            ids = [result.fused.id for result in recalled.results]
+            ids = [result.found.id for result in recalled.results]
             nearby = neighbour_rows.neighbours_of(
                 session, caller.tenant_id, ids, distance=body.neighbours, now=now, known=wanted.as_of.known
             )
@@ -124,9 +134,8 @@ def search(
         lambda: services.database.transaction(caller.tenant_id, durable=body.reinforce),
         caller.tenant_id,
         wanted,
-        encode=services.batching.encode_query,
+        tools=tools_of(services),
         now=now,
-        count_tokens=lambda texts: count_tokens(services, texts),
         deliver=deliver,
     )
     return answers[0]
@@ -143,7 +152,7 @@ def search_json(
     """Return the answer to a search as API.md draws it."""
     document: dict[str, Any] = {
         "search_id": str(search_id),
-        "results": [_result_json(r, nearby.get(r.fused.id, []), now=now) for r in recalled.results],
+        "results": [_result_json(r, nearby.get(r.found.id, []), now=now) for r in recalled.results],
         "confidence": recalled.confidence,
         "abstain": recalled.abstain,
         "timings_ms": _timings(recalled),
@@ -161,7 +170,7 @@ def _timings(recalled: Recalled) -> dict[str, float]:
 def _channels(result: Result) -> dict[str, dict[str, Any]]:
     return {
         name: {"rank": c.rank, "score": c.score, "weight": round(c.weight, 6), "contribution": round(c.contribution, 6)}
-        for name, c in result.fused.channels.items()
+        for name, c in result.found.channels.items()
     }
 
 
@@ -169,9 +178,10 @@ def _result_json(result: Result, nearby: list[Row], *, now: datetime) -> dict[st
     record = memory_json(result.row, now=now)
     return {
         "rank": result.rank,
-        "score": round(result.fused.score, 6),
+        "score": round(result.found.score, 6),
         "memory": record,
         "channels": _channels(result),
+        "signals": {name: round(amount, 6) for name, amount in result.found.signals.items() if amount},
         "why": why(result),
         "neighbours": [memory_json(row, now=now) for row in nearby],
         "superseded_by": record["superseded_by"],
@@ -181,7 +191,7 @@ def _result_json(result: Result, nearby: list[Row], *, now: datetime) -> dict[st
 def why(result: Result) -> str:
     """Say in one sentence why a memory was found, strongest channel first."""
     reasons = []
-    for name, channel in sorted(result.fused.channels.items(), key=lambda item: -item[1].contribution):
+    for name, channel in sorted(result.found.channels.items(), key=lambda item: -item[1].contribution):
         if channel.rank is None:
             continue
         if name == "keyword":
@@ -197,20 +207,20 @@ def why(result: Result) -> str:
 
 
 def _explain_json(recalled: Recalled) -> dict[str, Any]:
-    shown = {result.fused.id for result in recalled.results}
-    parsed = recalled.parsed
+    shown = {result.found.id for result in recalled.results}
+    parsed, ranked = recalled.parsed, recalled.ranked
     return {
         "query": {
             **{name: getattr(parsed, name) for name in parsed.__dataclass_fields__},
-            "coverage": recalled.coverage,
+            "coverage": ranked.coverage if ranked else None,
+            "route": ranked.routing.route if ranked else None,
+            "route_reason": ranked.routing.reason if ranked else None,
         },
-        "weights": {name: round(weight, 6) for name, weight in recalled.weights.items()},
+        "weights": {name: round(channel.weight, 6) for name, channel in ranked.channels.items()} if ranked else {},
         "namespaces": [n.path for n in recalled.namespaces],
         "candidates": recalled.considered,
-        "counterfactual_ranks": {
-            str(result.fused.id): {name: ranks[result.fused.id] for name, ranks in recalled.counterfactual.items()}
-            for result in recalled.results
-        },
+        "loaded": recalled.loaded.way if recalled.loaded else None,
+        "counterfactual_ranks": counterfactual_ranks(recalled),
         "near_misses": [
             {"memory_id": str(c.id), "rank": c.rank, "score": round(c.score, 6)}
             for c in recalled.candidates
@@ -219,10 +229,22 @@ def _explain_json(recalled: Recalled) -> dict[str, Any]:
     }
 
 
+def counterfactual_ranks(recalled: Recalled) -> dict[str, dict[str, int | None]]:
+    """Return for each result which rank it would have if one channel were silent, for each channel."""
+    ranked = recalled.ranked
+    if ranked is None:
+        return {}
+    silenced = {name: ranked.score - channel.contribution for name, channel in ranked.channels.items()}
+    return {
+        str(result.found.id): {name: ranked.rank_of(result.found.row, score=score) for name, score in silenced.items()}
+        for result in recalled.results
+    }
+
+
 def _trace_json(recalled: Recalled) -> dict[str, Any]:
     """Return what a trace keeps: ids, ranks and scores, never the text of memories."""
-    versions = {result.fused.id: result.row["version"] for result in recalled.results}
-    final = {result.fused.id: result.rank for result in recalled.results}
+    versions = {result.found.id: result.row["version"] for result in recalled.results}
+    final = {result.found.id: result.rank for result in recalled.results}
     kept = recalled.candidates[: max(SHOWN, len(recalled.results))]
     return {
         "results": [
@@ -242,7 +264,9 @@ def _trace_json(recalled: Recalled) -> dict[str, Any]:
         "candidates": recalled.considered,
         "confidence": recalled.confidence,
         "abstain": recalled.abstain,
-        "weights": dict(recalled.weights),
+        "weights": {name: channel.weight for name, channel in recalled.ranked.channels.items()}
+        if recalled.ranked
+        else {},
         "asked_as": recalled.parsed.spoken,
         "timings_ms": _timings(recalled),
     }

@@ -13,6 +13,7 @@ from memory_service.api.rate_limit import RateLimiter
 from memory_service.jobs import Nudger
 from memory_service.settings import Settings
 from memory_service.storage.database import Database
+from retrieval.resident import Residents
 
 if TYPE_CHECKING:
     from memory_service.encoder import BatchingEncoder, LoadedEncoder
@@ -37,6 +38,7 @@ class Services:
     authenticator: Authenticator
     rate_limiter: RateLimiter
     metrics: Metrics
+    residents: Residents
     # Commits have threads of their own: were they to queue behind requests that wait for a connection, the
     # connections those requests wait for would never be given back.
     commit_threads: CapacityLimiter

@@ -25,8 +25,8 @@ class Found(Protocol):
         """The record found."""
 
     @property
-    def fused(self) -> Any:
-        """Its place in the fusion."""
+    def found(self) -> Any:
+        """Its place in the ranking."""
 
 
 def reinforce(session: Session, tenant_id: UUID, trace_id: UUID, found: Sequence[Found], *, now: datetime) -> None:
@@ -38,7 +38,7 @@ def reinforce(session: Session, tenant_id: UUID, trace_id: UUID, found: Sequence
     retention.keep_recalls(
         session,
         tenant_id,
-        [RecallRow(r.row["id"], trace_id, r.rank, r.fused.score, useful=None, cited=None) for r in found],
+        [RecallRow(r.row["id"], trace_id, r.rank, r.found.score, useful=None, cited=None) for r in found],
         now=now,
     )
 

@@ -24,6 +24,31 @@ def _beside(records: str, *, before: bool) -> str:
     )"""
 
 
+def ids_around(
+    session: Session,
+    tenant_id: UUID,
+    ids: Sequence[UUID],
+    *,
+    distance: int,
+    at: datetime,
+    known: datetime | None = None,
+) -> list[UUID]:
+    """Return the ids of up to `distance` live memories before and after each of some memories in its session."""
+    records = "memory" if known is None else AS_KNOWN
+    rows = session.execute(
+        text(
+            f"""
+            SELECT DISTINCT x.id FROM unnest(CAST(:ids AS uuid[])) AS k (id)
+            JOIN {records} m ON m.tenant_id = :tenant AND m.id = k.id AND m.session_id IS NOT NULL
+            CROSS JOIN LATERAL ({_beside(records, before=True)} UNION ALL {_beside(records, before=False)}) x
+            ORDER BY x.id
+            """
+        ),
+        {"tenant": tenant_id, "ids": list(ids), "distance": distance, "at": at, "known": known},
+    )
+    return [row.id for row in rows]
+
+
 def neighbours_of(
     session: Session,
     tenant_id: UUID,

@@ -1,0 +1,209 @@
+"""Bring what a search ranks into memory: whole namespaces where they are small, candidates where they are not.
+
+Three ways lead to `Rows`. What is searched as it is now and fits is *resident*: kept in memory and brought up to date. What
+is searched as of an earlier moment, or with its archive, and fits is read whole for this one search, so that it ranks as
+it would have then. Of everything larger the hybrid statement brings candidates, and the turns around them.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from memory_service.storage.memories import AS_KNOWN
+from memory_service.storage.namespaces import Namespace
+from memory_service.storage.neighbours import ids_around
+from memory_service.storage.sql import Sql
+from retrieval.bm25 import FEWEST_DOCUMENTS
+from retrieval.conditions import conditions
+from retrieval.corpus import Corpus
+from retrieval.query import ParsedQuery
+from retrieval.reading import gathered, snapshot
+from retrieval.request import PRESETS, RecallRequest
+from retrieval.resident import Residents
+from retrieval.rows import Rows
+from retrieval.statements import Candidates, KeywordQuery, Scope, find_candidates
+
+# A term in more than a tenth of the documents only adds to candidates that rarer terms or vectors found: long posting lists
+# are not read for the little that such a term tells.
+_COMMON_SHARE: Final = 0.10
+_COMMON_AT_LEAST: Final = 500
+_COMMON_AT_MOST: Final = 5_000
+_AROUND: Final = 2  # turns on each side of a candidate that are ranked with it
+
+RESIDENT: Final = "resident"
+SNAPSHOT: Final = "snapshot"
+CANDIDATES: Final = "candidates"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a search ranks."""
+
+    rows: Rows
+    allowed: NDArray[np.bool_]  # (n,) which rows may be results; the others are their surroundings
+    way: str  # how the rows came here: resident, snapshot or candidates
+    whole: bool  # the rows are all there is, so that what is not among them does not exist
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a search looks, and as of when."""
+
+    tenant_id: UUID
+    namespaces: tuple[Namespace, ...]
+    corpus: Corpus
+    now: datetime
+
+    def at(self, request: RecallRequest) -> datetime:
+        """Return the moment of knowledge: the one asked for, or the present."""
+        return request.as_of.known or self.now
+
+
+def load(
+    session: Session,
+    place: Place,
+    request: RecallRequest,
+    parsed: ParsedQuery,
+    *,
+    residents: Residents,
+    vector: NDArray[np.float32] | None,
+) -> Loaded:
+    """Load what a search ranks; `place` names at least one namespace."""
+    known, documents = request.as_of.known, place.corpus.documents
+    where = conditions(request, at=place.at(request))
+    if known is None and not request.archived and residents.admits(place.tenant_id, place.namespaces, documents):
+        view = residents.view(session, place.tenant_id, place.namespaces, now=place.now.timestamp())
+        allowed = view.live
+        if where.text != "true":
+            allowed = allowed & _satisfying(session, place, request, where, view.rows)
+        return Loaded(view.rows, allowed, RESIDENT, whole=True)
+    if documents <= residents.largest:
+        gathering = snapshot(
+            session, place.tenant_id, place.namespaces, known=known, at=place.at(request), archived=request.archived
+        )
+        rows = gathering.rows()
+        allowed = np.ones(len(rows), dtype=np.bool_)
+        if not request.archived:
+            allowed = ~(gathering.expires_at() <= place.at(request).timestamp())
+        if where.text != "true":
+            allowed = allowed & _satisfying(session, place, request, where, rows)
+        return Loaded(rows, allowed, SNAPSHOT, whole=True)
+    return _from_candidates(session, place, request, parsed, vector, where)
+
+
+def _satisfying(session: Session, place: Place, request: RecallRequest, where: Sql, rows: Rows) -> NDArray[np.bool_]:
+    """Say which rows satisfy a condition on their records: (n,)."""
+    records = "memory" if request.as_of.known is None else AS_KNOWN
+    found = session.execute(
+        text(
+            f"SELECT m.id FROM {records} m WHERE m.tenant_id = :tenant "
+            f"AND m.namespace_id = ANY(CAST(:namespaces AS uuid[])) AND ({where.text})"
+        ),
+        {
+            "tenant": place.tenant_id,
+            "namespaces": [namespace.id for namespace in place.namespaces],
+            "known": place.at(request),
+            **where.params,
+        },
+    )
+    satisfying = {row.id for row in found}
+    return np.fromiter((id_ in satisfying for id_ in rows.ids), dtype=np.bool_, count=len(rows))
+
+
+def _from_candidates(
+    session: Session,
+    place: Place,
+    request: RecallRequest,
+    parsed: ParsedQuery,
+    vector: NDArray[np.float32] | None,
+    where: Sql,
+) -> Loaded:
+    """Rank what the hybrid statement brings, with the turns around it."""
+    at = place.at(request)
+    keyword = keyword_query(parsed, place.corpus)
+    ids: list[UUID] = []
+    frequency: Counter[str] = Counter()
+    # One statement per shelf: large namespaces have one of their own.
+    for (shelf, encoder_id), namespaces in _by_shelf(place.namespaces).items():
+        scope = Scope(
+            tenant_id=place.tenant_id,
+            namespace_ids=tuple(namespace.id for namespace in namespaces),
+            shelf=shelf,
+            encoder_id=encoder_id,
+            at=at,
+            as_known=request.as_of.known is not None,
+            archived=request.archived,
+            where=where,
+        )
+        found = _candidates(session, scope, request, keyword, vector)
+        ids += found.ids
+        # Common terms come with their count over all namespaces, rarer ones as each statement counted them.
+        rare = set(keyword.rare) if keyword is not None else set()
+        for term, count in found.document_frequency.items():
+            frequency[term] = frequency[term] + count if term in rare else count
+    around = ids_around(session, place.tenant_id, ids, distance=_AROUND, at=at, known=request.as_of.known)
+    gathering = gathered(
+        session,
+        place.tenant_id,
+        place.namespaces,
+        list(dict.fromkeys([*ids, *around])),
+        known=request.as_of.known,
+        at=at,
+        archived=request.archived,
+    )
+    rows = gathering.rows(documents=place.corpus.documents, document_frequency=frequency)
+    chosen = set(ids)
+    allowed = np.fromiter((id_ in chosen for id_ in rows.ids), dtype=np.bool_, count=len(rows))
+    if where.text == "true":
+        # The surroundings may be results, too: a turn beside the best is often the answer.
+        allowed[:] = True
+    return Loaded(rows, allowed, CANDIDATES, whole=False)
+
+
+def _by_shelf(namespaces: Sequence[Namespace]) -> dict[tuple[int, int], list[Namespace]]:
+    groups: dict[tuple[int, int], list[Namespace]] = {}
+    for namespace in namespaces:
+        groups.setdefault((namespace.shelf, namespace.encoder_id), []).append(namespace)
+    return groups
+
+
+def _candidates(
+    session: Session,
+    scope: Scope,
+    request: RecallRequest,
+    keyword: KeywordQuery | None,
+    vector: NDArray[np.float32] | None,
+) -> Candidates:
+    if vector is None and keyword is None:
+        return Candidates([], None, None, {}, exhausted=True)
+    wanted = max(PRESETS[request.preset], 2 * request.top_k)
+    found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted)
+    # Long texts have many chunks near the query; take more rows until enough different memories are among them.
+    while vector is not None and not found.exhausted and len(found.ids) < request.top_k:
+        wanted *= 4
+        found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted)
+    return found
+
+
+def keyword_query(parsed: ParsedQuery, corpus: Corpus) -> KeywordQuery | None:
+    """Split the terms of the query into those that choose candidates and those that only add."""
+    if not parsed.terms:
+        return None
+    documents = max(FEWEST_DOCUMENTS, corpus.documents)
+    limit = min(_COMMON_AT_MOST, max(_COMMON_AT_LEAST, _COMMON_SHARE * documents))
+    common: Mapping[str, int] = {t: corpus.common[t] for t in parsed.terms if corpus.common.get(t, 0) > limit}
+    rare = [t for t in parsed.terms if t not in common]
+    if not rare:
+        # All words are common: the rarest of them must choose.
+        rarest = min(common, key=lambda t: (common[t], t))
+        common = {term: count for term, count in common.items() if term != rarest}
+        rare = [rarest]
+    return KeywordQuery(rare=tuple(rare), common=tuple(sorted(common.items())), documents=documents)

@@ -1,0 +1,130 @@
+"""Read memories into `Gathering`: what the database keeps of them, and what has to be worked out from their texts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from memory_service.analysis.tokens import keyword_text, terms
+from memory_service.analysis.traits import traits
+from memory_service.storage.namespaces import Namespace
+from retrieval.entries import Entry, Vectors
+from retrieval.feed import entries_in, entries_of, links_known, vectors_of
+from retrieval.gathering import Gathering
+
+VectorsByVersion = Mapping[tuple[UUID, int], NDArray[np.float32]]
+
+
+def completed(entry: Entry) -> Entry:
+    """Cut the terms and read the traits that are not stored, as those of earlier texts are."""
+    text = entry.content or ""
+    if entry.terms is None:
+        observed_at = datetime.fromtimestamp(entry.observed_at, UTC)
+        whole = keyword_text(
+            text, speaker=entry.speaker, observed_at=observed_at, title=entry.title, context=entry.context
+        )
+        entry = replace(entry, terms=tuple(terms(whole)))
+    if entry.traits is None:
+        entry = replace(entry, traits=traits(text, entry.language).pack())
+    return entry
+
+
+def with_vectors(gathering: Gathering, entries: Sequence[Entry], vectors: VectorsByVersion) -> list[UUID]:
+    """Add memories with their vectors, and return those added; one without vectors changed again since it was listed."""
+    added = []
+    for entry in entries:
+        found = vectors.get((entry.id, entry.content_version))
+        if found is None and gathering.needs_vectors(entry):
+            continue
+        gathering.add(entry, Vectors(found) if found is not None else None)
+        added.append(entry.id)
+    return added
+
+
+def annotate(
+    session: Session,
+    tenant_id: UUID,
+    gathering: Gathering,
+    namespace_ids: Sequence[UUID],
+    ids: Sequence[UUID],
+    *,
+    known: datetime | None = None,
+) -> None:
+    """Note what the background found in memories: moments they speak of, whom and what they name."""
+
+
+def snapshot(
+    session: Session,
+    tenant_id: UUID,
+    namespaces: Sequence[Namespace],
+    *,
+    known: datetime | None,
+    at: datetime,
+    archived: bool,
+) -> Gathering:
+    """Gather whole namespaces as they are now or were known at a moment.
+
+    Args:
+        session: a transaction of the tenant.
+        tenant_id: whose namespaces.
+        namespaces: with one encoder and one shelf.
+        known: as of when; None for now.
+        at: the same moment, or the present one; links count as far as they were known then.
+        archived: archived and expired memories are gathered too.
+    """
+    ids = [namespace.id for namespace in namespaces]
+    return _gathered(
+        session, tenant_id, namespaces, entries_in(session, tenant_id, ids, known=known), known=known, at=at,
+        archived=archived, whole=True,
+    )  # fmt: skip
+
+
+def gathered(
+    session: Session,
+    tenant_id: UUID,
+    namespaces: Sequence[Namespace],
+    ids: Sequence[UUID],
+    *,
+    known: datetime | None,
+    at: datetime,
+    archived: bool,
+) -> Gathering:
+    """Gather some memories; for the arguments see `snapshot`."""
+    return _gathered(
+        session, tenant_id, namespaces, entries_of(session, tenant_id, ids, known=known), known=known, at=at,
+        archived=archived, whole=False,
+    )  # fmt: skip
+
+
+def _gathered(
+    session: Session,
+    tenant_id: UUID,
+    namespaces: Sequence[Namespace],
+    found: Sequence[Entry],
+    *,
+    known: datetime | None,
+    at: datetime,
+    archived: bool,
+    whole: bool,
+) -> Gathering:
+    # Archived ones are asked for: to ranking they are like the others.
+    entries = [replace(completed(e), archived=False) for e in found if archived or not e.archived]
+    namespace_ids = [namespace.id for namespace in namespaces]
+    gathering = Gathering()
+    for shelf, encoder_id in sorted({(namespace.shelf, namespace.encoder_id) for namespace in namespaces}):
+        there = {n.id for n in namespaces if (n.shelf, n.encoder_id) == (shelf, encoder_id)}
+        inside = [entry for entry in entries if entry.namespace_id in there]
+        vectors = vectors_of(
+            session, tenant_id, sorted(there), shelf=shelf, encoder_id=encoder_id,
+            ids=None if whole else [entry.id for entry in inside],
+        )  # fmt: skip
+        added = with_vectors(gathering, inside, vectors)
+        annotate(session, tenant_id, gathering, sorted(there), added, known=known)
+    source_ids = None if whole else [entry.id for entry in entries]
+    for link in links_known(session, tenant_id, namespace_ids, at=at, ids=source_ids):
+        gathering.link(link.id, link.source, link.target, link.weight)
+    return gathering
