@@ -21,6 +21,7 @@ class ContiguitySettings:
 
     beside: float = 0.15  # the turn before and the turn after
     near: float = 0.10  # the turns two away
+    answer: float = 0.25  # the turn after another speaker's question: it answers what the question names
     session_words: float = 0.20  # the session's words as one document
     session_best: float = 0.20  # the best turn of the session
     k1: float = 1.2  # of the session's BM25: sessions repeat their words
@@ -37,6 +38,18 @@ def neighbour_scores(rows: Rows, own: NDArray[np.float64], *, settings: Contigui
     second_before = _at(rows.previous, before)
     second_after = _at(rows.following, after)
     return settings.beside * (before + after) + settings.near * (second_before + second_after)
+
+
+def answer_scores(rows: Rows, own: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give each turn that follows another speaker's question the question's score, where that is above the mean: (n,).
+
+    "How did they handle the accident?" – "They were scared": a query about the accident finds the question, and wants
+    the answer.
+    """
+    asked = np.append(rows.asks, False)[rows.previous]
+    asker = np.append(rows.speaker, np.int32(NONE))[rows.previous]
+    replies = asked & (asker != NONE) & (rows.speaker != NONE) & (asker != rows.speaker)
+    return np.where(replies, np.maximum(_at(rows.previous, own), 0.0), 0.0)
 
 
 def following_scores(rows: Rows, own: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,10 +1,13 @@
 """Named signals: what the query wants of a memory besides its topic. Each is an amount added to a row's score.
 
 Amounts are in standard deviations of the fused score, so a signal of 1 lifts a row about as far as being one deviation
-nearer to the query.
+nearer to the query. A signal belongs to the channel that knows what it is about and counts in that channel's contribution:
+who said it to the graph, when to the temporal channel, how it is worded to the keywords, or to the vectors where no
+keywords are asked.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +35,11 @@ class PriorSettings:
     statement_asks: float = -0.8  # for statements: it ends with a question
     first_person: float = 0.3  # for statements: per word of the first person, at most three
 
+
+CHANNEL_OF: Final[Mapping[str, str]] = {
+    "speaker": "graph", "role": "graph", "time": "temporal", "date": "temporal", "number": "keyword", "length": "keyword",
+    "asks": "keyword", "first_person": "vector",
+}  # fmt: skip
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _MOST_FIRST_PERSON: Final = 3

@@ -1,10 +1,11 @@
 """Put the channels together into one ranking, and say what each contributed to every row.
 
-    score = Σ contributions of the channels + Σ signals
+    score = Σ contributions of the channels
 
 Channels are standardised over the rows (z = (x − mean) / deviation) and weighed; a weighted sum of z-scores stands 6
 points of recall@10 above reciprocal rank fusion on LoCoMo. The fused vector and keyword score is standardised once more,
-so that what comes on top of it (neighbours, session, signals) weighs the same for every query.
+so that what comes on top of it (neighbours, session, signals) weighs the same for every query. Signals are amounts with a
+name that count in the contribution of the channel they belong to (``priors``).
 
 A *score* is higher-is-better, a *rank* starts at 1, ties are broken by id: no plan and no order of arrival changes them.
 """
@@ -22,12 +23,13 @@ from numpy.typing import NDArray
 from retrieval.bm25 import Matches, match
 from retrieval.contiguity import (
     ContiguitySettings,
+    answer_scores,
     following_scores,
     neighbour_scores,
     session_best_scores,
     session_word_scores,
 )
-from retrieval.priors import PriorSettings, Signals, question_signals, statement_signals
+from retrieval.priors import CHANNEL_OF, PriorSettings, Signals, question_signals, statement_signals
 from retrieval.query import ParsedQuery
 from retrieval.router import Route, RouterSettings, Routing, route
 from retrieval.rows import NONE, Rows
@@ -49,9 +51,9 @@ class RankingSettings:
     following: float = 0.2  # for statements: the turn after
     extra: Mapping[str, float] = field(default_factory=dict)  # channels given by the caller; what is not named is off
     asked: float = 0.5  # of a channel that is off by default and that the caller names among several
-    contiguity: ContiguitySettings = ContiguitySettings()
-    priors: PriorSettings = PriorSettings()
-    router: RouterSettings = RouterSettings()
+    contiguity: ContiguitySettings = field(default_factory=ContiguitySettings)
+    priors: PriorSettings = field(default_factory=PriorSettings)
+    router: RouterSettings = field(default_factory=RouterSettings)
 
 
 DEFAULT: Final = RankingSettings()
@@ -79,14 +81,14 @@ class ChannelCell:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One row of the ranking with its explanation; contributions and signals add up to the score."""
+    """One row of the ranking with its explanation; the contributions add up to the score."""
 
     row: int
     id: UUID
     rank: int
     score: float
     channels: Mapping[str, ChannelCell]
-    signals: Mapping[str, float]
+    signals: Mapping[str, float]  # what of the contributions are signals, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,14 +175,13 @@ def rank(
     if alone is not None:
         channels, signals = _alone(drafts, alone), {}
     else:
-        channels = _scaled(drafts, factors)
+        channels = _scaled(_with_signals(drafts, signals), factors)
+        signals = {name: amount for name, amount in signals.items() if _channel_of(name, drafts) in channels}
     score = np.zeros(len(rows))
     found = np.zeros(len(rows), dtype=np.bool_)
     for channel in channels.values():
         score = score + channel.contribution
         found |= ~np.isnan(channel.score)
-    for amount in signals.values():
-        score = score + amount
     found &= may
     return Ranked(
         ids=rows.ids,
@@ -290,6 +291,7 @@ def _question(
         neighbour_scores(rows, own, settings=settings.contiguity)
         + settings.contiguity.session_words * session_word_scores(rows, query.terms, settings=settings.contiguity)
         + settings.contiguity.session_best * session_best_scores(rows, own)
+        + settings.contiguity.answer * answer_scores(rows, own)
     )
     channels = {"keyword": Channel(keyword, np.where(matches.score > 0, matches.score, np.nan), words)}
     if near is not None:
@@ -337,6 +339,25 @@ def _with_extra(
             channels[name] = Channel(old.weight, raw, old.contribution + amount)
         else:
             channels[name] = Channel(weight, score, amount)
+
+
+def _with_signals(channels: Mapping[str, Channel], signals: Signals) -> dict[str, Channel]:
+    """Count every signal in the contribution of its channel."""
+    whole = dict(channels)
+    for name, amount in signals.items():
+        of = _channel_of(name, channels)
+        if of in whole:
+            one = whole[of]
+            whole[of] = Channel(one.weight, one.score, one.contribution + amount)
+        else:
+            whole[of] = Channel(1.0, np.full(len(amount), np.nan), amount)
+    return whole
+
+
+def _channel_of(signal: str, channels: Mapping[str, Channel]) -> str:
+    """Return the channel a signal belongs to: how a text is worded counts with the vectors where keywords have no say."""
+    name = CHANNEL_OF.get(signal, "vector")
+    return "vector" if name == "keyword" and "keyword" not in channels else name
 
 
 def _scaled(channels: Mapping[str, Channel], factors: Mapping[str, float] | None) -> dict[str, Channel]:
