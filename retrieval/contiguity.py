@@ -21,9 +21,9 @@ class ContiguitySettings:
 
     beside: float = 0.15  # the turn before and the turn after
     near: float = 0.10  # the turns two away
-    answer: float = 0.25  # the turn after another speaker's question: it answers what the question names
-    session_words: float = 0.20  # the session's words as one document
-    session_best: float = 0.20  # the best turn of the session
+    answer: float = 0.40  # the turn after another speaker's question: it answers what the question names
+    session_words: float = 0.15  # the session's words as one document
+    session_best: float = 0.15  # the best turn of the session
     k1: float = 1.2  # of the session's BM25: sessions repeat their words
     b: float = 0.75
 

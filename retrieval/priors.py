@@ -26,11 +26,11 @@ Signals = dict[str, NDArray[np.float64]]
 class PriorSettings:
     """What each signal is worth."""
 
-    speaker: float = 1.3  # the one speaker named said it
+    speaker: float = 1.6  # the one speaker named said it
     time: float = 1.0  # it names a time, and the query asks when
     number: float = 0.6  # it names a number, and the query asks how many
     length: float = 0.3  # standardised ln(1 + terms): longer turns say more
-    asks: float = -0.4  # it ends with a question
+    asks: float = -0.6  # it ends with a question
     user: float = 3.0  # the user said it, where memories have roles
     statement_asks: float = -0.8  # for statements: it ends with a question
     first_person: float = 0.3  # for statements: per word of the first person, at most three

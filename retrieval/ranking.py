@@ -47,7 +47,7 @@ class RankingSettings:
 
     keywords: float = 0.3  # of the keyword channel; the vector channel has the rest
     trusted_coverage: float = 0.5  # from here on keywords have their full weight
-    keys: float = 0.57  # of the vector channel: the nearest of all vectors; the text itself has the rest
+    keys: float = 0.0  # of the vector channel: further vectors than of the text itself; nothing since answers are found by contiguity
     following: float = 0.2  # for statements: the turn after
     extra: Mapping[str, float] = field(default_factory=dict)  # channels given by the caller; what is not named is off
     asked: float = 0.5  # of a channel that is off by default and that the caller names among several
