@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.intent import wants_answers, wants_summary
 from retrieval.query import ParsedQuery, QuestionWord
 from retrieval.rows import NONE, Role, Rows
 from retrieval.standard import standardised
@@ -30,8 +31,11 @@ class PriorSettings:
     time: float = 1.0  # it names a time, and the query asks when
     number: float = 0.6  # it names a number, and the query asks how many
     length: float = 0.3  # standardised ln(1 + terms): longer turns say more
+    long: int = 40  # terms, from which on a turn is no longer
     asks: float = -0.6  # it ends with a question
     user: float = 3.0  # the user said it, where memories have roles
+    user_in_summary: float = 0.5  # the same, for a summary
+    user_beside_answers: float = 0.0  # the same, for what the assistant had said
     statement_asks: float = -0.8  # for statements: it ends with a question
     first_person: float = 0.3  # for statements: per word of the first person, at most three
 
@@ -55,9 +59,10 @@ def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings)
         _add(signals, "time", settings.time, rows.has_time)
     if query.question_word is QuestionWord.HOW_MANY:
         _add(signals, "number", settings.number, rows.has_number)
-    _add(signals, "length", settings.length, standardised(np.log1p(rows.length)))
-    _add(signals, "asks", settings.asks, rows.asks)
-    _add(signals, "role", settings.user, rows.role == Role.USER)
+    _add(signals, "length", settings.length, standardised(np.log1p(np.minimum(rows.length, settings.long))))
+    # What a user tells an assistant nearly always ends in a request, and still tells something.
+    _add(signals, "asks", settings.asks, rows.asks & (rows.role == Role.NONE))
+    _add(signals, "role", _user_amount(query.text, settings), rows.role == Role.USER)
     return signals
 
 
@@ -67,6 +72,13 @@ def statement_signals(rows: Rows, *, settings: PriorSettings) -> Signals:
     _add(signals, "asks", settings.statement_asks, rows.asks)
     _add(signals, "first_person", settings.first_person, np.minimum(rows.first_person, _MOST_FIRST_PERSON))
     return signals
+
+
+def _user_amount(query: str, settings: PriorSettings) -> float:
+    """Return what it is worth that the user said something: nothing where the query is about what the assistant said."""
+    if wants_answers(query):
+        return settings.user_beside_answers
+    return settings.user_in_summary if wants_summary(query) else settings.user
 
 
 def _add(signals: Signals, name: str, amount: float, of: NDArray[np.generic]) -> None:

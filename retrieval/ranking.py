@@ -29,10 +29,12 @@ from retrieval.contiguity import (
     session_best_scores,
     session_word_scores,
 )
+from retrieval.intent import wants_course
 from retrieval.priors import CHANNEL_OF, PriorSettings, Signals, question_signals, statement_signals
 from retrieval.query import ParsedQuery
 from retrieval.router import Route, RouterSettings, Routing, route
 from retrieval.rows import NONE, Rows
+from retrieval.segments import SegmentSettings, over_time
 from retrieval.similarity import Similarity, distinct_similarity, similarity
 from retrieval.standard import spread, standardised
 
@@ -47,13 +49,14 @@ class RankingSettings:
 
     keywords: float = 0.3  # of the keyword channel; the vector channel has the rest
     trusted_coverage: float = 0.5  # from here on keywords have their full weight
-    keys: float = 0.0  # of the vector channel: further vectors than of the text itself; nothing since answers are found by contiguity
+    keys: float = 0.0  # of the vector channel: vectors beside those of the text; answers are found by contiguity instead
     following: float = 0.2  # for statements: the turn after
     extra: Mapping[str, float] = field(default_factory=dict)  # channels given by the caller; what is not named is off
     asked: float = 0.5  # of a channel that is off by default and that the caller names among several
     contiguity: ContiguitySettings = field(default_factory=ContiguitySettings)
     priors: PriorSettings = field(default_factory=PriorSettings)
     router: RouterSettings = field(default_factory=RouterSettings)
+    segments: SegmentSettings | None = field(default_factory=SegmentSettings)  # None: never spread over time
 
 
 DEFAULT: Final = RankingSettings()
@@ -183,9 +186,13 @@ def rank(
         score = score + channel.contribution
         found |= ~np.isnan(channel.score)
     found &= may
+    order = best_first(score, found, rows.ids, limit=limit)
+    if chosen.segments is not None and alone is None and wants_course(query.text):
+        wide = best_first(score, found, rows.ids, limit=max(limit, chosen.segments.considered))
+        order = over_time(wide, rows.observed_at, settings=chosen.segments)[:limit]
     return Ranked(
         ids=rows.ids,
-        order=best_first(score, found, rows.ids, limit=limit),
+        order=order,
         score=score,
         found=found,
         channels=channels,
