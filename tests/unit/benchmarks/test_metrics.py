@@ -8,7 +8,7 @@ from benchmarks.metrics import mean, ndcg_at, percentile, ranks_of, recall_at, r
 
 MODULES = (
     *("blocks", "datasets", "exactness", "loading", "metrics", "moments", "prometheus", "provenance", "results"),
-    "retrieval",
+    *("ablation_data", "ablation_ranks", "retrieval"),
 )
 
 

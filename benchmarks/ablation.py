@@ -1,0 +1,104 @@
+"""Measure what every part of the ranking is worth, in-process, on the modules that the service ranks with.
+
+    python -m benchmarks.ablation --data FOLDER [--sets locomo realtalk beam plus] [--cache FOLDER]
+
+The folder holds data sets as jsonl, see benchmarks/README.md. Nothing of their text is written anywhere but vectors into
+the cache.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.ablation_data import Space, load_spaces, strangers
+from benchmarks.ablation_encoding import CachedEncoder
+from benchmarks.ablation_ranks import (
+    KNOWLEDGE_UPDATE,
+    ask_all,
+    by_category,
+    counted,
+    newer_first,
+    recalls,
+    told_apart,
+    usual,
+)
+from memory_service.cli.failures import CommandFailure
+from memory_service.encoder.loading import load_encoder
+from memory_service.settings import get_settings
+from retrieval.confidence import confidence
+
+SETS = {
+    "locomo": "locomo_dev.jsonl",
+    "realtalk": "realtalk_dev.jsonl",
+    "beam": "beam100k_dev.jsonl",
+    "plus": "locomo_plus_dev.jsonl",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    options = _options(argv)
+    encoder = open_encoder(options.cache)
+    for name in options.sets:
+        spaces = load_set(options.data, name, encoder)
+        report_baseline(name, spaces, encoder)
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says where the data are."""
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS), help="which of them")
+    parser.add_argument("--cache", type=Path, help="folder for vectors, so that texts are encoded once")
+
+
+def open_encoder(cache: Path | None) -> CachedEncoder:
+    """Return the service's encoder behind a cache."""
+    return CachedEncoder(load_encoder(get_settings()), cache)
+
+
+def load_set(folder: Path, name: str, encoder: CachedEncoder) -> list[Space]:
+    """Return the conversations of a data set.
+
+    Raises:
+        CommandFailure: the folder does not hold it.
+    """
+    path = folder / SETS[name]
+    if not path.is_file():
+        raise CommandFailure(f"there is no {SETS[name]} in the folder of the data")
+    return load_spaces(path, encoder)
+
+
+def report_baseline(name: str, spaces: Sequence[Space], encoder: CachedEncoder) -> None:
+    """Print how the usual configuration does on a data set."""
+    placed = ask_all(spaces, usual)
+    keywords = ask_all(spaces, usual, form=lambda asked: asked.keywords)
+    abroad = []
+    for space, cue in strangers(spaces, encoder):
+        ranked = usual(space, cue)
+        abroad.append(confidence(ranked.best_cosine, ranked.coverage))
+    print(f"\n{name}: {len(spaces)} conversations, {sum(len(space.rows) for space in spaces)} memories")
+    print(f"{'':28}{'questions':>10}{'R@1':>8}{'R@10':>8}{'R@50':>8}")
+    groups = {"all that count": counted(placed), "  as keywords": counted(keywords), **by_category(placed)}
+    for label, group in groups.items():
+        numbers = "".join(f"{100 * value:8.1f}" for value in recalls(group).values())
+        print(f"{label:28}{len(group):10}{numbers}")
+    above, both = newer_first([one for one in placed if one.category == KNOWLEDGE_UPDATE])
+    if both:
+        print(f"newest above old: {above} of {both} that have both among the first 50")
+    print(f"confidence at home against abroad, AUROC: {told_apart(placed, abroad):.3f}", flush=True)
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.ablation", description=(__doc__ or "").split("\n", 1)[0]
+    )
+    add_data_options(parser)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except CommandFailure as failure:
+        sys.exit(str(failure))
