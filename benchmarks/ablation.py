@@ -1,13 +1,18 @@
 """Measure what every part of the ranking is worth, in-process, on the modules that the service ranks with.
 
-    python -m benchmarks.ablation --data FOLDER [--sets locomo realtalk beam plus] [--cache FOLDER]
+    python -m benchmarks.ablation --data FOLDER [--sets locomo realtalk beam plus] [--cache FOLDER] [--table]
+
+Without ``--table`` it prints how the usual configuration does; with it, every mechanism is turned the other way and left
+alone, and the ranks go to a file that `ablation_table` reads.
 
 The folder holds data sets as jsonl, see benchmarks/README.md. Nothing of their text is written anywhere but vectors into
 the cache.
 """
 
 import argparse
+import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +20,7 @@ from benchmarks.ablation_data import Space, load_spaces, strangers
 from benchmarks.ablation_encoding import CachedEncoder
 from benchmarks.ablation_ranks import (
     KNOWLEDGE_UPDATE,
+    Placed,
     ask_all,
     by_category,
     counted,
@@ -23,6 +29,10 @@ from benchmarks.ablation_ranks import (
     told_apart,
     usual,
 )
+from benchmarks.ablation_raw import packed, questions_of
+from benchmarks.ablation_switches import setups
+from benchmarks.provenance import RESULTS, provenance
+from benchmarks.results import write_result
 from memory_service.cli.failures import CommandFailure
 from memory_service.encoder.loading import load_encoder
 from memory_service.settings import get_settings
@@ -42,7 +52,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     encoder = open_encoder(options.cache)
     for name in options.sets:
         spaces = load_set(options.data, name, encoder)
-        report_baseline(name, spaces, encoder)
+        if options.table:
+            run_table(name, spaces, out=options.out)
+        else:
+            report_baseline(name, spaces, encoder)
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -89,11 +102,28 @@ def report_baseline(name: str, spaces: Sequence[Space], encoder: CachedEncoder) 
     print(f"confidence at home against abroad, AUROC: {told_apart(placed, abroad):.3f}", flush=True)
 
 
+def run_table(name: str, spaces: Sequence[Space], *, out: Path) -> None:
+    """Run every setup on a data set and put the ranks into the result file beside those of other sets."""
+    ranks: dict[str, str] = {}
+    placed: list[Placed] = []
+    for label, setup in setups().items():
+        began = time.perf_counter()
+        placed = ask_all(spaces, setup.rank, form=setup.form)
+        ranks[label] = packed(placed)
+        recall = recalls(counted(placed))
+        print(f"{name}: {label}: R@10 {100 * recall[10]:.1f} ({time.perf_counter() - began:.0f} s)", flush=True)
+    sets = json.loads(out.read_text(encoding="utf-8"))["sets"] if out.is_file() else {}
+    sets[name] = {**provenance(), "file": SETS[name], "questions": questions_of(placed), "ranks": ranks}
+    write_result(out, {"kind": "ablation", "sets": {one: sets[one] for one in SETS if one in sets}})
+
+
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.ablation", description=(__doc__ or "").split("\n", 1)[0]
     )
     add_data_options(parser)
+    parser.add_argument("--table", action="store_true", help="run all mechanisms")
+    parser.add_argument("--out", type=Path, default=RESULTS / "ablation.json", help="where the table's raw results go")
     return parser.parse_args(argv)
 
 
