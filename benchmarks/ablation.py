@@ -13,11 +13,12 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.ablation_data import Space, load_spaces, strangers
 from benchmarks.ablation_encoding import CachedEncoder
+from benchmarks.ablation_overlap import overlaps
 from benchmarks.ablation_ranks import (
     KNOWLEDGE_UPDATE,
     Placed,
@@ -112,9 +113,26 @@ def run_table(name: str, spaces: Sequence[Space], *, out: Path) -> None:
         ranks[label] = packed(placed)
         recall = recalls(counted(placed))
         print(f"{name}: {label}: R@10 {100 * recall[10]:.1f} ({time.perf_counter() - began:.0f} s)", flush=True)
+    alone = overlaps(spaces)
+    print(f"{name}: share of the first ten that the vectors alone find too: " + listed(alone), flush=True)
     sets = json.loads(out.read_text(encoding="utf-8"))["sets"] if out.is_file() else {}
-    sets[name] = {**provenance(), "file": SETS[name], "questions": questions_of(placed), "ranks": ranks}
+    sets[name] = {
+        **provenance(),
+        "file": SETS[name],
+        "questions": questions_of(placed),
+        "overlap": alone,
+        "ranks": ranks,
+    }
     write_result(out, {"kind": "ablation", "sets": {one: sets[one] for one in SETS if one in sets}})
+
+
+def listed(numbers: Mapping[str, float]) -> str:
+    """Write numbers by name.
+
+    >>> listed({"keyword": 0.25, "hopfield": 1})
+    'keyword .25, hopfield 1.00'
+    """
+    return ", ".join(f"{name} {value:.2f}".replace(" 0.", " .") for name, value in numbers.items())
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
