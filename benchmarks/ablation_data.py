@@ -20,6 +20,10 @@ from memory_service.analysis.traits import traits
 from retrieval.query import ParsedQuery, parse_query
 from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Postings, Role, Rows, Spans
 
+OLD = ("old", "original_info")
+NEW = ("new", "updated_info")
+"""By which names data sets call the evidence of a value before and after it changed."""
+
 _CAPTION = re.compile(r"\s*\[shares image: [^\]]*\]\s*\Z")
 _LAST_SENTENCE = re.compile(r"[^.!?\n]*\?\s*\Z")
 _WORD = re.compile(r"[^\s]+")
@@ -93,14 +97,18 @@ def _space(conversation: Conversation, encoder: CachedEncoder, roles: dict[str, 
             Asked(
                 question=question,
                 gold=tuple(places[one] for one in question.gold if one in places),
-                old=tuple(places[one] for one in changed.get("old", ()) if one in places),
-                new=tuple(places[one] for one in changed.get("new", ()) if one in places),
+                old=tuple(places[one] for one in _first_of(changed, OLD) if one in places),
+                new=tuple(places[one] for one in _first_of(changed, NEW) if one in places),
                 whole=whole[place],
                 plain=Cue(whole[place].parsed, plain[place]),
                 keywords=keywords[place],
             )
         )
     return Space(conversation.id, rows, tuple(texts), names, tuple(asked))
+
+
+def _first_of(changed: Mapping[str, Sequence[str]], names: Sequence[str]) -> Sequence[str]:
+    return next((changed[name] for name in names if name in changed), ())
 
 
 def read_cues(texts: Sequence[str], *, rows: Rows, encoder: CachedEncoder) -> list[Cue]:

@@ -61,7 +61,7 @@ CONVERSATIONS = [
         "questions": [
             question("q1", "What is Ann's dog called?", ["d2"]),
             question("q2", "Which job?", ["d3", "d2"], gold_roles={"old": ["d2"], "new": ["d3"]}),
-            question("q3", "Who is nobody?", []),
+            question("q3", "Who is nobody?", [], gold_roles={"original_info": ["d1"], "updated_info": ["d2"]}),
         ],
     },
     {"conv": "two", "docs": [turn(1, "I went for a hike to Paris.")], "questions": [question("q4", "A hike?", ["d1"])]},

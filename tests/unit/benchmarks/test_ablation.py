@@ -32,6 +32,8 @@ def test_a_question_is_read_in_three_forms(spaces: list[Space]) -> None:
     assert asked.gold == (1,)
     changed = spaces[0].asked[1]
     assert (changed.old, changed.new) == ((1,), (2,))
+    as_beam_says = spaces[0].asked[2]
+    assert (as_beam_says.old, as_beam_says.new) == ((0,), (1,))
 
 
 def test_the_cache_encodes_a_text_once_and_keeps_what_others_wrote(
