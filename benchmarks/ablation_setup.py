@@ -64,7 +64,7 @@ BARE = Setup(
         trusted_coverage=1e-9,
         keys=0.0,
         following=0.0,
-        contiguity=ContiguitySettings(beside=0.0, near=0.0, session_words=0.0, session_best=0.0),
+        contiguity=ContiguitySettings(beside=0.0, near=0.0, answer=0.0, session_words=0.0, session_best=0.0),
         priors=PriorSettings(
             speaker=0.0, time=0.0, number=0.0, length=0.0, asks=0.0, user=0.0, statement_asks=0.0, first_person=0.0
         ),

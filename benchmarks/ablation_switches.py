@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from benchmarks.ablation_setup import ALL_KEYS, ALWAYS_QUESTION, ALWAYS_STATEMENT, BARE, FURTHER, Setup
+from benchmarks.ablation_setup import ALWAYS_QUESTION, ALWAYS_STATEMENT, BARE, FURTHER, Setup
 from retrieval.contiguity import ContiguitySettings
 from retrieval.priors import PriorSettings
 from retrieval.ranking import DEFAULT, RankingSettings
 from retrieval.router import RouterSettings
-from retrieval.rows import KeyKind
 
 USUAL = Setup()
 EXTRA_WEIGHT = 0.2
 """Of a channel that is off by default, where it is turned on."""
+KEYS = 0.57
+"""Of the vector channel, what the nearest of all vectors weighs where further ones are on."""
 DIVERSITY = 0.3
 
 
@@ -42,9 +43,7 @@ def mechanisms() -> list[Mechanism]:
             _bare(trusted_coverage=DEFAULT.trusted_coverage),
         ),
         Mechanism("query in the first person", True, Setup(rewritten=False), replace(BARE, rewritten=True)),
-        Mechanism("further vectors: answer, caption", True, _usual(keys=0.0), _bare(keys=DEFAULT.keys)),
-        Mechanism("further vector: answer", True, _without_key(KeyKind.ANSWER), _only_key(KeyKind.ANSWER)),
-        Mechanism("further vector: caption", True, _without_key(KeyKind.CAPTION), _only_key(KeyKind.CAPTION)),
+        Mechanism("further vectors: answer, caption", False, _usual(keys=KEYS), _bare(keys=KEYS)),
         *_surroundings(),
         Mechanism(
             "router: statements rank otherwise", True, _usual(router=ALWAYS_QUESTION), _bare(router=RouterSettings())
@@ -92,20 +91,14 @@ def _changed(settings: RankingSettings, changed: Mapping[str, object]) -> Rankin
     return replace(settings, **changed)  # type: ignore[arg-type]  # names and kinds are those of the dataclass
 
 
-def _without_key(kind: KeyKind) -> Setup:
-    return Setup(keys=ALL_KEYS - {kind})
-
-
-def _only_key(kind: KeyKind) -> Setup:
-    return replace(_bare(keys=DEFAULT.keys), keys=frozenset({KeyKind.CHUNK, kind}))
-
-
 def _surroundings() -> list[Mechanism]:
     """Return the mechanisms of contiguity: switched off in the usual configuration, alone on the bare one."""
     fields = {
         "turns beside a hit (±1, ±2)": ("beside", "near"),
+        "answer to a question that is found": ("answer",),
         "words of the session": ("session_words",),
         "best turn of the session": ("session_best",),
+        "session: its words and its best turn": ("session_words", "session_best"),
     }
     none, usual = BARE.settings.contiguity, ContiguitySettings()
     found = []
