@@ -20,23 +20,34 @@ from memory_service.analysis.traits import traits
 from retrieval.query import ParsedQuery, parse_query
 from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Postings, Role, Rows, Spans
 
+OLD = ("old", "original_info")
+NEW = ("new", "updated_info")
+"""By which names data sets call the evidence of a value before and after it changed."""
+
 _CAPTION = re.compile(r"\s*\[shares image: [^\]]*\]\s*\Z")
 _LAST_SENTENCE = re.compile(r"[^.!?\n]*\?\s*\Z")
 _WORD = re.compile(r"[^\s]+")
 
 
 @dataclass(frozen=True, slots=True)
+class Cue:
+    """What is given to the ranking: a query as it was read, and its vector."""
+
+    parsed: ParsedQuery
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
-    """A question, read and encoded in its two forms: as asked, and its words without the stop words."""
+    """A question, read and encoded in three forms, and where its evidence stands."""
 
     question: Question
     gold: tuple[int, ...]  # rows
     old: tuple[int, ...]  # rows that hold a value which changed later
     new: tuple[int, ...]  # rows that hold what it changed to
-    parsed: ParsedQuery
-    vector: NDArray[np.float32]
-    keywords: ParsedQuery
-    keywords_vector: NDArray[np.float32]
+    whole: Cue
+    plain: Cue  # encoded as it was asked, not in the first person
+    keywords: Cue  # its words without the stop words
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +86,48 @@ def _space(conversation: Conversation, encoder: CachedEncoder, roles: dict[str, 
     rows, texts = build_rows(items, captions=captions, encoder=encoder)
     names = tuple(item["external_id"] for item in items)
     places = {name: place for place, name in enumerate(names)}
+    questions = [question.text for question in conversation.questions]
+    whole = read_cues(questions, rows=rows, encoder=encoder)
+    plain = encoder.encode(questions)
+    keywords = read_cues([keywords_only(text) for text in questions], rows=rows, encoder=encoder)
     asked = []
-    for question in conversation.questions:
+    for place, question in enumerate(conversation.questions):
         changed = roles.get(question.id, {})
-        parsed = parse_query(question.text, speakers=rows.speakers)
-        bare = keywords_only(question.text)
-        keywords = parse_query(bare, speakers=rows.speakers)
-        both = encoder.encode([parsed.spoken, keywords.spoken])
         asked.append(
             Asked(
                 question=question,
                 gold=tuple(places[one] for one in question.gold if one in places),
-                old=tuple(places[one] for one in changed.get("old", ()) if one in places),
-                new=tuple(places[one] for one in changed.get("new", ()) if one in places),
-                parsed=parsed,
-                vector=both[0],
-                keywords=keywords,
-                keywords_vector=both[1],
+                old=tuple(places[one] for one in _first_of(changed, OLD) if one in places),
+                new=tuple(places[one] for one in _first_of(changed, NEW) if one in places),
+                whole=whole[place],
+                plain=Cue(whole[place].parsed, plain[place]),
+                keywords=keywords[place],
             )
         )
     return Space(conversation.id, rows, tuple(texts), names, tuple(asked))
+
+
+def _first_of(changed: Mapping[str, Sequence[str]], names: Sequence[str]) -> Sequence[str]:
+    return next((changed[name] for name in names if name in changed), ())
+
+
+def read_cues(texts: Sequence[str], *, rows: Rows, encoder: CachedEncoder) -> list[Cue]:
+    """Read and encode queries as the service would in the namespace of these rows."""
+    parsed = [parse_query(text, speakers=rows.speakers) for text in texts]
+    vectors = encoder.encode([one.spoken for one in parsed])
+    return [Cue(one, vector) for one, vector in zip(parsed, vectors, strict=True)]
+
+
+def strangers(spaces: Sequence[Space], encoder: CachedEncoder) -> list[tuple[Space, Cue]]:
+    """Return the questions of each conversation asked in the next one, which cannot answer them."""
+    found: list[tuple[Space, Cue]] = []
+    for place, space in enumerate(spaces):
+        elsewhere = spaces[(place + 1) % len(spaces)]
+        if elsewhere is space:
+            continue
+        cues = read_cues([asked.question.text for asked in space.asked], rows=elsewhere.rows, encoder=encoder)
+        found += [(elsewhere, cue) for cue in cues]
+    return found
 
 
 def keywords_only(question: str) -> str:

@@ -1,6 +1,7 @@
 """Encode texts once: a cache of half-precision vectors on disk, as the service stores them."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from memory_service.encoder.loading import LoadedEncoder
 
 BATCH = 256
-"""Texts between two writes of the cache."""
+"""Texts handed to the encoder at once."""
 
 
 class CachedEncoder:
@@ -19,10 +20,7 @@ class CachedEncoder:
     def __init__(self, encoder: LoadedEncoder, folder: Path | None) -> None:
         self._encoder = encoder
         self._file = folder / f"vectors-{encoder.identity.fingerprint[:12]}.npz" if folder else None
-        self._known: dict[str, NDArray[np.float16]] = {}
-        if self._file and self._file.is_file():
-            with np.load(self._file) as stored:
-                self._known = dict(zip(stored["keys"].tolist(), stored["vectors"], strict=True))
+        self._known: dict[str, NDArray[np.float16]] = self._stored()
 
     @property
     def dimension(self) -> int:
@@ -49,12 +47,20 @@ class CachedEncoder:
             return np.empty((0, self.dimension), dtype=np.float32)
         return np.stack([self._known[key] for key in keys]).astype(np.float32)
 
+    def _stored(self) -> dict[str, NDArray[np.float16]]:
+        if self._file is None or not self._file.is_file():
+            return {}
+        with np.load(self._file) as stored:
+            return dict(zip(stored["keys"].tolist(), stored["vectors"], strict=True))
+
     def _save(self) -> None:
         if self._file is None:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._file.with_suffix(".draft.npz")
-        np.savez(draft, keys=np.array(list(self._known)), vectors=np.stack(list(self._known.values())))
+        # Another run may have written since this one read: what it found out is kept.
+        known = self._stored() | self._known
+        draft = self._file.with_suffix(f".{os.getpid()}.npz")
+        np.savez(draft, keys=np.array(list(known)), vectors=np.stack(list(known.values())))
         draft.replace(self._file)
 
 

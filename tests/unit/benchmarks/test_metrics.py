@@ -8,7 +8,8 @@ from benchmarks.metrics import mean, ndcg_at, percentile, ranks_of, recall_at, r
 
 MODULES = (
     *("blocks", "datasets", "exactness", "loading", "metrics", "moments", "prometheus", "provenance", "results"),
-    "retrieval",
+    *("ablation", "ablation_data", "ablation_overlap", "ablation_ranks", "ablation_raw", "ablation_table"),
+    *("bootstrap", "cue_noise", "noisy_cues", "noisy_table", "retrieval"),
 )
 
 
