@@ -86,6 +86,11 @@ class Ledger:
         ]
         return count, found
 
+    def database_bytes(self) -> int:
+        """Return the size of the whole database on disk, without the write-ahead log."""
+        [(size,)] = self._connection.execute("SELECT pg_database_size(current_database())").fetchall()
+        return int(size)
+
     def await_idle(self) -> float:
         """Wait until no memory waits for enrichment any more; return the seconds.
 

@@ -34,8 +34,12 @@ def command_line(argv: Sequence[str]) -> str:
 
     >>> command_line(["/home/me/venv/bin/memory-service", "bench", "retrieval", "../data/dev.jsonl"])
     'memory-service bench retrieval dev.jsonl'
+    >>> command_line(["/home/me/checkout/benchmarks/peers/__main__.py", "../data/dev.jsonl"])
+    'python -m benchmarks.peers dev.jsonl'
     """
     program, *rest = argv
+    if Path(program).name == "__main__.py":  # A package that is run.
+        program = f"{Path(program).parent}.py"
     name = Path(program).name
     if program.endswith(".py") and Path(program).parent.name == "benchmarks":
         name = f"python -m benchmarks.{Path(program).stem}"
