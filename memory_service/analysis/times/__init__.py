@@ -18,7 +18,7 @@ from typing import Final
 from memory_service.analysis.language import guess
 from memory_service.analysis.times.days import Granularity
 from memory_service.analysis.times.grammar import Grammar
-from memory_service.analysis.times.reading import Reading
+from memory_service.analysis.times.reading import Reading, words_in
 from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
 
 __all__ = ["LONGEST_TEXT", "MOST_FOUND", "Granularity", "TimeExpression", "find_times"]
@@ -31,7 +31,7 @@ _DATE_LIKE: Final = re.compile(
     r"\d{4}|\d[./-]\d|\d(?:st|nd|rd|th)\b|\dº|\b[Qq][1-4]\b|\d\d['’]?s\b|\d\s?[年月日号號天周週個个ヶか]"
 )
 _WIDE_TIME: Final = re.compile("[年月日号號天週周星曜昨今明去来來前後后春夏秋冬末]")
-_ENGLISH_MARKS: Final = frozenset("the and i you to is it of my that for was we".split())
+_ENGLISH_MARKS: Final = words_in("the and i you to is it of my that for was we")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,18 +30,18 @@ from memory_service.analysis.times.english_words import (
     YEAR_TAIL,
 )
 from memory_service.analysis.times.grammar import Grammar
-from memory_service.analysis.times.reading import Resolve, Rule, alternatives
+from memory_service.analysis.times.reading import Resolve, Rule, alternatives, words_in
 from memory_service.analysis.times.written import NUMERIC_RULES
 
-_UNIT_WORDS: Final = frozenset(
+_UNIT_WORDS: Final = words_in(
     "hour hours hr hrs day days night nights week weeks wk wks weekend weekends fortnight month months mo year years yr yrs "
-    "decade decades quarter morning evening afternoon".split()
+    "decade decades quarter morning evening afternoon"
 )
-_DAY_WORDS: Final = frozenset(
-    "yesterday yday today tonight tonite tomorrow tmrw tmr tomorow tommorow tommorrow night morning afternoon evening".split()
+_DAY_WORDS: Final = words_in(
+    "yesterday yday today tonight tonite tomorrow tmrw tmr tomorow tommorow tommorrow night morning afternoon evening"
 )
-_HOLIDAY_WORDS: Final = frozenset(
-    "christmas xmas day valentine valentines patrick fourth july juneteenth easter friday thanksgiving halloween year years".split()
+_HOLIDAY_WORDS: Final = words_in(
+    "christmas xmas day valentine valentines patrick fourth july juneteenth easter friday thanksgiving halloween year years"
 )
 _AGO: Final = r"\b(?:(?:about|around|almost|nearly|over|more than|just|roughly|like|maybe|exactly|only)\s+)?"
 _LEAD: Final = r"(?:last|this past|the past|past|this last|next|this coming|the coming|coming|this)"

@@ -20,7 +20,6 @@ from memory_service.analysis.times.english_words import (
 )
 from memory_service.analysis.times.reading import Match, Reading
 
-
 # "Have a lovely Sunday!", "Happy Friday"
 _WISH: Final = re.compile(r"\b(?:happy|have (?:a|an)(?: [a-z]+){0,2}|enjoy (?:your|the|this)(?: [a-z]+)?)\s+\Z")
 

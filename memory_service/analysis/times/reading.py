@@ -136,9 +136,9 @@ def sound(days: Days) -> bool:
     return bool(ends) and all(FIRST_YEAR <= day.year <= LAST_YEAR + 1 for day in ends)
 
 
-def words_of(*groups: Iterable[str]) -> frozenset[str]:
-    """Gather single words; of a phrase only its first word counts."""
-    return frozenset(word.split()[0] for group in groups for word in group)
+def words_in(text: str) -> frozenset[str]:
+    """Return the words of a list that is written with blanks between them."""
+    return frozenset(text.split())
 
 
 def alternatives(words: Iterable[str]) -> str:
