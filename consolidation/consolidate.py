@@ -10,12 +10,13 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
-from consolidation.enrichment import enrich
+from consolidation.enrichment import enrich, time_mentions
 from memory_service.errors import Unavailable
 from memory_service.lifecycle import archive
 from memory_service.lifecycle.erase import erase
 from memory_service.storage import jobs, pending
 from memory_service.storage.database import translate_errors
+from memory_service.storage.time_mentions import keep_time_mentions
 from memory_service.types import JobStatus
 
 OpenTransaction = Callable[[], AbstractContextManager[Session]]
@@ -72,6 +73,7 @@ def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None
     try:
         with session.begin_nested(), translate_errors():
             pending.keep_enrichment(session, tenant_id, [(row, _decide(row)) for row in rows])
+            _keep_times(session, tenant_id, rows)
     except Unavailable:
         raise
     except Exception as error:
@@ -97,6 +99,18 @@ def _decide(row: Any) -> dict[str, Any]:
         "keywords": list(found.keywords) if found.keywords is not None else None,
         "entities": list(found.entities) if found.entities is not None else None,
     }
+
+
+def _keep_times(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
+    """Store the moments that texts speak of, resolved against when each was observed."""
+    found = {
+        row["id"]: (
+            row["content_version"],
+            time_mentions(row["content"], observed_at=row["observed_at"], stated_language=row["language"]),
+        )
+        for row in rows
+    }
+    keep_time_mentions(session, tenant_id, found)
 
 
 def run_job(tenancy: Tenancy, job_id: UUID) -> bool:

@@ -1,9 +1,12 @@
-"""What rules can say of one memory without its neighbours: language, keywords, entities. Pure."""
+"""What rules can say of one memory without its neighbours: language, keywords, entities, times. Pure."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from memory_service.analysis import entities, keywords, language
+from memory_service.analysis.times import find_times
 
 UNKNOWN = "und"
 
@@ -39,3 +42,24 @@ def enrich(
         keywords=None if has_keywords else tuple(keywords.keywords(content, language=spoken)),
         entities=None if has_entities else tuple(entities.names(content, known=speakers, language=spoken)),
     )
+
+
+def time_mentions(content: str, *, observed_at: datetime, stated_language: str | None) -> list[dict[str, Any]]:
+    """Return the moments a text speaks of, as the columns of their table; "yesterday" is the day before it was observed.
+
+    >>> from datetime import UTC
+    >>> (found,) = time_mentions("We met last week.", observed_at=datetime(2023, 5, 8, 9, tzinfo=UTC), stated_language=None)
+    >>> found["phrase"], found["starts"].day, found["ends"].day, found["granularity"], found["span_from"], found["span_to"]
+    ('last week', 1, 8, 'week', 7, 16)
+    """
+    return [
+        {
+            "starts": found.starts,
+            "ends": found.ends,
+            "phrase": found.phrase,
+            "span_from": found.span[0],
+            "span_to": found.span[1],
+            "granularity": found.granularity.value,
+        }
+        for found in find_times(content, observed_at, language=stated_language)
+    ]

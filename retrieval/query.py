@@ -8,6 +8,7 @@ REALTALK after fusion (32 and 14 for vectors alone) and leaves other queries as 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -15,6 +16,8 @@ from typing import Final
 from memory_service.analysis import entities, tokens
 from memory_service.analysis.language import guess
 from memory_service.analysis.stopwords import stop_words
+from memory_service.analysis.times import find_times
+from retrieval.query_time import asks_current, asks_earliest, asks_latest
 
 _REWRITTEN_LANGUAGES: Final = frozenset({"en", tokens.UNKNOWN_LANGUAGE})
 _LONGEST_NAME = 6  # words looked at as one name
@@ -36,6 +39,15 @@ class QuestionWord(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DateRange:
+    """A time that a query names, [start, end); None where it is open."""
+
+    start: datetime | None
+    end: datetime | None
+    phrase: str
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedQuery:
     """A query as the channels need it."""
 
@@ -48,6 +60,13 @@ class ParsedQuery:
     numbers: tuple[str, ...]  # as written, without thousands separators
     question_word: QuestionWord | None
     is_question: bool
+    dates: tuple[DateRange, ...] = ()  # the times it names, in its order; "When …?" names none
+    asks_latest: bool = False  # for the last of several: "most recently", "currently", "the latest"
+    asks_earliest: bool = False  # for the first of several: "originally", "the first"
+    asks_current: bool = (
+        False  # for what is so now: "Where does she live?"; a newer statement is worth more than an older
+    )
+    language: str = tokens.UNKNOWN_LANGUAGE  # BCP-47, as it was guessed from the query itself
 
 
 _QUOTED: Final = re.compile(r"[\"“”„«]([^\"“”„«»]{2,200})[\"“”»]")
@@ -77,13 +96,16 @@ _AUXILIARY_FIRST: Final = re.compile(
 )
 
 
-def parse_query(query: str, *, speakers: Collection[str] = (), language: str = "en") -> ParsedQuery:
+def parse_query(
+    query: str, *, speakers: Collection[str] = (), language: str = "en", now: datetime | None = None
+) -> ParsedQuery:
     """Read a query.
 
     Args:
         query: What was asked, not empty.
         speakers: Who speaks in the namespaces searched; roles such as "user" are no names and change nothing.
         language: BCP-47; the one the memories' terms were made in.
+        now: When it is asked, with a time zone; without it "last week" and "in May" are no dates.
 
     >>> parsed = parse_query('When did Caroline say "never again" to 1,200 guests?', speakers=["Caroline", "Mel"])
     >>> parsed.spoken
@@ -92,9 +114,15 @@ def parse_query(query: str, *, speakers: Collection[str] = (), language: str = "
     ('carolin', 'say', 'never', '1200', 'guest')
     >>> parsed.phrases, parsed.names, parsed.numbers, parsed.question_word.value
     (('never again',), ('Caroline',), ('1200',), 'when')
+    >>> from datetime import UTC
+    >>> asked = parse_query("Who visited most recently, before last week?", now=datetime(2023, 5, 8, tzinfo=UTC))
+    >>> asked.dates, asked.asks_latest
+    ((DateRange(start=None, end=datetime.datetime(2023, 5, 1, 0, 0, tzinfo=datetime.timezone.utc), phrase='before last week'),), True)
     """
     found = _find_speaker(query, speakers)
     question_word = _question_word(query)
+    spoken_in = guess(query)
+    times = find_times(query, now, language=spoken_in)
     return ParsedQuery(
         text=query,
         spoken=_in_first_person(query, found[0]) if found else query,
@@ -107,6 +135,11 @@ def parse_query(query: str, *, speakers: Collection[str] = (), language: str = "
         is_question=query.rstrip().endswith(("?", "？", "؟"))
         or question_word is not None
         or _AUXILIARY_FIRST.match(query.lstrip()) is not None,
+        dates=tuple(DateRange(time.starts, time.ends, time.phrase) for time in times),
+        asks_latest=asks_latest(query),
+        asks_earliest=asks_earliest(query),
+        asks_current=asks_current(query, dated=bool(times)),
+        language=spoken_in,
     )
 
 

@@ -51,6 +51,7 @@ class TemporalSettings:
     near: float = 0.5  # what is just outside the period matches half, and fades
     fade_least: float = DAY  # the distance at which it fades to 1/e: the length of the period, within these bounds
     fade_most: float = 30 * DAY
+    open_length: float = 3652.5 * DAY  # what is open at one end counts as ten years long
     faint: float = 0.02  # a match below this is none
     rho: float = 0.7  # how much of the context stays from one turn to the next
     forward: float = 0.5  # share of a hit's own content in the context it brings back: turns after it gain
@@ -128,7 +129,7 @@ def date_match(rows: Rows, periods: tuple[Period, ...], *, settings: TemporalSet
             best[reaches] = np.maximum(best[reaches], settings.valid)
             best = np.fmax(best, np.where(bounded, fit(period, begins, begins, settings=settings), 0.0))
         if len(spans.row):
-            np.maximum.at(best, spans.row, fit(period, spans.start, spans.end, settings=settings))
+            np.fmax.at(best, spans.row, fit(period, spans.start, spans.end, settings=settings))
     best[best < settings.faint] = np.nan
     return best
 
@@ -152,9 +153,18 @@ def fit(
     [1.0, 0.562, 0.068]
 
     By hand: 1; (1/10)^.25 = .562; .5 · e^(−2) = .068.
+
+    What lasts since that day and is open counts as ten years long; asked for everything since, it lies within:
+
+    >>> fit(day, np.array([0.0]), np.array([np.inf])).round(3).tolist()
+    [0.129]
+    >>> fit(Period(0.0, np.inf), np.array([0.0]), np.array([np.inf])).tolist()
+    [1.0]
+
+    By hand: (1/3652.5)^.25 = .129.
     """
-    length = end - start
-    inside = np.minimum(end, period.end) - np.maximum(start, period.start)
+    length = np.minimum(end - start, settings.open_length)
+    inside = np.minimum(np.minimum(end, period.end) - np.maximum(start, period.start), settings.open_length)
     fade = min(max(period.end - period.start, settings.fade_least), settings.fade_most)
     # A moment has no length: it is inside, or it is not. The end of a period is outside of it.
     moment = length <= 0

@@ -14,7 +14,7 @@ from memory_service.errors import Conflict, Gone, NotFound, PreconditionFailed
 from memory_service.lifecycle.archive import restore
 from memory_service.lifecycle.draft import Chunk, content_hash, identity_of, terms_of
 from memory_service.lifecycle.moments import check_validity, not_before
-from memory_service.storage import erasure, memories, pending, search_index
+from memory_service.storage import erasure, memories, pending, search_index, time_mentions
 from memory_service.storage.identities import free_identities
 from memory_service.types import State
 
@@ -129,6 +129,8 @@ def correct(
     memories.keep_versions(session, tenant_id, [memory_id], now=now)
     if KEYWORD_FIELDS & new.keys():
         _refind(session, tenant_id, old, new, chunks=chunks, encoder_id=encoder_id, shelf=shelf, now=now)
+        if new.keys() & {"content", "observed_at"}:
+            time_mentions.outdate(session, tenant_id, memory_id, now=now)
     else:
         memories.update_memories(session, tenant_id, [memory_id], new, now=now)
     if "expires_at" in new and not archived:

@@ -12,7 +12,7 @@ from memory_service.storage import erasure, memories
 def erase(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
     """Erase memories of one tenant and return the ids that were there.
 
-    Versions, sources, vectors, postings, links, retention and recalls go with the record; traces that showed it lose its
+    Versions, sources, vectors, postings, times, links, retention and recalls go with the record; traces that showed it lose its
     text and score; answers kept for replay that quote it are dropped. So are speakers and counted terms that nothing else
     uses. The tombstone keeps id, namespace, a hash of the content and the time; nothing compares new texts with that hash, so
     the same text may be stored again.

@@ -203,6 +203,24 @@ link = Table(
     _written(),
 )
 
+time_mention = Table(
+    "time_mention",
+    metadata,
+    _tenant(),
+    Column("memory_id", Uuid, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("ordinal", SmallInteger, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("starts", Time),
+    Column("ends", Time),
+    Column("phrase", Text, nullable=False),
+    Column("span_from", Integer, nullable=False),
+    Column("span_to", Integer, nullable=False),
+    Column("granularity", Text, nullable=False),
+    Column("known_from", Time, nullable=False),
+    Column("known_to", Time, nullable=False),
+)
+
 retention = Table(
     "retention",
     metadata,

@@ -123,8 +123,11 @@ def make_household(
         }
         content = f"The {secret} lighthouse keeper Tomás drinks cold tea in Lisbon."
         old = post(
-            "/v1/memories", {"content": f"{secret}: he drinks coffee.", "external_id": f"{name}-external", **scope}
+            "/v1/memories",
+            {"content": f"{secret}: he drank coffee yesterday.", "external_id": f"{name}-external", **scope},
         )
+        # Read by a worker, so that the tables of what is found in texts have rows; the others wait.
+        assert consolidate.enrich_pending(open_tenancy(tenant_id), ids=[UUID(old["id"])]) == 1
         named = {"external_id": f"{name}-external", "on_conflict": "supersede", "speaker": f"{name}-speaker"}
         memory = post("/v1/memories", {"content": content, **named, **scope}, **{"Idempotency-Key": f"{name}-idem"})
         assert me.patch(f"/v1/memories/{memory['id']}", json={"tags": [secret]}).status_code == 200

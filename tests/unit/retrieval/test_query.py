@@ -1,8 +1,10 @@
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.query import QuestionWord, first_person, parse_query
+from retrieval.query import DateRange, QuestionWord, first_person, parse_query
 
 TWO = ["Caroline", "Melanie"]
 
@@ -120,3 +122,62 @@ def test_quotes_numbers_and_names():
     assert parsed.phrases == ("so it goes",)
     assert parsed.numbers == ("3", "2023", "1200.50")
     assert parsed.names == ("Ana", "Google")
+
+
+NOW = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
+
+
+def test_a_query_names_times():
+    parsed = parse_query("Where was Mel between March and May 2022, or since last Friday?", speakers=TWO, now=NOW)
+    assert parsed.dates == (
+        DateRange(datetime(2022, 3, 1, tzinfo=UTC), datetime(2022, 6, 1, tzinfo=UTC), "March and May 2022"),
+        DateRange(datetime(2023, 5, 5, tzinfo=UTC), None, "since last Friday"),
+    )
+
+
+def test_a_question_when_names_no_time():
+    assert parse_query("When did Caroline adopt the dog?", now=NOW).dates == ()
+    assert parse_query("When did she go to Rome last year?", now=NOW).dates[0].phrase == "last year"
+
+
+def test_relative_times_need_a_now():
+    assert parse_query("What happened last week, or on 8 May 2023?").dates == (
+        DateRange(datetime(2023, 5, 8, tzinfo=UTC), datetime(2023, 5, 9, tzinfo=UTC), "8 May 2023"),
+    )
+
+
+def test_the_language_of_a_query_is_its_own():
+    parsed = parse_query("Was hat Mel letzte Woche mit der Katze gemacht?", now=NOW)
+    assert parsed.language == "de"
+    assert parsed.dates[0].start == datetime(2023, 5, 1, tzinfo=UTC)
+    assert parse_query("dogs").language == "und"
+
+
+@pytest.mark.parametrize(
+    ("query", "latest", "earliest", "current"),
+    [
+        ("Where does Caroline live?", False, False, True),
+        ("What is Mel's job now?", True, False, True),
+        ("How many dogs does she have?", False, False, True),
+        ("Is she still married?", True, False, True),
+        ("What's her favourite colour?", False, False, True),
+        ("Where did Caroline live?", False, False, False),
+        ("Where was she living in 2022?", False, False, False),
+        ("What is planned for 8 May 2023?", False, False, False),
+        ("Which countries has she visited?", False, False, False),
+        ("Has she ever been to Rome?", False, False, False),
+        ("What is her most recent painting?", True, False, True),
+        ("What was the last book she read?", True, False, False),
+        ("What did she do last week?", False, False, False),
+        ("What is her last name?", False, False, True),
+        ("When did they first meet?", False, True, False),
+        ("What did she originally want to be?", False, True, False),
+        ("Who taught the first aid course?", False, False, False),
+        ("What happened on the first weekend of May?", False, False, False),
+        ("I live in Rome now", True, False, False),
+        ("dogs", False, False, False),
+    ],
+)
+def test_which_of_several_is_asked_for(query, latest, earliest, current):
+    parsed = parse_query(query, now=NOW)
+    assert (parsed.asks_latest, parsed.asks_earliest, parsed.asks_current) == (latest, earliest, current)

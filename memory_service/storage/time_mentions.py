@@ -1,0 +1,127 @@
+"""Moments that memories speak of: which phrase says so, and which days it means."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from memory_service.storage.sql import to_jsonb
+
+Span = tuple[float, float]
+"""[start, end) in seconds since the epoch; -inf or inf where it is open."""
+
+# Since when the present text of a memory is known: since the version that brought it.
+_KNOWN_FROM = """
+    coalesce((SELECT v.updated_at FROM memory_version v WHERE v.tenant_id = :tenant AND v.id = m.id
+        AND v.version = m.content_version), m.updated_at)
+"""
+
+
+def keep_time_mentions(
+    session: Session, tenant_id: UUID, found: Mapping[UUID, tuple[int, Sequence[Mapping[str, Any]]]]
+) -> None:
+    """Store what was found in texts, in place of what was found in earlier texts of the same memories.
+
+    What an earlier text spoke of stays known until that text was replaced. Storing the same again changes nothing.
+
+    Args:
+        session: the transaction that marks the memories as enriched, which has locked them.
+        tenant_id: whose memories.
+        found: by memory, the version of its text and the mentions in it: starts, ends, phrase, span_from, span_to,
+            granularity. A memory whose text has changed meanwhile is left to the next run.
+    """
+    if not found:
+        return
+    params: dict[str, Any] = {
+        "tenant": tenant_id,
+        "ids": list(found),
+        "versions": [version for version, _ in found.values()],
+        "rows": to_jsonb(
+            [
+                {"memory_id": memory_id, "ordinal": ordinal, **mention}
+                for memory_id, (_, mentions) in found.items()
+                for ordinal, mention in enumerate(mentions)
+            ]
+        ),
+    }
+    session.execute(text(_CLOSE_EARLIER), params)
+    session.execute(text(_DROP_SAME), params)
+    session.execute(text(_INSERT), params)
+
+
+_GIVEN = """
+    memory m JOIN unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[])) AS k (id, version)
+        ON m.tenant_id = :tenant AND m.id = k.id AND m.content_version = k.version
+"""
+_CLOSE_EARLIER = f"""
+    UPDATE time_mention t SET known_to = greatest({_KNOWN_FROM}, t.known_from) FROM {_GIVEN}
+    WHERE t.tenant_id = :tenant AND t.memory_id = m.id AND t.version <> m.content_version AND t.known_to = 'infinity'
+"""
+_DROP_SAME = f"""
+    DELETE FROM time_mention t USING {_GIVEN}
+    WHERE t.tenant_id = :tenant AND t.memory_id = m.id AND t.version = m.content_version
+"""
+_INSERT = f"""
+    INSERT INTO time_mention (tenant_id, memory_id, version, ordinal, namespace_id, starts, ends, phrase, span_from, span_to,
+        granularity, known_from)
+    SELECT m.tenant_id, m.id, m.content_version, f.ordinal, m.namespace_id, f.starts, f.ends, f.phrase, f.span_from,
+        f.span_to, f.granularity, {_KNOWN_FROM}
+    FROM {_GIVEN} JOIN jsonb_to_recordset(CAST(:rows AS jsonb)) AS f (memory_id uuid, ordinal smallint, starts timestamptz,
+        ends timestamptz, phrase text, span_from integer, span_to integer, granularity text) ON f.memory_id = m.id
+"""
+
+
+def outdate(session: Session, tenant_id: UUID, memory_id: UUID, *, now: datetime) -> None:
+    """End what a memory was known to speak of, its text or its time having changed, and let it wait to be read anew."""
+    params = {"tenant": tenant_id, "id": memory_id, "now": now}
+    session.execute(
+        text(
+            "UPDATE time_mention SET known_to = greatest(:now, known_from) "
+            "WHERE tenant_id = :tenant AND memory_id = :id AND known_to = 'infinity'"
+        ),
+        params,
+    )
+    session.execute(text("UPDATE memory SET enriched_version = 0 WHERE tenant_id = :tenant AND id = :id"), params)
+
+
+def spans_of(
+    session: Session, tenant_id: UUID, namespace_id: UUID, ids: Sequence[UUID], *, known: datetime | None = None
+) -> dict[UUID, tuple[Span, ...]]:
+    """Return the moments that memories of a namespace speak of; those that speak of none are left out.
+
+    One statement, whatever the number of ids, in binary both ways: about 2 ms for a thousand.
+
+    Args:
+        session: a transaction of the tenant.
+        tenant_id: whose memories.
+        namespace_id: where they live; others are left out.
+        ids: which memories.
+        known: as was known at this moment; None for now.
+    """
+    if not ids:
+        return {}
+    driver: Any = session.connection().connection.driver_connection
+    with driver.cursor(binary=True) as cursor:
+        rows = cursor.execute(
+            _SPANS if known is None else _SPANS_AS_KNOWN,
+            {"tenant": tenant_id, "namespace": namespace_id, "ids": list(ids), "known": known},
+        ).fetchall()
+    spans: dict[UUID, list[Span]] = {}
+    for memory_id, start, end in rows:
+        spans.setdefault(memory_id, []).append((start, end))
+    return {memory_id: tuple(found) for memory_id, found in spans.items()}
+
+
+_SPANS_OF = """
+    SELECT t.memory_id, coalesce(CAST(extract(epoch FROM t.starts) AS float8), '-infinity'),
+        coalesce(CAST(extract(epoch FROM t.ends) AS float8), 'infinity')
+    FROM unnest(%(ids)s::uuid[]) AS k (id)
+    JOIN time_mention t ON t.tenant_id = %(tenant)s AND t.memory_id = k.id
+    WHERE t.namespace_id = %(namespace)s AND {}
+    ORDER BY t.memory_id, t.ordinal
+"""
+_SPANS = _SPANS_OF.format("t.known_to = 'infinity'")
+_SPANS_AS_KNOWN = _SPANS_OF.format("t.known_from <= %(known)s AND t.known_to > %(known)s")
