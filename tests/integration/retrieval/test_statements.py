@@ -200,14 +200,14 @@ def test_common_terms_are_learned_by_the_fold(database: Database, make_tenant, e
     corpus = Corpus(database, tenant_id, encoder_id, size=120)
     namespace_id = corpus.scope().namespace_ids[0]
     with database.transaction(tenant_id) as session:
-        assert describe_corpus(session, tenant_id, ["corpus"], ["word0"]).documents == 120
+        assert describe_corpus(session, tenant_id, ["corpus"], "word0").documents == 120
     # A hundred and twenty documents have no term in five hundred; lower the bar for this corpus.
     monkeypatch.setattr(pending, "COMMON_FROM", 50)
     with database.transaction(tenant_id) as session:
         assert pending.fold_corpus(session, tenant_id, namespace_id)
     documents = Counter(term for words in corpus.terms.values() for term in set(words))
     with database.transaction(tenant_id) as session:
-        described = describe_corpus(session, tenant_id, ["corpus"], WORDS)
+        described = describe_corpus(session, tenant_id, ["corpus"], " ".join(WORDS))
     assert described.documents == 120
     assert described.common == {t: n for t, n in documents.items() if n >= 50}
 
