@@ -145,6 +145,7 @@ namespace = Table(
     Column("languages", ARRAY(Text), nullable=False),
     Column("terms_version", SmallInteger, nullable=False),
     Column("terms_rebuilt_to", Uuid),
+    Column("earlier_terms_rebuilt_to", Uuid),
 )
 
 memory = Table(

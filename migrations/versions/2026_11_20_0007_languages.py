@@ -15,11 +15,13 @@ depends_on = None
 def upgrade() -> None:
     maintenance, service = roles()
     # What is here already was cut by version 1: English rules for every language. Workers cut it anew, in the order of
-    # ids and from `terms_rebuilt_to` on; a new namespace states the version of the code that makes it.
+    # ids: what memories say now up to `terms_rebuilt_to`, then what they said earlier, up to the other; a new namespace states the version of the code that makes it.
     run(f"""
         ALTER TABLE namespace ADD COLUMN languages text[] NOT NULL DEFAULT '{{}}';
         ALTER TABLE namespace ADD COLUMN terms_version smallint NOT NULL DEFAULT 1;
         ALTER TABLE namespace ADD COLUMN terms_rebuilt_to uuid;
+        ALTER TABLE namespace ADD COLUMN earlier_terms_rebuilt_to uuid;
+        CREATE INDEX namespace_terms_version ON namespace (terms_version);
         SET LOCAL ROLE {maintenance};
         CREATE FUNCTION outdated_terms(version integer, at_most integer)
         RETURNS TABLE (tenant_id uuid, namespace_id uuid)
@@ -35,6 +37,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     run("""
         DROP FUNCTION outdated_terms(integer, integer);
+        ALTER TABLE namespace DROP COLUMN earlier_terms_rebuilt_to;
         ALTER TABLE namespace DROP COLUMN terms_rebuilt_to;
         ALTER TABLE namespace DROP COLUMN terms_version;
         ALTER TABLE namespace DROP COLUMN languages;

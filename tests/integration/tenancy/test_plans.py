@@ -276,10 +276,11 @@ ARGUMENTS = {
     "key_hash": "'\\x00'::bytea",
     "at_most": "500",
     "at": "timestamptz '2026-01-01'",
+    "version": "1",
     "after": "'10000000-0000-0000-0000-000000000001'::uuid",
 }
 # stale_corpora is left out: its table holds nothing but what is due.
-CROSSING = ("authenticate_key", "due_jobs", "pending_enrichment", "expired_memories")
+CROSSING = ("authenticate_key", "due_jobs", "pending_enrichment", "expired_memories", "outdated_terms")
 
 
 @pytest.mark.parametrize("name", CROSSING)
