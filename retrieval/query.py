@@ -44,9 +44,7 @@ class ParsedQuery:
     spoken: str  # what to encode: in the first person where the query names a speaker
     speaker: str | None  # the speaker of the namespace whom the query names first
     terms: tuple[str, ...]  # one for each distinct word, in the order of the query
-    alternatives: Mapping[
-        str, tuple[str, ...]
-    ]  # all terms of a word, by the one in `terms`; only where there are several
+    alternatives: Mapping[str, tuple[str, ...]]  # all terms of a word by the one in `terms`, where there are several
     phrases: tuple[str, ...]  # what stands in double quotes
     names: tuple[str, ...]
     numbers: tuple[str, ...]  # as written, without thousands separators
