@@ -57,7 +57,9 @@ def main() -> None:
         TOGETHER: [(f"bench/languages/{run}/all", one) for one in conversations],
     }
     measured: Measured = {way: {} for way in WAYS}
-    with ServiceClient(find_connection(url=options.url, key_file=options.key_file), timeout_s=BATCH_TIMEOUT_S) as client:
+    with ServiceClient(
+        find_connection(url=options.url, key_file=options.key_file), timeout_s=BATCH_TIMEOUT_S
+    ) as client:
         for space, places in spaces.items():
             load_spaces(client, places, plan=_plan(None), report=LoadReport())
             for way, channels in WAYS.items():
@@ -98,9 +100,7 @@ def print_measured(measured: Measured, *, before: Measured | None) -> None:
         console.print(table)
 
 
-def _cell(
-    measured: Measured, before: Measured | None, *, way: str, space: str, language: str, depth: int
-) -> str:
+def _cell(measured: Measured, before: Measured | None, *, way: str, space: str, language: str, depth: int) -> str:
     now = f"{100 * measured[way][space][language][str(depth)]:.1f}"
     return now if before is None else f"{100 * before[way][space][language][str(depth)]:.1f} → {now}"
 

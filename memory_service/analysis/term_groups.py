@@ -68,7 +68,7 @@ def in_order(languages: Iterable[str], *, first: str) -> Sequence[str]:
     present = {cut_language(language) for language in languages} or {UNKNOWN_LANGUAGE}
     if "en" in present:
         present.discard(UNKNOWN_LANGUAGE)  # cut by the same rules
-    return sorted(present, key=lambda language: (language != first, language == UNKNOWN_LANGUAGE, language))
+    return sorted(present, key=lambda language: (language == UNKNOWN_LANGUAGE, language != first, language))
 
 
 def _months(word: str, own: str, present: Sequence[str]) -> list[str]:
