@@ -4,6 +4,7 @@ import re
 import secrets
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,8 +78,8 @@ def run_retrieval(connection: Connection, plan: Plan, *, out: Path | None, as_js
     report = LoadReport()
     with ServiceClient(connection, timeout_s=BATCH_TIMEOUT_S) as client:
         spaces = [(f"bench/{run}/{segment(one.id)}", one) for one in conversations]
-        _load(client, spaces, plan=plan, report=report)
-        answered = _ask_all(client, spaces, plan=plan)
+        load_spaces(client, spaces, plan=plan, report=report)
+        answered = ask_all(client, spaces, plan=plan)
         if plan.cleanup:
             for namespace, _ in spaces:
                 _archive(client, namespace)
@@ -127,7 +128,10 @@ def segment(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._@:-]", "_", name)[:100] or "_"
 
 
-def _load(client: ServiceClient, spaces: list[tuple[str, Conversation]], *, plan: Plan, report: LoadReport) -> None:
+def load_spaces(
+    client: ServiceClient, spaces: Sequence[tuple[str, Conversation]], *, plan: Plan, report: LoadReport
+) -> None:
+    """Store conversations, each in its namespace."""
     with progress_bar() as bar:
         task = bar.add_task("storing memories", total=sum(len(one.documents) for _, one in spaces))
         for namespace, conversation in spaces:
@@ -149,7 +153,8 @@ def _archive(client: ServiceClient, namespace: str) -> None:
         pass
 
 
-def _ask_all(client: ServiceClient, spaces: list[tuple[str, Conversation]], *, plan: Plan) -> list[Answered]:
+def ask_all(client: ServiceClient, spaces: Sequence[tuple[str, Conversation]], *, plan: Plan) -> list[Answered]:
+    """Ask the questions of conversations, each in its namespace."""
     answered = []
     with progress_bar() as bar:
         task = bar.add_task("asking questions", total=sum(len(one.questions) for _, one in spaces))

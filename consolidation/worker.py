@@ -8,6 +8,7 @@ each piece of work then runs in transactions of its tenant, under row level secu
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache, partial
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from sqlalchemy import text
 
 from consolidation import consolidate
 from consolidation.consolidate import Tenancy
+from consolidation.recut import recut_namespace
+from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.errors import Unavailable
 from memory_service.jobs import ENRICH, QUEUE, RUN_JOB
 from memory_service.logging import configure_logging
@@ -32,6 +35,7 @@ HOUSEKEEP = "consolidation.housekeep"
 SWEEP_EVERY_S = 10.0
 HOUSEKEEP_EVERY_S = 300.0
 SWEPT_AT_ONCE = 500
+RECUT_FOR_S = 5.0  # of each sweep, while there is something to cut anew
 TASK_LIMIT_S = 600
 
 app = Celery("memory-service", broker=get_settings().broker_url or "memory://", set_as_current=False)
@@ -153,8 +157,22 @@ def sweep() -> dict[str, int]:
     for tenant_id, namespace_id in _across_tenants("SELECT * FROM stale_corpora(:limit)"):
         work = partial(consolidate.fold_corpus, _tenancy(tenant_id), namespace_id)
         _guarded(work, "fold_failed", tenant_id=tenant_id, namespace_id=namespace_id)
+    done["recut"] = _recut()
     if any(done.values()):
         log.info("swept", **done)
+    return done
+
+
+def _recut() -> int:
+    """Cut outdated terms anew for a while; the next sweep goes on. Return how many namespaces got done."""
+    deadline = monotonic() + RECUT_FOR_S
+    outdated = "SELECT * FROM outdated_terms(CAST(:version AS integer), :limit)"
+    done = 0
+    for tenant_id, namespace_id in _across_tenants(outdated, version=TERMS_VERSION):
+        if monotonic() > deadline:
+            break
+        work = partial(recut_namespace, _tenancy(tenant_id), namespace_id, go_on=lambda: monotonic() < deadline)
+        done += _guarded(work, "recut_failed", tenant_id=tenant_id, namespace_id=namespace_id)
     return done
 
 

@@ -1,12 +1,16 @@
 """What a search must know of its namespaces before it encodes the query."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from memory_service.analysis.language import guess
+from memory_service.analysis.term_groups import query_terms
+from memory_service.analysis.tokens import TERMS_VERSION, UNKNOWN_LANGUAGE
 from memory_service.storage.namespaces import Namespace
 
 
@@ -17,7 +21,8 @@ class Corpus:
     namespaces: tuple[Namespace, ...]
     documents: int
     speakers: tuple[str, ...]
-    common: dict[str, int]
+    languages: tuple[str, ...]  # by whose rules the memories are cut into terms
+    common: dict[str, int]  # document frequencies of the query's common terms
 
 
 MOST_SPEAKERS = 200
@@ -26,7 +31,7 @@ MOST_SPEAKERS = 200
 _CORPUS = text(
     """
     WITH n AS MATERIALIZED (
-        SELECT id, path, settings, encoder_id, shelf, folded_docs FROM namespace
+        SELECT id, path, settings, encoder_id, shelf, folded_docs, languages, terms_version FROM namespace
         WHERE tenant_id = :tenant AND path = ANY(CAST(:paths AS text[]))
     ),
     stat AS (
@@ -45,17 +50,51 @@ _CORPUS = text(
 )
 
 
-def describe_corpus(session: Session, tenant_id: UUID, paths: Sequence[str], terms: Sequence[str]) -> Corpus:
-    """Return what there is under the paths, those that exist in the order asked."""
-    params = {"tenant": tenant_id, "paths": list(paths), "terms": list(terms), "speakers": MOST_SPEAKERS}
+# A query is cut by the rules of the languages that are there, which only this statement tells; the terms that it is asked for
+# are a guess. Where the guess was short, the frequencies are asked for once more.
+_COMMON = text(
+    """
+    SELECT term, sum(df) AS df FROM term_stat
+    WHERE tenant_id = :tenant AND namespace_id = ANY(CAST(:namespaces AS uuid[])) AND term = ANY(CAST(:terms AS text[]))
+    GROUP BY term
+    """
+)
+
+
+def describe_corpus(session: Session, tenant_id: UUID, paths: Sequence[str], query: str) -> Corpus:
+    """Return what there is under the paths, those that exist in the order asked, and what is common of the query there.
+
+    One round trip, where the query is in English or says itself in which language it is; else two.
+    """
+    asked = _terms(query, [UNKNOWN_LANGUAGE, guess(query)])
+    params = {"tenant": tenant_id, "paths": list(paths), "terms": asked, "speakers": MOST_SPEAKERS}
     row = session.execute(_CORPUS, params).one()
     found = {n["path"]: n for n in row.namespaces or ()}
+    languages = _languages(found.values())
+    common = {term: int(df) for term, df in (row.common or {}).items()}
+    more = sorted(set(_terms(query, languages)) - set(asked))
+    if more:
+        params = {"tenant": tenant_id, "namespaces": [n["id"] for n in found.values()], "terms": more}
+        common |= {term: int(df) for term, df in session.execute(_COMMON, params)}
     return Corpus(
         namespaces=tuple(
-            Namespace(UUID(n["id"]), n["path"], n["settings"], n["encoder_id"], n["shelf"])
+            Namespace(UUID(n["id"]), n["path"], n["settings"], n["encoder_id"], n["shelf"], tuple(n["languages"]))
             for n in (found[path] for path in paths if path in found)
         ),
         documents=max(0, int(row.documents)),
         speakers=tuple(row.speakers),
-        common={term: int(df) for term, df in (row.common or {}).items()},
+        languages=languages,
+        common=common,
     )
+
+
+def _terms(query: str, languages: Sequence[str]) -> list[str]:
+    return [term for group in query_terms(query, languages) for term in group]
+
+
+def _languages(namespaces: Collection[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return by whose rules the memories of some namespaces are cut; English as long as some wait to be cut anew."""
+    found = {language for n in namespaces for language in n["languages"]}
+    if any(n["terms_version"] < TERMS_VERSION for n in namespaces):
+        found.add(UNKNOWN_LANGUAGE)
+    return tuple(sorted(found))

@@ -6,7 +6,7 @@ it would have then. Of everything larger the hybrid statement brings candidates,
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -199,11 +199,14 @@ def keyword_query(parsed: ParsedQuery, corpus: Corpus) -> KeywordQuery | None:
         return None
     documents = max(FEWEST_DOCUMENTS, corpus.documents)
     limit = min(_COMMON_AT_MOST, max(_COMMON_AT_LEAST, _COMMON_SHARE * documents))
-    common: Mapping[str, int] = {t: corpus.common[t] for t in parsed.terms if corpus.common.get(t, 0) > limit}
+    frequency = {t: sum(corpus.common.get(one, 0) for one in parsed.all_of(t)) for t in parsed.terms}
+    common = {t: count for t, count in frequency.items() if count > limit}
     rare = [t for t in parsed.terms if t not in common]
     if not rare:
         # All words are common: the rarest of them must choose.
         rarest = min(common, key=lambda t: (common[t], t))
         common = {term: count for term, count in common.items() if term != rarest}
         rare = [rarest]
-    return KeywordQuery(rare=tuple(rare), common=tuple(sorted(common.items())), documents=documents)
+    return KeywordQuery(
+        rare=tuple(rare), common=tuple(sorted(common.items())), documents=documents, alternatives=parsed.alternatives
+    )

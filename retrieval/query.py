@@ -6,7 +6,7 @@ REALTALK after fusion (32 and 14 for vectors alone) and leaves other queries as 
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +16,7 @@ from typing import Final
 from memory_service.analysis import entities, tokens
 from memory_service.analysis.language import guess
 from memory_service.analysis.stopwords import stop_words
+from memory_service.analysis.term_groups import query_terms
 from memory_service.analysis.times import find_times
 from retrieval.query_time import asks_current, asks_earliest, asks_latest
 
@@ -54,7 +55,8 @@ class ParsedQuery:
     text: str
     spoken: str  # what to encode: in the first person where the query names a speaker
     speaker: str | None  # the speaker of the namespace whom the query names first
-    terms: tuple[str, ...]  # distinct search terms, in the order of the query
+    terms: tuple[str, ...]  # one for each distinct word, in the order of the query
+    alternatives: Mapping[str, tuple[str, ...]]  # all terms of a word by the one in `terms`, where there are several
     phrases: tuple[str, ...]  # what stands in double quotes
     names: tuple[str, ...]
     numbers: tuple[str, ...]  # as written, without thousands separators
@@ -67,6 +69,10 @@ class ParsedQuery:
         False  # for what is so now: "Where does she live?"; a newer statement is worth more than an older
     )
     language: str = tokens.UNKNOWN_LANGUAGE  # BCP-47, as it was guessed from the query itself
+
+    def all_of(self, term: str) -> tuple[str, ...]:
+        """Return all terms by which memories may hold a word of the query."""
+        return self.alternatives.get(term, (term,))
 
 
 _QUOTED: Final = re.compile(r"[\"“”„«]([^\"“”„«»]{2,200})[\"“”»]")
@@ -97,14 +103,14 @@ _AUXILIARY_FIRST: Final = re.compile(
 
 
 def parse_query(
-    query: str, *, speakers: Collection[str] = (), language: str = "en", now: datetime | None = None
+    query: str, *, speakers: Collection[str] = (), languages: Collection[str] = (), now: datetime | None = None
 ) -> ParsedQuery:
     """Read a query.
 
     Args:
         query: What was asked, not empty.
         speakers: Who speaks in the namespaces searched; roles such as "user" are no names and change nothing.
-        language: BCP-47; the one the memories' terms were made in.
+        languages: By whose rules the memories searched are cut into terms; none counts as English.
         now: When it is asked, with a time zone; without it "last week" and "in May" are no dates.
 
     >>> parsed = parse_query('When did Caroline say "never again" to 1,200 guests?', speakers=["Caroline", "Mel"])
@@ -118,7 +124,11 @@ def parse_query(
     >>> asked = parse_query("Who visited most recently, before last week?", now=datetime(2023, 5, 8, tzinfo=UTC))
     >>> asked.dates, asked.asks_latest
     ((DateRange(start=None, end=datetime.datetime(2023, 5, 1, 0, 0, tzinfo=datetime.timezone.utc), phrase='before last week'),), True)
+    >>> parsed = parse_query("Wann waren die Häuser fertig?", languages=["de", "en"])
+    >>> parsed.terms, parsed.alternatives
+    (('haus', 'fertig'), {'haus': ('haus', 'hauser')})
     """
+    groups = query_terms(query, languages)
     found = _find_speaker(query, speakers)
     question_word = _question_word(query)
     spoken_in = guess(query)
@@ -127,9 +137,10 @@ def parse_query(
         text=query,
         spoken=_in_first_person(query, found[0]) if found else query,
         speaker=found[1] if found else None,
-        terms=tuple(dict.fromkeys(tokens.terms(query, language))),
+        terms=tuple(group[0] for group in groups),
+        alternatives={group[0]: group for group in groups if len(group) > 1},
         phrases=tuple(found.strip() for found in _QUOTED.findall(query) if found.strip()),
-        names=tuple(entities.names(query, known=[found[0]] if found else (), language=language)),
+        names=tuple(entities.names(query, known=[found[0]] if found else (), language=guess(query))),
         numbers=tuple(number.replace(",", "") for number in _NUMBER.findall(query)),
         question_word=question_word,
         is_question=query.rstrip().endswith(("?", "？", "؟"))

@@ -20,6 +20,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.alternatives import grouped
 from retrieval.bm25 import Matches, match
 from retrieval.contiguity import (
     ContiguitySettings,
@@ -161,6 +162,7 @@ def rank(
     """
     chosen = PRESETS[preset] if settings is None else settings
     alone, factors = _factors(weights)
+    rows = grouped(rows, query.alternatives)
     matches = match(rows, query.terms)
     near = similarity(rows, vector) if vector is not None and len(rows) else None
     may = np.ones(len(rows), dtype=np.bool_) if allowed is None else allowed

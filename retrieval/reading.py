@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from memory_service.analysis.tokens import keyword_text, terms
+from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.traits import traits
 from memory_service.storage.namespaces import Namespace
 from retrieval.entries import Entry, Vectors
@@ -24,10 +24,15 @@ def completed(entry: Entry) -> Entry:
     text = entry.content or ""
     if entry.terms is None:
         observed_at = datetime.fromtimestamp(entry.observed_at, UTC)
-        whole = keyword_text(
-            text, speaker=entry.speaker, observed_at=observed_at, title=entry.title, context=entry.context
+        cut = memory_terms(
+            text,
+            language=language_of(text, entry.language),
+            speaker=entry.speaker,
+            observed_at=observed_at,
+            title=entry.title,
+            context=entry.context,
         )
-        entry = replace(entry, terms=tuple(terms(whole)))
+        entry = replace(entry, terms=cut)
     if entry.traits is None:
         entry = replace(entry, traits=traits(text, entry.language).pack())
     return entry

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from memory_service.analysis.tokens import terms as terms_of
 from memory_service.storage.namespaces import Namespace, paths_to_search, require_all
 from retrieval.confidence import DEFAULT as CALIBRATION
 from retrieval.confidence import confidence as confidence_of
@@ -90,10 +89,9 @@ def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: d
         namespaces=request.namespaces,
         prefix=request.namespace_prefix,
     )
-    terms = dict.fromkeys(terms_of(request.query))
-    corpus = describe_corpus(session, tenant_id, paths, list(terms))
+    corpus = describe_corpus(session, tenant_id, paths, request.query)
     require_all(paths, corpus.namespaces)
-    return Prepared(corpus, parse_query(request.query, speakers=corpus.speakers))
+    return Prepared(corpus, parse_query(request.query, speakers=corpus.speakers, languages=corpus.languages))
 
 
 def recall(
@@ -176,7 +174,7 @@ def _search(
     shown, records = with_records(session, tenant_id, request, best)
     if request.token_budget is not None:
         shown = within_budget(shown, records, budget=request.token_budget, count_tokens=tools.count_tokens)
-    query_terms = frozenset(parsed.terms)
+    query_terms = frozenset(one for term in parsed.terms for one in parsed.all_of(term))
     results = tuple(
         Result(found=item, rank=place, row=records[item.id], matched_terms=matched_terms(records[item.id], query_terms))
         for place, item in enumerate(shown, start=1)

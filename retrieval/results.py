@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
+from memory_service.analysis.memory_terms import language_of
 from memory_service.analysis.tokens import terms as terms_of
 from memory_service.storage import memories
 from retrieval.packing import Passage, pack
@@ -27,7 +28,8 @@ class Result:
 
 def matched_terms(row: RowMapping, query_terms: frozenset[str]) -> tuple[str, ...]:
     """Return the query's words that stand in the memory, in the memory's own order."""
-    found = terms_of(f"{row['speaker'] or ''} {row['title'] or ''} {row['content']}")
+    language = language_of(row["content"], row["language"])
+    found = terms_of(f"{row['speaker'] or ''} {row['title'] or ''} {row['content']}", language)
     return tuple(dict.fromkeys(t for t in found if t in query_terms))
 
 

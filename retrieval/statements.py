@@ -9,7 +9,7 @@ rarer terms or vectors found, or long posting lists would be read for little; fi
 are applied where candidates are chosen, so a minority of matching memories still fills its top k.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -45,11 +45,17 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class KeywordQuery:
-    """The terms of a query: rarer ones choose candidates, common ones (with their document frequency) add to them."""
+    """The words of a query: rarer ones choose candidates, common ones (with their document frequency) add to them."""
 
     rare: tuple[str, ...]
     common: tuple[tuple[str, int], ...]
     documents: int
+    # All terms of a word where it has several, by the one above: they count as one, for its rarity and in its score.
+    alternatives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def all_of(self, term: str) -> tuple[str, ...]:
+        """Return all terms by which memories may hold a word."""
+        return self.alternatives.get(term, (term,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +138,12 @@ def _keyword_channel(shape: _Shape) -> str:
     # Document frequencies count what is known, whatever the filter: a rare word stays rare inside a filter. With the archive
     # they also count earlier texts of a memory; they may be off by half without cost.
     known = "true" if shape.archived else _live("p", shape)
-    # Terms are numbered: grouping by a number costs a third of grouping by text.
+    # Words are numbered: grouping by a number costs a third of grouping by text. The terms of one word share a number; a
+    # memory is in one language and holds one of them, as a rule, so that counting rows counts memories.
     return f"""
     hit AS MATERIALIZED (
         SELECT t.number, p.memory_id, p.namespace_id, p.version, p.impact, p.known_from, p.known_to
-        FROM unnest(CAST(:rare AS text[])) WITH ORDINALITY AS t (term, number)
+        FROM unnest(CAST(:rare AS text[]), CAST(:rare_number AS integer[])) AS t (term, number)
         JOIN posting p ON p.tenant_id = :tenant AND {_inside("p", shape)} AND p.term = t.term
             AND {known}
     ),
@@ -273,11 +280,14 @@ def _scope_params(scope: Scope) -> dict[str, Any]:
 
 
 def _keyword_params(keyword: KeywordQuery, per_channel: int) -> dict[str, Any]:
-    idf = [float(np.log1p((max(keyword.documents, df) - df + 0.5) / (df + 0.5))) for _, df in keyword.common]
+    idf = {t: float(np.log1p((max(keyword.documents, df) - df + 0.5) / (df + 0.5))) for t, df in keyword.common}
+    rare = [(one, number) for number, t in enumerate(keyword.rare, start=1) for one in keyword.all_of(t)]
+    common = [(one, idf[t]) for t in idf for one in keyword.all_of(t)]
     return {
-        "rare": list(keyword.rare),
-        "common": [term for term, _ in keyword.common],
-        "common_idf": idf,
+        "rare": [one for one, _ in rare],
+        "rare_number": [number for _, number in rare],
+        "common": [one for one, _ in common],
+        "common_idf": [weight for _, weight in common],
         "documents": keyword.documents,
         "completed": max(COMPLETED, 4 * per_channel),
         "keyword_rows": per_channel,

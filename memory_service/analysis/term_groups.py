@@ -60,11 +60,15 @@ def query_terms(query: str, languages: Collection[str]) -> tuple[TermGroup, ...]
 def in_order(languages: Iterable[str], *, first: str) -> Sequence[str]:
     """Order languages: `first` where it is among them, then those with rules we know by name.
 
-    >>> in_order(["fr", "und", "de"], first="fr"), in_order([], first="fr")
-    (['fr', 'de', 'und'], ['und'])
+    Unknown is left out beside English, by whose rules it is cut.
+
+    >>> in_order(["fr", "und", "de"], first="fr"), in_order([], first="fr"), in_order(["und", "en"], first="en")
+    (['fr', 'de', 'und'], ['und'], ['en'])
     """
-    present = sorted({cut_language(language) for language in languages} or {UNKNOWN_LANGUAGE})
-    return sorted(present, key=lambda language: (language != first, language == UNKNOWN_LANGUAGE))
+    present = {cut_language(language) for language in languages} or {UNKNOWN_LANGUAGE}
+    if "en" in present:
+        present.discard(UNKNOWN_LANGUAGE)  # cut by the same rules
+    return sorted(present, key=lambda language: (language == UNKNOWN_LANGUAGE, language != first, language))
 
 
 def _months(word: str, own: str, present: Sequence[str]) -> list[str]:

@@ -9,17 +9,19 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
+from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.traits import traits
 from memory_service.errors import Conflict, Gone, NotFound, PreconditionFailed
 from memory_service.lifecycle.archive import restore
-from memory_service.lifecycle.draft import Chunk, content_hash, identity_of, terms_of
+from memory_service.lifecycle.draft import Chunk, content_hash, identity_of
 from memory_service.lifecycle.moments import check_validity, not_before
 from memory_service.storage import erasure, memories, pending, search_index, time_mentions
 from memory_service.storage.identities import free_identities
+from memory_service.storage.languages import note_languages
 from memory_service.types import State
 
 # Fields whose change makes the memory found by other words.
-KEYWORD_FIELDS = frozenset({"content", "title", "observed_at", "context"})
+KEYWORD_FIELDS = frozenset({"content", "title", "observed_at", "context", "language"})
 
 # Fields that decide whether a new memory is a duplicate of this one.
 IDENTITY_FIELDS = frozenset({"content", "user_id", "agent_id", "session_id", "observed_at", "external_id"})
@@ -110,10 +112,13 @@ def correct(
         new["state"] = State.FROZEN if new["pinned"] else State.ACTIVATED
     merged = {**old, **new}
     if KEYWORD_FIELDS & new.keys():
-        new["traits"] = traits(merged["content"], merged["language"]).pack()
+        language = language_of(merged["content"], merged["language"])
+        note_languages(session, tenant_id, [(old["namespace_id"], language)])
+        new["traits"] = traits(merged["content"], language).pack()
         new["terms"] = list(
-            terms_of(
-                content=merged["content"],
+            memory_terms(
+                merged["content"],
+                language=language,
                 speaker=merged["speaker"],
                 observed_at=merged["observed_at"],
                 title=merged["title"],

@@ -10,7 +10,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.analysis.tokens import keyword_text, terms
+from memory_service.analysis.memory_terms import language_of, memory_terms
+from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
 from memory_service.errors import MemoryServiceError
 from memory_service.storage.sql import Row
 from memory_service.types import DEFAULT_NAMESPACE, Extract, MemoryType, OnConflict, SourceKind
@@ -73,6 +74,7 @@ class Prepared:
     dedupe_hash: bytes | None
     terms: tuple[str, ...]
     chunks: tuple[Chunk, ...]
+    language: str = UNKNOWN_LANGUAGE  # whose rules cut the terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,37 +141,37 @@ def identity_of(row: Row) -> bytes:
     )
 
 
-def terms_of(
-    *, content: str, speaker: str | None, observed_at: datetime, title: str | None, context: str | None
-) -> tuple[str, ...]:
-    """Return the terms by which a memory is found by keyword.
-
-    Memories and queries are cut by the same rules, whatever language they are in: a word that is cut one way here and
-    another way there is never found.
-    """
-    return tuple(terms(keyword_text(content, speaker=speaker, observed_at=observed_at, title=title, context=context)))
+def cut(draft: Draft, *, observed_at: datetime) -> tuple[str, tuple[str, ...]]:
+    """Return the language whose rules cut a draft, and the terms by which it is found by keyword."""
+    language = language_of(draft.content, draft.language)
+    return language, memory_terms(
+        draft.content,
+        language=language,
+        speaker=draft.speaker,
+        observed_at=observed_at,
+        title=draft.title,
+        context=draft.context,
+    )
 
 
 def prepare(drafts: Sequence[Draft], *, encoding: Encoding, now: datetime) -> list[Prepared]:
     """Work out hashes, terms and vectors of drafts."""
     chunked = encoding.chunks([draft.content for draft in drafts])
-    return [
-        Prepared(
-            draft=draft,
-            observed_at=draft.observed_at or now,
-            content_hash=content_hash(draft.content),
-            dedupe_hash=dedupe_hash(draft) if draft.deduplicate else None,
-            terms=terms_of(
-                content=draft.content,
-                speaker=draft.speaker,
-                observed_at=draft.observed_at or now,
-                title=draft.title,
-                context=draft.context,
-            ),
-            chunks=chunks,
-        )
-        for draft, chunks in zip(drafts, chunked, strict=True)
-    ]
+    return [_prepared(draft, chunks, now=now) for draft, chunks in zip(drafts, chunked, strict=True)]
+
+
+def _prepared(draft: Draft, chunks: tuple[Chunk, ...], *, now: datetime) -> Prepared:
+    observed_at = draft.observed_at or now
+    language, terms = cut(draft, observed_at=observed_at)
+    return Prepared(
+        draft=draft,
+        observed_at=observed_at,
+        content_hash=content_hash(draft.content),
+        dedupe_hash=dedupe_hash(draft) if draft.deduplicate else None,
+        terms=terms,
+        chunks=chunks,
+        language=language,
+    )
 
 
 @dataclass(frozen=True, slots=True)

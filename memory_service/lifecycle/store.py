@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from memory_service.analysis.traits import traits
 from memory_service.lifecycle.draft import Draft, Encoding, Prepared
 from memory_service.storage import memories, search_index
+from memory_service.storage.languages import note_languages
 from memory_service.storage.namespaces import Namespace
 from memory_service.types import Extract, PayloadType, SourceKind, State
 
@@ -60,6 +61,8 @@ def store_new(
     search_index.count_in(session, tenant_id, sorted(counts.items()))
     speakers = {(namespace.id, item.draft.speaker) for _, item, namespace, _ in items if item.draft.speaker}
     search_index.note_speakers(session, tenant_id, sorted(speakers))
+    new = {(namespace.id, item.language) for _, item, namespace, _ in items if item.language not in namespace.languages}
+    note_languages(session, tenant_id, sorted(new))
 
 
 def memory_row(
@@ -112,7 +115,7 @@ def memory_row(
         "enriched_version": 1 if extract is Extract.NONE else 0,
         "computed": [],
         "terms": list(item.terms),
-        "traits": traits(draft.content, draft.language).pack(),
+        "traits": traits(draft.content, item.language).pack(),
     }
 
 

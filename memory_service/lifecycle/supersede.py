@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict, FieldError, InvalidRequest
-from memory_service.lifecycle.draft import Draft, Encoding, Prepared, dedupe_hash, terms_of
+from memory_service.lifecycle.draft import Draft, Encoding, Prepared, cut, dedupe_hash
 from memory_service.lifecycle.moments import check_validity, not_before
 from memory_service.lifecycle.store import store_new
 from memory_service.storage import memories
@@ -79,14 +79,8 @@ def supersede(
     wanted = [(memory_id, old["namespace_id"], dedupe_hash(draft), draft.external_id)]
     identity = free_identities(session, tenant_id, wanted, leaving=[old["id"]]).get(memory_id)
     # Its words are those of the whole draft: who speaks may be inherited.
-    words = terms_of(
-        content=draft.content,
-        speaker=draft.speaker,
-        observed_at=prepared.observed_at,
-        title=draft.title,
-        context=draft.context,
-    )
-    item = replace(prepared, draft=draft, dedupe_hash=identity, terms=words)
+    language, words = cut(draft, observed_at=prepared.observed_at)
+    item = replace(prepared, draft=draft, dedupe_hash=identity, terms=words, language=language)
     replacement = Replacement(old_id=old["id"], new_id=memory_id, valid_from=start)
     close_superseded(session, tenant_id, [replacement], now=now)
     store_new(session, tenant_id, [(memory_id, item, namespace, start)], encoding=encoding, now=now)

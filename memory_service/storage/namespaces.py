@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
+from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.errors import FieldError, InvalidRequest, NamespaceNotFound, TooLarge
 from memory_service.storage.ids import new_id
 from memory_service.types import DEFAULT_NAMESPACE
@@ -18,7 +19,7 @@ MAX_LENGTH = 256
 MAX_IN_ONE_SEARCH = 1_000
 PATH = re.compile(r"[A-Za-z0-9._@:-]+(?:/[A-Za-z0-9._@:-]+)*\Z")
 
-_COLUMNS = "id, path, settings, encoder_id, shelf, created_at, folded_docs"
+_COLUMNS = "id, path, settings, encoder_id, shelf, created_at, folded_docs, languages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Namespace:
     settings: dict[str, Any]
     encoder_id: int
     shelf: int
+    languages: tuple[str, ...] = ()  # by whose rules its memories are cut into terms
 
 
 def check_path(path: str, *, pointer: str = "/namespace") -> str:
@@ -48,7 +50,7 @@ def check_path(path: str, *, pointer: str = "/namespace") -> str:
 
 
 def _namespace(row: RowMapping) -> Namespace:
-    return Namespace(row["id"], row["path"], row["settings"], row["encoder_id"], row["shelf"])
+    return Namespace(row["id"], row["path"], row["settings"], row["encoder_id"], row["shelf"], tuple(row["languages"]))
 
 
 def find_namespaces(session: Session, tenant_id: UUID, paths: Iterable[str]) -> dict[str, Namespace]:
@@ -70,8 +72,8 @@ def ensure_namespaces(
     if missing:
         session.execute(
             text(
-                "INSERT INTO namespace (tenant_id, id, path, encoder_id, shelf, created_at) "
-                "SELECT :tenant, n.id, n.path, :encoder, :shelf, :now "
+                "INSERT INTO namespace (tenant_id, id, path, encoder_id, shelf, created_at, terms_version) "
+                "SELECT :tenant, n.id, n.path, :encoder, :shelf, :now, :terms_version "
                 "FROM unnest(CAST(:ids AS uuid[]), CAST(:paths AS text[])) AS n (id, path) ON CONFLICT DO NOTHING"
             ),
             {
@@ -81,6 +83,7 @@ def ensure_namespaces(
                 "encoder": encoder_id,
                 "shelf": shelf,
                 "now": now,
+                "terms_version": TERMS_VERSION,
             },
         )
         # Another transaction may have made one of them in between: read again what is there now.

@@ -142,6 +142,10 @@ namespace = Table(
     Column("created_at", Time, nullable=False),
     Column("folded_docs", BigInteger, nullable=False),
     Column("stats_docs", BigInteger, nullable=False),
+    Column("languages", ARRAY(Text), nullable=False),
+    Column("terms_version", SmallInteger, nullable=False),
+    Column("terms_rebuilt_to", Uuid),
+    Column("earlier_terms_rebuilt_to", Uuid),
 )
 
 memory = Table(

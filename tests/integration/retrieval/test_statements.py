@@ -140,6 +140,33 @@ def test_keyword_scores_are_bm25(corpus: Corpus, common: int) -> None:
     assert found.document_frequency == {t: documents[t] for t in terms if documents[t]}
 
 
+@pytest.mark.parametrize("common", [False, True])
+def test_the_terms_of_one_word_count_as_one_term(corpus: Corpus, common: bool) -> None:
+    """Its rarity is that of all of them together, whichever a memory holds; a word has the name of its first term."""
+    words = {"word25": ("word25", "word35")}
+    holding = {i: [t for t in words["word25"] if t in terms] for i, terms in corpus.terms.items()}
+    holding = {i: terms for i, terms in holding.items() if terms}
+    assert any(terms == ["word35"] for terms in holding.values())
+    documents, frequency = len(corpus.terms), sum(map(len, holding.values()))
+    query = KeywordQuery(
+        rare=("word9",) if common else ("word9", "word25"),
+        common=(("word25", frequency),) if common else (),
+        documents=documents,
+        alternatives=words,
+    )
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        found = find_candidates(session, corpus.scope(), vector=None, keyword=query, per_channel=400)
+    assert found.document_frequency["word25"] == frequency
+    assert set(found.document_frequency) == {"word9", "word25"}
+    rarity = inverse_document_frequency(documents, frequency)
+    for row in found.rows:
+        weights = impacts(corpus.terms[row.memory_id])
+        word = rarity * sum(weights[t] for t in holding.get(row.memory_id, ()))
+        assert row.keyword == pytest.approx(word + corpus.bm25(row.memory_id, ("word9",)), rel=1e-5)
+    if not common:
+        assert holding.keys() <= {row.memory_id for row in found.rows}
+
+
 def test_every_candidate_is_scored_in_both_channels(corpus: Corpus) -> None:
     query, terms = unit(corpus.rng), ("word15", "word30")
     keyword = KeywordQuery(rare=terms, common=(), documents=len(corpus.terms))
@@ -200,14 +227,14 @@ def test_common_terms_are_learned_by_the_fold(database: Database, make_tenant, e
     corpus = Corpus(database, tenant_id, encoder_id, size=120)
     namespace_id = corpus.scope().namespace_ids[0]
     with database.transaction(tenant_id) as session:
-        assert describe_corpus(session, tenant_id, ["corpus"], ["word0"]).documents == 120
+        assert describe_corpus(session, tenant_id, ["corpus"], "word0").documents == 120
     # A hundred and twenty documents have no term in five hundred; lower the bar for this corpus.
     monkeypatch.setattr(pending, "COMMON_FROM", 50)
     with database.transaction(tenant_id) as session:
         assert pending.fold_corpus(session, tenant_id, namespace_id)
     documents = Counter(term for words in corpus.terms.values() for term in set(words))
     with database.transaction(tenant_id) as session:
-        described = describe_corpus(session, tenant_id, ["corpus"], WORDS)
+        described = describe_corpus(session, tenant_id, ["corpus"], " ".join(WORDS))
     assert described.documents == 120
     assert described.common == {t: n for t, n in documents.items() if n >= 50}
 

@@ -172,7 +172,7 @@ HOT: dict[str, Callable[[Session], object]] = {
     "search with a filter of tags": a_search(where=a_filter({"tags": {"in": ["tag3"]}})),
     "search as of": a_search(as_known=True, at=NOW, where=a_filter({"user_id": "user7"})),
     "search among the archived": a_search(archived=True),
-    "what a search must know": lambda s: describe_corpus(s, TENANT, [SPACE], ["w1", "w2"]),
+    "what a search must know": lambda s: describe_corpus(s, TENANT, [SPACE], "w1 w2"),
     "namespaces by path": lambda s: namespaces.find_namespaces(s, TENANT, ["space/0001", "space/0002"]),
     "namespaces by prefix": lambda s: namespaces.namespaces_below(s, TENANT, "space/0001"),
     "namespace by id": lambda s: namespaces.get_namespace(s, TENANT, SPACE),
@@ -276,10 +276,11 @@ ARGUMENTS = {
     "key_hash": "'\\x00'::bytea",
     "at_most": "500",
     "at": "timestamptz '2026-01-01'",
+    "version": "1",
     "after": "'10000000-0000-0000-0000-000000000001'::uuid",
 }
 # stale_corpora is left out: its table holds nothing but what is due.
-CROSSING = ("authenticate_key", "due_jobs", "pending_enrichment", "expired_memories")
+CROSSING = ("authenticate_key", "due_jobs", "pending_enrichment", "expired_memories", "outdated_terms")
 
 
 @pytest.mark.parametrize("name", CROSSING)

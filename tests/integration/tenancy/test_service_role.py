@@ -13,8 +13,8 @@ from sqlalchemy.pool import NullPool
 from memory_service.storage.bootstrap import RoleUrls
 
 GRANTED_FUNCTIONS = {
-    "authenticate_key", "create_tenant", "due_jobs", "expired_memories", "list_tenants", "pending_enrichment",
-    "purge_expired", "stale_corpora",
+    "authenticate_key", "create_tenant", "due_jobs", "expired_memories", "list_tenants", "outdated_terms",
+    "pending_enrichment", "purge_expired", "stale_corpora",
 }  # fmt: skip
 
 
@@ -171,7 +171,11 @@ def test_a_search_path_does_not_mislead_the_functions(connection: Connection, th
 
 def test_sweeps_tell_ids_and_nothing_else(connection: Connection, theirs: Any) -> None:
     later = {"at": datetime(2999, 1, 1, tzinfo=UTC), "n": 1_000_000}
-    for call in ("pending_enrichment(:n)", "due_jobs(:at, :n)", "stale_corpora(:n)", "expired_memories(:at, :n)"):
+    calls = (
+        "pending_enrichment(:n)", "due_jobs(:at, :n)", "stale_corpora(:n)", "expired_memories(:at, :n)",
+        "outdated_terms(99, :n)",
+    )  # fmt: skip
+    for call in calls:
         result = connection.execute(text(f"SELECT * FROM {call}"), later)
         assert len(result.keys()) == 2
         assert "theirs" not in str(result.all())
