@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from benchmarks.ablation_encoding import CachedEncoder
 from benchmarks.datasets import Conversation, Question, read_conversations
 from benchmarks.loading import LoadReport, memories
 from memory_service.analysis.tokens import ROLES, keyword_text, terms
+from memory_service.analysis.times import find_times
 from memory_service.analysis.traits import traits
 from retrieval.query import ParsedQuery, parse_query
 from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Postings, Role, Rows, Spans
@@ -112,8 +113,10 @@ def _first_of(changed: Mapping[str, Sequence[str]], names: Sequence[str]) -> Seq
 
 
 def read_cues(texts: Sequence[str], *, rows: Rows, encoder: CachedEncoder) -> list[Cue]:
-    """Read and encode queries as the service would in the namespace of these rows."""
-    parsed = [parse_query(text, speakers=rows.speakers) for text in texts]
+    """Read and encode queries as the service would in the namespace of these rows, right after the last of them."""
+    latest = np.nanmax(rows.observed_at) if np.isfinite(rows.observed_at).any() else 0.0
+    now = datetime.fromtimestamp(float(latest), UTC)
+    parsed = [parse_query(text, speakers=rows.speakers, now=now) for text in texts]
     vectors = encoder.encode([one.spoken for one in parsed])
     return [Cue(one, vector) for one, vector in zip(parsed, vectors, strict=True)]
 
@@ -183,12 +186,26 @@ def build_rows(
         speakers=speakers,
         entities=(),
         postings=postings(cut),
-        spans=Spans(empty, np.empty(0), np.empty(0)),
+        spans=_spans(texts, moments),
         mentions=Mentions(empty, empty),
         links=Links(empty, empty, np.empty(0, dtype=np.float32)),
         documents=n,
     )
     return rows, texts
+
+
+def _spans(texts: Sequence[str], moments: Sequence[datetime | None]) -> Spans:
+    """Return the moments that texts speak of, as the enrichment finds them."""
+    found = [
+        (row, time.starts, time.ends)
+        for row, (text, moment) in enumerate(zip(texts, moments, strict=True))
+        for time in find_times(text, moment)
+    ]
+    return Spans(
+        np.array([row for row, _, _ in found], dtype=np.int32),
+        np.array([-np.inf if start is None else start.timestamp() for _, start, _ in found], dtype=np.float64),
+        np.array([np.inf if end is None else end.timestamp() for _, _, end in found], dtype=np.float64),
+    )
 
 
 def _role(item: Mapping[str, Any]) -> Role:

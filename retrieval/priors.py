@@ -18,6 +18,7 @@ from retrieval.intent import wants_answers, wants_summary
 from retrieval.query import ParsedQuery, QuestionWord
 from retrieval.rows import NONE, Role, Rows
 from retrieval.standard import standardised
+from retrieval.temporal import cue_of, date_match
 
 Signals = dict[str, NDArray[np.float64]]
 """By name, what each row gains or loses: (n,)."""
@@ -29,6 +30,7 @@ class PriorSettings:
 
     speaker: float = 1.6  # the one speaker named said it
     time: float = 1.0  # it names a time, and the query asks when
+    date: float = 1.0  # it was observed, was true or speaks of what happened when the query says; falls off beside it
     number: float = 0.6  # it names a number, and the query asks how many
     length: float = 0.3  # standardised ln(1 + terms): longer turns say more
     long: int = 40  # terms, from which on a turn is no longer
@@ -57,6 +59,8 @@ def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings)
         _add(signals, "speaker", settings.speaker, rows.speaker == named)
     if query.question_word is QuestionWord.WHEN:
         _add(signals, "time", settings.time, rows.has_time)
+    if query.dates:
+        _add(signals, "date", settings.date, np.nan_to_num(date_match(rows, cue_of(query).periods)))
     if query.question_word is QuestionWord.HOW_MANY:
         _add(signals, "number", settings.number, rows.has_number)
     _add(signals, "length", settings.length, standardised(np.log1p(np.minimum(rows.length, settings.long))))

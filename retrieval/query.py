@@ -157,8 +157,8 @@ def parse_query(
 def first_person(query: str, speakers: Collection[str]) -> str | None:
     """Rewrite a query as the speaker whom it names first would say it, or give None when it names no speaker.
 
-    A full name, a part of it, or a capitalised beginning of three letters or more counts. The grammar is left alone:
-    "does I" encodes as well as "do I", that was measured. A speaker called Will is not meant by "will". A query that is
+    A full name, a part of it, or a capitalised beginning of three letters or more counts. Pronouns after the name are taken
+    to mean its bearer, which is right more often than not. A speaker called Will is not meant by "will". A query that is
     recognisably not English stays as it is.
 
     >>> first_person("What does Mel think of Caroline's plan?", ["Caroline", "Melanie"])
@@ -184,7 +184,27 @@ def _find_speaker(query: str, speakers: Collection[str]) -> tuple[str, str] | No
 def _in_first_person(query: str, written: str) -> str:
     name = re.escape(written)
     text = re.sub(rf"(?<!\w){name}['’]s(?!\w)", "my", query, flags=re.I)
-    return re.sub(rf"(?<!\w){name}(?!\w)", "I", text, flags=re.I)
+    text = re.sub(rf"(?<!\w){name}(?!\w)", "I", text, flags=re.I)
+    spoken = _SPEAKER_SPOKEN.search(text)
+    if spoken is None:
+        return text
+    # What follows the name and could mean its bearer does: "What did Ana do with her dad?"
+    rest = text[spoken.end() :]
+    for pattern, word in _THIRD_PERSON:
+        rest = pattern.sub(word, rest)
+    whole = text[: spoken.end()] + rest
+    return _AUXILIARY_OF_I.sub(lambda found: f"{_FOR_I[found[1].lower()]} I", whole)
+
+
+_SPEAKER_SPOKEN: Final = re.compile(r"(?<!\w)(?:I|my)(?!\w)")
+_THIRD_PERSON: Final = (
+    (re.compile(r"\b(?:her|his|their)\b(?=\s+\w)", re.I), "my"),
+    (re.compile(r"\b(?:she|he)\b", re.I), "I"),
+    (re.compile(r"\b(?:himself|herself)\b", re.I), "myself"),
+    (re.compile(r"\bhim\b", re.I), "me"),
+)
+_AUXILIARY_OF_I: Final = re.compile(r"\b(does|has|is) I\b", re.I)
+_FOR_I: Final = {"does": "do", "has": "have", "is": "am"}
 
 
 def _named(query: str, by_name: dict[str, str]) -> tuple[str, str] | None:

@@ -50,7 +50,9 @@ class RankingSettings:
 
     keywords: float = 0.3  # of the keyword channel; the vector channel has the rest
     trusted_coverage: float = 0.5  # from here on keywords have their full weight
-    keys: float = 0.0  # of the vector channel: vectors beside those of the text; answers are found by contiguity instead
+    keys: float = (
+        0.0  # of the vector channel: vectors beside those of the text; answers are found by contiguity instead
+    )
     following: float = 0.2  # for statements: the turn after
     extra: Mapping[str, float] = field(default_factory=dict)  # channels given by the caller; what is not named is off
     asked: float = 0.5  # of a channel that is off by default and that the caller names among several

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.traits import traits
 from memory_service.storage.namespaces import Namespace
-from retrieval.entries import Entry, Vectors
+from memory_service.storage.time_mentions import spans_of
+from retrieval.entries import Annotations, Entry, Vectors
 from retrieval.feed import entries_in, entries_of, links_known, vectors_of
 from retrieval.gathering import Gathering
 
@@ -60,6 +61,13 @@ def annotate(
     known: datetime | None = None,
 ) -> None:
     """Note what the background found in memories: moments they speak of, whom and what they name."""
+    if not ids:
+        return
+    spans: Mapping[UUID, tuple[tuple[float, float], ...]] = {}
+    for namespace_id in namespace_ids:
+        spans = {**spans, **spans_of(session, tenant_id, namespace_id, ids, known=known)}
+    for memory_id in ids:
+        gathering.annotate(memory_id, Annotations(spans=spans.get(memory_id, ())))
 
 
 def snapshot(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
 from uuid import UUID
@@ -73,7 +73,6 @@ class Prepared:
 
     corpus: Corpus
     parsed: ParsedQuery
-    weights: dict[str, float] | None = field(default=None)
 
 
 def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: datetime) -> Prepared:
@@ -91,7 +90,8 @@ def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: d
     )
     corpus = describe_corpus(session, tenant_id, paths, request.query)
     require_all(paths, corpus.namespaces)
-    return Prepared(corpus, parse_query(request.query, speakers=corpus.speakers, languages=corpus.languages))
+    parsed = parse_query(request.query, speakers=corpus.speakers, languages=corpus.languages, now=request.now or now)
+    return Prepared(corpus, parsed)
 
 
 def recall(

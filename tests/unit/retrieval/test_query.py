@@ -43,8 +43,8 @@ def test_other_queries_stay_as_they_are(query, speakers):
 
 
 def test_parts_of_a_name_mean_the_speaker_and_the_full_name_goes_whole():
-    assert first_person("What does Fahim Khan like?", ["Fahim Khan", "Akib"]) == "What does I like?"
-    assert first_person("What does Fahim like?", ["Fahim Khan", "Akib"]) == "What does I like?"
+    assert first_person("What does Fahim Khan like?", ["Fahim Khan", "Akib"]) == "What do I like?"
+    assert first_person("What does Fahim like?", ["Fahim Khan", "Akib"]) == "What do I like?"
     assert first_person("What does Khan like?", ["Fahim Khan", "Salim Khan"]) is None
 
 
