@@ -1,8 +1,9 @@
 """Cut text into the terms that keyword search counts: folded, stemmed, without stop words.
 
 A memory is cut by the rules of its own language; a query is cut by the rules of every language that its namespaces hold
-(``term_groups``), so a word of one always meets the same word of the other. What was measured on development conversations (recall@10 of BM25): stemming +3.8, the stop words of
-``stopwords`` +3.7 over a list of 33, numbers +.6, the date of the memory +1.9, the speaker's name +2.9.
+(``term_groups``), so a word of one always meets the same word of the other. What was measured on development
+conversations (recall@10 of BM25): stemming +3.8, the stop words of ``stopwords`` +3.7 over a list of 33, numbers +.6, the
+date of the memory +1.9, the speaker's name +2.9.
 """
 
 import re

@@ -14,8 +14,9 @@ depends_on = None
 
 def upgrade() -> None:
     maintenance, service = roles()
-    # What is here already was cut by version 1: English rules for every language. Workers cut it anew, in the order of
-    # ids: what memories say now up to `terms_rebuilt_to`, then what they said earlier, up to the other; a new namespace states the version of the code that makes it.
+    # What is here already was cut by version 1: English rules for every language. Workers cut it anew in the order of ids:
+    # what memories say now up to `terms_rebuilt_to`, then what they said earlier, up to the other column. A new namespace
+    # states the version of the code that makes it.
     run(f"""
         ALTER TABLE namespace ADD COLUMN languages text[] NOT NULL DEFAULT '{{}}';
         ALTER TABLE namespace ADD COLUMN terms_version smallint NOT NULL DEFAULT 1;

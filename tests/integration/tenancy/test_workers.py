@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from consolidation import consolidate
+from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.errors import Unavailable
 from memory_service.settings import get_settings
 from memory_service.storage import jobs
@@ -131,7 +132,14 @@ def test_a_sweep_does_everybody_s_work_under_their_own_name(
     worker: ModuleType, make_household: Callable[..., Any], maintenance: Engine
 ) -> None:
     swept = [make_household(f"swept{number}") for number in range(2)]
+    with maintenance.begin() as connection:
+        for household in swept:
+            connection.execute(
+                text("UPDATE namespace SET terms_version = 1 WHERE tenant_id = :t"), {"t": household.tenant_id}
+            )
     worker.sweep()
+    with maintenance.connect() as connection:
+        assert connection.scalar(text("SELECT min(terms_version) FROM namespace")) == TERMS_VERSION
     worker.housekeep()
     for household in swept:
         assert pending(maintenance, household.tenant_id) == 0
