@@ -230,7 +230,12 @@ RULES: Final[tuple[Rule, ...]] = (
         "phrase",
     ),
     # "the end of the month", "the week before."
-    _rule(_UNIT_WORDS, r"(?<=of )the\s+(?P<unit>week|month|quarter|year|decade)\b", relative.the_unit),
+    _rule(
+        _UNIT_WORDS,
+        r"\b(?:beginning|start|middle|end|half|rest)\s+of\s+(?P<phrase>the\s+(?P<unit>week|month|quarter|year|decade))\b",
+        relative.the_unit,
+        "phrase",
+    ),
     _rule(
         _UNIT_WORDS,
         r"\bthe\s+(?P<unit>week|weekend|month|year)\s+before\b(?=\s*(?:\Z|[.,!?;)]))",

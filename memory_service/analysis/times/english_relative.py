@@ -57,8 +57,14 @@ def weekday(match: Match, reading: Reading) -> Days | None:
     return on.one_day(on.weekday_before(today, weekday))
 
 
-def day_word(match: Match, reading: Reading) -> Days:
+# "It feels like only yesterday."
+_LIKE: Final = re.compile(r"\b(?:feels?|felt|seems?|was|were|is|it's) like (?:just |only |it was )*\Z")
+
+
+def day_word(match: Match, reading: Reading) -> Days | None:
     """Resolve "yesterday", "tonight", "the day after tomorrow"."""
+    if _LIKE.search(reading.lower[max(0, match.start() - 20) : match.start()]):
+        return None
     word = re.sub(r"\s+", " ", match["word"])
     offset = {
         "the day before yesterday": -2, "day before yesterday": -2, "yesterday": -1, "yday": -1, "last night": -1,

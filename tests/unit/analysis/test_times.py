@@ -185,7 +185,9 @@ NO_TIMES = [
     "We fall back and spring into action.",
     "I read the Sunday Times, and Ruby Tuesday played.",
     "I take the kids to Sunday school.",
-    # habits and durations
+    # habits, sayings and durations
+    "It feels like just yesterday that I put this on.",
+    "something to do for the last day of the year",
     "I swim every Friday and on Sundays.",
     "On weekends we hike; each Monday I rest.",
     "I love going there in the summer.",
