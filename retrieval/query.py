@@ -122,8 +122,8 @@ def parse_query(
     (('never again',), ('Caroline',), ('1200',), 'when')
     >>> from datetime import UTC
     >>> asked = parse_query("Who visited most recently, before last week?", now=datetime(2023, 5, 8, tzinfo=UTC))
-    >>> asked.dates, asked.asks_latest
-    ((DateRange(start=None, end=datetime.datetime(2023, 5, 1, 0, 0, tzinfo=datetime.timezone.utc), phrase='before last week'),), True)
+    >>> asked.dates[0].phrase, asked.dates[0].start, str(asked.dates[0].end), asked.asks_latest
+    ('before last week', None, '2023-05-01 00:00:00+00:00', True)
     >>> parsed = parse_query("Wann waren die Häuser fertig?", languages=["de", "en"])
     >>> parsed.terms, parsed.alternatives
     (('haus', 'fertig'), {'haus': ('haus', 'hauser')})

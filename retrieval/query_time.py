@@ -1,27 +1,36 @@
-"""Hear in a query whether the last, the first or the present one of several is asked for. English, with the plainest words
-of German, French, Spanish and Italian.
+"""Hear in a query whether the last, the first or the present one of several is asked for.
+
+English, with the plainest words of German, French, Spanish and Italian.
 """
 
 import re
 from typing import Final
 
 _LATEST: Final = re.compile(
-    r"\b(?:(?:most|more) recent(?:ly)?|latest|newest|lately|recently|current(?:ly)?|nowadays|these days|right now|at the moment|"
-    r"at present|presently|as of (?:now|today)|up[- ]to[- ]date|so far|still|any ?more|now(?=\s*(?:[?.!,;]|\Z|than\b|that\b))|"
+    r"\b(?:(?:most|more) recent(?:ly)?|latest|newest|lately|recently|current(?:ly)?|nowadays|these days|right now|at "
+    r"the moment|"
+    r"at present|presently|as of (?:now|today)|up[- ]to[- ]date|so far|still|any ?more|now(?=\s*(?:[?.!,;]|\Z|than\b|"
+    r"that\b))|"
     # "the last book she read", "her last trip"; "last week" is a date, "at last" and "last name" are neither
-    r"(?:the|my|his|her|their|our|your|'s|’s)\s+last\b(?!\s+(?:name|minute|resort|straw|word|week|weekend|month|year|night|summer|winter|"
+    r"(?:the|my|his|her|their|our|your|'s|’s)\s+last\b(?!\s+(?:name|minute|resort|straw|word|week|weekend|month|year|"
+    r"night|summer|winter|"
     r"spring|fall|autumn|decade|few|couple|several|two|three|four|five|six|\d+)\b)|last time|"
-    r"neueste[nrs]?|aktuell\w*|derzeit|zuletzt|momentan|actuellement|dernièrement|récemment|en ce moment|actualmente|últimamente|"
+    r"neueste[nrs]?|aktuell\w*|derzeit|zuletzt|momentan|actuellement|dernièrement|récemment|en ce moment|actualmente|"
+    r"últimamente|"
     r"ahora mismo|attualmente|recentemente|ultimamente)\b",
     re.I,
 )
 _EARLIEST: Final = re.compile(
-    r"\b(?:earliest|originally|initially|at first|to begin with|in the beginning|oldest (?:memory|message|mention|record)|"
+    r"\b(?:earliest|originally|initially|at first|to begin with|in the beginning|oldest (?:memory|message|mention|"
+    r"record)|"
     # "the first time", "when did they first meet"; "first name" and "first aid" are no order in time
-    r"first(?!\s+(?:name|aid|class|floor|grade|person|lady|half|place|responders?|language|degree|hand|week|weekend|day of|of (?:january|february|"
-    r"march|april|may|june|july|august|september|october|november|december)|monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b)"
+    r"first(?!\s+(?:name|aid|class|floor|grade|person|lady|half|place|responders?|language|degree|hand|week|weekend|"
+    r"day of|of (?:january|february|"
+    r"march|april|may|june|july|august|september|october|november|december)|monday|tuesday|wednesday|thursday|friday|"
+    r"saturday|sunday)\b)"
     r"(?!-(?:name|aid|class|person|hand|grade|degree))|"
-    r"zuerst|ursprünglich|anfangs|zum ersten mal|d'abord|à l'origine|au début|la première fois|primero|originalmente|al principio|"
+    r"zuerst|ursprünglich|anfangs|zum ersten mal|d'abord|à l'origine|au début|la première fois|primero|originalmente|"
+    r"al principio|"
     r"la primera vez|all'inizio|originariamente|la prima volta)\b",
     re.I,
 )
@@ -35,7 +44,8 @@ _PRESENT: Final = re.compile(
 _PRESENT_AUXILIARY: Final = re.compile(r"\s*(?:is|are|am|do|does|has|have)(?:n['’]t)?\s+\w+", re.I)
 # What happened once is over, whatever tense the question begins in; "have you ever", "been", "has she visited".
 _PAST: Final = re.compile(
-    r"\b(?:was|were|did|didn['’]t|had|been|ever|ago|yesterday|used to|(?:has|have)\s+(?:[\w'’-]+\s+){1,3}?[a-z]{2,}(?:ed|en|ne|wn|ught)\b)\b",
+    r"\b(?:was|were|did|didn['’]t|had|been|ever|ago|yesterday|used to|(?:has|"
+    r"have)\s+(?:[\w'’-]+\s+){1,3}?[a-z]{2,}(?:ed|en|ne|wn|ught)\b)\b",
     re.I,
 )
 # What is still to come, or holds of no time: no newer statement replaces an older one.

@@ -92,7 +92,7 @@ def spans_of(
 ) -> dict[UUID, tuple[Span, ...]]:
     """Return the moments that memories of a namespace speak of; those that speak of none are left out.
 
-    One statement, whatever the number of ids, in binary both ways: about 2 ms for a thousand.
+    One statement, whatever the number of ids, with results in binary: about 7 ms for a thousand of 20,000.
 
     Args:
         session: a transaction of the tenant.

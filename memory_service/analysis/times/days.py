@@ -187,10 +187,11 @@ def nth(days: Days, ordinal: int, unit: Days | int) -> Days:
         start = days.start + (ordinal - 1) * WEEK if ordinal > 0 else days.end - WEEK
         return Days(start, start + WEEK, Granularity.WEEK)
     weekday = unit if isinstance(unit, int) else 5
-    if ordinal > 0:
-        day = weekday_after(days.start - DAY, weekday) + (ordinal - 1) * WEEK
-    else:
-        day = weekday_before(days.end, weekday)
+    day = (
+        weekday_after(days.start - DAY, weekday) + (ordinal - 1) * WEEK
+        if ordinal > 0
+        else weekday_before(days.end, weekday)
+    )
     return one_day(day) if isinstance(unit, int) else weekend_of(day)
 
 
@@ -214,7 +215,7 @@ def meant(candidates: Iterable[Days], reference: date, tense: Tense) -> Days:
         return min(known, key=lambda entry: entry[1])[0]
 
     def apart(entry: tuple[Days, date, date]) -> tuple[timedelta, date]:
-        days, start, end = entry
+        _, start, end = entry
         return max(start - reference, reference - end, timedelta(0)), start
 
     return min(known, key=apart)[0]

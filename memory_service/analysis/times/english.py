@@ -34,14 +34,16 @@ from memory_service.analysis.times.reading import Resolve, Rule, alternatives, w
 from memory_service.analysis.times.written import NUMERIC_RULES
 
 _UNIT_WORDS: Final = words_in(
-    "hour hours hr hrs day days night nights week weeks wk wks weekend weekends fortnight month months mo year years yr yrs "
+    "hour hours hr hrs day days night nights week weeks wk wks weekend weekends fortnight month months mo year years "
+    "yr yrs "
     "decade decades quarter morning evening afternoon"
 )
 _DAY_WORDS: Final = words_in(
     "yesterday yday today tonight tonite tomorrow tmrw tmr tomorow tommorow tommorrow night morning afternoon evening"
 )
 _HOLIDAY_WORDS: Final = words_in(
-    "christmas xmas day valentine valentines patrick fourth july juneteenth easter friday thanksgiving halloween year years"
+    "christmas xmas day valentine valentines patrick fourth july juneteenth easter friday thanksgiving halloween "
+    "year years"
 )
 _AGO: Final = r"\b(?:(?:about|around|almost|nearly|over|more than|just|roughly|like|maybe|exactly|only)\s+)?"
 _LEAD: Final = r"(?:last|this past|the past|past|this last|next|this coming|the coming|coming|this)"
@@ -49,7 +51,8 @@ _FIRST, _LAST = rf"(?P<first>\d{{1,2}})(?!\d){NTH}?", rf"(?P<last>\d{{1,2}})(?!\
 _FIRST_MONTH, _THE_MONTH = rf"(?P<first_month>{MONTH})", rf"(?P<month>{MONTH})"
 _SEASON_LEAD: Final = (
     rf"(?P<lead>(?:early|mid|late)(?:[ -]in)?[ -](?:the\s+)?(?:last |this |next )?|{_LEAD}\s+|"
-    r"(?:in|during|since|until|before|after|through|throughout)\s+(?:the\s+)?(?:early |mid[ -]|late )?|(?:over|by)\s+the\s+|"
+    r"(?:in|during|since|until|before|after|through|throughout)\s+(?:the\s+)?(?:early |mid[ -]|late )?|(?:over|"
+    r"by)\s+the\s+|"
     r"(?:beginning|start|middle|end)\s+of\s+(?:the\s+|last\s+|this\s+|next\s+)?)"
 )
 # "We fall back", "spring into action".
@@ -61,7 +64,8 @@ _WEEKEND_LEAD: Final = (
     r"(?P<lead>last|this\s+past|the\s+past|past|(?:the\s+)?previous|the\s+other|next|this\s+coming|the\s+coming|this)"
 )
 _UNIT_LEAD: Final = (
-    r"(?P<lead>last|the\s+past|this\s+past|past|(?:the\s+)?previous|this\s+last|next|the\s+next|the\s+coming|this\s+coming|"
+    r"(?P<lead>last|the\s+past|this\s+past|past|(?:the\s+)?previous|this\s+last|next|the\s+next|the\s+coming|"
+    r"this\s+coming|"
     r"(?:earlier|later|early|late)(?:\s+in)?\s+(?:this|last|next|the)|the\s+other|this)"
 )
 
@@ -98,15 +102,18 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     _rule(
         MONTHS,
-        rf"{WEEKDAY_LEAD}\b{_THE_MONTH}[\s-]+(?:the\s+)?(?P<day>\d{{1,2}})(?!\d|:\d|\s*[ap]\.?m\b|\s*%|\.\d)(?P<nth>{NTH})?\b"
+        rf"{WEEKDAY_LEAD}\b{_THE_MONTH}[\s-]+(?:the\s+)?(?P<day>\d{{1,2}})(?!\d|:\d|\s*[ap]\.?m\b|\s*%|"
+        rf"\.\d)(?P<nth>{NTH})?\b"
         rf"{YEAR_TAIL}",
         dates.month_day,
     ),
     # "the first weekend of August 2023"
     _rule(
         {"week", "weekend"} | FULL_WEEKDAYS,
-        rf"\b(?:the\s+)?(?P<ordinal>{alternatives(ORDINALS)})\s+(?P<kind>week|weekend|{alternatives(FULL_WEEKDAYS)})\s+(?:of|in)\s+"
-        rf"(?:{_THE_MONTH}(?:,?\s+(?:of\s+)?(?P<year>{YEAR}))?|(?P<in_year>{YEAR})|(?:the\s+)?(?P<which>last|next|this|the)?\s*month\b)",
+        rf"\b(?:the\s+)?(?P<ordinal>{alternatives(ORDINALS)})\s+(?P<kind>week|weekend|"
+        rf"{alternatives(FULL_WEEKDAYS)})\s+(?:of|in)\s+"
+        rf"(?:{_THE_MONTH}(?:,?\s+(?:of\s+)?(?P<year>{YEAR}))?|(?P<in_year>{YEAR})|(?:the\s+)?(?P<which>last|next|"
+        rf"this|the)?\s*month\b)",
         relative.nth_in_month,
     ),
     # "between March and May 2023"; "May 2023"
@@ -122,7 +129,8 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     _rule(
         SEASONS,
-        rf"\b(?:{_SEASON_LEAD})?(?P<season>{alternatives(SEASONS)})\b{_NO_SEASON}{YEAR_TAIL}(?:(?<=\d)\s*[-–/]\s*(?:20\d\d|\d\d)(?!\d))?",
+        rf"\b(?:{_SEASON_LEAD})?(?P<season>{alternatives(SEASONS)})\b{_NO_SEASON}{YEAR_TAIL}(?:(?<=\d)\s*[-–/]\s*(?:20\d\d|"
+        rf"\d\d)(?!\d))?",
         relative.season,
     ),
     _rule(
@@ -150,7 +158,8 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     _rule(
         _UNIT_WORDS,
-        rf"\b(?:in|within)\s+(?:just\s+|about\s+|like\s+)?{COUNT}\s+{UNIT}(?P<surely>['’]?s?['’]?\s+time)?\b(?!\s+(?:of|old|ago)\b)",
+        rf"\b(?:in|within)\s+(?:just\s+|about\s+|"
+        rf"like\s+)?{COUNT}\s+{UNIT}(?P<surely>['’]?s?['’]?\s+time)?\b(?!\s+(?:of|old|ago)\b)",
         partial(relative.units_away, sign=1),
     ),
     _rule(
@@ -166,7 +175,8 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     _rule(
         _DAY_WORDS,
-        r"\b(?P<word>(?:the\s+)?day\s+(?:before\s+yesterday|after\s+tomorrow)|yesterday|yday|last\s+night|today|tonight|tonite|"
+        r"\b(?P<word>(?:the\s+)?day\s+(?:before\s+yesterday|after\s+tomorrow)|yesterday|yday|last\s+night|today|"
+        r"tonight|tonite|"
         rf"this\s+(?:morning|afternoon|evening)|tomorrow|tmrw|tmr|tomorow|tommorr?ow)\b"
         rf"(?!['’]?s\s+(?:world|society|youth|kids|standards|age)\b){PART_OF_DAY}",
         relative.day_word,
@@ -185,13 +195,15 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     _rule(
         WEEKDAYS,
-        rf"\b(?:(?P<lead>{_LEAD}|on|by|until|till|since|from|for|before|after|the)\s+)?(?P<weekday>{alternatives(SAFE_WEEKDAYS)})\b"
+        rf"\b(?:(?P<lead>{_LEAD}|on|by|until|till|since|from|for|before|after|"
+        rf"the)\s+)?(?P<weekday>{alternatives(SAFE_WEEKDAYS)})\b"
         rf"(?!s\b)(?!\s+the\s+13th){PART_OF_DAY}",
         relative.weekday,
     ),
     _rule(
         MONTHS,
-        rf"\b(?:(?P<lead>{PREPOSITION}|last|next|this\s+past|this|(?:early|late|mid)(?=[\s-]))[\s-]+(?:the\s+month\s+of\s+)?)?"
+        rf"\b(?:(?P<lead>{PREPOSITION}|last|next|this\s+past|this|(?:early|late|"
+        rf"mid)(?=[\s-]))[\s-]+(?:the\s+month\s+of\s+)?)?"
         rf"{_THE_MONTH}",
         dates.month_alone,
     ),
@@ -205,7 +217,8 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule(
         (),
         r"(?<!\w)(?P<part>early[\s-]|mid[\s-]|late[\s-])?"
-        r"(?:(?P<full>(?:1[5-9]|20)\d0)['’]?|(?:(?<=\bthe )|(?<=0s and )|(?<=0s or ))(?P<two>[6-9]0)['’]?|['’](?P<short>[6-9]0)['’]?)s\b",
+        r"(?:(?P<full>(?:1[5-9]|20)\d0)['’]?|(?:(?<=\bthe )|(?<=0s and )|(?<=0s or ))(?P<two>[6-9]0)['’]?|"
+        r"['’](?P<short>[6-9]0)['’]?)s\b",
         dates.decade,
     ),
     _rule((), r"\bq(?P<q>[1-4])(?:[\s-]+(?:of\s+)?(?P<year>(?:19|20)\d\d))?\b", dates.quarter),
@@ -217,7 +230,12 @@ RULES: Final[tuple[Rule, ...]] = (
         "phrase",
     ),
     # "the end of the month", "the week before."
-    _rule(_UNIT_WORDS, r"(?<=of )the\s+(?P<unit>week|month|quarter|year|decade)\b", relative.the_unit),
+    _rule(
+        _UNIT_WORDS,
+        r"\b(?:beginning|start|middle|end|half|rest)\s+of\s+(?P<phrase>the\s+(?P<unit>week|month|quarter|year|decade))\b",
+        relative.the_unit,
+        "phrase",
+    ),
     _rule(
         _UNIT_WORDS,
         r"\bthe\s+(?P<unit>week|weekend|month|year)\s+before\b(?=\s*(?:\Z|[.,!?;)]))",
@@ -230,7 +248,8 @@ ENGLISH: Final = Grammar(
     joiners=JOINERS,
     cues=CUES,
     prepositions=re.compile(
-        r"(?:on|by|until|till|since|from|for|before|after|in|during|over|at|around|through|throughout|as of|back in|of)\s+"
+        r"(?:on|by|until|till|since|from|for|before|after|in|during|over|at|around|through|throughout|as of|back in|"
+        r"of)\s+"
         rf"(?!{COUNT}\s+{UNIT}\b)"
     ),
 )

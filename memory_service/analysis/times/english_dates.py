@@ -37,6 +37,7 @@ def month_day(match: Match, reading: Reading) -> Days | None:
 
 
 def same_day_each_year(number: int, day: int, match: Match, reading: Reading) -> Days:
+    """Return the day of a month in the year that is meant, where none is named."""
     date(2000, number, day)  # a leap year: a day that never is raises here
     years = range(reading.today.year - 4, reading.today.year + 5)
     candidates = [on.one_day(date(y, number, day)) for y in years if (number, day) != (2, 29) or _leaps(y)]
@@ -84,6 +85,7 @@ def month_range(match: Match, reading: Reading) -> Days | None:
 
 
 def month_of_year(match: Match, reading: Reading) -> Days | None:
+    """Resolve "May 2023", "May '23", "May last year"."""
     year = year_named(match, reading)
     return None if year is None else on.month(year, MONTHS[match["month"].rstrip(".")])
 
@@ -147,19 +149,23 @@ _OF_A_YEAR: Final = re.compile(
     r"(?:'s\b)?\s+(?:season|edition|version|model|election|olympics|world cup|awards?|class)\b"
 )
 _UNIT_OF_COUNT: Final = re.compile(
-    r"\s*(?:%|(?:people|persons?|dollars?|bucks|euros?|pounds|met(?:er|re)s?|mg|kg|km|mph|usd|feet|ft|sq|rpm|mah|calories|kcal|steps|miles|"
+    r"\s*(?:%|(?:people|persons?|dollars?|bucks|euros?|pounds|met(?:er|re)s?|mg|kg|km|mph|usd|feet|ft|sq|rpm|mah|"
+    r"calories|kcal|steps|miles|"
     r"words|pages|followers|copies|points|times|guests|members|students|votes|hours|minutes)\b)"
 )
 _PLURAL: Final = re.compile(
     r"[ ](?!(?:was|is|as|this|his|its|has|yes|always|us|plus|onwards|towards|afterwards|perhaps)\b)[a-z]{2,}s\b"
 )
 _NOT_BEFORE_YEAR: Final = re.compile(
-    r"(?:[$€£¥#@=+*/\d]|\b(?:room|flight|route|rt|highway|hwy|apt|suite|unit|page|pin|code|version|v|no\.?|number|model|bus|line|gate|level|lvl|"
-    r"windows|office|rtx|gtx|cost|costs|paid|pay|worth|spent|for about|extra|another|nearly|almost)\s*)\Z|[\w][.,:]\Z|[-–][\s]?\d+[-–]\Z"
+    r"(?:[$€£¥#@=+*/\d]|\b(?:room|flight|route|rt|highway|hwy|apt|suite|unit|page|pin|code|version|v|no\.?|number|"
+    r"model|bus|line|gate|level|lvl|"
+    r"windows|office|rtx|gtx|cost|costs|paid|pay|worth|spent|for about|extra|another|nearly|almost)\s*)\Z|"
+    r"[\w][.,:]\Z|[-–][\s]?\d+[-–]\Z"
 )
 
 
 def years_range(match: Match, reading: Reading) -> Days | None:
+    """Resolve "2019-2021", "from 2019 to 2021", "2019-21"."""
     first = int(match["first"])
     last = int(match["last"]) if len(match["last"]) == 4 else first // 100 * 100 + int(match["last"])
     if last <= first or last - first > 200:
@@ -180,5 +186,6 @@ def decade(match: Match, reading: Reading) -> Days:
 
 
 def quarter(match: Match, reading: Reading) -> Days:
+    """Resolve "Q3 2022", "Q3"."""
     year = int(match["year"]) if match["year"] else reading.today.year
     return on.quarter(year, int(match["q"]))

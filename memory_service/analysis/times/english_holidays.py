@@ -56,6 +56,7 @@ _SURE: Final = frozenset(name for name in _HOLIDAYS if name.endswith((" eve", " 
 
 
 def holiday(match: Match, reading: Reading) -> Days | None:
+    """Resolve "last Christmas", "Easter 2022", "on Halloween"; a Christmas tree is none."""
     name = re.sub(r"\s+", " ", match["holiday"]).replace("’", "'")
     lead = (match["lead"] or "").strip()
     year = year_named(match, reading)

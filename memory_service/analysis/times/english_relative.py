@@ -57,7 +57,14 @@ def weekday(match: Match, reading: Reading) -> Days | None:
     return on.one_day(on.weekday_before(today, weekday))
 
 
-def day_word(match: Match, reading: Reading) -> Days:
+# "It feels like only yesterday."
+_LIKE: Final = re.compile(r"\b(?:feels?|felt|seems?|was|were|is|it's) like (?:just |only |it was )*\Z")
+
+
+def day_word(match: Match, reading: Reading) -> Days | None:
+    """Resolve "yesterday", "tonight", "the day after tomorrow"."""
+    if _LIKE.search(reading.lower[max(0, match.start() - 20) : match.start()]):
+        return None
     word = re.sub(r"\s+", " ", match["word"])
     offset = {
         "the day before yesterday": -2, "day before yesterday": -2, "yesterday": -1, "yday": -1, "last night": -1,
@@ -69,6 +76,7 @@ def day_word(match: Match, reading: Reading) -> Days:
 
 
 def weekend(match: Match, reading: Reading) -> Days | None:
+    """Resolve "last weekend", "this weekend", "over the weekend"."""
     lead = re.sub(r"\s+", " ", match["lead"] or "").strip()
     today = reading.today
     this = on.weekend_of(today)
@@ -161,6 +169,7 @@ def last_units(match: Match, reading: Reading) -> Days | None:
 
 
 def weekdays_ago(match: Match, reading: Reading) -> Days:
+    """Resolve "two Fridays ago", "two summers ago"."""
     low, _ = counted(match)
     if match["weekday"] in SEASONS:
         past = _past_seasons(reading.today, SEASONS[match["weekday"]])
@@ -176,6 +185,7 @@ def _past_seasons(today: date, name: str) -> list[Days]:
 
 
 def season(match: Match, reading: Reading) -> Days | None:
+    """Resolve "last summer", "the summer of 2022", "in the summer"."""
     name = SEASONS[match["season"]]
     lead = re.sub(r"\s+", " ", match["lead"] or "").strip()
     year = year_named(match, reading)
@@ -223,14 +233,17 @@ def day_of_month(match: Match, reading: Reading) -> Days | None:
 
 
 def the_unit(match: Match, reading: Reading) -> Days:
+    """Resolve what stands after "the end of": "the month", "the year"."""
     return calendar_unit(reading.today, match["unit"], 0)
 
 
 def unit_before_last(match: Match, reading: Reading) -> Days:
+    """Resolve "the week before last", "the weekend after next"."""
     return calendar_unit(reading.today, match["unit"], -2 if match["way"] == "before last" else 2)
 
 
 def before_that(match: Match, reading: Reading) -> Days:
+    """Resolve "the week before", said of nothing but now."""
     return calendar_unit(reading.today, match["unit"], -1)
 
 

@@ -32,7 +32,6 @@ WEEKDAYS: Final = {
 FULL_WEEKDAYS: Final = frozenset(name for name in WEEKDAYS if name.endswith("day"))
 SAFE_WEEKDAYS: Final = FULL_WEEKDAYS | {"tues", "thurs", "thur", "fri"}  # "sun", "sat", "wed", "mon" are other words
 SEASONS: Final = {"spring": "spring", "summer": "summer", "autumn": "autumn", "fall": "autumn", "winter": "winter"}
-_UNITS: Final = "hour day night week weekend fortnight month year decade".split()
 NUMBERS: Final = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50,
@@ -46,20 +45,28 @@ PARTS: Final = {
 
 CUES: Final = Cues(
     past=re.compile(
-        r"\b(?:was|wasn't|were|weren't|did|didn't|had|hadn't|went|got|took|saw|met|made|came|left|gave|found|bought|said|told|"
-        r"been|ran|won|lost|held|kept|felt|spent|brought|thought|caught|taught|heard|read|ate|drove|flew|began|wrote|built|"
-        r"happened|born|past|last|ago|yesterday|already|since|used to|(?!need|feed|seed|speed|indeed|hundred|bed|red|excited)[a-z]{2,}ed)\b"
+        r"\b(?:was|wasn't|were|weren't|did|didn't|had|hadn't|went|got|took|saw|met|made|came|left|gave|found|bought|"
+        r"said|told|"
+        r"been|ran|won|lost|held|kept|felt|spent|brought|thought|caught|taught|heard|read|ate|drove|flew|began|wrote|"
+        r"built|"
+        r"happened|born|past|last|ago|yesterday|already|since|used to|(?!need|feed|seed|speed|indeed|hundred|bed|red|"
+        r"excited)[a-z]{2,}ed)\b"
     ),
     future=re.compile(
         r"(?:\b(?:will|won't|shall|going to|gonna|planning|plans?|planned for|upcoming|soon|tomorrow|can't wait|"
-        r"(?:look|looking) forward|hope to|hoping|hopefully|want to|wanna|scheduled|due|deadline|should|let's|would|excited|"
-        r"see you|are you free|let me know|next|coming up|remind|until then|(?:am|are|is|'m|'re) (?:not )?(?!been)[a-z]+ing)\b|'ll\b|\bwe're\b|\bi'm\b)"
+        r"(?:look|looking) forward|hope to|hoping|hopefully|want to|wanna|scheduled|due|deadline|should|let's|would|"
+        r"excited|"
+        r"see you|are you free|let me know|next|coming up|remind|until then|(?:am|are|is|'m|'re) (?:not "
+        r")?(?!been)[a-z]+ing)\b|'ll\b|\bwe're\b|\bi'm\b)"
     ),
 )
 
 MONTH: Final = rf"(?:{alternatives(MONTHS.keys() - SHORT_MONTHS)}\b|{alternatives(SHORT_MONTHS)}\b\.?)"
 YEAR: Final = r"(?:1[5-9]|20)\d\d(?![\d.,]\d|\w)"
-YEAR_AFTER: Final = rf"(?:,?\s+(?:of\s+)?(?P<year>{YEAR})|\s+(?P<short>['’]\d\d)(?!\w)|\s+(?:of\s+)?(?P<which_year>last|this|next)\s+year\b)"
+YEAR_AFTER: Final = (
+    rf"(?:,?\s+(?:of\s+)?(?P<year>{YEAR})|\s+(?P<short>['’]\d\d)(?!\w)|\s+(?:of\s+)?(?P<which_year>last|this|"
+    rf"next)\s+year\b)"
+)
 YEAR_TAIL: Final = YEAR_AFTER + "?"
 NTH: Final = r"(?:st|nd|rd|th)"
 WEEKDAY_LEAD: Final = rf"(?:\b{alternatives(WEEKDAYS)}\.?,?\s+)?"
@@ -77,7 +84,8 @@ PREPOSITION: Final = (
 # A month that is also a name needs one of these before it, besides what only ever precedes a time.
 SURE: Final = frozenset({"in", "since", "until", "till", "during", "throughout", "around", "back in", "as of"})
 CLAUSE_GOES_ON: Final = re.compile(
-    r"\s*(?:\Z|[^\w\s'’]|(?:and|but|so|or|when|because|that|i|we|he|she|they|you|it|to|for|in|at|with|on|as|the|my|our|was|were|is|of|this|last|next|after|before|since|until|from|by|about|if|which|who|where|while|then|too)\b)"
+    r"\s*(?:\Z|[^\w\s'’]|(?:and|but|so|or|when|because|that|i|we|he|she|they|you|it|to|for|in|at|with|on|as|the|my|"
+    r"our|was|were|is|of|this|last|next|after|before|since|until|from|by|about|if|which|who|where|while|then|too)\b)"
 )
 
 
@@ -99,14 +107,14 @@ def counted(match: Match) -> tuple[int, int]:
 
 
 _DATE_WORD: Final = re.compile(
-    r"(?:i|i'm|i'll|i've|the|we|my|he|she|they|it|you|on|in|at|last|next|this|since|and|but|so|oh|hey|hi|morning|afternoon|evening|night|"
-    + "|".join(sorted([*MONTHS, *WEEKDAYS]))
-    + r")(?:['’]\w+)?\Z"
+    r"(?:i|i'm|i'll|i've|the|we|my|he|she|they|it|you|on|in|at|last|next|this|since|and|but|so|oh|hey|hi|morning|"
+    r"afternoon|evening|night|" + "|".join(sorted([*MONTHS, *WEEKDAYS])) + r")(?:['’]\w+)?\Z"
 )
 _BESIDE_LEFT: Final = re.compile(r"([^\W\d_][\w'’]*)[ ]\Z")
 _BESIDE_RIGHT: Final = re.compile(r"\A[ ]([^\W\d_][\w'’]*)")
 _PAPERS: Final = re.compile(
-    r"\s+(?:times|mirror|telegraph|express|post|herald|mail|school|best|roast|tribune|news|nights? football|blues|addams|mass|dinner club)\b"
+    r"\s+(?:times|mirror|telegraph|express|post|herald|mail|school|best|roast|tribune|news|nights? football|blues|"
+    r"addams|mass|dinner club)\b"
 )
 
 

@@ -26,7 +26,8 @@ _YEAR: Final = r"(?P<year>(?:19|20)\d\d|[一二][〇零一二三四五六七八�
 _WEEKDAYS: Final = {c: n for signs in ("一二三四五六日", "月火水木金土天") for n, c in enumerate(signs)}
 _SEASONS: Final = {"春": "spring", "夏": "summer", "秋": "autumn", "冬": "winter"}
 _UNITS: Final = {
-    "天": "day", "日": "day", "周": "week", "週": "week", "星期": "week", "礼拜": "week", "週間": "week", "月": "month", "年": "year",
+    "天": "day", "日": "day", "周": "week", "週": "week", "星期": "week", "礼拜": "week",
+    "週間": "week", "月": "month", "年": "year",
 }  # fmt: skip
 _DAY_WORDS: Final = {
     "大前天": -3, "前天": -2, "昨天": -1, "昨晚": -1, "昨日": -1, "今天": 0, "今日": 0, "今早": 0, "今晚": 0, "明天": 1, "明日": 1,
@@ -166,7 +167,8 @@ WIDE: Final = Grammar(
         *NUMERIC_RULES["day first"],
         _rule(rf"{_YEAR}(?:的|の)?\s?(?:{_MONTH}(?:\s?(?P<day>{_N})\s?[日号號])?)?", _date),
         _rule(
-            r"(?P<step>一昨|[去昨今本明来來前后後])年(?:的|の)?\s?(?:(?P<season>[春夏秋冬])[天季]?|(?P<month>\d{1,2}|[一二三四五六七八九十]{1,2})\s?月)?",
+            r"(?P<step>一昨|[去昨今本明来來前后後])年(?:的|の)?\s?(?:(?P<season>[春夏秋冬])[天季]?|(?P<month>\d{1,2}|"
+            r"[一二三四五六七八九十]{1,2})\s?月)?",
             _year_word,
         ),
         _rule(rf"(?<![\d一二三四五六七八九十]){_MONTH}\s?(?P<day>{_N})\s?[日号號]", _date),
@@ -174,7 +176,8 @@ WIDE: Final = Grammar(
         _rule(rf"(?:(?P<number>{_N})|(?P<some>[几幾数]))\s?{_UNIT}(?:以)?前", partial(_away, sign=-1)),
         _rule(rf"(?:(?P<number>{_N})|(?P<some>[几幾数]))\s?{_UNIT}(?:以)?[后後]", partial(_away, sign=1)),
         _rule(
-            rf"{_STEP}(?:个|個)?(?:週|周|星期|礼拜)(?:的|の)?(?:(?:周|週|星期)?(?P<end>末)|(?P<weekday>[一二三四五六日天](?!本)|[月火水木金土日](?=曜)))?(?:曜日?)?",
+            rf"{_STEP}(?:个|個)?(?:週|周|星期|礼拜)(?:的|の)?(?:(?:周|週|星期)?(?P<end>末)|(?P<weekday>[一二三四五六日天](?!本)|"
+            rf"[月火水木金土日](?=曜)))?(?:曜日?)?",
             _week_word,
         ),
         _rule(r"(?P<step>上上|下下|先々|再来|[上先这這本今下来來])(?:个|個)?月", _month_word),

@@ -29,7 +29,8 @@ def _numbers(match: Match, reading: Reading, *, day_first: bool) -> Days:
 
 
 _ISO: Final = re.compile(
-    r"(?<![\d./-])(?P<y>\d{4})[-/](?P<m>\d{1,2})[-/](?P<d>\d{1,2})(?:[t ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:?\d\d)?)?(?![\d/-])"
+    r"(?<![\d./-])(?P<y>\d{4})[-/](?P<m>\d{1,2})[-/](?P<d>\d{1,2})(?:[t ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:z|"
+    r"[+-]\d\d:?\d\d)?)?(?![\d/-])"
 )
 _LONG: Final = re.compile(r"(?<![\d./-])(?P<a>\d{1,2})(?P<sep>[./-])(?P<b>\d{1,2})(?P=sep)(?P<y>\d{4})(?!\d|[./-]\d)")
 _SHORT: Final = re.compile(r"(?<![\d./-])(?P<a>\d{1,2})(?P<sep>/)(?P<b>\d{1,2})/(?P<y>\d{2})(?!\d|[./-]\d)")

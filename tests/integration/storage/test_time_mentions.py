@@ -78,7 +78,8 @@ def test_an_open_beginning_is_minus_infinity(database: Database, tenancy: Tenanc
 
 def test_many_memories_are_read_at_once(database: Database, tenancy: Tenancy, me: Any) -> None:
     items = [
-        {"content": f"{n}: we met yesterday.", "observed_at": MONDAY.isoformat(), "namespace": "times"} for n in range(300)
+        {"content": f"{n}: we met yesterday.", "observed_at": MONDAY.isoformat(), "namespace": "times"}
+        for n in range(300)
     ]
     answer = me.post("/v1/memories/batch", json={"items": items})
     ids = [UUID(result["id"]) for result in answer.json()["results"]]

@@ -34,6 +34,7 @@ from memory_service.storage import (
     pending,
     retention,
     search_index,
+    time_mentions,
     traces,
 )
 from memory_service.storage.bootstrap import RoleUrls, bootstrap, driver_url
@@ -162,6 +163,10 @@ def in_space(space: UUID, **options: Any) -> Any:
     return lambda s: memories.list_records(s, TENANT, where=where, **{"before": None, "limit": 51, **options})
 
 
+# One time as a worker finds it.
+A_TIME = {
+    "starts": NOW, "ends": None, "phrase": "today", "span_from": 0, "span_to": 5, "granularity": "day",
+}  # fmt: skip
 HOT: dict[str, Callable[[Session], object]] = {
     "search": a_search(),
     "search in a small namespace": a_search(spaces=(SMALL_SPACE,)),
@@ -218,6 +223,12 @@ HOT: dict[str, Callable[[Session], object]] = {
     "what waits": lambda s: pending.lock_pending(s, TENANT, ids=None, limit=200),
     "does it still wait": lambda s: pending.still_pending(s, TENANT, IDS),
     "is it there": lambda s: pending.absent(s, TENANT, IDS),
+    "times kept": lambda s: time_mentions.keep_time_mentions(s, TENANT, {i: (1, [A_TIME]) for i in IDS}),
+    "times outdated": lambda s: time_mentions.outdate(s, TENANT, IDS[0], now=NOW),
+    "times of memories": lambda s: s.connection().exec_driver_sql(
+        time_mentions._SPANS, {"tenant": TENANT, "namespace": SMALL_SPACE, "ids": IDS}),
+    "times as known": lambda s: s.connection().exec_driver_sql(
+        time_mentions._SPANS_AS_KNOWN, {"tenant": TENANT, "namespace": SMALL_SPACE, "ids": IDS, "known": NOW}),
     "ancestry": lambda s: lineage.ancestry(s, TENANT, IDS, limit=200),
     "sources": lambda s: lineage.sources_of(s, TENANT, IDS),
     "fold": lambda s: pending.fold_corpus(s, TENANT, SMALL_SPACE),

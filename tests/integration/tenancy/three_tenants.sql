@@ -28,6 +28,8 @@ INSERT INTO memory (tenant_id, id, namespace_id, user_id, agent_id, session_id, 
 INSERT INTO memory_version (tenant_id, id, state_columns, known_to)
     SELECT tenant_id, id, state_columns, updated_at FROM memory WHERE get_byte(content_hash, 0) < 64;
 INSERT INTO source SELECT tenant, id, 0, 'user', NULL, NULL, NULL, 0, 1, sha256(n::text::bytea), at FROM r;
+INSERT INTO time_mention SELECT tenant, id, 1, 0, space, at, at + interval '1 day', 'today', 0, 5, 'day', at, 'infinity' FROM r
+    WHERE n % 2 = 0;
 INSERT INTO retention SELECT tenant, id, 14, 5, 1, at FROM r;
 INSERT INTO recall SELECT tenant, id, pg_temp.id(7, t, n), pg_temp.id(6, t, n), 1, 1, NULL, NULL, at FROM r WHERE n <= 5000;
 INSERT INTO link SELECT tenant, pg_temp.id(4, t, n), space, id, pg_temp.id(3, t, n - 1), 'next', 1, 'rules', NULL, at

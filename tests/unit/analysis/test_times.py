@@ -185,7 +185,9 @@ NO_TIMES = [
     "We fall back and spring into action.",
     "I read the Sunday Times, and Ruby Tuesday played.",
     "I take the kids to Sunday school.",
-    # habits and durations
+    # habits, sayings and durations
+    "It feels like just yesterday that I put this on.",
+    "something to do for the last day of the year",
     "I swim every Friday and on Sundays.",
     "On weekends we hike; each Monday I rest.",
     "I love going there in the summer.",
@@ -291,15 +293,18 @@ def test_other_references(day, text, expected):
     assert [found[1] for found in seen(text, reference)] == [expected]
 
 
+PIECES = (
+    "last next this the of in on since until before after between from to and a few two 3 5th May march June 2023 2022 "
+    "99 '98 Friday weekend weeks days month year years ago summer Christmas end early yesterday 31 29 February - , . "
+    "vor zwei Wochen letzte il y a deux ans hace dos semana pasada 昨天 上 周 五 年 月 日 前 5 2023年"
+)
 TEXTS = st.text(max_size=120) | st.lists(
-    st.sampled_from(
-        "last next this the of in on since until before after between from to and a few two 3 5th May march June 2023 2022 "
-        "99 '98 Friday weekend weeks days month year years ago summer Christmas end early yesterday 31 29 February - , . "
-        "vor zwei Wochen letzte il y a deux ans hace dos semana pasada 昨天 上 周 五 年 月 日 前 5 2023年".split()
-    ),
+    st.sampled_from(PIECES.split()),
     max_size=14,
 ).map(" ".join)
-MOMENTS = st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31), timezones=st.just(UTC)) | st.none()
+MOMENTS = (
+    st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31), timezones=st.just(UTC)) | st.none()
+)
 
 
 @given(TEXTS, MOMENTS, st.sampled_from([None, "en", "de", "fr", "es", "it", "zh", "ja", "pt", "und"]))

@@ -146,7 +146,9 @@ SECONDS = st.floats(-1e9, 1e9) | st.sampled_from([-np.inf, np.inf])
 def test_a_fit_is_a_share(asked, given_spans):
     if asked[0] >= asked[1]:
         return
-    spans = [span for span in given_spans if span[0] <= span[1] and np.isfinite(span[1] - span[0]) | (span[0] < span[1])]
+    spans = [
+        span for span in given_spans if span[0] <= span[1] and np.isfinite(span[1] - span[0]) | (span[0] < span[1])
+    ]
     start, end = np.array([s[0] for s in spans], np.float64), np.array([s[1] for s in spans], np.float64)
     found = fit(Period(*asked), start, end)
     assert np.all((found >= 0) & (found <= 1))
