@@ -223,7 +223,7 @@ def flow(
     arrived, given, shared = np.zeros_like(seed), np.zeros_like(seed), np.zeros_like(named)
     for _ in range(settings.hops):
         given, shared = row * scale, entity * per_row
-        arrived = np.bincount(edges.row, weights=shared[edges.entity], minlength=len(seed))
+        arrived = np.bincount(edges.row, weights=shared[edges.entity], minlength=len(seed)).astype(np.float64)
         if settings.adjacent > 0:
             # The place behind the last is where NONE points to.
             passed = np.append(settings.adjacent * given, 0.0)

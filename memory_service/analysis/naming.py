@@ -36,15 +36,20 @@ class Named:
         folded: Its canonical name as a key, see `fold_name`.
         name: The canonical name as it is written.
         kind: What it is.
-        aliases: Other names it has here, as written, by their folded form.
+        forms: The names it has here, folded and as written; without the canonical one where only short forms stand.
         spans: Where it is named, in characters [from, to); empty where only "I" names it.
     """
 
     folded: str
     name: str
     kind: EntityKind
-    aliases: tuple[tuple[str, str], ...] = ()
+    forms: tuple[tuple[str, str], ...] = ()
     spans: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def aliases(self) -> tuple[tuple[str, str], ...]:
+        """The names it has here beside the canonical one, folded and as written."""
+        return tuple(form for form in self.forms if form[0] != self.folded)
 
 
 _NAME: Final = r"[^\W\d_][^\W_]*(?:['’-][^\W\d_]+)*"
@@ -53,10 +58,13 @@ _GREETING: Final = (
     r"good night|morning|welcome|ok|okay|yes|yeah|yep|no|aw|aww|so much|cheers|hallo|danke|lieber|liebe|salut|merci|hola|"
     r"gracias|ciao|grazie)"
 )
+_GOES_ON: Final = re.compile(r"[^\s.!?…]\s*\Z")  # the end of what stands before a word within a sentence
 _ADDRESSES: Final = (
-    re.compile(rf"\b{_GREETING}[,!.…]*\s+({_NAME})(?=\s*[,.!?;:…\n]|\s*\Z|\s+[a-z])", re.IGNORECASE),
-    re.compile(rf"(?:\A|[.!?…\n])\s*({_NAME})(?=[,!?])"),
-    re.compile(rf"[^\W_][,!]\s+({_NAME})(?=\s*[.!?…\n]|\s*\Z)"),
+    re.compile(
+        rf"\b{_GREETING}[,!.…]{{0,4}}[ \t]+({_NAME})(?=[ \t]*+(?:[,.!?;:…\n]|\Z|(?<=[ \t])[a-z]))", re.IGNORECASE
+    ),
+    re.compile(rf"(?:\A|[.!?…\n])[ \t]*+({_NAME})(?=[,!?])"),
+    re.compile(rf"[^\W_][,!][ \t]+({_NAME})(?=[ \t]*+(?:[.!?…\n]|\Z))"),
 )
 
 
@@ -91,45 +99,48 @@ def named_in(
         if not folded or folded in ROLES:
             continue
         if person is not None:
-            found.setdefault(person, _Gathered(people.names[person], EntityKind.PERSON)).add(
-                written, folded, start, end
-            )
+            entry = found.setdefault(person, _Gathered(people.names[person], EntityKind.PERSON))
         else:
             kind = EntityKind.HANDLE if text[:start].endswith("@") else EntityKind.NAME
-            found.setdefault(folded, _Gathered(written, kind)).add(written, folded, start, end)
+            entry = found.setdefault(folded, _Gathered(written, kind))
+        entry.add(written, (start, end))
     for name in stated:
         folded = people.named(fold_name(name)) or fold_name(name)
         if folded and folded not in ROLES:
             kind = EntityKind.PERSON if folded in people.names else EntityKind.NAME
-            found.setdefault(folded, _Gathered(people.names.get(folded, name.strip()), kind))
+            found.setdefault(folded, _Gathered(people.names.get(folded, name.strip()), kind)).add(name.strip())
     if own in people.names and traits(text, language).first_person:
-        found.setdefault(own, _Gathered(people.names[own], EntityKind.PERSON))
+        found.setdefault(own, _Gathered(people.names[own], EntityKind.PERSON)).add(people.names[own])
     return tuple(one.finished(folded) for folded, one in list(found.items())[:MOST_ENTITIES])
 
 
 class _Gathered:
     """An entity while its text is read."""
 
-    __slots__ = ("_aliases", "_kind", "_name", "_spans")
+    __slots__ = ("_forms", "_kind", "_name", "_spans")
 
     def __init__(self, name: str, kind: EntityKind) -> None:
         self._name = name
         self._kind = kind
-        self._aliases: dict[str, str] = {}
+        self._forms: dict[str, str] = {}
         self._spans: list[tuple[int, int]] = []
 
-    def add(self, written: str, folded: str, start: int, end: int) -> None:
-        self._aliases.setdefault(folded, written)
-        self._spans.append((start, end))
+    def add(self, written: str, span: tuple[int, int] | None = None) -> None:
+        self._forms.setdefault(fold_name(written), written)
+        if span is not None:
+            self._spans.append(span)
 
     def finished(self, folded: str) -> Named:
-        aliases = tuple(pair for pair in self._aliases.items() if pair[0] != folded)
-        return Named(folded, self._name, self._kind, aliases, tuple(self._spans[:MOST_SPANS]))
+        return Named(folded, self._name, self._kind, tuple(self._forms.items()), tuple(self._spans[:MOST_SPANS]))
 
 
 def _spans(text: str, people: People, language: str) -> Iterator[tuple[int, int]]:
     known = [*people.names, *people.owners]
-    return ((one.start, one.end) for one in entities.mentions(text, known=known, language=language))
+    for one in entities.mentions(text, known=known, language=language):
+        head, _, last = one.name.rpartition(" ")
+        # "Go Jon": what opens a sentence has its capital from that, and a person does not.
+        opens = head and " " not in head and not _GOES_ON.search(text, max(0, one.start - 4), one.start)
+        yield (one.end - len(last) if opens and fold_name(last) in people.names else one.start), one.end
 
 
 def _addressed(text: str, people: People, own: str | None) -> Iterator[tuple[tuple[int, int], str]]:

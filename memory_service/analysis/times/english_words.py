@@ -32,7 +32,7 @@ WEEKDAYS: Final = {
 FULL_WEEKDAYS: Final = frozenset(name for name in WEEKDAYS if name.endswith("day"))
 SAFE_WEEKDAYS: Final = FULL_WEEKDAYS | {"tues", "thurs", "thur", "fri"}  # "sun", "sat", "wed", "mon" are other words
 SEASONS: Final = {"spring": "spring", "summer": "summer", "autumn": "autumn", "fall": "autumn", "winter": "winter"}
-_UNITS: Final = "hour day night week weekend fortnight month year decade".split()
+_UNITS: Final = ["hour", "day", "night", "week", "weekend", "fortnight", "month", "year", "decade"]
 NUMBERS: Final = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50,
