@@ -10,11 +10,12 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
-from consolidation.enrichment import enrich, time_mentions
+from consolidation.enrichment import enrich, name_entities, time_mentions
+from memory_service.analysis.names import people_of
 from memory_service.errors import Unavailable
 from memory_service.lifecycle import archive
 from memory_service.lifecycle.erase import erase
-from memory_service.storage import jobs, pending
+from memory_service.storage import entities, jobs, pending
 from memory_service.storage.database import translate_errors
 from memory_service.storage.time_mentions import keep_time_mentions
 from memory_service.types import JobStatus
@@ -74,6 +75,7 @@ def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None
         with session.begin_nested(), translate_errors():
             pending.keep_enrichment(session, tenant_id, [(row, _decide(row)) for row in rows])
             _keep_times(session, tenant_id, rows)
+            _keep_mentions(session, tenant_id, rows)
     except Unavailable:
         raise
     except Exception as error:
@@ -111,6 +113,23 @@ def _keep_times(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
         for row in rows
     }
     keep_time_mentions(session, tenant_id, found)
+
+
+def _keep_mentions(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
+    """Store which entities the texts name; short forms are resolved against those who speak in the namespace."""
+    speakers = entities.speakers_in(session, tenant_id, {row["namespace_id"] for row in rows})
+    found = []
+    for row in rows:
+        heard = speakers.get(row["namespace_id"], [])
+        names = name_entities(
+            row["content"],
+            speaker=row["speaker"],
+            stated=row["entities"],
+            stated_language=row["language"],
+            people=people_of({*heard, row["speaker"]} if row["speaker"] else heard),
+        )
+        found.append(entities.Mentioned(row["id"], row["namespace_id"], row["content_version"], names))
+    entities.keep_mentions(session, tenant_id, found)
 
 
 def run_job(tenancy: Tenancy, job_id: UUID) -> bool:

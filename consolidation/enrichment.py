@@ -1,4 +1,4 @@
-"""What rules can say of one memory without its neighbours: language, keywords, entities, times. Pure."""
+"""What rules can say of one memory without its neighbours: language, keywords, entities, times, who is named. Pure."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from memory_service.analysis import entities, keywords, language
+from memory_service.analysis.names import People
+from memory_service.analysis.naming import Named, named_in
 from memory_service.analysis.times import find_times
 
 UNKNOWN = "und"
@@ -63,3 +65,18 @@ def time_mentions(content: str, *, observed_at: datetime, stated_language: str |
         }
         for found in find_times(content, observed_at, language=stated_language)
     ]
+
+
+def name_entities(
+    content: str, *, speaker: str | None, stated: Collection[str], stated_language: str | None, people: People
+) -> tuple[Named, ...]:
+    """Return the entities that a memory names: those that stand in its text, those the caller stated, and who speaks of himself.
+
+    >>> from memory_service.analysis.names import people_of
+    >>> found = name_entities("I saw Lisbon.", speaker="Ana", stated=["Portugal"], stated_language="en", people=people_of(["Ana"]))
+    >>> [one.folded for one in found]
+    ['lisbon', 'portugal', 'ana']
+    """
+    guessed = language.guess(content) if stated_language is None else stated_language
+    spoken = "en" if guessed == UNKNOWN else guessed
+    return named_in(content, speaker=speaker, people=people, stated=stated, language=spoken)

@@ -30,6 +30,7 @@ from memory_service.api.routes import (
     namespaces,
     scopes,
     search,
+    structure,
     tenants,
 )
 from memory_service.api.services import Services, utc_now
@@ -55,6 +56,7 @@ ROUTERS: list[APIRouter] = [
     messages.router,
     context.router,
     scopes.router,
+    structure.router,
     namespaces.router,
     jobs.router,
     api_keys.router,

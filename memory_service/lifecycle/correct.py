@@ -15,7 +15,7 @@ from memory_service.errors import Conflict, Gone, NotFound, PreconditionFailed
 from memory_service.lifecycle.archive import restore
 from memory_service.lifecycle.draft import Chunk, content_hash, identity_of
 from memory_service.lifecycle.moments import check_validity, not_before
-from memory_service.storage import erasure, memories, pending, search_index, time_mentions
+from memory_service.storage import entities, erasure, memories, pending, search_index, time_mentions
 from memory_service.storage.identities import free_identities
 from memory_service.storage.languages import note_languages
 from memory_service.types import State
@@ -132,6 +132,8 @@ def correct(
         wanted = (memory_id, old["namespace_id"], identity_of(merged), merged["external_id"])
         new["dedupe_hash"] = free_identities(session, tenant_id, [wanted]).get(memory_id)
     memories.keep_versions(session, tenant_id, [memory_id], now=now)
+    if "content" in new:
+        entities.end_mentions(session, tenant_id, [memory_id], now=now)
     if KEYWORD_FIELDS & new.keys():
         _refind(session, tenant_id, old, new, chunks=chunks, encoder_id=encoder_id, shelf=shelf, now=now)
         if new.keys() & {"content", "observed_at"}:

@@ -13,9 +13,9 @@ def erase(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: dateti
     """Erase memories of one tenant and return the ids that were there.
 
     Versions, sources, vectors, postings, times, links, retention and recalls go with the record; traces that showed it lose its
-    text and score; answers kept for replay that quote it are dropped. So are speakers and counted terms that nothing else
-    uses. The tombstone keeps id, namespace, a hash of the content and the time; nothing compares new texts with that hash, so
-    the same text may be stored again.
+    text and score; answers kept for replay that quote it are dropped. So are speakers, counted terms, entities and names that
+    nothing else uses. The tombstone keeps id, namespace, a hash of the content and the time; nothing compares new texts with
+    that hash, so the same text may be stored again.
     """
     rows = memories.lock_memories(session, tenant_id, ids)
     found = list(rows)

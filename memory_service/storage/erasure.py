@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from memory_service.storage import search_index
+from memory_service.storage import entities, search_index
 
 
 def bury(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> None:
@@ -36,9 +36,11 @@ def remove(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
     search_index.count_out(session, tenant_id, ids)
     speakers = {(row.namespace_id, row.speaker) for row in session.execute(text(_SPEAKERS), params)}
     terms = {(row.namespace_id, row.term) for row in session.execute(text(_POSTINGS), params)}
+    named = entities.mentioned_in(session, tenant_id, ids)
     for statement in (_TRACES, _ANSWERS, _SUCCESSORS, _MEMORIES):
         session.execute(text(statement), params)
     _forget_words(session, tenant_id, speakers=sorted(speakers), terms=sorted(terms))
+    entities.forget_unmentioned(session, tenant_id, named)
 
 
 _SPEAKERS = """

@@ -24,6 +24,23 @@ def links_of(
     return session.execute(text(statement), params).mappings().all()
 
 
+def list_links(
+    session: Session, tenant_id: UUID, *, namespace_id: UUID | None, before: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """Return the present edges of a namespace, or of all, newest first."""
+    conditions = []
+    if namespace_id is not None:
+        conditions.append("AND namespace_id = :namespace")
+    if before is not None:
+        conditions.append("AND id < :before")
+    statement = (
+        "SELECT id, source_id, target_id, type, weight, derivation_method, known_from FROM link WHERE tenant_id = :tenant "
+        f"AND known_to = 'infinity' {' '.join(conditions)} ORDER BY id DESC LIMIT :limit"
+    )
+    params = {"tenant": tenant_id, "namespace": namespace_id, "before": before, "limit": limit}
+    return session.execute(text(statement), params).mappings().all()
+
+
 def link_json(row: Row) -> dict[str, Any]:
     """Return one edge as JSON."""
     return {

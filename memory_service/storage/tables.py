@@ -225,6 +225,41 @@ time_mention = Table(
     Column("known_to", Time, nullable=False),
 )
 
+entity = Table(
+    "entity",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("folded", Text(collation="C"), nullable=False),
+    Column("kind", Text, nullable=False),
+)
+
+entity_name = Table(
+    "entity_name",
+    metadata,
+    _tenant(),
+    Column("namespace_id", Uuid, primary_key=True),
+    Column("folded", Text(collation="C"), primary_key=True),
+    Column("entity_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+)
+
+mention = Table(
+    "mention",
+    metadata,
+    _tenant(),
+    Column("memory_id", Uuid, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("entity_id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("names", ARRAY(Text), nullable=False),
+    Column("spans", ARRAY(Integer), nullable=False),
+    Column("known_from", Time, nullable=False),
+    Column("known_to", Time, nullable=False),
+)
+
 retention = Table(
     "retention",
     metadata,

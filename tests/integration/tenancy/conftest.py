@@ -45,6 +45,7 @@ class Household:
     done_job_id: str
     search_id: str
     key_id: str
+    entity_id: str
     namespace: str
     user_id: str
     agent_id: str
@@ -124,7 +125,7 @@ def make_household(
         content = f"The {secret} lighthouse keeper Tomás drinks cold tea in Lisbon."
         old = post(
             "/v1/memories",
-            {"content": f"{secret}: he drank coffee yesterday.", "external_id": f"{name}-external", **scope},
+            {"content": f"{secret}: he drank coffee with Ana yesterday.", "external_id": f"{name}-external", **scope},
         )
         # Read by a worker, so that the tables of what is found in texts have rows; the others wait.
         assert consolidate.enrich_pending(open_tenancy(tenant_id), ids=[UUID(old["id"])]) == 1
@@ -150,8 +151,10 @@ def make_household(
                 ),
                 {"term": secret, "tenant": tenant_id},
             )
+        (entity,) = me.get("/v1/entities").json()["data"]
         return Household(
             client=me,
+            entity_id=entity["id"],
             tenant_id=tenant_id,
             memory_id=memory["id"],
             older_id=old["id"],
@@ -310,7 +313,11 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             Ask("nothing", f"/v1/sessions/{h.session_id}/messages"),
             Ask("absent", f"/v1/sessions/{h.session_id}/messages?namespace={space}"),
         ],
-        **{f"GET /v1/{scope}": in_namespace(f"/v1/{scope}") for scope in ("users", "agents", "sessions", "jobs")},
+        **{
+            f"GET /v1/{name}": in_namespace(f"/v1/{name}")
+            for name in ("users", "agents", "sessions", "jobs", "entities", "links")
+        },
+        "GET /v1/entities/{entity_id}": [Ask("absent", f"/v1/entities/{h.entity_id}")],
         "GET /v1/namespaces": [Ask("nothing", f"/v1/namespaces?prefix={space}")],
         "POST /v1/namespaces": [Ask("own", "/v1/namespaces", {"path": h.namespace})],
         "GET /v1/namespaces/{path}": [Ask("absent", f"/v1/namespaces/{space}")],

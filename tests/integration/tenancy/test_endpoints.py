@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from memory_service.storage.ids import new_id
 from memory_service.types import KeyScope
 
-PARAMETERS = {"memory_id", "search_id", "job_id", "key_id", "session_id", "path"}
+PARAMETERS = {"entity_id", "memory_id", "search_id", "job_id", "key_id", "session_id", "path"}
 # What a caller may use to name something; a new way to name needs attacks of its own.
 NAMES_SOMETHING = re.compile(r"(^|_)(ids?|namespaces?|prefix|path|cursor|filter|parents?|ref|tenant)$")
 KNOWN_NAMES = PARAMETERS | {
@@ -150,7 +150,13 @@ def test_its_own_tenant_finds_all_of_it(theirs: Any, client: TestClient) -> None
     assert me.get(f"/v1/memories/{theirs.memory_id}").status_code == 200
     assert me.get(f"/v1/memories/{theirs.archived_id}").status_code == 200
     assert me.get(f"/v1/memories/{theirs.erased_id}").status_code == 410
-    for path in (f"jobs/{theirs.queued_job_id}", f"traces/{theirs.search_id}", f"api-keys/{theirs.key_id}"):
+    paths = (
+        f"jobs/{theirs.queued_job_id}",
+        f"traces/{theirs.search_id}",
+        f"api-keys/{theirs.key_id}",
+        f"entities/{theirs.entity_id}",
+    )
+    for path in paths:
         assert me.get(f"/v1/{path}").status_code == 200, path
     assert me.get(f"/v1/namespaces/{theirs.namespace.replace('/', '%2F')}").json()["memories"] == 3
     assert len(me.get(f"/v1/sessions/{theirs.session_id}/messages").json()["data"]) == 3

@@ -112,6 +112,9 @@ def test_rows_cannot_point_into_another_tenant(
         "recall",
         "term_stat",
         "speaker",
+        "entity",
+        "entity_name",
+        "mention",
     ):
         with maintenance.connect() as powerful:
             ours_instead = "to_jsonb(t) || jsonb_build_object('tenant_id', CAST(:ours AS text))"

@@ -19,8 +19,11 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from memory_service.analysis.naming import EntityKind, Named
 from memory_service.filters import parse_filter
 from memory_service.storage import (
+    entities,
+    entity_lists,
     erasure,
     idempotency,
     jobs,
@@ -140,6 +143,7 @@ SPACE, SMALL_SPACE = an_id(2, 0), an_id(2, 7)
 MANY_SPACES = tuple(an_id(2, n) for n in range(SPACES))
 VECTOR = np.full(DIMENSION, DIMENSION**-0.5, dtype=np.float32)
 KEYWORD = KeywordQuery(rare=("w7", "w77", "w301"), common=(("w1", 600), ("w3", 700)), documents=MEMORIES)
+NAMED = Named("e8", "E8", EntityKind.PERSON, (("e8", "E8"), ("e9999", "E9999")), ((0, 2),))
 CALLER = Caller(TENANT, an_id(9, 1), frozenset())
 
 
@@ -205,6 +209,16 @@ HOT: dict[str, Callable[[Session], object]] = {
     "expiry of a live span": lambda s: search_index.set_expiry(s, TENANT, FEW[0], now=NOW),
     "was it erased": lambda s: erasure.is_erased(s, TENANT, IDS[0]),
     "links": lambda s: links.links_of(s, TENANT, IDS[0], before=None, limit=51),
+    "all links": lambda s: links.list_links(s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),
+    "entities": lambda s: entity_lists.list_entities(s, TENANT, namespace_id=None, before=None, limit=51, now=NOW),
+    "entities of a space": lambda s: entity_lists.list_entities(
+        s, TENANT, namespace_id=SMALL_SPACE, before=an_id(0, 900), limit=51, now=NOW),
+    "entity": lambda s: entity_lists.get_entity(s, TENANT, an_id(0, 21), now=NOW),
+    "end of mentions": lambda s: entities.end_mentions(s, TENANT, FEW, now=NOW),
+    "mentions of a memory": lambda s: entities.mentioned_in(s, TENANT, FEW),
+    "mentions to keep": lambda s: entities.keep_mentions(s, TENANT, [entities.Mentioned(FEW[0], SPACE, 1, (NAMED,))]),
+    "entities to forget": lambda s: entities.forget_unmentioned(s, TENANT, {SPACE: [an_id(0, 21), an_id(0, 24)]}),
+    "who speaks": lambda s: entities.speakers_in(s, TENANT, [SPACE, SMALL_SPACE]),
     "neighbours": lambda s: neighbours.neighbours_of(s, TENANT, IDS, distance=3, now=NOW),
     "recalls": lambda s: retention.list_recalls(s, TENANT, IDS[0], before=None, limit=51),
     "trace": lambda s: traces.get_trace(s, TENANT, an_id(6, 7)),

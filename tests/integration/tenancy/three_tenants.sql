@@ -41,6 +41,10 @@ INSERT INTO embedding SELECT tenant, 1, space, 2, r.id, 1, 0, 0, 1, at, 'infinit
 INSERT INTO posting SELECT tenant, space, 'w' || (n * k * 7919 % (100 * k * k)), id, 1, 1, at FROM r, generate_series(1, 6) k
     ON CONFLICT DO NOTHING;
 INSERT INTO term_stat SELECT t.id, pg_temp.id(2, t.t, n % 20), 'w' || n, 600 FROM t, generate_series(1, 2000) n;
+INSERT INTO entity SELECT t.id, pg_temp.id(0, t.t, n), pg_temp.id(2, t.t, CASE WHEN n % 4 = 0 THEN 0 ELSE n % 20 END), 'E' || n, 'e' || n, 'name'
+    FROM t, generate_series(1, 2000) n;
+INSERT INTO entity_name SELECT tenant_id, namespace_id, folded, id, name FROM entity;
+INSERT INTO mention SELECT r.tenant, r.id, 1, pg_temp.id(0, r.t, 1 + (n * 20) % 2000), r.space, ARRAY['e'], '{0,1}', at FROM r;
 INSERT INTO speaker SELECT t.id, pg_temp.id(2, t.t, n % 20), 's' || n FROM t, generate_series(1, 2000) n;
 INSERT INTO corpus_delta SELECT t.id, pg_temp.id(2, t.t, n % 20), pg_temp.id(5, t.t, n), 1 FROM t, generate_series(1, 2000) n;
 INSERT INTO job SELECT t.id, pg_temp.id(5, t.t, n), 'enrich', pg_temp.id(2, t.t, n % 20),

@@ -1,0 +1,115 @@
+"""Structure of the memory: whom and what texts name, and how memories are linked."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+from sqlalchemy import RowMapping
+
+from memory_service.api.answers import answer
+from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
+from memory_service.api.strict_json import StrictRoute
+from memory_service.errors import NotFound
+from memory_service.lifecycle.records import rfc3339
+from memory_service.storage.entity_lists import get_entity, list_entities
+from memory_service.storage.links import link_json, list_links
+from memory_service.storage.namespaces import find_namespace_id
+from memory_service.types import Caller, KeyScope
+
+router = APIRouter(tags=["graph"], route_class=StrictRoute)
+
+Reader = Annotated[Caller, require(KeyScope.READ)]
+Namespace = Annotated[str | None, Query(description="Only this namespace; without it, all.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+
+
+class EntityOut(BaseModel):
+    """One entity: a person, place or thing that texts name."""
+
+    id: UUID
+    namespace: str
+    name: str
+    aliases: list[str]
+    kind: str
+    mentions: int
+    first_seen: datetime | None
+    last_seen: datetime | None
+
+
+class EntitiesOut(BaseModel):
+    """A page of entities, the latest found first."""
+
+    data: list[EntityOut]
+    next_cursor: str | None
+    has_more: bool
+
+
+def _entity_json(row: RowMapping) -> dict[str, Any]:
+    return {
+        "id": str(row["id"]),
+        "namespace": row["namespace"],
+        "name": row["name"],
+        "aliases": row["aliases"],
+        "kind": row["kind"],
+        "mentions": row["mentions"],
+        "first_seen": rfc3339(row["first_seen"]),
+        "last_seen": rfc3339(row["last_seen"]),
+    }
+
+
+@router.get("/v1/entities", response_model=EntitiesOut)
+def list_all_entities(
+    caller: Reader,
+    services: ServicesDep,
+    session: SessionDep,
+    namespace: Namespace = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Response:
+    """List whom and what texts name, with the number of live memories that do."""
+    tenant_id = caller.tenant_id
+    query = {"list": "entities", "namespace": namespace}
+    before = decode_cursor(cursor, of=UUID, tenant_id=tenant_id, query=query)
+    space = None if namespace is None else find_namespace_id(session, tenant_id, namespace, pointer="?namespace")
+    rows: Sequence[RowMapping] = ()
+    if namespace is None or space is not None:
+        rows = list_entities(
+            session, tenant_id, namespace_id=space, before=before, limit=limit + 1, now=services.clock()
+        )
+    return answer(
+        page(rows, limit=limit, position=lambda row: row["id"], render=_entity_json, tenant_id=tenant_id, query=query)
+    )
+
+
+@router.get("/v1/entities/{entity_id}", response_model=EntityOut)
+def read_entity(entity_id: UUID, caller: Reader, services: ServicesDep, session: SessionDep) -> Response:
+    """Read one entity."""
+    row = get_entity(session, caller.tenant_id, entity_id, now=services.clock())
+    if row is None:
+        raise NotFound(f"There is no entity {entity_id}.", code="entity_not_found")
+    return answer(_entity_json(row))
+
+
+@router.get("/v1/links", response_model=dict[str, Any])
+def list_all_links(
+    caller: Reader,
+    session: SessionDep,
+    namespace: Namespace = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Response:
+    """List the edges between memories, newest first."""
+    tenant_id = caller.tenant_id
+    query = {"list": "all links", "namespace": namespace}
+    before = decode_cursor(cursor, of=UUID, tenant_id=tenant_id, query=query)
+    space = None if namespace is None else find_namespace_id(session, tenant_id, namespace, pointer="?namespace")
+    rows: Sequence[RowMapping] = ()
+    if namespace is None or space is not None:
+        rows = list_links(session, tenant_id, namespace_id=space, before=before, limit=limit + 1)
+    return answer(
+        page(rows, limit=limit, position=lambda row: row["id"], render=link_json, tenant_id=tenant_id, query=query)
+    )
