@@ -160,9 +160,7 @@ def _load(
     found = look_up(session, tenant_id, keys, now=now)
     missing = {key.path for key in keys} - found.namespaces.keys()
     if missing or found.due:
-        ensure_namespaces(
-            session, tenant_id, missing, encoder_id=encoding.encoder_id, shelf=encoding.shelf, now=now
-        )
+        ensure_namespaces(session, tenant_id, missing, encoder_id=encoding.encoder_id, shelf=encoding.shelf, now=now)
         # What has expired no longer counts as present, even before the sweep has come round.
         expire(session, tenant_id, found.due, now=now)
         found = look_up(session, tenant_id, keys, now=now)
@@ -256,9 +254,7 @@ def _replace(
     olds = [p.decision.old_id for p in pending if p.decision.old_id is not None]
     now = not_before(now, memories.lock_memories(session, tenant_id, olds).values())
     replacements = [
-        Replacement(
-            old_id=p.decision.old_id, new_id=p.decision.id, valid_from=start_of_validity(p.item.draft, now=now)
-        )
+        Replacement(old_id=p.decision.old_id, new_id=p.decision.id, valid_from=start_of_validity(p.item.draft, now=now))
         for p in pending
         if p.decision.old_id is not None
     ]

@@ -62,7 +62,10 @@ def test_a_batch_does_not_bring_it_back(me: Any, erased: dict[str, Any], fields:
 def test_nor_does_a_single_post_or_what_would_supersede(me: Any, erased: dict[str, Any]) -> None:
     answer = me.post("/v1/memories", json=item())
     assert (answer.status_code, answer.json()["code"]) == (409, "text_erased")
-    assert me.post("/v1/memories", json={"content": "Unknown.", "user_id": "ada", "external_id": "safe"}).status_code == 201
+    assert (
+        me.post("/v1/memories", json={"content": "Unknown.", "user_id": "ada", "external_id": "safe"}).status_code
+        == 201
+    )
     body = item(external_id="safe", on_conflict="supersede")
     assert me.post("/v1/memories", json=body).json()["code"] == "text_erased"
     assert contents(me) == ["Unknown."]

@@ -10,7 +10,13 @@ import pytest
     [
         {},
         {
-            "metadata": {"big": 1e300, "small": -0.0, "deep": {"list": [1, 2.50, "é\u2028", None, True]}, "z": 1, "a": 2},
+            "metadata": {
+                "big": 1e300,
+                "small": -0.0,
+                "deep": {"list": [1, 2.50, "é\u2028", None, True]},
+                "z": 1,
+                "a": 2,
+            },
             "value": {"n": 10000000000000000.0, "x": [], "y": {}, "z": ""},
             "importance": 0,
             "tags": ["b", "a"],
