@@ -31,9 +31,9 @@ Nudge = tuple[str, tuple[str, ...]]
 class Nudger:
     """Publishes task names from a thread of its own: a request neither waits for the broker nor fails with it.
 
-    The first is published at once, those that follow within a tenth of a second together. Equal nudges that wait are one: a
-    task costs a worker more than most writes cost us, and one finds the work of all. What cannot be published is dropped: the sweep of beat finds the work in the
-    database.
+    The first is published at once, those that follow within a tenth of a second together. Equal nudges that wait are one:
+    a task costs a worker more than most writes cost us, and one finds the work of all. What cannot be published is
+    dropped: the sweep of beat finds the work in the database.
     """
 
     def __init__(self, broker_url: str) -> None:
