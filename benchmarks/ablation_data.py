@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from benchmarks.ablation_encoding import CachedEncoder
 from benchmarks.datasets import Conversation, Question, read_conversations
 from benchmarks.loading import LoadReport, memories
-from memory_service.analysis.tokens import ROLES, keyword_text, terms
 from memory_service.analysis.times import find_times
+from memory_service.analysis.tokens import ROLES, keyword_text, terms
 from memory_service.analysis.traits import traits
 from retrieval.query import ParsedQuery, parse_query
 from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Postings, Role, Rows, Spans

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from benchmarks.ablation_setup import ALWAYS_QUESTION, ALWAYS_STATEMENT, BARE, FURTHER, Setup
 from retrieval.contiguity import ContiguitySettings
@@ -123,7 +124,8 @@ def _signals() -> list[Mechanism]:
     }
     found = []
     for part, name in labels.items():
-        off = replace(DEFAULT.priors, **{part: 0.0})
+        changed: dict[str, Any] = {part: 0.0}
+        off = replace(DEFAULT.priors, **changed)
         only = replace(BARE.settings.priors, **{part: getattr(PriorSettings(), part)})
         # What holds for statements needs the router to get there.
         is_for_statements = part in ("statement_asks", "first_person")

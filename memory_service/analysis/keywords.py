@@ -7,7 +7,8 @@ frequency, case and position tell a word's weight), reduced to what holds for ch
 import math
 import re
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from memory_service.analysis.folding import fold
 from memory_service.analysis.sentences import sentences
@@ -59,44 +60,58 @@ def keywords(
     weight = _word_weights(phrases, weights)
     scores: dict[str, float] = {}
     for words in phrases:
+        folded = [word.folded for word in words]
+        values = [weight[word] for word in folded]
         for size in range(1, LONGEST_PHRASE + 1):
+            share = 1 + weights.phrase * (size - 1)
+            if size != min(len(words), LONGEST_PHRASE):
+                share *= 2  # Part of a longer phrase.
             for start in range(len(words) - size + 1):
-                part = words[start : start + size]
-                phrase = " ".join(word.folded for word in part)
-                value = sum(weight[word.folded] for word in part) / (1 + weights.phrase * (size - 1))
-                whole = size == min(len(words), LONGEST_PHRASE)
-                scores[phrase] = scores.get(phrase, 0.0) + (value if whole else value / 2)
+                phrase = " ".join(folded[start : start + size])
+                scores[phrase] = scores.get(phrase, 0.0) + sum(values[start : start + size]) / share
     ranked = sorted(scores, key=lambda phrase: (-scores[phrase], phrase))
     return _without_repeats(ranked, language, limit)
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(NamedTuple):
     folded: str
     is_name: bool
     sentence: int
 
 
 def _phrases(text: str, language: str) -> list[list[_Word]]:
-    stop = stop_words(language)
     phrases: list[list[_Word]] = []
     for number, sentence in enumerate(sentences(text)):
+        body = sentence.text
         current: list[_Word] = []
         end = -1
-        for found in _WORD.finditer(sentence.text):
-            folded = fold(found.group()).removesuffix("'s")
-            head = folded.partition("'")[0]
-            if end >= 0 and not _GAP.fullmatch(sentence.text, end, found.start()):
+        for found in _WORD.finditer(body):
+            start, reached = found.span()
+            word = body[start:reached]
+            if current and not _GAP.fullmatch(body, end, start):
                 phrases.append(current)
                 current = []
-            end = found.end()
-            if folded in stop or head in stop or folded in _VAGUE or len(folded) < 2 or folded.isdigit():
+            end = reached
+            folded = _topic(word, language)
+            if folded:
+                current.append(_Word(folded, word[0].isupper() and start > 0, number))
+            elif current:
                 phrases.append(current)
                 current = []
-                continue
-            current.append(_Word(folded, is_name=found.group()[0].isupper() and found.start() > 0, sentence=number))
-        phrases.append(current)
-    return [phrase for phrase in phrases if phrase]
+        if current:
+            phrases.append(current)
+    return phrases
+
+
+@lru_cache(maxsize=20_000)
+def _topic(word: str, language: str) -> str:
+    """Return the folded word when it can be somebody's topic, nothing otherwise; words come again and again."""
+    stop = stop_words(language)
+    folded = fold(word).removesuffix("'s")
+    head = folded.partition("'")[0]
+    if folded in stop or head in stop or folded in _VAGUE or len(folded) < 2 or folded.isdigit():
+        return ""
+    return folded
 
 
 def _word_weights(phrases: list[list[_Word]], weights: KeywordWeights) -> dict[str, float]:
@@ -121,9 +136,9 @@ def _without_repeats(ranked: list[str], language: str, limit: int) -> list[str]:
     chosen: list[str] = []
     covered: set[str] = set()
     for phrase in ranked:
-        stems = set(terms(phrase, language))
         if len(chosen) >= limit:
             break
+        stems = set(terms(phrase, language))
         if stems and not stems <= covered:
             chosen.append(phrase)
             covered |= stems

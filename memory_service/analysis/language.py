@@ -115,10 +115,11 @@ def _by_small_words(sample: str) -> str:
     # Most words of a text share a few sets of languages: counting the sets first, in C, halves the time.
     words = (_ASCII_WORD if sample.isascii() else _WORD).findall(sample)
     counts = Counter(map(_languages_by_word().get, words))
-    counts.pop(None, None)
     votes: dict[str, float] = {}
     hits: dict[str, int] = {}
     for languages, count in counts.items():
+        if languages is None:
+            continue
         # A word that many languages share says little about which one it is.
         vote = count / len(languages)
         for language in languages:

@@ -187,7 +187,9 @@ def split(text: str, language: str) -> Iterable[str]:
     """
     folded = fold(text)
     if "-" in folded:
-        folded = _ISO_DATE.sub(lambda found: fold(_dated(*map(int, found.groups()), language)), folded)
+        folded = _ISO_DATE.sub(
+            lambda found: fold(_dated(int(found[1]), int(found[2]), int(found[3]), language)), folded
+        )
     if folded.isascii():
         return _WORD.findall(folded)
     return _split_scripts(folded)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.services import Services
 from memory_service.errors import FieldError, IdempotencyKeyReused, InvalidRequest, StillRunning
+from memory_service.storage.database import commit
 from memory_service.storage.idempotency import StoredAnswer, find_answer, keep_answer, try_lock
 from memory_service.types import Caller
 
@@ -27,9 +28,10 @@ def idempotent(
     *,
     keep: Callable[[bytes], bytes] = bytes,
 ) -> Response:
-    """Return the answer of ``produce``, or the one it gave before to the same key.
+    """Return the answer of ``produce``, or the one it gave before to the same key, once the change is durable.
 
-    Everything happens in the caller's transaction: the answer is stored if and only if the change is.
+    Everything happens in the caller's transaction, which ends here, in the thread that the route runs in: the answer is
+    stored if and only if the change is.
 
     Args:
         request: its body must have been read by ``StrictRoute``.
@@ -42,10 +44,23 @@ def idempotent(
         StillRunning: another request with this key has not finished.
         IdempotencyKeyReused: the key came with another request before.
         InvalidRequest: the key is not 1-255 visible ASCII characters.
+        Unavailable: the change could not be made durable.
     """
     key = request.headers.get(HEADER)
-    if key is None:
-        return produce()
+    response = produce() if key is None else _once(request, caller, session, produce, key=key, keep=keep)
+    commit(session)
+    return response
+
+
+def _once(
+    request: Request,
+    caller: Caller,
+    session: Session,
+    produce: Callable[[], Response],
+    *,
+    key: str,
+    keep: Callable[[bytes], bytes],
+) -> Response:
     if not KEY.match(key):
         detail = f"{HEADER} is 1 to 255 visible ASCII characters, a UUID for example."
         raise InvalidRequest(detail, errors=(FieldError(HEADER, detail),), code="invalid_idempotency_key")

@@ -33,12 +33,17 @@ def chunk(text: str, tokenization: CountsTokens, *, overlap: int = OVERLAP_TOKEN
     """Return spans that cover `text` in order, each within the window when tokenised on its own.
 
     A text that fits is one span. Otherwise borders are put, best first, at line ends, sentence ends, blanks, token
-    borders; neighbours overlap by about `overlap` tokens. Takes one tokenisation of the text and one of the spans.
+    borders; neighbours overlap by about `overlap` tokens. Takes one tokenisation of the text and one of the spans,
+    none for a short text.
     A single character that has more tokens than the window is a span of its own, which `encode` then cuts.
 
     Raises:
         UnencodableText: The text holds a lone surrogate.
     """
+    if text.isascii() and len(text) < tokenization.content_window:
+        # Nothing needs counting: normalising expands no ASCII character, a token covers at least one, and one more may be
+        # put before the first.
+        return [TextSpan(0, len(text))]
     offsets = tokenization.offsets(text)
     window = tokenization.content_window
     if len(offsets) <= window:

@@ -72,6 +72,7 @@ class Prepared:
     observed_at: datetime
     content_hash: bytes
     dedupe_hash: bytes | None
+    said_hash: bytes
     terms: tuple[str, ...]
     chunks: tuple[Chunk, ...]
     language: str = UNKNOWN_LANGUAGE  # whose rules cut the terms
@@ -123,6 +124,15 @@ def dedupe_hash(draft: Draft) -> bytes:
     return digest.digest()
 
 
+def said_hash(user_id: str | None, content: bytes) -> bytes:
+    """Hash who a text is about and the hash of the text: by this an erasure knows it again (`erasure.bury` has it in SQL).
+
+    >>> said_hash(None, content_hash("tea")) == said_hash("", content_hash("tea"))
+    False
+    """
+    return hashlib.sha256(("-" if user_id is None else f"+{user_id}").encode() + content).digest()
+
+
 def identity_of(row: Row) -> bytes:
     """Return the `dedupe_hash` of a stored memory as its fields are now.
 
@@ -163,11 +173,13 @@ def prepare(drafts: Sequence[Draft], *, encoding: Encoding, now: datetime) -> li
 def _prepared(draft: Draft, chunks: tuple[Chunk, ...], *, now: datetime) -> Prepared:
     observed_at = draft.observed_at or now
     language, terms = cut(draft, observed_at=observed_at)
+    hashed = content_hash(draft.content)
     return Prepared(
         draft=draft,
         observed_at=observed_at,
-        content_hash=content_hash(draft.content),
+        content_hash=hashed,
         dedupe_hash=dedupe_hash(draft) if draft.deduplicate else None,
+        said_hash=said_hash(draft.user_id, hashed),
         terms=terms,
         chunks=chunks,
         language=language,
@@ -181,3 +193,4 @@ class Outcome:
     status: str  # created, skipped, superseded or rejected
     memory_id: UUID
     problem: MemoryServiceError | None = None  # why it was rejected
+    record: Row | None = None  # as the outside sees it, where it is known without reading it again

@@ -14,8 +14,9 @@ def erase(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: dateti
 
     Versions, sources, vectors, postings, times, links, retention and recalls go with the record; traces that showed it lose its
     text and score; answers kept for replay that quote it are dropped. So are speakers, counted terms, entities and names that
-    nothing else uses. The tombstone keeps id, namespace, a hash of the content and the time; nothing compares new texts with
-    that hash, so the same text may be stored again.
+    nothing else uses. The tombstone
+    keeps id, namespace, a hash of the content and the time; a hash of every wording keeps it from being stored again unless
+    it is observed after this (`remember.decide`).
     """
     rows = memories.lock_memories(session, tenant_id, ids)
     found = list(rows)

@@ -1,30 +1,34 @@
 """Remember: store drafts with sources, vectors and postings, findable when the transaction commits."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict
 from memory_service.lifecycle.archive import expire
 from memory_service.lifecycle.draft import Encoding, Outcome, Prepared
 from memory_service.lifecycle.moments import inverted_validity, not_before
-from memory_service.lifecycle.store import store_new
+from memory_service.lifecycle.store import busy, store_new
 from memory_service.lifecycle.supersede import close_superseded, start_of_validity
 from memory_service.storage import memories
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import Namespace, ensure_namespaces
+from memory_service.storage.presence import ErasedText, Key, look_up
+from memory_service.storage.sql import Row
 from memory_service.storage.supersessions import Replacement, link_superseded
 from memory_service.types import OnConflict
+
+ATTEMPTS = 3
 
 
 @dataclass(slots=True)
 class Present:
-    """What is already stored under the keys of some drafts."""
+    """What is already stored under the keys of some drafts, and which of their texts were erased."""
 
+    erased: Mapping[tuple[UUID, bytes], ErasedText] = field(default_factory=dict)
     by_external: dict[tuple[UUID, str], tuple[UUID, bytes | None]] = field(default_factory=dict)
     by_hash: dict[tuple[UUID, bytes], list[tuple[UUID, str | None]]] = field(default_factory=dict)
     hash_of: dict[UUID, tuple[UUID, bytes]] = field(default_factory=dict)
@@ -52,12 +56,19 @@ class Present:
                 return memory_id
         return None
 
+    def erased_as(self, namespace_id: UUID, item: Prepared) -> UUID | None:
+        """Return the memory with which this text was erased, unless it was observed after that and so is said anew."""
+        erased = self.erased.get((namespace_id, item.said_hash))
+        if erased is None or (item.draft.observed_at is not None and item.draft.observed_at > erased.erased_at):
+            return None
+        return erased.memory_id
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What to do with one draft; `id` is the new memory's or the one that is already there."""
 
-    action: str  # create, supersede, skip, refuse or invert
+    action: str  # create, supersede, skip, refuse, invert or forbid
     id: UUID
     old_id: UUID | None = None
 
@@ -65,7 +76,8 @@ class Decision:
 def decide(namespace_id: UUID, item: Prepared, present: Present, *, now: datetime) -> Decision:
     """Choose between storing, skipping, superseding and refusing a draft. Pure but for the fresh id.
 
-    One that would end before it takes the other's place is refused as well ("invert").
+    One that would end before it takes the other's place is refused as well ("invert"), and so is a text that was erased
+    ("forbid").
     """
     draft = item.draft
     if draft.external_id is not None:
@@ -79,11 +91,13 @@ def decide(namespace_id: UUID, item: Prepared, present: Present, *, now: datetim
                 return Decision("skip", held_id)
             if draft.valid_to is not None and draft.valid_to < start_of_validity(draft, now=now):
                 return Decision("invert", held_id)
-            return Decision("supersede", new_id(), old_id=held_id)
+            erased = present.erased_as(namespace_id, item)
+            return Decision("forbid", erased) if erased else Decision("supersede", new_id(), old_id=held_id)
     duplicate = present.duplicate_of(namespace_id, item)
     if duplicate is not None:
         return Decision("skip", duplicate)
-    return Decision("create", new_id())
+    erased = present.erased_as(namespace_id, item)
+    return Decision("forbid", erased) if erased else Decision("create", new_id())
 
 
 def remember(
@@ -91,70 +105,69 @@ def remember(
 ) -> list[Outcome]:
     """Store drafts in order; one that repeats what is there is skipped, and none fails its neighbours.
 
-    A concurrent writer may store the same external_id or duplicate first. The losing statement is undone to a savepoint
-    and decided again over what is there by then, so neither writer sees an error.
+    A concurrent writer may store the same external_id or duplicate first. What lost against it is decided again over what is
+    there by then, so neither writer sees an error.
+
+    Raises:
+        Unavailable: other writers were first again and again; nothing was changed.
     """
-    for attempt in (1, 2, 3):
-        try:
-            with session.begin_nested():
-                return _remember(session, tenant_id, items, encoding=encoding, now=now)
-        except IntegrityError as error:
-            if getattr(error.orig, "sqlstate", None) != "23505" or attempt == 3:
-                raise
-    raise AssertionError("unreachable")
+    outcomes: list[Outcome | None] = [None] * len(items)
+    for _ in range(ATTEMPTS):
+        _remember(session, tenant_id, items, outcomes, encoding=encoding, now=now)
+        if all(outcomes):
+            return [outcome for outcome in outcomes if outcome is not None]
+    raise busy()
 
 
 def _remember(
-    session: Session, tenant_id: UUID, items: Sequence[Prepared], *, encoding: Encoding, now: datetime
-) -> list[Outcome]:
-    namespaces = ensure_namespaces(
-        session,
-        tenant_id,
-        (item.draft.namespace for item in items),
-        encoder_id=encoding.encoder_id,
-        shelf=encoding.shelf,
-        now=now,
-    )
-    present = _load(session, tenant_id, items, namespaces, now=now)
-    outcomes: list[Outcome] = []
-    pending: list[tuple[Decision, Prepared, Namespace]] = []
+    session: Session,
+    tenant_id: UUID,
+    items: Sequence[Prepared],
+    outcomes: list[Outcome | None],
+    *,
+    encoding: Encoding,
+    now: datetime,
+) -> None:
+    """Decide and store the drafts that have no outcome yet; those that lose against a concurrent writer get none."""
+    waiting = [index for index, outcome in enumerate(outcomes) if outcome is None]
+    namespaces, present = _load(session, tenant_id, [items[index] for index in waiting], encoding=encoding, now=now)
+    pending: list[Pending] = []
     fresh: set[UUID] = set()
-    for item in items:
+    for index in waiting:
+        item = items[index]
         namespace = namespaces[item.draft.namespace]
         decision = decide(namespace.id, item, present, now=now)
-        outcomes.append(_outcome(decision))
-        if decision.action not in {"create", "supersede"}:
-            continue
         if decision.old_id in fresh:
             # It replaces something of this very batch, which must be stored first.
-            _apply(session, tenant_id, pending, encoding=encoding, now=now)
+            if not _apply(session, tenant_id, pending, outcomes, encoding=encoding, now=now):
+                return
             pending, fresh = [], set()
-        pending.append((decision, item, namespace))
+        outcomes[index] = _outcome(decision)
+        if decision.action not in {"create", "supersede"}:
+            continue
+        pending.append(Pending(index, decision, item, namespace))
         fresh.add(decision.id)
         if decision.old_id is not None:
             present.drop(decision.old_id)
         present.add(namespace.id, decision.id, item.draft.external_id, item.dedupe_hash)
-    _apply(session, tenant_id, pending, encoding=encoding, now=now)
-    return outcomes
+    _apply(session, tenant_id, pending, outcomes, encoding=encoding, now=now)
 
 
 def _load(
-    session: Session, tenant_id: UUID, items: Sequence[Prepared], namespaces: dict[str, Namespace], *, now: datetime
-) -> Present:
-    externals = {
-        (namespaces[i.draft.namespace].id, i.draft.external_id) for i in items if i.draft.external_id is not None
-    }
-    hashes = {(namespaces[i.draft.namespace].id, i.dedupe_hash) for i in items if i.dedupe_hash is not None}
-    if externals or hashes:
+    session: Session, tenant_id: UUID, items: Sequence[Prepared], *, encoding: Encoding, now: datetime
+) -> tuple[dict[str, Namespace], Present]:
+    keys = [Key(i.draft.namespace, i.draft.external_id, i.dedupe_hash, i.said_hash) for i in items]
+    found = look_up(session, tenant_id, keys, now=now)
+    missing = {key.path for key in keys} - found.namespaces.keys()
+    if missing or found.due:
+        ensure_namespaces(session, tenant_id, missing, encoder_id=encoding.encoder_id, shelf=encoding.shelf, now=now)
         # What has expired no longer counts as present, even before the sweep has come round.
-        due = memories.expired_ids(session, tenant_id, {n.id for n in namespaces.values()}, now=now)
-        expire(session, tenant_id, due, now=now)
-    present = Present()
-    for row in memories.find_by_external_ids(session, tenant_id, externals):
-        present.add(row["namespace_id"], row["id"], row["external_id"], row["dedupe_hash"])
-    for row in memories.find_duplicates(session, tenant_id, hashes):
-        present.add(row["namespace_id"], row["id"], row["external_id"], row["dedupe_hash"])
-    return present
+        expire(session, tenant_id, found.due, now=now)
+        found = look_up(session, tenant_id, keys, now=now)
+    present = Present(erased=found.erased)
+    for holder in found.holders:
+        present.add(holder.namespace_id, holder.id, holder.external_id, holder.dedupe_hash)
+    return found.namespaces, present
 
 
 def _outcome(decision: Decision) -> Outcome:
@@ -167,38 +180,101 @@ def _outcome(decision: Decision) -> Outcome:
             return Outcome("skipped", decision.id)
         case "invert":
             return Outcome("rejected", decision.id, problem=inverted_validity())
+        case "forbid":
+            return Outcome("rejected", decision.id, problem=text_erased())
         case _:
             detail = f"A live memory with this external_id exists: {decision.id}."
             return Outcome("rejected", decision.id, problem=Conflict(detail, code="external_id_conflict"))
 
 
+def text_erased() -> Conflict:
+    """Return the error for a text that was erased and must not come back by itself."""
+    return Conflict(
+        "This text was erased here. If it is being said anew, state when: with an observed_at after the erasure it is "
+        "stored.",
+        code="text_erased",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A draft that is to be stored, and where its outcome stands."""
+
+    index: int
+    decision: Decision
+    item: Prepared
+    namespace: Namespace
+
+
 def _apply(
     session: Session,
     tenant_id: UUID,
-    pending: Sequence[tuple[Decision, Prepared, Namespace]],
+    pending: Sequence[Pending],
+    outcomes: list[Outcome | None],
     *,
     encoding: Encoding,
     now: datetime,
-) -> None:
+) -> bool:
+    """Store decided drafts; say whether all of them were. Those that were not lose their outcome.
+
+    What replaces something is undone to a savepoint together with its neighbours when one of them loses: the old memories
+    were changed by then. What replaces nothing needs none, since a memory that loses leaves nothing behind.
+    """
     if not pending:
-        return
-    replaced = [decision.old_id for decision, _, _ in pending if decision.old_id is not None]
-    if replaced:
-        now = not_before(now, memories.lock_memories(session, tenant_id, replaced).values())
+        return True
+    stored: dict[UUID, Row | None] = {}
+    if any(p.decision.old_id is not None for p in pending):
+        try:
+            with session.begin_nested():
+                stored = _replace(session, tenant_id, pending, encoding=encoding, now=now)
+                if len(stored) < len(pending):
+                    raise _Lost
+        except _Lost:
+            stored = {}
+    else:
+        stored = _store(session, tenant_id, pending, {}, encoding=encoding, now=now)
+    for p in pending:
+        outcome = outcomes[p.index]
+        if outcome is not None and stored.get(p.decision.id) is not None:
+            outcomes[p.index] = replace(outcome, record=stored[p.decision.id])
+    lost = {p.decision.id for p in pending} - stored.keys()
+    if lost:
+        # Also of what was skipped as a copy of one that lost.
+        outcomes[:] = [None if o is not None and o.memory_id in lost else o for o in outcomes]
+    return not lost
+
+
+class _Lost(Exception):
+    """A concurrent writer was first."""
+
+
+def _replace(
+    session: Session, tenant_id: UUID, pending: Sequence[Pending], *, encoding: Encoding, now: datetime
+) -> dict[UUID, Row | None]:
+    olds = [p.decision.old_id for p in pending if p.decision.old_id is not None]
+    now = not_before(now, memories.lock_memories(session, tenant_id, olds).values())
     replacements = [
-        Replacement(old_id=d.old_id, new_id=d.id, valid_from=start_of_validity(item.draft, now=now))
-        for d, item, _ in pending
-        if d.old_id is not None
+        Replacement(old_id=p.decision.old_id, new_id=p.decision.id, valid_from=start_of_validity(p.item.draft, now=now))
+        for p in pending
+        if p.decision.old_id is not None
     ]
-    if replacements:
-        close_superseded(session, tenant_id, replacements, now=now)
+    close_superseded(session, tenant_id, replacements, now=now)
     starts = {r.new_id: r.valid_from for r in replacements}
-    store_new(
-        session,
-        tenant_id,
-        [(d.id, item, namespace, starts.get(d.id)) for d, item, namespace in pending],
-        encoding=encoding,
-        now=now,
-    )
-    if replacements:
+    stored = _store(session, tenant_id, pending, starts, encoding=encoding, now=now)
+    if len(stored) == len(pending):
         link_superseded(session, tenant_id, replacements, now=now)
+    # The edge counts among the links of a record; let it be read again.
+    return dict.fromkeys(stored)
+
+
+def _store(
+    session: Session,
+    tenant_id: UUID,
+    pending: Sequence[Pending],
+    starts: Mapping[UUID, datetime],
+    *,
+    encoding: Encoding,
+    now: datetime,
+) -> dict[UUID, Row | None]:
+    items = [(p.decision.id, p.item, p.namespace, starts.get(p.decision.id)) for p in pending]
+    return store_new(session, tenant_id, items, encoding=encoding, now=now)

@@ -1,6 +1,5 @@
 """Store decided drafts: rows, sources, vectors, postings and counts, in one transaction."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -9,10 +8,13 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from memory_service.analysis.traits import traits
+from memory_service.errors import Unavailable
 from memory_service.lifecycle.draft import Draft, Encoding, Prepared
-from memory_service.storage import memories, search_index
+from memory_service.storage import search_index
+from memory_service.storage.insertion import SourceRow, insert_memories
 from memory_service.storage.languages import note_languages
 from memory_service.storage.namespaces import Namespace
+from memory_service.storage.sql import Row
 from memory_service.types import Extract, PayloadType, SourceKind, State
 
 # A role names who spoke; the kind of a source follows from it unless the caller says otherwise.
@@ -24,6 +26,11 @@ KIND_OF_ROLE = {
 }
 
 
+def busy() -> Unavailable:
+    """Return the error for a change that other writers kept from being made."""
+    return Unavailable("Another change came first; try again.", code="busy", retry_after_s=1)
+
+
 def store_new(
     session: Session,
     tenant_id: UUID,
@@ -31,38 +38,56 @@ def store_new(
     *,
     encoding: Encoding,
     now: datetime,
-) -> None:
-    """Insert decided memories: (id, draft, namespace, start of validity where it replaces another)."""
-    memories.insert_memories(
-        session, tenant_id, [memory_row(tenant_id, i, p, n, start, now=now) for i, p, n, start in items]
-    )
-    memories.insert_sources(session, tenant_id, [_source_row(tenant_id, i, p, now=now) for i, p, _, _ in items])
-    search_index.insert_embeddings(
-        session,
-        tenant_id,
-        [
-            search_index.EmbeddingRow(
-                namespace_id=namespace.id,
-                shelf=encoding.shelf,
-                encoder_id=encoding.encoder_id,
-                memory_id=memory_id,
-                version=1,
-                chunk=number,
-                span=chunk.span,
-                expires_at=item.draft.expires_at,
-                vector=chunk.vector,
-            )
-            for memory_id, item, namespace, _ in items
-            for number, chunk in enumerate(item.chunks)
-        ],
-        now=now,
-    )
-    counts = Counter(namespace.id for _, _, namespace, _ in items)
-    search_index.count_in(session, tenant_id, sorted(counts.items()))
-    speakers = {(namespace.id, item.draft.speaker) for _, item, namespace, _ in items if item.draft.speaker}
-    search_index.note_speakers(session, tenant_id, sorted(speakers))
+) -> dict[UUID, Row | None]:
+    """Insert decided memories: (id, draft, namespace, start of validity where it replaces another).
+
+    Returns those that were stored; one is missing when a concurrent transaction took its external_id or stored its duplicate
+    first. A memory stored by itself comes with its record, as the outside sees it.
+    """
+    rows = [memory_row(tenant_id, i, p, n, start, now=now) for i, p, n, start in items]
+    sources = [_source_row(i, p) for i, p, _, _ in items]
+    embeddings = [
+        search_index.EmbeddingRow(
+            namespace_id=namespace.id,
+            shelf=encoding.shelf,
+            encoder_id=encoding.encoder_id,
+            memory_id=memory_id,
+            version=1,
+            chunk=number,
+            span=chunk.span,
+            expires_at=item.draft.expires_at,
+            vector=chunk.vector,
+        )
+        for memory_id, item, namespace, _ in items
+        for number, chunk in enumerate(item.chunks)
+    ]
     new = {(namespace.id, item.language) for _, item, namespace, _ in items if item.language not in namespace.languages}
     note_languages(session, tenant_id, sorted(new))
+    alone = len(items) == 1
+    stored = insert_memories(session, tenant_id, rows, sources, embeddings, now=now, read_back=alone)
+    return {
+        i: _record(row, source, n, stored[i]) if alone else None
+        for row, source, (i, _, n, _) in zip(rows, sources, items, strict=True)
+        if i in stored
+    }
+
+
+def _record(row: dict[str, Any], source: SourceRow, namespace: Namespace, kept: Row) -> Row:
+    """Return a memory as `memories.get_record` would read it back: JSON as the database keeps it, the rest as it was sent."""
+    return {
+        **row,
+        "metadata": kept["metadata"],
+        "value": kept["value"],
+        "namespace": namespace.path,
+        "source_kind": source.kind,
+        "source_ref": source.ref,
+        "source_speaker": row["speaker"],
+        "source_role": row["role"],
+        "span_from": source.span[0],
+        "span_to": source.span[1],
+        "source_hash": row["content_hash"],
+        "links_count": 0,
+    }
 
 
 def memory_row(
@@ -119,20 +144,7 @@ def memory_row(
     }
 
 
-def _source_row(tenant_id: UUID, memory_id: UUID, item: Prepared, *, now: datetime) -> dict[str, Any]:
+def _source_row(memory_id: UUID, item: Prepared) -> SourceRow:
     draft = item.draft
     kind = draft.source_kind or KIND_OF_ROLE.get((draft.role or "").lower(), SourceKind.USER)
-    span = draft.source_span or (0, len(draft.content))
-    return {
-        "tenant_id": tenant_id,
-        "memory_id": memory_id,
-        "ordinal": 0,
-        "kind": kind,
-        "ref": draft.source_ref,
-        "speaker": draft.speaker,
-        "role": draft.role,
-        "span_from": span[0],
-        "span_to": span[1],
-        "hash": item.content_hash,
-        "created_at": now,
-    }
+    return SourceRow(memory_id, kind, draft.source_ref, draft.source_span or (0, len(draft.content)))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from memory_service.errors import Conflict, FieldError, InvalidRequest
 from memory_service.lifecycle.draft import Draft, Encoding, Prepared, cut, dedupe_hash
 from memory_service.lifecycle.moments import check_validity, not_before
-from memory_service.lifecycle.store import store_new
+from memory_service.lifecycle.store import busy, store_new
 from memory_service.storage import memories
 from memory_service.storage.identities import free_identities
 from memory_service.storage.ids import new_id
@@ -83,7 +83,8 @@ def supersede(
     item = replace(prepared, draft=draft, dedupe_hash=identity, terms=words, language=language)
     replacement = Replacement(old_id=old["id"], new_id=memory_id, valid_from=start)
     close_superseded(session, tenant_id, [replacement], now=now)
-    store_new(session, tenant_id, [(memory_id, item, namespace, start)], encoding=encoding, now=now)
+    if not store_new(session, tenant_id, [(memory_id, item, namespace, start)], encoding=encoding, now=now):
+        raise busy()
     link_superseded(session, tenant_id, [replacement], now=now)
     return memory_id
 

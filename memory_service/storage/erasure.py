@@ -11,7 +11,11 @@ from memory_service.storage import entities, search_index
 
 
 def bury(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> None:
-    """Leave a tombstone per memory: its id, which stays known as erased, and a hash of its content; no text."""
+    """Leave a tombstone per memory: its id, which stays known as erased, and a hash of its content; no text.
+
+    Beside it every wording that the memory ever had is kept as a hash (`lifecycle.draft.said_hash`), so that it is known
+    again when something brings it back.
+    """
     session.execute(
         text(
             "INSERT INTO tombstone (tenant_id, id, namespace_id, content_hash, erased_at) "
@@ -20,6 +24,23 @@ def bury(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetim
         ),
         {"tenant": tenant_id, "ids": list(ids), "now": now},
     )
+    session.execute(text(_WORDINGS), {"tenant": tenant_id, "ids": list(ids), "now": now})
+
+
+_WORDINGS = """
+    INSERT INTO erased_text (tenant_id, namespace_id, hash, memory_id, erased_at)
+    SELECT DISTINCT ON (w.namespace_id, w.hash) :tenant, w.namespace_id, w.hash, w.id, CAST(:now AS timestamptz)
+    FROM (
+        SELECT namespace_id, id, sha256(convert_to(coalesce('+' || user_id, '-'), 'UTF8') || content_hash) AS hash
+        FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))
+        UNION ALL
+        SELECT namespace_id, id,
+            sha256(convert_to(coalesce('+' || user_id, '-'), 'UTF8') || sha256(convert_to(content, 'UTF8')))
+        FROM memory_version WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))
+    ) w ORDER BY w.namespace_id, w.hash, w.id DESC
+    ON CONFLICT (tenant_id, namespace_id, hash)
+        DO UPDATE SET memory_id = excluded.memory_id, erased_at = greatest(erased_text.erased_at, excluded.erased_at)
+"""
 
 
 def is_erased(session: Session, tenant_id: UUID, memory_id: UUID) -> bool:

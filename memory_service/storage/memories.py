@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from memory_service.storage.search_index import IMPACT, IMPACT_PARAMS
 from memory_service.storage.sql import Sql, to_jsonb
 from memory_service.storage.tables import STATE_COLUMNS, memory
 
@@ -45,65 +44,6 @@ AS_KNOWN = f"""(
 )"""
 
 
-def insert_memories(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert whole memories with their postings; each row has every column of `memory`.
-
-    Raises:
-        sqlalchemy.exc.IntegrityError: a concurrent transaction stored the same external_id or duplicate first.
-    """
-    session.execute(
-        text(
-            f"""
-            WITH new AS (
-                INSERT INTO memory ({_ALL})
-                SELECT {_ALL} FROM jsonb_populate_recordset(CAST(NULL AS memory), CAST(:rows AS jsonb))
-                RETURNING id, namespace_id, version, terms, updated_at, expires_at
-            )
-            INSERT INTO posting
-                (tenant_id, namespace_id, term, memory_id, version, impact, known_from, known_to)
-            SELECT :tenant, new.namespace_id, t.term, new.id, new.version, {IMPACT.format("cardinality(new.terms)")},
-                new.updated_at, coalesce(new.expires_at, 'infinity')
-            FROM new, unnest(new.terms) AS t (term)
-            GROUP BY new.namespace_id, t.term, new.id, new.version, new.terms, new.updated_at, new.expires_at
-            """
-        ),
-        {"rows": to_jsonb(rows), "tenant": tenant_id, **IMPACT_PARAMS},
-    )
-
-
-def insert_sources(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert where memories come from."""
-    columns = "tenant_id, memory_id, ordinal, kind, ref, speaker, role, span_from, span_to, hash, created_at"
-    session.execute(
-        text(
-            f"INSERT INTO source ({columns}) SELECT {columns} "
-            "FROM jsonb_populate_recordset(CAST(NULL AS source), CAST(:rows AS jsonb))"
-        ),
-        {"rows": to_jsonb(rows), "tenant": tenant_id},
-    )
-
-
-def find_duplicates(session: Session, tenant_id: UUID, keys: Iterable[tuple[UUID, bytes]]) -> Sequence[RowMapping]:
-    """Return live memories with these (namespace, dedupe hash) pairs; expired ones no longer count."""
-    pairs = list(keys)
-    if not pairs:
-        return []
-    return (
-        session.execute(
-            text(
-                """
-                SELECT m.id, m.namespace_id, m.dedupe_hash, m.external_id
-                FROM unnest(CAST(:namespaces AS uuid[]), CAST(:hashes AS bytea[])) AS k (namespace_id, hash)
-                JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.dedupe_hash = k.hash
-                """
-            ),
-            {"tenant": tenant_id, "namespaces": [p[0] for p in pairs], "hashes": [p[1] for p in pairs]},
-        )
-        .mappings()
-        .all()
-    )
-
-
 def find_by_external_ids(session: Session, tenant_id: UUID, keys: Iterable[tuple[UUID, str]]) -> Sequence[RowMapping]:
     """Return the memories that hold these (namespace, external_id) pairs, archived ones left out."""
     pairs = list(keys)
@@ -124,18 +64,6 @@ def find_by_external_ids(session: Session, tenant_id: UUID, keys: Iterable[tuple
         .mappings()
         .all()
     )
-
-
-def expired_ids(session: Session, tenant_id: UUID, namespace_ids: Iterable[UUID], *, now: datetime) -> list[UUID]:
-    """Return memories of some namespaces whose time has come and that no sweep has marked yet."""
-    rows = session.execute(
-        text(
-            "SELECT id FROM memory WHERE tenant_id = :tenant AND expires_at IS NOT NULL AND expires_at <= :now "
-            "AND state NOT IN ('expired', 'archived') AND namespace_id = ANY(CAST(:namespaces AS uuid[]))"
-        ),
-        {"tenant": tenant_id, "namespaces": list(namespace_ids), "now": now},
-    )
-    return [row.id for row in rows]
 
 
 def lock_memories(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, RowMapping]:

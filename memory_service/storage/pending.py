@@ -50,13 +50,17 @@ def keep_enrichment(session: Session, tenant_id: UUID, found: Sequence[tuple[Row
             UPDATE memory m SET language = coalesce(m.language, f.language),
                 keywords = CASE WHEN cardinality(m.keywords) = 0 THEN coalesce(f.keywords, m.keywords) ELSE m.keywords END,
                 entities = CASE WHEN cardinality(m.entities) = 0 THEN coalesce(f.entities, m.entities) ELSE m.entities END,
-                computed = ARRAY(
+                computed = CASE WHEN cardinality(m.computed) = 0 THEN array_remove(ARRAY[
+                    CASE WHEN cardinality(m.entities) = 0 AND cardinality(f.entities) > 0 THEN 'entities' END,
+                    CASE WHEN cardinality(m.keywords) = 0 AND cardinality(f.keywords) > 0 THEN 'keywords' END,
+                    CASE WHEN m.language IS NULL AND f.language IS NOT NULL THEN 'language' END
+                ], NULL) ELSE ARRAY(
                     SELECT unnest(m.computed)
                     UNION SELECT 'language' WHERE m.language IS NULL AND f.language IS NOT NULL
                     UNION SELECT 'keywords' WHERE cardinality(m.keywords) = 0 AND cardinality(f.keywords) > 0
                     UNION SELECT 'entities' WHERE cardinality(m.entities) = 0 AND cardinality(f.entities) > 0
                     ORDER BY 1
-                ),
+                ) END,
                 enriched_version = f.content_version
             FROM jsonb_to_recordset(CAST(:rows AS jsonb))
                 AS f (id uuid, content_version integer, language text, keywords text[], entities text[])

@@ -44,36 +44,40 @@ class EmbeddingRow:
     vector: NDArray[np.float32]
 
 
+# Vectors travel in binary (hence the driver's own placeholders): 384 numbers as text would cost more than the insert.
+INSERT_EMBEDDINGS = """
+    INSERT INTO embedding (tenant_id, shelf, namespace_id, encoder_id, memory_id, version, chunk, span_from, span_to,
+        known_from, known_to, vector)
+    SELECT %(tenant)s, e.shelf, e.namespace_id, e.encoder_id, e.memory_id, e.version, e.chunk, e.span_from, e.span_to,
+        %(now)s, coalesce(e.expires_at, 'infinity'), e.vector
+    FROM unnest(%(shelf)s::smallint[], %(namespace)s::uuid[], %(encoder)s::smallint[], %(memory)s::uuid[],
+        %(version)s::integer[], %(chunk)s::smallint[], %(start)s::integer[], %(end)s::integer[],
+        %(expires)s::timestamptz[], %(vector)b::halfvec[])
+        AS e (shelf, namespace_id, encoder_id, memory_id, version, chunk, span_from, span_to, expires_at, vector)
+"""
+
+
+def embedding_params(tenant_id: UUID, rows: Sequence[EmbeddingRow], *, now: datetime) -> dict[str, object]:
+    """Return the parameters of ``INSERT_EMBEDDINGS``."""
+    return {
+        "tenant": tenant_id,
+        "now": now,
+        "shelf": [r.shelf for r in rows],
+        "namespace": [r.namespace_id for r in rows],
+        "encoder": [r.encoder_id for r in rows],
+        "memory": [r.memory_id for r in rows],
+        "version": [r.version for r in rows],
+        "chunk": [r.chunk for r in rows],
+        "start": [r.span[0] for r in rows],
+        "end": [r.span[1] for r in rows],
+        "expires": [r.expires_at for r in rows],
+        "vector": [HalfVector(r.vector) for r in rows],
+    }
+
+
 def insert_embeddings(session: Session, tenant_id: UUID, rows: Sequence[EmbeddingRow], *, now: datetime) -> None:
     """Insert vectors as half precision, live from now until the memory expires."""
-    connection = session.connection()
-    # Vectors travel in binary: 384 numbers as text would cost more than the insert.
-    connection.exec_driver_sql(
-        """
-        INSERT INTO embedding (tenant_id, shelf, namespace_id, encoder_id, memory_id, version, chunk, span_from, span_to,
-            known_from, known_to, vector)
-        SELECT %(tenant)s, e.shelf, e.namespace_id, e.encoder_id, e.memory_id, e.version, e.chunk, e.span_from, e.span_to,
-            %(now)s, coalesce(e.expires_at, 'infinity'), e.vector
-        FROM unnest(%(shelf)s::smallint[], %(namespace)s::uuid[], %(encoder)s::smallint[], %(memory)s::uuid[],
-            %(version)s::integer[], %(chunk)s::smallint[], %(start)s::integer[], %(end)s::integer[],
-            %(expires)s::timestamptz[], %(vector)b::halfvec[])
-            AS e (shelf, namespace_id, encoder_id, memory_id, version, chunk, span_from, span_to, expires_at, vector)
-        """,
-        {
-            "tenant": tenant_id,
-            "now": now,
-            "shelf": [r.shelf for r in rows],
-            "namespace": [r.namespace_id for r in rows],
-            "encoder": [r.encoder_id for r in rows],
-            "memory": [r.memory_id for r in rows],
-            "version": [r.version for r in rows],
-            "chunk": [r.chunk for r in rows],
-            "start": [r.span[0] for r in rows],
-            "end": [r.span[1] for r in rows],
-            "expires": [r.expires_at for r in rows],
-            "vector": [HalfVector(r.vector) for r in rows],
-        },
-    )
+    session.connection().exec_driver_sql(INSERT_EMBEDDINGS, embedding_params(tenant_id, rows, now=now))
 
 
 def count_in(session: Session, tenant_id: UUID, deltas: Sequence[tuple[UUID, int]]) -> None:
@@ -200,16 +204,4 @@ def set_expiry(session: Session, tenant_id: UUID, memory_id: UUID, *, now: datet
                 f"AND x.version = m.content_version AND x.known_to > :now {extra}"
             ),
             params,
-        )
-
-
-def note_speakers(session: Session, tenant_id: UUID, pairs: Sequence[tuple[UUID, str]]) -> None:
-    """Remember who speaks in which namespace; queries that name a speaker are asked in the first person."""
-    if pairs:
-        session.execute(
-            text(
-                "INSERT INTO speaker (tenant_id, namespace_id, name) SELECT :tenant, * "
-                "FROM unnest(CAST(:namespaces AS uuid[]), CAST(:names AS text[])) ORDER BY 2, 3 ON CONFLICT DO NOTHING"
-            ),
-            {"tenant": tenant_id, "namespaces": [p[0] for p in pairs], "names": [p[1] for p in pairs]},
         )

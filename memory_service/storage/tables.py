@@ -343,3 +343,13 @@ tombstone = Table(
     Column("erased_at", Time, nullable=False),
     _written(),
 )
+
+erased_text = Table(
+    "erased_text",
+    metadata,
+    _tenant(),
+    Column("namespace_id", Uuid, primary_key=True),
+    Column("hash", LargeBinary, primary_key=True),
+    Column("memory_id", Uuid, nullable=False),
+    Column("erased_at", Time, nullable=False),
+)

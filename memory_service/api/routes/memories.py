@@ -59,7 +59,10 @@ def create_memory(
         (outcome,) = remember(session, caller.tenant_id, prepared, encoding=encoding, now=now)
         if outcome.problem is not None:
             raise outcome.problem
-        record = read_memory(session, caller, outcome.memory_id, now=now)
+        if outcome.record is not None:
+            record = memory_json(outcome.record, now=now)
+        else:
+            record = read_memory(session, caller, outcome.memory_id, now=now)
         if outcome.status == "skipped":
             return memory_answer(record)
         nudge_enrichment(session, services, caller)

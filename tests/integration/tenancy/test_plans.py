@@ -44,6 +44,7 @@ from memory_service.storage.bootstrap import RoleUrls, bootstrap, driver_url
 from memory_service.storage.database import Database
 from memory_service.storage.filter_sql import compile_filter
 from memory_service.storage.migrate import migrate
+from memory_service.storage.presence import Key, look_up
 from memory_service.storage.scopes import ScopeColumn, list_scopes
 from memory_service.storage.sql import Sql
 from memory_service.storage.tables import STATE_COLUMNS
@@ -199,9 +200,9 @@ HOT: dict[str, Callable[[Session], object]] = {
     "list of an external id": a_list({"external_id": "x400"}),
     "list by id": a_list({"id": {"in": [str(i) for i in FEW]}}),
     "matching": lambda s: memories.matching_ids(s, TENANT, where=a_filter({"user_id": "user7"}), limit=100),
-    "duplicates": lambda s: memories.find_duplicates(s, TENANT, [(SPACE, bytes([i]) * 32) for i in range(50)]),
+    "present": lambda s: look_up(
+        s, TENANT, [Key("space/0000", f"x{i}", bytes([i]) * 32, bytes([i]) * 32) for i in range(50)], now=NOW),
     "external ids": lambda s: memories.find_by_external_ids(s, TENANT, [(SPACE, f"x{i}") for i in range(50)]),
-    "expired at a write": lambda s: memories.expired_ids(s, TENANT, [SPACE], now=NOW),
     "lock": lambda s: memories.lock_memories(s, TENANT, FEW),
     "versions kept": lambda s: memories.keep_versions(s, TENANT, FEW, now=NOW),
     "update": lambda s: memories.update_memories(s, TENANT, FEW, {"pinned": True}, now=NOW),

@@ -55,3 +55,5 @@ INSERT INTO trace SELECT t.id, pg_temp.id(6, t.t, n), '{}', 'q', '{}', '{"result
 INSERT INTO idempotency_key SELECT t.id, pg_temp.id(9, t.t, 1), 'key' || n, '', 200, '{}', '', now(), now() + interval '1 day'
     FROM t, generate_series(1, 5000) n;
 INSERT INTO tombstone SELECT t.id, pg_temp.id(8, t.t, n), pg_temp.id(2, t.t, 0), '', now() FROM t, generate_series(1, 5000) n;
+INSERT INTO erased_text SELECT t.id, pg_temp.id(2, t.t, n % 20), sha256(n::text::bytea), pg_temp.id(8, t.t, n), now()
+    FROM t, generate_series(1, 5000) n;

@@ -1,0 +1,114 @@
+"""Whole new memories: the row and everything that hangs on it, in one statement."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+from sqlalchemy.orm import Session
+
+from memory_service.storage.search_index import (
+    IMPACT,
+    IMPACT_PARAMS,
+    INSERT_EMBEDDINGS,
+    EmbeddingRow,
+    embedding_params,
+)
+from memory_service.storage.sql import to_jsonb
+from memory_service.storage.tables import memory
+
+_GIVEN = ", ".join(column.name for column in memory.c if column.server_default is None)
+_IMPACT = IMPACT
+for _name in IMPACT_PARAMS:
+    _IMPACT = _IMPACT.replace(f":{_name}", f"%({_name})s")
+
+# A memory whose key a concurrent transaction took first is left out, with all that would hang on it: everything else joins
+# `new`. Parts of one statement see one moment, and foreign keys are checked at its end.
+_INSERT = f"""
+    WITH new AS (
+        INSERT INTO memory ({_GIVEN})
+        SELECT {_GIVEN} FROM jsonb_populate_recordset(CAST(NULL AS memory), CAST(%(rows)s AS jsonb))
+        ON CONFLICT DO NOTHING
+        RETURNING id, namespace_id, version, terms, updated_at, expires_at, speaker, role, content_hash, created_at,
+            metadata, value
+    ), posted AS (
+        INSERT INTO posting (tenant_id, namespace_id, term, memory_id, version, impact, known_from, known_to)
+        SELECT %(tenant)s, new.namespace_id, t.term, new.id, new.version, t.impact, new.updated_at,
+            coalesce(new.expires_at, 'infinity')
+        FROM new CROSS JOIN LATERAL (
+            SELECT u.term, {_IMPACT.format("cardinality(new.terms)")} AS impact FROM unnest(new.terms) AS u (term) GROUP BY u.term
+        ) t
+    ), sourced AS (
+        INSERT INTO source (tenant_id, memory_id, ordinal, kind, ref, speaker, role, span_from, span_to, hash, created_at)
+        SELECT %(tenant)s, new.id, 0, s.kind, s.ref, new.speaker, new.role, s.span_from, s.span_to, new.content_hash,
+            new.created_at
+        FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(refs)s::text[], %(froms)s::integer[], %(tos)s::integer[])
+            AS s (memory_id, kind, ref, span_from, span_to)
+        JOIN new ON new.id = s.memory_id
+    ), embedded AS (
+        {INSERT_EMBEDDINGS}
+        WHERE e.memory_id IN (SELECT id FROM new)
+    ), counted AS (
+        INSERT INTO corpus_delta (tenant_id, namespace_id, id, docs)
+        SELECT %(tenant)s, namespace_id, gen_random_uuid(), count(*) FROM new GROUP BY namespace_id
+    ), spoken AS (
+        INSERT INTO speaker (tenant_id, namespace_id, name)
+        SELECT DISTINCT %(tenant)s, namespace_id, speaker FROM new WHERE speaker IS NOT NULL ORDER BY 2, 3
+        ON CONFLICT DO NOTHING
+    )
+    SELECT id{{extra}} FROM new
+"""
+_INSERT_IDS = _INSERT.replace("{extra}", "")
+_INSERT_READ_BACK = _INSERT.replace("{extra}", ", metadata, value")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """Where a memory comes from, beside what its own row says."""
+
+    memory_id: UUID
+    kind: str
+    ref: str | None
+    span: tuple[int, int]
+
+
+def insert_memories(
+    session: Session,
+    tenant_id: UUID,
+    rows: Sequence[Mapping[str, Any]],
+    sources: Sequence[SourceRow],
+    embeddings: Sequence[EmbeddingRow],
+    *,
+    now: datetime,
+    read_back: bool = False,
+) -> dict[UUID, RowMapping]:
+    """Insert memories with source, vectors, postings, document counts and speakers; return what was inserted, by id.
+
+    One whose external_id or duplicate a concurrent transaction stored first is left out of everything and of the answer.
+
+    Args:
+        session: the transaction.
+        tenant_id: whose memories.
+        rows: columns of `memory`; an absent one is null.
+        sources: one for each row.
+        embeddings: of all rows.
+        now: from when the vectors are known.
+        read_back: whether the answer holds `metadata` and `value` as the database keeps them.
+    """
+    params = {
+        "tenant": tenant_id,
+        "rows": to_jsonb([{name: value for name, value in row.items() if value is not None} for row in rows]),
+        "ids": [source.memory_id for source in sources],
+        "kinds": [source.kind for source in sources],
+        "refs": [source.ref for source in sources],
+        "froms": [source.span[0] for source in sources],
+        "tos": [source.span[1] for source in sources],
+        **IMPACT_PARAMS,
+        **embedding_params(tenant_id, embeddings, now=now),
+    }
+    # Vectors travel in binary, which needs the driver's own placeholders.
+    statement = _INSERT_READ_BACK if read_back else _INSERT_IDS
+    inserted = session.connection().exec_driver_sql(statement, params).mappings()
+    return {row["id"]: row for row in inserted}

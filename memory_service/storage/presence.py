@@ -1,0 +1,115 @@
+"""What is already there under the keys of some drafts, asked in one round trip."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from memory_service.storage.namespaces import Namespace
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """By what one draft may be known already."""
+
+    path: str
+    external_id: str | None
+    dedupe_hash: bytes | None
+    said_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A live memory that holds one of the keys."""
+
+    namespace_id: UUID
+    id: UUID
+    external_id: str | None
+    dedupe_hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedText:
+    """That a text was erased in a namespace: with which memory, last, and when."""
+
+    memory_id: UUID
+    erased_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look finds; `due` has expired, and no sweep has marked it yet."""
+
+    namespaces: dict[str, Namespace]
+    due: list[UUID]
+    holders: list[Holder]
+    erased: dict[tuple[UUID, bytes], ErasedText]
+
+
+# Every branch has the same columns; `kind` says what they mean. Keys are joined to what the indexes of `memory` hold, one
+# probe each; the namespaces come along, since nothing else is known before the first of them is.
+_LOOK_UP = text(
+    """
+    WITH n AS MATERIALIZED (
+        SELECT id, path, settings, encoder_id, shelf, languages FROM namespace
+        WHERE tenant_id = :tenant AND path = ANY(CAST(:paths AS text[]))
+    ), k AS MATERIALIZED (
+        SELECT n.id AS namespace_id, g.external_id, g.dedupe_hash, g.said_hash
+        FROM unnest(CAST(:key_paths AS text[]), CAST(:externals AS text[]), CAST(:dedupe AS bytea[]),
+            CAST(:said AS bytea[])) AS g (path, external_id, dedupe_hash, said_hash)
+        JOIN n ON n.path = g.path
+    )
+    SELECT 'namespace' AS kind, n.id AS namespace_id, CAST(NULL AS uuid) AS id, n.path AS name, CAST(NULL AS bytea) AS hash,
+        CAST(NULL AS timestamptz) AS at, n.settings, n.encoder_id, n.shelf, n.languages FROM n
+    UNION ALL
+    SELECT 'due', m.namespace_id, m.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM n
+        JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = n.id AND m.expires_at IS NOT NULL
+            AND m.expires_at <= :now AND m.state NOT IN ('expired', 'archived')
+    UNION ALL
+    SELECT 'holder', m.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL FROM k
+        JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.external_id = k.external_id
+            AND m.archived_at IS NULL
+    UNION ALL
+    SELECT 'holder', m.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL FROM k
+        JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.dedupe_hash = k.dedupe_hash
+    UNION ALL
+    SELECT 'erased', e.namespace_id, e.memory_id, NULL, e.hash, e.erased_at, NULL, NULL, NULL, NULL FROM k
+        JOIN erased_text e ON e.tenant_id = :tenant AND e.namespace_id = k.namespace_id AND e.hash = k.said_hash
+    """
+)
+
+
+def look_up(session: Session, tenant_id: UUID, keys: Sequence[Key], *, now: datetime) -> Found:
+    """Return the namespaces of the keys as far as they exist, what holds a key there, and what was erased there."""
+    found = Found({}, [], [], {})
+    rows = session.execute(
+        _LOOK_UP,
+        {
+            "tenant": tenant_id,
+            "now": now,
+            "paths": _distinct(key.path for key in keys),
+            "key_paths": [key.path for key in keys],
+            "externals": [key.external_id for key in keys],
+            "dedupe": [key.dedupe_hash for key in keys],
+            "said": [key.said_hash for key in keys],
+        },
+    )
+    for row in rows:
+        if row.kind == "namespace":
+            found.namespaces[row.name] = Namespace(
+                row.namespace_id, row.name, row.settings, row.encoder_id, row.shelf, tuple(row.languages)
+            )
+        elif row.kind == "due":
+            found.due.append(row.id)
+        elif row.kind == "holder":
+            found.holders.append(Holder(row.namespace_id, row.id, row.name, row.hash))
+        else:
+            found.erased[row.namespace_id, bytes(row.hash)] = ErasedText(row.id, row.at)
+    return found
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
