@@ -20,6 +20,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval import spreading, temporal
 from retrieval.alternatives import grouped
 from retrieval.bm25 import Matches, match
 from retrieval.contiguity import (
@@ -30,6 +31,7 @@ from retrieval.contiguity import (
     session_best_scores,
     session_word_scores,
 )
+from retrieval.hopfield import associate
 from retrieval.intent import wants_course
 from retrieval.priors import CHANNEL_OF, PriorSettings, Signals, question_signals, statement_signals
 from retrieval.query import ParsedQuery
@@ -54,6 +56,12 @@ class RankingSettings:
         0.0  # of the vector channel: vectors beside those of the text; answers are found by contiguity instead
     )
     following: float = 0.2  # for statements: the turn after
+    graph: float = 0.1  # activation that reached a row over what it has in common with the best
+    hopfield: float = (
+        0.0  # nearness to the completed cue; nothing by default, see docs/discussion/associative-memory.md
+    )
+    hopfield_asked: float = 0.2  # the same where the caller names the channel among others
+    completed: int = 300  # rows nearest to the cue, from which it is completed
     extra: Mapping[str, float] = field(default_factory=dict)  # channels given by the caller; what is not named is off
     asked: float = 0.5  # of a channel that is off by default and that the caller names among several
     contiguity: ContiguitySettings = field(default_factory=ContiguitySettings)
@@ -177,10 +185,14 @@ def rank(
     if near is not None and vector is not None and routing.route is Route.STATEMENT:
         drafts, signals = _statement(rows, near, vector, settings=chosen)
     else:
-        drafts, signals = _question(rows, query, near, matches, covered, settings=chosen)
+        own = _own(rows, near, matches, covered, settings=chosen)
+        if alone is not None:
+            drafts, signals = _alone(alone, rows, query, near, matches, own, vector, settings=chosen), {}
+        else:
+            drafts, signals = _question(rows, query, near, matches, own, vector, factors, settings=chosen)
     _with_extra(drafts, signals, extra, factors, settings=chosen)
     if alone is not None:
-        channels, signals = _alone(drafts, alone), {}
+        channels = {alone: drafts[alone]} if alone in drafts else {}
     else:
         channels = _scaled(_with_signals(drafts, signals), factors)
         signals = {name: amount for name, amount in signals.items() if _channel_of(name, drafts) in channels}
@@ -279,36 +291,106 @@ def _factors(weights: Mapping[str, float] | None) -> tuple[str | None, Mapping[s
     return alone, {name: weight / largest for name, weight in positive.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What a row's own words and meaning say of it, before its surroundings do."""
+
+    keyword: float  # the share of the keyword channel
+    words: NDArray[np.float64]  # (n,)
+    meaning: NDArray[np.float64]  # (n,)
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """The fused score: (n,), deviation 1."""
+        return self.words + self.meaning
+
+
+def _own(rows: Rows, near: Similarity | None, matches: Matches, covered: float, *, settings: RankingSettings) -> _Own:
+    """Fuse words and meaning; keywords count the less, the fewer of the query's words the namespace knows."""
+    keyword = settings.keywords * min(1.0, covered / settings.trusted_coverage) if near else 1.0
+    words = keyword * standardised(matches.score)
+    meaning = np.zeros(len(rows))
+    if near is not None:
+        meaning = (1 - keyword) * standardised(_cosines(near, settings=settings))
+    deviation = spread(words + meaning) or 1.0
+    return _Own(keyword, words / deviation, meaning / deviation)
+
+
+def _cosines(near: Similarity, *, settings: RankingSettings) -> NDArray[np.float64]:
+    return (1 - settings.keys) * near.text + settings.keys * near.key
+
+
 def _question(
     rows: Rows,
     query: ParsedQuery,
     near: Similarity | None,
     matches: Matches,
-    covered: float,
+    own: _Own,
+    vector: NDArray[np.float32] | None,
+    factors: Mapping[str, float] | None,
     *,
     settings: RankingSettings,
 ) -> tuple[dict[str, Channel], Signals]:
     """Rank by what the query asks for: words and meaning, their surroundings, and what a question wants."""
-    keyword = settings.keywords * min(1.0, covered / settings.trusted_coverage) if near else 1.0
-    words = keyword * standardised(matches.score)
-    meaning = np.zeros(len(rows))
-    if near is not None:
-        cosines = (1 - settings.keys) * near.text + settings.keys * near.key
-        meaning = (1 - keyword) * standardised(cosines)
-    deviation = spread(words + meaning) or 1.0
-    words, meaning = words / deviation, meaning / deviation
-    own = words + meaning
+    total = own.total
     around = (
-        neighbour_scores(rows, own, settings=settings.contiguity)
+        neighbour_scores(rows, total, settings=settings.contiguity)
         + settings.contiguity.session_words * session_word_scores(rows, query.terms, settings=settings.contiguity)
-        + settings.contiguity.session_best * session_best_scores(rows, own)
-        + settings.contiguity.answer * answer_scores(rows, own)
+        + settings.contiguity.session_best * session_best_scores(rows, total)
+        + settings.contiguity.answer * answer_scores(rows, total)
     )
-    channels = {"keyword": Channel(keyword, np.where(matches.score > 0, matches.score, np.nan), words)}
+    channels = {"keyword": Channel(own.keyword, np.where(matches.score > 0, matches.score, np.nan), own.words)}
     if near is not None:
-        channels["vector"] = Channel(1 - keyword, cosines, meaning)
+        channels["vector"] = Channel(1 - own.keyword, _cosines(near, settings=settings), own.meaning)
     channels["temporal"] = Channel(1.0, np.where(rows.session == NONE, np.nan, around), around)
+    if settings.graph > 0 and _takes_part("graph", factors):
+        activation = spreading.score(rows, query, total)
+        channels["graph"] = Channel(
+            settings.graph, activation, settings.graph * standardised(np.nan_to_num(activation))
+        )
+    hopfield = settings.hopfield or (settings.hopfield_asked if factors and factors.get("hopfield") else 0.0)
+    if hopfield > 0 and near is not None and vector is not None and _takes_part("hopfield", factors):
+        nearness = associate(rows, vector, _nearest(near, settings.completed)).scores
+        filled = np.where(np.isnan(nearness), np.nanmin(nearness), nearness)
+        channels["hopfield"] = Channel(hopfield, nearness, hopfield * standardised(filled))
     return channels, question_signals(rows, query, settings=settings.priors)
+
+
+def _alone(
+    name: str,
+    rows: Rows,
+    query: ParsedQuery,
+    near: Similarity | None,
+    matches: Matches,
+    own: _Own,
+    vector: NDArray[np.float32] | None,
+    *,
+    settings: RankingSettings,
+) -> dict[str, Channel]:
+    """Rank by one channel's own score; rows it did not find have none."""
+    score: NDArray[np.float64] | None = None
+    match name:
+        case "keyword":
+            score = np.where(matches.score > 0, matches.score, np.nan)
+        case "vector" if near is not None:
+            score = _cosines(near, settings=settings)
+        case "graph":
+            score = spreading.score(rows, query, own.total, settings=spreading.ALONE)
+        case "temporal":
+            score = temporal.score(rows, temporal.cue_of(query), own.total)
+        case "hopfield" if near is not None and vector is not None:
+            score = associate(rows, vector, _nearest(near, settings.completed)).scores
+    return {} if score is None else {name: Channel(1.0, score, np.nan_to_num(score))}
+
+
+def _nearest(near: Similarity, count: int) -> NDArray[np.intp]:
+    """Return the rows nearest to the query, in no order."""
+    n = len(near.text)
+    return np.argpartition(near.text, n - count)[n - count :] if n > count else np.arange(n)
+
+
+def _takes_part(name: str, factors: Mapping[str, float] | None) -> bool:
+    return factors is None or factors.get(name, 0.0) > 0
 
 
 def _statement(
@@ -380,11 +462,3 @@ def _scaled(channels: Mapping[str, Channel], factors: Mapping[str, float] | None
             if factors.get(name, 0.0) > 0
         }
     return {name: channels[name] for name in CHANNELS if name in channels and channels[name].weight > 0}
-
-
-def _alone(channels: Mapping[str, Channel], name: str) -> dict[str, Channel]:
-    """Rank by one channel's own score; rows it did not find have none."""
-    if name not in channels:
-        return {}
-    score = channels[name].score
-    return {name: Channel(1.0, score, np.nan_to_num(score))}

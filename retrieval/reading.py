@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 import numpy as np
@@ -11,11 +12,14 @@ from sqlalchemy.orm import Session
 
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.traits import traits
+from memory_service.storage.entities import mentions_of
 from memory_service.storage.namespaces import Namespace
 from memory_service.storage.time_mentions import spans_of
 from retrieval.entries import Annotations, Entry, Vectors
 from retrieval.feed import entries_in, entries_of, links_known, vectors_of
 from retrieval.gathering import Gathering
+
+_TOGETHER: Final = 1_000  # memories whose annotations are read by one statement; more at once cost more each
 
 VectorsByVersion = Mapping[tuple[UUID, int], NDArray[np.float32]]
 
@@ -63,11 +67,15 @@ def annotate(
     """Note what the background found in memories: moments they speak of, whom and what they name."""
     if not ids:
         return
-    spans: Mapping[UUID, tuple[tuple[float, float], ...]] = {}
+    spans: dict[UUID, tuple[tuple[float, float], ...]] = {}
+    entities: dict[UUID, tuple[str, ...]] = {}
     for namespace_id in namespace_ids:
-        spans = {**spans, **spans_of(session, tenant_id, namespace_id, ids, known=known)}
+        for start in range(0, len(ids), _TOGETHER):
+            some = ids[start : start + _TOGETHER]
+            spans |= spans_of(session, tenant_id, namespace_id, some, known=known)
+            entities |= mentions_of(session, tenant_id, namespace_id, some, known=known)
     for memory_id in ids:
-        gathering.annotate(memory_id, Annotations(spans=spans.get(memory_id, ())))
+        gathering.annotate(memory_id, Annotations(spans.get(memory_id, ()), entities.get(memory_id, ())))
 
 
 def snapshot(
