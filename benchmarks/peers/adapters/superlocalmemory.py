@@ -7,7 +7,10 @@ other is a model from a hub.
 
 # mypy: disable-error-code="import-not-found, import-untyped"
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from superlocalmemory.core.config import EmbeddingConfig, SLMConfig
@@ -28,8 +31,9 @@ class SuperLocalMemory:
         config.embedding = EmbeddingConfig(
             model_name=opening.model, dimension=DIMENSION, provider="sentence-transformers"
         )
-        config.hopfield.dimension = DIMENSION
-        config.quantization.polar.dimension = DIMENSION
+        config.hopfield = replace(config.hopfield, dimension=DIMENSION)
+        polar = replace(config.quantization.polar, dimension=DIMENSION)
+        config.quantization = replace(config.quantization, polar=polar)
         config.retrieval.use_cross_encoder = False
         config.retrieval.evidence_floor_enabled = False
         self._full = opening.setup == "full"
@@ -37,10 +41,12 @@ class SuperLocalMemory:
             config.retrieval.disabled_channels = ["semantic", "hopfield"]
         self._engine: Any = MemoryEngine(config)
         self._engine.initialize()
+        self._database = str(config.db_path)
         self._ours: dict[str, str] = {}
 
     def store(self, namespace: str, memories: Sequence[Memory]) -> None:
         """Store the memories one by one, in a profile of their own."""
+        self._make_profile(namespace)
         for memory in memories:
             if self._full:
                 kept = self._engine.store(
@@ -56,6 +62,11 @@ class SuperLocalMemory:
                     memory.text, session_date=memory.said_at, speaker=memory.speaker, profile_id=namespace
                 )
             self._ours.update(dict.fromkeys(kept, memory.id))
+
+    def _make_profile(self, name: str) -> None:
+        """Make a profile with the statement of its ``slm profile create``: the engine has no call for that."""
+        with closing(sqlite3.connect(self._database)) as connection, connection:
+            connection.execute("INSERT OR IGNORE INTO profiles (profile_id, name) VALUES (?, ?)", (name, name))
 
     def search(self, namespace: str, query: str, k: int) -> list[str]:
         """Recall without the round that asks a model; facts that are no turn of ours are left out."""
