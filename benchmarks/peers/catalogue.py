@@ -22,7 +22,7 @@ class Entry:
     encodes: str
     """Where its own encoding happens, in the words of the table."""
     environ: Mapping[str, str] = field(default_factory=dict)
-    """Its documented switches against telemetry."""
+    """Its own switches: against telemetry, and for the setup."""
     postgres: bool = False
     """Whether it is given an empty database."""
     conversations: int | None = None
@@ -94,7 +94,8 @@ PEERS: tuple[Entry, ...] = (
         setup="lexical",
         requirements="superlocalmemory",
         encodes="not at all",
-        note="store_fast: no vectors when it answers, so neither storing nor searching encodes",
+        environ={"SLM_STORE_FAST_EMBED_TIMEOUT_MS": "0"},
+        note="store_fast told to wait for no vector (its default waits a second for each), searched without vectors",
     ),
     Entry(
         name="superlocalmemory-full",
