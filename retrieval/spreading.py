@@ -14,7 +14,8 @@ sum of all activation stays 1, and many hops end where `networkx.pagerank` ends 
 
 A row's score is the activation that reached it over edges, not what it had as a seed: the channel adds what the others
 do not see. Asked alone (`ALONE`), seeds keep theirs, and neighbours in the session take part; in the fused ranking they
-are the business of `contiguity`, and counting them twice cost 1 to 2 points on questions with scattered evidence.
+are the business of `contiguity`, and counting them twice cost 1 to 2 points on questions with scattered evidence. Where a query
+only hints at what it wants (the statement route), the best matches by content are the wrong seeds: leave the channel out.
 """
 
 from collections.abc import Sequence

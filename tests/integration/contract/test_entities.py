@@ -1,0 +1,59 @@
+"""/v1/entities and /v1/links: what texts name, after a worker has read them."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+Work = Callable[[UUID], None]
+
+
+def test_entities_say_who_is_named_how_often_and_since_when(api: Any, me: Any, work: Work) -> None:
+    first = {"observed_at": "2023-05-01T10:00:00Z", "namespace": "chat"}
+    api.remember("My dog is asleep.", speaker="Melanie", **first)
+    api.remember("Hey Mel! We met Tom.", speaker="Caroline", observed_at="2023-05-02T10:00:00Z", namespace="chat")
+    archived = api.remember(
+        "They met Tom again.", speaker="Caroline", observed_at="2023-05-03T10:00:00Z", namespace="chat"
+    )
+    api.remember("They flew to Lisbon.", namespace="elsewhere")
+    assert me.get("/v1/entities").json() == {"data": [], "next_cursor": None, "has_more": False}
+    work(api.tenant_id)
+    found = {one["name"]: one for one in me.get("/v1/entities?namespace=chat").json()["data"]}
+    assert found.keys() == {"Melanie", "Caroline", "Tom"}
+    melanie = found["Melanie"]
+    assert (melanie["kind"], melanie["aliases"], melanie["mentions"]) == ("person", ["Mel"], 2)
+    assert (melanie["first_seen"], melanie["last_seen"]) == ("2023-05-01T10:00:00Z", "2023-05-02T10:00:00Z")
+    assert (found["Tom"]["kind"], found["Tom"]["mentions"], found["Tom"]["namespace"]) == ("name", 2, "chat")
+    assert me.get(f"/v1/entities/{melanie['id']}").json() == melanie
+    assert me.post(f"/v1/memories/{archived['id']}/archive").status_code == 200
+    assert me.get(f"/v1/entities/{found['Tom']['id']}").json()["mentions"] == 1
+    assert len(me.get("/v1/entities").json()["data"]) == 4
+
+
+def test_entities_come_page_by_page(api: Any, me: Any, work: Work) -> None:
+    api.remember("They met Tom, saw Lisbon and Porto and then Berlin.")
+    work(api.tenant_id)
+    whole = [one["id"] for one in me.get("/v1/entities").json()["data"]]
+    assert len(whole) == 4
+    seen: list[str] = []
+    path = "/v1/entities?limit=3"
+    answer = me.get(path).json()
+    seen += [one["id"] for one in answer["data"]]
+    assert answer["has_more"]
+    seen += [one["id"] for one in me.get(f"{path}&cursor={answer['next_cursor']}").json()["data"]]
+    assert seen == whole
+
+
+def test_unknown_entities_and_namespaces_are_not_found(me: Any, problem: Any) -> None:
+    problem(me.get("/v1/entities/0190a5c8-0000-7000-8000-000000000000"), 404, "entity_not_found")
+    problem(me.get("/v1/entities?namespace=nowhere"), 404, "namespace_not_found")
+    problem(me.get("/v1/links?namespace=nowhere"), 404, "namespace_not_found")
+    problem(me.get("/v1/entities?cursor=x"), 422, "invalid_cursor")
+
+
+def test_links_of_a_namespace(api: Any, me: Any) -> None:
+    old = api.remember("The door is red.")
+    answer = me.post(f"/v1/memories/{old['id']}/supersede", json={"content": "The door is green."})
+    assert answer.status_code == 201
+    (link,) = me.get("/v1/links?namespace=default").json()["data"]
+    assert (link["source_id"], link["target_id"], link["type"]) == (answer.json()["id"], old["id"], "supersedes")
+    assert me.get("/v1/links").json()["data"] == [link]
