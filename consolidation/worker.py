@@ -20,13 +20,15 @@ from sqlalchemy import text
 from consolidation import consolidate
 from consolidation.consolidate import Tenancy
 from consolidation.recut import recut_namespace
+from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.errors import Unavailable
-from memory_service.jobs import ENRICH, QUEUE, RUN_JOB
+from memory_service.jobs import ENRICH, QUEUE, RUN_JOB, SHELVE
 from memory_service.logging import configure_logging
 from memory_service.settings import get_settings
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.database import Database
+from memory_service.storage.shelves import only_mover
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +39,7 @@ HOUSEKEEP_EVERY_S = 300.0
 SWEPT_AT_ONCE = 500
 RECUT_FOR_S = 5.0  # of each sweep, while there is something to cut anew
 TASK_LIMIT_S = 600
+MOVE_LIMIT_S = 6 * 3600  # The index of a million vectors takes a quarter of an hour to build.
 
 app = Celery("memory-service", broker=get_settings().broker_url or "memory://", set_as_current=False)
 app.conf.update(
@@ -114,6 +117,21 @@ def run_job(tenant_id: str, job_id: str) -> bool:
         return consolidate.run_job(_tenancy(UUID(tenant_id)), UUID(job_id))
 
 
+# Acknowledged when it begins: a long move must not be handed out again meanwhile, and the next housekeeping goes on with one
+# that was killed.
+@app.task(name=SHELVE, acks_late=False, time_limit=MOVE_LIMIT_S)
+def shelve(tenant_id: str, namespace_id: str) -> bool:
+    """Begin or go on with the move of a large namespace, unless another worker does."""
+    settings = get_settings()
+    building = Building(memory_mb=settings.shelf_build_mb, workers=settings.shelf_build_workers)
+    tenancy, namespace = _tenancy(UUID(tenant_id)), UUID(namespace_id)
+    with (
+        structlog.contextvars.bound_contextvars(tenant_id=tenant_id, namespace_id=namespace_id),
+        only_mover(_database().engine, namespace) as mine,
+    ):
+        return mine and move_to_own_shelf(tenancy, namespace, building=building, settled_from=SETTLED_FROM)
+
+
 # The database answers and something is in the way of this piece of work only.
 LOCAL_FAULTS = frozenset({"busy", "timeout"})
 
@@ -178,10 +196,13 @@ def _recut() -> int:
 
 @app.task(name=HOUSEKEEP)
 def housekeep() -> dict[str, int]:
-    """Remove what has expired and holds user text: traces, stored answers, finished jobs."""
+    """Remove what has expired and holds user text: traces, stored answers, finished jobs. Have large namespaces moved."""
     with _database().untenanted() as connection:
         rows = connection.execute(text("SELECT * FROM purge_expired(:now)"), {"now": _now()}).all()
     removed = {row.kind: row.removed for row in rows}
     if any(removed.values()):
         log.info("purged", **removed)
+    crowded = "SELECT * FROM crowded_namespaces(:size, :limit)"
+    for tenant_id, namespace_id in _across_tenants(crowded, size=get_settings().own_shelf_from):
+        shelve.delay(str(tenant_id), str(namespace_id))
     return removed

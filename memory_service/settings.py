@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     resident_mb: int = Field(default=256, ge=0)
     resident_largest: int = Field(default=50_000, ge=0)
 
+    # A namespace with so many memories gets a shelf of its own with an approximate index; what building one may use.
+    own_shelf_from: int = Field(default=50_000, ge=100)
+    shelf_build_mb: int = Field(default=1024, ge=64)
+    shelf_build_workers: int = Field(default=0, ge=0, le=64)
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 

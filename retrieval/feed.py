@@ -156,8 +156,8 @@ def links_known(
 
 
 _VECTORS = """
-    SELECT e.memory_id, e.version, halfvec_send(e.vector) FROM embedding e
-    WHERE e.tenant_id = %(tenant)s AND e.shelf = %(shelf)s AND e.namespace_id = ANY(%(namespaces)s)
+    SELECT DISTINCT ON (e.memory_id, e.version, e.chunk) e.memory_id, e.version, halfvec_send(e.vector) FROM embedding e
+    WHERE e.tenant_id = %(tenant)s AND e.shelf IN (0, 1, %(shelf)s) AND e.namespace_id = ANY(%(namespaces)s)
         AND e.encoder_id = %(encoder)s {some} ORDER BY e.memory_id, e.version, e.chunk
 """
 _ALL_VECTORS = _VECTORS.format(some="")

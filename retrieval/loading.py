@@ -24,18 +24,14 @@ from memory_service.storage.sql import Sql
 from retrieval.bm25 import FEWEST_DOCUMENTS
 from retrieval.conditions import conditions
 from retrieval.corpus import Corpus
+from retrieval.keyword_plan import KeywordQuery, plan_keywords
 from retrieval.query import ParsedQuery
 from retrieval.reading import gathered, snapshot
 from retrieval.request import PRESETS, RecallRequest
 from retrieval.resident import Residents
 from retrieval.rows import Rows
-from retrieval.statements import Candidates, KeywordQuery, Scope, find_candidates
+from retrieval.statements import Candidates, Scope, find_candidates
 
-# A term in more than a tenth of the documents only adds to candidates that rarer terms or vectors found: long posting lists
-# are not read for the little that such a term tells.
-_COMMON_SHARE: Final = 0.10
-_COMMON_AT_LEAST: Final = 500
-_COMMON_AT_MOST: Final = 5_000
 _AROUND: Final = 2  # turns on each side of a candidate that are ranked with it
 
 RESIDENT: Final = "resident"
@@ -195,18 +191,9 @@ def _candidates(
 
 def keyword_query(parsed: ParsedQuery, corpus: Corpus) -> KeywordQuery | None:
     """Split the terms of the query into those that choose candidates and those that only add."""
-    if not parsed.terms:
-        return None
-    documents = max(FEWEST_DOCUMENTS, corpus.documents)
-    limit = min(_COMMON_AT_MOST, max(_COMMON_AT_LEAST, _COMMON_SHARE * documents))
-    frequency = {t: sum(corpus.common.get(one, 0) for one in parsed.all_of(t)) for t in parsed.terms}
-    common = {t: count for t, count in frequency.items() if count > limit}
-    rare = [t for t in parsed.terms if t not in common]
-    if not rare:
-        # All words are common: the rarest of them must choose.
-        rarest = min(common, key=lambda t: (common[t], t))
-        common = {term: count for term, count in common.items() if term != rarest}
-        rare = [rarest]
-    return KeywordQuery(
-        rare=tuple(rare), common=tuple(sorted(common.items())), documents=documents, alternatives=parsed.alternatives
+    return plan_keywords(
+        parsed.terms,
+        documents=max(FEWEST_DOCUMENTS, corpus.documents),
+        common=corpus.common,
+        alternatives=parsed.alternatives,
     )

@@ -63,7 +63,6 @@ def correct(
     *,
     chunks: tuple[Chunk, ...] | None,
     encoder_id: int,
-    shelf: int,
     if_match: Collection[int] | None,
     now: datetime,
 ) -> None:
@@ -76,7 +75,6 @@ def correct(
         changes: columns of `memory` and their new values.
         chunks: the encoded new content when `changes` has one.
         encoder_id: which encoder made the chunks.
-        shelf: where its vectors live.
         if_match: the versions the caller will change, None for any.
         now: the moment of the change.
 
@@ -135,7 +133,7 @@ def correct(
     if "content" in new:
         entities.end_mentions(session, tenant_id, [memory_id], now=now)
     if KEYWORD_FIELDS & new.keys():
-        _refind(session, tenant_id, old, new, chunks=chunks, encoder_id=encoder_id, shelf=shelf, now=now)
+        _refind(session, tenant_id, old, new, chunks=chunks, encoder_id=encoder_id, now=now)
         if new.keys() & {"content", "observed_at"}:
             time_mentions.outdate(session, tenant_id, memory_id, now=now)
     else:
@@ -165,7 +163,6 @@ def _refind(
     *,
     chunks: tuple[Chunk, ...] | None,
     encoder_id: int,
-    shelf: int,
     now: datetime,
 ) -> None:
     """Replace what the memory is found by: close the old postings and vectors, insert the new ones."""
@@ -184,7 +181,6 @@ def _refind(
         [
             search_index.EmbeddingRow(
                 namespace_id=old["namespace_id"],
-                shelf=shelf,
                 encoder_id=encoder_id,
                 memory_id=memory_id,
                 version=version,

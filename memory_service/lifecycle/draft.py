@@ -80,7 +80,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How texts become vectors here: the encoder's functions and where its vectors live."""
+    """How texts become vectors here: the encoder's functions, and the shelf on which its new namespaces begin."""
 
     encode: Callable[[Sequence[str]], NDArray[np.float32]]
     chunk: Callable[[str], Sequence[tuple[int, int]]]

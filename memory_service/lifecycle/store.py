@@ -49,7 +49,6 @@ def store_new(
     embeddings = [
         search_index.EmbeddingRow(
             namespace_id=namespace.id,
-            shelf=encoding.shelf,
             encoder_id=encoding.encoder_id,
             memory_id=memory_id,
             version=1,

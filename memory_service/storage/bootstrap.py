@@ -19,7 +19,7 @@ from memory_service.settings import Settings
 
 ROLES = ("owner", "maintenance", "service")
 OLDEST_SERVER = 17
-OLDEST_PGVECTOR = (0, 7)
+OLDEST_PGVECTOR = (0, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def _check_server(connection: Connection) -> None:
     if tuple(int(part) for part in vector.split(".")[:2]) < OLDEST_PGVECTOR:
         needed = ".".join(str(part) for part in OLDEST_PGVECTOR)
         raise Misconfigured(
-            f"The database server has pgvector {vector}; {needed} or newer is needed, for half precision."
+            f"The database server has pgvector {vector}; {needed} or newer is needed, for half precision and iterative scans."
         )
 
 

@@ -130,6 +130,8 @@ def keep_stated(session: Session, tenant_id: UUID, memory_id: UUID, computed: Se
 
 
 def _renew_common_terms(session: Session, params: Mapping[str, Any]) -> None:
+    # A million memories have ten million postings: counting them may take longer than any request.
+    session.execute(text("SELECT set_config('statement_timeout', '600s', true)"))
     session.execute(text("DELETE FROM term_stat WHERE tenant_id = :tenant AND namespace_id = :namespace"), params)
     session.execute(
         text(

@@ -34,7 +34,6 @@ class EmbeddingRow:
     """One chunk of one memory: its span in the content and its vector (float32[d], normalised)."""
 
     namespace_id: UUID
-    shelf: int
     encoder_id: int
     memory_id: UUID
     version: int
@@ -44,16 +43,18 @@ class EmbeddingRow:
     vector: NDArray[np.float32]
 
 
-# Vectors travel in binary (hence the driver's own placeholders): 384 numbers as text would cost more than the insert.
+# Vectors begin on the shared shelf of their encoder, whatever the size of the namespace: an insert into the index of a large
+# one takes milliseconds, which a worker pays later (consolidation/shelving.py). They travel in binary (hence the driver's own placeholders): 384 numbers as text would cost more than the insert.
 INSERT_EMBEDDINGS = """
     INSERT INTO embedding (tenant_id, shelf, namespace_id, encoder_id, memory_id, version, chunk, span_from, span_to,
         known_from, known_to, vector)
-    SELECT %(tenant)s, e.shelf, e.namespace_id, e.encoder_id, e.memory_id, e.version, e.chunk, e.span_from, e.span_to,
+    SELECT %(tenant)s, c.shelf, e.namespace_id, e.encoder_id, e.memory_id, e.version, e.chunk, e.span_from, e.span_to,
         %(now)s, coalesce(e.expires_at, 'infinity'), e.vector
-    FROM unnest(%(shelf)s::smallint[], %(namespace)s::uuid[], %(encoder)s::smallint[], %(memory)s::uuid[],
+    FROM unnest(%(namespace)s::uuid[], %(encoder)s::smallint[], %(memory)s::uuid[],
         %(version)s::integer[], %(chunk)s::smallint[], %(start)s::integer[], %(end)s::integer[],
         %(expires)s::timestamptz[], %(vector)b::halfvec[])
-        AS e (shelf, namespace_id, encoder_id, memory_id, version, chunk, span_from, span_to, expires_at, vector)
+        AS e (namespace_id, encoder_id, memory_id, version, chunk, span_from, span_to, expires_at, vector)
+    JOIN encoder c ON c.id = e.encoder_id
 """
 
 
@@ -62,7 +63,6 @@ def embedding_params(tenant_id: UUID, rows: Sequence[EmbeddingRow], *, now: date
     return {
         "tenant": tenant_id,
         "now": now,
-        "shelf": [r.shelf for r in rows],
         "namespace": [r.namespace_id for r in rows],
         "encoder": [r.encoder_id for r in rows],
         "memory": [r.memory_id for r in rows],
@@ -135,10 +135,13 @@ def reopen(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datet
     session.execute(
         text(
             "INSERT INTO embedding (tenant_id, shelf, namespace_id, encoder_id, memory_id, version, chunk, span_from, "
-            "span_to, known_from, known_to, vector) SELECT e.tenant_id, e.shelf, e.namespace_id, e.encoder_id, e.memory_id, "
+            "span_to, known_from, known_to, vector) SELECT DISTINCT ON (e.memory_id, e.chunk) e.tenant_id, c.shelf, "
+            "e.namespace_id, e.encoder_id, e.memory_id, "
             f"m.version, e.chunk, e.span_from, e.span_to, :now, {_END}, e.vector "
             "FROM memory m JOIN embedding e ON e.tenant_id = :tenant AND e.memory_id = m.id "
-            "AND e.version = m.content_version WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[]))"
+            "AND e.version = m.content_version JOIN encoder c ON c.id = e.encoder_id "
+            # While a namespace moves two shelves hold the same vectors.
+            "WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) ORDER BY e.memory_id, e.chunk"
         ),
         params,
     )

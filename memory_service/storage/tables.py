@@ -146,6 +146,9 @@ namespace = Table(
     Column("terms_version", SmallInteger, nullable=False),
     Column("terms_rebuilt_to", Uuid),
     Column("earlier_terms_rebuilt_to", Uuid),
+    Column("moving_to", SmallInteger),
+    Column("moving_since", TransactionId),
+    Column("moved_at", Time),
 )
 
 memory = Table(

@@ -128,7 +128,6 @@ def correct_memory(
             changes,
             chunks=chunks,
             encoder_id=encoding.encoder_id,
-            shelf=encoding.shelf,
             if_match=wanted,
             now=now,
         )

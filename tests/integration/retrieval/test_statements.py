@@ -252,7 +252,6 @@ def test_the_archive_is_searched_by_present_text_only(corpus: Corpus) -> None:
             {"content": "zxqv ledger"},
             chunks=(Chunk((0, 11), new),),
             encoder_id=corpus.encoder_id,
-            shelf=0,
             if_match=None,
             now=datetime.now(UTC),
         )

@@ -175,6 +175,7 @@ A_TIME = {
 HOT: dict[str, Callable[[Session], object]] = {
     "search": a_search(),
     "search in a small namespace": a_search(spaces=(SMALL_SPACE,)),
+    "search by common words": a_search(keyword=KeywordQuery((), (("w1", 600), ("w3", 700)), MEMORIES, heads=("w1", "w3"))),
     "search in many namespaces": a_search(spaces=MANY_SPACES),
     "search by vector": a_search(keyword=None),
     "search by keyword": a_search(vector=None),
@@ -221,6 +222,8 @@ HOT: dict[str, Callable[[Session], object]] = {
     "entities to forget": lambda s: entities.forget_unmentioned(s, TENANT, {SPACE: [an_id(0, 21), an_id(0, 24)]}),
     "who speaks": lambda s: entities.speakers_in(s, TENANT, [SPACE, SMALL_SPACE]),
     "neighbours": lambda s: neighbours.neighbours_of(s, TENANT, IDS, distance=3, now=NOW),
+    "turns around": lambda s: neighbours.ids_around(s, TENANT, IDS, distance=2, at=NOW),
+    "turns around as known": lambda s: neighbours.ids_around(s, TENANT, IDS, distance=2, at=NOW, known=NOW),
     "recalls": lambda s: retention.list_recalls(s, TENANT, IDS[0], before=None, limit=51),
     "trace": lambda s: traces.get_trace(s, TENANT, an_id(6, 7)),
     "stored answer": lambda s: idempotency.find_answer(s, CALLER, "key7", now=NOW),
@@ -305,7 +308,8 @@ ARGUMENTS = {
     "version": "1",
     "after": "'10000000-0000-0000-0000-000000000001'::uuid",
 }
-# stale_corpora is left out: its table holds nothing but what is due.
+# stale_corpora is left out: its table holds nothing but what is due. So is crowded_namespaces, which compares the sizes of
+# all namespaces, every five minutes.
 CROSSING = ("authenticate_key", "due_jobs", "pending_enrichment", "expired_memories", "outdated_terms")
 
 

@@ -1,0 +1,84 @@
+"""The beat finds what has grown, and a worker moves it."""
+
+import re
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from memory_service.settings import get_settings
+from memory_service.storage import pending
+from memory_service.storage.bootstrap import RoleUrls
+from tests.integration.tenancy.test_statements import unbound
+
+
+@pytest.fixture
+def worker(roles: RoleUrls, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Return the module of the Celery tasks, over the database of this module, running tasks as they are sent."""
+    for name, url in (("OWNER", roles.owner), ("MAINTENANCE", roles.maintenance), ("SERVICE", roles.service)):
+        monkeypatch.setenv(f"MEMORY_SERVICE_{name}_DATABASE_URL", url)
+    monkeypatch.setenv("MEMORY_SERVICE_OWN_SHELF_FROM", "100")
+    monkeypatch.setenv("MEMORY_SERVICE_SHELF_BUILD_MB", "64")
+    get_settings.cache_clear()
+    from consolidation import worker as module
+
+    module._database.cache_clear()
+    monkeypatch.setitem(module.app.conf, "task_always_eager", True)
+    yield module
+    module._close()
+    module._database.cache_clear()
+    get_settings.cache_clear()
+
+
+def test_what_has_grown_is_moved_and_what_is_small_stays(
+    worker: ModuleType, house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.add(120, namespace="grown")
+    house.add(30, namespace="small")
+    with house.database.transaction(house.tenant_id) as session:
+        for path in ("grown", "small"):
+            pending.fold_corpus(session, house.tenant_id, house.namespace(path).id)
+    worker.housekeep()
+    grown = house.namespace("grown")
+    assert grown.shelf >= 2
+    assert house.namespace("small").shelf == 0
+    assert {shelf for shelves in house.shelves_of(list(house.vectors)).values() for shelf in shelves} == {
+        0,
+        grown.shelf,
+    }
+    assert house.all("SELECT count(*) FROM embedding WHERE tenant_id = :t")[0][0] == 270, "both are kept for a minute"
+    with house.powerful.begin() as connection:
+        connection.execute(
+            text("UPDATE namespace SET moved_at = moved_at - interval '1 hour' WHERE tenant_id = :t"),
+            {"t": house.tenant_id},
+        )
+    worker.housekeep()
+    assert house.all("SELECT count(*) FROM embedding WHERE tenant_id = :t")[0][0] == 150
+    house.add(20, namespace="grown")
+    assert house.all("SELECT count(*) FROM namespace WHERE tenant_id = :t AND moving_to IS NOT NULL")[0][0] == 0
+    monkeypatch.setattr(worker, "SETTLED_FROM", 10)
+    worker.housekeep()
+    assert house.namespace("grown").shelf == grown.shelf
+    counts = house.all("SELECT shelf, count(*) FROM embedding WHERE tenant_id = :t GROUP BY 1 ORDER BY 1")
+    assert [tuple(row) for row in counts] == [(0, 30), (grown.shelf, 140)]
+
+
+def test_every_statement_of_a_move_names_the_tenant(house: Any) -> None:
+    """And none carries a value in its text."""
+    house.add(20)
+    seen: set[str] = set()
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.add(statement)
+
+    event.listen(house.database.engine, "before_cursor_execute", note)
+    try:
+        assert house.move()
+    finally:
+        event.remove(house.database.engine, "before_cursor_execute", note)
+    tables = dict.fromkeys(("memory", "embedding", "namespace"), "tenant_id")
+    assert len(seen) > 10
+    assert not [fault for statement in seen for fault in unbound(statement, tables)]
+    assert not [s for s in seen if str(house.namespace().id) in s and not re.match(r"BEGIN; ", s)]

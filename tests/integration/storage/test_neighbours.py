@@ -1,0 +1,75 @@
+"""The turns around a turn as further candidates: one session, one scope, one moment."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from memory_service.lifecycle import archive
+from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash
+from memory_service.lifecycle.remember import remember
+from memory_service.storage.database import Database
+from memory_service.storage.neighbours import ids_around
+from memory_service.types import Extract
+
+
+@pytest.fixture
+def tell(database: Database, make_tenant: Any, encoder_id: int) -> Iterator[Any]:
+    """Return a function that stores turns in order, of one tenant."""
+    tenant_id, _ = make_tenant()
+
+    def store(count: int, **fields: Any) -> list[UUID]:
+        now = datetime.now(UTC)
+        drafts = [Draft(f"turn {n}", extract=Extract.NONE, **{"session_id": "s", **fields}) for n in range(count)]
+        vector = np.full(384, 384**-0.5, np.float32)
+        prepared = [
+            Prepared(d, now, content_hash(d.content), dedupe_hash(d), ("turn",), (Chunk((0, 1), vector),))
+            for d in drafts
+        ]
+        encoding = Encoding(lambda texts: np.zeros((0, 0), np.float32), lambda text: [], encoder_id, 0)
+        with database.transaction(tenant_id) as session:
+            return [o.memory_id for o in remember(session, tenant_id, prepared, encoding=encoding, now=now)]
+
+    store.tenant_id = tenant_id  # type: ignore[attr-defined]
+    return store
+
+
+def around(database: Database, tell: Any, ids: Sequence[UUID], **options: Any) -> list[UUID]:
+    with database.transaction(tell.tenant_id) as session:
+        return ids_around(
+            session, tell.tenant_id, ids, **{"distance": 2, "at": datetime.now(UTC) + timedelta(seconds=1), **options}
+        )
+
+
+def test_two_turns_on_either_side_and_no_turn_twice(database: Database, tell: Any) -> None:
+    turns = tell(10)
+    assert around(database, tell, [turns[5]]) == [turns[3], turns[4], turns[6], turns[7]]
+    assert around(database, tell, [turns[0]]) == [turns[1], turns[2]]
+    assert around(database, tell, [turns[3], turns[5]]) == turns[1:8]
+    assert around(database, tell, []) == []
+
+
+def test_sessions_users_and_namespaces_are_not_crossed(database: Database, tell: Any) -> None:
+    ours = tell(3, user_id="a")
+    tell(3, user_id="b")
+    tell(3, user_id="a", session_id="another")
+    tell(3, user_id="a", namespace="elsewhere")
+    alone = tell(1, session_id=None)
+    assert around(database, tell, [ours[1]]) == [ours[0], ours[2]]
+    assert around(database, tell, alone) == []
+
+
+def test_as_of_a_moment(database: Database, tell: Any) -> None:
+    turns = tell(3)
+    before = datetime.now(UTC) + timedelta(microseconds=1)
+    with database.transaction(tell.tenant_id) as session:
+        archive.archive(session, tell.tenant_id, turns[:1], now=datetime.now(UTC) + timedelta(seconds=1))
+    later = tell(1)
+    far, early = datetime.now(UTC) + timedelta(hours=1), before - timedelta(days=1)
+    assert around(database, tell, [turns[1]], at=far) == [turns[2], *later]
+    assert around(database, tell, [turns[1]], at=before, known=before) == [turns[0], turns[2]]
+    assert around(database, tell, [turns[1]], at=far, known=far) == [turns[2], *later]
+    assert around(database, tell, [turns[1]], at=early, known=early) == []
