@@ -32,7 +32,7 @@ from consolidation.consolidate import Tenancy
 from consolidation.shelving import Building, move_to_own_shelf
 from memory_service.cli.console import progress_bar
 from memory_service.embedded.postgres import EmbeddedPostgres
-from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash
+from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
 from memory_service.lifecycle.remember import remember
 from memory_service.settings import Settings
 from memory_service.storage.bootstrap import bootstrap
@@ -282,7 +282,13 @@ class Sized:
             draft = Draft(" ".join(terms), namespace=_path(self.size), extract=Extract.NONE)
             prepared.append(
                 Prepared(
-                    draft, now, content_hash(draft.content), dedupe_hash(draft), tuple(terms), (Chunk((0, 1), vector),)
+                    draft,
+                    now,
+                    content_hash(draft.content),
+                    dedupe_hash(draft),
+                    said_hash(draft.user_id, content_hash(draft.content)),
+                    tuple(terms),
+                    (Chunk((0, 1), vector),),
                 )
             )
         encoding = Encoding(lambda texts: np.zeros((0, 0), np.float32), lambda _: [], ENCODER, 0)

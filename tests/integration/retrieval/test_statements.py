@@ -10,7 +10,7 @@ import pytest
 
 from memory_service.lifecycle import archive
 from memory_service.lifecycle.correct import correct
-from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash
+from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
 from memory_service.lifecycle.remember import remember
 from memory_service.storage import pending
 from memory_service.storage.database import Database
@@ -73,7 +73,17 @@ class Corpus:
                 " ".join(terms), namespace=namespace, user_id=user or str(self.rng.integers(0, 5)), extract=Extract.NONE
             )
             parts = tuple(Chunk((i, i + 1), unit(self.rng)) for i in range(chunks))
-            prepared.append(Prepared(draft, self.start, content_hash(draft.content), dedupe_hash(draft), terms, parts))
+            prepared.append(
+                Prepared(
+                    draft,
+                    self.start,
+                    content_hash(draft.content),
+                    dedupe_hash(draft),
+                    said_hash(draft.user_id, content_hash(draft.content)),
+                    terms,
+                    parts,
+                )
+            )
         encoding = Encoding(lambda texts: np.zeros((0, 0)), lambda text: [], self.encoder_id, 0)
         with self.database.transaction(self.tenant_id) as session:
             outcomes = remember(session, self.tenant_id, prepared, encoding=encoding, now=datetime.now(UTC))

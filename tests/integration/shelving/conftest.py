@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from consolidation.consolidate import Tenancy
 from consolidation.shelving import move_to_own_shelf
-from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash
+from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
 from memory_service.lifecycle.remember import remember
 from memory_service.storage.bootstrap import RoleUrls, bootstrap
 from memory_service.storage.database import Database
@@ -100,7 +100,17 @@ class House:
                 f"{' '.join(terms)} {rng.integers(1 << 60)}", namespace=namespace, user_id=user, extract=Extract.NONE
             )
             chunks = (Chunk((0, 1), self.vector(rng)),)
-            prepared.append(Prepared(draft, now, content_hash(draft.content), dedupe_hash(draft), terms, chunks))
+            prepared.append(
+                Prepared(
+                    draft,
+                    now,
+                    content_hash(draft.content),
+                    dedupe_hash(draft),
+                    said_hash(draft.user_id, content_hash(draft.content)),
+                    terms,
+                    chunks,
+                )
+            )
         encoding = Encoding(lambda texts: np.zeros((0, 0), np.float32), lambda text: [], ENCODER, 0)
         with self.database.transaction(self.tenant_id) as session:
             outcomes = remember(session, self.tenant_id, prepared, encoding=encoding, now=now)

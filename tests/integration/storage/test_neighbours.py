@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from memory_service.lifecycle import archive
-from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash
+from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
 from memory_service.lifecycle.remember import remember
 from memory_service.storage.database import Database
 from memory_service.storage.neighbours import ids_around
@@ -26,7 +26,15 @@ def tell(database: Database, make_tenant: Any, encoder_id: int) -> Iterator[Any]
         drafts = [Draft(f"turn {n}", extract=Extract.NONE, **{"session_id": "s", **fields}) for n in range(count)]
         vector = np.full(384, 384**-0.5, np.float32)
         prepared = [
-            Prepared(d, now, content_hash(d.content), dedupe_hash(d), ("turn",), (Chunk((0, 1), vector),))
+            Prepared(
+                d,
+                now,
+                content_hash(d.content),
+                dedupe_hash(d),
+                said_hash(d.user_id, content_hash(d.content)),
+                ("turn",),
+                (Chunk((0, 1), vector),),
+            )
             for d in drafts
         ]
         encoding = Encoding(lambda texts: np.zeros((0, 0), np.float32), lambda text: [], encoder_id, 0)
