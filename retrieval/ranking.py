@@ -343,7 +343,8 @@ def _question(
     if near is not None:
         channels["vector"] = Channel(1 - own.keyword, _cosines(near, settings=settings), own.meaning)
     channels["temporal"] = Channel(1.0, np.where(rows.session == NONE, np.nan, around), around)
-    if settings.graph > 0 and _takes_part("graph", factors):
+    # Where only roles speak, names are mostly those of things under discussion, and what they have in common misleads.
+    if settings.graph > 0 and rows.speakers and _takes_part("graph", factors):
         activation = spreading.score(rows, query, total)
         channels["graph"] = Channel(
             settings.graph, activation, settings.graph * standardised(np.nan_to_num(activation))

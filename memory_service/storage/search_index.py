@@ -44,7 +44,8 @@ class EmbeddingRow:
 
 
 # Vectors begin on the shared shelf of their encoder, whatever the size of the namespace: an insert into the index of a large
-# one takes milliseconds, which a worker pays later (consolidation/shelving.py). They travel in binary (hence the driver's own placeholders): 384 numbers as text would cost more than the insert.
+# one takes milliseconds, which a worker pays later (consolidation/shelving.py). They travel in binary (hence the driver's own
+# placeholders): 384 numbers as text would cost more than the insert.
 INSERT_EMBEDDINGS = """
     INSERT INTO embedding (tenant_id, shelf, namespace_id, encoder_id, memory_id, version, chunk, span_from, span_to,
         known_from, known_to, vector)

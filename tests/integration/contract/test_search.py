@@ -34,7 +34,7 @@ def test_the_answer_has_its_shape(api: Any, facts: list[str]) -> None:
     for result in results:
         assert {"rank", "score", "memory", "channels", "why", "neighbours"} <= set(result)
         assert result["why"]
-        assert set(result["channels"]) <= {"vector", "keyword"}
+        assert set(result["channels"]) <= {"vector", "keyword", "graph", "temporal", "hopfield"}
         for channel in result["channels"].values():
             assert set(channel) >= {"rank", "score", "weight", "contribution"}
     scores = [r["score"] for r in results]
