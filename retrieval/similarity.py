@@ -42,17 +42,32 @@ def distinct_similarity(rows: Rows, vector: NDArray[np.float32]) -> NDArray[np.f
     surroundings are, the mean of its largest cosines to other rows (cross-domain similarity local scaling, Conneau et
     al. 2018, section 2.3): a text that is near to everything is near to nothing in particular.
     """
-    mean = rows.vectors.mean(axis=0)
-    centred = _normalised(rows.vectors - mean)
-    cue = _normalised((vector - mean)[None, :])[0]
-    cosines = (centred @ cue).astype(np.float64)
     n = len(rows)
-    sample = centred[:: max(1, n // _SAMPLED)]
-    others = np.asarray(centred @ sample.T)
+    mean = rows.vectors.mean(axis=0)
+    lengths = _lengths(rows, mean)
+    cue = _normalised((vector - mean)[None, :])[0]
+    cosines = ((rows.vectors @ cue - mean @ cue) / lengths).astype(np.float64)
+    # How crowded it is matters among the nearest, and comparing all with all would cost more than the rest of a search.
+    near = np.argpartition(cosines, n - _CORRECTED)[n - _CORRECTED :] if n > _CORRECTED else np.arange(n)
+    sample = np.arange(0, n, max(1, n // _SAMPLED))
+    others = _centred(rows, near, mean) @ _centred(rows, sample, mean).T
     k = min(_CROWD, others.shape[1])
     crowd = np.partition(others, others.shape[1] - k, axis=1)[:, -k:].mean(axis=1)
-    distinct: NDArray[np.float64] = 2 * cosines - crowd
+    crowded = np.full(n, float(crowd.mean()) if n else 0.0)
+    crowded[near] = crowd
+    distinct: NDArray[np.float64] = 2 * cosines - crowded
     return distinct
+
+
+def _lengths(rows: Rows, mean: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how long the centred vectors are, from |v − m|² = 1 − 2 v·m + |m|² for normalised v: (n,)."""
+    squares = 1.0 - 2.0 * (rows.vectors @ mean) + float(mean @ mean)
+    lengths: NDArray[np.float32] = np.sqrt(np.maximum(squares, 1e-12))
+    return lengths
+
+
+def _centred(rows: Rows, chosen: NDArray[np.intp], mean: NDArray[np.float32]) -> NDArray[np.float32]:
+    return _normalised(rows.vectors[chosen] - mean)
 
 
 def _normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
