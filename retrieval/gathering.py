@@ -7,7 +7,7 @@ gets a new row and its old one is dropped: `rows` then leaves it out, by copying
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from memory_service.analysis.tokens import ROLES
 from memory_service.analysis.traits import Traits
 from retrieval.entries import Annotations, Entry, Vectors
-from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Postings, Role, Rows, Spans
+from retrieval.posting_lists import PostingList, PostingsUpTo, counted
+from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Role, Rows, Spans
 
 _WORN_SHARE: Final = 0.25
 _WORN_AT_LEAST: Final = 200  # dropped rows; fewer are not worth starting anew
@@ -50,7 +51,7 @@ class Gathering:
         self._key_vectors: NDArray[np.float32] = np.zeros((4, 0), np.float32)
         self._sessions: dict[tuple[UUID, str, str | None, str | None], int] = {}
         self._speakers: dict[str, int] = {}
-        self._terms: defaultdict[str, _Growing] = defaultdict(_Growing)
+        self._terms: defaultdict[str, PostingList] = defaultdict(PostingList)
         self._annotations: dict[int, Annotations] = {}
         self._annotated: _Annotated | None = None  # the same as arrays, until something is noted
         self._entities: dict[str, int] = {}
@@ -173,7 +174,7 @@ class Gathering:
             following=following,
             speakers=tuple(self._speakers),
             entities=tuple(self._entities),
-            postings=_PostingsUpTo(self._terms, n, place if kept is not None else None),
+            postings=PostingsUpTo(self._terms, n, place if kept is not None else None),
             spans=annotated.spans,
             mentions=annotated.mentions,
             links=self._edges(place),
@@ -190,7 +191,7 @@ class Gathering:
             self._add_key(row, KeyKind.CHUNK, chunk)
         for kind, vector in vectors.keys:
             self._add_key(row, kind, vector)
-        for term, frequency in _counted(entry.terms or ()):
+        for term, frequency in counted(entry.terms or ()):
             self._terms[term].append(row, frequency)
             self._postings += 1
         self._columns["live"][row] = True
@@ -362,61 +363,6 @@ def _grown(values: NDArray[Any]) -> NDArray[Any]:
     return wider
 
 
-class _Growing:
-    """The postings of one term, in the order of the rows."""
-
-    __slots__ = ("frequencies", "rows")
-
-    def __init__(self) -> None:
-        self.rows = array("i")
-        self.frequencies = array("i")
-
-    def append(self, row: int, frequency: int) -> None:
-        # The row comes last: whoever reads both cuts to the rows there are.
-        self.frequencies.append(frequency)
-        self.rows.append(row)
-
-
-class _PostingsUpTo(Mapping[str, Postings]):
-    """Postings as they were when there were n rows, renumbered where some of them were dropped."""
-
-    __slots__ = ("_n", "_place", "_terms")
-
-    def __init__(self, terms: Mapping[str, _Growing], n: int, place: NDArray[np.int32] | None) -> None:
-        self._terms = terms
-        self._n = n
-        self._place = place
-
-    def __getitem__(self, term: str) -> Postings:
-        growing = self._terms.get(term)
-        if growing is None:
-            raise KeyError(term)
-        rows = np.array(growing.rows, np.int32)
-        size = int(np.searchsorted(rows, self._n))
-        rows, frequency = rows[:size], np.array(growing.frequencies, np.int32)[:size]
-        if self._place is not None:
-            rows = self._place[rows]
-            there = rows != NONE
-            rows, frequency = rows[there], frequency[there]
-        return Postings(rows, frequency)
-
-    def __contains__(self, term: object) -> bool:
-        return term in self._terms
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._terms))
-
-    def __len__(self) -> int:
-        return len(self._terms)
-
-
 def _bare(entry: Entry) -> Entry:
     """Leave out the texts, which would double what is held."""
     return replace(entry, terms=None, content=None, title=None, context=None)
-
-
-def _counted(terms: tuple[str, ...]) -> Iterator[tuple[str, int]]:
-    counts: dict[str, int] = {}
-    for term in terms:
-        counts[term] = counts.get(term, 0) + 1
-    return iter(counts.items())
