@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     encoder_runtime: Literal["onnx", "torch"] = "onnx"
 
     # Namespaces kept in memory by each API process, and the largest that is: beyond it candidates come from Postgres.
-    resident_mb: int = Field(default=256, ge=0)
+    resident_mb: int = Field(default=512, ge=0)
     resident_largest: int = Field(default=50_000, ge=0)
 
     # A namespace with so many memories gets a shelf of its own with an approximate index; what building one may use.
