@@ -57,6 +57,14 @@ def following_scores(rows: Rows, own: NDArray[np.float64]) -> NDArray[np.float64
     return _at(rows.following, own)
 
 
+def session_scores(
+    rows: Rows, terms: Sequence[str], own: NDArray[np.float64], *, settings: ContiguitySettings
+) -> NDArray[np.float64]:
+    """Score every row by its session, by its words and its best turn: (n,), 0 outside any session."""
+    words = session_word_scores(rows, terms, settings=settings)
+    return settings.session_words * words + settings.session_best * session_best_scores(rows, own)
+
+
 def session_word_scores(rows: Rows, terms: Sequence[str], *, settings: ContiguitySettings) -> NDArray[np.float64]:
     """Score every row by the BM25 of its session, taken as one document and standardised over rows: (n,).
 

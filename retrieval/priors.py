@@ -18,7 +18,7 @@ from retrieval.intent import wants_answers, wants_summary
 from retrieval.query import ParsedQuery, QuestionWord
 from retrieval.rows import NONE, Role, Rows
 from retrieval.standard import standardised
-from retrieval.temporal import cue_of, date_match
+from retrieval.temporal import cue_of, date_match, order
 
 Signals = dict[str, NDArray[np.float64]]
 """By name, what each row gains or loses: (n,)."""
@@ -31,6 +31,9 @@ class PriorSettings:
     speaker: float = 1.6  # the one speaker named said it
     time: float = 1.0  # it names a time, and the query asks when
     date: float = 1.0  # it was observed, was true or speaks of what happened when the query says; falls off beside it
+    recency: float = (
+        0.6  # it is the latest, and the query asks for the latest; or the earliest; falls evenly to the other end
+    )
     number: float = 0.6  # it names a number, and the query asks how many
     length: float = 0.3  # standardised ln(1 + terms): longer turns say more
     long: int = 40  # terms, from which on a turn is no longer
@@ -43,8 +46,8 @@ class PriorSettings:
 
 
 CHANNEL_OF: Final[Mapping[str, str]] = {
-    "speaker": "graph", "role": "graph", "time": "temporal", "date": "temporal", "number": "keyword", "length": "keyword",
-    "asks": "keyword", "first_person": "vector",
+    "speaker": "graph", "role": "graph", "time": "temporal", "date": "temporal", "recency": "temporal", "number": "keyword",
+    "length": "keyword", "asks": "keyword", "first_person": "vector",
 }  # fmt: skip
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
@@ -61,6 +64,10 @@ def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings)
         _add(signals, "time", settings.time, rows.has_time)
     if query.dates:
         _add(signals, "date", settings.date, np.nan_to_num(date_match(rows, cue_of(query).periods)))
+    if query.asks_latest or query.asks_earliest:
+        everything = np.ones(len(rows), dtype=np.bool_)
+        placed = order(rows, everything, latest=query.asks_latest)
+        _add(signals, "recency", settings.recency, np.nan_to_num(placed))
     if query.question_word is QuestionWord.HOW_MANY:
         _add(signals, "number", settings.number, rows.has_number)
     _add(signals, "length", settings.length, standardised(np.log1p(np.minimum(rows.length, settings.long))))

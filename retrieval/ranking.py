@@ -28,9 +28,9 @@ from retrieval.contiguity import (
     answer_scores,
     following_scores,
     neighbour_scores,
-    session_best_scores,
-    session_word_scores,
+    session_scores,
 )
+from retrieval.granularity import session_share
 from retrieval.hopfield import associate
 from retrieval.intent import wants_course
 from retrieval.priors import CHANNEL_OF, PriorSettings, Signals, question_signals, statement_signals
@@ -64,6 +64,7 @@ class RankingSettings:
     completed: int = 300  # rows nearest to the cue, from which it is completed
     extra: Mapping[str, float] = field(default_factory=dict)  # channels given by the caller; what is not named is off
     asked: float = 0.5  # of a channel that is off by default and that the caller names among several
+    routes_granularity: bool = True  # sessions count the more, the better they are told apart beside the turns
     contiguity: ContiguitySettings = field(default_factory=ContiguitySettings)
     priors: PriorSettings = field(default_factory=PriorSettings)
     router: RouterSettings = field(default_factory=RouterSettings)
@@ -333,10 +334,14 @@ def _question(
 ) -> tuple[dict[str, Channel], Signals]:
     """Rank by what the query asks for: words and meaning, their surroundings, and what a question wants."""
     total = own.total
+    sessions = session_scores(rows, query.terms, total, settings=settings.contiguity)
+    mean_weight = (settings.contiguity.session_words + settings.contiguity.session_best) / 2
+    if settings.routes_granularity and mean_weight > 0:
+        # Told apart as they are, not as little as they count; even shares leave the amounts as they are.
+        sessions = 2 * session_share(total, sessions / mean_weight, rows.session) * sessions
     around = (
         neighbour_scores(rows, total, settings=settings.contiguity)
-        + settings.contiguity.session_words * session_word_scores(rows, query.terms, settings=settings.contiguity)
-        + settings.contiguity.session_best * session_best_scores(rows, total)
+        + sessions
         + settings.contiguity.answer * answer_scores(rows, total)
     )
     channels = {"keyword": Channel(own.keyword, np.where(matches.score > 0, matches.score, np.nan), own.words)}
