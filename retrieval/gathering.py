@@ -8,7 +8,7 @@ gets a new row and its old one is dropped: `rows` then leaves it out, by copying
 from array import array
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from memory_service.analysis.tokens import ROLES
 from memory_service.analysis.traits import Traits
+from retrieval.annotation_lists import AnnotationLists
 from retrieval.entries import Annotations, Entry, Vectors
 from retrieval.posting_lists import PostingList, PostingsUpTo, counted
-from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Role, Rows, Spans
+from retrieval.rows import NONE, KeyKind, Keys, Links, Role, Rows
 
 _WORN_SHARE: Final = 0.25
 _WORN_AT_LEAST: Final = 200  # dropped rows; fewer are not worth starting anew
@@ -52,9 +53,7 @@ class Gathering:
         self._sessions: dict[tuple[UUID, str, str | None, str | None], int] = {}
         self._speakers: dict[str, int] = {}
         self._terms: defaultdict[str, PostingList] = defaultdict(PostingList)
-        self._annotations: dict[int, Annotations] = {}
-        self._annotated: _Annotated | None = None  # the same as arrays, until something is noted
-        self._entities: dict[str, int] = {}
+        self._annotations = AnnotationLists()
         self._links: dict[UUID, tuple[UUID, UUID, float]] = {}
         self._postings = 0
         self._dropped = 0
@@ -114,17 +113,14 @@ class Gathering:
         self._terms_of.pop(memory_id, None)
         if row is not None:
             self._set("live", row, False)
-            if self._annotations.pop(row, None) is not None:
-                self._annotated = None
+            self._annotations.drop(row)
             self._dropped += 1
             self.changes += 1
 
     def annotate(self, memory_id: UUID, annotations: Annotations) -> None:
         """Note what was found in a memory, in place of what was noted before."""
         row = self._row_of.get(memory_id)
-        if row is not None and self._annotations.get(row) != annotations:
-            self._annotations[row] = annotations
-            self._annotated = None
+        if row is not None and self._annotations.note(row, annotations):
             self.changes += 1
 
     def link(self, link_id: UUID, source: UUID, target: UUID, weight: float) -> None:
@@ -161,7 +157,7 @@ class Gathering:
         place = _places(kept, n)
         column = {name: _taken(self._columns[name][:n], kept) for name in _OF_ROWS}
         previous, following = neighbours(column["session"], column["observed_at"])
-        annotated = self._as_arrays()
+        annotated = self._annotations.arrays()
         keys = self._keys()
         if kept is not None:
             keys = _keys_at(keys, place)
@@ -173,7 +169,7 @@ class Gathering:
             previous=previous,
             following=following,
             speakers=tuple(self._speakers),
-            entities=tuple(self._entities),
+            entities=self._annotations.entities,
             postings=PostingsUpTo(self._terms, n, place if kept is not None else None),
             spans=annotated.spans,
             mentions=annotated.mentions,
@@ -271,11 +267,6 @@ class Gathering:
         k = len(self._key_row)
         return Keys(np.array(self._key_row, np.int32), np.array(self._key_kind, np.int8), self._key_vectors[:k])
 
-    def _as_arrays(self) -> "_Annotated":
-        if self._annotated is None:
-            self._annotated = _annotated(self._annotations, self._entities)
-        return self._annotated
-
     def _edges(self, place: NDArray[np.int32]) -> Links:
         found = [
             (place[self._row_of[source]], place[self._row_of[target]], weight)
@@ -302,39 +293,6 @@ def neighbours(
         previous[order[1:][same]] = order[:-1][same]
         following[order[:-1][same]] = order[1:][same]
     return previous, following
-
-
-@dataclass(frozen=True, slots=True)
-class _Annotated:
-    """Annotations of all rows as arrays."""
-
-    spans: Spans
-    mentions: Mentions
-
-    def at(self, place: NDArray[np.int32]) -> "_Annotated":
-        """Renumber the rows; dropped ones have no annotations."""
-        spans, mentions = self.spans, self.mentions
-        return _Annotated(
-            Spans(place[spans.row], spans.start, spans.end), Mentions(place[mentions.row], mentions.entity)
-        )
-
-
-def _annotated(annotations: Mapping[int, Annotations], entities: dict[str, int]) -> _Annotated:
-    """Turn annotations into arrays; entities not seen before get the next number."""
-    span_row, start, end = array("i"), array("d"), array("d")
-    row_of, entity = array("i"), array("i")
-    for row, note in annotations.items():
-        for first, last in note.spans:
-            span_row.append(row)
-            start.append(first)
-            end.append(last)
-        for name in note.entities:
-            row_of.append(row)
-            entity.append(entities.setdefault(name, len(entities)))
-    return _Annotated(
-        Spans(np.array(span_row, np.int32), np.array(start, np.float64), np.array(end, np.float64)),
-        Mentions(np.array(row_of, np.int32), np.array(entity, np.int32)),
-    )
 
 
 def _places(kept: NDArray[np.intp] | None, n: int) -> NDArray[np.int32]:
