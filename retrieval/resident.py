@@ -51,6 +51,14 @@ class _Resident:
     used_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def begin_anew(self) -> None:
+        """Forget everything; the next look reads it all."""
+        self.gathering = Gathering()
+        self.horizon = self.link_horizon = BEGINNING
+        self.rows = None
+        self.expires_at = np.empty(0)
+        self.bytes = 0
+
 
 class Residents:
     """Sets of namespaces kept in memory, the longest unused first."""
@@ -109,18 +117,13 @@ class Residents:
             try:
                 _bring_up_to_date(session, tenant_id, namespaces, resident)
             except BaseException:
-                # Half-applied changes would be taken for whole ones.
-                self._drop(key, resident)
+                # Half-applied changes would be taken for whole ones, also by those who wait for the lock.
+                resident.begin_anew()
                 raise
             rows, expires_at = resident.rows, resident.expires_at
         assert rows is not None  # just built
         self._make_room(but=key)
         return View(rows, ~(expires_at <= now))
-
-    def _drop(self, key: Key, resident: _Resident) -> None:
-        with self._lock:
-            if self._kept.get(key) is resident:
-                del self._kept[key]
 
     def _make_room(self, *, but: Key) -> None:
         """Drop the longest unused until the rest fits; the one just used stays."""
@@ -142,7 +145,7 @@ def _bring_up_to_date(session: Session, tenant_id: UUID, namespaces: Sequence[Na
     if found.horizon is None and resident.rows is not None:
         return
     if resident.gathering.worn:
-        resident.gathering, resident.link_horizon = Gathering(), BEGINNING
+        resident.begin_anew()
         found = changes(session, tenant_id, ids, since=BEGINNING)
     changed = _apply(session, tenant_id, namespaces, resident, found)
     if found.horizon is not None:
