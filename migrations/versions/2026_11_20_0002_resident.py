@@ -25,9 +25,11 @@ def upgrade() -> None:
         CREATE INDEX link_written ON link (tenant_id, namespace_id, written);
         CREATE FUNCTION note_writer() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            NEW.written := pg_current_xact_id();
+            NEW.written := pg_catalog.pg_current_xact_id();
             RETURN NEW;
         END $$;
+        -- A trigger needs no right of whoever fires it.
+        REVOKE ALL ON FUNCTION note_writer() FROM PUBLIC;
         CREATE TRIGGER memory_written BEFORE UPDATE ON memory FOR EACH ROW EXECUTE FUNCTION note_writer();
         CREATE TRIGGER link_written BEFORE UPDATE ON link FOR EACH ROW EXECUTE FUNCTION note_writer();
     """)

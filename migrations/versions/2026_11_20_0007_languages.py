@@ -22,7 +22,7 @@ def upgrade() -> None:
         ALTER TABLE namespace ADD COLUMN terms_version smallint NOT NULL DEFAULT 1;
         ALTER TABLE namespace ADD COLUMN terms_rebuilt_to uuid;
         ALTER TABLE namespace ADD COLUMN earlier_terms_rebuilt_to uuid;
-        CREATE INDEX namespace_terms_version ON namespace (terms_version);
+        CREATE INDEX namespace_terms_version ON namespace (tenant_id, terms_version);
         SET LOCAL ROLE {maintenance};
         CREATE FUNCTION outdated_terms(version integer, at_most integer)
         RETURNS TABLE (tenant_id uuid, namespace_id uuid)
