@@ -1,6 +1,6 @@
 """Read memories into `Gathering`: what the database keeps of them, and what has to be worked out from their texts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -100,7 +100,7 @@ def snapshot(
     ids = [namespace.id for namespace in namespaces]
     return _gathered(
         session, tenant_id, namespaces, entries_in(session, tenant_id, ids, known=known), known=known, at=at,
-        archived=archived, whole=True,
+        archived=archived, only=None,
     )  # fmt: skip
 
 
@@ -113,11 +113,12 @@ def gathered(
     known: datetime | None,
     at: datetime,
     archived: bool,
+    terms: Collection[str],
 ) -> Gathering:
-    """Gather some memories; for the arguments see `snapshot`."""
+    """Gather some memories for a query of these terms; for the other arguments see `snapshot`."""
     return _gathered(
         session, tenant_id, namespaces, entries_of(session, tenant_id, ids, known=known), known=known, at=at,
-        archived=archived, whole=False,
+        archived=archived, only=frozenset(terms),
     )  # fmt: skip
 
 
@@ -130,12 +131,13 @@ def _gathered(
     known: datetime | None,
     at: datetime,
     archived: bool,
-    whole: bool,
+    only: frozenset[str] | None,
 ) -> Gathering:
+    whole = only is None
     # Archived ones are asked for: to ranking they are like the others.
     entries = [replace(completed(e), archived=False) for e in found if archived or not e.archived]
     namespace_ids = [namespace.id for namespace in namespaces]
-    gathering = Gathering()
+    gathering = Gathering(only=only)
     for shelf, encoder_id in sorted({(namespace.shelf, namespace.encoder_id) for namespace in namespaces}):
         there = {n.id for n in namespaces if (n.shelf, n.encoder_id) == (shelf, encoder_id)}
         inside = [entry for entry in entries if entry.namespace_id in there]
