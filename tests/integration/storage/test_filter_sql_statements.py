@@ -105,4 +105,5 @@ def test_scope_columns_use_their_index_as_the_service_role(empty_database: Datab
             text(f"EXPLAIN SELECT m.id FROM memory AS m WHERE m.tenant_id = :tenant AND {condition.text}"),
             {"tenant": tenant_id, **condition.params},
         )
-        assert any("Index Cond" in line and f"({name} = " in line for line in plan.scalars())
+        lines = plan.scalars().all()
+        assert any("Index Cond" in line and f"({name} = " in line for line in lines), lines
