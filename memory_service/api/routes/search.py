@@ -1,5 +1,6 @@
 """Search, and the traces that say why."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,7 +13,9 @@ from memory_service.api.search_models import FeedbackIn, SearchIn, SearchOut
 from memory_service.api.searching import search, trace_json
 from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import FieldError, InvalidRequest, NotFound
+from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle.reinforce import take_feedback
+from memory_service.lifecycle.teach import keep_judgement
 from memory_service.storage import traces
 from memory_service.types import Caller, KeyScope
 
@@ -67,6 +70,18 @@ def give_feedback(
             cited=body.cited,
             now=now,
         )
+        job_id = keep_judgement(
+            session,
+            caller.tenant_id,
+            trace,
+            body.memory_id,
+            useful=body.useful,
+            cited=body.cited,
+            now=now,
+            job_ttl=timedelta(days=services.settings.job_ttl_days),
+        )
+        if job_id is not None:
+            enqueue_after_commit(session, services.nudger, RUN_JOB, str(caller.tenant_id), str(job_id))
         return answer(outcome)
 
     return idempotent(request, caller, session, produce)
