@@ -212,6 +212,7 @@ def _explain_json(recalled: Recalled) -> dict[str, Any]:
     return {
         "query": {
             **{name: getattr(parsed, name) for name in parsed.__dataclass_fields__},
+            "dates": [{"phrase": d.phrase, "start": rfc3339(d.start), "end": rfc3339(d.end)} for d in parsed.dates],
             "coverage": ranked.coverage if ranked else None,
             "route": ranked.routing.route if ranked else None,
             "route_reason": ranked.routing.reason if ranked else None,

@@ -279,12 +279,11 @@ def test_without_memory_nothing_is_kept_and_the_same_is_found(mine: Memories, ke
 def test_a_search_that_fails_midway_leaves_no_half_read_namespace(
     mine: Memories, keeping: Callable[..., Residents], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    residents = keeping()
+    keeping()
     with monkeypatch.context() as patched:
         patched.setattr("retrieval.resident.annotate", lambda *_, **__: 1 / 0)
         answer = mine.me.post("/v1/search", json={"query": "bees"})
         assert answer.status_code == 500
-    assert len(residents) == 0
     assert len(mine.found("bees", top_k=50)) == len(FACTS)
 
 
@@ -307,6 +306,12 @@ def test_as_known_then_ranks_as_it_did_then(mine: Memories, work: Callable[[UUID
         assert [one["score"] for one in again] == pytest.approx([one["score"] for one in before], abs=1e-5)
         assert [one["memory"]["content"] for one in again] == [one["memory"]["content"] for one in before]
     assert mine.found("bees")[0] != changed
+
+
+def test_the_explanation_names_the_times_that_a_query_names(mine: Memories) -> None:
+    body = {"query": "What did we do in May 2023?", "explain": True}
+    (date,) = mine.ok("POST", "/v1/search", body)["explain"]["query"]["dates"]
+    assert (date["start"], date["end"]) == ("2023-05-01T00:00:00Z", "2023-06-01T00:00:00Z")
 
 
 def test_candidates_find_the_same_first(mine: Memories, keeping: Callable[..., Residents]) -> None:
