@@ -99,7 +99,9 @@ def learn(
     taught = sorted((s for s in searches if len(differences(s, present, settings=settings))), key=lambda s: s.key)
     saved = sorted((s for s in searches if s.saved and s.relevant.any()), key=lambda s: s.key)
     if min(len(taught), len(saved)) < settings.fewest:
-        reason = f"{len(taught)} judged searches and {len(saved)} saved queries; each must be {settings.fewest} at least"
+        reason = (
+            f"{len(taught)} judged searches and {len(saved)} saved queries; each must be {settings.fewest} at least"
+        )
         return Lesson(present, False, reason, None, None)
     proposed = fit(taught, present, settings=settings)
     if proposed == present:
@@ -208,9 +210,7 @@ def outcome(search: Judged, factors: Factors, *, k: int = DEFAULT.k) -> Outcome:
     )
 
 
-def compare(
-    pairs: Sequence[tuple[Judged, Factors, Factors]], *, settings: LearningSettings = DEFAULT
-) -> Comparison:
+def compare(pairs: Sequence[tuple[Judged, Factors, Factors]], *, settings: LearningSettings = DEFAULT) -> Comparison:
     """Compare searches under the factors before and after."""
     outcomes = [(outcome(s, old, k=settings.k), outcome(s, new, k=settings.k), s) for s, old, new in pairs]
     return Comparison(

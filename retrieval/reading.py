@@ -69,11 +69,10 @@ def annotate(
         return
     spans: dict[UUID, tuple[tuple[float, float], ...]] = {}
     entities: dict[UUID, tuple[str, ...]] = {}
-    for namespace_id in namespace_ids:
-        for start in range(0, len(ids), _TOGETHER):
-            some = ids[start : start + _TOGETHER]
-            spans |= spans_of(session, tenant_id, namespace_id, some, known=known)
-            entities |= mentions_of(session, tenant_id, namespace_id, some, known=known)
+    for start in range(0, len(ids), _TOGETHER):
+        some = ids[start : start + _TOGETHER]
+        spans |= spans_of(session, tenant_id, namespace_ids, some, known=known)
+        entities |= mentions_of(session, tenant_id, namespace_ids, some, known=known)
     for memory_id in ids:
         gathering.annotate(memory_id, Annotations(spans.get(memory_id, ()), entities.get(memory_id, ())))
 

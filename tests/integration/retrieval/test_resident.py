@@ -199,9 +199,7 @@ def prepared(content: str) -> Prepared:
     )  # fmt: skip
 
 
-def test_writers_that_commit_out_of_order_are_all_seen(
-    database: Database, make_tenant: Any, encoder_id: int
-) -> None:
+def test_writers_that_commit_out_of_order_are_all_seen(database: Database, make_tenant: Any, encoder_id: int) -> None:
     """The first to begin commits last: a clock or a sequence would have been passed by then."""
     tenant_id, _ = make_tenant()
     encoding = Encoding(lambda texts: np.zeros((0, 0)), lambda text: [], encoder_id, 0)
@@ -247,9 +245,7 @@ def test_nothing_is_read_anew_when_nothing_changed(mine: Memories, app: FastAPI,
     assert len(before) == len(FACTS), "rows in use elsewhere stay as they are"
 
 
-def test_what_was_not_used_for_long_makes_room(
-    me: Any, keeping: Callable[..., Residents], database: Database
-) -> None:
+def test_what_was_not_used_for_long_makes_room(me: Any, keeping: Callable[..., Residents], database: Database) -> None:
     now = [1_000.0]
     # Room for five memories as estimated beforehand, and for one namespace as it turns out.
     residents = keeping(limit_bytes=20_000, monotonic=lambda: now[0])
@@ -268,7 +264,9 @@ def test_what_was_not_used_for_long_makes_room(
     assert len(residents) == 1
 
 
-def test_without_memory_nothing_is_kept_and_the_same_is_found(mine: Memories, keeping: Callable[..., Residents]) -> None:
+def test_without_memory_nothing_is_kept_and_the_same_is_found(
+    mine: Memories, keeping: Callable[..., Residents]
+) -> None:
     questions = ("Who keeps bees?", "What about the roof?", "boats", "Thursdays at eight")
     wanted = [mine.found(question, top_k=50) for question in questions]
     residents = keeping(limit_bytes=0)

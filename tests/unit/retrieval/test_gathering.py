@@ -99,7 +99,10 @@ def test_dropped_rows_are_left_out_and_the_rest_renumbered(three: Gathering) -> 
     three.link(UUID(int=70), UUID(int=1), UUID(int=2), 0.5)
     three.link(UUID(int=71), UUID(int=3), UUID(int=2), 0.25)
     whole = three.rows()
-    assert sorted(zip(whole.links.source, whole.links.target, whole.links.weight, strict=True)) == [(0, 1, 0.5), (2, 1, 0.25)]
+    assert sorted(zip(whole.links.source, whole.links.target, whole.links.weight, strict=True)) == [
+        (0, 1, 0.5),
+        (2, 1, 0.25),
+    ]
     three.drop(UUID(int=1))
     rows = three.rows()
     assert numbers(rows) == [2, 3]
