@@ -34,7 +34,9 @@ def conditions_apart(request: RecallRequest, *, at: datetime) -> list[Condition]
     node = request.filter
     terms = () if node is None else node.terms if isinstance(node, And) else (node,)
     apart = [
-        Condition("filter", _said(term) if isinstance(term, Compare) else "", compile_filter(term, at=at, prefix=f"p{n}_"))
+        Condition(
+            "filter", _said(term) if isinstance(term, Compare) else "", compile_filter(term, at=at, prefix=f"p{n}_")
+        )
         for n, term in enumerate(terms)
     ]
     apart += [Condition("valid", f"true at {request.as_of.valid}", all_of(*sql)) for sql in [_valid(request)] if sql]

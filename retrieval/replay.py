@@ -1,15 +1,16 @@
 """Search again as of an earlier search, and find out where a memory fell out of it. Nothing is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from memory_service.storage import memories
@@ -80,7 +81,7 @@ def as_it_was(
     )
 
 
-def left_out(record: Mapping[str, Any], request: RecallRequest, *, namespaces: Sequence[str]) -> Fate | None:
+def left_out(record: RowMapping, request: RecallRequest, *, namespaces: Sequence[str]) -> Fate | None:
     """Say whether a memory was outside of what a search looked at, from its record as it is now.
 
     Args:
@@ -137,7 +138,7 @@ def _fate(
     tenant_id: UUID,
     request: RecallRequest,
     recalled: Recalled,
-    record: Mapping[str, Any],
+    record: RowMapping,
     *,
     vector: NDArray[np.float32] | None,
     count_tokens: CountTokens,
@@ -156,7 +157,9 @@ def _fate(
     if loaded is None or ranked is None or row is None:
         return _no_candidate(session, tenant_id, recalled, record, vector=vector, last=last)
     if not loaded.allowed[row]:
-        detail = "It was looked at beside a candidate only: the search brought others that pass the filter and are nearer."
+        detail = (
+            "It was looked at beside a candidate only: the search brought others that pass the filter and are nearer."
+        )
         return Fate(Stage.NOT_A_CANDIDATE, detail, last=last)
     if not ranked.found[row]:
         asked = " or ".join(ranked.channels) or "that was asked"
@@ -168,7 +171,7 @@ def _fate(
     return _below(request, recalled, row, last)
 
 
-def _state(request: RecallRequest, record: Mapping[str, Any]) -> Fate | None:
+def _state(request: RecallRequest, record: RowMapping) -> Fate | None:
     if request.archived:
         return None
     known = request.as_of.known
@@ -180,7 +183,7 @@ def _state(request: RecallRequest, record: Mapping[str, Any]) -> Fate | None:
     return None
 
 
-def _conditions(session: Session, tenant_id: UUID, request: RecallRequest, record: Mapping[str, Any]) -> Fate | None:
+def _conditions(session: Session, tenant_id: UUID, request: RecallRequest, record: RowMapping) -> Fate | None:
     """Evaluate every condition of the search by itself on the memory as it was."""
     known = request.as_of.known
     assert known is not None
@@ -212,7 +215,7 @@ def _no_candidate(
     session: Session,
     tenant_id: UUID,
     recalled: Recalled,
-    record: Mapping[str, Any],
+    record: RowMapping,
     *,
     vector: NDArray[np.float32] | None,
     last: Shown | None,
@@ -229,7 +232,9 @@ def _no_candidate(
     terms = frozenset(one for term in recalled.parsed.terms for one in recalled.parsed.all_of(term))
     matches = matched_terms(record, terms)
     evidence = [] if cosine is None else [f"its cosine is {cosine:.2f}"]
-    evidence.append(f"it holds {', '.join(matches[:6])} of the query's words" if matches else "it holds no word of the query")
+    evidence.append(
+        f"it holds {', '.join(matches[:6])} of the query's words" if matches else "it holds no word of the query"
+    )
     detail = f"No channel chose it among {recalled.considered:,} candidates: {', and '.join(evidence)}."
     return Fate(Stage.NOT_A_CANDIDATE, detail, last=last, cosine=cosine, matches=matches)
 
@@ -239,7 +244,7 @@ def _budget(
     tenant_id: UUID,
     request: RecallRequest,
     recalled: Recalled,
-    record: Mapping[str, Any],
+    record: RowMapping,
     last: Shown | None,
     *,
     count_tokens: CountTokens,
@@ -251,7 +256,10 @@ def _budget(
         return None
     tokens, *used = count_tokens([record["content"], *(result.row["content"] for result in recalled.results)])
     budget = Budget(request.token_budget, sum(used), tokens)
-    detail = f"At place {place} its {tokens} tokens did not fit into the budget of {budget.limit}, of which results hold {budget.used}."
+    detail = (
+        f"At place {place} its {tokens} tokens did not fit into the budget of {budget.limit}, of which the results hold "
+        f"{budget.used}."
+    )
     return Fate(Stage.BUDGET, detail, rank=place, it=chosen[place - 1], last=last, budget=budget)
 
 
@@ -264,7 +272,7 @@ def _below(request: RecallRequest, recalled: Recalled, row: int, last: Shown | N
     candidate = next((n for n, c in enumerate(recalled.candidates, start=1) if c.id == fell.it.id), None)
     rank = candidate or fell.it.rank
     scores = [c.score for c in recalled.candidates]
-    if request.diversity > 0 or any(b > a + 1e-9 for a, b in zip(scores, scores[1:], strict=False)):
+    if request.diversity > 0 or any(b > a + 1e-9 for a, b in pairwise(scores)):
         # Other memories stand where they are for another reason than their score: a weight promises nothing.
         fell = replace(fell, change=None)
     return Fate(

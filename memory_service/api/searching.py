@@ -1,7 +1,7 @@
 """Run a search for a route: request in, JSON out, a trace kept."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
