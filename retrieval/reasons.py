@@ -84,11 +84,11 @@ def _sentence(
                 reasons.append((own, f"{said} (near to what the query completes to)"))
             case _ if len(ranked.channels) == 1:
                 reasons.append((own, f"{said} (score {cell.score:.2f})"))
+    told = {signal: amount for signal, amount in found.signals.items() if amount > _LEAST and signal not in _SILENT}
+    if "speaker" in told:
+        told.pop("role", None)  # whoever is named need not be called the user as well
     reasons += [
-        (amount, said)
-        for signal, amount in found.signals.items()
-        if amount > _LEAST and signal not in _SILENT
-        for said in [_signal(signal, amount, rows, query, found.row)]
+        (amount, said) for signal, amount in told.items() for said in [_signal(signal, amount, rows, query, found.row)]
     ]
     return "; ".join(said for _, said in sorted(reasons, key=lambda pair: -pair[0])) or _at_least(found)
 

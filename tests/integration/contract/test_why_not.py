@@ -214,7 +214,7 @@ class TestReplay:
         assert replay["erased_since"] == 1
         assert gone not in str(me.get(f"/v1/traces/{search['search_id']}", params={"replay": "true"}).json())
         assert replay["same"] is False  # another memory has moved up
-        assert [d["was"] for d in replay["differences"]] == [None]
+        assert None in [d["was"] for d in replay["differences"]]
 
     def test_without_asking_there_is_none(self, me: Any, api: Any, facts: list[str], problem: Any) -> None:
         path = f"/v1/traces/{api.search('mill')['search_id']}"
@@ -244,11 +244,13 @@ class TestReasons:
         results = api.search("What did Caroline adopt in May 2023?", now="2024-01-01T00:00:00Z")["results"]
         best = next(r for r in results if r["memory"]["id"] == talk[0])
         assert "said by Caroline, whom the query names" in best["why"]
-        assert 'observed the time asked for, "in May 2023"' in best["why"]
-        assert "matches" in best["why"] and "adopt" in best["why"]
+        assert 'observed the time asked for, "May 2023"' in best["why"]
+        assert "matches" in best["why"]
+        assert "adopt" in best["why"]
         assert "(cosine " in best["why"]
         others = [r for r in results if r["memory"]["source"]["speaker"] == "Melanie"]
-        assert others and all("said by Caroline" not in r["why"] for r in others)
+        assert others
+        assert all("said by Caroline" not in r["why"] for r in others)
 
     @pytest.mark.parametrize("name", ["vector", "keyword", "graph", "temporal", "hopfield"])
     def test_a_channel_alone_says_why(self, me: Any, api: Any, talk: list[str], work: Any, name: str) -> None:
@@ -257,7 +259,8 @@ class TestReasons:
         assert results
         for result in results:
             channel = result["channels"][name]
-            assert channel["rank"] is not None and channel["score"] is not None
+            assert channel["rank"] is not None
+            assert channel["score"] is not None
             assert result["why"].startswith(f"{name} rank {channel['rank']} (")
 
     def test_explain_is_read_by_people(self, api: Any, talk: list[str]) -> None:
@@ -266,12 +269,14 @@ class TestReasons:
         ExplainOut.model_validate(explain)
         asked = explain["query"]
         assert asked["dates"] == [
-            {"phrase": "in May 2023", "start": "2023-05-01T00:00:00Z", "end": "2023-06-01T00:00:00Z"}
+            {"phrase": "May 2023", "start": "2023-05-01T00:00:00Z", "end": "2023-06-01T00:00:00Z"}
         ]
         assert (asked["speaker"], asked["phrases"]) == ("Caroline", ["Oscar"])
         assert {"summary", "course"} <= set(asked["intents"])
-        assert asked["route"] in {"question", "statement"} and asked["route_reason"]
+        assert asked["route"] in {"question", "statement"}
+        assert asked["route_reason"]
         assert explain["loaded"] == "resident"
         assert set(explain["timings_ms"]) >= {"encode", "candidates", "fuse", "total"}
-        assert explain["near_misses"] and all(miss["channels"] for miss in explain["near_misses"])
+        assert explain["near_misses"]
+        assert all(miss["channels"] for miss in explain["near_misses"])
         assert all(set(ranks) == set(explain["weights"]) for ranks in explain["counterfactual_ranks"].values())
