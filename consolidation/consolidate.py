@@ -11,10 +11,12 @@ import structlog
 from sqlalchemy.orm import Session
 
 from consolidation.enrichment import enrich, name_entities, time_mentions
+from consolidation.learning import EncodeQuery, learn_job
 from memory_service.analysis.names import people_of
-from memory_service.errors import Unavailable
+from memory_service.errors import Misconfigured, Unavailable
 from memory_service.lifecycle import archive
 from memory_service.lifecycle.erase import erase
+from memory_service.lifecycle.teach import LEARN
 from memory_service.storage import entities, jobs, pending
 from memory_service.storage.database import translate_errors
 from memory_service.storage.time_mentions import keep_time_mentions
@@ -32,13 +34,23 @@ MAX_ATTEMPTS = 8
 log = structlog.get_logger(__name__)
 
 
+def no_encoder() -> AbstractContextManager[EncodeQuery]:
+    """Say that this process reads no queries.
+
+    Raises:
+        Misconfigured: always.
+    """
+    raise Misconfigured("This worker has no encoder, and learning has to read queries.")
+
+
 @dataclass(frozen=True, slots=True)
 class Tenancy:
-    """One tenant as a worker sees it: how to open its transactions, and what time it is."""
+    """One tenant as a worker sees it: how to open its transactions, what time it is, what encodes queries."""
 
     tenant_id: UUID
     open: OpenTransaction
     clock: Callable[[], datetime]
+    open_encoder: Callable[[], AbstractContextManager[EncodeQuery]] = no_encoder
 
 
 def enrich_pending(tenancy: Tenancy, *, ids: Sequence[UUID] | None = None) -> int:
@@ -217,7 +229,7 @@ def _erase_job(tenancy: Tenancy, job: Any) -> bool:
 
 
 # What a job of each kind does; False says that it is not done yet and must be tried again.
-_WORK: dict[str, Callable[[Tenancy, Any], bool]] = {"enrich": _enrich_job, "erase": _erase_job}
+_WORK: dict[str, Callable[[Tenancy, Any], bool]] = {"enrich": _enrich_job, "erase": _erase_job, LEARN: learn_job}
 
 
 def expire_due(tenancy: Tenancy, ids: Sequence[UUID]) -> int:

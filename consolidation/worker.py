@@ -6,6 +6,7 @@ each piece of work then runs in transactions of its tenant, under row level secu
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from time import monotonic
@@ -19,15 +20,18 @@ from sqlalchemy import text
 
 from consolidation import consolidate
 from consolidation.consolidate import Tenancy
+from consolidation.learning import EncodeQuery
 from consolidation.recut import recut_namespace
 from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from memory_service.analysis.tokens import TERMS_VERSION
+from memory_service.encoder import EncoderIdentity, load_encoder, verify_identity
 from memory_service.errors import Unavailable
 from memory_service.jobs import ENRICH, QUEUE, RUN_JOB, SHELVE
 from memory_service.logging import configure_logging
 from memory_service.settings import get_settings
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.database import Database
+from memory_service.storage.encoders import default_encoder
 from memory_service.storage.shelves import only_mover
 
 log = structlog.get_logger(__name__)
@@ -93,7 +97,28 @@ def _now() -> datetime:
 
 def _tenancy(tenant_id: UUID) -> Tenancy:
     database = _database()
-    return Tenancy(tenant_id=tenant_id, open=lambda: database.transaction(tenant_id), clock=_now)
+    return Tenancy(
+        tenant_id=tenant_id, open=lambda: database.transaction(tenant_id), clock=_now, open_encoder=_open_encoder
+    )
+
+
+@contextmanager
+def _open_encoder() -> Iterator[EncodeQuery]:
+    """Load the encoder for one piece of work: learning is rare, and a model that lies idle in every worker is not.
+
+    Raises:
+        Misconfigured: it is not the model that made the vectors.
+    """
+    encoder = load_encoder(get_settings())
+    try:
+        with _database().untenanted() as connection:
+            stored = default_encoder(connection)
+        if stored is not None:
+            kept = EncoderIdentity(stored.name, stored.dimension, stored.max_tokens, stored.fingerprint, stored.probe)
+            verify_identity(kept, encoder.identity)
+        yield lambda query: encoder.encode([query])[0]
+    finally:
+        encoder.close()
 
 
 def _across_tenants(query: str, **params: Any) -> Iterator[tuple[UUID, Any]]:

@@ -1,8 +1,8 @@
 """What a search must know of its namespaces before it encodes the query."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,9 +24,13 @@ class Corpus:
     speakers: tuple[str, ...]
     languages: tuple[str, ...]  # by whose rules the memories are cut into terms
     common: dict[str, int]  # document frequencies of the query's common terms
+    factors: dict[str, float] = field(
+        default_factory=dict
+    )  # learned, on the channels; only where one namespace is asked
 
 
 MOST_SPEAKERS = 200
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)  # what is in force now is so until further notice
 
 # One round trip: which of the namespaces exist, how many documents they hold, who speaks, which terms are common.
 _CORPUS = text(
@@ -46,7 +50,11 @@ _CORPUS = text(
             AS documents,
         ARRAY(SELECT DISTINCT s.name FROM n JOIN speaker s ON s.tenant_id = :tenant AND s.namespace_id = n.id
               ORDER BY s.name LIMIT :speakers) AS speakers,
-        (SELECT jsonb_object_agg(term, df) FROM stat) AS common
+        (SELECT jsonb_object_agg(term, df) FROM stat) AS common,
+        -- Nobody has judged a ranking over several namespaces.
+        CASE WHEN (SELECT count(*) FROM n) = 1 THEN (
+            SELECT w.factors FROM fusion_weights w WHERE w.tenant_id = :tenant AND w.namespace_id = (SELECT id FROM n)
+            AND w.known_from <= :at AND w.known_to > :at) END AS factors
     """
 )
 
@@ -78,24 +86,24 @@ def describe_corpus(
     paths: Sequence[str],
     query: str,
     *,
-    known: datetime | None = None,
+    at: datetime | None = None,
     languages: tuple[str, ...] | None = None,
 ) -> Corpus:
     """Return what there is under the paths, those that exist in the order asked, and what is common of the query there.
 
     One round trip, where the query is in English or says itself in which language it is; else two. As of an earlier moment
-    those speak who had spoken by then.
+    those speak who had spoken by then, and the learned factors are those in force then.
 
     Args:
         session: a transaction of the tenant.
         tenant_id: whose namespaces.
         paths: which of them.
         query: what is asked.
-        known: as of when; None for now.
+        at: as of when; None for now.
         languages: by whose rules the query is cut; None for those of the memories that are there.
     """
     asked = _terms(query, [UNKNOWN_LANGUAGE, guess(query)])
-    params = {"tenant": tenant_id, "paths": list(paths), "terms": asked, "speakers": MOST_SPEAKERS}
+    params = {"tenant": tenant_id, "paths": list(paths), "terms": asked, "speakers": MOST_SPEAKERS, "at": at or _LATEST}
     row = session.execute(_CORPUS, params).one()
     found = {n["path"]: n for n in row.namespaces or ()}
     if languages is None:
@@ -106,8 +114,8 @@ def describe_corpus(
         params = {"tenant": tenant_id, "namespaces": [n["id"] for n in found.values()], "terms": more}
         common |= {term: int(df) for term, df in session.execute(_COMMON, params)}
     speakers = tuple(row.speakers)
-    if known is not None and speakers:
-        params = {"tenant": tenant_id, "namespaces": [n["id"] for n in found.values()], "known": known}
+    if at is not None and speakers:
+        params = {"tenant": tenant_id, "namespaces": [n["id"] for n in found.values()], "known": at}
         speakers = tuple(session.scalars(_SPEAKERS_KNOWN, params | {"speakers": MOST_SPEAKERS}))
     return Corpus(
         namespaces=tuple(
@@ -118,6 +126,7 @@ def describe_corpus(
         speakers=speakers,
         languages=languages,
         common=common,
+        factors=dict(row.factors or {}),
     )
 
 

@@ -7,7 +7,7 @@ gets a new row and its old one is dropped: `rows` then leaves it out, by copying
 
 from array import array
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -41,7 +41,9 @@ _BYTES_PER_ENTRY: Final = 900
 class Gathering:
     """Memories of one or more namespaces, gathered so far. Not safe to change from two threads at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, only: Collection[str] | None = None) -> None:
+        """Begin with nothing; `only` names the terms that will be asked for, where the rows serve a single query."""
+        self._only = only
         self.ids: list[UUID] = []
         self._row_of: dict[UUID, int] = {}
         self._entry_of: dict[UUID, Entry] = {}  # without terms and content, which would double what is held
@@ -187,7 +189,8 @@ class Gathering:
             self._add_key(row, KeyKind.CHUNK, chunk)
         for kind, vector in vectors.keys:
             self._add_key(row, kind, vector)
-        for term, frequency in counted(entry.terms or ()):
+        terms = entry.terms or ()
+        for term, frequency in counted(terms if self._only is None else [one for one in terms if one in self._only]):
             self._terms[term].append(row, frequency)
             self._postings += 1
         self._columns["live"][row] = True

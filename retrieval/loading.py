@@ -154,6 +154,7 @@ def _from_candidates(
         known=request.as_of.known,
         at=at,
         archived=request.archived,
+        terms=[one for term in parsed.terms for one in parsed.all_of(term)],
     )
     rows = gathering.rows(documents=place.corpus.documents, document_frequency=frequency)
     chosen = set(ids)

@@ -1,7 +1,7 @@
 """In which rows each term stands: lists that grow while earlier readers keep seeing them as they were."""
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class PostingsUpTo(Mapping[str, Postings]):
         return len(self._terms)
 
 
-def counted(terms: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+def counted(terms: Iterable[str]) -> Iterator[tuple[str, int]]:
     """Count the terms of one text.
 
     >>> list(counted(("cat", "sat", "cat")))

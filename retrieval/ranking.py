@@ -120,6 +120,7 @@ class Ranked:
     coverage: float | None  # of the query's words by the best row, 0..1; None where no keywords were asked
     best_cosine: float | None
     activation: spreading.Activation | None = None  # of the graph channel, where it took part; it tells the reasons
+    learned: Mapping[str, float] = field(default_factory=dict)  # factors that the contributions already have in them
 
     def without(self, channel: str, *, limit: int | None = None) -> NDArray[np.intp]:
         """Return the order there would be if one channel were silent; the rows found stay the same."""
@@ -147,6 +148,7 @@ def rank(
     vector: NDArray[np.float32] | None,
     allowed: NDArray[np.bool_] | None = None,
     weights: Mapping[str, float] | None = None,
+    learned: Mapping[str, float] = MappingProxyType({}),
     preset: str = "balanced",
     now: float = math.nan,
     extra: Mapping[str, NDArray[np.float64]] = _NOTHING,
@@ -162,6 +164,7 @@ def rank(
         allowed: (n,) which rows may be found; None for all. The others still are neighbours and count in statistics.
         weights: Of channels, by the caller. One name: that channel alone ranks. Several: factors on the usual weights,
             relative to the largest; channels not named are off.
+        learned: Factors on whole channels on top of that (``learning``); channels not named have 1. They turn none on or off.
         preset: A name in `PRESETS`.
         now: Seconds since the epoch.
         extra: Scores of further channels, (n,) with NaN where a channel did not find the row, by channel name.
@@ -198,7 +201,7 @@ def rank(
     if alone is not None:
         channels = {alone: drafts[alone]} if alone in drafts else {}
     else:
-        channels = _scaled(_with_signals(drafts, signals), factors)
+        channels = _relearned(_scaled(_with_signals(drafts, signals), factors), learned)
         signals = {name: amount for name, amount in signals.items() if _channel_of(name, drafts) in channels}
     score = np.zeros(len(rows))
     found = np.zeros(len(rows), dtype=np.bool_)
@@ -221,6 +224,7 @@ def rank(
         coverage=covered if query.terms else None,
         best_cosine=float(near.text[may].max()) if near is not None and may.any() else None,
         activation=activation,
+        learned=learned if alone is None else {},
     )
 
 
@@ -489,3 +493,11 @@ def _scaled(channels: Mapping[str, Channel], factors: Mapping[str, float] | None
             if factors.get(name, 0.0) > 0
         }
     return {name: channels[name] for name in CHANNELS if name in channels and channels[name].weight > 0}
+
+
+def _relearned(channels: Mapping[str, Channel], learned: Mapping[str, float]) -> dict[str, Channel]:
+    """Multiply whole contributions, signals included, by learned factors."""
+    return {
+        name: Channel(one.weight * learned.get(name, 1.0), one.score, one.contribution * learned.get(name, 1.0))
+        for name, one in channels.items()
+    }

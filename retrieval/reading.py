@@ -1,6 +1,6 @@
 """Read memories into `Gathering`: what the database keeps of them, and what has to be worked out from their texts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -69,11 +69,10 @@ def annotate(
         return
     spans: dict[UUID, tuple[tuple[float, float], ...]] = {}
     entities: dict[UUID, tuple[str, ...]] = {}
-    for namespace_id in namespace_ids:
-        for start in range(0, len(ids), _TOGETHER):
-            some = ids[start : start + _TOGETHER]
-            spans |= spans_of(session, tenant_id, namespace_id, some, known=known)
-            entities |= mentions_of(session, tenant_id, namespace_id, some, known=known)
+    for start in range(0, len(ids), _TOGETHER):
+        some = ids[start : start + _TOGETHER]
+        spans |= spans_of(session, tenant_id, namespace_ids, some, known=known)
+        entities |= mentions_of(session, tenant_id, namespace_ids, some, known=known)
     for memory_id in ids:
         gathering.annotate(memory_id, Annotations(spans.get(memory_id, ()), entities.get(memory_id, ())))
 
@@ -100,7 +99,7 @@ def snapshot(
     ids = [namespace.id for namespace in namespaces]
     return _gathered(
         session, tenant_id, namespaces, entries_in(session, tenant_id, ids, known=known), known=known, at=at,
-        archived=archived, whole=True,
+        archived=archived, only=None,
     )  # fmt: skip
 
 
@@ -113,11 +112,12 @@ def gathered(
     known: datetime | None,
     at: datetime,
     archived: bool,
+    terms: Collection[str],
 ) -> Gathering:
-    """Gather some memories; for the arguments see `snapshot`."""
+    """Gather some memories for a query of these terms; for the other arguments see `snapshot`."""
     return _gathered(
         session, tenant_id, namespaces, entries_of(session, tenant_id, ids, known=known), known=known, at=at,
-        archived=archived, whole=False,
+        archived=archived, only=frozenset(terms),
     )  # fmt: skip
 
 
@@ -130,12 +130,13 @@ def _gathered(
     known: datetime | None,
     at: datetime,
     archived: bool,
-    whole: bool,
+    only: frozenset[str] | None,
 ) -> Gathering:
+    whole = only is None
     # Archived ones are asked for: to ranking they are like the others.
     entries = [replace(completed(e), archived=False) for e in found if archived or not e.archived]
     namespace_ids = [namespace.id for namespace in namespaces]
-    gathering = Gathering()
+    gathering = Gathering(only=only)
     for shelf, encoder_id in sorted({(namespace.shelf, namespace.encoder_id) for namespace in namespaces}):
         there = {n.id for n in namespaces if (n.shelf, n.encoder_id) == (shelf, encoder_id)}
         inside = [entry for entry in entries if entry.namespace_id in there]

@@ -90,7 +90,7 @@ def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: d
         prefix=request.namespace_prefix,
     )
     corpus = describe_corpus(
-        session, tenant_id, paths, request.query, known=request.as_of.known, languages=request.languages
+        session, tenant_id, paths, request.query, at=request.as_of.known, languages=request.languages
     )
     require_all(paths, corpus.namespaces)
     parsed = parse_query(request.query, speakers=corpus.speakers, languages=corpus.languages, now=request.now or now)
@@ -169,6 +169,7 @@ def _search(
         vector=vector,
         allowed=loaded.allowed,
         weights=request.weights,
+        learned=prepared.corpus.factors,
         preset=request.preset,
         now=(request.now or now).timestamp(),
         limit=max(2 * request.top_k, SHOWN),

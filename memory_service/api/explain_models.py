@@ -64,6 +64,7 @@ class ExplainOut(BaseModel):
 
     query: QueryOut
     weights: dict[str, float]
+    learned: dict[str, float]
     namespaces: list[str]
     candidates: int
     loaded: Literal["resident", "snapshot", "candidates"] | None

@@ -23,7 +23,7 @@ from retrieval.replay import Fate, Stage, as_it_was, left_out, why_not
 from retrieval.request import RecallRequest
 
 
-def read_trace(session: Session, caller: Caller, search_id: UUID) -> Row:
+def read_trace(session: Session, caller: Caller, search_id: UUID) -> dict[str, Any]:
     """Return a stored trace.
 
     Raises:
@@ -32,7 +32,7 @@ def read_trace(session: Session, caller: Caller, search_id: UUID) -> Row:
     row = traces.get_trace(session, caller.tenant_id, search_id)
     if row is None:
         raise NotFound(f"There is no trace {search_id}; traces expire.", code="trace_not_found")
-    return row
+    return dict(row)
 
 
 def request_of(trace: Row) -> RecallRequest:

@@ -96,6 +96,7 @@ def _explain_json(recalled: Recalled) -> dict[str, Any]:
             "route_reason": ranked.routing.reason if ranked else None,
         },
         "weights": {name: round(channel.weight, 6) for name, channel in ranked.channels.items()} if ranked else {},
+        "learned": dict(ranked.learned) if ranked else {},
         "namespaces": [n.path for n in recalled.namespaces],
         "candidates": recalled.considered,
         "loaded": recalled.loaded.way if recalled.loaded else None,

@@ -12,7 +12,8 @@ from memory_service.storage import erasure, memories
 def erase(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
     """Erase memories of one tenant and return the ids that were there.
 
-    Versions, sources, vectors, postings, times, links, retention and recalls go with the record; traces that showed it lose its
+    Versions, sources, vectors, postings, times, links, retention, recalls and feedback go with the record, and
+    saved queries that nothing else is relevant to; traces that showed it lose its
     text and score; answers kept for replay that quote it are dropped. So are speakers, counted terms, entities and names that
     nothing else uses. The tombstone
     keeps id, namespace, a hash of the content and the time; a hash of every wording keeps it from being stored again unless

@@ -85,18 +85,23 @@ def end_mentions(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now:
 
 
 def mentions_of(
-    session: Session, tenant_id: UUID, namespace_id: UUID, ids: Sequence[UUID], *, known: datetime | None = None
+    session: Session,
+    tenant_id: UUID,
+    namespace_ids: Sequence[UUID],
+    ids: Sequence[UUID],
+    *,
+    known: datetime | None = None,
 ) -> dict[UUID, tuple[str, ...]]:
     """Return the canonical names, folded and in order, of the entities that memories name; one statement, in binary.
 
     Args:
         session: a transaction of the tenant.
         tenant_id: whose memories.
-        namespace_id: where they are.
+        namespace_ids: where they are.
         ids: which memories; those that name nobody are not in the answer.
         known: the moment whose knowledge is asked for; None for now.
     """
-    params = {"tenant": tenant_id, "namespace": namespace_id, "ids": list(ids), "known": known}
+    params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "ids": list(ids), "known": known}
     driver: Any = session.connection().connection.driver_connection
     with driver.cursor(binary=True) as cursor:
         rows = cursor.execute(_MENTIONS_NOW if known is None else _MENTIONS_KNOWN, params).fetchall()
@@ -253,7 +258,7 @@ _INSERT_MENTIONS: Final = """
 """
 _MENTIONS: Final = """
     SELECT m.memory_id, e.folded FROM mention m JOIN entity e ON e.tenant_id = %(tenant)s AND e.id = m.entity_id
-    WHERE m.tenant_id = %(tenant)s AND m.memory_id = ANY(%(ids)s) AND m.namespace_id = %(namespace)s AND
+    WHERE m.tenant_id = %(tenant)s AND m.memory_id = ANY(%(ids)s) AND m.namespace_id = ANY(%(namespaces)s) AND
 """
 _MENTIONS_NOW: Final = f"{_MENTIONS} m.known_to = 'infinity'"
 _MENTIONS_KNOWN: Final = f"{_MENTIONS} m.known_from <= %(known)s AND m.known_to > %(known)s"

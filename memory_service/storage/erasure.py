@@ -58,8 +58,11 @@ def remove(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
     speakers = {(row.namespace_id, row.speaker) for row in session.execute(text(_SPEAKERS), params)}
     terms = {(row.namespace_id, row.term) for row in session.execute(text(_POSTINGS), params)}
     named = entities.mentioned_in(session, tenant_id, ids)
+    saved = [row.saved_query_id for row in session.execute(text(_SAVED), params)]
     for statement in (_TRACES, _ANSWERS, _SUCCESSORS, _MEMORIES):
         session.execute(text(statement), params)
+    if saved:
+        session.execute(text(_EMPTY_SAVED), {"tenant": tenant_id, "queries": saved})
     _forget_words(session, tenant_id, speakers=sorted(speakers), terms=sorted(terms))
     entities.forget_unmentioned(session, tenant_id, named)
 
@@ -90,6 +93,16 @@ _TRACES = """
 _ANSWERS = """
     DELETE FROM idempotency_key i WHERE i.tenant_id = :tenant AND EXISTS (SELECT FROM unnest(CAST(:ids AS uuid[]))
         AS k (id) WHERE position(convert_to(CAST(k.id AS text), 'UTF8') IN i.body) > 0)
+"""
+
+# Feedback goes with its memory; a saved query stays as long as another memory is relevant to it.
+_SAVED = """
+    SELECT DISTINCT saved_query_id FROM saved_query_memory
+    WHERE tenant_id = :tenant AND memory_id = ANY(CAST(:ids AS uuid[]))
+"""
+_EMPTY_SAVED = """
+    DELETE FROM saved_query q WHERE q.tenant_id = :tenant AND q.id = ANY(CAST(:queries AS uuid[]))
+    AND NOT EXISTS (SELECT FROM saved_query_memory r WHERE r.tenant_id = :tenant AND r.saved_query_id = q.id)
 """
 
 _SUCCESSORS = (

@@ -83,6 +83,14 @@ def list_jobs(
     return session.execute(query.order_by(job.c.id.desc()).limit(limit)).mappings().all()
 
 
+def has_open(session: Session, tenant_id: UUID, namespace_id: UUID, *, kind: str) -> bool:
+    """Say whether a job of a kind waits or runs for a namespace."""
+    query = select(job.c.id).where(
+        job.c.tenant_id == tenant_id, job.c.namespace_id == namespace_id, job.c.kind == kind, job.c.status.in_(OPEN)
+    )
+    return session.execute(query.limit(1)).one_or_none() is not None
+
+
 def _change(session: Session, tenant_id: UUID, job_id: UUID, *conditions: ColumnElement[bool], **values: Any) -> bool:
     statement = update(job).where(job.c.tenant_id == tenant_id, job.c.id == job_id, *conditions).values(**values)
     return session.execute(statement.returning(job.c.id)).one_or_none() is not None

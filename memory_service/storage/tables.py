@@ -356,3 +356,55 @@ erased_text = Table(
     Column("memory_id", Uuid, nullable=False),
     Column("erased_at", Time, nullable=False),
 )
+
+feedback = Table(
+    "feedback",
+    metadata,
+    _tenant(),
+    Column("trace_id", Uuid, primary_key=True),
+    Column("memory_id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("filter", JSONB),
+    Column("useful", Boolean, nullable=False),
+    Column("cited", Boolean, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+)
+
+saved_query = Table(
+    "saved_query",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("filter", JSONB),
+    Column("hash", LargeBinary, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+)
+
+saved_query_memory = Table(
+    "saved_query_memory",
+    metadata,
+    _tenant(),
+    Column("saved_query_id", Uuid, primary_key=True),
+    Column("memory_id", Uuid, primary_key=True),
+)
+
+fusion_weights = Table(
+    "fusion_weights",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("factors", JSONB, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("evaluation", JSONB, nullable=False),
+    Column("replaced", Uuid),
+    Column("decided_at", Time, nullable=False),
+    Column("known_from", Time, nullable=False),
+    Column("known_to", Time, nullable=False),
+)

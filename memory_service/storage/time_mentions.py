@@ -88,16 +88,21 @@ def outdate(session: Session, tenant_id: UUID, memory_id: UUID, *, now: datetime
 
 
 def spans_of(
-    session: Session, tenant_id: UUID, namespace_id: UUID, ids: Sequence[UUID], *, known: datetime | None = None
+    session: Session,
+    tenant_id: UUID,
+    namespace_ids: Sequence[UUID],
+    ids: Sequence[UUID],
+    *,
+    known: datetime | None = None,
 ) -> dict[UUID, tuple[Span, ...]]:
-    """Return the moments that memories of a namespace speak of; those that speak of none are left out.
+    """Return the moments that memories of some namespaces speak of; those that speak of none are left out.
 
     One statement, whatever the number of ids, with results in binary: about 7 ms for a thousand of 20,000.
 
     Args:
         session: a transaction of the tenant.
         tenant_id: whose memories.
-        namespace_id: where they live; others are left out.
+        namespace_ids: where they live; others are left out.
         ids: which memories.
         known: as was known at this moment; None for now.
     """
@@ -107,7 +112,7 @@ def spans_of(
     with driver.cursor(binary=True) as cursor:
         rows = cursor.execute(
             _SPANS if known is None else _SPANS_AS_KNOWN,
-            {"tenant": tenant_id, "namespace": namespace_id, "ids": list(ids), "known": known},
+            {"tenant": tenant_id, "namespaces": list(namespace_ids), "ids": list(ids), "known": known},
         ).fetchall()
     spans: dict[UUID, list[Span]] = {}
     for memory_id, start, end in rows:
@@ -120,7 +125,7 @@ _SPANS_OF = """
         coalesce(CAST(extract(epoch FROM t.ends) AS float8), 'infinity')
     FROM unnest(%(ids)s::uuid[]) AS k (id)
     JOIN time_mention t ON t.tenant_id = %(tenant)s AND t.memory_id = k.id
-    WHERE t.namespace_id = %(namespace)s AND {}
+    WHERE t.namespace_id = ANY(%(namespaces)s) AND {}
     ORDER BY t.memory_id, t.ordinal
 """
 _SPANS = _SPANS_OF.format("t.known_to = 'infinity'")

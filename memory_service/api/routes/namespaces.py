@@ -11,12 +11,14 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.fields import Flag
 from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.services import Services
 from memory_service.api.strict_json import Body, StrictRoute
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import namespace_settings
+from memory_service.storage.fusion_weights import in_force
 from memory_service.storage.namespaces import check_path, ensure_namespaces, unknown_namespace
 from memory_service.types import DEFAULT_NAMESPACE, Caller, Extract, KeyScope
 
@@ -25,13 +27,20 @@ router = APIRouter(prefix="/v1/namespaces", tags=["namespaces"], route_class=Str
 Reader = Annotated[Caller, require(KeyScope.READ)]
 Writer = Annotated[Caller, require(KeyScope.WRITE)]
 
-DEFAULTS: dict[str, Any] = {"extract": Extract.RULES.value}
+DEFAULTS: dict[str, Any] = {"extract": Extract.RULES.value, "fusion": {"learn": False}}
+
+
+class FusionIn(Body):
+    """How the ranking of a namespace may change."""
+
+    learn: Flag = False
 
 
 class SettingsIn(Body):
     """Settings to change; null goes back to the default."""
 
     extract: Extract | None = None
+    fusion: FusionIn | None = None
 
 
 class NamespaceIn(Body):
@@ -47,10 +56,17 @@ class NamespacePatch(Body):
     settings: SettingsIn
 
 
+class FusionOut(BaseModel):
+    """Whether the weights of the channels learn from feedback."""
+
+    learn: bool
+
+
 class SettingsOut(BaseModel):
     """Settings in force, defaults included."""
 
     extract: Extract
+    fusion: FusionOut
 
 
 class NamespaceOut(BaseModel):
@@ -62,9 +78,10 @@ class NamespaceOut(BaseModel):
 
 
 class CountedNamespaceOut(NamespaceOut):
-    """A namespace with the number of its live memories."""
+    """A namespace with the number of its live memories and the learned factors on its channels."""
 
     memories: int
+    factors: dict[str, float]
 
 
 class NamespacesOut(BaseModel):
@@ -88,10 +105,11 @@ def _namespace_json(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _counted_json(services: Services, session: Session, caller: Caller, row: Mapping[str, Any]) -> dict[str, Any]:
-    count = 0
+    count, learned = 0, None
     if row["id"]:
         count = namespace_settings.count_memories(session, caller.tenant_id, row["id"], now=services.clock())
-    return {**_namespace_json(row), "memories": count}
+        learned = in_force(session, caller.tenant_id, row["id"])
+    return {**_namespace_json(row), "memories": count, "factors": learned.factors if learned else {}}
 
 
 def _ensure(services: Services, session: Session, caller: Caller, path: str) -> None:

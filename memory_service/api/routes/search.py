@@ -1,5 +1,6 @@
 """Search, and the traces that say why."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,7 +16,9 @@ from memory_service.api.search_models import FeedbackIn, SearchIn, SearchOut
 from memory_service.api.searching import search
 from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import FieldError, InvalidRequest
+from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle.reinforce import take_feedback
+from memory_service.lifecycle.teach import keep_judgement
 from memory_service.types import Caller, KeyScope
 
 router = APIRouter(tags=["search"], route_class=StrictRoute)
@@ -77,6 +80,18 @@ def give_feedback(
             cited=body.cited,
             now=now,
         )
+        job_id = keep_judgement(
+            session,
+            caller.tenant_id,
+            trace,
+            body.memory_id,
+            useful=body.useful,
+            cited=body.cited,
+            now=now,
+            job_ttl=timedelta(days=services.settings.job_ttl_days),
+        )
+        if job_id is not None:
+            enqueue_after_commit(session, services.nudger, RUN_JOB, str(caller.tenant_id), str(job_id))
         return answer(outcome)
 
     return idempotent(request, caller, session, produce)

@@ -49,7 +49,7 @@ def named(database: Database, me: Any, ids: list[UUID], **options: Any) -> list[
         space = session.scalar(
             text("SELECT id FROM namespace WHERE tenant_id = :t AND path = 'default'"), {"t": me.tenant_id}
         )
-        found = entities.mentions_of(session, me.tenant_id, space, ids, **options)
+        found = entities.mentions_of(session, me.tenant_id, [space], ids, **options)
     return [found.get(one, ()) for one in ids]
 
 
@@ -175,7 +175,7 @@ def test_namespaces_and_tenants_have_entities_of_their_own(
         space = session.scalar(
             text("SELECT id FROM namespace WHERE tenant_id = :t AND path = 'elsewhere'"), {"t": me.tenant_id}
         )
-        assert entities.mentions_of(session, me.tenant_id, space, [mine]) == {}
+        assert entities.mentions_of(session, me.tenant_id, [space], [mine]) == {}
     with database.transaction(other.tenant_id) as session:
         assert session.scalar(text("SELECT count(*) FROM mention")) == 1
     assert named(database, other, [mine]) == [()]

@@ -107,8 +107,13 @@ def session(database: Database, make_tenant: MakeTenant, encoder_id: int) -> Ite
         {**BASE, **row, **own, "id": str(new_id()), "speaker": name, "namespace_id": str(paths[row["namespace"]])}
         for name, row in ROWS.items()
     ]
+    # Only what is given, so that the other columns have their defaults.
+    columns = ", ".join(dict.fromkeys(name for row in rows for name in row if name != "namespace"))
     opened.execute(
-        text("INSERT INTO memory SELECT * FROM jsonb_populate_recordset(CAST(NULL AS memory), CAST(:rows AS jsonb))"),
+        text(
+            f"INSERT INTO memory ({columns}) "
+            f"SELECT {columns} FROM jsonb_populate_recordset(CAST(NULL AS memory), CAST(:rows AS jsonb))"
+        ),
         {"rows": json.dumps(rows)},
     )
     yield opened

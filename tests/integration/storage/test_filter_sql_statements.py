@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from memory_service.filters import FIELDS, FieldKind, Operator, parse_filter
 from memory_service.storage.bootstrap import bootstrap
@@ -16,6 +17,28 @@ from memory_service.storage.migrate import migrate
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 LOW, HIGH = "018f3c1e-7b1a-7c3d-9e2f-5a6b7c8d9e0f", "018f3c1e-7b1a-7c3d-9e2f-5a6b7c8d9eff"
+
+TENANT = new_id()
+# The columns without a default; every statement of a WITH runs to its end, so foreign keys are met.
+FILL = """
+    WITH owner AS (INSERT INTO tenant (id, name, created_at) VALUES (:tenant, 'filled', now())),
+    model AS (
+        INSERT INTO encoder (id, name, dimension, max_tokens, fingerprint, probe, shelf, is_default, created_at)
+        VALUES (999, 'test vectors', 384, 256, 'none', '{}', 0, false, now())
+    ),
+    space AS (
+        INSERT INTO namespace (tenant_id, id, path, encoder_id, shelf, created_at)
+        VALUES (:tenant, gen_random_uuid(), 'default', 999, 0, now()) RETURNING id
+    )
+    INSERT INTO memory (
+        tenant_id, id, namespace_id, payload_type, memory_type, state, version, user_id, agent_id, session_id, content, keywords,
+        tags, entities, metadata, importance, confidence, pinned, observed_at, created_at, updated_at, derivation_method,
+        derivation_parents, content_hash, content_version, extract, enriched_version, computed, terms
+    )
+    SELECT :tenant, gen_random_uuid(), space.id, 'plaintext', 'episodic', 'activated', 1, 'u' || n, 'a' || n, 's' || n, 'x', '{}',
+        '{}', '{}', '{}', 0.5, 1, false, now(), now(), now(), 'verbatim', '{}', '', 1, 'none', 0, '{}', '{}'
+    FROM space, generate_series(1, 2000) AS n
+"""
 
 OPERANDS: dict[FieldKind, Any] = {
     FieldKind.TEXT: "x",
@@ -84,11 +107,14 @@ def test_every_table_reference_carries_the_tenant() -> None:
 
 
 @pytest.fixture(scope="module")
-def empty_database(make_database: Any, data_dir: Path) -> Iterator[Database]:
-    """Return a database of its own, whose statistics no other test has changed."""
+def filled_database(make_database: Any, data_dir: Path) -> Iterator[Database]:
+    """Return a database of its own, whose statistics no other test has changed, with enough memories for an index to pay."""
     with make_database() as url:
         roles = bootstrap(url, data_dir=data_dir)
         migrate(roles.owner)
+        maintenance = create_engine(roles.maintenance, poolclass=NullPool)
+        with maintenance.begin() as connection:
+            connection.execute(text(FILL), {"tenant": TENANT})
         opened = Database(roles.service, pool_size=1)
         yield opened
         opened.dispose()
@@ -96,13 +122,13 @@ def empty_database(make_database: Any, data_dir: Path) -> Iterator[Database]:
 
 @pytest.mark.parametrize("name", ["user_id", "agent_id", "session_id", "id"])
 @pytest.mark.parametrize("several", [False, True])
-def test_scope_columns_use_their_index_as_the_service_role(empty_database: Database, name: str, several: bool) -> None:
-    tenant_id = new_id()
+def test_scope_columns_use_their_index_as_the_service_role(filled_database: Database, name: str, several: bool) -> None:
     condition = compiled({name: [LOW, HIGH] if several else LOW})
-    with empty_database.transaction(tenant_id) as session:
+    with filled_database.transaction(TENANT) as session:
         session.execute(text("SET LOCAL enable_seqscan = off"))
         plan = session.execute(
             text(f"EXPLAIN SELECT m.id FROM memory AS m WHERE m.tenant_id = :tenant AND {condition.text}"),
-            {"tenant": tenant_id, **condition.params},
+            {"tenant": TENANT, **condition.params},
         )
-        assert any("Index Cond" in line and f"({name} = " in line for line in plan.scalars())
+        lines = plan.scalars().all()
+        assert any("Index Cond" in line and f"({name} = " in line for line in lines), lines

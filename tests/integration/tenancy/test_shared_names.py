@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from consolidation import consolidate
 from memory_service.storage.database import Database
 from memory_service.storage.idempotency import try_lock
 from memory_service.storage.keys import hash_secret
@@ -86,11 +87,13 @@ CURSORS = (
     ("GET", "/v1/jobs?limit=1", None),
     ("GET", "/v1/api-keys?limit=1", None),
     ("GET", "/v1/memories/{id}/versions?limit=1", None),
+    ("GET", "/v1/entities?limit=1", None),
+    ("GET", "/v1/links?limit=1", None),
 )
 
 
 @pytest.fixture(scope="module")
-def twins(client: Any, make_tenant: Any, tenant_client: Any) -> list[Any]:
+def twins(client: Any, make_tenant: Any, tenant_client: Any, open_tenancy: Any) -> list[Any]:
     """Return two tenants that did exactly the same things."""
     made = []
     for _ in range(2):
@@ -106,6 +109,11 @@ def twins(client: Any, make_tenant: Any, tenant_client: Any) -> list[Any]:
             turn = {"messages": [{"content": f"turn {number}"}], "namespace": "shared", "session_id": "shared"}
             assert me.post("/v1/messages", json=turn).status_code == 202
             assert me.post("/v1/api-keys", json={"name": "k", "scopes": ["memories:read"]}).status_code == 201
+        for number in range(2):
+            named = me.post("/v1/memories", json={"content": f"Ada saw Bob {number}.", "namespace": "named"}).json()
+            superseding = {"content": f"Ada saw Cyd {number}."}
+            assert me.post(f"/v1/memories/{named['id']}/supersede", json=superseding).status_code == 201
+        consolidate.enrich_pending(open_tenancy(me.tenant_id))
         me.id = me.get("/v1/memories?namespace=shared&user_id=u0").json()["data"][0]["id"]
         assert me.patch(f"/v1/memories/{me.id}", json={"tags": ["x"]}).status_code == 200
         made.append(me)

@@ -1,0 +1,68 @@
+"""Feedback: which memories a search found were of use; what the fusion of a namespace learns from.
+
+A row holds the words of a query, so it expires with the trace it judges, and goes with the memory it is about.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, func, null, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from memory_service.storage.tables import feedback
+
+MOST = 5_000  # judgements one round of learning reads, the newest
+
+
+def keep_feedback(
+    session: Session,
+    tenant_id: UUID,
+    *,
+    trace_id: UUID,
+    memory_id: UUID,
+    namespace_id: UUID,
+    query: str,
+    where: Mapping[str, Any] | None,
+    useful: bool,
+    cited: bool,
+    now: datetime,
+    expires_at: datetime,
+) -> None:
+    """Store one judgement; a later one about the same result replaces it."""
+    judgement = {"useful": useful, "cited": cited, "created_at": now}
+    session.execute(
+        insert(feedback)
+        .values(
+            tenant_id=tenant_id,
+            trace_id=trace_id,
+            memory_id=memory_id,
+            namespace_id=namespace_id,
+            query=query,
+            filter=where if where is not None else null(),
+            expires_at=expires_at,
+            **judgement,
+        )
+        .on_conflict_do_update(index_elements=["tenant_id", "trace_id", "memory_id"], set_=judgement)
+    )
+
+
+def count_since(session: Session, tenant_id: UUID, namespace_id: UUID, since: datetime | None) -> int:
+    """Return how many judgements of a namespace are younger than a moment; all without one."""
+    query = select(func.count()).where(feedback.c.tenant_id == tenant_id, feedback.c.namespace_id == namespace_id)
+    if since is not None:
+        query = query.where(feedback.c.created_at > since)
+    return session.scalar(query) or 0
+
+
+def list_feedback(session: Session, tenant_id: UUID, namespace_id: UUID, *, now: datetime) -> Sequence[RowMapping]:
+    """Return the judgements of a namespace that have not expired, the newest first."""
+    query = (
+        select(feedback.c.query, feedback.c["filter"], feedback.c.memory_id, feedback.c.useful)
+        .where(feedback.c.tenant_id == tenant_id, feedback.c.namespace_id == namespace_id, feedback.c.expires_at > now)
+        .order_by(feedback.c.created_at.desc(), feedback.c.trace_id, feedback.c.memory_id)
+        .limit(MOST)
+    )
+    return session.execute(query).mappings().all()

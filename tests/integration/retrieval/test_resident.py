@@ -1,0 +1,329 @@
+"""Namespaces kept in memory follow every change of the database at the next search, over HTTP and in the rows."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+
+from consolidation import consolidate
+from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
+from memory_service.lifecycle.remember import remember
+from memory_service.storage.database import Database
+from memory_service.storage.ids import new_id
+from memory_service.storage.namespaces import Namespace, find_namespaces
+from memory_service.types import Extract
+from retrieval.resident import Residents
+from retrieval.rows import Rows
+
+FACTS = (
+    "Ada keeps eleven hives of bees behind the mill.",
+    "Bob repaired the roof of the mill in spring.",
+    "The choir rehearses on Thursdays at eight.",
+    "The bakery sells rye bread on Saturdays only.",
+    "Cyd paints boats by the river.",
+)
+
+
+class Memories:
+    """The memories of one tenant, over HTTP; every search says which way it took."""
+
+    def __init__(self, me: Any) -> None:
+        self.me = me
+
+    def ok(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self.me.request(method, path, **({} if body is None else {"json": body}))
+        assert answer.status_code < 300, answer.text
+        return answer.json() if answer.content else None
+
+    def remember(self, content: str, **fields: Any) -> str:
+        return str(self.ok("POST", "/v1/memories", {"content": content, **fields})["id"])
+
+    def search(self, query: str, *, way: str = "resident", **fields: Any) -> list[Any]:
+        answer = self.ok("POST", "/v1/search", {"query": query, "explain": True, **fields})
+        assert answer["explain"]["loaded"] == way
+        return list(answer["results"])
+
+    def found(self, query: str, **options: Any) -> list[str]:
+        return [result["memory"]["id"] for result in self.search(query, **options)]
+
+
+@pytest.fixture
+def mine(me: Any) -> Memories:
+    """Return a tenant whose namespace is resident."""
+    memories = Memories(me)
+    for fact in FACTS:
+        memories.remember(fact)
+    assert len(memories.found("bees", top_k=50)) == len(FACTS)
+    return memories
+
+
+@pytest.fixture
+def keeping(app: FastAPI, client: Any) -> Iterator[Callable[..., Residents]]:
+    """Return a function that gives the running application another memory for namespaces."""
+    services = app.state.services
+
+    def keep(**options: Any) -> Residents:
+        residents = Residents(**{"limit_bytes": 1 << 28, "largest": 50_000, **options})
+        app.state.services = replace(services, residents=residents)
+        return residents
+
+    yield keep
+    app.state.services = services
+
+
+@pytest.fixture
+def work(database: Database) -> Callable[[UUID], None]:
+    """Return a function that enriches what waits in a tenant, as a worker does."""
+
+    def run(tenant_id: UUID) -> None:
+        tenancy = consolidate.Tenancy(tenant_id, lambda: database.transaction(tenant_id), lambda: datetime.now(UTC))
+        consolidate.enrich_pending(tenancy)
+
+    return run
+
+
+# What is written after a namespace became resident
+
+
+def test_a_new_memory_is_found_at_once(mine: Memories) -> None:
+    new = mine.remember("Eve collects antique typewriters.")
+    assert mine.found("Who collects typewriters?")[0] == new
+
+
+def test_a_correction_is_found_by_its_new_words_only(mine: Memories) -> None:
+    memory = mine.found("bees")[0]
+    mine.ok("PATCH", f"/v1/memories/{memory}", {"content": "Ada sold every hive and breeds alpacas."})
+    (first, *_) = mine.search("alpacas", channels={"keyword": 1})
+    assert first["memory"]["id"] == memory
+    assert mine.found("eleven bees mill", channels={"keyword": 1}) != [memory]
+    assert memory not in mine.found("eleven", channels={"keyword": 1})
+
+
+def test_archived_and_restored(mine: Memories) -> None:
+    memory = mine.found("bees")[0]
+    mine.ok("POST", f"/v1/memories/{memory}/archive")
+    assert memory not in mine.found("bees", top_k=50)
+    mine.ok("POST", f"/v1/memories/{memory}/restore")
+    assert mine.found("bees")[0] == memory
+
+
+def test_an_erased_memory_is_gone(mine: Memories, database: Database) -> None:
+    memory = mine.found("bees")[0]
+    job = mine.ok("DELETE", f"/v1/memories/{memory}?erase=true")["job_id"]
+    tenancy = consolidate.Tenancy(
+        mine.me.tenant_id, lambda: database.transaction(mine.me.tenant_id), lambda: datetime.now(UTC)
+    )
+    assert consolidate.run_job(tenancy, UUID(job))
+    assert memory not in mine.found("bees", top_k=50)
+
+
+def test_a_superseded_memory_knows_it(mine: Memories) -> None:
+    old = mine.found("bees")[0]
+    new = mine.ok("POST", f"/v1/memories/{old}/supersede", {"content": "Ada keeps twelve hives of bees."})["id"]
+    results = {result["memory"]["id"]: result for result in mine.search("How many hives of bees does Ada keep?")}
+    assert results[old]["superseded_by"] == new
+    assert results[new]["superseded_by"] is None
+
+
+def test_what_expires_is_not_found_though_nobody_wrote(mine: Memories, app: FastAPI) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    memory = mine.remember("The password of the week is heron.", expires_at=soon)
+    assert mine.found("password heron")[0] == memory
+    services = app.state.services
+    app.state.services = replace(services, clock=lambda: datetime.now(UTC) + timedelta(hours=2))
+    try:
+        assert memory not in mine.found("password heron", top_k=50)
+    finally:
+        app.state.services = services
+
+
+def test_what_a_worker_finds_in_texts_reaches_the_rows(
+    mine: Memories, work: Callable[[UUID], None], app: FastAPI, database: Database
+) -> None:
+    memory = mine.remember("Hey Mel! We met Tom last Friday.", speaker="Caroline", observed_at="2023-05-08T10:00:00Z")
+    mine.found("Tom")
+    before = resident(app.state.services.residents, database, mine.me.tenant_id)
+    assert len(before.spans.row) == 0
+    work(mine.me.tenant_id)
+    mine.found("Tom")
+    rows = resident(app.state.services.residents, database, mine.me.tenant_id)
+    row = list(rows.ids).index(UUID(memory))
+    friday = datetime(2023, 5, 5, tzinfo=UTC).timestamp()
+    assert (row, friday) in zip(rows.spans.row.tolist(), rows.spans.start.tolist(), strict=True)
+    named = {rows.entities[e] for r, e in zip(rows.mentions.row, rows.mentions.entity, strict=True) if r == row}
+    assert "tom" in named
+
+
+def test_tenants_with_the_same_names_share_nothing(as_tenant: Any, make_tenant: Any) -> None:
+    one, other = (Memories(as_tenant(make_tenant())) for _ in range(2))
+    secret = one.remember("The safe opens with 4711.", namespace="home")
+    public = other.remember("The garden gate opens with a push.", namespace="home")
+    for _ in range(2):
+        assert one.found("What opens with what?", namespace="home") == [secret]
+        assert other.found("What opens with what?", namespace="home") == [public]
+
+
+def test_filters_hold_for_resident_namespaces(mine: Memories) -> None:
+    tagged = mine.remember("Bees sleep in winter.", tags=["winter"], user_id="ada")
+    assert mine.found("bees", filter={"tags": {"contains": "winter"}}) == [tagged]
+    assert mine.found("bees", user_id="ada") == [tagged]
+
+
+# In memory, and out of it
+
+
+def where(database: Database, tenant_id: UUID, *paths: str) -> list[Namespace]:
+    with database.transaction(tenant_id) as session:
+        return list(find_namespaces(session, tenant_id, list(paths)).values())
+
+
+def resident(residents: Residents, database: Database, tenant_id: UUID, *paths: str) -> Rows:
+    namespaces = where(database, tenant_id, *(paths or ("default",)))
+    with database.transaction(tenant_id) as session:
+        return residents.view(session, tenant_id, namespaces, now=datetime.now(UTC).timestamp()).rows
+
+
+def prepared(content: str) -> Prepared:
+    draft = Draft(content, namespace="default", extract=Extract.NONE)
+    vector = np.zeros(384, np.float32)
+    vector[len(content) % 384] = 1
+    hashed = content_hash(draft.content)
+    return Prepared(
+        draft, datetime.now(UTC), hashed, dedupe_hash(draft), said_hash(None, hashed), tuple(content.split()),
+        (Chunk((0, len(content)), vector),),
+    )  # fmt: skip
+
+
+def test_writers_that_commit_out_of_order_are_all_seen(database: Database, make_tenant: Any, encoder_id: int) -> None:
+    """The first to begin commits last: a clock or a sequence would have been passed by then."""
+    tenant_id, _ = make_tenant()
+    encoding = Encoding(lambda texts: np.zeros((0, 0)), lambda text: [], encoder_id, 0)
+
+    def write(session: Any, content: str) -> UUID:
+        outcomes = remember(session, tenant_id, [prepared(content)], encoding=encoding, now=datetime.now(UTC))
+        return outcomes[0].memory_id
+
+    with database.transaction(tenant_id) as session:
+        first = write(session, "there already")
+    residents = Residents(limit_bytes=1 << 28, largest=1_000)
+    assert set(resident(residents, database, tenant_id).ids) == {first}
+    with database.transaction(tenant_id) as slow:
+        late = write(slow, "begun early and committed late")
+        with database.transaction(tenant_id) as session:
+            quick = write(session, "begun late")
+        assert set(resident(residents, database, tenant_id).ids) == {first, quick}
+    rows = resident(residents, database, tenant_id)
+    assert set(rows.ids) == {first, quick, late}
+    assert {rows.ids[row] for row in rows.postings["early"].row} == {late}
+
+
+def test_a_writer_that_rolls_back_leaves_nothing(database: Database, make_tenant: Any, encoder_id: int) -> None:
+    tenant_id, _ = make_tenant()
+    encoding = Encoding(lambda texts: np.zeros((0, 0)), lambda text: [], encoder_id, 0)
+    with database.transaction(tenant_id) as session:
+        remember(session, tenant_id, [prepared("kept")], encoding=encoding, now=datetime.now(UTC))
+    residents = Residents(limit_bytes=1 << 28, largest=1_000)
+    with pytest.raises(RuntimeError, match="changed my mind"), database.transaction(tenant_id) as session:
+        remember(session, tenant_id, [prepared("taken back")], encoding=encoding, now=datetime.now(UTC))
+        assert len(resident(residents, database, tenant_id)) == 1
+        raise RuntimeError("changed my mind")
+    assert len(resident(residents, database, tenant_id)) == 1
+
+
+def test_nothing_is_read_anew_when_nothing_changed(mine: Memories, app: FastAPI, database: Database) -> None:
+    residents = app.state.services.residents
+    before = resident(residents, database, mine.me.tenant_id)
+    assert resident(residents, database, mine.me.tenant_id) is before
+    mine.remember("Something else.")
+    after = resident(residents, database, mine.me.tenant_id)
+    assert len(after) == len(before) + 1
+    assert len(before) == len(FACTS), "rows in use elsewhere stay as they are"
+
+
+def test_what_was_not_used_for_long_makes_room(me: Any, keeping: Callable[..., Residents], database: Database) -> None:
+    now = [1_000.0]
+    # Room for five memories as estimated beforehand, and for one namespace as it turns out.
+    residents = keeping(limit_bytes=20_000, monotonic=lambda: now[0])
+    memories = Memories(me)
+    for path in ("first", "second"):
+        for fact in FACTS:
+            memories.remember(fact, namespace=path)
+    assert memories.found("bees", namespace="first")
+    assert memories.found("bees", namespace="second", way="snapshot"), "the first is still in use"
+    now[0] += 3_600
+    wanted = memories.found("bees", namespace="second", top_k=50)
+    assert len(wanted) == len(FACTS)
+    assert len(residents) == 1
+    now[0] += 3_600
+    assert len(memories.found("bees", namespace="first", top_k=50)) == len(FACTS), "read again after it was dropped"
+    assert len(residents) == 1
+
+
+def test_without_memory_nothing_is_kept_and_the_same_is_found(
+    mine: Memories, keeping: Callable[..., Residents]
+) -> None:
+    questions = ("Who keeps bees?", "What about the roof?", "boats", "Thursdays at eight")
+    wanted = [mine.found(question, top_k=50) for question in questions]
+    residents = keeping(limit_bytes=0)
+    assert [mine.found(question, top_k=50, way="snapshot") for question in questions] == wanted
+    assert len(residents) == 0
+
+
+def test_a_search_that_fails_midway_leaves_no_half_read_namespace(
+    mine: Memories, keeping: Callable[..., Residents], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping()
+    with monkeypatch.context() as patched:
+        patched.setattr("retrieval.resident.annotate", lambda *_, **__: 1 / 0)
+        answer = mine.me.post("/v1/search", json={"query": "bees"})
+        assert answer.status_code == 500
+    assert len(mine.found("bees", top_k=50)) == len(FACTS)
+
+
+# As of an earlier time, and from candidates
+
+
+def test_as_known_then_ranks_as_it_did_then(mine: Memories, work: Callable[[UUID], None]) -> None:
+    work(mine.me.tenant_id)
+    questions = ("Who keeps bees?", "What happened at the mill in spring?", "I like to be near the water.")
+    wanted = [mine.search(question, top_k=50) for question in questions]
+    then = datetime.now(UTC).isoformat()
+    changed, archived = (mine.found(text)[0] for text in ("bees", "choir rehearses"))
+    mine.ok("PATCH", f"/v1/memories/{changed}", {"content": "Ada breeds alpacas on Thursdays."})
+    mine.ok("POST", f"/v1/memories/{archived}/archive")
+    mine.remember("Bees, bees and more bees live at the mill by the water.")
+    work(mine.me.tenant_id)
+    for question, before in zip(questions, wanted, strict=True):
+        again = mine.search(question, top_k=50, way="snapshot", as_of={"known": then})
+        assert [one["memory"]["id"] for one in again] == [one["memory"]["id"] for one in before]
+        assert [one["score"] for one in again] == pytest.approx([one["score"] for one in before], abs=1e-5)
+        assert [one["memory"]["content"] for one in again] == [one["memory"]["content"] for one in before]
+    assert mine.found("bees")[0] != changed
+
+
+def test_the_explanation_names_the_times_that_a_query_names(mine: Memories) -> None:
+    body = {"query": "What did we do in May 2023?", "explain": True}
+    (date,) = mine.ok("POST", "/v1/search", body)["explain"]["query"]["dates"]
+    assert (date["start"], date["end"]) == ("2023-05-01T00:00:00Z", "2023-06-01T00:00:00Z")
+
+
+def test_candidates_find_the_same_first(mine: Memories, keeping: Callable[..., Residents]) -> None:
+    questions = ("Who keeps bees?", "Who repaired the roof?", "When is choir?", "rye bread", "Who paints boats?")
+    wanted = [mine.found(question)[0] for question in questions]
+    assert len(set(wanted)) == len(questions)
+    keeping(largest=2)
+    assert [mine.found(question, way="candidates")[0] for question in questions] == wanted
+    new = mine.remember("Eve collects antique typewriters.")
+    assert mine.found("Who collects typewriters?", way="candidates")[0] == new
+
+
+def test_namespaces_without_memories_are_resident_and_empty(database: Database, make_tenant: Any) -> None:
+    tenant_id, _ = make_tenant()
+    residents = Residents(limit_bytes=1 << 20, largest=10)
+    assert not residents.admits(tenant_id, [], 0)
+    assert not residents.admits(new_id(), [], 11)

@@ -1,0 +1,182 @@
+"""Memories gathered one after another: earlier rows stay valid, dropped ones are left out."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from memory_service.analysis.traits import traits
+from retrieval.entries import Annotations, Entry, Vectors
+from retrieval.gathering import Gathering
+from retrieval.rows import NONE, KeyKind, Rows
+
+SPACE = UUID(int=1_000)
+
+
+def entry(number: int, text: str, **fields: object) -> Entry:
+    made = Entry(
+        id=UUID(int=number), namespace_id=SPACE, content_version=1, session_id="s", user_id=None, agent_id=None,
+        speaker=None, role=None, observed_at=float(number), valid_from=None, valid_to=None, expires_at=None,
+        superseded=False, archived=False, traits=traits(text, None).pack(), terms=tuple(text.split()),
+    )  # fmt: skip
+    return replace(made, **fields)
+
+
+def vectors(*axes: int) -> Vectors:
+    return Vectors(np.eye(4, dtype=np.float32)[list(axes)])
+
+
+def numbers(rows: Rows) -> list[int]:
+    return [one.int for one in rows.ids]
+
+
+def standing(rows: Rows, term: str) -> dict[int, int]:
+    """Return how often a term stands in which memory."""
+    found = rows.postings[term]
+    return {rows.ids[row].int: count for row, count in zip(found.row, found.frequency, strict=True)}
+
+
+@pytest.fixture
+def three() -> Gathering:
+    gathering = Gathering()
+    for number, text in enumerate(("red door", "red red roof", "blue door"), start=1):
+        gathering.add(entry(number, text), vectors(number, 0))
+    return gathering
+
+
+def test_what_is_appended_later_does_not_reach_earlier_rows(three: Gathering) -> None:
+    before = three.rows()
+    for number in range(4, 100):
+        three.add(entry(number, "red door", speaker="Ada"), vectors(0))
+    assert numbers(before) == [1, 2, 3]
+    assert standing(before, "red") == {1: 1, 2: 2}
+    assert before.following.tolist() == [1, 2, NONE]
+    assert len(before.observed_at) == len(before.vectors) == before.documents == 3
+    after = three.rows()
+    assert len(after) == 99
+    assert after.following.tolist() == [*range(1, 99), NONE]
+    assert len(after.postings["red"].row) == 98
+    assert np.array_equal(after.vectors[:3], before.vectors)
+
+
+def test_a_change_that_is_not_of_the_text_changes_the_row_and_not_earlier_rows(three: Gathering) -> None:
+    before = three.rows()
+    changed = entry(2, "red red roof", superseded=True, valid_to=50.0)
+    assert not three.knows(changed)
+    assert not three.needs_vectors(changed)
+    three.add(changed, None)
+    after = three.rows()
+    assert (before.superseded.tolist(), after.superseded.tolist()) == ([False] * 3, [False, True, False])
+    assert np.isnan(before.valid_to).all()
+    assert after.valid_to[1] == 50
+    assert numbers(after) == [1, 2, 3]
+    assert three.knows(changed)
+
+
+def test_a_new_text_takes_a_new_row_and_needs_vectors(three: Gathering) -> None:
+    before = three.rows()
+    three.annotate(UUID(int=1), Annotations(((1.0, 2.0),), ("ada",)))
+    changed = entry(1, "green gate", content_version=2)
+    with pytest.raises(ValueError, match="vectors"):
+        three.add(changed, None)
+    three.add(changed, vectors(3))
+    after = three.rows()
+    assert numbers(after) == [2, 3, 1]
+    assert standing(after, "red") == {2: 2}
+    assert standing(after, "door") == {3: 1}
+    assert standing(after, "green") == {1: 1}
+    assert standing(before, "door") == {1: 1, 3: 1}, "rows taken before are as they were"
+    assert len(after.spans.row) == len(after.mentions.row) == 0, "notes are of a text"
+    # The order in the session is that of time, whatever the order of rows.
+    assert after.following.tolist() == [1, NONE, 0]
+    assert after.previous.tolist() == [2, 0, NONE]
+
+
+def test_dropped_rows_are_left_out_and_the_rest_renumbered(three: Gathering) -> None:
+    three.annotate(UUID(int=3), Annotations(((5.0, 6.0),), ("tom",)))
+    three.annotate(UUID(int=2), Annotations((), ("tom", "ada")))
+    three.link(UUID(int=70), UUID(int=1), UUID(int=2), 0.5)
+    three.link(UUID(int=71), UUID(int=3), UUID(int=2), 0.25)
+    whole = three.rows()
+    assert sorted(zip(whole.links.source, whole.links.target, whole.links.weight, strict=True)) == [
+        (0, 1, 0.5),
+        (2, 1, 0.25),
+    ]
+    three.drop(UUID(int=1))
+    rows = three.rows()
+    assert numbers(rows) == [2, 3]
+    assert standing(rows, "red") == {2: 2}
+    assert standing(rows, "door") == {3: 1}
+    assert np.array_equal(rows.vectors, whole.vectors[1:])
+    assert rows.keys.row.tolist() == [0, 1], "second chunks move with their rows"
+    assert set(rows.keys.kind.tolist()) == {KeyKind.CHUNK}
+    assert (rows.spans.row.tolist(), rows.spans.start.tolist()) == ([1], [5.0])
+    named = {(rows.ids[r].int, rows.entities[e]) for r, e in zip(rows.mentions.row, rows.mentions.entity, strict=True)}
+    assert named == {(2, "tom"), (2, "ada"), (3, "tom")}
+    assert list(zip(rows.links.source, rows.links.target, rows.links.weight, strict=True)) == [(1, 0, 0.25)]
+    assert rows.previous.tolist() == [NONE, 0]
+    assert rows.documents == len(three.expires_at()) == 2
+    assert numbers(whole) == [1, 2, 3]
+    assert standing(whole, "door") == {1: 1, 3: 1}
+
+
+def test_a_memory_comes_back_after_it_was_archived(three: Gathering) -> None:
+    gone = entry(2, "red red roof", archived=True)
+    assert not three.knows(gone)
+    three.add(gone, None)
+    assert three.knows(gone)
+    assert numbers(three.rows()) == [1, 3]
+    three.add(entry(2, "red red roof"), vectors(2, 0))
+    assert numbers(three.rows()) == [1, 3, 2]
+    assert standing(three.rows(), "red") == {1: 1, 2: 2}
+
+
+def test_what_says_nothing_new_is_no_change(three: Gathering) -> None:
+    three.annotate(UUID(int=1), Annotations((), ("ada",)))
+    three.link(UUID(int=70), UUID(int=1), UUID(int=2), 0.5)
+    before = three.changes
+    assert three.knows(entry(1, "red door"))
+    three.add(entry(1, "red door"), None)
+    three.annotate(UUID(int=1), Annotations((), ("ada",)))
+    three.annotate(UUID(int=99), Annotations((), ("nobody",)))
+    three.link(UUID(int=70), UUID(int=1), UUID(int=2), 0.5)
+    three.unlink(UUID(int=71))
+    three.drop(UUID(int=99))
+    assert three.changes == before
+    three.unlink(UUID(int=70))
+    assert three.changes == before + 1
+    assert len(three.rows().links.source) == 0
+
+
+def test_a_link_waits_for_the_memory_it_points_to(three: Gathering) -> None:
+    three.link(UUID(int=70), UUID(int=1), UUID(int=4), 1.0)
+    assert len(three.rows().links.source) == 0
+    three.add(entry(4, "late"), vectors(1))
+    assert three.rows().links.target.tolist() == [3]
+
+
+def test_many_dropped_rows_ask_to_start_anew() -> None:
+    gathering = Gathering()
+    for number in range(1, 701):
+        gathering.add(entry(number, "word"), vectors(0))
+    for number in range(1, 200):
+        gathering.drop(UUID(int=number))
+    assert not gathering.worn
+    gathering.drop(UUID(int=200))
+    assert gathering.worn
+    assert standing(gathering.rows(), "word") == dict.fromkeys(range(201, 701), 1)
+
+
+def test_sessions_of_two_users_with_one_name_are_two() -> None:
+    gathering = Gathering()
+    for number, user in enumerate(("ada", "bob", "ada"), start=1):
+        gathering.add(entry(number, "word", user_id=user), vectors(0))
+    assert gathering.rows().following.tolist() == [2, NONE, NONE]
+
+
+def test_it_counts_what_it_holds(three: Gathering) -> None:
+    before = three.bytes
+    for number in range(4, 200):
+        three.add(entry(number, "red door"), vectors(0))
+    assert three.bytes > before + 196 * 100

@@ -1,0 +1,49 @@
+"""What a question wants besides its topic, and results spread over time."""
+
+import numpy as np
+import pytest
+
+from retrieval.intent import wants_answers, wants_course, wants_summary
+from retrieval.segments import SegmentSettings, over_time
+
+
+@pytest.mark.parametrize(
+    ("query", "summary", "course", "answers"),
+    [
+        ("Summarise what we said about the roof.", True, True, False),
+        ("Give me a recap.", True, True, False),
+        ("How did my essay evolve?", False, True, False),
+        ("Show the timeline of the project.", False, True, False),
+        ("What did you suggest for the roof?", False, False, True),
+        ("What was your advice?", False, False, True),
+        ("Which book had you recommended?", False, False, True),
+        ("What would you suggest?", False, False, False),
+        ("Where do I keep the keys?", False, False, False),
+        ("Was hat er empfohlen?", False, False, False),
+        ("", False, False, False),
+    ],
+)
+def test_intents(query: str, summary: bool, course: bool, answers: bool) -> None:
+    assert (wants_summary(query), wants_course(query), wants_answers(query)) == (summary, course, answers)
+
+
+def test_the_best_of_every_part_comes_first_in_the_order_of_relevance() -> None:
+    when = np.array([5.0, 1.0, 2.0, 3.0, 4.0, 6.0, 7.0, 8.0])
+    order = np.array([7, 6, 5, 0, 1, 2, 3, 4])  # the latest are the best
+    got = over_time(order, when, settings=SegmentSettings(parts=4, each=1)).tolist()
+    # By time: rows 1 2 | 3 4 | 0 5 | 6 7; the best of each is 1, 3, 5 and 7.
+    assert got == [7, 5, 1, 3, 6, 0, 2, 4]
+    assert sorted(got) == sorted(order)
+
+
+def test_what_is_far_behind_is_not_lifted() -> None:
+    when = np.arange(8.0)
+    order = np.array([7, 6, 5, 4, 3, 2, 1, 0])
+    got = over_time(order, when, settings=SegmentSettings(parts=2, each=1, considered=3)).tolist()
+    assert got == order.tolist()
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_few_rows(n: int) -> None:
+    got = over_time(np.arange(n), np.full(n, np.nan), settings=SegmentSettings())
+    assert got.tolist() == list(range(n))
