@@ -70,31 +70,60 @@ _COMMON = text(
 )
 
 
+# Who had spoken by a moment: nobody's name is kept for this, so that erasure leaves none behind.
+_SPEAKERS_KNOWN = text(
+    """
+    SELECT DISTINCT speaker FROM memory WHERE tenant_id = :tenant AND namespace_id = ANY(CAST(:namespaces AS uuid[]))
+        AND speaker IS NOT NULL AND created_at <= :known
+    ORDER BY speaker LIMIT :speakers
+    """
+)
+
+
 def describe_corpus(
-    session: Session, tenant_id: UUID, paths: Sequence[str], query: str, *, at: datetime | None = None
+    session: Session,
+    tenant_id: UUID,
+    paths: Sequence[str],
+    query: str,
+    *,
+    at: datetime | None = None,
+    languages: tuple[str, ...] | None = None,
 ) -> Corpus:
     """Return what there is under the paths, those that exist in the order asked, and what is common of the query there.
 
-    One round trip, where the query is in English or says itself in which language it is; else two. Learned factors are
-    those in force at a moment; without one, those in force now.
+    One round trip, where the query is in English or says itself in which language it is; else two. As of an earlier moment
+    those speak who had spoken by then, and the learned factors are those in force then.
+
+    Args:
+        session: a transaction of the tenant.
+        tenant_id: whose namespaces.
+        paths: which of them.
+        query: what is asked.
+        at: as of when; None for now.
+        languages: by whose rules the query is cut; None for those of the memories that are there.
     """
     asked = _terms(query, [UNKNOWN_LANGUAGE, guess(query)])
     params = {"tenant": tenant_id, "paths": list(paths), "terms": asked, "speakers": MOST_SPEAKERS, "at": at or _LATEST}
     row = session.execute(_CORPUS, params).one()
     found = {n["path"]: n for n in row.namespaces or ()}
-    languages = _languages(found.values())
+    if languages is None:
+        languages = _languages(found.values())
     common = {term: int(df) for term, df in (row.common or {}).items()}
     more = sorted(set(_terms(query, languages)) - set(asked))
     if more:
         params = {"tenant": tenant_id, "namespaces": [n["id"] for n in found.values()], "terms": more}
         common |= {term: int(df) for term, df in session.execute(_COMMON, params)}
+    speakers = tuple(row.speakers)
+    if at is not None and speakers:
+        params = {"tenant": tenant_id, "namespaces": [n["id"] for n in found.values()], "known": at}
+        speakers = tuple(session.scalars(_SPEAKERS_KNOWN, params | {"speakers": MOST_SPEAKERS}))
     return Corpus(
         namespaces=tuple(
             Namespace(UUID(n["id"]), n["path"], n["settings"], n["encoder_id"], n["shelf"], tuple(n["languages"]))
             for n in (found[path] for path in paths if path in found)
         ),
         documents=max(0, int(row.documents)),
-        speakers=tuple(row.speakers),
+        speakers=speakers,
         languages=languages,
         common=common,
         factors=dict(row.factors or {}),

@@ -119,6 +119,7 @@ class Ranked:
     routing: Routing
     coverage: float | None  # of the query's words by the best row, 0..1; None where no keywords were asked
     best_cosine: float | None
+    activation: spreading.Activation | None = None  # of the graph channel, where it took part; it tells the reasons
     learned: Mapping[str, float] = field(default_factory=dict)  # factors that the contributions already have in them
 
     def without(self, channel: str, *, limit: int | None = None) -> NDArray[np.intp]:
@@ -186,14 +187,16 @@ def rank(
         routing = Routing(Route.QUESTION, f"the channel {alone} was asked alone")
     elif near is None:
         routing = Routing(Route.QUESTION, "there is no vector of the query")
+    activation = None
     if near is not None and vector is not None and routing.route is Route.STATEMENT:
         drafts, signals = _statement(rows, near, vector, settings=chosen)
     else:
         own = _own(rows, near, matches, covered, settings=chosen)
+        activation = _activation(alone, factors, rows, query, own, settings=chosen)
         if alone is not None:
-            drafts, signals = _alone(alone, rows, query, near, matches, own, vector, settings=chosen), {}
+            drafts, signals = _alone(alone, rows, query, near, matches, own, vector, activation, settings=chosen), {}
         else:
-            drafts, signals = _question(rows, query, near, matches, own, vector, factors, settings=chosen)
+            drafts, signals = _question(rows, query, near, matches, own, vector, factors, activation, settings=chosen)
     _with_extra(drafts, signals, extra, factors, settings=chosen)
     if alone is not None:
         channels = {alone: drafts[alone]} if alone in drafts else {}
@@ -220,6 +223,7 @@ def rank(
         routing=routing,
         coverage=covered if query.terms else None,
         best_cosine=float(near.text[may].max()) if near is not None and may.any() else None,
+        activation=activation,
         learned=learned if alone is None else {},
     )
 
@@ -325,6 +329,24 @@ def _cosines(near: Similarity, *, settings: RankingSettings) -> NDArray[np.float
     return (1 - settings.keys) * near.text + settings.keys * near.key
 
 
+def _activation(
+    alone: str | None,
+    factors: Mapping[str, float] | None,
+    rows: Rows,
+    query: ParsedQuery,
+    own: _Own,
+    *,
+    settings: RankingSettings,
+) -> spreading.Activation | None:
+    """Let activation spread, where the graph channel takes part."""
+    if alone is not None:
+        return spreading.spread(rows, query, own.total, settings=spreading.ALONE) if alone == "graph" else None
+    # Where only roles speak, names are mostly those of things under discussion, and what they have in common misleads.
+    if settings.graph > 0 and rows.speakers and _takes_part("graph", factors):
+        return spreading.spread(rows, query, own.total)
+    return None
+
+
 def _question(
     rows: Rows,
     query: ParsedQuery,
@@ -333,6 +355,7 @@ def _question(
     own: _Own,
     vector: NDArray[np.float32] | None,
     factors: Mapping[str, float] | None,
+    activation: spreading.Activation | None,
     *,
     settings: RankingSettings,
 ) -> tuple[dict[str, Channel], Signals]:
@@ -352,12 +375,9 @@ def _question(
     if near is not None:
         channels["vector"] = Channel(1 - own.keyword, _cosines(near, settings=settings), own.meaning)
     channels["temporal"] = Channel(1.0, np.where(rows.session == NONE, np.nan, around), around)
-    # Where only roles speak, names are mostly those of things under discussion, and what they have in common misleads.
-    if settings.graph > 0 and rows.speakers and _takes_part("graph", factors):
-        activation = spreading.score(rows, query, total)
-        channels["graph"] = Channel(
-            settings.graph, activation, settings.graph * standardised(np.nan_to_num(activation))
-        )
+    if activation is not None:
+        reached = activation.score
+        channels["graph"] = Channel(settings.graph, reached, settings.graph * standardised(np.nan_to_num(reached)))
     hopfield = settings.hopfield or (settings.hopfield_asked if factors and factors.get("hopfield") else 0.0)
     if hopfield > 0 and near is not None and vector is not None and _takes_part("hopfield", factors):
         nearness = associate(rows, vector, _nearest(near, settings.completed)).scores
@@ -374,6 +394,7 @@ def _alone(
     matches: Matches,
     own: _Own,
     vector: NDArray[np.float32] | None,
+    activation: spreading.Activation | None,
     *,
     settings: RankingSettings,
 ) -> dict[str, Channel]:
@@ -384,8 +405,8 @@ def _alone(
             score = np.where(matches.score > 0, matches.score, np.nan)
         case "vector" if near is not None:
             score = _cosines(near, settings=settings)
-        case "graph":
-            score = spreading.score(rows, query, own.total, settings=spreading.ALONE)
+        case "graph" if activation is not None:
+            score = activation.score
         case "temporal":
             score = temporal.score(rows, temporal.cue_of(query), own.total)
         case "hopfield" if near is not None and vector is not None:

@@ -51,6 +51,7 @@ class Recalled:
     loaded: Loaded | None = None
     ranked: Ranked | None = None
     candidates: tuple[Shown, ...] = ()  # the best, explained; results and near misses are among them
+    languages: tuple[str, ...] = ()  # by whose rules the query was cut
 
     @property
     def considered(self) -> int:
@@ -88,7 +89,9 @@ def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: d
         namespaces=request.namespaces,
         prefix=request.namespace_prefix,
     )
-    corpus = describe_corpus(session, tenant_id, paths, request.query, at=request.as_of.known)
+    corpus = describe_corpus(
+        session, tenant_id, paths, request.query, at=request.as_of.known, languages=request.languages
+    )
     require_all(paths, corpus.namespaces)
     parsed = parse_query(request.query, speakers=corpus.speakers, languages=corpus.languages, now=request.now or now)
     return Prepared(corpus, parsed)
@@ -193,6 +196,7 @@ def _search(
         loaded=loaded,
         ranked=ranked,
         candidates=tuple(best),
+        languages=prepared.corpus.languages,
     )
 
 

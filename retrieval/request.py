@@ -34,3 +34,4 @@ class RecallRequest:
     token_budget: int | None = None
     archived: bool = False
     explain: bool = False
+    languages: tuple[str, ...] | None = None  # by whose rules the query is cut; None for those there are now

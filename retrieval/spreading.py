@@ -18,7 +18,7 @@ are the business of `contiguity`, and counting them twice cost 1 to 2 points on 
 only hints at what it wants (the statement route), the best matches by content are the wrong seeds: leave the channel out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -254,15 +254,42 @@ def reasons(
         chosen: Rows to explain.
         settings: Those of `spread`.
     """
-    return [_reason(rows, activation, row, settings) for row in chosen]
+    named, seeds_of = _entities(rows, activation, chosen)
+    return [_reason(rows, activation, row, named.get(row, ()), seeds_of, settings) for row in chosen]
 
 
-def _reason(rows: Rows, activation: Activation, row: int, settings: SpreadingSettings) -> Reason | None:
+def _entities(
+    rows: Rows, activation: Activation, chosen: Sequence[int]
+) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+    """Return the entities of the chosen rows, and the seeds that name each entity, the strongest first.
+
+    One pass over the mentions: there are many more of them than there are chosen rows and seeds.
+    """
+    wanted = activation.seed > 0
+    wanted[np.asarray(chosen, dtype=np.intp)] = True
+    at = np.flatnonzero(wanted[rows.mentions.row])
+    named: dict[int, list[int]] = {}
+    seeds_of: dict[int, list[int]] = {}
+    for row, entity in zip(rows.mentions.row[at].tolist(), rows.mentions.entity[at].tolist(), strict=True):
+        named.setdefault(row, []).append(entity)
+        if activation.seed[row] > 0:
+            seeds_of.setdefault(entity, []).append(row)
+    for naming in seeds_of.values():
+        naming.sort(key=lambda row: (-float(activation.seed[row]), row))
+    return named, seeds_of
+
+
+def _reason(
+    rows: Rows,
+    activation: Activation,
+    row: int,
+    named: Sequence[int],
+    seeds_of: Mapping[int, Sequence[int]],
+    settings: SpreadingSettings,
+) -> Reason | None:
     found: list[tuple[float, Reason]] = []
-    for entity in rows.mentions.entity[rows.mentions.row == row].tolist():
-        others = rows.mentions.row[rows.mentions.entity == entity]
-        others = others[(others != row) & (activation.seed[others] > 0)]
-        via = int(others[np.argmax(activation.seed[others])]) if len(others) else None
+    for entity in named:
+        via = next((other for other in seeds_of.get(entity, ()) if other != row), None)
         found.append((float(activation.shared[entity]), Reason(Path.MENTIONS, rows.entities[entity], via)))
     for other in (int(rows.previous[row]), int(rows.following[row])):
         if other != NONE:

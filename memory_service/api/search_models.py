@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, model_validator
 
 from memory_service.api.answer_models import Memory
+from memory_service.api.explain_models import ChannelOut, ExplainOut
 from memory_service.api.fields import Flag, Number, RawFilter, ShortText, Time, is_blank
 from memory_service.api.strict_json import Body
 from memory_service.errors import FieldError, InvalidRequest, TooLarge
@@ -135,15 +136,6 @@ class ContextIn(SearchIn):
     order: Literal["relevance", "time", "stable"] = "relevance"
 
 
-class ChannelOut(BaseModel):
-    """What one channel said of one result."""
-
-    rank: int | None
-    score: float | None
-    weight: float
-    contribution: float
-
-
 class ResultOut(BaseModel):
     """One memory found."""
 
@@ -175,7 +167,7 @@ class SearchOut(BaseModel):
     confidence: float
     abstain: bool
     timings_ms: TimingsOut
-    explain: dict[str, Any] | None = None
+    explain: ExplainOut | None = None
 
 
 class Citation(BaseModel):

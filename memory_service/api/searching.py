@@ -1,7 +1,7 @@
 """Run a search for a route: request in, JSON out, a trace kept."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,20 +9,19 @@ from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
 from memory_service.api.idempotency import idempotent
+from memory_service.api.search_answers import kept_json, search_json
 from memory_service.api.search_models import SearchIn
 from memory_service.api.services import Services
 from memory_service.errors import Forbidden
 from memory_service.filters import all_of, parse_filter
-from memory_service.lifecycle.records import memory_json, rfc3339
 from memory_service.lifecycle.reinforce import reinforce
 from memory_service.storage import neighbours as neighbour_rows
 from memory_service.storage import traces
 from memory_service.storage.ids import new_id
 from memory_service.storage.sql import Row
 from memory_service.types import AsOf, Caller, KeyScope, TimeWindow
-from retrieval.recall import NEAR_MISSES, SHOWN, Recalled, Tools, recall
+from retrieval.recall import Recalled, Tools, recall
 from retrieval.request import RecallRequest
-from retrieval.results import Result
 
 CHARACTERS_PER_TOKEN = 4
 
@@ -117,7 +116,7 @@ def search(
             namespaces=[n.path for n in recalled.namespaces],
             query=body.query,
             request=body.model_dump(mode="json", exclude_unset=True, by_alias=True),
-            result=_trace_json(recalled),
+            result=kept_json(recalled, wanted),
             now=now,
             expires_at=now + timedelta(days=services.settings.trace_ttl_days),
         )
@@ -139,157 +138,3 @@ def search(
         deliver=deliver,
     )
     return answers[0]
-
-
-def search_json(
-    search_id: UUID,
-    recalled: Recalled,
-    *,
-    nearby: Mapping[UUID, list[Row]],
-    explain: bool,
-    now: datetime,
-) -> dict[str, Any]:
-    """Return the answer to a search as API.md draws it."""
-    document: dict[str, Any] = {
-        "search_id": str(search_id),
-        "results": [_result_json(r, nearby.get(r.found.id, []), now=now) for r in recalled.results],
-        "confidence": recalled.confidence,
-        "abstain": recalled.abstain,
-        "timings_ms": _timings(recalled),
-    }
-    if explain:
-        document["explain"] = _explain_json(recalled)
-    return document
-
-
-def _timings(recalled: Recalled) -> dict[str, float]:
-    t = recalled.timings
-    return {"encode": t.encode, "candidates": t.candidates, "graph": t.graph, "fuse": t.fuse, "total": t.total}
-
-
-def _channels(result: Result) -> dict[str, dict[str, Any]]:
-    return {
-        name: {"rank": c.rank, "score": c.score, "weight": round(c.weight, 6), "contribution": round(c.contribution, 6)}
-        for name, c in result.found.channels.items()
-    }
-
-
-def _result_json(result: Result, nearby: list[Row], *, now: datetime) -> dict[str, Any]:
-    record = memory_json(result.row, now=now)
-    return {
-        "rank": result.rank,
-        "score": round(result.found.score, 6),
-        "memory": record,
-        "channels": _channels(result),
-        "signals": {name: round(amount, 6) for name, amount in result.found.signals.items() if amount},
-        "why": why(result),
-        "neighbours": [memory_json(row, now=now) for row in nearby],
-        "superseded_by": record["superseded_by"],
-    }
-
-
-def why(result: Result) -> str:
-    """Say in one sentence why a memory was found, strongest channel first."""
-    reasons = []
-    for name, channel in sorted(result.found.channels.items(), key=lambda item: -item[1].contribution):
-        if channel.rank is None:
-            continue
-        if name == "keyword":
-            words = ", ".join(result.matched_terms[:6]) or "its date"
-            reasons.append(f"keyword rank {channel.rank} (matches {words})")
-        elif name == "vector":
-            reasons.append(f"vector rank {channel.rank} (cosine {channel.score:.2f})")
-        else:
-            reasons.append(f"{name} rank {channel.rank}")
-    if result.row["superseded_by"]:
-        reasons.append("superseded since")
-    return "; ".join(reasons)
-
-
-def _explain_json(recalled: Recalled) -> dict[str, Any]:
-    shown = {result.found.id for result in recalled.results}
-    parsed, ranked = recalled.parsed, recalled.ranked
-    return {
-        "query": {
-            **{name: getattr(parsed, name) for name in parsed.__dataclass_fields__},
-            "dates": [{"phrase": d.phrase, "start": rfc3339(d.start), "end": rfc3339(d.end)} for d in parsed.dates],
-            "coverage": ranked.coverage if ranked else None,
-            "route": ranked.routing.route if ranked else None,
-            "route_reason": ranked.routing.reason if ranked else None,
-        },
-        "weights": {name: round(channel.weight, 6) for name, channel in ranked.channels.items()} if ranked else {},
-        "learned": dict(ranked.learned) if ranked else {},
-        "namespaces": [n.path for n in recalled.namespaces],
-        "candidates": recalled.considered,
-        "loaded": recalled.loaded.way if recalled.loaded else None,
-        "counterfactual_ranks": counterfactual_ranks(recalled),
-        "near_misses": [
-            {"memory_id": str(c.id), "rank": c.rank, "score": round(c.score, 6)}
-            for c in recalled.candidates
-            if c.id not in shown
-        ][:NEAR_MISSES],
-    }
-
-
-def counterfactual_ranks(recalled: Recalled) -> dict[str, dict[str, int | None]]:
-    """Return for each result which rank it would have if one channel were silent, for each channel."""
-    ranked = recalled.ranked
-    if ranked is None:
-        return {}
-    silenced = {name: ranked.score - channel.contribution for name, channel in ranked.channels.items()}
-    return {
-        str(result.found.id): {name: ranked.rank_of(result.found.row, score=score) for name, score in silenced.items()}
-        for result in recalled.results
-    }
-
-
-def _trace_json(recalled: Recalled) -> dict[str, Any]:
-    """Return what a trace keeps: ids, ranks and scores, never the text of memories."""
-    versions = {result.found.id: result.row["version"] for result in recalled.results}
-    final = {result.found.id: result.rank for result in recalled.results}
-    kept = recalled.candidates[: max(SHOWN, len(recalled.results))]
-    return {
-        "results": [
-            {
-                "memory_id": str(c.id),
-                "version": versions.get(c.id),
-                "rank": final.get(c.id),
-                "fused_rank": c.rank,
-                "score": round(c.score, 6),
-                "channels": {
-                    name: [s.rank, None if s.score is None else round(s.score, 6), round(s.contribution, 6)]
-                    for name, s in c.channels.items()
-                },
-            }
-            for c in kept
-        ],
-        "candidates": recalled.considered,
-        "confidence": recalled.confidence,
-        "abstain": recalled.abstain,
-        "weights": {name: channel.weight for name, channel in recalled.ranked.channels.items()}
-        if recalled.ranked
-        else {},
-        "asked_as": recalled.parsed.spoken,
-        "timings_ms": _timings(recalled),
-    }
-
-
-def trace_json(row: Row) -> dict[str, Any]:
-    """Return a stored trace; per-channel triples become objects again."""
-    result = row["result"]
-    return {
-        "search_id": str(row["id"]),
-        "query": row["query"],
-        "namespaces": row["namespaces"],
-        "request": row["request"],
-        "created_at": rfc3339(row["created_at"]),
-        "expires_at": rfc3339(row["expires_at"]),
-        **{k: v for k, v in result.items() if k != "results"},
-        "results": [_traced(c) for c in result["results"] if c["rank"] is not None],
-        "near_misses": [_traced(c) for c in result["results"] if c["rank"] is None],
-    }
-
-
-def _traced(candidate: Mapping[str, Any]) -> dict[str, Any]:
-    channels = {n: {"rank": r, "score": s, "contribution": c} for n, (r, s, c) in candidate["channels"].items()}
-    return {**candidate, "channels": channels}

@@ -4,19 +4,21 @@ from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.explain_models import TraceOut, WhyNotIn, WhyNotOut
 from memory_service.api.idempotency import idempotent
+from memory_service.api.replaying import read_trace, replay_json, why_not_json
+from memory_service.api.search_answers import trace_json
 from memory_service.api.search_models import FeedbackIn, SearchIn, SearchOut
-from memory_service.api.searching import search, trace_json
+from memory_service.api.searching import search
 from memory_service.api.strict_json import StrictRoute
-from memory_service.errors import FieldError, InvalidRequest, NotFound
+from memory_service.errors import FieldError, InvalidRequest
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle.reinforce import take_feedback
 from memory_service.lifecycle.teach import keep_judgement
-from memory_service.storage import traces
 from memory_service.types import Caller, KeyScope
 
 router = APIRouter(tags=["search"], route_class=StrictRoute)
@@ -31,17 +33,25 @@ def search_memories(request: Request, body: SearchIn, caller: Reader, services: 
     return search(request, services, caller, body, lambda _, document: answer(document), token_budget=body.token_budget)
 
 
-def _trace(session: SessionDep, caller: Caller, search_id: UUID) -> Any:
-    row = traces.get_trace(session, caller.tenant_id, search_id)
-    if row is None:
-        raise NotFound(f"There is no trace {search_id}; traces expire.", code="trace_not_found")
-    return row
+@router.get("/v1/traces/{search_id}", response_model=TraceOut)
+def get_trace(
+    search_id: UUID,
+    caller: Reader,
+    services: ServicesDep,
+    replay: Annotated[bool, Query(description="Search again as of then, and compare.")] = False,
+) -> Response:
+    """Read what a search asked, found and nearly found; replayed, it is searched again with what was known then."""
+    with services.database.transaction(caller.tenant_id, durable=False) as session:
+        trace = read_trace(session, caller, search_id)
+    document = trace_json(trace)
+    # No connection is held meanwhile: the replay encodes the query.
+    return answer(document | {"replay": replay_json(services, caller, trace)} if replay else document)
 
 
-@router.get("/v1/traces/{search_id}", response_model=dict[str, Any])
-def get_trace(search_id: UUID, caller: Reader, session: SessionDep) -> Response:
-    """Read what a search asked, found and nearly found."""
-    return answer(trace_json(_trace(session, caller, search_id)))
+@router.post("/v1/traces/{search_id}/why-not", response_model=WhyNotOut)
+def explain_absence(search_id: UUID, body: WhyNotIn, caller: Reader, services: ServicesDep) -> Response:
+    """Say where a memory fell out of a search and why, as of when it was made; changes nothing."""
+    return answer(why_not_json(services, caller, search_id, body.memory_id))
 
 
 @router.post("/v1/traces/{search_id}/feedback", response_model=dict[str, Any])
@@ -52,7 +62,7 @@ def give_feedback(
     now = services.clock()
 
     def produce() -> Response:
-        trace = _trace(session, caller, search_id)
+        trace = read_trace(session, caller, search_id)
         found = [
             c for c in trace["result"]["results"] if c["memory_id"] == str(body.memory_id) and c["rank"] is not None
         ]
