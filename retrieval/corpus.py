@@ -24,7 +24,9 @@ class Corpus:
     speakers: tuple[str, ...]
     languages: tuple[str, ...]  # by whose rules the memories are cut into terms
     common: dict[str, int]  # document frequencies of the query's common terms
-    factors: dict[str, float] = field(default_factory=dict)  # learned, on the channels; only where one namespace is asked
+    factors: dict[str, float] = field(
+        default_factory=dict
+    )  # learned, on the channels; only where one namespace is asked
 
 
 MOST_SPEAKERS = 200

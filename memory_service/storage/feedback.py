@@ -61,11 +61,8 @@ def list_feedback(session: Session, tenant_id: UUID, namespace_id: UUID, *, now:
     """Return the judgements of a namespace that have not expired, the newest first."""
     query = (
         select(feedback.c.query, feedback.c["filter"], feedback.c.memory_id, feedback.c.useful)
-        .where(
-            feedback.c.tenant_id == tenant_id, feedback.c.namespace_id == namespace_id, feedback.c.expires_at > now
-        )
+        .where(feedback.c.tenant_id == tenant_id, feedback.c.namespace_id == namespace_id, feedback.c.expires_at > now)
         .order_by(feedback.c.created_at.desc(), feedback.c.trace_id, feedback.c.memory_id)
         .limit(MOST)
     )
     return session.execute(query).mappings().all()
-

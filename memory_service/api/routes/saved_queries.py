@@ -81,9 +81,7 @@ def list_saved_queries(
     space = None if namespace is None else find_namespace_id(session, tenant_id, namespace, pointer="?namespace")
     rows: Sequence[RowMapping] = ()
     if namespace is None or space is not None:
-        rows = saved_queries.list_saved_queries(
-            session, tenant_id, namespace_id=space, before=before, limit=limit + 1
-        )
+        rows = saved_queries.list_saved_queries(session, tenant_id, namespace_id=space, before=before, limit=limit + 1)
     return answer(
         page(rows, limit=limit, position=lambda row: row["id"], render=_json, tenant_id=tenant_id, query=query)
     )
