@@ -1,7 +1,8 @@
 """Two tenants with something in every table, and a way to see whether a single row of one of them has changed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +47,7 @@ class Household:
     search_id: str
     key_id: str
     entity_id: str
+    saved_query_id: str
     namespace: str
     user_id: str
     agent_id: str
@@ -141,6 +143,15 @@ def make_household(
         queued = post("/v1/messages", turns)["job_id"]
         found = post("/v1/search", {"query": secret, "namespace": scope["namespace"], "reinforce": True})
         assert found["results"]
+        assert post(f"/v1/traces/{found['search_id']}/feedback", {"memory_id": memory["id"], "useful": True})
+        saved = post(
+            "/v1/saved-queries", {"query": secret, "relevant": [memory["id"]], "namespace": scope["namespace"]}
+        )
+        learning = post("/v1/fusion-weights/learn", {"namespace": scope["namespace"]})["job_id"]
+        encode = client.app.state.services.batching.encode_query  # type: ignore[attr-defined]
+        assert consolidate.run_job(
+            replace(open_tenancy(tenant_id), open_encoder=lambda: nullcontext(encode)), UUID(learning)
+        )
         granted = post("/v1/api-keys", {"name": f"{secret} key", "scopes": ["memories:read"]})
         with maintenance.begin() as connection:
             # Only a namespace with hundreds of documents has common terms.
@@ -155,6 +166,7 @@ def make_household(
         return Household(
             client=me,
             entity_id=entity["id"],
+            saved_query_id=saved["id"],
             tenant_id=tenant_id,
             memory_id=memory["id"],
             older_id=old["id"],
@@ -315,7 +327,31 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
         ],
         **{
             f"GET /v1/{name}": in_namespace(f"/v1/{name}")
-            for name in ("users", "agents", "sessions", "jobs", "entities", "links")
+            for name in (
+                "users",
+                "agents",
+                "sessions",
+                "jobs",
+                "entities",
+                "links",
+                "saved-queries",
+                "fusion-weights",
+            )
+        },
+        "POST /v1/saved-queries": [
+            Ask("absent", "/v1/saved-queries", {"query": "q", "relevant": [h.memory_id], "namespace": h.namespace}),
+            Ask(
+                "refused",
+                "/v1/saved-queries",
+                {"query": "q", "relevant": [h.memory_id], "namespace": asker.namespace},
+                422,
+            ),
+        ],
+        "GET /v1/saved-queries/{query_id}": [Ask("absent", f"/v1/saved-queries/{h.saved_query_id}")],
+        "DELETE /v1/saved-queries/{query_id}": [Ask("absent", f"/v1/saved-queries/{h.saved_query_id}")],
+        **{
+            f"POST /v1/fusion-weights/{verb}": [Ask("absent", f"/v1/fusion-weights/{verb}", {"namespace": h.namespace})]
+            for verb in ("learn", "revert")
         },
         "GET /v1/entities/{entity_id}": [Ask("absent", f"/v1/entities/{h.entity_id}")],
         "GET /v1/namespaces": [Ask("nothing", f"/v1/namespaces?prefix={space}")],

@@ -71,6 +71,8 @@ def feedback_against(saved: list[Judged]) -> list[Judged]:
 
 def test_a_proposal_that_hurts_saved_queries_is_refused() -> None:
     saved = searches(12, keyword=2.0, seed=3)
+    for search in saved:
+        search.contributions[7, VECTOR] = 0.0  # only words find it
     lesson = learn(feedback_against(saved))
     assert lesson.factors["keyword"] < 1
     assert not lesson.accepted
