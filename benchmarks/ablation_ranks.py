@@ -2,16 +2,22 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from benchmarks.ablation_data import Asked, Cue, Space
 from benchmarks.datasets import ADVERSARIAL
 from benchmarks.metrics import mean, separation
 from retrieval.confidence import confidence
 from retrieval.ranking import Ranked, rank
+from retrieval.rows import NONE, Role
+from retrieval.updates import Statement, newest_first
 
 DEPTHS = (1, 10, 50)
 DEEPEST = max(DEPTHS)
+FIRST = 10
+"""Results of a search that is told nothing else."""
 KNOWLEDGE_UPDATE = "knowledge_update"
 
 Ranking = Callable[[Space, Cue], Ranked]
@@ -42,7 +48,23 @@ class Placed:
 
 def usual(space: Space, cue: Cue) -> Ranked:
     """Rank as the service does without being told anything else."""
-    return rank(space.rows, cue.parsed, vector=cue.vector, limit=DEEPEST)
+    return with_updates(space, cue, rank(space.rows, cue.parsed, vector=cue.vector, limit=DEEPEST))
+
+
+def with_updates(space: Space, cue: Cue, ranked: Ranked) -> Ranked:
+    """Put newer values of what is asked for above older ones, as a search does with the texts of its results."""
+    rows, first = space.rows, ranked.order[:FIRST]
+    statements = [
+        Statement(
+            text=space.texts[row],
+            observed_at=float(rows.observed_at[row]),
+            speaker=rows.speakers[rows.speaker[row]] if rows.speaker[row] != NONE else Role(rows.role[row]).name,
+            vector=rows.vectors[row],
+        )
+        for row in first.tolist()
+    ]
+    order, _ = newest_first(cue.parsed, statements)
+    return replace(ranked, order=np.concatenate([first[order], ranked.order[FIRST:]]))
 
 
 def ask_all(

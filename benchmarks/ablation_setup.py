@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.ablation_data import Asked, Cue, Space
-from benchmarks.ablation_ranks import DEEPEST
+from benchmarks.ablation_ranks import DEEPEST, with_updates
 from retrieval import hopfield, temporal
 from retrieval.bm25 import match
 from retrieval.contiguity import ContiguitySettings
@@ -37,6 +37,7 @@ class Setup:
     rewritten: bool = True  # the query is encoded in the first person where it names a speaker
     vectors: bool = True
     diversity: float = 0.0
+    updates: bool = True  # newer values of what is asked for stand above older ones
 
     def form(self, asked: Asked) -> Cue:
         """Return the form in which a question is asked."""
@@ -56,7 +57,9 @@ class Setup:
             limit=limit,
             settings=replace(self.settings, extra=self.extra),
         )
-        return diverse(ranked, rows, diversity=self.diversity) if self.diversity else ranked
+        if self.diversity:
+            ranked = diverse(ranked, rows, diversity=self.diversity)
+        return with_updates(space, cue, ranked) if self.updates and self.alone is None else ranked
 
 
 BARE = Setup(
@@ -71,6 +74,7 @@ BARE = Setup(
         router=ALWAYS_QUESTION,
     ),
     rewritten=False,
+    updates=False,
 )
 """Vectors and keywords, fused, and nothing else."""
 

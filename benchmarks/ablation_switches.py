@@ -56,6 +56,7 @@ def mechanisms() -> list[Mechanism]:
             Mechanism(f"channel {name}", False, Setup(extra={name: EXTRA_WEIGHT}), Setup(alone=name))
             for name in sorted(FURTHER)
         ),
+        Mechanism("newer value above older", True, Setup(updates=False), replace(BARE, updates=True)),
         Mechanism(f"diversity {DIVERSITY}", False, Setup(diversity=DIVERSITY), replace(BARE, diversity=DIVERSITY)),
     ]
 

@@ -37,10 +37,13 @@ _EARLIEST: Final = re.compile(
 # A question in the present tense after its question word: "Where does she work", "What is her job", "How many dogs has he".
 _PRESENT: Final = re.compile(
     r"(?:\A|[,;:.!]\s+)\s*(?:so |and |but )?(?:in |for |at |with |on |from |to )?"
-    r"(?:what|where|who|which|whose|how|why)(?:['’]s|['’]re|(?:\s+(?!was\b|were\b|did\b|had\b|would\b)[\w'’-]+){0,4}?"
-    r"\s+(?:is|are|am|do|does|has|have))\b",
+    r"(?:what|where|who|which|whose|how|why|when)(?:['’]s|['’]re|(?:\s+(?!was\b|were\b|did\b|had\b|would\b)[\w'’-]+){0,4}?"
+    r"\s+(?:is|are|am|do|does|has|have|should))\b",
     re.I,
 )
+# A count so far grows: "How many commits have been merged", "How many books has she read".
+_SO_FAR: Final = re.compile(r"\bhow (?:many|much)\b(?:\s+[\w'’-]+){0,5}?\s+(?:has|have)\b", re.I)
+_NOT_SO_FAR: Final = re.compile(r"\b(?:was|were|did|didn['’]t|had|ever|ago|yesterday|used to)\b", re.I)
 _PRESENT_AUXILIARY: Final = re.compile(r"\s*(?:is|are|am|do|does|has|have)(?:n['’]t)?\s+\w+", re.I)
 # What happened once is over, whatever tense the question begins in; "have you ever", "been", "has she visited".
 _PAST: Final = re.compile(
@@ -50,7 +53,8 @@ _PAST: Final = re.compile(
 )
 # What is still to come, or holds of no time: no newer statement replaces an older one.
 _NO_VALUE: Final = re.compile(
-    r"\b(?:planning|plans? to|going to|mean by|difference between|the (?:capital|meaning) of)\b", re.I
+    r"\b(?:planning|(?<!should i )(?<!should we )plans? to|going to|mean by|difference between|the (?:capital|meaning) of)\b",
+    re.I,
 )
 
 
@@ -77,13 +81,20 @@ def asks_earliest(query: str) -> bool:
 def asks_current(query: str, *, dated: bool = False) -> bool:
     """Say whether a question asks for what is so now, so that a newer statement outdates an older one.
 
-    A question in the present tense does, unless it names a time or asks for what has ever happened.
+    A question in the present tense does, unless it names a time or asks for what has ever happened; so does one for a
+    count up to now.
 
     >>> asks_current("Where does Caroline work?"), asks_current("How many dogs has Mel now?")
+    (True, True)
+    >>> asks_current("How many books has she read?"), asks_current("When is her appointment?")
     (True, True)
     >>> asks_current("Where did Caroline work?"), asks_current("Which countries has she visited?")
     (False, False)
     """
-    if dated or _NO_VALUE.search(query) or _PAST.search(query):
+    if dated or _NO_VALUE.search(query):
+        return False
+    if _SO_FAR.search(query) and not _NOT_SO_FAR.search(query):
+        return True
+    if _PAST.search(query):
         return False
     return _PRESENT.search(query) is not None or _PRESENT_AUXILIARY.match(query) is not None

@@ -21,7 +21,7 @@ from retrieval.query import ParsedQuery, parse_query
 from retrieval.ranking import Ranked, Shown, rank
 from retrieval.request import CountTokens, RecallRequest
 from retrieval.resident import Residents
-from retrieval.results import Result, matched_terms, with_records, within_budget
+from retrieval.results import Result, matched_terms, newest_value_first, with_records, within_budget
 
 NEAR_MISSES = 5
 SHOWN = 20  # results explained at least, for the trace
@@ -144,6 +144,11 @@ def _asks_vectors(request: RecallRequest) -> bool:
     return request.weights is None or any(weight > 0 for name, weight in request.weights.items() if name != "keyword")
 
 
+def _asks_one_channel(request: RecallRequest) -> bool:
+    """Say whether one channel ranks alone, and the order is to be its own."""
+    return request.weights is not None and sum(weight > 0 for weight in request.weights.values()) == 1
+
+
 def _search(
     session: Session,
     tenant_id: UUID,
@@ -176,11 +181,20 @@ def _search(
     )
     best = _diverse(ranked, loaded, diversity=request.diversity)
     shown, records = with_records(session, tenant_id, request, best)
+    newer_than: dict[UUID, int] = {}
+    if not _asks_one_channel(request):
+        shown, newer_than = newest_value_first(shown, records, loaded.rows, parsed)
     if request.token_budget is not None:
         shown = within_budget(shown, records, budget=request.token_budget, count_tokens=tools.count_tokens)
     query_terms = frozenset(one for term in parsed.terms for one in parsed.all_of(term))
     results = tuple(
-        Result(found=item, rank=place, row=records[item.id], matched_terms=matched_terms(records[item.id], query_terms))
+        Result(
+            found=item,
+            rank=place,
+            row=records[item.id],
+            matched_terms=matched_terms(records[item.id], query_terms),
+            newer_than=newer_than.get(item.id),
+        )
         for place, item in enumerate(shown, start=1)
     )
     sure = confidence_of(ranked.best_cosine, ranked.coverage) if results else 0.0

@@ -12,8 +12,11 @@ from memory_service.analysis.memory_terms import language_of
 from memory_service.analysis.tokens import terms as terms_of
 from memory_service.storage import memories
 from retrieval.packing import Passage, pack
+from retrieval.query import ParsedQuery
 from retrieval.ranking import Shown
 from retrieval.request import CountTokens, RecallRequest
+from retrieval.rows import Rows
+from retrieval.updates import Statement, newest_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Result:
     rank: int
     row: RowMapping
     matched_terms: tuple[str, ...]
+    newer_than: int | None = None  # rank, before it was put up, of the best result whose value it updates
 
 
 def matched_terms(row: RowMapping, query_terms: frozenset[str]) -> tuple[str, ...]:
@@ -57,6 +61,28 @@ def with_records(
         rows |= _fetch(session, tenant_id, request, [item.id for item in best if item.id not in present])
     ordered = _newer_first([i for i in chosen if i.id in rows], rows, by_id)
     return ordered[: request.top_k], rows
+
+
+def newest_value_first(
+    shown: Sequence[Shown], records: Mapping[UUID, Any], rows: Rows, query: ParsedQuery
+) -> tuple[list[Shown], dict[UUID, int]]:
+    """Put newer values of what the query asks for above older ones.
+
+    Returns:
+        The results in their new order, and for each that was put up the rank of the best that it was put above.
+    """
+    statements = [
+        Statement(
+            text=records[item.id]["content"],
+            observed_at=float(rows.observed_at[item.row]),
+            speaker=records[item.id]["speaker"] or records[item.id]["role"],
+            vector=rows.vectors[item.row],
+            language=records[item.id]["language"],
+        )
+        for item in shown
+    ]
+    order, raised = newest_first(query, statements)
+    return [shown[place] for place in order], {shown[one].id: above + 1 for one, above in raised.items()}
 
 
 def _fetch(session: Session, tenant_id: UUID, request: RecallRequest, ids: Sequence[UUID]) -> dict[UUID, Any]:

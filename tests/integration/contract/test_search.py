@@ -393,3 +393,16 @@ class TestDiversity:
         diverse = api.found("When is the meeting about the budget?", top_k=2, diversity=1)
         assert diverse[0] in near
         assert other in diverse
+
+
+def test_a_newer_value_of_what_is_asked_stands_above_the_older_one(api: Any) -> None:
+    old = "The main branch of the budget repository has 150 commits, how many commits are too many?"
+    new = "Our budget repository grew, the main branch now has 165 commits in all, and the tests pass."
+    first = api.remember(old, role="user", observed_at="2024-03-01T10:00:00Z", extract="none")["id"]
+    second = api.remember(new, role="user", observed_at="2024-04-01T10:00:00Z", extract="none")["id"]
+    asked = "How many commits are on the main branch of the budget repository?"
+    ranked = {r["memory"]["id"]: r["score"] for r in api.search(asked)["results"]}
+    assert ranked[first] > ranked[second]  # by itself the older one is nearer
+    assert list(ranked) == [second, first]
+    past = api.search("How many commits were on the main branch of the budget repository in March?")["results"]
+    assert past[0]["memory"]["id"] == first
