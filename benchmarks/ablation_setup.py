@@ -13,7 +13,8 @@ from retrieval.bm25 import match
 from retrieval.contiguity import ContiguitySettings
 from retrieval.diversity import mmr
 from retrieval.priors import PriorSettings
-from retrieval.ranking import DEFAULT, Ranked, RankingSettings, rank
+from retrieval.ranking import Ranked, rank
+from retrieval.ranking_settings import DEFAULT, RankingSettings
 from retrieval.router import RouterSettings
 from retrieval.rows import KeyKind, Keys, Rows
 from retrieval.similarity import similarity

@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.ablation_setup import ALWAYS_QUESTION, ALWAYS_STATEMENT, BARE, FURTHER, Setup
 from retrieval.contiguity import ContiguitySettings
 from retrieval.priors import PriorSettings
-from retrieval.ranking import DEFAULT, RankingSettings
+from retrieval.ranking_settings import DEFAULT, RankingSettings
 from retrieval.router import RouterSettings
 
 USUAL = Setup()

@@ -10,7 +10,8 @@ from benchmarks.ablation_setup import context_scores, nearest
 from retrieval import hopfield
 from retrieval.attention import Form
 from retrieval.bm25 import match
-from retrieval.ranking import DEFAULT, RankingSettings, best_first, rank
+from retrieval.ranking import best_first, rank
+from retrieval.ranking_settings import DEFAULT, RankingSettings
 from retrieval.rows import Rows
 from retrieval.similarity import similarity
 from retrieval.standard import standardised

@@ -12,7 +12,7 @@ A *score* is higher-is-better, a *rank* starts at 1, ties are broken by id: no p
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -20,73 +20,32 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval import spreading, temporal
+from retrieval import spreading
 from retrieval.alternatives import grouped
-from retrieval.bm25 import Matches, match
-from retrieval.contiguity import (
-    ContiguitySettings,
-    answer_scores,
-    following_scores,
-    neighbour_scores,
-    session_scores,
+from retrieval.bm25 import match
+from retrieval.channels import (
+    Channel,
+    activation_of,
+    channel_alone,
+    channel_of,
+    own_scores,
+    question_channels,
+    relearned,
+    scaled,
+    statement_channels,
+    with_extra,
+    with_signals,
 )
-from retrieval.granularity import session_share
-from retrieval.hopfield import associate
 from retrieval.intent import wants_course
-from retrieval.priors import CHANNEL_OF, PriorSettings, Signals, question_signals, statement_signals
 from retrieval.query import ParsedQuery
-from retrieval.router import Route, RouterSettings, Routing, route
-from retrieval.rows import NONE, Rows
-from retrieval.segments import SegmentSettings, over_time
-from retrieval.similarity import Similarity, distinct_similarity, similarity
-from retrieval.standard import spread, standardised
+from retrieval.ranking_settings import PRESETS, RankingSettings
+from retrieval.router import Route, Routing, route
+from retrieval.rows import Rows
+from retrieval.segments import over_time
+from retrieval.similarity import similarity
 
-CHANNELS: Final = ("vector", "keyword", "graph", "temporal", "hopfield")
 _PLACES: Final = 9  # decimals of a score that order; rounding below them depends on where a row stands in memory
 _NOTHING: Final[Mapping[str, NDArray[np.float64]]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class RankingSettings:
-    """One configuration for all data; the amounts were chosen on plateaus of development data."""
-
-    keywords: float = 0.3  # of the keyword channel; the vector channel has the rest
-    trusted_coverage: float = 0.5  # from here on keywords have their full weight
-    keys: float = (
-        0.0  # of the vector channel: vectors beside those of the text; answers are found by contiguity instead
-    )
-    following: float = 0.2  # for statements: the turn after
-    graph: float = 0.1  # activation that reached a row over what it has in common with the best
-    hopfield: float = (
-        0.0  # nearness to the completed cue; nothing by default, see docs/discussion/associative-memory.md
-    )
-    hopfield_asked: float = 0.2  # the same where the caller names the channel among others
-    completed: int = 300  # rows nearest to the cue, from which it is completed
-    extra: Mapping[str, float] = field(default_factory=dict)  # channels given by the caller; what is not named is off
-    asked: float = 0.5  # of a channel that is off by default and that the caller names among several
-    routes_granularity: bool = True  # sessions count the more, the better they are told apart beside the turns
-    contiguity: ContiguitySettings = field(default_factory=ContiguitySettings)
-    priors: PriorSettings = field(default_factory=PriorSettings)
-    router: RouterSettings = field(default_factory=RouterSettings)
-    segments: SegmentSettings | None = field(default_factory=SegmentSettings)  # None: never spread over time
-
-
-DEFAULT: Final = RankingSettings()
-# Spreading activation is the dearest channel of a large namespace; `fast` does without.
-PRESETS: Final[Mapping[str, RankingSettings]] = {
-    "fast": replace(DEFAULT, graph=0.0),
-    "balanced": DEFAULT,
-    "thorough": DEFAULT,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """What one channel says of the rows."""
-
-    weight: float
-    score: NDArray[np.float64]  # (n,) as the channel counts, NaN where it did not find the row
-    contribution: NDArray[np.float64]  # (n,) to the total score
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,20 +153,25 @@ def rank(
         routing = Routing(Route.QUESTION, "there is no vector of the query")
     activation = None
     if near is not None and vector is not None and routing.route is Route.STATEMENT:
-        drafts, signals = _statement(rows, near, vector, settings=chosen)
+        drafts, signals = statement_channels(rows, near, vector, settings=chosen)
     else:
-        own = _own(rows, near, matches, covered, settings=chosen)
-        activation = _activation(alone, factors, rows, query, own, settings=chosen)
+        own = own_scores(rows, near, matches, covered, settings=chosen)
+        activation = activation_of(alone, factors, rows, query, own, settings=chosen)
         if alone is not None:
-            drafts, signals = _alone(alone, rows, query, near, matches, own, vector, activation, settings=chosen), {}
+            drafts, signals = (
+                channel_alone(alone, rows, query, near, matches, own, vector, activation, settings=chosen),
+                {},
+            )
         else:
-            drafts, signals = _question(rows, query, near, matches, own, vector, factors, activation, settings=chosen)
-    _with_extra(drafts, signals, extra, factors, settings=chosen)
+            drafts, signals = question_channels(
+                rows, query, near, matches, own, vector, factors, activation, settings=chosen
+            )
+    with_extra(drafts, signals, extra, factors, settings=chosen)
     if alone is not None:
         channels = {alone: drafts[alone]} if alone in drafts else {}
     else:
-        channels = _relearned(_scaled(_with_signals(drafts, signals), factors), learned)
-        signals = {name: amount for name, amount in signals.items() if _channel_of(name, drafts) in channels}
+        channels = relearned(scaled(with_signals(drafts, signals), factors), learned)
+        signals = {name: amount for name, amount in signals.items() if channel_of(name, drafts) in channels}
     score = np.zeros(len(rows))
     found = np.zeros(len(rows), dtype=np.bool_)
     for channel in channels.values():
@@ -303,206 +267,3 @@ def _factors(weights: Mapping[str, float] | None) -> tuple[str | None, Mapping[s
     largest = max(positive.values())
     alone = next(iter(positive)) if len(positive) == 1 else None
     return alone, {name: weight / largest for name, weight in positive.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class _Own:
-    """What a row's own words and meaning say of it, before its surroundings do."""
-
-    keyword: float  # the share of the keyword channel
-    words: NDArray[np.float64]  # (n,)
-    meaning: NDArray[np.float64]  # (n,)
-
-    @property
-    def total(self) -> NDArray[np.float64]:
-        """The fused score: (n,), deviation 1."""
-        return self.words + self.meaning
-
-
-def _own(rows: Rows, near: Similarity | None, matches: Matches, covered: float, *, settings: RankingSettings) -> _Own:
-    """Fuse words and meaning; keywords count the less, the fewer of the query's words the namespace knows."""
-    keyword = settings.keywords * min(1.0, covered / settings.trusted_coverage) if near else 1.0
-    words = keyword * standardised(matches.score)
-    meaning = np.zeros(len(rows))
-    if near is not None:
-        meaning = (1 - keyword) * standardised(_cosines(near, settings=settings))
-    deviation = spread(words + meaning) or 1.0
-    return _Own(keyword, words / deviation, meaning / deviation)
-
-
-def _cosines(near: Similarity, *, settings: RankingSettings) -> NDArray[np.float64]:
-    return (1 - settings.keys) * near.text + settings.keys * near.key
-
-
-def _activation(
-    alone: str | None,
-    factors: Mapping[str, float] | None,
-    rows: Rows,
-    query: ParsedQuery,
-    own: _Own,
-    *,
-    settings: RankingSettings,
-) -> spreading.Activation | None:
-    """Let activation spread, where the graph channel takes part."""
-    if alone is not None:
-        return spreading.spread(rows, query, own.total, settings=spreading.ALONE) if alone == "graph" else None
-    # Where only roles speak, names are mostly those of things under discussion, and what they have in common misleads.
-    if settings.graph > 0 and rows.speakers and _takes_part("graph", factors):
-        return spreading.spread(rows, query, own.total)
-    return None
-
-
-def _question(
-    rows: Rows,
-    query: ParsedQuery,
-    near: Similarity | None,
-    matches: Matches,
-    own: _Own,
-    vector: NDArray[np.float32] | None,
-    factors: Mapping[str, float] | None,
-    activation: spreading.Activation | None,
-    *,
-    settings: RankingSettings,
-) -> tuple[dict[str, Channel], Signals]:
-    """Rank by what the query asks for: words and meaning, their surroundings, and what a question wants."""
-    total = own.total
-    sessions = session_scores(rows, query.terms, total, settings=settings.contiguity)
-    mean_weight = (settings.contiguity.session_words + settings.contiguity.session_best) / 2
-    if settings.routes_granularity and mean_weight > 0:
-        # Told apart as they are, not as little as they count; even shares leave the amounts as they are.
-        sessions = 2 * session_share(total, sessions / mean_weight, rows.session) * sessions
-    around = (
-        neighbour_scores(rows, total, settings=settings.contiguity)
-        + sessions
-        + settings.contiguity.answer * answer_scores(rows, total)
-    )
-    channels = {"keyword": Channel(own.keyword, np.where(matches.score > 0, matches.score, np.nan), own.words)}
-    if near is not None:
-        channels["vector"] = Channel(1 - own.keyword, _cosines(near, settings=settings), own.meaning)
-    channels["temporal"] = Channel(1.0, np.where(rows.session == NONE, np.nan, around), around)
-    if activation is not None:
-        reached = activation.score
-        channels["graph"] = Channel(settings.graph, reached, settings.graph * standardised(np.nan_to_num(reached)))
-    hopfield = settings.hopfield or (settings.hopfield_asked if factors and factors.get("hopfield") else 0.0)
-    if hopfield > 0 and near is not None and vector is not None and _takes_part("hopfield", factors):
-        nearness = associate(rows, vector, _nearest(near, settings.completed)).scores
-        filled = np.where(np.isnan(nearness), np.nanmin(nearness), nearness)
-        channels["hopfield"] = Channel(hopfield, nearness, hopfield * standardised(filled))
-    return channels, question_signals(rows, query, settings=settings.priors)
-
-
-def _alone(
-    name: str,
-    rows: Rows,
-    query: ParsedQuery,
-    near: Similarity | None,
-    matches: Matches,
-    own: _Own,
-    vector: NDArray[np.float32] | None,
-    activation: spreading.Activation | None,
-    *,
-    settings: RankingSettings,
-) -> dict[str, Channel]:
-    """Rank by one channel's own score; rows it did not find have none."""
-    score: NDArray[np.float64] | None = None
-    match name:
-        case "keyword":
-            score = np.where(matches.score > 0, matches.score, np.nan)
-        case "vector" if near is not None:
-            score = _cosines(near, settings=settings)
-        case "graph" if activation is not None:
-            score = activation.score
-        case "temporal":
-            score = temporal.score(rows, temporal.cue_of(query), own.total)
-        case "hopfield" if near is not None and vector is not None:
-            score = associate(rows, vector, _nearest(near, settings.completed)).scores
-    return {} if score is None else {name: Channel(1.0, score, np.nan_to_num(score))}
-
-
-def _nearest(near: Similarity, count: int) -> NDArray[np.intp]:
-    """Return the rows nearest to the query, in no order."""
-    n = len(near.text)
-    return np.argpartition(near.text, n - count)[n - count :] if n > count else np.arange(n)
-
-
-def _takes_part(name: str, factors: Mapping[str, float] | None) -> bool:
-    return factors is None or factors.get(name, 0.0) > 0
-
-
-def _statement(
-    rows: Rows, near: Similarity, vector: NDArray[np.float32], *, settings: RankingSettings
-) -> tuple[dict[str, Channel], Signals]:
-    """Rank by what the query hints at: meaning apart from the usual topics, and what a statement calls for."""
-    distinct = distinct_similarity(rows, vector)
-    own = standardised(distinct)
-    around = settings.following * following_scores(rows, own)
-    channels = {
-        "vector": Channel(1.0, near.text, own),
-        "temporal": Channel(settings.following, np.where(rows.session == NONE, np.nan, around), around),
-    }
-    return channels, statement_signals(rows, settings=settings.priors)
-
-
-def _with_extra(
-    channels: dict[str, Channel],
-    signals: Signals,
-    extra: Mapping[str, NDArray[np.float64]],
-    factors: Mapping[str, float] | None,
-    *,
-    settings: RankingSettings,
-) -> None:
-    """Add scores that the caller computed: to their channel, or as a signal where they are none of the five."""
-    for name, score in extra.items():
-        asked = factors is not None and factors.get(name, 0.0) > 0
-        weight = settings.extra.get(name, settings.asked if asked else 0.0)
-        if weight == 0 and not asked:
-            continue
-        known = ~np.isnan(score)
-        filled = np.where(known, score, min(0.0, float(score[known].min())) if known.any() else 0.0)
-        amount = weight * standardised(filled)
-        if name not in CHANNELS:
-            signals[name] = amount
-        elif name in channels:
-            old = channels[name]
-            raw = np.where(np.isnan(old.score) & ~known, np.nan, np.nan_to_num(old.score) + amount)
-            channels[name] = Channel(old.weight, raw, old.contribution + amount)
-        else:
-            channels[name] = Channel(weight, score, amount)
-
-
-def _with_signals(channels: Mapping[str, Channel], signals: Signals) -> dict[str, Channel]:
-    """Count every signal in the contribution of its channel."""
-    whole = dict(channels)
-    for name, amount in signals.items():
-        of = _channel_of(name, channels)
-        if of in whole:
-            one = whole[of]
-            whole[of] = Channel(one.weight, one.score, one.contribution + amount)
-        else:
-            whole[of] = Channel(1.0, np.full(len(amount), np.nan), amount)
-    return whole
-
-
-def _channel_of(signal: str, channels: Mapping[str, Channel]) -> str:
-    """Return the channel a signal belongs to: how a text is worded counts with the vectors where keywords have no say."""
-    name = CHANNEL_OF.get(signal, "vector")
-    return "vector" if name == "keyword" and "keyword" not in channels else name
-
-
-def _scaled(channels: Mapping[str, Channel], factors: Mapping[str, float] | None) -> dict[str, Channel]:
-    """Multiply the contributions by the caller's factors and leave out what has no weight."""
-    if factors is not None:
-        channels = {
-            name: Channel(one.weight * factors[name], one.score, one.contribution * factors[name])
-            for name, one in channels.items()
-            if factors.get(name, 0.0) > 0
-        }
-    return {name: channels[name] for name in CHANNELS if name in channels and channels[name].weight > 0}
-
-
-def _relearned(channels: Mapping[str, Channel], learned: Mapping[str, float]) -> dict[str, Channel]:
-    """Multiply whole contributions, signals included, by learned factors."""
-    return {
-        name: Channel(one.weight * learned.get(name, 1.0), one.score, one.contribution * learned.get(name, 1.0))
-        for name, one in channels.items()
-    }

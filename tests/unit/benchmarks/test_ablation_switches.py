@@ -12,7 +12,7 @@ from benchmarks.ablation_raw import RawSet
 from benchmarks.ablation_setup import ALL_KEYS, BARE, FURTHER, Setup, nearest, with_keys
 from benchmarks.ablation_switches import USUAL, Mechanism, alone_name, mechanisms, setups, switched_name
 from benchmarks.bootstrap import Interval, paired_difference
-from retrieval.ranking import DEFAULT
+from retrieval.ranking_settings import DEFAULT
 from retrieval.router import Route
 from retrieval.rows import KeyKind
 
