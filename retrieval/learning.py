@@ -94,8 +94,7 @@ def learn(
     seen (two halves, each measured under the factors of the other); there mean recall does not fall, and at least `margin`
     more searches get better than worse, so that no single search carries the mean; with the factors proposed neither mean
     falls over all of them; and no query that a caller saved by hand loses recall. That last one is a promise, as a
-    regression test is:
-    feedback is plentiful and noisy, a saved query is neither.
+    regression test is: feedback is plentiful and noisy, a saved query is neither.
     """
     present = {name: float((current or {}).get(name, 1.0)) for name in CHANNELS}
     taught = sorted((s for s in searches if len(differences(s, present, settings=settings))), key=lambda s: s.key)
