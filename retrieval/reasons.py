@@ -133,10 +133,11 @@ def _orders(query: ParsedQuery) -> tuple[tuple[str, bool], ...]:
 
 def _dated(rows: Rows, query: ParsedQuery, row: int) -> str | None:
     """Say how a memory falls into a time that the query names, None where it only comes near."""
+    spans, observed, begins = _spans(rows, row), float(rows.observed_at[row]), float(rows.valid_from[row])
     inside: tuple[tuple[str, Callable[[float, float], bool]], ...] = (
-        ("speaks of", lambda start, end: any(s < end and e > start for s, e in _spans(rows, row))),
-        ("observed", lambda start, end: start <= rows.observed_at[row] < end),
-        ("true from", lambda start, end: start <= rows.valid_from[row] < end),
+        ("speaks of", lambda start, end: any(s < end and e > start for s, e in spans)),
+        ("observed", lambda start, end: start <= observed < end),
+        ("true from", lambda start, end: start <= begins < end),
     )
     for asked, period in zip(query.dates, cue_of(query).periods, strict=True):
         for verb, holds in inside:

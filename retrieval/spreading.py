@@ -268,14 +268,15 @@ def _entities(
     wanted = activation.seed > 0
     wanted[np.asarray(chosen, dtype=np.intp)] = True
     at = np.flatnonzero(wanted[rows.mentions.row])
+    strength = {row: float(activation.seed[row]) for row in np.flatnonzero(activation.seed > 0).tolist()}
     named: dict[int, list[int]] = {}
     seeds_of: dict[int, list[int]] = {}
     for row, entity in zip(rows.mentions.row[at].tolist(), rows.mentions.entity[at].tolist(), strict=True):
         named.setdefault(row, []).append(entity)
-        if activation.seed[row] > 0:
+        if row in strength:
             seeds_of.setdefault(entity, []).append(row)
     for naming in seeds_of.values():
-        naming.sort(key=lambda row: (-float(activation.seed[row]), row))
+        naming.sort(key=lambda row: (-strength[row], row))
     return named, seeds_of
 
 
