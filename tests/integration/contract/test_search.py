@@ -406,3 +406,14 @@ def test_a_newer_value_of_what_is_asked_stands_above_the_older_one(api: Any) -> 
     assert list(ranked) == [second, first]
     past = api.search("How many commits were on the main branch of the budget repository in March?")["results"]
     assert past[0]["memory"]["id"] == first
+
+
+def test_fast_leaves_the_graph_out(api: Any) -> None:
+    for speaker, text in (("Ada", "Bob keeps bees at the mill"), ("Bob", "Ada sold honey of the bees of the mill")):
+        api.remember(text, speaker=speaker, extract="none")
+    named = {
+        preset: api.search("Who keeps bees?", preset=preset)["results"][0]["channels"]
+        for preset in ("fast", "balanced")
+    }
+    assert "graph" in named["balanced"]
+    assert "graph" not in named["fast"]
