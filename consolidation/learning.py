@@ -111,7 +111,8 @@ def _questions(session: Session, tenant_id: UUID, namespace_id: UUID, *, now: da
         one.said |= dict.fromkeys(row["relevant"], True)
     for row in feedback.list_feedback(session, tenant_id, namespace_id, now=now):
         one = question(row["query"], row["filter"])
-        one.said.setdefault(row["memory_id"], row["useful"])
+        if not one.promised:  # what a caller saved is the whole of what is relevant
+            one.said.setdefault(row["memory_id"], row["useful"])
     return found
 
 
