@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from benchmarks.ablation_encoding import CachedEncoder
 from benchmarks.datasets import Conversation, Question, read_conversations
 from benchmarks.loading import LoadReport, memories
+from memory_service.analysis.names import people_of
+from memory_service.analysis.naming import named_in
 from memory_service.analysis.times import find_times
 from memory_service.analysis.tokens import ROLES, keyword_text, terms
 from memory_service.analysis.traits import traits
@@ -164,6 +166,7 @@ def build_rows(
     )
     n = len(items)
     described = [traits(text) for text in texts]
+    entities, mentions = _mentions(texts, [item.get("speaker") for item in items])
     empty = np.empty(0, dtype=np.int32)
     rows = Rows(
         ids=[UUID(int=place + 1) for place in range(n)],
@@ -184,10 +187,10 @@ def build_rows(
         first_person=np.array([one.first_person for one in described], dtype=np.int8),
         superseded=np.zeros(n, dtype=np.bool_),
         speakers=speakers,
-        entities=(),
+        entities=entities,
         postings=postings(cut),
         spans=_spans(texts, moments),
-        mentions=Mentions(empty, empty),
+        mentions=mentions,
         links=Links(empty, empty, np.empty(0, dtype=np.float32)),
         documents=n,
     )
@@ -206,6 +209,19 @@ def _spans(texts: Sequence[str], moments: Sequence[datetime | None]) -> Spans:
         np.array([-np.inf if start is None else start.timestamp() for _, start, _ in found], dtype=np.float64),
         np.array([np.inf if end is None else end.timestamp() for _, _, end in found], dtype=np.float64),
     )
+
+
+def _mentions(texts: Sequence[str], spoken_by: Sequence[str | None]) -> tuple[tuple[str, ...], Mentions]:
+    """Return the entities that texts name, as the enrichment finds them, and which row names which."""
+    people = people_of({speaker for speaker in spoken_by if speaker})
+    numbers: dict[str, int] = {}
+    pairs = [
+        (row, numbers.setdefault(one.folded, len(numbers)))
+        for row, (text, speaker) in enumerate(zip(texts, spoken_by, strict=True))
+        for one in named_in(text, speaker=speaker, people=people)
+    ]
+    found = np.array(pairs, dtype=np.int32).reshape(-1, 2)
+    return tuple(numbers), Mentions(found[:, 0], found[:, 1])
 
 
 def _role(item: Mapping[str, Any]) -> Role:

@@ -9,6 +9,7 @@ from retrieval.contiguity import ContiguitySettings
 from retrieval.priors import PriorSettings
 from retrieval.ranking_settings import DEFAULT, RankingSettings
 from retrieval.router import RouterSettings
+from retrieval.segments import SegmentSettings
 
 USUAL = Setup()
 EXTRA_WEIGHT = 0.2
@@ -51,6 +52,9 @@ def mechanisms() -> list[Mechanism]:
         ),
         Mechanism("everything is a statement", False, _usual(router=ALWAYS_STATEMENT), _bare(router=ALWAYS_STATEMENT)),
         Mechanism("statement: turn after", True, _usual(following=0.0), None),
+        Mechanism("channel graph", True, _usual(graph=0.0), Setup(alone="graph")),
+        Mechanism("granularity by entropy", True, _usual(routes_granularity=False), None),
+        Mechanism("course of things: spread over time", True, _usual(segments=None), _bare(segments=SegmentSettings())),
         *_signals(),
         *(
             Mechanism(f"channel {name}", False, Setup(extra={name: EXTRA_WEIGHT}), Setup(alone=name))
@@ -116,6 +120,8 @@ def _signals() -> list[Mechanism]:
     labels = {
         "speaker": "signal: the speaker named said it",
         "time": "signal: names a time, for when",
+        "date": "signal: the query's date",
+        "recency": "signal: the latest or the first asked for",
         "number": "signal: names a number, for how many",
         "length": "signal: longer",
         "asks": "signal: not a question",
