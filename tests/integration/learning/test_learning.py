@@ -57,14 +57,9 @@ def fill(me: Any, namespace: str) -> list[tuple[str, str, str]]:
         noise = [f"Shelf {at} of the archive, label {one} {two}." for at, one in enumerate(words) for two in words[at:]]
         items = [{"content": c, "namespace": namespace, "extract": "none"} for c in (text, *noise)]
         results = me.post("/v1/memories/batch", json={"items": items}).json()["results"]
-<<<<<<< HEAD
         # Of the held out, the decoy with the word that counts most; "which" stands in too many to count.
         decoy = results[-1 if len(found) >= len(TOPICS) - HELD_OUT else 1]
         found.append((question, results[0]["id"], decoy["id"]))
-=======
-        # The last decoy has the last word of the question alone, twice; the first often a word that no search looks for.
-        found.append((question, results[0]["id"], results[-1]["id"]))
->>>>>>> helper/green
     return found
 
 
