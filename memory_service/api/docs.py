@@ -15,6 +15,7 @@ TAGS = [
     {"name": "memories", "description": "Records, their versions and where they come from."},
     {"name": "messages", "description": "Turns of a conversation, stored verbatim."},
     {"name": "search", "description": "Recall, context for a prompt, and why."},
+    {"name": "learning", "description": "Questions with known answers, and the weights that feedback teaches."},
     {"name": "graph", "description": "Whom and what texts name, and how memories are linked."},
     {"name": "scopes", "description": "Users, agents and sessions that memories belong to."},
     {"name": "namespaces", "description": "Paths inside a tenant; memories of one are searched together."},

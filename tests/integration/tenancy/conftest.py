@@ -270,6 +270,10 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             Ask("absent", f"/v1/traces/{h.search_id}/feedback", {"memory_id": h.memory_id, "useful": True}),
             Ask("refused", f"/v1/traces/{asker.search_id}/feedback", {"memory_id": h.memory_id, "useful": False}, 422),
         ],
+        "POST /v1/traces/{search_id}/why-not": [
+            Ask("absent", f"/v1/traces/{h.search_id}/why-not", {"memory_id": asker.memory_id}),
+            *(Ask("absent", f"/v1/traces/{asker.search_id}/why-not", {"memory_id": i}) for i in ids),
+        ],
         "GET /v1/memories": [
             *in_namespace("/v1/memories"),
             *(Ask("nothing", f"/v1/memories?{name}={value}") for scope in every for name, value in scope.items()),

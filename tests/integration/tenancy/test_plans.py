@@ -25,6 +25,8 @@ from memory_service.storage import (
     entities,
     entity_lists,
     erasure,
+    feedback,
+    fusion_weights,
     idempotency,
     jobs,
     keys,
@@ -36,6 +38,7 @@ from memory_service.storage import (
     neighbours,
     pending,
     retention,
+    saved_queries,
     search_index,
     time_mentions,
     traces,
@@ -244,11 +247,16 @@ HOT: dict[str, Callable[[Session], object]] = {
     "times kept": lambda s: time_mentions.keep_time_mentions(s, TENANT, {i: (1, [A_TIME]) for i in IDS}),
     "times outdated": lambda s: time_mentions.outdate(s, TENANT, IDS[0], now=NOW),
     "times of memories": lambda s: s.connection().exec_driver_sql(
-        time_mentions._SPANS, {"tenant": TENANT, "namespace": SMALL_SPACE, "ids": IDS}),
+        time_mentions._SPANS, {"tenant": TENANT, "namespaces": [SMALL_SPACE], "ids": IDS}),
     "times as known": lambda s: s.connection().exec_driver_sql(
-        time_mentions._SPANS_AS_KNOWN, {"tenant": TENANT, "namespace": SMALL_SPACE, "ids": IDS, "known": NOW}),
+        time_mentions._SPANS_AS_KNOWN, {"tenant": TENANT, "namespaces": [SMALL_SPACE], "ids": IDS, "known": NOW}),
     "ancestry": lambda s: lineage.ancestry(s, TENANT, IDS, limit=200),
     "sources": lambda s: lineage.sources_of(s, TENANT, IDS),
+    "feedback": lambda s: feedback.list_feedback(s, TENANT, SMALL_SPACE, now=NOW),
+    "saved queries": lambda s: saved_queries.list_saved_queries(s, TENANT, namespace_id=SMALL_SPACE),
+    "saved query": lambda s: saved_queries.get_saved_query(s, TENANT, an_id(5, 7)),
+    "weights in force": lambda s: fusion_weights.in_force(s, TENANT, SMALL_SPACE),
+    "decisions": lambda s: fusion_weights.list_weights(s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),
     "fold": lambda s: pending.fold_corpus(s, TENANT, SMALL_SPACE),
 }  # fmt: skip
 

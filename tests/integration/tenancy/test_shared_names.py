@@ -1,7 +1,10 @@
 """Names that two tenants happen to share mean different things to each of them."""
 
 import threading
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
@@ -89,6 +92,10 @@ CURSORS = (
     ("GET", "/v1/memories/{id}/versions?limit=1", None),
     ("GET", "/v1/entities?limit=1", None),
     ("GET", "/v1/links?limit=1", None),
+    ("GET", "/v1/saved-queries?limit=1", None),
+    ("GET", "/v1/saved-queries?limit=1&namespace=shared", None),
+    ("GET", "/v1/fusion-weights?limit=1", None),
+    ("GET", "/v1/fusion-weights?limit=1&namespace=shared", None),
 )
 
 
@@ -116,6 +123,13 @@ def twins(client: Any, make_tenant: Any, tenant_client: Any, open_tenancy: Any) 
         consolidate.enrich_pending(open_tenancy(me.tenant_id))
         me.id = me.get("/v1/memories?namespace=shared&user_id=u0").json()["data"][0]["id"]
         assert me.patch(f"/v1/memories/{me.id}", json={"tags": ["x"]}).status_code == 200
+        encode = client.app.state.services.batching.encode_query
+        learner = replace(open_tenancy(me.tenant_id), open_encoder=lambda encode=encode: nullcontext(encode))
+        for number in range(2):
+            question = {"query": f"thought {number}?", "relevant": [me.id], "namespace": "shared"}
+            assert me.post("/v1/saved-queries", json=question).status_code == 201
+            learning = me.post("/v1/fusion-weights/learn", json={"namespace": "shared"}).json()["job_id"]
+            assert consolidate.run_job(learner, UUID(learning))
         made.append(me)
     return made
 

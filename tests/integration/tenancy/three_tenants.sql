@@ -57,3 +57,10 @@ INSERT INTO idempotency_key SELECT t.id, pg_temp.id(9, t.t, 1), 'key' || n, '', 
 INSERT INTO tombstone SELECT t.id, pg_temp.id(8, t.t, n), pg_temp.id(2, t.t, 0), '', now() FROM t, generate_series(1, 5000) n;
 INSERT INTO erased_text SELECT t.id, pg_temp.id(2, t.t, n % 20), sha256(n::text::bytea), pg_temp.id(8, t.t, n), now()
     FROM t, generate_series(1, 5000) n;
+INSERT INTO feedback SELECT tenant, pg_temp.id(6, t, n), id, space, 'q', NULL, true, false, at, timestamptz '2999-01-01' FROM r WHERE n <= 5000;
+INSERT INTO saved_query SELECT tenant, pg_temp.id(5, t, n), space, 'q' || n, NULL, sha256(n::text::bytea), 'feedback', at
+    FROM r WHERE n <= 5000;
+INSERT INTO saved_query_memory SELECT tenant, pg_temp.id(5, t, n), id FROM r WHERE n <= 5000;
+INSERT INTO fusion_weights SELECT t.id, pg_temp.id(4, t.t, n), pg_temp.id(2, t.t, n % 1000), '{}', 'accepted', '', '{}', NULL, at, at,
+    CASE WHEN n > 4000 THEN 'infinity' ELSE at END
+    FROM t, generate_series(1, 5000) n, LATERAL (SELECT timestamptz '2025-01-01' + n * interval '1 minute' AS at) moment;
