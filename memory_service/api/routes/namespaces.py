@@ -96,6 +96,11 @@ class NamespacesOut(BaseModel):
 UNWRITTEN: dict[str, Any] = {"id": None, "path": DEFAULT_NAMESPACE, "settings": {}, "created_at": None}
 
 
+def _changes(settings: SettingsIn) -> dict[str, Any]:
+    """Return what to change: the settings named, each one whole, since it takes the place of what is stored."""
+    return settings.model_dump(mode="json", include=settings.model_fields_set)
+
+
 def _namespace_json(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "path": row["path"],
@@ -165,7 +170,7 @@ def create_namespace(
         path = check_path(body.path, pointer="/path")
         present = namespace_settings.get_namespace(session, caller.tenant_id, path)
         _ensure(services, session, caller, path)
-        changes = body.settings.model_dump(mode="json", exclude_unset=True)
+        changes = _changes(body.settings)
         row = namespace_settings.change_settings(session, caller.tenant_id, path, changes)
         assert row is not None
         return answer(
@@ -195,7 +200,7 @@ def change_namespace(
     check_path(path, pointer="{path}")
     if path == DEFAULT_NAMESPACE:
         _ensure(services, session, caller, path)
-    changes = body.settings.model_dump(mode="json", exclude_unset=True)
+    changes = _changes(body.settings)
     row = namespace_settings.change_settings(session, caller.tenant_id, path, changes)
     if row is None:
         raise unknown_namespace(path)

@@ -27,6 +27,13 @@ def test_a_namespace_is_made_found_and_changed(me: Any) -> None:
     assert reset.json()["settings"] == {"extract": "rules", "fusion": {"learn": False}}
 
 
+def test_a_setting_without_its_parts_has_their_defaults(me: Any) -> None:
+    for learn, said in ((True, {"learn": True}), (False, {})):
+        changed = me.patch("/v1/namespaces/default", json={"settings": {"fusion": said}})
+        assert changed.json()["settings"] == {"extract": "rules", "fusion": {"learn": learn}}
+    assert me.patch("/v1/namespaces/default", json={"settings": {}}).json()["settings"]["fusion"] == {"learn": False}
+
+
 def test_a_prefix_matches_whole_segments(me: Any) -> None:
     for path in ("users/4", "users/42", "users/4/notes", "users/4-b", "zoo"):
         assert me.post("/v1/namespaces", json={"path": path}).status_code == 201
