@@ -156,7 +156,8 @@ def kept_json(recalled: Recalled, request: RecallRequest) -> dict[str, Any]:
     """Return what a trace keeps: ids, ranks and scores, never the text of memories."""
     versions = {result.found.id: result.row["version"] for result in recalled.results}
     final = {result.found.id: result.rank for result in recalled.results}
-    kept = recalled.candidates[: max(SHOWN, len(recalled.results))]
+    # The best, and every result: one that was pulled up from below, or chosen for a budget, is among them.
+    kept = [c for place, c in enumerate(recalled.candidates) if place < SHOWN or c.id in final]
     return {
         "results": [
             {
