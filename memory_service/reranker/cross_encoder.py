@@ -29,7 +29,7 @@ def open_cross_encoder(name: str) -> "CrossEncoderReranker":
         from sentence_transformers import CrossEncoder
         from transformers.utils.logging import disable_progress_bar
 
-        disable_progress_bar()  # it would stand between the lines of the log
+        disable_progress_bar()  # type: ignore[no-untyped-call]  # it would stand between the lines of the log
         torch.set_num_threads(1)
         here = folder.is_dir()
         model = CrossEncoder(str(folder) if here else name, device="cpu", local_files_only=here)

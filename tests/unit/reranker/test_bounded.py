@@ -5,12 +5,20 @@ from threading import Event, current_thread
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from structlog.testing import capture_logs
+from structlog.testing import CapturedCall, CapturingLogger
 
 from memory_service.reranker import bounded
 from memory_service.reranker.bounded import BATCH, BoundedReranker
 
 TEXTS = [f"text {n}" for n in range(3 * BATCH + 1)]
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> list[CapturedCall]:
+    """Return what is logged, whatever an application of another test has set up."""
+    capturing = CapturingLogger()
+    monkeypatch.setattr(bounded, "log", capturing)
+    return capturing.calls
 
 
 class ByNumber:
@@ -53,16 +61,16 @@ def test_scores_in_batches_in_one_thread(open_bounded) -> None:
     assert current_thread().name not in model.threads
 
 
-def test_what_time_does_not_allow_stays_unscored(open_bounded) -> None:
+def test_what_time_does_not_allow_stays_unscored(open_bounded, logs) -> None:
     model = ByNumber(slow_from=3)
     reranker = open_bounded(model, budget_s=0.2)
     started = time.monotonic()
-    with capture_logs() as logs:
-        scores = reranker.score("q", TEXTS)
+    scores = reranker.score("q", TEXTS)
     assert time.monotonic() - started < 2
     assert scores[: 2 * BATCH].tolist() == [float(n) for n in range(2 * BATCH)]
     assert np.isnan(scores[2 * BATCH :]).all()
-    assert {"event": "reranker_out_of_time", "scored": 2 * BATCH}.items() <= logs[-1].items()
+    assert logs[-1].args == ("reranker_out_of_time",)
+    assert logs[-1].kwargs["scored"] == 2 * BATCH
     # Others wait for the batch in work, not longer than they may, and nothing of the first search is done after it.
     assert np.isnan(reranker.score("q", TEXTS)).all()
     model.go.set()
@@ -111,15 +119,14 @@ class Broken:
 @pytest.mark.parametrize(
     "answer", [RuntimeError("out of memory"), [1.0], np.full(BATCH, np.nan), np.ones((BATCH, 1))], ids=repr
 )
-def test_an_error_is_logged_and_leaves_everything_unscored(open_bounded, answer) -> None:
-    with capture_logs() as logs:
-        scores = open_bounded(Broken(answer)).score("q", TEXTS)
+def test_an_error_is_logged_and_leaves_everything_unscored(open_bounded, logs, answer) -> None:
+    scores = open_bounded(Broken(answer)).score("q", TEXTS)
     assert scores.shape == (len(TEXTS),)
     assert np.isnan(scores).all()
-    assert (logs[-1]["event"], logs[-1]["log_level"]) == ("reranker_failed", "warning")
+    assert (logs[-1].method_name, logs[-1].args) == ("warning", ("reranker_failed",))
 
 
-def test_what_cannot_be_opened_is_tried_again_later(open_bounded, monkeypatch) -> None:
+def test_what_cannot_be_opened_is_tried_again_later(open_bounded, logs, monkeypatch) -> None:
     tries: list[int] = []
 
     def open_model() -> ByNumber:
@@ -129,9 +136,8 @@ def test_what_cannot_be_opened_is_tried_again_later(open_bounded, monkeypatch) -
         return ByNumber()
 
     reranker = open_bounded(open_model)
-    with capture_logs() as logs:
-        assert np.isnan(reranker.score("q", TEXTS)).all()
-    assert "no such model" in next(one["error"] for one in logs if one["event"] == "reranker_not_opened")
+    assert np.isnan(reranker.score("q", TEXTS)).all()
+    assert "no such model" in next(one.kwargs["error"] for one in logs if one.args == ("reranker_not_opened",))
     assert np.isnan(reranker.score("q", TEXTS)).all()
     assert len(tries) == 1
     later = time.monotonic() + bounded.RETRY_S
