@@ -235,7 +235,8 @@ def _rank(
         learned=prepared.corpus.factors,
         preset=request.preset,
         now=(request.now or now).timestamp(),
-        limit=max(2 * request.top_k, SHOWN if tools.rerank is None else RERANKED),
+        # By the request alone, so that a replay has the same candidates whatever reranker there is now.
+        limit=max(2 * request.top_k, RERANKED if request.preset == "thorough" else SHOWN),
     )
     timings.fuse = _ms(fusing)
     return _Order(loaded, ranked)
