@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     encoder: str = "packaged-minilm"
     encoder_runtime: Literal["onnx", "torch"] = "onnx"
 
+    # A cross-encoder for `preset: thorough`, empty for none, and how long one search waits for it.
+    reranker: str = ""
+    reranker_ms: int = Field(default=1000, ge=1, le=60_000)
+
     # Namespaces kept in memory by each API process, and the largest that is: beyond it candidates come from Postgres.
     resident_mb: int = Field(default=512, ge=0)
     resident_largest: int = Field(default=50_000, ge=0)

@@ -68,15 +68,17 @@ def activation_of(
     rows: Rows,
     query: ParsedQuery,
     own: Own,
+    may: NDArray[np.bool_],
     *,
     settings: RankingSettings,
 ) -> spreading.Activation | None:
-    """Let activation spread, where the graph channel takes part."""
+    """Let activation spread from rows that may be found, where the graph channel takes part."""
+    match = _of_allowed(own, may)
     if alone is not None:
-        return spreading.spread(rows, query, own.total, settings=spreading.ALONE) if alone == "graph" else None
+        return spreading.spread(rows, query, match, settings=spreading.ALONE) if alone == "graph" else None
     # Where only roles speak, names are mostly those of things under discussion, and what they have in common misleads.
     if settings.graph > 0 and rows.speakers and _takes_part("graph", factors):
-        return spreading.spread(rows, query, own.total)
+        return spreading.spread(rows, query, match)
     return None
 
 
@@ -89,6 +91,7 @@ def question_channels(
     vector: NDArray[np.float32] | None,
     factors: Mapping[str, float] | None,
     activation: spreading.Activation | None,
+    may: NDArray[np.bool_],
     *,
     settings: RankingSettings,
 ) -> tuple[dict[str, Channel], Signals]:
@@ -113,8 +116,9 @@ def question_channels(
         channels["graph"] = Channel(settings.graph, reached, settings.graph * standardised(np.nan_to_num(reached)))
     hopfield = settings.hopfield or (settings.hopfield_asked if factors and factors.get("hopfield") else 0.0)
     if hopfield > 0 and near is not None and vector is not None and _takes_part("hopfield", factors):
-        nearness = associate(rows, vector, _nearest(near, settings.completed)).scores
-        filled = np.where(np.isnan(nearness), np.nanmin(nearness), nearness)
+        nearness = associate(rows, vector, _nearest(near, may, settings.completed)).scores
+        known = np.isfinite(nearness)
+        filled = np.where(known, nearness, nearness[known].min() if known.any() else 0.0)
         channels["hopfield"] = Channel(hopfield, nearness, hopfield * standardised(filled))
     return channels, question_signals(rows, query, settings=settings.priors)
 
@@ -128,6 +132,7 @@ def channel_alone(
     own: Own,
     vector: NDArray[np.float32] | None,
     activation: spreading.Activation | None,
+    may: NDArray[np.bool_],
     *,
     settings: RankingSettings,
 ) -> dict[str, Channel]:
@@ -141,16 +146,22 @@ def channel_alone(
         case "graph" if activation is not None:
             score = activation.score
         case "temporal":
-            score = temporal.score(rows, temporal.cue_of(query), own.total)
+            score = temporal.score(rows, temporal.cue_of(query), _of_allowed(own, may))
         case "hopfield" if near is not None and vector is not None:
-            score = associate(rows, vector, _nearest(near, settings.completed)).scores
+            score = associate(rows, vector, _nearest(near, may, settings.completed)).scores
     return {} if score is None else {name: Channel(1.0, score, np.nan_to_num(score))}
 
 
-def _nearest(near: Similarity, count: int) -> NDArray[np.intp]:
-    """Return the rows nearest to the query, in no order."""
-    n = len(near.text)
-    return np.argpartition(near.text, n - count)[n - count :] if n > count else np.arange(n)
+def _of_allowed(own: Own, may: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the fused score of rows that may be found, NaN elsewhere: only they may lead to others."""
+    return own.total if may.all() else np.where(may, own.total, np.nan)
+
+
+def _nearest(near: Similarity, may: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
+    """Return the rows nearest to the query among those that may be found, in no order."""
+    rows = np.flatnonzero(may)
+    n = len(rows)
+    return rows[np.argpartition(near.text[rows], n - count)[n - count :]] if n > count else rows
 
 
 def _takes_part(name: str, factors: Mapping[str, float] | None) -> bool:

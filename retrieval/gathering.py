@@ -59,6 +59,8 @@ class Gathering:
         self._links: dict[UUID, tuple[UUID, UUID, float]] = {}
         self._postings = 0
         self._dropped = 0
+        self._kept: NDArray[np.float32] = np.zeros((0, 0), np.float32)  # the vectors without the dropped rows
+        self._kept_through, self._kept_dropped = 0, 0  # up to which row, after how many drops
         self.changes = 0  # counted, so that a reader knows whether there is anything new
 
     def __len__(self) -> int:
@@ -74,7 +76,8 @@ class Gathering:
         """Estimate the memory held: vectors, columns, postings."""
         columns = sum(column.nbytes for column in self._columns.values())
         postings = 8 * self._postings + _BYTES_PER_TERM * len(self._terms)
-        return self._vectors.nbytes + self._key_vectors.nbytes + columns + postings + _BYTES_PER_ENTRY * len(self.ids)
+        vectors = self._vectors.nbytes + self._key_vectors.nbytes + self._kept.nbytes
+        return vectors + columns + postings + _BYTES_PER_ENTRY * len(self.ids)
 
     def knows(self, entry: Entry) -> bool:
         """Say whether a memory stands here already just so; what is archived is known by its absence."""
@@ -166,7 +169,7 @@ class Gathering:
             annotated = annotated.at(place)
         return Rows(
             ids=tuple(self.ids) if kept is None else tuple(self.ids[row] for row in kept.tolist()),
-            vectors=_taken(self._vectors[:n], kept),
+            vectors=self._vectors[:n] if kept is None else self._kept_vectors(kept, n),
             keys=keys,
             previous=previous,
             following=following,
@@ -180,6 +183,18 @@ class Gathering:
             document_frequency=document_frequency or {},
             **column,
         )
+
+    def _kept_vectors(self, kept: NDArray[np.intp], n: int) -> NDArray[np.float32]:
+        """Return the vectors of the rows that are not dropped; copied once after a drop, appended to until the next."""
+        if self._kept_dropped != self._dropped:
+            self._kept = np.zeros((int(len(kept) * _GROWTH) + 16, self._vectors.shape[1]), np.float32)
+            self._kept_through, self._kept_dropped = 0, self._dropped
+        new = kept[kept >= self._kept_through]
+        if len(kept) > len(self._kept):
+            self._kept = _grown(self._kept, at_least=len(kept))
+        self._kept[len(kept) - len(new) : len(kept)] = self._vectors[new]
+        self._kept_through = n
+        return self._kept[: len(kept)]
 
     def _append(self, entry: Entry, vectors: Vectors) -> None:
         row = len(self.ids)
@@ -317,8 +332,8 @@ def _keys_at(keys: Keys, place: NDArray[np.int32]) -> Keys:
     return Keys(rows[there], keys.kind[there], keys.vectors[there])
 
 
-def _grown(values: NDArray[Any]) -> NDArray[Any]:
-    room = max(int(len(values) * _GROWTH), len(values) + 16)
+def _grown(values: NDArray[Any], *, at_least: int = 0) -> NDArray[Any]:
+    room = max(int(len(values) * _GROWTH), len(values) + 16, at_least)
     wider = np.zeros((room, *values.shape[1:]), values.dtype)
     wider[: len(values)] = values
     return wider

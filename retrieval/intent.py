@@ -8,8 +8,9 @@ from typing import Final
 
 _SUMMARY: Final = re.compile(r"\b(?:summar\w+|overview|recap)\b", re.IGNORECASE)
 _COURSE: Final = re.compile(
-    r"\b(?:in order|order in which|in what order|chronolog\w+|timeline|throughout|over time|progress\w*|evolv\w*|developed|"
-    r"across)\b",
+    r"\b(?:in order(?! to\b)|order in which|in what order|chronolog\w+|timeline|throughout|over time|"
+    r"across (?:my|our|all|the|these|those|several|different|multiple)\b|"
+    r"how\b.{0,80}\b(?:progress\w*|evolv\w*|developed|changed))\b",
     re.IGNORECASE,
 )
 _SAID: Final = "recommend|suggest|advis|propos|mention|explain|said|describ|outlin|list|told|point"
@@ -35,6 +36,8 @@ def wants_course(query: str) -> bool:
 
     >>> wants_course("In what order did I bring up the features?"), wants_course("Which feature came first?")
     (True, False)
+    >>> wants_course("Who developed the parser?"), wants_course("How has my plan evolved?")
+    (False, True)
     """
     return wants_summary(query) or _COURSE.search(query) is not None
 

@@ -7,8 +7,9 @@ it would have then. Of everything larger the hybrid statement brings candidates,
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.storage.memories import AS_KNOWN
 from memory_service.storage.namespaces import Namespace
-from memory_service.storage.neighbours import ids_around
+from memory_service.storage.neighbours import runs_around
 from memory_service.storage.sql import Sql
 from retrieval.bm25 import FEWEST_DOCUMENTS
 from retrieval.conditions import conditions
@@ -29,9 +30,10 @@ from retrieval.query import ParsedQuery
 from retrieval.reading import gathered, snapshot
 from retrieval.request import PRESETS, RecallRequest
 from retrieval.resident import Residents
-from retrieval.rows import Rows
+from retrieval.rows import NONE, Rows
 from retrieval.statements import Candidates, Scope, find_candidates
 
+_READ_WHOLE: Final = 2_000  # memories that are read for a single search rather than candidates of them; about .1 s
 _AROUND: Final = 2  # turns on each side of a candidate that are ranked with it
 
 RESIDENT: Final = "resident"
@@ -81,7 +83,9 @@ def load(
         if where.text != "true":
             allowed = allowed & _satisfying(session, place, request, where, view.rows)
         return Loaded(view.rows, allowed, RESIDENT, whole=True)
-    if documents <= residents.largest:
+    # Only as of an earlier moment, or with the archive, is a large namespace worth reading whole for one search.
+    earlier = known is not None or request.archived
+    if documents <= (residents.largest if earlier else min(_READ_WHOLE, residents.largest)):
         gathering = snapshot(
             session, place.tenant_id, place.namespaces, known=known, at=place.at(request), archived=request.archived
         )
@@ -145,7 +149,8 @@ def _from_candidates(
         rare = set(keyword.rare) if keyword is not None else set()
         for term, count in found.document_frequency.items():
             frequency[term] = frequency[term] + count if term in rare else count
-    around = ids_around(session, place.tenant_id, ids, distance=_AROUND, at=at, known=request.as_of.known)
+    runs = runs_around(session, place.tenant_id, ids, distance=_AROUND, at=at, known=request.as_of.known)
+    around = [one for run in runs for one in run]
     gathering = gathered(
         session,
         place.tenant_id,
@@ -157,12 +162,24 @@ def _from_candidates(
         terms=[one for term in parsed.terms for one in parsed.all_of(term)],
     )
     rows = gathering.rows(documents=place.corpus.documents, document_frequency=frequency)
+    rows = _with_neighbours(rows, runs)
     chosen = set(ids)
     allowed = np.fromiter((id_ in chosen for id_ in rows.ids), dtype=np.bool_, count=len(rows))
     if where.text == "true":
         # The surroundings may be results, too: a turn beside the best is often the answer.
         allowed[:] = True
     return Loaded(rows, allowed, CANDIDATES, whole=False)
+
+
+def _with_neighbours(rows: Rows, runs: Sequence[Sequence[UUID]]) -> Rows:
+    """Return the rows with the neighbours that runs name: two candidates of one session need not stand side by side."""
+    place = {memory_id: row for row, memory_id in enumerate(rows.ids)}
+    previous, following = np.full(len(rows), NONE, np.int32), np.full(len(rows), NONE, np.int32)
+    for before, after in (pair for run in runs for pair in pairwise(run)):
+        if before in place and after in place:
+            previous[place[after]] = place[before]
+            following[place[before]] = place[after]
+    return replace(rows, previous=previous, following=following)
 
 
 def _by_shelf(namespaces: Sequence[Namespace]) -> dict[tuple[int, int], list[Namespace]]:

@@ -52,6 +52,7 @@ CHANNEL_OF: Final[Mapping[str, str]] = {
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _MOST_FIRST_PERSON: Final = 3
+_SHORTEST_PART: Final = 3  # letters of a name's part that names somebody
 
 
 def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings) -> Signals:
@@ -102,8 +103,19 @@ def _speaker(rows: Rows, query: ParsedQuery) -> int:
     """Return the number of the one speaker whom the query names, NONE for none or for several."""
     if query.speaker is None or query.speaker not in rows.speakers:
         return NONE
-    words = {word.casefold().removesuffix("'s").removesuffix("’s") for word in _WORD.findall(query.text)}
-    others = (name for name in rows.speakers if name != query.speaker)
-    if any(name.casefold() in words for name in others):
-        return NONE
+    written = [word.removesuffix("'s").removesuffix("’s") for word in _WORD.findall(query.text)]
+    words = {word.casefold() for word in written}
+    # "Mel" names Melanie; in small letters it is any word.
+    short = tuple(word.casefold() for word in written if len(word) >= _SHORTEST_PART and word[0].isupper())
+    own = set(_parts(query.speaker))
+    for name in rows.speakers:
+        if name == query.speaker:
+            continue
+        parts = set(_parts(name)) - own
+        if not parts.isdisjoint(words) or any(part.startswith(one) for part in parts for one in short):
+            return NONE
     return rows.speakers.index(query.speaker)
+
+
+def _parts(name: str) -> list[str]:
+    return [word.casefold() for word in _WORD.findall(name) if len(word) >= _SHORTEST_PART]

@@ -149,6 +149,10 @@ def rank(
     routing = route(query, covered, settings=chosen.router)
     if alone is not None:
         routing = Routing(Route.QUESTION, f"the channel {alone} was asked alone")
+    elif factors is not None:
+        routing = Routing(Route.QUESTION, "the channels were named")
+    elif not len(rows):
+        routing = Routing(Route.QUESTION, "there is nothing to rank")
     elif near is None:
         routing = Routing(Route.QUESTION, "there is no vector of the query")
     activation = None
@@ -156,15 +160,15 @@ def rank(
         drafts, signals = statement_channels(rows, near, vector, settings=chosen)
     else:
         own = own_scores(rows, near, matches, covered, settings=chosen)
-        activation = activation_of(alone, factors, rows, query, own, settings=chosen)
+        activation = activation_of(alone, factors, rows, query, own, may, settings=chosen)
         if alone is not None:
             drafts, signals = (
-                channel_alone(alone, rows, query, near, matches, own, vector, activation, settings=chosen),
+                channel_alone(alone, rows, query, near, matches, own, vector, activation, may, settings=chosen),
                 {},
             )
         else:
             drafts, signals = question_channels(
-                rows, query, near, matches, own, vector, factors, activation, settings=chosen
+                rows, query, near, matches, own, vector, factors, activation, may, settings=chosen
             )
     with_extra(drafts, signals, extra, factors, settings=chosen)
     if alone is not None:
@@ -181,7 +185,7 @@ def rank(
     order = best_first(score, found, rows.ids, limit=limit)
     if chosen.segments is not None and alone is None and wants_course(query.text):
         wide = best_first(score, found, rows.ids, limit=max(limit, chosen.segments.considered))
-        order = over_time(wide, rows.observed_at, settings=chosen.segments)[:limit]
+        order = over_time(wide, rows.observed_at, among=found, settings=chosen.segments)[:limit]
     return Ranked(
         ids=rows.ids,
         order=order,

@@ -11,6 +11,7 @@ from retrieval import spreading
 from retrieval.priors import CHANNEL_OF
 from retrieval.query import ParsedQuery
 from retrieval.ranking import Ranked, Shown
+from retrieval.reranking import RERANKER
 from retrieval.router import Route
 from retrieval.rows import NONE, Rows
 from retrieval.temporal import cue_of
@@ -22,6 +23,7 @@ _SIGNALS: Final[Mapping[str, str]] = {
     "time": "names a time, and the query asks when",
     "number": "names a number, and the query asks how many",
     "first_person": "speaks in the first person",
+    RERANKER: "put up by the reranker",
 }
 _SILENT: Final = frozenset({"length", "asks"})  # true of too many memories to be a reason
 
@@ -99,7 +101,9 @@ def _at_least(found: Shown) -> str:
     return f"{name} contributes {found.channels[name].contribution:+.2f}" if name else "nothing speaks for it"
 
 
-def _of(signal: str, channels: Mapping[str, object]) -> str:
+def _of(signal: str, channels: Mapping[str, object]) -> str | None:
+    if signal == RERANKER:
+        return None
     name = CHANNEL_OF.get(signal, "vector")
     return "vector" if name == "keyword" and "keyword" not in channels else name
 

@@ -1,8 +1,8 @@
 """Recall: understand the query, load what may answer it, rank, explain, keep a trace."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import perf_counter
 from uuid import UUID
@@ -20,8 +20,9 @@ from retrieval.loading import Loaded, Place, load
 from retrieval.query import ParsedQuery, parse_query
 from retrieval.ranking import Ranked, Shown, rank
 from retrieval.request import CountTokens, RecallRequest
+from retrieval.reranking import RERANKED, reranked, text_of, to_rerank
 from retrieval.resident import Residents
-from retrieval.results import Result, matched_terms, newest_value_first, with_records, within_budget
+from retrieval.results import Result, matched_terms, newest_value_first, records_of, with_records, within_budget
 
 NEAR_MISSES = 5
 SHOWN = 20  # results explained at least, for the trace
@@ -35,6 +36,7 @@ class Timings:
     candidates: float = 0.0
     graph: float = 0.0
     fuse: float = 0.0
+    rerank: float = 0.0
     total: float = 0.0
 
 
@@ -52,11 +54,16 @@ class Recalled:
     ranked: Ranked | None = None
     candidates: tuple[Shown, ...] = ()  # the best, explained; results and near misses are among them
     languages: tuple[str, ...] = ()  # by whose rules the query was cut
+    reranked: Mapping[UUID, float] | None = None  # what the reranker said, None where it was not asked
 
     @property
     def considered(self) -> int:
         """How many memories took part in the ranking."""
         return 0 if self.ranked is None else int(np.count_nonzero(self.ranked.found))
+
+
+# Query, ids and texts of n memories into float32[n], NaN where there is no score.
+Rerank = Callable[[str, Sequence[UUID], Sequence[str]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,16 @@ class Tools:
     residents: Residents
     encode: Callable[[str], NDArray[np.float32]]  # a text into float32[d], normalised
     count_tokens: CountTokens  # asked only when there is a budget
+    rerank: Rerank | None = None  # None: without one
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What was ranked, and how."""
+
+    loaded: Loaded
+    ranked: Ranked
+    reranked: Mapping[UUID, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +123,7 @@ def recall(
     now: datetime,
     deliver: Callable[[Session, Recalled], None],
 ) -> Recalled:
-    """Search. No connection is held while the query is encoded.
+    """Search. No connection is held while the query is encoded or a reranker runs.
 
     Args:
         open_transaction: opens one transaction of the tenant.
@@ -128,10 +145,53 @@ def recall(
         encoding = perf_counter()
         vector = tools.encode(prepared.parsed.spoken)
         timings.encode = _ms(encoding)
+    order, texts = None, None
     with open_transaction() as session:
-        recalled = _search(session, tenant_id, request, prepared, vector, tools=tools, now=now, timings=timings)
-        timings.total = _ms(started)
-        deliver(session, recalled)
+        if prepared.corpus.namespaces:
+            order = _rank(session, tenant_id, request, prepared, vector, tools=tools, now=now, timings=timings)
+            texts = _texts_to_rerank(session, tenant_id, request, order, tools)
+        if texts is None:
+            return _delivered(session, tenant_id, request, prepared, order, tools, timings, started, deliver)
+    if order is not None and tools.rerank is not None:
+        reranking = perf_counter()
+        order = _reranked(order, request.query, texts, tools.rerank)
+        timings.rerank = _ms(reranking)
+    with open_transaction() as session:
+        return _delivered(session, tenant_id, request, prepared, order, tools, timings, started, deliver)
+
+
+def _texts_to_rerank(
+    session: Session, tenant_id: UUID, request: RecallRequest, order: _Order, tools: Tools
+) -> Mapping[UUID, str] | None:
+    """Return by id what a reranker is to read, None where none is asked."""
+    if tools.rerank is None or request.preset != "thorough" or _asks_one_channel(request):
+        return None
+    ids = [order.ranked.ids[row] for row in to_rerank(order.ranked).tolist()]
+    records = records_of(session, tenant_id, request, ids)
+    texts = {one: text_of(records[one]["speaker"], records[one]["content"]) for one in ids if one in records}
+    return texts or None
+
+
+def _reranked(order: _Order, query: str, texts: Mapping[UUID, str], rerank: Rerank) -> _Order:
+    given = rerank(query, list(texts), list(texts.values())).tolist()
+    scores = {one: score for one, score in zip(texts, given, strict=True) if np.isfinite(score)}
+    return replace(order, ranked=reranked(order.ranked, scores), reranked=scores)
+
+
+def _delivered(
+    session: Session,
+    tenant_id: UUID,
+    request: RecallRequest,
+    prepared: Prepared,
+    order: _Order | None,
+    tools: Tools,
+    timings: Timings,
+    started: float,
+    deliver: Callable[[Session, Recalled], None],
+) -> Recalled:
+    recalled = _recalled(session, tenant_id, request, prepared, order, tools=tools, timings=timings)
+    timings.total = _ms(started)
+    deliver(session, recalled)
     return recalled
 
 
@@ -149,7 +209,7 @@ def _asks_one_channel(request: RecallRequest) -> bool:
     return request.weights is not None and sum(weight > 0 for weight in request.weights.values()) == 1
 
 
-def _search(
+def _rank(
     session: Session,
     tenant_id: UUID,
     request: RecallRequest,
@@ -159,12 +219,10 @@ def _search(
     tools: Tools,
     now: datetime,
     timings: Timings,
-) -> Recalled:
-    namespaces, parsed = prepared.corpus.namespaces, prepared.parsed
-    if not namespaces:
-        return Recalled((), 0.0, True, timings, parsed, namespaces)
+) -> _Order:
+    parsed = prepared.parsed
     loading = perf_counter()
-    place = Place(tenant_id, namespaces, prepared.corpus, now)
+    place = Place(tenant_id, prepared.corpus.namespaces, prepared.corpus, now)
     loaded = load(session, place, request, parsed, residents=tools.residents, vector=vector)
     timings.candidates = _ms(loading)
     fusing = perf_counter()
@@ -177,8 +235,29 @@ def _search(
         learned=prepared.corpus.factors,
         preset=request.preset,
         now=(request.now or now).timestamp(),
-        limit=max(2 * request.top_k, SHOWN),
+        # By the request alone, so that a replay has the same candidates whatever reranker there is now.
+        limit=max(2 * request.top_k, RERANKED if request.preset == "thorough" else SHOWN),
     )
+    timings.fuse = _ms(fusing)
+    return _Order(loaded, ranked)
+
+
+def _recalled(
+    session: Session,
+    tenant_id: UUID,
+    request: RecallRequest,
+    prepared: Prepared,
+    order: _Order | None,
+    *,
+    tools: Tools,
+    timings: Timings,
+) -> Recalled:
+    """Turn an order into results, None being the order of no namespaces."""
+    namespaces, parsed = prepared.corpus.namespaces, prepared.parsed
+    if order is None:
+        return Recalled((), 0.0, True, timings, parsed, namespaces)
+    loaded, ranked = order.loaded, order.ranked
+    fusing = perf_counter()
     best = _diverse(ranked, loaded, diversity=request.diversity)
     shown, records = with_records(session, tenant_id, request, best)
     newer_than: dict[UUID, int] = {}
@@ -199,7 +278,7 @@ def _search(
     )
     sure = confidence_of(ranked.best_cosine, ranked.coverage) if results else 0.0
     threshold = CALIBRATION.abstain_below if request.min_confidence is None else request.min_confidence
-    timings.fuse = _ms(fusing)
+    timings.fuse = round(timings.fuse + _ms(fusing), 3)
     return Recalled(
         results=results,
         confidence=round(sure, 4),
@@ -211,6 +290,7 @@ def _search(
         ranked=ranked,
         candidates=tuple(best),
         languages=prepared.corpus.languages,
+        reranked=order.reranked,
     )
 
 

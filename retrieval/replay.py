@@ -21,6 +21,7 @@ from retrieval.feed import vectors_of
 from retrieval.ranking import Shown
 from retrieval.recall import Recalled
 from retrieval.request import CountTokens, RecallRequest
+from retrieval.reranking import RERANKER
 from retrieval.results import matched_terms, with_records
 from retrieval.why_not import Shortfall, shortfall, shown
 
@@ -286,11 +287,15 @@ def _told(fell: Shortfall, rank: int, request: RecallRequest, results: int) -> s
         return f"It has rank {rank}, with a score of {fell.it.score:.2f} not below that of the last result: {reason}."
     said = f"It has rank {rank} with a score of {fell.it.score:.2f}; the last of {results} results has {fell.last.score:.2f}"
     if fell.dearest is not None:
-        said += f", {fell.costs[fell.dearest]:.2f} more by the {fell.dearest} channel"
+        said += f", {fell.costs[fell.dearest]:.2f} more by the {_name(fell.dearest)}"
     said += f". It comes in with top_k {rank}"
     if fell.change is not None:
         said += f", or with {fell.change.factor:g} times the weight of the {fell.change.channel} channel"
     return f"{said}."
+
+
+def _name(cost: str) -> str:
+    return cost if cost == RERANKER else f"{cost} channel"
 
 
 def _moment(moment: datetime) -> str:

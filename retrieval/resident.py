@@ -144,7 +144,8 @@ def _bring_up_to_date(session: Session, tenant_id: UUID, namespaces: Sequence[Na
     found = changes(session, tenant_id, ids, since=resident.horizon)
     if found.horizon is None and resident.rows is not None:
         return
-    if resident.gathering.worn:
+    if resident.gathering.worn or any(resident.gathering.row_of(one) is not None for one in found.erased):
+        # Also after an erasure: its words and vectors must not stay in memory.
         resident.begin_anew()
         found = changes(session, tenant_id, ids, since=BEGINNING)
     changed = _apply(session, tenant_id, namespaces, resident, found)

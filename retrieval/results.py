@@ -52,13 +52,13 @@ def with_records(
 ) -> tuple[list[Shown], Mapping[UUID, Any]]:
     """Fetch the records of the best, and put what was superseded below what superseded it."""
     chosen = list(best[: request.top_k])
-    rows = _fetch(session, tenant_id, request, [item.id for item in chosen])
+    rows = records_of(session, tenant_id, request, [item.id for item in chosen])
     by_id = {item.id: item for item in best}
     present = {item.id for item in chosen}
     # A successor among the candidates takes the better place of the two, even from below the cut. It may have been
     # superseded itself, so all that is left is fetched: one round trip however long the chain.
     if any(row["superseded_by"] in by_id and row["superseded_by"] not in present for row in rows.values()):
-        rows |= _fetch(session, tenant_id, request, [item.id for item in best if item.id not in present])
+        rows |= records_of(session, tenant_id, request, [item.id for item in best if item.id not in present])
     ordered = _newer_first([i for i in chosen if i.id in rows], rows, by_id)
     return ordered[: request.top_k], rows
 
@@ -85,7 +85,8 @@ def newest_value_first(
     return [shown[place] for place in order], {shown[one].id: above + 1 for one, above in raised.items()}
 
 
-def _fetch(session: Session, tenant_id: UUID, request: RecallRequest, ids: Sequence[UUID]) -> dict[UUID, Any]:
+def records_of(session: Session, tenant_id: UUID, request: RecallRequest, ids: Sequence[UUID]) -> dict[UUID, Any]:
+    """Fetch records by id as the search knows them; what was erased is missing."""
     if not ids:
         return {}
     if request.as_of.known is not None:

@@ -16,13 +16,18 @@ class SegmentSettings:
 
 
 def over_time(
-    order: NDArray[np.intp], observed_at: NDArray[np.float64], *, settings: SegmentSettings
+    order: NDArray[np.intp],
+    observed_at: NDArray[np.float64],
+    *,
+    among: NDArray[np.bool_] | None = None,
+    settings: SegmentSettings,
 ) -> NDArray[np.intp]:
     """Put the best of each part of the time first, in the order of relevance, and the rest behind.
 
     Args:
         order: rows, best first.
         observed_at: (n,) of all rows, seconds; NaN sorts last.
+        among: (n,) which rows the parts are cut from, those of `order` among them; None for all.
         settings: how many of each part.
 
     Four rows in two halves, one of each half first:
@@ -31,8 +36,11 @@ def over_time(
     >>> over_time(np.array([0, 1, 3, 2]), when, settings=SegmentSettings(parts=2, each=1)).tolist()
     [0, 3, 1, 2]
     """
-    place = np.argsort(np.argsort(observed_at, kind="stable"), kind="stable")
-    part = place * settings.parts // max(1, len(observed_at))
+    chosen = np.arange(len(observed_at)) if among is None else np.flatnonzero(among)
+    part = np.zeros(len(observed_at), dtype=np.intp)
+    part[chosen[np.argsort(observed_at[chosen], kind="stable")]] = (
+        np.arange(len(chosen)) * settings.parts // max(1, len(chosen))
+    )
     left = np.full(settings.parts, settings.each)
     first = np.zeros(len(order), dtype=np.bool_)
     for rank, row in enumerate(order[: settings.considered].tolist()):

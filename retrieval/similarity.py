@@ -10,6 +10,7 @@ from retrieval.rows import KeyKind, Rows
 
 _SAMPLED: Final = 1024  # rows against which a row's crowdedness is measured; all of a small namespace
 _CROWD: Final = 10  # the nearest of them that count
+_PLACES: Final = 6  # decimals of a cosine: beyond them equal texts differ by where they stand in memory
 _CORRECTED: Final = 256  # rows, the nearest to the query, whose crowdedness is worth its price
 
 
@@ -23,11 +24,11 @@ class Similarity:
 
 def similarity(rows: Rows, vector: NDArray[np.float32]) -> Similarity:
     """Compare float32[d], normalised, with every vector of the rows."""
-    text = (rows.vectors @ vector).astype(np.float64)
+    text: NDArray[np.float64] = np.asarray(rows.vectors @ vector, np.float64).round(_PLACES)
     keys = rows.keys
     if len(keys.row) == 0:
         return Similarity(text=text, key=text)
-    cosines = (keys.vectors @ vector).astype(np.float64)
+    cosines: NDArray[np.float64] = np.asarray(keys.vectors @ vector, np.float64).round(_PLACES)
     part = keys.kind == KeyKind.CHUNK
     np.maximum.at(text, keys.row[part], cosines[part])
     key = text.copy()
@@ -46,11 +47,12 @@ def distinct_similarity(rows: Rows, vector: NDArray[np.float32]) -> NDArray[np.f
     mean = rows.vectors.mean(axis=0)
     lengths = _lengths(rows, mean)
     cue = _normalised((vector - mean)[None, :])[0]
-    cosines = ((rows.vectors @ cue - mean @ cue) / lengths).astype(np.float64)
+    cosines = np.round(((rows.vectors @ cue - mean @ cue) / lengths).astype(np.float64), _PLACES)
     # How crowded it is matters among the nearest, and comparing all with all would cost more than the rest of a search.
     near = np.argpartition(cosines, n - _CORRECTED)[n - _CORRECTED :] if n > _CORRECTED else np.arange(n)
     sample = np.arange(0, n, max(1, n // _SAMPLED))
     others = _centred(rows, near, mean) @ _centred(rows, sample, mean).T
+    others[near[:, None] == sample[None, :]] = -1.0  # nobody crowds oneself
     k = min(_CROWD, others.shape[1])
     crowd = np.partition(others, others.shape[1] - k, axis=1)[:, -k:].mean(axis=1)
     crowded = np.full(n, float(crowd.mean()) if n else 0.0)

@@ -165,6 +165,8 @@ def rarity(degree: NDArray[np.intp], n: int) -> NDArray[np.float64]:
     >>> rarity(np.array([7, 3, 1]), 7).round(3).tolist()
     [0.0, 0.333, 0.0]
     """
+    if n == 0:
+        return np.zeros(len(degree))
     return np.where(degree > 1, np.log((n + 1) / (degree + 1.0)) / np.log(n + 1.0), 0.0)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.ranking import Ranked, Shown, explain
+from retrieval.reranking import RERANKER
 
 _MOST: Final = 100.0  # a factor beyond it is no small change
 _LEAST: Final = 0.01
@@ -38,7 +39,7 @@ class Shortfall:
     it: Shown
     last: Shown
     missing: float  # score of the last result less its own
-    costs: Mapping[str, float]  # by channel, what the last result has more; the dearest first
+    costs: Mapping[str, float]  # by channel (and reranker), what the last result has more; the dearest first
     change: Change | None  # the least that brings it in, where weighing one channel otherwise does
 
     @property
@@ -64,10 +65,14 @@ def shortfall(ranked: Ranked, row: int, last: Shown, *, top_k: int) -> Shortfall
     """
     it = shown(ranked, row)
     costs = {name: last.channels[name].contribution - cell.contribution for name, cell in it.channels.items()}
+    by_reranker = RERANKER in ranked.signals
+    if by_reranker:
+        costs[RERANKER] = last.signals[RERANKER] - it.signals[RERANKER]
     changes = [
         Change(name, factor)
         for name, channel in ranked.channels.items()
-        if len(ranked.channels) > 1
+        # Another weight would have given a reranker other memories to read: nothing can be promised.
+        if len(ranked.channels) > 1 and not by_reranker
         for factor in [least_factor(ranked.score, channel.contribution, ranked.found, row, top_k=top_k)]
         if factor is not None
     ]

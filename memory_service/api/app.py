@@ -40,6 +40,8 @@ from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncod
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.jobs import Nudger
 from memory_service.logging import configure_logging
+from memory_service.reranker.bounded import BoundedReranker
+from memory_service.reranker.cross_encoder import open_cross_encoder
 from memory_service.settings import Settings, get_settings
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.database import Database
@@ -134,6 +136,12 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
     row = _encoder_row(database, encoder, settings)
     batching = BatchingEncoder(TimedEncoder(encoder, metrics), observer=metrics.encoder_batch)
     closing.callback(batching.close)
+    reranker = None
+    if settings.reranker:
+        reranker = BoundedReranker(
+            settings.reranker, lambda: open_cross_encoder(settings.reranker), budget_s=settings.reranker_ms / 1000
+        )
+        closing.callback(reranker.close)
     nudger = Nudger(settings.broker_url)
     nudger.start()
     closing.callback(nudger.close)
@@ -152,6 +160,7 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
         rate_limiter=RateLimiter(settings.rate_limit),
         metrics=metrics,
         residents=Residents(limit_bytes=settings.resident_mb << 20, largest=settings.resident_largest),
+        reranker=reranker,
         commit_threads=CapacityLimiter(settings.pool_size * 2),
     )
 

@@ -1,6 +1,7 @@
 """Make a traced search again as it was: to compare its answer, or to say where a memory fell out of it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +47,19 @@ def request_of(trace: Row) -> RecallRequest:
     return as_it_was(request, namespaces=trace["namespaces"], languages=asked.get("languages"), at=trace["created_at"])
 
 
+def tools_for(services: Services, trace: Row) -> Tools:
+    """Return what a replay works with: the reranker's scores are those of then, whichever model there is now."""
+    result = trace["result"]
+    if result.get("reranker") is None:
+        return replace(tools_of(services), rerank=None)
+    scores = {UUID(kept["memory_id"]): kept["reranker"] for kept in result["results"] if "reranker" in kept}
+
+    def rerank(_: str, ids: Sequence[UUID], __: Sequence[str]) -> NDArray[np.float32]:
+        return np.array([scores.get(one, np.nan) for one in ids], dtype=np.float32)
+
+    return replace(tools_of(services), rerank=rerank)
+
+
 def _again(
     services: Services,
     caller: Caller,
@@ -80,7 +94,7 @@ def replay_json(services: Services, caller: Caller, trace: Row) -> dict[str, Any
         )
 
     if trace["namespaces"]:
-        _again(services, caller, trace, request_of(trace), tools_of(services), deliver)
+        _again(services, caller, trace, request_of(trace), tools_for(services, trace), deliver)
     kept = sorted((c for c in trace["result"]["results"] if c["rank"] is not None), key=lambda c: c["rank"])
     return {
         "as_of": trace["created_at"].isoformat().replace("+00:00", "Z"),
@@ -126,7 +140,7 @@ def why_not_json(services: Services, caller: Caller, search_id: UUID, memory_id:
 
 
 def _looked_for(services: Services, caller: Caller, trace: Row, request: RecallRequest, memory_id: UUID) -> Fate:
-    tools = tools_of(services)
+    tools = tools_for(services, trace)
     vectors: list[NDArray[np.float32]] = []
     fates: list[Fate] = []
 
@@ -147,8 +161,7 @@ def _looked_for(services: Services, caller: Caller, trace: Row, request: RecallR
             )
         )
 
-    remembering = Tools(residents=tools.residents, encode=encode, count_tokens=tools.count_tokens)
-    _again(services, caller, trace, request, remembering, deliver)
+    _again(services, caller, trace, request, replace(tools, encode=encode), deliver)
     return fates[0]
 
 

@@ -42,7 +42,14 @@ def search_json(
 
 def _timings(recalled: Recalled) -> dict[str, float]:
     t = recalled.timings
-    return {"encode": t.encode, "candidates": t.candidates, "graph": t.graph, "fuse": t.fuse, "total": t.total}
+    return {
+        "encode": t.encode,
+        "candidates": t.candidates,
+        "graph": t.graph,
+        "fuse": t.fuse,
+        "rerank": t.rerank,
+        "total": t.total,
+    }
 
 
 def channels_json(channels: Mapping[str, ChannelCell]) -> dict[str, dict[str, Any]]:
@@ -152,11 +159,16 @@ def counterfactual_ranks(recalled: Recalled) -> dict[str, dict[str, int | None]]
     }
 
 
-def kept_json(recalled: Recalled, request: RecallRequest) -> dict[str, Any]:
+def kept_json(recalled: Recalled, request: RecallRequest, *, reranker: str) -> dict[str, Any]:
     """Return what a trace keeps: ids, ranks and scores, never the text of memories."""
+    reranked = recalled.reranked
     versions = {result.found.id: result.row["version"] for result in recalled.results}
     final = {result.found.id: result.rank for result in recalled.results}
-    kept = recalled.candidates[: max(SHOWN, len(recalled.results))]
+    # The best, and every result: one that was pulled up from below, or chosen for a budget, is among them. A replay takes the
+    # reranker's scores from here; beside their memories, so that erasure reaches them.
+    kept = [
+        c for place, c in enumerate(recalled.candidates) if place < SHOWN or c.id in final or c.id in (reranked or {})
+    ]
     return {
         "results": [
             {
@@ -170,6 +182,7 @@ def kept_json(recalled: Recalled, request: RecallRequest) -> dict[str, Any]:
                     for name, s in c.channels.items()
                 },
             }
+            | ({"reranker": reranked[c.id]} if reranked and c.id in reranked else {})
             for c in kept
         ],
         "candidates": recalled.considered,
@@ -178,6 +191,7 @@ def kept_json(recalled: Recalled, request: RecallRequest) -> dict[str, Any]:
         "weights": {name: channel.weight for name, channel in recalled.ranked.channels.items()}
         if recalled.ranked
         else {},
+        "reranker": None if reranked is None else {"model": reranker, "scored": len(reranked)},
         "asked_as": recalled.parsed.spoken,
         # What a replay needs beside the request; how many were found tells whether some were erased since.
         "asked": {"top_k": request.top_k, "token_budget": request.token_budget, "languages": list(recalled.languages)},

@@ -156,6 +156,7 @@ class TimingsOut(BaseModel):
     candidates: float
     graph: float
     fuse: float
+    rerank: float
     total: float
 
 

@@ -34,10 +34,12 @@ def count_tokens(services: Services, texts: Sequence[str]) -> list[int]:
 
 def tools_of(services: Services) -> Tools:
     """Return what a search works with in this process."""
+    reranker = services.reranker
     return Tools(
         residents=services.residents,
         encode=services.batching.encode_query,
         count_tokens=lambda texts: count_tokens(services, texts),
+        rerank=None if reranker is None else lambda query, _, texts: reranker.score(query, texts),
     )
 
 
@@ -116,7 +118,7 @@ def search(
             namespaces=[n.path for n in recalled.namespaces],
             query=body.query,
             request=body.model_dump(mode="json", exclude_unset=True, by_alias=True),
-            result=kept_json(recalled, wanted),
+            result=kept_json(recalled, wanted, reranker=services.reranker.name if services.reranker else ""),
             now=now,
             expires_at=now + timedelta(days=services.settings.trace_ttl_days),
         )

@@ -11,6 +11,7 @@ from memory_service.api.auth import Authenticator
 from memory_service.api.metrics import Metrics
 from memory_service.api.rate_limit import RateLimiter
 from memory_service.jobs import Nudger
+from memory_service.reranker.bounded import BoundedReranker
 from memory_service.settings import Settings
 from memory_service.storage.database import Database
 from retrieval.resident import Residents
@@ -39,6 +40,7 @@ class Services:
     rate_limiter: RateLimiter
     metrics: Metrics
     residents: Residents
+    reranker: BoundedReranker | None  # None: none is configured
     # Commits have threads of their own: were they to queue behind requests that wait for a connection, the
     # connections those requests wait for would never be given back.
     commit_threads: CapacityLimiter

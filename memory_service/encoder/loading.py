@@ -128,7 +128,9 @@ def ensure_exported(settings: Settings, progress: Callable[[str], None]) -> None
 
 def _keep_offline(settings: Settings) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    if settings.encoder == PACKAGED or Path(settings.encoder).expanduser().is_dir():
+    # The hub's client reads this once, so a reranker that is to be downloaded later needs it unset as well.
+    reranker_here = not settings.reranker or Path(settings.reranker).expanduser().is_dir()
+    if reranker_here and (settings.encoder == PACKAGED or Path(settings.encoder).expanduser().is_dir()):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 

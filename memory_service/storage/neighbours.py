@@ -24,7 +24,7 @@ def _beside(records: str, *, before: bool) -> str:
     )"""
 
 
-def ids_around(
+def runs_around(
     session: Session,
     tenant_id: UUID,
     ids: Sequence[UUID],
@@ -32,21 +32,26 @@ def ids_around(
     distance: int,
     at: datetime,
     known: datetime | None = None,
-) -> list[UUID]:
-    """Return the ids of up to `distance` live memories before and after each of some memories in its session."""
+) -> list[list[UUID]]:
+    """Return for each of some memories the turns around it, up to `distance` live ones on each side, in order.
+
+    Consecutive ids of a run are neighbours in their session, whatever else lies in it.
+    """
     records = "memory" if known is None else AS_KNOWN
     rows = session.execute(
         text(
             f"""
-            SELECT DISTINCT x.id FROM unnest(CAST(:ids AS uuid[])) AS k (id)
+            SELECT k.id AS of_id, x.id FROM unnest(CAST(:ids AS uuid[])) AS k (id)
             JOIN {records} m ON m.tenant_id = :tenant AND m.id = k.id AND m.session_id IS NOT NULL
             CROSS JOIN LATERAL ({_beside(records, before=True)} UNION ALL {_beside(records, before=False)}) x
-            ORDER BY x.id
             """
         ),
         {"tenant": tenant_id, "ids": list(ids), "distance": distance, "at": at, "known": known},
     )
-    return [row.id for row in rows]
+    runs: dict[UUID, list[UUID]] = {}
+    for row in rows:
+        runs.setdefault(row.of_id, [row.of_id]).append(row.id)
+    return [sorted(run) for run in runs.values()]
 
 
 def neighbours_of(
@@ -82,5 +87,6 @@ def neighbours_of(
         shown = get_records_as_known(session, tenant_id, found, known=known)
     nearby: dict[UUID, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.id):
-        nearby.setdefault(row.of_id, []).append(shown[row.id])
+        if row.id in shown:  # else it was erased since it was listed
+            nearby.setdefault(row.of_id, []).append(shown[row.id])
     return nearby

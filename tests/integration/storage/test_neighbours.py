@@ -12,7 +12,7 @@ from memory_service.lifecycle import archive
 from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
 from memory_service.lifecycle.remember import remember
 from memory_service.storage.database import Database
-from memory_service.storage.neighbours import ids_around
+from memory_service.storage.neighbours import runs_around
 from memory_service.types import Extract
 
 
@@ -45,18 +45,18 @@ def tell(database: Database, make_tenant: Any, encoder_id: int) -> Iterator[Any]
     return store
 
 
-def around(database: Database, tell: Any, ids: Sequence[UUID], **options: Any) -> list[UUID]:
+def around(database: Database, tell: Any, ids: Sequence[UUID], **options: Any) -> list[list[UUID]]:
     with database.transaction(tell.tenant_id) as session:
-        return ids_around(
+        return runs_around(
             session, tell.tenant_id, ids, **{"distance": 2, "at": datetime.now(UTC) + timedelta(seconds=1), **options}
         )
 
 
 def test_two_turns_on_either_side_and_no_turn_twice(database: Database, tell: Any) -> None:
     turns = tell(10)
-    assert around(database, tell, [turns[5]]) == [turns[3], turns[4], turns[6], turns[7]]
-    assert around(database, tell, [turns[0]]) == [turns[1], turns[2]]
-    assert around(database, tell, [turns[3], turns[5]]) == turns[1:8]
+    assert around(database, tell, [turns[5]]) == [turns[3:8]]
+    assert around(database, tell, [turns[0]]) == [turns[:3]]
+    assert sorted(around(database, tell, [turns[3], turns[5]])) == [turns[1:6], turns[3:8]]
     assert around(database, tell, []) == []
 
 
@@ -66,7 +66,7 @@ def test_sessions_users_and_namespaces_are_not_crossed(database: Database, tell:
     tell(3, user_id="a", session_id="another")
     tell(3, user_id="a", namespace="elsewhere")
     alone = tell(1, session_id=None)
-    assert around(database, tell, [ours[1]]) == [ours[0], ours[2]]
+    assert around(database, tell, [ours[1]]) == [ours]
     assert around(database, tell, alone) == []
 
 
@@ -77,7 +77,7 @@ def test_as_of_a_moment(database: Database, tell: Any) -> None:
         archive.archive(session, tell.tenant_id, turns[:1], now=datetime.now(UTC) + timedelta(seconds=1))
     later = tell(1)
     far, early = datetime.now(UTC) + timedelta(hours=1), before - timedelta(days=1)
-    assert around(database, tell, [turns[1]], at=far) == [turns[2], *later]
-    assert around(database, tell, [turns[1]], at=before, known=before) == [turns[0], turns[2]]
-    assert around(database, tell, [turns[1]], at=far, known=far) == [turns[2], *later]
+    assert around(database, tell, [turns[1]], at=far) == [[*turns[1:], *later]]
+    assert around(database, tell, [turns[1]], at=before, known=before) == [turns]
+    assert around(database, tell, [turns[1]], at=far, known=far) == [[*turns[1:], *later]]
     assert around(database, tell, [turns[1]], at=early, known=early) == []

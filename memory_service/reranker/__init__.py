@@ -1,0 +1,1 @@
+"""An optional model that reads a query and a text together."""
