@@ -135,7 +135,7 @@ def _judged(
     with tenancy.open() as session:
         place = Place(tenancy.tenant_id, prepared.corpus.namespaces, prepared.corpus, now)
         loaded = load(session, place, request, prepared.parsed, residents=residents, vector=vector)
-    ranked = rank(loaded.rows, prepared.parsed, vector=vector, allowed=loaded.allowed, now=now.timestamp())
+    ranked = rank(loaded.rows, prepared.parsed, vector=vector, allowed=loaded.allowed)
     return _kept(ranked, key, question)
 
 

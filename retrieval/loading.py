@@ -199,11 +199,11 @@ def _candidates(
     if vector is None and keyword is None:
         return Candidates([], None, None, {}, exhausted=True)
     wanted = max(PRESETS[request.preset], 2 * request.top_k)
-    found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted)
+    found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted, scored=False)
     # Long texts have many chunks near the query; take more rows until enough different memories are among them.
     while vector is not None and not found.exhausted and len(found.ids) < request.top_k:
         wanted *= 4
-        found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted)
+        found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted, scored=False)
     return found
 
 

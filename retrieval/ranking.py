@@ -114,7 +114,6 @@ def rank(
     weights: Mapping[str, float] | None = None,
     learned: Mapping[str, float] = MappingProxyType({}),
     preset: str = "balanced",
-    now: float = math.nan,
     extra: Mapping[str, NDArray[np.float64]] = _NOTHING,
     limit: int = 200,
     settings: RankingSettings | None = None,
@@ -130,7 +129,6 @@ def rank(
             relative to the largest; channels not named are off.
         learned: Factors on whole channels on top of that (``learning``); channels not named have 1. They turn none on or off.
         preset: A name in `PRESETS`.
-        now: Seconds since the epoch.
         extra: Scores of further channels, (n,) with NaN where a channel did not find the row, by channel name.
         limit: How many rows `order` holds.
         settings: In place of those of the preset.

@@ -234,7 +234,6 @@ def _rank(
         weights=request.weights,
         learned=prepared.corpus.factors,
         preset=request.preset,
-        now=(request.now or now).timestamp(),
         # By the request alone, so that a replay has the same candidates whatever reranker there is now.
         limit=max(2 * request.top_k, RERANKED if request.preset == "thorough" else SHOWN),
     )

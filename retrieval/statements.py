@@ -1,15 +1,14 @@
-"""The hybrid query: every candidate of every channel, scored exactly in each, by one statement.
+"""The hybrid query: the candidates of every channel, on request scored exactly in each, by one statement.
 
 A channel contributes common table expressions that end in a relation of (memory_id, namespace_id, score); the tail joins
 them into one row per candidate. A new channel is one more module of SQL and one more of pure scoring beside it.
 
-What is measured and why it is built so (docs/discussion/search.md has the numbers): a vector score must be looked up for
-candidates that only the keyword channel found, or recall falls by five points; common terms only add to candidates that
-rarer terms, their own strongest postings or vectors found, or long posting lists would be read for little; filters, validity
-and the moment of knowledge are applied where candidates are chosen, so a minority of matching memories still fills its top k.
+The ranking scores what it brings anew, so a search asks for no scores. Why it is built so (docs/discussion/search.md has the
+numbers): common terms only add to candidates that rarer terms, their own strongest postings or vectors found, or long posting
+lists would be read for little; filters, validity and the moment of knowledge are applied where candidates are chosen, so a
+minority of matching memories still fills its top k.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,10 +22,10 @@ from sqlalchemy.orm import Session
 
 from retrieval.keyword_channel import common_score, keyword_channel
 from retrieval.keyword_plan import NEWEST, STRONG, KeywordQuery
-from retrieval.scope import Scope, Shape, on_shelves, scope_params, shape_of
+from retrieval.scope import Scope, Shape, scope_params, shape_of
 from retrieval.vector_channel import effort, found_by_index, vector_channel, vector_score
 
-__all__ = ["Candidates", "KeywordQuery", "Scope", "find_candidates", "hybrid_query", "vectors_of"]
+__all__ = ["Candidates", "KeywordQuery", "Scope", "find_candidates", "hybrid_query"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,7 @@ def find_candidates(
     vector: NDArray[np.float32] | None,
     keyword: KeywordQuery | None,
     per_channel: int,
+    scored: bool = True,
 ) -> Candidates:
     """Run the hybrid query.
 
@@ -62,17 +62,20 @@ def find_candidates(
         vector: the query as float32[d], normalised; None when the vector channel is not asked.
         keyword: the query as terms; None when the keyword channel is not asked.
         per_channel: how many candidates each channel chooses; their union is returned.
+        scored: look up the score in each channel also of what the other one chose.
 
     Returns:
-        Candidates without order, each with its exact score in every channel asked.
+        Candidates without order, each with its exact score in every channel asked where they are `scored`.
     """
-    statement, params = hybrid_query(scope, vector=vector, keyword=keyword, per_channel=per_channel)
+    statement, params = hybrid_query(scope, vector=vector, keyword=keyword, per_channel=per_channel, scored=scored)
     indexed = vector is not None and bool(shape_of(scope, dimension=0, exact=False).own)
     if indexed:
         session.execute(_SETTINGS, {"effort": str(effort(params["vector_rows"]))})
     row = session.execute(statement, params).one()
     if indexed and row.found_by_index < params["vector_rows"]:
-        statement, params = hybrid_query(scope, vector=vector, keyword=keyword, per_channel=per_channel, exact=True)
+        statement, params = hybrid_query(
+            scope, vector=vector, keyword=keyword, per_channel=per_channel, exact=True, scored=scored
+        )
         row = session.execute(statement, params).one()
     ids = row.ids or []
     frequency: dict[str, int] = {}
@@ -83,8 +86,8 @@ def find_candidates(
         frequency = dict(keyword.common) | counted
     return Candidates(
         ids=ids,
-        vector=(row.vector_scores or []) if vector is not None else None,
-        keyword=(row.keyword_scores or []) if keyword is not None else None,
+        vector=(row.vector_scores or []) if vector is not None and scored else None,
+        keyword=(row.keyword_scores or []) if keyword is not None and scored else None,
         document_frequency=frequency,
         exhausted=(row.scanned or 0) < params.get("vector_rows", 0),
     )
@@ -104,6 +107,7 @@ def hybrid_query(
     keyword: KeywordQuery | None,
     per_channel: int,
     exact: bool = False,
+    scored: bool = True,
 ) -> tuple[TextClause, dict[str, Any]]:
     """Return the statement and its parameters; the plan test reads it, too."""
     params = scope_params(scope)
@@ -114,11 +118,11 @@ def hybrid_query(
         params |= {"vector": HalfVector(vector), "vector_rows": per_channel + per_channel // 2}
     shape = shape_of(scope, dimension=0 if vector is None else len(vector), exact=exact)
     heads = keyword is not None and bool(keyword.heads)
-    return _statement(shape, vector is not None, keyword is not None, heads), params
+    return _statement(shape, vector is not None, keyword is not None, heads, scored), params
 
 
 @lru_cache(maxsize=256)
-def _statement(shape: Shape, by_vector: bool, by_keyword: bool, heads: bool) -> TextClause:
+def _statement(shape: Shape, by_vector: bool, by_keyword: bool, heads: bool, scored: bool) -> TextClause:
     """Return the statement of a shape; the candidates come as arrays in one row, in the order of their ids."""
     parts, candidates, joins = [], [], ""
     vector_part, keyword_part, scanned, terms, frequencies = "NULL", "NULL", "NULL", "NULL", "NULL"
@@ -137,6 +141,8 @@ def _statement(shape: Shape, by_vector: bool, by_keyword: bool, heads: bool) -> 
         vector_part = f"coalesce(v.score, {vector_score(shape)})"
         scanned = "(SELECT count(*) FROM nearest)"
         by_index = found_by_index(shape)
+    if not scored:
+        vector_part, keyword_part, joins = "NULL", "NULL", ""
     return text(f"""
     WITH {",".join(parts)},
     scored AS (
@@ -174,22 +180,3 @@ def _keyword_params(keyword: KeywordQuery, per_channel: int) -> dict[str, Any]:
             "newest_rows": NEWEST,
         }
     return params
-
-
-@lru_cache(maxsize=64)
-def _vectors(shape: Shape) -> TextClause:
-    return text(
-        f"""
-        SELECT DISTINCT ON (e.memory_id) e.memory_id, e.vector FROM embedding e
-        WHERE e.tenant_id = :tenant AND {on_shelves("e", shape)} AND e.namespace_id = ANY(CAST(:namespaces AS uuid[]))
-            AND e.encoder_id = :encoder AND e.memory_id = ANY(CAST(:ids AS uuid[]))
-        ORDER BY e.memory_id, e.version DESC, e.chunk
-        """
-    )
-
-
-def vectors_of(session: Session, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
-    """Return the latest vector of each memory (of its first chunk), float32[d]."""
-    statement = _vectors(shape_of(scope, dimension=0, exact=False))
-    rows = session.execute(statement, {**scope_params(scope), "ids": list(ids)})
-    return {row.memory_id: row.vector.to_numpy().astype(np.float32) for row in rows}
