@@ -1,0 +1,90 @@
+"""What consolidation reads of memories: plain values, loaded once and handed to pure steps."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A memory in the version that was read; a plan is good only as long as it still has that version."""
+
+    id: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One live memory as a step sees it."""
+
+    id: UUID
+    version: int
+    content: str
+    observed_at: datetime
+    created_at: datetime
+    memory_type: str = "episodic"
+    state: str = "activated"
+    content_version: int = 1
+    user_id: str | None = None
+    agent_id: str | None = None
+    session_id: str | None = None
+    external_id: str | None = None
+    speaker: str | None = None
+    role: str | None = None
+    source_kind: str = "user"
+    title: str | None = None
+    context: str | None = None
+    keywords: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()  # canonical names
+    language: str | None = None
+    importance: float = 0.5
+    confidence: float = 1.0
+    pinned: bool = False
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    superseded_by: UUID | None = None
+    derivation_method: str = "verbatim"
+    parents: tuple[UUID, ...] = ()
+    computed: frozenset[str] = frozenset()  # fields that rules filled in, which rules may fill in anew
+
+    @property
+    def ref(self) -> Ref:
+        """The memory in this version."""
+        return Ref(self.id, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A live memory of the same namespace near another one."""
+
+    record: Record
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A present link between two memories."""
+
+    id: UUID
+    source: UUID
+    target: UUID
+    type: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A memory that is new to consolidation, with what is near it.
+
+    `neighbours` are at most the 20 nearest live memories that came before it (earlier `observed_at`, then id), best first;
+    `edges` are the present links that touch it or one of its neighbours.
+    """
+
+    record: Record
+    vector: NDArray[np.float32]  # (d,), normalised: the mean of its chunks
+    neighbours: tuple[Neighbour, ...] = ()
+    edges: tuple[Edge, ...] = field(default=())
