@@ -110,11 +110,15 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Revise:
-    """Give a memory new values of computed fields. Never its content."""
+    """Give a memory new values of computed fields. Never its content.
+
+    `in_place` fills what nobody stated and makes no version (docs/adr/0008); otherwise the memory gets its next version.
+    """
 
     memory: Ref
     fields: Mapping[str, Any]
     why: Why
+    in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)

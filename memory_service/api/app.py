@@ -19,6 +19,8 @@ from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Obse
 from memory_service.api.rate_limit import RateLimiter
 from memory_service.api.routes import (
     api_keys,
+    changesets,
+    consolidations,
     context,
     fusion_weights,
     health,
@@ -29,6 +31,7 @@ from memory_service.api.routes import (
     memory_states,
     messages,
     namespaces,
+    reviews,
     saved_queries,
     scopes,
     search,
@@ -64,6 +67,9 @@ ROUTERS: list[APIRouter] = [
     namespaces.router,
     saved_queries.router,
     fusion_weights.router,
+    consolidations.router,
+    changesets.router,
+    reviews.router,
     jobs.router,
     api_keys.router,
     tenants.router,

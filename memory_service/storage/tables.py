@@ -165,6 +165,7 @@ memory = Table(
     Column("computed", ARRAY(Text), nullable=False),
     Column("terms", ARRAY(Text), nullable=False),
     Column("traits", SmallInteger),
+    Column("consolidated_version", Integer, nullable=False, server_default=text("0")),
     _written(),
 )
 
@@ -286,6 +287,7 @@ job = Table(
     Column("total", Integer, nullable=False),
     Column("payload", JSONB, nullable=False),
     Column("items", JSONB, nullable=False),
+    Column("result", JSONB(none_as_null=True)),
     Column("error", Text),
     Column("attempts", SmallInteger, nullable=False),
     Column("lease_until", Time),
@@ -407,4 +409,68 @@ fusion_weights = Table(
     Column("decided_at", Time, nullable=False),
     Column("known_from", Time, nullable=False),
     Column("known_to", Time, nullable=False),
+)
+
+changeset = Table(
+    "changeset",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("job_id", Uuid),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("counts", JSONB, nullable=False),
+    Column("usage", JSONB),
+    Column("created_at", Time, nullable=False),
+    Column("reverted_at", Time),
+)
+
+change = Table(
+    "change",
+    metadata,
+    _tenant(),
+    Column("changeset_id", Uuid, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("change", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("memory_id", Uuid),
+    Column("other_id", Uuid),
+    Column("target_id", Uuid),
+    Column("version_before", Integer),
+    Column("version_after", Integer),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    Column("score", Double),
+    Column("reason", Text, nullable=False),
+    Column("method", Text, nullable=False),
+)
+
+review = Table(
+    "review",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("proposal", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("memory_ids", ARRAY(Uuid), nullable=False),
+    Column("score", Double),
+    Column("reason", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("changeset_id", Uuid),
+    Column("decision_changeset_id", Uuid),
+    Column("created_at", Time, nullable=False),
+    Column("decided_at", Time),
+)
+
+tier_work = Table(
+    "tier_work",
+    metadata,
+    _tenant(),
+    Column("namespace_id", Uuid, primary_key=True),
+    Column("tier", Text, primary_key=True),
+    Column("key", Text(collation="C"), primary_key=True),
+    Column("due_at", Time, nullable=False),
 )
