@@ -50,8 +50,8 @@ class Settings(BaseSettings):
     shelf_build_workers: int = Field(default=0, ge=0, le=64)
 
     # What is new in a namespace is consolidated when nothing more came for a while, and after a longer while in any case.
-    consolidate_after_s: float = Field(default=60, ge=0)
-    consolidate_at_latest_s: float = Field(default=600, ge=0)
+    consolidate_after_s: int = Field(default=60, ge=0)
+    consolidate_at_latest_s: int = Field(default=600, ge=0)
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"

@@ -162,7 +162,8 @@ def forget_memories(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> N
     memories = "CAST(:ids AS uuid[])"
     for statement in (
         f"DELETE FROM change WHERE tenant_id = :tenant AND memory_id = ANY({memories})",
-        f"DELETE FROM review WHERE tenant_id = :tenant AND memory_ids && {memories}",
+        f"DELETE FROM review WHERE tenant_id = :tenant AND memory_id = ANY({memories})",
+        f"DELETE FROM review WHERE tenant_id = :tenant AND other_id = ANY({memories})",
         "UPDATE job SET result = NULL WHERE tenant_id = :tenant AND result IS NOT NULL AND EXISTS (SELECT FROM "
         f"unnest({memories}) AS k (id) WHERE position(CAST(k.id AS text) IN CAST(result AS text)) > 0)",
     ):

@@ -36,8 +36,8 @@ def ask(
 ) -> UUID | None:
     """Put a question to the people of a tenant; None when it was asked before, whatever the answer was."""
     statement = text(
-        "INSERT INTO review (tenant_id, id, namespace_id, kind, proposal, status, memory_ids, score, reason, method, "
-        "changeset_id, created_at) VALUES (:tenant, :id, :namespace, :kind, :proposal, 'open', CAST(:memories AS uuid[]), "
+        "INSERT INTO review (tenant_id, id, namespace_id, kind, proposal, status, memory_id, other_id, score, reason, "
+        "method, changeset_id, created_at) VALUES (:tenant, :id, :namespace, :kind, :proposal, 'open', :memory, :other, "
         ":score, :reason, :method, :changeset, :now) ON CONFLICT DO NOTHING RETURNING id"
     )
     row = session.execute(
@@ -48,7 +48,8 @@ def ask(
             "namespace": namespace_id,
             "kind": question.kind,
             "proposal": question.proposal,
-            "memories": list(question.memory_ids),
+            "memory": question.memory_ids[0],
+            "other": question.memory_ids[1] if len(question.memory_ids) > 1 else None,
             "score": question.score,
             "reason": question.reason,
             "method": question.method,
@@ -60,7 +61,9 @@ def ask(
 
 
 _SHOWN = (
-    "r.id, r.namespace_id, n.path AS namespace, r.kind, r.proposal, r.status, r.memory_ids, r.score, r.reason, r.method, "
+    "r.id, r.namespace_id, n.path AS namespace, r.kind, r.proposal, r.status, "
+    "array_remove(ARRAY[r.memory_id, r.other_id], NULL) AS memory_ids, "
+    "r.score, r.reason, r.method, "
     "r.changeset_id, r.decision_changeset_id, r.created_at, r.decided_at"
 )
 _FROM = "FROM review r JOIN namespace n ON n.tenant_id = :tenant AND n.id = r.namespace_id WHERE r.tenant_id = :tenant"

@@ -72,7 +72,8 @@ def upgrade() -> None:
             kind text NOT NULL,
             proposal text NOT NULL,
             status text NOT NULL CHECK (status IN ('open', 'approved', 'declined', 'withdrawn')),
-            memory_ids uuid[] NOT NULL,
+            memory_id uuid NOT NULL,
+            other_id uuid,
             score float8,
             reason text NOT NULL,
             method text NOT NULL,
@@ -81,11 +82,15 @@ def upgrade() -> None:
             created_at timestamptz NOT NULL,
             decided_at timestamptz,
             PRIMARY KEY (tenant_id, id),
-            FOREIGN KEY (tenant_id, namespace_id) REFERENCES namespace (tenant_id, id) ON DELETE CASCADE
+            FOREIGN KEY (tenant_id, namespace_id) REFERENCES namespace (tenant_id, id) ON DELETE CASCADE,
+            FOREIGN KEY (tenant_id, memory_id) REFERENCES memory (tenant_id, id) ON DELETE CASCADE,
+            FOREIGN KEY (tenant_id, other_id) REFERENCES memory (tenant_id, id) ON DELETE CASCADE
         );
         CREATE INDEX review_namespace ON review (tenant_id, namespace_id, id);
-        CREATE UNIQUE INDEX review_once ON review (tenant_id, namespace_id, kind, proposal, memory_ids)
+        CREATE UNIQUE INDEX review_once ON review (tenant_id, memory_id, other_id, kind, proposal) NULLS NOT DISTINCT
             WHERE status <> 'withdrawn';
+        CREATE INDEX review_memory ON review (tenant_id, memory_id);
+        CREATE INDEX review_other ON review (tenant_id, other_id) WHERE other_id IS NOT NULL;
 
         -- What a tier owes: a session that changed, a namespace whose day or week is due. `key` names the session.
         CREATE TABLE tier_work (
@@ -97,7 +102,7 @@ def upgrade() -> None:
             PRIMARY KEY (tenant_id, namespace_id, tier, key),
             FOREIGN KEY (tenant_id, namespace_id) REFERENCES namespace (tenant_id, id) ON DELETE CASCADE
         );
-        CREATE INDEX tier_work_due ON tier_work (due_at);
+        CREATE INDEX tier_work_due ON tier_work (tenant_id, due_at);
     """)
     protect("changeset", "change", "review", "tier_work")
     keep_out_of_statistics({"change": ("before", "after"), "tier_work": ("key",), "job": ("result",)})

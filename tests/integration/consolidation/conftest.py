@@ -87,7 +87,8 @@ STATE = """
     SELECT m.id, m.state, m.content, m.title, m.context, m.keywords, m.tags, m.entities, m.importance, m.memory_type,
         m.valid_from, m.valid_to, m.superseded_by, m.pinned, m.external_id, m.archived_at IS NULL AS live, m.dedupe_hash,
         m.changeset_id, m.computed,
-        (SELECT array_agg(s.ref ORDER BY s.ordinal) FROM source s WHERE s.tenant_id = m.tenant_id AND s.memory_id = m.id) AS sources,
+        (SELECT array_agg(s.ref ORDER BY s.ordinal) FROM source s
+            WHERE s.tenant_id = m.tenant_id AND s.memory_id = m.id) AS sources,
         (SELECT count(*) FROM embedding e WHERE e.tenant_id = m.tenant_id AND e.memory_id = m.id
             AND e.known_to = 'infinity' AND e.version = m.content_version) AS vectors,
         (SELECT count(*) FROM posting p WHERE p.tenant_id = m.tenant_id AND p.memory_id = m.id

@@ -12,7 +12,11 @@ from starlette.testclient import TestClient
 
 from consolidation import consolidate
 from consolidation.consolidate import Tenancy
+from consolidation.planning import Ask as AskPerson
+from consolidation.planning import Plan, ReviewKind, Revise, Step, Why
+from consolidation.records import Ref
 from memory_service.api.services import utc_now
+from memory_service.lifecycle.changesets import apply
 from memory_service.storage.database import Database
 
 # Partitions are tested by themselves: nobody but their owner may name them.
@@ -48,6 +52,8 @@ class Household:
     key_id: str
     entity_id: str
     saved_query_id: str
+    changeset_id: str
+    review_id: str
     namespace: str
     user_id: str
     agent_id: str
@@ -101,6 +107,7 @@ def open_tenancy(database: Database) -> Callable[[UUID], Tenancy]:
 @pytest.fixture(scope="session")
 def make_household(
     client: TestClient,
+    database: Database,
     make_tenant: Any,
     maintenance: Engine,
     open_tenancy: Callable[[UUID], Tenancy],
@@ -152,6 +159,7 @@ def make_household(
         assert consolidate.run_job(
             replace(open_tenancy(tenant_id), open_encoder=lambda: nullcontext(encode)), UUID(learning)
         )
+        changeset_id, review_id = _consolidated(database, me, memory["id"])
         granted = post("/v1/api-keys", {"name": f"{secret} key", "scopes": ["memories:read"]})
         with maintenance.begin() as connection:
             # Only a namespace with hundreds of documents has common terms.
@@ -167,6 +175,8 @@ def make_household(
             client=me,
             entity_id=entity["id"],
             saved_query_id=saved["id"],
+            changeset_id=changeset_id,
+            review_id=review_id,
             tenant_id=tenant_id,
             memory_id=memory["id"],
             older_id=old["id"],
@@ -184,6 +194,24 @@ def make_household(
         )
 
     return make
+
+
+def _consolidated(database: Database, me: Any, memory_id: str) -> tuple[str, str]:
+    """Apply a changeset that computes a title, asks a person and leaves work to the tiers above; return it and the review."""
+    why = Why(Step.NOTES, "a test")
+    memory = Ref(UUID(memory_id), me.get(f"/v1/memories/{memory_id}").json()["version"])
+    with database.transaction(me.tenant_id) as session:
+        namespace_id = session.scalar(
+            text("SELECT namespace_id FROM memory WHERE tenant_id = :tenant AND id = :id"),
+            {"tenant": me.tenant_id, "id": memory.id},
+        )
+        changes = (
+            Revise(memory, {"title": "A title"}, why, in_place=True),
+            AskPerson(ReviewKind.LOW_TRUST, (memory,), "archive", why),
+        )
+        changeset_id = apply(session, me.tenant_id, Plan(namespace_id, changes, (memory,)), now=utc_now())
+    (review,) = me.get("/v1/reviews").json()["data"]
+    return str(changeset_id), review["id"]
 
 
 @pytest.fixture(scope="session")
@@ -340,8 +368,19 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
                 "links",
                 "saved-queries",
                 "fusion-weights",
+                "changesets",
+                "reviews",
             )
         },
+        "GET /v1/changesets/{changeset_id}": [Ask("absent", f"/v1/changesets/{h.changeset_id}")],
+        "GET /v1/changesets/{changeset_id}/changes": [Ask("absent", f"/v1/changesets/{h.changeset_id}/changes")],
+        "POST /v1/changesets/{changeset_id}/revert": [Ask("absent", f"/v1/changesets/{h.changeset_id}/revert", {})],
+        "GET /v1/reviews/{review_id}": [Ask("absent", f"/v1/reviews/{h.review_id}")],
+        **{
+            f"POST /v1/reviews/{{review_id}}/{verb}": [Ask("absent", f"/v1/reviews/{h.review_id}/{verb}")]
+            for verb in ("approve", "decline", "undo")
+        },
+        "POST /v1/consolidations": [Ask("absent", "/v1/consolidations", {"namespace": h.namespace})],
         "POST /v1/saved-queries": [
             Ask("absent", "/v1/saved-queries", {"query": "q", "relevant": [h.memory_id], "namespace": h.namespace}),
             Ask(

@@ -13,7 +13,18 @@ from starlette.testclient import TestClient
 from memory_service.storage.ids import new_id
 from memory_service.types import KeyScope
 
-PARAMETERS = {"entity_id", "memory_id", "search_id", "job_id", "key_id", "query_id", "session_id", "path"}
+PARAMETERS = {
+    "changeset_id",
+    "review_id",
+    "entity_id",
+    "memory_id",
+    "search_id",
+    "job_id",
+    "key_id",
+    "query_id",
+    "session_id",
+    "path",
+}
 # What a caller may use to name something; a new way to name needs attacks of its own.
 NAMES_SOMETHING = re.compile(r"(^|_)(ids?|namespaces?|prefix|path|cursor|filter|parents?|ref|tenant)$")
 KNOWN_NAMES = PARAMETERS | {

@@ -22,6 +22,9 @@ from sqlalchemy.pool import NullPool
 from memory_service.analysis.naming import EntityKind, Named
 from memory_service.filters import parse_filter
 from memory_service.storage import (
+    changesets,
+    considered,
+    consolidated,
     entities,
     entity_lists,
     erasure,
@@ -38,6 +41,7 @@ from memory_service.storage import (
     neighbours,
     pending,
     retention,
+    reviews,
     saved_queries,
     search_index,
     time_mentions,
@@ -257,6 +261,19 @@ HOT: dict[str, Callable[[Session], object]] = {
     "saved query": lambda s: saved_queries.get_saved_query(s, TENANT, an_id(5, 7)),
     "weights in force": lambda s: fusion_weights.in_force(s, TENANT, SMALL_SPACE),
     "decisions": lambda s: fusion_weights.list_weights(s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),
+    "changesets": lambda s: changesets.list_changesets(s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),
+    "changeset": lambda s: changesets.get_changeset(s, TENANT, an_id(3, 7)),
+    "changes": lambda s: changesets.changes_of(s, TENANT, an_id(3, 7), limit=51),
+    "reviews": lambda s: reviews.list_reviews(
+        s, TENANT, namespace_id=SMALL_SPACE, kind=None, status=None, before=None, limit=51),
+    "what tiers owe": lambda s: consolidated.owed(s, TENANT, SMALL_SPACE, due_at=NOW),
+    "what is to be consolidated": lambda s: considered.unconsolidated(
+        s, TENANT, SMALL_SPACE, again_after=None, again=False, limit=500, now=NOW),
+    "records to consolidate": lambda s: considered.live_records(s, TENANT, IDS, now=NOW),
+    "their edges": lambda s: considered.edges_of(s, TENANT, IDS),
+    "their names": lambda s: considered.names_in(s, TENANT, IDS),
+    "edges drawn": lambda s: consolidated.drawn(s, TENANT, [(IDS[0], IDS[1], "similar")]),
+    "evidence reached": lambda s: consolidated.unreached(s, TENANT, IDS),
     "fold": lambda s: pending.fold_corpus(s, TENANT, SMALL_SPACE),
 }  # fmt: skip
 
@@ -299,12 +316,12 @@ def test_workers_find_what_waits_without_reading_what_does_not(service: Database
 
 
 def test_erasure_reaches_its_rows_by_index(service: Database) -> None:
-    """It works in the background, and may read every trace and stored answer of one tenant, but no table as a whole."""
+    """It works in the background, and may read every trace, stored answer and job of one tenant, but no table as a whole."""
     for statement, plan in plans_of(service, lambda s: erasure.remove(s, TENANT, FEW)):
         shown = statement + "\n".join(map(str, plan))
         assert not [n for n in plan if n.kind == "Seq Scan"], shown
         for node in plan:
-            if node.index and not node.index.startswith(("trace", "idempotency_key")):
+            if node.index and not node.index.startswith(("trace", "idempotency_key", "job")):
                 assert "id" in node.condition.replace("tenant_id", ""), shown
                 assert " AND " in node.condition, shown
 
