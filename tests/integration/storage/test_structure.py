@@ -44,15 +44,12 @@ def a_gist(target: UUID, members: list[UUID]) -> dict[str, Any]:
 
 
 def states(database: Database, me: Any, table: str) -> list[Any]:
+    columns = f"{KEPT[table]}, known_from, known_to = 'infinity' AS live"
     with database.transaction(me.tenant_id) as session:
-        return list(
-            session.execute(
-                text(
-                    f"SELECT {KEPT[table]}, known_from, known_to = 'infinity' AS live FROM {table} WHERE tenant_id = :t ORDER BY known_from"
-                ),
-                {"t": me.tenant_id},
-            )
+        found = session.execute(
+            text(f"SELECT {columns} FROM {table} WHERE tenant_id = :t ORDER BY known_from"), {"t": me.tenant_id}
         )
+        return list(found)
 
 
 def test_what_was_put_is_read_back_and_a_second_state_ends_the_first(
