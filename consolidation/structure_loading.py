@@ -131,11 +131,10 @@ def sources(place: Place, ids: Collection[UUID]) -> dict[UUID, Source]:
     return found
 
 
-def written_gists(place: Place, of: structure.Values | None = None) -> dict[UUID, Written]:
-    """Return the present gists of the namespace, by what they are gists of; `of` names one structure."""
-    condition, params = "t.namespace_id = :namespace", {"namespace": place.namespace.id}
-    if of is not None:
-        condition, params = f"{condition} AND t.target_structure = :kind", {**params, "kind": of["structure"]}
+def written_gists(place: Place, kind: str) -> dict[UUID, Written]:
+    """Return the present gists of one structure in the namespace, by what they are gists of."""
+    condition = "t.namespace_id = :namespace AND t.target_structure = :kind"
+    params = {"namespace": place.namespace.id, "kind": kind}
     found = structure.live_where(place.transaction, place.tenant_id, "gist", condition, params)
     return {
         values["target_id"]: Written(id, values["text"], spans_of(values["spans"]), values["method"])

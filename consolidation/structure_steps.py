@@ -79,7 +79,7 @@ def _gists(place: Place, changes: Iterable[Change], kind: Structure, step: Step)
     members, ended = _put_and_ended(changes, kind)
     wanted = {**loading.outdated_targets(place, kind.value), **members}
     wanted = {id: some for id, some in wanted.items() if id not in ended}
-    written = loading.written_gists(place, {"structure": kind.value})
+    written = loading.written_gists(place, kind.value)
     found: list[Change] = []
     ids = sorted(wanted)
     for start in range(0, len(ids), _TARGETS_TOGETHER):
@@ -105,7 +105,7 @@ def _topic_gists(place: Place, rows: Sequence[TopicRow], changes: Iterable[Chang
                 inner.add(change.id)
     _, ended = _put_and_ended(changes, Structure.TOPIC)
     inner -= ended
-    written = loading.written_gists(place, {"structure": Structure.TOPIC.value})
+    written = loading.written_gists(place, Structure.TOPIC.value)
     quoted = {target: _members(one) for target, one in written.items() if target not in ended}
     touched = {change.id for change in changes if isinstance(change, Put) and change.structure is Structure.TOPIC}
     for change in planned:
