@@ -19,6 +19,7 @@ from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Obse
 from memory_service.api.rate_limit import RateLimiter
 from memory_service.api.routes import (
     api_keys,
+    built,
     changesets,
     consolidations,
     context,
@@ -64,6 +65,7 @@ ROUTERS: list[APIRouter] = [
     context.router,
     scopes.router,
     structure.router,
+    built.router,
     namespaces.router,
     saved_queries.router,
     fusion_weights.router,

@@ -17,7 +17,10 @@ from consolidation.planning import Plan, ReviewKind, Revise, Step, Why
 from consolidation.records import Ref
 from memory_service.api.services import utc_now
 from memory_service.lifecycle.changesets import apply
+from memory_service.storage import structure
 from memory_service.storage.database import Database
+from memory_service.storage.ids import new_id
+from memory_service.storage.namespaces import find_namespaces
 
 # Partitions are tested by themselves: nobody but their owner may name them.
 TENANT_TABLES = """
@@ -51,6 +54,8 @@ class Household:
     search_id: str
     key_id: str
     entity_id: str
+    episode_id: str
+    topic_id: str
     saved_query_id: str
     changeset_id: str
     review_id: str
@@ -171,9 +176,12 @@ def make_household(
                 {"term": secret, "tenant": tenant_id},
             )
         (entity,) = me.get("/v1/entities").json()["data"]
+        built = _build(open_tenancy(tenant_id), scope["namespace"], UUID(memory["id"]), UUID(entity["id"]), secret)
         return Household(
             client=me,
             entity_id=entity["id"],
+            episode_id=str(built["episode"]),
+            topic_id=str(built["topic"]),
             saved_query_id=saved["id"],
             changeset_id=changeset_id,
             review_id=review_id,
@@ -212,6 +220,36 @@ def _consolidated(database: Database, me: Any, memory_id: str) -> tuple[str, str
         changeset_id = apply(session, me.tenant_id, Plan(namespace_id, changes, (memory,)), now=utc_now())
     (review,) = me.get("/v1/reviews").json()["data"]
     return str(changeset_id), review["id"]
+
+
+def _build(tenancy: Tenancy, path: str, memory_id: UUID, entity_id: UUID, secret: str) -> dict[str, UUID]:
+    """Put one row into every structure, made of one memory; return their ids."""
+    ids = {name: new_id() for name in structure.TABLES}
+    now = utc_now()
+    rows: dict[str, dict[str, Any]] = {
+        "episode": {
+            "user_id": f"{secret}-user", "agent_id": None, "session_id": f"{secret}-session", "first_memory_id": memory_id,
+            "last_memory_id": memory_id, "starts": now, "ends": now, "size": 1,
+        },
+        "topic": {"parent_id": None, "level": 0, "size": 1, "centroid": None},
+        "gist": {
+            "target_structure": "episode", "target_id": ids["episode"], "text": f"{secret}: a gist.", "keywords": [secret],
+            "spans": [[str(memory_id), 1, 0, 1]],
+        },
+        "community": {"size": 1, "entity_ids": [entity_id]},
+        "profile": {
+            "user_id": f"{secret.removesuffix('xyzzy')}-user",
+            "lines": [{"section": "static", "text": f"{secret}: a line.", "memory_ids": [str(memory_id)]}],
+        },
+    }  # fmt: skip
+    with tenancy.open() as session:
+        namespace_id = find_namespaces(session, tenancy.tenant_id, [path])[path].id
+        for name, values in rows.items():
+            whole = {**values, "method": "rules", "members": [memory_id]}
+            assert structure.put(
+                session, tenancy.tenant_id, namespace_id, name, ids[name], whole, changeset_id=None, now=now
+            )
+    return ids
 
 
 @pytest.fixture(scope="session")
@@ -366,6 +404,9 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
                 "jobs",
                 "entities",
                 "links",
+                "episodes",
+                "topics",
+                "communities",
                 "saved-queries",
                 "fusion-weights",
                 "changesets",
@@ -396,6 +437,12 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             f"POST /v1/fusion-weights/{verb}": [Ask("absent", f"/v1/fusion-weights/{verb}", {"namespace": h.namespace})]
             for verb in ("learn", "revert")
         },
+        "GET /v1/episodes/{episode_id}": [Ask("absent", f"/v1/episodes/{h.episode_id}")],
+        "GET /v1/topics/{topic_id}": [Ask("absent", f"/v1/topics/{h.topic_id}")],
+        "GET /v1/profiles/{user_id}": [
+            Ask("absent", f"/v1/profiles/{h.user_id}"),
+            Ask("absent", f"/v1/profiles/{asker.user_id}?namespace={space}"),
+        ],
         "GET /v1/entities/{entity_id}": [Ask("absent", f"/v1/entities/{h.entity_id}")],
         "GET /v1/namespaces": [Ask("nothing", f"/v1/namespaces?prefix={space}")],
         "POST /v1/namespaces": [Ask("own", "/v1/namespaces", {"path": h.namespace})],

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from consolidation import structure_loading
 from memory_service.analysis.naming import EntityKind, Named
 from memory_service.filters import parse_filter
 from memory_service.storage import (
@@ -44,6 +45,8 @@ from memory_service.storage import (
     reviews,
     saved_queries,
     search_index,
+    structure,
+    structure_lists,
     time_mentions,
     traces,
 )
@@ -51,6 +54,7 @@ from memory_service.storage.bootstrap import RoleUrls, bootstrap, driver_url
 from memory_service.storage.database import Database
 from memory_service.storage.filter_sql import compile_filter
 from memory_service.storage.migrate import migrate
+from memory_service.storage.namespaces import Namespace
 from memory_service.storage.presence import Key, look_up
 from memory_service.storage.scopes import ScopeColumn, list_scopes
 from memory_service.storage.sql import Sql
@@ -175,6 +179,10 @@ def in_space(space: UUID, **options: Any) -> Any:
     return lambda s: memories.list_records(s, TENANT, where=where, **{"before": None, "limit": 51, **options})
 
 
+def a_place(session: Session) -> structure_loading.Place:
+    return structure_loading.Place(session, TENANT, Namespace(SMALL_SPACE, "space/0007", {}, 1, 0), NOW)
+
+
 # One time as a worker finds it.
 A_TIME = {
     "starts": NOW, "ends": None, "phrase": "today", "span_from": 0, "span_to": 5, "granularity": "day",
@@ -274,6 +282,29 @@ HOT: dict[str, Callable[[Session], object]] = {
     "their names": lambda s: considered.names_in(s, TENANT, IDS),
     "edges drawn": lambda s: consolidated.drawn(s, TENANT, [(IDS[0], IDS[1], "similar")]),
     "evidence reached": lambda s: consolidated.unreached(s, TENANT, IDS),
+    "episodes": lambda s: structure_lists.list_structures(s, TENANT, "episode", namespace_id=SMALL_SPACE, before=None, limit=51),
+    "all episodes": lambda s: structure_lists.list_structures(
+        s, TENANT, "episode", namespace_id=None, before=an_id(0, 900), limit=51),
+    "topics": lambda s: structure_lists.list_structures(s, TENANT, "topic", namespace_id=SMALL_SPACE, before=None, limit=51),
+    "topics below": lambda s: structure_lists.list_structures(
+        s, TENANT, "topic", namespace_id=None, before=None, limit=51, under=an_id(0, 20)),
+    "communities": lambda s: structure_lists.list_structures(s, TENANT, "community", namespace_id=SPACE, before=None, limit=51),
+    "topic": lambda s: structure_lists.get_structure(s, TENANT, "topic", an_id(0, 21)),
+    "profile": lambda s: structure_lists.profiles_of(s, TENANT, "user7", namespace_id=None),
+    "states": lambda s: structure.live(s, TENANT, "topic", [an_id(0, 21), an_id(0, 22)]),
+    "put a state": lambda s: structure.put(
+        s, TENANT, SPACE, "community", an_id(0, 21), {"size": 1, "entity_ids": [], "method": "rules", "members": FEW},
+        changeset_id=None, now=NOW),
+    "end a state": lambda s: structure.end(s, TENANT, "topic", [an_id(0, 21)], now=NOW),
+    "episodes to plan": lambda s: list(structure_loading.sessions_to_cut(a_place(s))),
+    "topics to plan": lambda s: (
+        structure_loading.topic_rows(a_place(s)), structure_loading.without_topic(a_place(s)),
+        structure_loading.gone_from_topics(a_place(s))),
+    "communities to plan": lambda s: (structure_loading.associations(a_place(s)), structure_loading.communities(a_place(s))),
+    "profiles to plan": lambda s: (structure_loading.happenings(a_place(s), latest=5), structure_loading.profiles(a_place(s))),
+    "gists to write": lambda s: [structure_loading.outdated_targets(a_place(s), kind) for kind in ("episode", "topic")],
+    "what to quote": lambda s: structure_loading.sources(a_place(s), FEW),
+    "gists": lambda s: structure_loading.written_gists(a_place(s), "episode"),
     "fold": lambda s: pending.fold_corpus(s, TENANT, SMALL_SPACE),
 }  # fmt: skip
 

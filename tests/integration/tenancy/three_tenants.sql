@@ -71,3 +71,14 @@ INSERT INTO saved_query_memory SELECT tenant, pg_temp.id(5, t, n), id FROM r WHE
 INSERT INTO fusion_weights SELECT t.id, pg_temp.id(4, t.t, n), pg_temp.id(2, t.t, n % 1000), '{}', 'accepted', '', '{}', NULL, at, at,
     CASE WHEN n > 4000 THEN 'infinity' ELSE at END
     FROM t, generate_series(1, 5000) n, LATERAL (SELECT timestamptz '2025-01-01' + n * interval '1 minute' AS at) moment;
+INSERT INTO episode SELECT 'user' || n % 50, 'agent' || n % 5, 'session' || n / 20, pg_temp.id(3, t, n), pg_temp.id(3, t, n + 19),
+    at, at, 20, tenant, pg_temp.id(0, t, n), at, 'infinity', space, NULL, 'rules' FROM r WHERE n % 20 = 0;
+INSERT INTO topic SELECT CASE WHEN n % 20 > 0 THEN pg_temp.id(0, t, n / 20 * 20) END, CASE WHEN n % 20 > 0 THEN 0 ELSE 1 END, 10, NULL,
+    tenant, pg_temp.id(0, t, n), at, 'infinity', space, NULL, 'rules' FROM r WHERE n <= 2000;
+INSERT INTO gist SELECT 'episode', pg_temp.id(0, t, n), 'A gist.', '{}', '[]', tenant, pg_temp.id(1, t, n), at, 'infinity', space, NULL,
+    'rules' FROM r WHERE n % 20 = 0;
+INSERT INTO community SELECT 10, ARRAY[pg_temp.id(0, t, 1)], tenant, pg_temp.id(0, t, n), at, 'infinity', space, NULL, 'rules' FROM r
+    WHERE n % 20 = 0;
+INSERT INTO profile SELECT 'user' || n % 50, '[]', tenant, pg_temp.id(0, t, n), at, 'infinity', space, NULL, 'rules' FROM r
+    WHERE n % 20 = 0;
+INSERT INTO structure_member SELECT tenant, pg_temp.id(0, t, n / 20 * 20), id, at, 'infinity', space, 'episode' FROM r;
