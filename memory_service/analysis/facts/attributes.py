@@ -41,9 +41,7 @@ def _verbs() -> dict[str, tuple[Verb, ...]]:
     """Return, by written form, what verbs say; the first that finds its value counts."""
     found: dict[str, list[Verb]] = {}
 
-    def add(
-        attribute: str, form: Form, present: str, past: str = "", result: str = "", *, positive: bool = True
-    ) -> None:
+    def add(attribute: str, form: Form, present: str, past: str = "", result: str = "", *, positive: bool = True) -> None:
         for time, written in ((Time.PRESENT, present), (Time.PAST, past), (Time.RESULT, result)):
             for word in written.split("|"):
                 if word:
@@ -73,26 +71,8 @@ VERBS: Final = _verbs()
 VERB: Final = re.compile(rf"\b(?:{'|'.join(sorted(VERBS, key=len, reverse=True))})\b")
 
 FUNCTIONAL: Final = frozenset(
-    [
-        "lives_in",
-        "works_at",
-        "job",
-        "studies_at",
-        "age",
-        "weight",
-        "height",
-        "gets_up_at",
-        "phone",
-        "email",
-        "address",
-        "name",
-        "birthday",
-        "birth_year",
-        "birthplace",
-        "relationship",
-        "spouse",
-        "diet",
-    ]
+    "lives_in works_at job studies_at age weight height gets_up_at phone email address name birthday birth_year birthplace relationship "
+    "spouse diet".split()
 )
 """Attributes that hold one value at a time."""
 
@@ -118,207 +98,26 @@ FAMILY: Final = {
 """Words that say no more than the attribute itself."""
 
 SEVERAL: Final = frozenset(
-    [
-        "friend",
-        "friends",
-        "brother",
-        "sister",
-        "cousin",
-        "colleague",
-        "hobby",
-        "hobbies",
-        "uncle",
-        "aunt",
-        "neighbor",
-        "neighbour",
-        "child",
-        "kid",
-        "son",
-        "daughter",
-        "dog",
-        "cat",
-        "pet",
-        "classmate",
-        "roommate",
-        "teammate",
-        "student",
-        "client",
-        "customer",
-        "problem",
-        "issue",
-        "question",
-        "idea",
-        "thing",
-        "reason",
-        "part",
-        "point",
-        "way",
-        "day",
-        "place",
-        "book",
-        "example",
-        "advice",
-        "favorite",
-        "goal",
-        "plan",
-        "dream",
-        "biggest",
-        "best",
-        "worst",
-        "main",
-        "other",
-        "another",
-        "next",
-        "last",
-        "first",
-        "second",
-        "old",
-    ]
+    "friend friends brother sister cousin colleague hobby hobbies uncle aunt neighbor neighbour child kid son daughter dog cat pet "
+    "classmate roommate teammate student client customer problem issue question idea thing reason part point way day place book "
+    "example advice favorite goal plan dream biggest best worst main other another next last first second old".split()
 )
 """Heads of which somebody has several, or which mean another thing each time: "my friend is …", "the problem is …"."""
 
 ROLES_OF_PEOPLE: Final = frozenset(
-    [
-        "mother",
-        "father",
-        "mom",
-        "dad",
-        "mum",
-        "brother",
-        "sister",
-        "son",
-        "daughter",
-        "wife",
-        "husband",
-        "partner",
-        "boyfriend",
-        "girlfriend",
-        "cousin",
-        "uncle",
-        "aunt",
-        "nephew",
-        "niece",
-        "grandmother",
-        "grandfather",
-        "grandma",
-        "grandpa",
-        "friend",
-        "boss",
-        "manager",
-        "colleague",
-        "neighbour",
-        "neighbor",
-        "roommate",
-        "dog",
-        "cat",
-        "puppy",
-        "kitten",
-        "parents",
-        "family",
-        "team",
-        "company",
-        "kids",
-        "children",
-    ]
+    "mother father mom dad mum brother sister son daughter wife husband partner boyfriend girlfriend cousin uncle aunt nephew niece "
+    "grandmother grandfather grandma grandpa friend boss manager colleague neighbour neighbor roommate dog cat puppy kitten parents "
+    "family team company kids children".split()
 )
 
 OCCUPATIONS: Final = frozenset(
-    [
-        "accountant",
-        "actor",
-        "actress",
-        "analyst",
-        "architect",
-        "artist",
-        "assistant",
-        "author",
-        "baker",
-        "banker",
-        "barber",
-        "barista",
-        "bartender",
-        "biologist",
-        "builder",
-        "butcher",
-        "carpenter",
-        "cashier",
-        "chef",
-        "chemist",
-        "cleaner",
-        "coach",
-        "consultant",
-        "cook",
-        "dancer",
-        "dentist",
-        "designer",
-        "developer",
-        "director",
-        "doctor",
-        "driver",
-        "economist",
-        "editor",
-        "electrician",
-        "engineer",
-        "farmer",
-        "firefighter",
-        "florist",
-        "gardener",
-        "geologist",
-        "hairdresser",
-        "historian",
-        "illustrator",
-        "interpreter",
-        "janitor",
-        "journalist",
-        "judge",
-        "lawyer",
-        "lecturer",
-        "librarian",
-        "manager",
-        "mechanic",
-        "midwife",
-        "musician",
-        "nanny",
-        "nurse",
-        "optician",
-        "painter",
-        "paramedic",
-        "pharmacist",
-        "photographer",
-        "physicist",
-        "physiotherapist",
-        "pilot",
-        "plumber",
-        "poet",
-        "postman",
-        "producer",
-        "professor",
-        "programmer",
-        "psychologist",
-        "realtor",
-        "receptionist",
-        "researcher",
-        "sailor",
-        "scientist",
-        "secretary",
-        "singer",
-        "soldier",
-        "surgeon",
-        "tailor",
-        "teacher",
-        "technician",
-        "therapist",
-        "translator",
-        "tutor",
-        "veterinarian",
-        "vet",
-        "waiter",
-        "waitress",
-        "welder",
-        "writer",
-        "freelancer",
-        "retiree",
-    ]
+    "accountant actor actress analyst architect artist assistant author baker banker barber barista bartender biologist builder butcher "
+    "carpenter cashier chef chemist cleaner coach consultant cook dancer dentist designer developer director doctor driver "
+    "economist editor electrician engineer farmer firefighter florist gardener geologist hairdresser historian illustrator "
+    "interpreter janitor journalist judge lawyer lecturer librarian manager mechanic midwife musician nanny nurse optician "
+    "painter paramedic pharmacist photographer physicist physiotherapist pilot plumber poet postman producer professor programmer "
+    "psychologist realtor receptionist researcher sailor scientist secretary singer soldier surgeon tailor teacher technician "
+    "therapist translator tutor veterinarian vet waiter waitress welder writer freelancer retiree".split()
 )
 DIETS: Final = frozenset({"vegetarian", "vegan", "pescatarian"})
 RELATIONSHIPS: Final = frozenset({"single", "married", "engaged", "divorced", "widowed"})

@@ -54,20 +54,10 @@ class Value:
 _MONTHS: Final = {
     name: number
     for number, names in enumerate(
-        [
-            "january jan januar janvier enero gennaio",
-            "february feb februar février febrero febbraio",
-            "march mar märz mars marzo",
-            "april apr avril abril aprile",
-            "may mai mayo maggio",
-            "june jun juni juin junio giugno",
-            "july jul juli juillet julio luglio",
-            "august aug août agosto",
-            "september sep sept septembre septiembre settembre",
-            "october oct oktober octobre octubre ottobre",
-            "november nov novembre noviembre",
-            "december dec dezember décembre diciembre dicembre",
-        ],
+        "january jan januar janvier enero gennaio|february feb februar février febrero febbraio|march mar märz mars marzo|"
+        "april apr avril abril aprile|may mai mayo maggio|june jun juni juin junio giugno|july jul juli juillet julio luglio|"
+        "august aug août agosto|september sep sept septembre septiembre settembre|october oct oktober octobre octubre ottobre|"
+        "november nov novembre noviembre|december dec dezember décembre diciembre dicembre".split("|"),
         start=1,
     )
     for name in names.split()
@@ -75,34 +65,23 @@ _MONTHS: Final = {
 _WEEKDAYS: Final = {
     name: number
     for number, names in enumerate(
-        [
-            "monday montag lundi lunes lunedì",
-            "tuesday dienstag mardi martes martedì",
-            "wednesday mittwoch mercredi miércoles mercoledì",
-            "thursday donnerstag jeudi jueves giovedì",
-            "friday freitag vendredi viernes venerdì",
-            "saturday samstag samedi sábado sabato",
-            "sunday sonntag dimanche domingo domenica",
-        ]
+        "monday montag lundi lunes lunedì|tuesday dienstag mardi martes martedì|wednesday mittwoch mercredi miércoles mercoledì|"
+        "thursday donnerstag jeudi jueves giovedì|friday freitag vendredi viernes venerdì|"
+        "saturday samstag samedi sábado sabato|sunday sonntag dimanche domingo domenica".split("|")
     )
     for name in names.split()
 }
-_ONES: Final = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_ONES: Final = (
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+)
 _NUMBERS: Final = (
     {word: number for number, word in enumerate(_ONES.split(), start=2)}
-    | {
-        word: ten * 10
-        for ten, word in enumerate(
-            ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
-        )
-    }
+    | {word: ten * 10 for ten, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)}
     | {"twice": 2, "thrice": 3, "dozen": 12, "hundred": 100, "thousand": 1000}
 )
 _ORDINALS: Final = {
     word: number
-    for number, word in enumerate(
-        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"], start=1
-    )
+    for number, word in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth".split(), start=1)
 }
 _SCALES: Final = {"k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "billion": 1e9, "bn": 1e9}
 _CURRENCIES: Final = {
@@ -239,9 +218,7 @@ def _read(match: re.Match[str]) -> Value | None:
         case "weekday":
             return Value(ValueKind.WEEKDAY, text, start, end, amount=float(_WEEKDAYS[lower]))
         case "money":
-            unit = next(
-                (name for word, name in _CURRENCIES.items() if word in lower.split() or lower.startswith(word)), None
-            )
+            unit = next((name for word, name in _CURRENCIES.items() if word in lower.split() or lower.startswith(word)), None)
             return Value(ValueKind.MONEY, text, start, end, amount=_amount(lower), unit=unit)
         case "share":
             return Value(ValueKind.SHARE, text, start, end, amount=_amount(lower), unit="%")
