@@ -197,12 +197,14 @@ Change: TypeAlias = Supersede | Merge | Revise | Archive | Derive | Join | Part 
 class Plan:
     """All that one run wants to change in one namespace.
 
-    `considered` are the memories that the turn tier is done with when this is applied.
+    `considered` are the memories that the turn tier is done with when this is applied, `settled` the tiers above that have
+    done what they owed.
     """
 
     namespace_id: UUID
     changes: tuple[Change, ...] = ()
     considered: tuple[Ref, ...] = ()
+    settled: frozenset[Tier] = frozenset()
 
     def reads(self) -> dict[UUID, int]:
         """Return the versions on which the plan rests: of every memory that it changes or points at.

@@ -13,10 +13,14 @@ import structlog
 
 from consolidation.loading import load_considered, load_neighbourhood
 from consolidation.neighbourhood import Neighbourhood
-from consolidation.planning import Change, Plan, Step, leaves_results, plan_json
+from consolidation.planning import TIER_OF, Change, Plan, Step, Tier, leaves_results, plan_json
 from consolidation.records import Considered, Record
+from consolidation.structure_loading import Place
+from consolidation.structure_steps import STEPS as TIER_STEPS
+from consolidation.turn_steps import plan_turn
+from memory_service.analysis.facts import Fact, facts
 from memory_service.lifecycle.changesets import EvidenceLost, PlanOutdated, apply
-from memory_service.storage import considered
+from memory_service.storage import considered, consolidated
 from memory_service.storage.namespaces import Namespace, get_namespace
 
 if TYPE_CHECKING:
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 BATCH: Final = 500  # memories of one changeset
 ATTEMPTS: Final = 3  # for a batch whose memories are changed meanwhile
 SHOWN: Final = 1_000  # changes in the answer of a dry run
+
+_TURN_STEPS: Final = frozenset(step for step, tier in TIER_OF.items() if tier is Tier.TURN)
 
 log = structlog.get_logger(__name__)
 
@@ -98,6 +104,7 @@ class _Run:
         self.job_id = job_id
         self.outcome = Outcome()
         self.cache: dict[UUID, Record] = {}
+        self.facts: dict[tuple[UUID, int], tuple[Fact, ...]] = {}
         self.gone: set[UUID] = set()  # merged or archived in plans that were not applied (dry run)
         with tenancy.open() as session:
             self.namespace: Namespace = get_namespace(session, tenancy.tenant_id, namespace_id)
@@ -172,9 +179,48 @@ class _Run:
 
     def _plan(self, ids: Sequence[UUID], near: Neighbourhood | None, *, last: bool) -> Plan:
         """Load and decide: the steps of the turn tier over the batch, then those of the tiers above."""
-        changes: list[Change] = []
         fresh = self._load(ids, near)
-        return Plan(self.namespace.id, tuple(changes), tuple(one.record.ref for one in fresh))
+        changes = plan_turn(fresh, self._facts(fresh), steps=self.wanted.steps & _TURN_STEPS, now=self.tenancy.clock())
+        settled: frozenset[Tier] = frozenset()
+        if last:
+            settled = self._due()
+            for step, work in TIER_STEPS.items():
+                if step in self.wanted.steps and TIER_OF[step] in settled:
+                    changes += self._above(work, changes)
+        return Plan(self.namespace.id, tuple(changes), tuple(one.record.ref for one in fresh), settled)
+
+    def _facts(self, fresh: Sequence[Considered]) -> dict[UUID, tuple[Fact, ...]]:
+        """Read the facts of memories and of their neighbours; each text once in a run."""
+        found = {}
+        for record in (record for one in fresh for record in (one.record, *(near.record for near in one.neighbours))):
+            key = (record.id, record.content_version)
+            if key not in self.facts:
+                self.facts[key] = facts(
+                    record.content,
+                    speaker=record.speaker,
+                    role=record.role,
+                    language=record.language,
+                    observed_at=record.observed_at,
+                )
+            found[record.id] = self.facts[key]
+        return found
+
+    def _due(self) -> frozenset[Tier]:
+        """Return the tiers whose turn it is: those that owe something now, or every one when the caller wants it all."""
+        above = frozenset(Tier) - {Tier.TURN}
+        if not self.wanted.due_only:
+            return above
+        with self.tenancy.open() as session:
+            owed = consolidated.owed(session, self.tenancy.tenant_id, self.namespace.id, due_at=self.tenancy.clock())
+        return frozenset(Tier(tier) for tier in owed) & above
+
+    def _above(self, work: Callable[[Place], list[Change]], planned: Sequence[Change]) -> list[Change]:
+        leaving = frozenset({*leaves_results(planned), *self.gone})
+        with self.tenancy.open() as session:
+            place = Place(
+                session, self.tenancy.tenant_id, self.namespace, self.tenancy.clock(), leaving, tuple(planned)
+            )
+            return work(place)
 
     def _load(self, ids: Sequence[UUID], near: Neighbourhood | None) -> list[Considered]:
         if not ids or near is None:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session as Transaction
 from consolidation.communities import Association
 from consolidation.episodes import Session, SessionKey, Turn
 from consolidation.gist import Source, Written
+from consolidation.planning import Change, Join, Part
 from consolidation.profiles import Happening
 from consolidation.topics import TopicRow
 from memory_service.storage import structure
@@ -35,6 +36,7 @@ class Place:
     namespace: Namespace
     now: datetime
     leaving: frozenset[UUID] = frozenset()
+    planned: Sequence[Change] = ()  # what earlier steps of the run want to change: links that come and go
 
     def all(self, statement: str, **params: Any) -> Sequence[Any]:
         """Run a statement with this place's parameters."""
@@ -156,7 +158,11 @@ def outdated_targets(place: Place, kind: str) -> dict[UUID, list[UUID]]:
 def associations(place: Place) -> tuple[list[Association], list[Association], int]:
     """Return which live memories name which entities, which are linked, and how many there are."""
     mentions = [Association(row.memory_id, row.entity_id) for row in place.all(_MENTIONS)]
-    links = [Association(row.source_id, row.target_id, row.weight) for row in place.all(_LINKS)]
+    parted = {change.link_id for change in place.planned if isinstance(change, Part)}
+    links = [Association(row.source_id, row.target_id, row.weight) for row in place.all(_LINKS) if row.id not in parted]
+    links += [
+        Association(change.source, change.target, change.weight) for change in place.planned if isinstance(change, Join)
+    ]
     return mentions, links, place.all(_COUNT)[0].n
 
 
@@ -236,7 +242,7 @@ _MENTIONS: Final = f"""
     AND x.known_to = 'infinity' AND {_LIVE}
 """
 _LINKS: Final = f"""
-    SELECT l.source_id, l.target_id, l.weight FROM link l
+    SELECT l.id, l.source_id, l.target_id, l.weight FROM link l
     JOIN memory m ON m.tenant_id = :tenant AND m.id = l.source_id
     JOIN memory o ON o.tenant_id = :tenant AND o.id = l.target_id
     WHERE l.tenant_id = :tenant AND l.namespace_id = :namespace AND l.known_to = 'infinity'

@@ -13,7 +13,7 @@ from consolidation.communities import find_communities, plan_communities
 from consolidation.episodes import plan_episodes
 from consolidation.gist import Source, Target, Written, plan_gists
 from consolidation.planning import Change, End, Put, Step, Structure
-from consolidation.profiles import DEFAULT, KnownFact, User, plan_profiles
+from consolidation.profiles import DEFAULT, Happening, KnownFact, User, plan_profiles
 from consolidation.structure_loading import Place
 from consolidation.topic_tree import LEAF
 from consolidation.topics import Item, TopicRow, grown, plan_topics
@@ -58,12 +58,31 @@ def community_changes(place: Place) -> list[Change]:
 
 def profile_changes(place: Place, facts: Mapping[str, Sequence[KnownFact]] | None = None) -> list[Change]:
     """Write the profiles of users of whom something is known: facts, given by user, and their latest episodes."""
-    known, lately, before = facts or {}, loading.happenings(place, latest=DEFAULT.episodes), loading.profiles(place)
+    known, before = facts or {}, loading.profiles(place)
+    lately = _with_planned(place, loading.happenings(place, latest=DEFAULT.episodes), latest=DEFAULT.episodes)
     users = []
     for user_id in sorted(known.keys() | lately.keys() | before.keys()):
         profile_id, lines = before.get(user_id, (None, []))
         users.append(User(user_id, known.get(user_id, ()), lately.get(user_id, ()), profile_id, lines))
     return plan_profiles(users, now=place.now, new_id=new_id)
+
+
+def _with_planned(
+    place: Place, stored: Mapping[str, Sequence[Happening]], *, latest: int
+) -> dict[str, list[Happening]]:
+    """Return the latest episodes of users as they are once the run is applied."""
+    puts = [change for change in place.planned if isinstance(change, Put)]
+    changed = {change.id for change in place.planned if isinstance(change, Put | End)}
+    episodes = {change.id: change.values for change in puts if change.structure is Structure.EPISODE}
+    gists = {c.values["target_id"]: c.values for c in puts if c.structure is Structure.GIST}
+    found = {user: [one for one in some if one.episode_id not in changed] for user, some in stored.items()}
+    for id, values in episodes.items():
+        gist, user = gists.get(id), values["user_id"]
+        if gist is not None and user is not None:
+            happening = Happening(id, values["ends"], gist["text"], loading.spans_of(gist["spans"]))
+            found.setdefault(user, []).append(happening)
+    newest = {user: sorted(some, key=lambda one: (one.ends, one.episode_id)) for user, some in found.items()}
+    return {user: some[-latest:] for user, some in newest.items() if some}
 
 
 STEPS: Final[Mapping[Step, Callable[[Place], list[Change]]]] = {

@@ -25,6 +25,7 @@ from consolidation.planning import (
     Plan,
     Put,
     Revise,
+    Structure,
     Supersede,
     Tier,
     name_of,
@@ -34,7 +35,7 @@ from memory_service.errors import Conflict, FieldError, NotFound
 from memory_service.lifecycle.draft import Encoding, Prepared, identity_of
 from memory_service.lifecycle.moments import not_before
 from memory_service.lifecycle.store import busy, store_new
-from memory_service.storage import changesets, consolidated, memories, reviews, search_index
+from memory_service.storage import changesets, consolidated, memories, reviews, search_index, structure
 from memory_service.storage.changesets import ChangeRow
 from memory_service.storage.identities import free_identities, set_identities
 from memory_service.storage.ids import new_id
@@ -138,7 +139,7 @@ def apply(
         some = [change for change in plan.changes if isinstance(change, kind_of_change)]
         if some:
             work(run, some)
-    _consider(run, plan.considered)
+    _consider(run, plan.considered, plan.settled)
     if not run.kept:
         return None
     lost = consolidated.unreached(session, tenant_id, sorted(run.touched))
@@ -167,14 +168,15 @@ def _with_version(row: ChangeRow, versions: Mapping[UUID, int]) -> ChangeRow:
     return replace(row, version_after=versions.get(row.memory_id, row.version_before))
 
 
-def _consider(run: _Run, considered: Sequence[Ref]) -> None:
-    """Mark memories as done by the turn tier, and note what the tiers above owe because of them."""
+def _consider(run: _Run, considered: Sequence[Ref], settled: Collection[Tier]) -> None:
+    """Mark memories as done by the turn tier, note what the tiers above owe because of them, and what they have done."""
     consolidated.mark_considered(run.session, run.tenant_id, [ref.id for ref in considered])
     sessions = {run.rows[ref.id]["session_id"] for ref in considered} - {None}
     work = {(str(Tier.SESSION), session): SESSION_IDLE for session in sessions}
     if considered:
         work |= {(str(Tier.DAY), ""): DAY, (str(Tier.WEEK), ""): WEEK}
     consolidated.owe(run.session, run.tenant_id, run.namespace_id, work, now=run.now)
+    consolidated.settle(run.session, run.tenant_id, run.namespace_id, sorted(settled))
 
 
 def _next_versions(run: _Run, ids: Iterable[UUID]) -> list[UUID]:
@@ -211,10 +213,10 @@ def _derive(run: _Run, changes: Sequence[Derive]) -> None:
 
 def _revise(run: _Run, changes: Sequence[Revise]) -> None:
     """Give computed fields new values: in place where the plan says so, else as the next version."""
-    versioned = [change for change in changes if not change.in_place]
-    if versioned:
-        _next_versions(run, (change.memory.id for change in versioned))
     for in_place in (True, False):
+        if not in_place:
+            # The version that is kept holds what was computed in place: a revert goes back to it, and then undoes that.
+            _next_versions(run, (change.memory.id for change in changes if not change.in_place))
         alike: dict[frozenset[str], list[dict[str, Any]]] = {}
         for change in changes:
             if change.in_place is not in_place:
@@ -346,11 +348,31 @@ def _edge(row: Row) -> dict[str, Any]:
 
 
 def _put(run: _Run, changes: Sequence[Put]) -> None:
-    raise NotImplementedError
+    """Add states of structures, each structure at once.
+
+    Raises:
+        PlanOutdated: a memory that one of them is made of was erased meanwhile.
+    """
+    for kind in Structure:
+        some = {change.id: change for change in changes if change.structure is kind}
+        if not some:
+            continue
+        rows = {i: {"method": change.why.method, **change.values} for i, change in some.items()}
+        left_out = structure.put_many(
+            run.session, run.tenant_id, run.namespace_id, kind, rows, changeset_id=run.changeset_id, now=run.now
+        )
+        if left_out:
+            raise PlanOutdated(left_out)
+        for change in some.values():
+            run.keep(change, target_id=change.id, after={"structure": kind})
 
 
 def _end(run: _Run, changes: Sequence[End]) -> None:
-    raise NotImplementedError
+    for kind in Structure:
+        some = [change for change in changes if change.structure is kind]
+        structure.end(run.session, run.tenant_id, kind, [change.id for change in some], now=run.now)
+        for change in some:
+            run.keep(change, target_id=change.id, before={"structure": kind})
 
 
 def _ask(run: _Run, changes: Sequence[Ask]) -> None:
@@ -416,6 +438,9 @@ def revert(
         )
     going = [c for c in changes if c["memory_id"] is None or c["memory_id"] not in conflicts]
     put_back = _put_memories_back(session, tenant_id, going, rows, now=now)
+    _put_structures_back(
+        session, tenant_id, head["namespace_id"], going, changeset_id=changeset_id, at=head["created_at"], now=now
+    )
     _put_edges_back(session, tenant_id, head["namespace_id"], going, changeset_id=changeset_id, now=now)
     reviews.withdraw(session, tenant_id, changeset_id, now=now)
     return Reverted(changeset_id, tuple(put_back), tuple(conflicts))
@@ -430,7 +455,9 @@ def _changed_since(session: Session, tenant_id: UUID, changes: Sequence[Row], ro
         if row is None:
             continue
         newer = change["version_after"] is not None and row["version"] != change["version_after"]
-        after = change["after"] or {}
+        # A later change of the same changeset made a version: that version says whether it is still as it was left.
+        in_place = change["version_after"] == change["version_before"]
+        after = (change["after"] or {}) if in_place else {}
         if newer or any(_differs(row, name, value) for name, value in after.items()):
             changed.add(row["id"])
         if change["change"] == "merge" and row["external_id"] is not None:
@@ -487,6 +514,29 @@ def _put_memories_back(
         set_identities(session, tenant_id, free_identities(session, tenant_id, wanted))
     consolidated.drop_sources(session, tenant_id, second_sources)
     return sorted({*changing, *(values["id"] for values in computed)})
+
+
+def _put_structures_back(
+    session: Session,
+    tenant_id: UUID,
+    namespace_id: UUID,
+    changes: Sequence[Row],
+    *,
+    changeset_id: UUID,
+    at: datetime,
+    now: datetime,
+) -> None:
+    """Let structures be what they were before a changeset, where no later one has built on them."""
+    for kind in Structure:
+        put = [c["target_id"] for c in changes if c["change"] == "put" and c["after"]["structure"] == kind]
+        ended = [c["target_id"] for c in changes if c["change"] == "end" and c["before"]["structure"] == kind]
+        if not put and not ended:
+            continue
+        makers = structure.makers(session, tenant_id, kind, [*put, *ended])
+        mine = [i for i in put if makers.get(i) == changeset_id]
+        earlier = structure.until(session, tenant_id, kind, [*mine, *(i for i in ended if i not in makers)], at)
+        structure.end(session, tenant_id, kind, mine, now=now)
+        structure.put_many(session, tenant_id, namespace_id, kind, earlier, changeset_id=None, now=now)
 
 
 def _put_edges_back(

@@ -260,13 +260,13 @@ def owed(
     return found
 
 
-def settle(session: Session, tenant_id: UUID, namespace_id: UUID, tier: str, keys: Sequence[str]) -> None:
-    """Say that a tier has done what it owed."""
-    if keys:
+def settle(session: Session, tenant_id: UUID, namespace_id: UUID, tiers: Sequence[str]) -> None:
+    """Say that tiers have done all that they owed in a namespace."""
+    if tiers:
         session.execute(
             text(
-                "DELETE FROM tier_work WHERE tenant_id = :tenant AND namespace_id = :namespace AND tier = :tier "
-                "AND key = ANY(CAST(:keys AS text[]))"
+                "DELETE FROM tier_work WHERE tenant_id = :tenant AND namespace_id = :namespace "
+                "AND tier = ANY(CAST(:tiers AS text[]))"
             ),
-            {"tenant": tenant_id, "namespace": namespace_id, "tier": tier, "keys": list(keys)},
+            {"tenant": tenant_id, "namespace": namespace_id, "tiers": [str(tier) for tier in tiers]},
         )

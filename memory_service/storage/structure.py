@@ -122,6 +122,38 @@ def live_where(
     return {id: {**values, MEMBERS: members.get(id, [])} for id, values in found.items()}
 
 
+def makers(session: Session, tenant_id: UUID, structure: str, ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
+    """Return which changeset made the live states of some ids; an id without a live state is left out."""
+    statement = text(
+        f"SELECT id, changeset_id FROM {TABLES[structure].name} WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) "
+        "AND known_to = 'infinity'"
+    )
+    return {row.id: row.changeset_id for row in session.execute(statement, {"tenant": tenant_id, "ids": list(ids)})}
+
+
+def until(
+    session: Session, tenant_id: UUID, structure: str, ids: Sequence[UUID], at: datetime
+) -> dict[UUID, dict[str, Any]]:
+    """Return the states of some ids that ended at a moment, as the values that `put` takes, with who were members till then."""
+    if not ids:
+        return {}
+    table = TABLES[structure]
+    columns = [column.name for column in table.columns if column.name not in _KEPT_HERE]
+    params = {"tenant": tenant_id, "ids": list(ids), "at": at}
+    rows = session.execute(
+        text(
+            f"SELECT t.id, {', '.join(f't.{name}' for name in columns)} FROM {table.name} t WHERE t.tenant_id = :tenant "
+            "AND t.id = ANY(CAST(:ids AS uuid[])) AND t.known_to = :at AND t.known_from < :at"
+        ),
+        params,
+    ).mappings()
+    found = {row["id"]: {name: _shown(row[name]) for name in columns} for row in rows}
+    members: dict[UUID, list[UUID]] = {}
+    for row in session.execute(text(_MEMBERS_UNTIL), params):
+        members.setdefault(row.structure_id, []).append(row.memory_id)
+    return {id: {**values, MEMBERS: members.get(id, [])} for id, values in found.items()}
+
+
 def members_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
     """Return the present members of some structures, in the order of their ids."""
     found: dict[UUID, list[UUID]] = {}
@@ -230,6 +262,11 @@ _LOCK: Final = (
 _MEMBERS: Final = """
     SELECT structure_id, memory_id FROM structure_member
     WHERE tenant_id = :tenant AND structure_id = ANY(CAST(:ids AS uuid[])) AND known_to = 'infinity'
+    ORDER BY structure_id, memory_id
+"""
+_MEMBERS_UNTIL: Final = """
+    SELECT structure_id, memory_id FROM structure_member
+    WHERE tenant_id = :tenant AND structure_id = ANY(CAST(:ids AS uuid[])) AND known_from < :at AND known_to >= :at
     ORDER BY structure_id, memory_id
 """
 _MADE_OF: Final = """

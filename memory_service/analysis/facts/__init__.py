@@ -35,9 +35,15 @@ _HINT: Final = re.compile(
     r"sono|non|il|la|call)\b",
     re.IGNORECASE,
 )
-_SINCE: Final = re.compile(r"\b(?:since|from|starting|as of|beginning|effective|seit|ab|depuis|desde|dal?)\s+(?:the\s+)?\Z", re.IGNORECASE)
-_UNTIL: Final = re.compile(r"\b(?:until|till|through|bis|jusqu['’]?(?:à|en)?|hasta|fino a)\s+(?:the\s+)?\Z", re.IGNORECASE)
-_LAST_CHANGE: Final = re.compile(r"\b(?:moved|started|switched|changed|became|turned|joined|got married|relocated)\b", re.IGNORECASE)
+_SINCE: Final = re.compile(
+    r"\b(?:since|from|starting|as of|beginning|effective|seit|ab|depuis|desde|dal?)\s+(?:the\s+)?\Z", re.IGNORECASE
+)
+_UNTIL: Final = re.compile(
+    r"\b(?:until|till|through|bis|jusqu['’]?(?:à|en)?|hasta|fino a)\s+(?:the\s+)?\Z", re.IGNORECASE
+)
+_LAST_CHANGE: Final = re.compile(
+    r"\b(?:moved|started|switched|changed|became|turned|joined|got married|relocated)\b", re.IGNORECASE
+)
 
 
 def facts(
@@ -131,15 +137,17 @@ def _finished(draft: Draft, clause: str, offset: int, *, changed: bool, times: t
     )
 
 
-def _validity(
-    draft: Draft, clause: str, times: tuple[TimeExpression, ...]
-) -> tuple[datetime | None, datetime | None]:
+def _validity(draft: Draft, clause: str, times: tuple[TimeExpression, ...]) -> tuple[datetime | None, datetime | None]:
     """Return since when and until when a clause says that its fact holds."""
     starts = ends = None
     for time in _outside(draft, times):
         before = clause[max(0, time.span[0] - 20) : time.span[0]]
         phrase = time.phrase.lower()
-        if time.ends is None or _SINCE.search(before) or phrase.startswith(("since", "from", "seit", "depuis", "desde")):
+        if (
+            time.ends is None
+            or _SINCE.search(before)
+            or phrase.startswith(("since", "from", "seit", "depuis", "desde"))
+        ):
             starts = time.starts or starts
         elif time.starts is None or _UNTIL.search(before) or phrase.startswith(("until", "till", "bis")):
             ends = time.ends

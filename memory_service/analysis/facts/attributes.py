@@ -41,7 +41,9 @@ def _verbs() -> dict[str, tuple[Verb, ...]]:
     """Return, by written form, what verbs say; the first that finds its value counts."""
     found: dict[str, list[Verb]] = {}
 
-    def add(attribute: str, form: Form, present: str, past: str = "", result: str = "", *, positive: bool = True) -> None:
+    def add(
+        attribute: str, form: Form, present: str, past: str = "", result: str = "", *, positive: bool = True
+    ) -> None:
         for time, written in ((Time.PRESENT, present), (Time.PAST, past), (Time.RESULT, result)):
             for word in written.split("|"):
                 if word:

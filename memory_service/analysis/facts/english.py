@@ -31,10 +31,18 @@ _STOP: Final = (
 )
 _CAPITAL: Final = r"[^\W\d_a-z][\w'’&-]*(?:\.(?=\w)[\w'’&-]+)*"
 _AFTER: Final = {
-    Form.PLACE: re.compile(rf"\s+(?:back\s+)?(?:in|to|near)\s+(?:the\s+)?(?P<value>(?:{_CAPITAL})(?:\s+(?:of\s+)?{_CAPITAL})*)"),
-    Form.AT: re.compile(rf"\s+(?:at|for|by)\s+(?P<value>(?:(?:a|an|the|my)\s+)?[\w'’&-]+(?:\s+[\w'’&-]+){{0,4}}?){_STOP}"),
-    Form.ROLE: re.compile(rf"\s+(?:\w+\s+)?(?:as|to)\s+(?P<value>(?:an?|the)?\s*[a-z][\w'’-]+(?:\s+[\w'’-]+){{0,3}}?){_STOP}"),
-    Form.THING: re.compile(rf"\s+(?P<value>(?:an?\s+|the\s+|my\s+|some\s+|to\s+)?[\w'’-]+(?:\s+[\w'’-]+){{0,3}}?){_STOP}"),
+    Form.PLACE: re.compile(
+        rf"\s+(?:back\s+)?(?:in|to|near)\s+(?:the\s+)?(?P<value>(?:{_CAPITAL})(?:\s+(?:of\s+)?{_CAPITAL})*)"
+    ),
+    Form.AT: re.compile(
+        rf"\s+(?:at|for|by)\s+(?P<value>(?:(?:a|an|the|my)\s+)?[\w'’&-]+(?:\s+[\w'’&-]+){{0,4}}?){_STOP}"
+    ),
+    Form.ROLE: re.compile(
+        rf"\s+(?:\w+\s+)?(?:as|to)\s+(?P<value>(?:an?|the)?\s*[a-z][\w'’-]+(?:\s+[\w'’-]+){{0,3}}?){_STOP}"
+    ),
+    Form.THING: re.compile(
+        rf"\s+(?P<value>(?:an?\s+|the\s+|my\s+|some\s+|to\s+)?[\w'’-]+(?:\s+[\w'’-]+){{0,3}}?){_STOP}"
+    ),
     Form.NAME: re.compile(rf"\s+(?:(?:fluent|some|a little|good)\s+)?(?P<value>{_CAPITAL})"),
     Form.OF_ALLERGY: re.compile(rf"\s+to\s+(?P<value>[\w'’-]+(?:\s+[\w'’-]+){{0,2}}?){_STOP}"),
     Form.QUANTITY: re.compile(r"\s+(?:about\s+|around\s+|only\s+|just\s+)?(?P<value>\d[\d.,]*\s?\w+)"),
@@ -59,17 +67,25 @@ _PAST_TIME: Final = re.compile(
     r"before that|formerly|previously|in the past|(?:from|between) \d{4} (?:to|until|and) \d{4})",
     re.IGNORECASE,
 )
-_LATELY: Final = re.compile(r"\b(?:last (?:year|month|week|summer|winter|spring|autumn|fall|semester|quarter)|yesterday|in (?:19|20)\d\d)\b", re.IGNORECASE)
+_LATELY: Final = re.compile(
+    r"\b(?:last (?:year|month|week|summer|winter|spring|autumn|fall|semester|quarter)|yesterday|in (?:19|20)\d\d)\b",
+    re.IGNORECASE,
+)
 _NOT_NAMES: Final = frozenset(
     "i we you he she it they that this there who what but and so also then when if the a an yes no well oh hey my our your his her their "
     "please thanks just now people everyone someone anyone one some all many most".split()
 )
 _COPULA: Final = re.compile(
-    r"\s(?:is|are|was|were|has been|have been|has|had|costs?|became|went|just hit|hit|has reached|reached)(?=[\s:])", re.IGNORECASE
+    r"\s(?:is|are|was|were|has been|have been|has|had|costs?|became|went|just hit|hit|has reached|reached)(?=[\s:])",
+    re.IGNORECASE,
 )
-_BOUNDARY: Final = re.compile(r"(?:.*[,;:!?–—(]\s+|.*\b(?:and|but|that|because|so|since|think|guess|know|say|remember|actually|currently|update)\s+)", re.IGNORECASE | re.DOTALL)
+_BOUNDARY: Final = re.compile(
+    r"(?:.*[,;:!?–—(]\s+|.*\b(?:and|but|that|because|so|since|think|guess|know|say|remember|actually|currently|update)\s+)",
+    re.IGNORECASE | re.DOTALL,
+)
 _NOUNS: Final = re.compile(
-    r"\s*(?P<det>my|our|the|(?P<name>[A-Z][\w-]+(?:\s[A-Z][\w-]+)?)['’]s?)\s+(?P<noun>[\w'’&/.-]+(?:\s+[\w'’&/.-]+){0,8})\s*\Z", re.IGNORECASE
+    r"\s*(?P<det>my|our|the|(?P<name>[A-Z][\w-]+(?:\s[A-Z][\w-]+)?)['’]s?)\s+(?P<noun>[\w'’&/.-]+(?:\s+[\w'’&/.-]+){0,8})\s*\Z",
+    re.IGNORECASE,
 )
 _NO_NOUN: Final = frozenset(
     "which who i we you he she they it is are was were be have has had do does did not one only same best worst first most think "
@@ -92,10 +108,20 @@ _I_AM: Final = re.compile(
 )
 _CONTACT: Final = re.compile(r"\b(?:reach|call|text|contact|email|mail|write to) me (?:at|on|under)\b", re.IGNORECASE)
 _BORN: Final = re.compile(r"\b(?P<own>I)(?: was|['’]m| am) born (?P<how>in|on) (?P<value>[\w ,]{3,40})", re.IGNORECASE)
-_PRESENT_NAME: Final = re.compile(r"\b(?P<own>I)(?:['’]m| am) (?:called|named) (?P<value>[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)?)|\b(?P<own2>call) me (?P<value2>[A-Z][\w'’-]+)")
-_MARRIED: Final = re.compile(r"\b(?P<own>I)(?:['’]m| am|['’]ve| have)?(?: now| just| happily)? (?P<got>got |gotten )?(?P<status>married|engaged|divorced|widowed)(?: to (?P<value>[A-Z][\w'’-]+))?", re.IGNORECASE)
-_INVERSE: Final = re.compile(rf"\A\s*(?P<value>{_CAPITAL}(?:\s+{_CAPITAL})*)\s+is\s+(?:now\s+)?(?:where\s+)?(?:(?P<live>[Ii] live\b)|(?P<det>my|our)\s+(?P<new>new\s+)?(?P<noun>[a-z]+(?:\s[a-z]+)?)\s*(?:[.,!]|\Z|now))")
-_BUDGET: Final = re.compile(r"\b(?P<own>I|We) have (?:a|the) (?P<noun>budget|deadline|limit|target|quota|goal) of (?P<value>[^,;!?]{1,40}?)(?: for (?:the |our |my )?(?P<rest>\w+(?: \w+)?))?(?=[.,;!?]|\Z)", re.IGNORECASE)
+_PRESENT_NAME: Final = re.compile(
+    r"\b(?P<own>I)(?:['’]m| am) (?:called|named) (?P<value>[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)?)|\b(?P<own2>call) me (?P<value2>[A-Z][\w'’-]+)"
+)
+_MARRIED: Final = re.compile(
+    r"\b(?P<own>I)(?:['’]m| am|['’]ve| have)?(?: now| just| happily)? (?P<got>got |gotten )?(?P<status>married|engaged|divorced|widowed)(?: to (?P<value>[A-Z][\w'’-]+))?",
+    re.IGNORECASE,
+)
+_INVERSE: Final = re.compile(
+    rf"\A\s*(?P<value>{_CAPITAL}(?:\s+{_CAPITAL})*)\s+is\s+(?:now\s+)?(?:where\s+)?(?:(?P<live>[Ii] live\b)|(?P<det>my|our)\s+(?P<new>new\s+)?(?P<noun>[a-z]+(?:\s[a-z]+)?)\s*(?:[.,!]|\Z|now))"
+)
+_BUDGET: Final = re.compile(
+    r"\b(?P<own>I|We) have (?:a|the) (?P<noun>budget|deadline|limit|target|quota|goal) of (?P<value>[^,;!?]{1,40}?)(?: for (?:the |our |my )?(?P<rest>\w+(?: \w+)?))?(?=[.,;!?]|\Z)",
+    re.IGNORECASE,
+)
 # What makes a thing the subject and the last word its attribute: "the upload limit".
 _HEADS: Final = frozenset(
     "deadline budget rent price cost limit password address number date name time size coverage salary target goal code color lead database "
@@ -154,7 +180,9 @@ def _subject(text: str, before: int, own: Own) -> _Subject | None:
     if found["det"]:
         return _Subject(f"{found['relation']} of {own.one}", start, found["aux"].lower())
     name = found["name"]
-    if name.split()[0].lower() in _NOT_NAMES or (start == 0 and not found["aux"] and not text[before : before + 1].strip()):
+    if name.split()[0].lower() in _NOT_NAMES or (
+        start == 0 and not found["aux"] and not text[before : before + 1].strip()
+    ):
         return None
     return _Subject(fold_name(name), start, found["aux"].lower())
 
@@ -167,7 +195,11 @@ def _of_verb(text: str, verb: Verb, subject: _Subject, after: int, past: bool) -
     attribute, functional = verb.attribute, verb.attribute in FUNCTIONAL
     aux = subject.aux
     perfect = re.search(r"\b(?:have|has)\b|['’]ve", aux) is not None
-    ended = (verb.time is Time.PAST and not perfect) or _PAST_AUX.search(aux) is not None or (past and verb.time is not Time.RESULT)
+    ended = (
+        (verb.time is Time.PAST and not perfect)
+        or _PAST_AUX.search(aux) is not None
+        or (past and verb.time is not Time.RESULT)
+    )
     if attribute == "job":
         value = re.sub(r"\A(?:an?|the)\s+", "", value)
     if attribute == "has":
@@ -224,13 +256,22 @@ def _of_copulas(text: str, own: Own, past: bool) -> Iterator[Draft]:
             continue
         head = attribute.split("_")[0]
         functional = not nouns["noun"].lower().endswith("s") or bool(kinds) or attribute in FUNCTIONAL
-        if any(word in SEVERAL for word in re.findall(r"[a-z]+", nouns["noun"].lower())[:1]) and head not in {"favourite"}:
+        if any(word in SEVERAL for word in re.findall(r"[a-z]+", nouns["noun"].lower())[:1]) and head not in {
+            "favourite"
+        }:
             functional = attribute in FUNCTIONAL
         role = nouns["noun"].split()[-1].lower()
         if role in ROLES_OF_PEOPLE and verb in {"has", "had", "have"}:
             continue
-        if role in ROLES_OF_PEOPLE and kinds and kinds[0].kind is ValueKind.NUMBER and nouns["det"].lower() in {"my", "our"}:
-            yield Draft(f"{role} of {own.one}", "age", kinds[0].text, start, found.end("value"), functional=True, ended=past)
+        if (
+            role in ROLES_OF_PEOPLE
+            and kinds
+            and kinds[0].kind is ValueKind.NUMBER
+            and nouns["det"].lower() in {"my", "our"}
+        ):
+            yield Draft(
+                f"{role} of {own.one}", "age", kinds[0].text, start, found.end("value"), functional=True, ended=past
+            )
             continue
         yield Draft(
             subject, attribute, value, start, found.end("value"), functional=functional, changed=changed, ended=past
@@ -318,7 +359,9 @@ def _of_state(text: str, own: Own, past: bool) -> Iterator[Draft]:
     if born is not None:
         kinds = read_values(born["value"])
         if kinds and kinds[0].kind is ValueKind.DATE and born["how"] == "on":
-            yield Draft(own.one, "birthday", kinds[0].text, born.start(), born.start("value") + kinds[0].end, functional=True)
+            yield Draft(
+                own.one, "birthday", kinds[0].text, born.start(), born.start("value") + kinds[0].end, functional=True
+            )
         elif re.fullmatch(r"(?:19|20)\d\d", born["value"].strip()):
             yield Draft(own.one, "birth_year", born["value"].strip(), born.start(), born.end(), functional=True)
         elif born["value"][:1].isupper() and not kinds:
@@ -344,7 +387,12 @@ def _of_state(text: str, own: Own, past: bool) -> Iterator[Draft]:
             noun = inverse["noun"].lower().removesuffix(" now").split()
             holder = own.one if inverse["det"].lower() == "my" else own.many
             yield Draft(
-                holder, _label(noun), inverse["value"], 0, inverse.end(), functional=noun[0] not in SEVERAL or noun[0] == "favourite"
+                holder,
+                _label(noun),
+                inverse["value"],
+                0,
+                inverse.end(),
+                functional=noun[0] not in SEVERAL or noun[0] == "favourite",
             )
     budget = _BUDGET.search(text)
     if budget is not None:
@@ -373,11 +421,26 @@ def _of_being(found: re.Match[str], own: Own, past: bool) -> Iterator[Draft]:
     number = re.match(r"(\d{1,3})(?:\s+years? old)?\Z", value)
     following = found.string[found.end() : found.end() + 14].lower()
     if number and int(number[1]) <= 120:
-        if "year" in value or "turned" in found["own"].lower() or re.match(r"\s*(?:[.,;!?]|\Z|now|years?\b|today|and\b|yo\b)", following):
-            yield Draft(holder, "age", number[1], start, found.start("value") + len(value), functional=True, positive=positive, ended=past)
+        if (
+            "year" in value
+            or "turned" in found["own"].lower()
+            or re.match(r"\s*(?:[.,;!?]|\Z|now|years?\b|today|and\b|yo\b)", following)
+        ):
+            yield Draft(
+                holder,
+                "age",
+                number[1],
+                start,
+                found.start("value") + len(value),
+                functional=True,
+                positive=positive,
+                ended=past,
+            )
         return
     if value.endswith("tall"):
-        yield Draft(holder, "height", value.removesuffix("tall").strip(), start, found.end(), functional=True, ended=past)
+        yield Draft(
+            holder, "height", value.removesuffix("tall").strip(), start, found.end(), functional=True, ended=past
+        )
         return
     words = value.lower().split()
     for place, word in enumerate(words):
@@ -391,5 +454,14 @@ def _of_being(found: re.Match[str], own: Own, past: bool) -> Iterator[Draft]:
         if word in OCCUPATIONS:
             article = re.search(r"\b(?:an?)\s+\Z", found.string[: found.start("value")].lower()) is not None
             if article:
-                yield Draft(holder, "job", " ".join(value.split()[: place + 1]), start, end, positive=positive, functional=True, ended=past)
+                yield Draft(
+                    holder,
+                    "job",
+                    " ".join(value.split()[: place + 1]),
+                    start,
+                    end,
+                    positive=positive,
+                    functional=True,
+                    ended=past,
+                )
             return

@@ -82,5 +82,11 @@ def read_european(text: str, own: Own, language: str) -> Iterator[Draft]:
             pass
         functional = attribute in FUNCTIONAL or attribute.startswith("favourite_")
         yield Draft(
-            own.one, attribute, found["value"], found.start(), found.end("value"), positive=one.positive, functional=functional
+            own.one,
+            attribute,
+            found["value"],
+            found.start(),
+            found.end("value"),
+            positive=one.positive,
+            functional=functional,
         )

@@ -22,7 +22,9 @@ class Clause:
     supposes: bool
 
 
-_QUOTE: Final = re.compile(r"\"[^\"\n]{8,400}\"|“[^”\n]{8,400}”|«[^»\n]{8,400}»|„[^“”\n]{8,400}[“”]|```.*?(?:```|\Z)", re.DOTALL)
+_QUOTE: Final = re.compile(
+    r"\"[^\"\n]{8,400}\"|“[^”\n]{8,400}”|«[^»\n]{8,400}»|„[^“”\n]{8,400}[“”]|```.*?(?:```|\Z)", re.DOTALL
+)
 _ASKING: Final = (
     r"(?:can|could|would|will|do|does|did|is|are|am|was|should|shall|how|what|when|where|why|which|who|whose|any|have|has|"
     r"may|might|isn't|aren't|don't|won't|kannst|könnt|soll|wie|was|wann|wo|warum|peux|pouvez|comment|quand|puedes|cómo|"

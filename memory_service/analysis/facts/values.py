@@ -71,12 +71,13 @@ _WEEKDAYS: Final = {
     )
     for name in names.split()
 }
-_ONES: Final = (
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-)
+_ONES: Final = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
 _NUMBERS: Final = (
     {word: number for number, word in enumerate(_ONES.split(), start=2)}
-    | {word: ten * 10 for ten, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)}
+    | {
+        word: ten * 10
+        for ten, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
+    }
     | {"twice": 2, "thrice": 3, "dozen": 12, "hundred": 100, "thousand": 1000}
 )
 _ORDINALS: Final = {
@@ -218,7 +219,9 @@ def _read(match: re.Match[str]) -> Value | None:
         case "weekday":
             return Value(ValueKind.WEEKDAY, text, start, end, amount=float(_WEEKDAYS[lower]))
         case "money":
-            unit = next((name for word, name in _CURRENCIES.items() if word in lower.split() or lower.startswith(word)), None)
+            unit = next(
+                (name for word, name in _CURRENCIES.items() if word in lower.split() or lower.startswith(word)), None
+            )
             return Value(ValueKind.MONEY, text, start, end, amount=_amount(lower), unit=unit)
         case "share":
             return Value(ValueKind.SHARE, text, start, end, amount=_amount(lower), unit="%")

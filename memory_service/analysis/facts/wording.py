@@ -26,7 +26,9 @@ _FILLERS: Final = frozenset(
     "have has had having do does did done doing own owns say".split()
 )
 # Stop words that make a difference to what is said.
-_TELLING: Final = frozenset("before after without under over above below until off between during against up down only".split())
+_TELLING: Final = frozenset(
+    "before after without under over above below until off between during against up down only".split()
+)
 NEGATIONS: Final = frozenset(
     "not no never none nobody nothing neither nor without cannot can't don't doesn't didn't isn't aren't wasn't weren't won't wouldn't "
     "couldn't shouldn't haven't hasn't hadn't ain't cant dont nicht kein keine keinen keiner keinem nie niemals pas jamais "
