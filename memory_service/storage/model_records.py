@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping, func, insert, select
 from sqlalchemy.orm import Session
 
 from memory_service.storage.ids import new_id
-from memory_service.storage.tables import dead_letter, dead_letter_memory, memory, model_usage
+from memory_service.storage.tables import dead_letter, dead_letter_memory, job, memory, model_usage
 
 
 def keep_usage(
@@ -52,8 +52,8 @@ def keep_usage(
 
 
 def usage_of_job(session: Session, tenant_id: UUID, job_id: UUID) -> Sequence[RowMapping]:
-    """Return what a job has cost by task and model, the first asked first; `fallback` is the last reason for rules."""
-    latest = func.array_agg(model_usage.c.fallback).filter(model_usage.c.fallback.is_not(None))
+    """Return what a job has cost by task and model, the first asked first; `fallbacks` are the reasons for rules."""
+    reasons = func.array_agg(model_usage.c.fallback.distinct()).filter(model_usage.c.fallback.is_not(None))
     query = (
         select(
             model_usage.c.task,
@@ -68,20 +68,26 @@ def usage_of_job(session: Session, tenant_id: UUID, job_id: UUID) -> Sequence[Ro
                     model_usage.c.dead_letters,
                 )
             ),
-            latest.label("fallbacks"),
+            reasons.label("fallbacks"),
         )
         .where(model_usage.c.tenant_id == tenant_id, model_usage.c.job_id == job_id)
         .group_by(model_usage.c.task, model_usage.c.model)
-        .order_by(func.min(model_usage.c.id))
+        .order_by(func.min(model_usage.c.created_at), model_usage.c.task, model_usage.c.model)
     )
     return session.execute(query).mappings().all()
 
 
 def tokens_of_job(session: Session, tenant_id: UUID, job_id: UUID) -> int:
-    """Return the tokens that a job has used so far, so that a retry does not begin its budget anew."""
+    """Return the tokens that a job has used since it was started; a retry that a caller asks for starts it anew."""
     total = func.sum(model_usage.c.prompt_tokens + model_usage.c.completion_tokens)
-    query = select(func.coalesce(total, 0)).where(model_usage.c.tenant_id == tenant_id, model_usage.c.job_id == job_id)
-    return int(session.execute(query).scalar_one())
+    of_this_job = (model_usage.c.tenant_id == job.c.tenant_id) & (model_usage.c.job_id == job.c.id)
+    query = select(func.coalesce(total, 0)).where(
+        job.c.tenant_id == tenant_id,
+        job.c.id == job_id,
+        model_usage.c.tenant_id == tenant_id,
+        model_usage.c.created_at >= job.c.started_at,
+    )
+    return int(session.execute(query.select_from(model_usage.join(job, of_this_job))).scalar_one())
 
 
 def keep_dead_letter(
