@@ -11,10 +11,10 @@ from itertools import islice
 from consolidation.asking import Outcome, ask
 from consolidation.budget import Budget
 from consolidation.extraction import ExtractedFact, facts_question
+from consolidation.gist_writing import CitedSentence, gist_question, profile_question
 from consolidation.note_writing import Note, notes_question
 from consolidation.passages import Passage, size_of, windows
 from consolidation.prompts import Question, Task
-from consolidation.gist_writing import CitedSentence, gist_question, profile_question
 from consolidation.verdicts import ConflictVerdict, LinkVerdict, Pair, conflicts_question, links_question
 from memory_service.chat_model.protocol import ChatModel
 

@@ -18,11 +18,11 @@ from consolidation.asking import RULES, Outcome
 from consolidation.budget import Budget
 from consolidation.consulting import ask_conflicts, ask_facts, ask_gist, ask_links, ask_notes, ask_profile
 from consolidation.extraction import ExtractedFact
+from consolidation.gist_writing import CitedSentence
 from consolidation.grounding import is_grounded, numbers_of, words_of
 from consolidation.note_writing import Note
 from consolidation.passages import Passage
 from consolidation.prompts import Task
-from consolidation.statements import Statement
 from consolidation.verdicts import ConflictVerdict, Decision, LinkVerdict
 from memory_service.chat_model.dialect import Dialect
 from memory_service.storage.database import Database
@@ -135,18 +135,15 @@ def test_conflicts(noise: Any, offered: list[Passage]) -> None:
 
 
 @pytest.mark.parametrize("task", [Task.GIST, Task.PROFILE])
-def test_statements(noise: Any, offered: list[Passage], task: Task) -> None:
+def test_gists_and_profiles(noise: Any, offered: list[Passage], task: Task) -> None:
     texts = {passage.id: passage for passage in offered}
-    if task is Task.GIST:
-        outcome = ask_gist(noise, BUDGET, offered)
-    else:
-        outcome = ask_profile(noise, BUDGET, "Ana", offered)
+    outcome = ask_gist(noise, BUDGET, offered) if task is Task.GIST else ask_profile(noise, BUDGET, "Ana", offered)
     check(outcome, task, texts, noise)
-    for statement in outcome.found:
-        assert isinstance(statement, Statement)
-        cited = [texts[citation.memory_id] for citation in statement.citations]
-        assert is_grounded(statement.text, ["Ana", *(passage.said for passage in cited)])
-        for citation in statement.citations:
+    for sentence in outcome.found:
+        assert isinstance(sentence, CitedSentence)
+        cited = [texts[citation.memory_id] for citation in sentence.citations]
+        assert is_grounded(sentence.text, ["Ana", *(passage.said for passage in cited)])
+        for citation in sentence.citations:
             start, end = citation.span
             assert 0 <= start < end <= len(texts[citation.memory_id].text)
 
