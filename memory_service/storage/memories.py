@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
+from memory_service.storage import retention
 from memory_service.storage.sql import Sql, to_jsonb
 from memory_service.storage.tables import STATE_COLUMNS, memory
 
@@ -19,7 +20,8 @@ _RECORD = f"""
     SELECT {", ".join(f"m.{name}" for name in STATE_COLUMNS)}, m.id, n.path AS namespace,
         s.kind AS source_kind, s.ref AS source_ref, s.speaker AS source_speaker, s.role AS source_role,
         s.span_from, s.span_to, s.hash AS source_hash,
-        r.stability_days, r.difficulty, r.recall_count, r.last_recalled_at,
+        r.stability_days, r.difficulty, r.recall_count, r.last_recalled_at, r.spaced_uses, r.traces, r.traced_at,
+        r.refreshed_at, CAST(n.retention_policy AS text) AS retention_policy,
         (SELECT count(*) FROM link l WHERE l.tenant_id = :tenant AND l.source_id = m.id AND l.known_to = 'infinity')
         + (SELECT count(*) FROM link l WHERE l.tenant_id = :tenant AND l.target_id = m.id AND l.known_to = 'infinity')
             AS links_count
@@ -29,6 +31,9 @@ _JOINS = """
     LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0
     LEFT JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = m.id
 """
+
+# What decides how a memory fades: whoever changes one of these has a sweep look at it again.
+_FADING = frozenset({"pinned", "importance", "memory_type", "archived_at"})
 
 # Statements of hot paths are built once: reading the text for its parameters costs as much as a round trip.
 _RECORDS_BY_ID = text(
@@ -107,6 +112,9 @@ def update_memories(
         ),
         {"tenant": tenant_id, "ids": list(ids), "now": now, **params},
     )
+    if not _FADING.isdisjoint(assignments):
+        restored = "archived_at" in assignments and assignments["archived_at"] is None
+        retention.reconsider(session, tenant_id, ids, refreshed_at=now if restored else None)
 
 
 def _assignments(assignments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
