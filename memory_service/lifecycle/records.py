@@ -6,7 +6,7 @@ from typing import Any
 
 from consolidation.retention import days_between, initial_strength, retrievability
 from memory_service.storage.sql import Row
-from memory_service.types import State
+from memory_service.types import PrecisionTier, State
 
 HISTORY_FIELDS = (
     "namespace", "user_id", "agent_id", "session_id", "external_id", "payload_type", "memory_type", "state", "content",
@@ -41,7 +41,7 @@ def retention_json(row: Row, *, now: datetime) -> dict[str, Any]:
         "retrievability": 1.0 if row["pinned"] else round(retrievability(days_between(since, now), stability), 6),
         "recall_count": row.get("recall_count") or 0,
         "last_recalled_at": rfc3339(row.get("last_recalled_at")),
-        "precision_tier": "half",
+        "precision_tier": PrecisionTier(row.get("precision_tier") or 0).label,
     }
 
 
