@@ -7,7 +7,7 @@ from typing import Any
 from consolidation.holding import holding_of, retrievability_of, stability_of, strength_of
 from consolidation.policy_form import read_policy
 from memory_service.storage.sql import Row
-from memory_service.types import State
+from memory_service.types import PrecisionTier, State
 
 HISTORY_FIELDS = (
     "namespace", "user_id", "agent_id", "session_id", "external_id", "payload_type", "memory_type", "state", "content",
@@ -40,7 +40,7 @@ def retention_json(row: Row, *, now: datetime) -> dict[str, Any]:
         "retrievability": round(retrievability_of(holding, policy, now), 6),
         "recall_count": holding.recall_count,
         "last_recalled_at": rfc3339(holding.last_recalled_at),
-        "precision_tier": row.get("precision_tier") or "half",
+        "precision_tier": PrecisionTier(row.get("precision_tier") or 0).label,
     }
 
 

@@ -143,3 +143,18 @@ def list_recalls(
         .mappings()
         .all()
     )
+
+
+_MOST_RECALLS = 500
+
+
+def recalls_of(session: Session, tenant_id: UUID, memory_id: UUID) -> list[tuple[datetime, bool | None]]:
+    """Return when a memory was recalled and whether that was of use, oldest first; of very many, the latest."""
+    rows = session.execute(
+        text(
+            "SELECT recalled_at, useful FROM recall WHERE tenant_id = :tenant AND memory_id = :memory "
+            "ORDER BY id DESC LIMIT :limit"
+        ),
+        {"tenant": tenant_id, "memory": memory_id, "limit": _MOST_RECALLS},
+    )
+    return [(row.recalled_at, row.useful) for row in rows][::-1]

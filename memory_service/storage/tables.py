@@ -166,6 +166,8 @@ memory = Table(
     Column("computed", ARRAY(Text), nullable=False),
     Column("terms", ARRAY(Text), nullable=False),
     Column("traits", SmallInteger),
+    Column("precision_tier", SmallInteger, nullable=False, server_default="0"),
+    Column("precision_since", Time),
     _written(),
 )
 
