@@ -46,7 +46,7 @@ def past(
     >>> week = timedelta(days=14)
     >>> [round(p.retrievability, 2) for p in past(Holding("episodic", t), [(t + week, True)], RetentionPolicy(), now=t + week)
     ...  if p.at == t + week]
-    [0.9, 1.0]
+    [0.9, 1.0, 1.0]
     """
     points = [Point(made.created_at, 1.0)]
     state, at = made, made.created_at
@@ -56,7 +56,7 @@ def past(
         state = lapsed(state, policy) if useful is False else recalled(state, policy, when)
         points.append(Point(when, retrievability_of(state, policy, when), recall=True, useful=useful))
         at = when
-    return [*points, *_between(state, policy, at, now)]
+    return [*points, *_between(state, policy, at, now), Point(now, retrievability_of(state, policy, now))]
 
 
 def crossings(holding: Holding, policy: RetentionPolicy, *, now: datetime) -> list[Crossing]:

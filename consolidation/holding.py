@@ -1,6 +1,5 @@
 """How firmly one memory holds under a policy: its state, and what recalls and lapses make of it. State in, new state out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -45,8 +44,8 @@ class Holding:
         return max(one for one in (self.created_at, self.last_recalled_at, self.refreshed_at) if one is not None)
 
 
-def holding_of(row: Mapping[str, Any]) -> Holding:
-    """Read the state from a record; a record that was just made has no more than its type, importance and time."""
+def holding_of(row: Any) -> Holding:
+    """Read the state from a record; one that was just made says no more than its type, importance and time."""
     traces = row.get("traces")
     return Holding(
         memory_type=row["memory_type"],

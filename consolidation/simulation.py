@@ -14,7 +14,7 @@ from uuid import UUID
 
 from consolidation.holding import Holding, falls_to, is_protected, lapsed, recalled, retrievability_of
 from consolidation.promotion import promoted_by_use
-from consolidation.retention_policy import BINARY, HALF, INT8, TIERS, RetentionPolicy
+from consolidation.retention_policy import BINARY, HALF, INT8, RetentionPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Simulation:
 def vector_bytes(tier: str, dimension: int) -> int:
     """Return what the numbers of one vector take in a tier, indexes not counted: 2 bytes each, or 1 and a bit, or a bit.
 
-    >>> [vector_bytes(tier, 384) for tier in TIERS]
+    >>> [vector_bytes(tier, 384) for tier in (HALF, INT8, BINARY)]
     [768, 432, 48]
     """
     return {HALF: 2 * dimension, INT8: dimension + dimension // 8, BINARY: dimension // 8}[tier]
@@ -85,7 +85,7 @@ def simulate(histories: Iterable[History], policy: RetentionPolicy, *, start: da
 def _replayed(
     history: History, policy: RetentionPolicy, *, start: datetime, now: datetime
 ) -> tuple[Holding, bool, Forgotten | None]:
-    """Return the state of a memory at the end or when it was archived, whether it was promoted, and its archiving if there was one."""
+    """Return the last state of a memory that the policy acted on, whether it was promoted, and how it was archived."""
     holding, promoted = history.holding, False
     for index, (at, useful) in enumerate(history.recalls):
         archived_at = _archived_by(holding, policy, start=start)

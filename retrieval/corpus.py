@@ -121,9 +121,14 @@ def describe_corpus(
     return Corpus(
         namespaces=tuple(
             Namespace(
-                UUID(n["id"]), n["path"], n["settings"], n["encoder_id"], n["shelf"], tuple(n["languages"]),
+                UUID(n["id"]),
+                n["path"],
+                n["settings"],
+                n["encoder_id"],
+                n["shelf"],
+                tuple(n["languages"]),
                 n["retention_policy"],
-            )  # fmt: skip
+            )
             for n in (found[path] for path in paths if path in found)
         ),
         documents=max(0, int(row.documents)),

@@ -59,9 +59,7 @@ def settle(
     return Settled(len(rows), tuple(erasures))
 
 
-def retention_course(
-    row: Row, recalls: Sequence[tuple[datetime, bool | None]], *, now: datetime
-) -> dict[str, Any]:
+def retention_course(row: Row, recalls: Sequence[tuple[datetime, bool | None]], *, now: datetime) -> dict[str, Any]:
     """Return what `GET /v1/memories/{id}/retention` answers."""
     holding, policy = holding_of(row), read_policy(row["retention_policy"])
     ahead = [(days, retrievability_of(holding, policy, now + timedelta(days=days))) for days in FORECAST_DAYS]

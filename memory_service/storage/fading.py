@@ -45,16 +45,20 @@ _FADING = text(
 def policy_of(session: Session, tenant_id: UUID, namespace_id: UUID) -> RetentionPolicy:
     """Return the retention policy in force in a namespace."""
     stored = session.scalar(
-        text(
-            "SELECT CAST(retention_policy AS text) FROM namespace WHERE tenant_id = :tenant AND id = :namespace"
-        ),
+        text("SELECT CAST(retention_policy AS text) FROM namespace WHERE tenant_id = :tenant AND id = :namespace"),
         {"tenant": tenant_id, "namespace": namespace_id},
     )
     return read_policy(stored)
 
 
 def load_fading(
-    session: Session, tenant_id: UUID, namespace_id: UUID, *, now: datetime, after: UUID | None = None, limit: int = _PAGE
+    session: Session,
+    tenant_id: UUID,
+    namespace_id: UUID,
+    *,
+    now: datetime,
+    after: UUID | None = None,
+    limit: int = _PAGE,
 ) -> list[Fading]:
     """Return memories that may have crossed a threshold, in order of id, beginning after one; nothing else is read.
 

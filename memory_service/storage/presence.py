@@ -101,7 +101,13 @@ def look_up(session: Session, tenant_id: UUID, keys: Sequence[Key], *, now: date
     for row in rows:
         if row.kind == "namespace":
             found.namespaces[row.name] = Namespace(
-                row.namespace_id, row.name, row.settings, row.encoder_id, row.shelf, tuple(row.languages), row.retention_policy
+                row.namespace_id,
+                row.name,
+                row.settings,
+                row.encoder_id,
+                row.shelf,
+                tuple(row.languages),
+                row.retention_policy,
             )
         elif row.kind == "due":
             found.due.append(row.id)

@@ -12,9 +12,9 @@ from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, pa
 from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import NotFound
 from memory_service.lifecycle.correct import missing
+from memory_service.lifecycle.fading import retention_course
 from memory_service.lifecycle.lineage import provenance
 from memory_service.lifecycle.records import diff_json, rfc3339, version_json
-from memory_service.lifecycle.fading import retention_course
 from memory_service.storage import links, memories, retention
 from memory_service.storage.sql import Row
 from memory_service.types import Caller, KeyScope
