@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from consolidation.forgetting import Due, Fading
-from consolidation.holding import Holding, holding_of
+from consolidation.holding import Holding, holding_of, retrievability_of
 from consolidation.policy_form import read_policy
 from consolidation.records import Ref
 from consolidation.retention_policy import RetentionPolicy
@@ -113,6 +113,29 @@ def keep_due(session: Session, tenant_id: UUID, left: Sequence[Due], *, policy_i
             "forgotten": [one.forgotten_at for one in left],
         },
     )
+
+
+_HELD = text(
+    """
+    SELECT m.id, m.memory_type, m.created_at, m.importance, m.pinned, s.kind AS source_kind, r.stability_days, r.difficulty,
+        r.recall_count, r.last_recalled_at, r.refreshed_at, r.spaced_uses, CAST(n.retention_policy AS text) AS policy
+    FROM unnest(CAST(:ids AS uuid[])) AS k (id)
+    JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id
+    JOIN namespace n ON n.tenant_id = :tenant AND n.id = m.namespace_id
+    JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = k.id
+    LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = k.id AND s.ordinal = 0
+    """
+)
+
+
+def losses_of(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> dict[UUID, float]:
+    """Return what each memory loses in a ranking, by id: the weight of its policy times how far it has faded."""
+    rows = session.execute(_HELD, {"tenant": tenant_id, "ids": list(ids)}).mappings()
+    losses = {}
+    for row in rows:
+        policy = read_policy(row["policy"])
+        losses[row["id"]] = policy.rank_weight * (1 - retrievability_of(holding_of(row), policy, now))
+    return losses
 
 
 _HISTORIES = text(

@@ -139,3 +139,27 @@ def test_a_simulation_says_what_would_have_gone_and_changes_nothing(
     assert me.get(ONE).json()["id"] is None
     assert code(me.post("/v1/policies/simulate", json={"policy": {"rank_weight": 9}}), 422) == "invalid_policy"
     assert code(me.post("/v1/policies/simulate", json={"namespace": "nowhere"}), 404) == "namespace_not_found"
+
+
+def test_decay_moves_rank_only_where_a_policy_says_so(me: Any, remember: Callable[..., str], age: Any) -> None:
+    old, new = (
+        remember("The lamp is in the cellar.", namespace="home"),
+        remember("The lamp is in the attic.", namespace="home"),
+    )
+    remember("Nothing to do with it.", namespace="home")
+
+    def order() -> list[str]:
+        found = me.post("/v1/search", json={"query": "Where is the lamp in the cellar?", "namespace": "home"}).json()
+        return [r["memory"]["id"] for r in found["results"]]
+
+    plain = order()
+    assert plain[:2] == [old, new]
+    me.put(ONE, json={"rank_weight": 3})
+    assert order() == plain, "all are as fresh"
+    age(old, days=800)
+    weighed = me.post("/v1/search", json={"query": "Where is the lamp in the cellar?", "namespace": "home"}).json()
+    assert weighed["results"][0]["memory"]["id"] == new
+    of_old = next(r for r in weighed["results"] if r["memory"]["id"] == old)
+    assert of_old["signals"]["retrievability"] < -2
+    me.delete(ONE)
+    assert order() == plain

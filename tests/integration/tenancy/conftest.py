@@ -147,6 +147,8 @@ def make_household(
         saved = post(
             "/v1/saved-queries", {"query": secret, "relevant": [memory["id"]], "namespace": scope["namespace"]}
         )
+        path = f"/v1/policies/retention?namespace={scope['namespace']}"
+        assert me.put(path, json={"protection": 0.75}).status_code == 200
         learning = post("/v1/fusion-weights/learn", {"namespace": scope["namespace"]})["job_id"]
         encode = client.app.state.services.batching.encode_query  # type: ignore[attr-defined]
         assert consolidate.run_job(
@@ -357,6 +359,12 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             f"POST /v1/fusion-weights/{verb}": [Ask("absent", f"/v1/fusion-weights/{verb}", {"namespace": h.namespace})]
             for verb in ("learn", "revert")
         },
+        "GET /v1/policies": in_namespace("/v1/policies"),
+        **{
+            f"{method} /v1/policies/{{kind}}": [Ask("absent", f"/v1/policies/retention?namespace={space}", body)]
+            for method, body in (("GET", None), ("PUT", {}), ("PATCH", {}), ("DELETE", None))
+        },
+        "POST /v1/policies/simulate": [Ask("absent", "/v1/policies/simulate", {"namespace": h.namespace})],
         "GET /v1/entities/{entity_id}": [Ask("absent", f"/v1/entities/{h.entity_id}")],
         "GET /v1/namespaces": [Ask("nothing", f"/v1/namespaces?prefix={space}")],
         "POST /v1/namespaces": [Ask("own", "/v1/namespaces", {"path": h.namespace})],

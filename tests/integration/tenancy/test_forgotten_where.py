@@ -109,6 +109,7 @@ def test_rows_cannot_point_into_another_tenant(
         "embedding",
         "link",
         "retention",
+        "policy",
         "recall",
         "term_stat",
         "speaker",

@@ -19,12 +19,17 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from consolidation.forgetting import Due
+from consolidation.holding import Holding
+from consolidation.retention_policy import DEFAULT_ID
+from consolidation.traces import FRESH
 from memory_service.analysis.naming import EntityKind, Named
 from memory_service.filters import parse_filter
 from memory_service.storage import (
     entities,
     entity_lists,
     erasure,
+    fading,
     feedback,
     fusion_weights,
     idempotency,
@@ -37,6 +42,7 @@ from memory_service.storage import (
     namespaces,
     neighbours,
     pending,
+    policies,
     retention,
     saved_queries,
     search_index,
@@ -171,6 +177,7 @@ def in_space(space: UUID, **options: Any) -> Any:
     return lambda s: memories.list_records(s, TENANT, where=where, **{"before": None, "limit": 51, **options})
 
 
+HELD = Holding("episodic", NOW, stability_days=3.0, difficulty=5.0, traces=FRESH, traced_at=NOW)
 # One time as a worker finds it.
 A_TIME = {
     "starts": NOW, "ends": None, "phrase": "today", "span_from": 0, "span_to": 5, "granularity": "day",
@@ -228,6 +235,19 @@ HOT: dict[str, Callable[[Session], object]] = {
     "turns around": lambda s: neighbours.runs_around(s, TENANT, IDS, distance=2, at=NOW),
     "turns around as known": lambda s: neighbours.runs_around(s, TENANT, IDS, distance=2, at=NOW, known=NOW),
     "recalls": lambda s: retention.list_recalls(s, TENANT, IDS[0], before=None, limit=51),
+    "what a recall strengthens": lambda s: retention.lock_holdings(s, TENANT, FEW),
+    "how firmly they hold now": lambda s: retention.keep_holdings(s, TENANT, {FEW[0]: HELD}, now=NOW),
+    "looked at again": lambda s: retention.reconsider(s, TENANT, FEW, refreshed_at=NOW),
+    "latest recalls": lambda s: retention.recalls_of(s, TENANT, IDS[0]),
+    "what fades": lambda s: fading.load_fading(s, TENANT, SMALL_SPACE, now=NOW),
+    "what is left of a sweep": lambda s: fading.keep_due(s, TENANT, [Due(i, NOW, None, None) for i in FEW], policy_id=DEFAULT_ID),
+    "losses in a ranking": lambda s: fading.losses_of(s, TENANT, IDS, now=NOW),
+    "histories": lambda s: list(fading.load_histories(s, TENANT, SMALL_SPACE, limit=100)),
+    "policy in force": lambda s: policies.in_force(s, TENANT, SMALL_SPACE, "retention"),
+    "policies": lambda s: policies.list_policies(s, TENANT, namespace_id=None, history=True, before=None, limit=51),
+    "policies of a space": lambda s: policies.list_policies(
+        s, TENANT, namespace_id=SMALL_SPACE, history=False, before=an_id(4, 900), limit=51),
+    "policy put": lambda s: policies.put(s, TENANT, SMALL_SPACE, "retention", an_id(4, 6000), {}, now=NOW),
     "trace": lambda s: traces.get_trace(s, TENANT, an_id(6, 7)),
     "stored answer": lambda s: idempotency.find_answer(s, CALLER, "key7", now=NOW),
     "users": lambda s: list_scopes(s, TENANT, ScopeColumn.USER, namespace_id=None, after=None, limit=51, now=NOW),
@@ -290,6 +310,15 @@ def test_keyword_look_ups_read_the_index_alone(service: Database) -> None:
     postings = [n for n in plan if n.relation == "posting"]
     assert {n.kind for n in postings} <= {"Index Only Scan"}
     assert all("term" in n.condition for n in postings)
+
+
+def test_a_sweep_of_retention_reads_what_is_due_and_nothing_else(service: Database) -> None:
+    """A hundredth of a namespace is due."""
+    ((_, _), (_, plan)) = plans_of(service, HOT["what fades"])
+    scans = [n for n in plan if n.relation == "retention" and n.index == "retention_due"]
+    assert len(scans) == 3, "due under this policy, looked at under an earlier one, under a later one"
+    assert all("policy_id" in n.condition and "namespace_id" in n.condition for n in scans)
+    assert any("due_at" in n.condition for n in scans)
 
 
 def test_workers_find_what_waits_without_reading_what_does_not(service: Database) -> None:
