@@ -39,12 +39,26 @@ _LOCK = text(
 )
 
 
+_MISSING = text(
+    """
+    INSERT INTO retention (tenant_id, memory_id, namespace_id)
+    SELECT m.tenant_id, m.id, m.namespace_id FROM memory m
+    WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING
+    """
+)
+
+
 def lock_holdings(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, tuple[Holding, str | None]]:
     """Return how firmly memories hold, and the policy of each as its namespace keeps it; no one else can change it meanwhile.
 
     In order of id: two searches that found the same memories in another order must not wait for each other.
     """
-    rows = session.execute(_LOCK, {"tenant": tenant_id, "ids": list(ids)}).mappings()
+    params = {"tenant": tenant_id, "ids": list(ids)}
+    rows = session.execute(_LOCK, params).mappings().all()
+    if len(rows) < len(set(ids)):
+        # Restored from a bundle or written by another way than `insert_memories`.
+        session.execute(_MISSING, params)
+        rows = session.execute(_LOCK, params).mappings().all()
     return {row["memory_id"]: (holding_of(row), row["retention_policy"]) for row in rows}
 
 
