@@ -13,7 +13,7 @@ from consolidation.policy_form import read_policy
 from consolidation.records import Ref
 from consolidation.retention_policy import RetentionPolicy
 from consolidation.simulation import History
-from memory_service.types import PrecisionTier
+from memory_service.types import PrecisionTier, State
 
 _PAGE = 5_000
 
@@ -30,7 +30,7 @@ _DUE = """
 """
 _FADING = text(
     f"""
-    SELECT m.id, m.version, m.memory_type, m.created_at, m.importance, m.pinned, m.archived_at, s.kind AS source_kind,
+    SELECT m.id, m.version, m.memory_type, m.created_at, m.importance, m.pinned, m.state, m.archived_at, s.kind AS source_kind,
         r.stability_days, r.difficulty, r.recall_count, r.last_recalled_at, r.refreshed_at, r.spaced_uses, r.traces,
         r.traced_at, r.forgotten_at, m.precision_tier
     FROM (SELECT memory_id FROM ({_DUE}) d ORDER BY memory_id LIMIT :limit) d
@@ -82,7 +82,7 @@ def load_fading(
             ref=Ref(row["id"], row["version"]),
             holding=holding_of(row),
             tier=PrecisionTier(row["precision_tier"]).label,
-            archived=row["archived_at"] is not None,
+            archived=row["archived_at"] is not None or row["state"] == State.MERGED,
             forgotten_at=row["forgotten_at"],
         )
         for row in rows
@@ -156,9 +156,13 @@ _RECALLS = text(
 )
 _VECTORS = text(
     """
-    SELECT e.memory_id, count(*) AS vectors FROM embedding e
-    WHERE e.tenant_id = :tenant AND e.namespace_id = :namespace AND e.memory_id = ANY(CAST(:ids AS uuid[]))
-    GROUP BY e.memory_id
+    SELECT v.memory_id, count(*) AS vectors FROM (
+        SELECT e.memory_id FROM embedding e
+        WHERE e.tenant_id = :tenant AND e.namespace_id = :namespace AND e.memory_id = ANY(CAST(:ids AS uuid[]))
+        UNION ALL
+        SELECT c.memory_id FROM embedding_coarse c
+        WHERE c.tenant_id = :tenant AND c.namespace_id = :namespace AND c.memory_id = ANY(CAST(:ids AS uuid[]))
+    ) v GROUP BY v.memory_id
     """
 )
 

@@ -4,7 +4,7 @@ Revision ID: 0012
 Revises: 0011
 """
 
-from migrations.tenancy import protect, roles, run
+from migrations.tenancy import keep_out_of_statistics, protect, roles, run
 
 revision = "0012"
 down_revision = "0011"
@@ -64,6 +64,7 @@ def upgrade() -> None:
     maintenance, _ = roles()
     run(TABLES)
     protect("policy")
+    keep_out_of_statistics({"policy": ("body",)})
     run(f"SET LOCAL ROLE {maintenance}; {FILL} RESET ROLE;")
     run(CONSTRAINTS)
 

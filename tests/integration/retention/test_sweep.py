@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from consolidation.forgetting import plan_retention
 from consolidation.planning import Archive, Retier, Revise
@@ -104,6 +105,15 @@ def test_a_recall_makes_a_memory_due(me: Any, remember: Any, sweep: Any, due: An
     me.post("/v1/search", json={"query": "the red lamp", "top_k": 1, "reinforce": True})
     assert due(now + timedelta(minutes=1)) == [memory]
     assert other not in due(now + timedelta(minutes=1))
+
+
+def test_a_memory_that_came_by_another_way_can_be_recalled_too(me: Any, remember: Any, maintenance: Any) -> None:
+    memory = remember("the green door")
+    with maintenance.begin() as connection:
+        connection.execute(text("DELETE FROM retention WHERE memory_id = :id"), {"id": memory})
+    assert me.get(f"/v1/memories/{memory}").json()["retention"]["stability_days"] == 14.0
+    me.post("/v1/search", json={"query": "the green door", "top_k": 1, "reinforce": True})
+    assert me.get(f"/v1/memories/{memory}").json()["retention"]["recall_count"] == 1
 
 
 def test_under_another_policy_every_memory_is_read_anew(
