@@ -1,7 +1,7 @@
 """Workflows of the background: load what is pending, decide with pure functions, apply in one transaction."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from consolidation.enrichment import enrich, name_entities, time_mentions
 from consolidation.learning import EncodeQuery, learn_job
+from consolidation.planning import Step
+from consolidation.run import Wanted, run
 from memory_service.analysis.names import people_of
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.lifecycle import archive
@@ -20,7 +22,7 @@ from memory_service.lifecycle.teach import LEARN
 from memory_service.storage import entities, jobs, pending
 from memory_service.storage.database import translate_errors
 from memory_service.storage.time_mentions import keep_time_mentions
-from memory_service.types import JobStatus
+from memory_service.types import CONSOLIDATE, JobStatus
 
 OpenTransaction = Callable[[], AbstractContextManager[Session]]
 
@@ -51,6 +53,8 @@ class Tenancy:
     open: OpenTransaction
     clock: Callable[[], datetime]
     open_encoder: Callable[[], AbstractContextManager[EncodeQuery]] = no_encoder
+    # Keeps other runs out of a namespace while one is at it; says whether nobody else was.
+    alone: Callable[[UUID], AbstractContextManager[bool]] = lambda _: nullcontext(True)
 
 
 def enrich_pending(tenancy: Tenancy, *, ids: Sequence[UUID] | None = None) -> int:
@@ -228,8 +232,56 @@ def _erase_job(tenancy: Tenancy, job: Any) -> bool:
     return True
 
 
+def _consolidate_job(tenancy: Tenancy, job: Any) -> bool:
+    """Consolidate the namespace of a job; False when another run is at it, or some of its memories wait for enrichment."""
+    payload, namespace_id = job["payload"], job["namespace_id"]
+    wanted = Wanted(
+        steps=frozenset(Step(step) for step in payload["steps"]), again=payload["again"], dry_run=payload["dry_run"]
+    )
+    enrich_pending(tenancy)
+
+    def report(done: int, total: int, items: Sequence[Mapping[str, Any]]) -> bool:
+        with tenancy.open() as session:
+            until = tenancy.clock() + LEASE
+            return jobs.report_progress(
+                session, tenancy.tenant_id, job["id"], done=done, total=total, items=items, lease_until=until
+            )
+
+    with tenancy.alone(namespace_id) as mine:
+        if not mine:
+            return False
+        outcome = run(tenancy, namespace_id, wanted, report=report, job_id=job["id"])
+    if not outcome.stopped:
+        with tenancy.open() as session:
+            jobs.finish_job(
+                session,
+                tenancy.tenant_id,
+                job["id"],
+                status=JobStatus.SUCCEEDED,
+                now=tenancy.clock(),
+                result=outcome.json(),
+            )
+    return True
+
+
+def consolidate_due(tenancy: Tenancy, namespace_id: UUID, *, go_on: Callable[[], bool]) -> int:
+    """Consolidate what is due in a namespace, unless another run is at it; return how many memories were considered."""
+    with tenancy.alone(namespace_id) as mine:
+        if not mine:
+            return 0
+        outcome = run(tenancy, namespace_id, Wanted(due_only=True), report=lambda *_: go_on())
+    if outcome.counts:
+        log.info("consolidated", considered=outcome.considered, **outcome.counts)
+    return outcome.considered
+
+
 # What a job of each kind does; False says that it is not done yet and must be tried again.
-_WORK: dict[str, Callable[[Tenancy, Any], bool]] = {"enrich": _enrich_job, "erase": _erase_job, LEARN: learn_job}
+_WORK: dict[str, Callable[[Tenancy, Any], bool]] = {
+    "enrich": _enrich_job,
+    "erase": _erase_job,
+    LEARN: learn_job,
+    CONSOLIDATE: _consolidate_job,
+}
 
 
 def expire_due(tenancy: Tenancy, ids: Sequence[UUID]) -> int:

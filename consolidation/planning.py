@@ -111,11 +111,15 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Revise:
-    """Give a memory new values of computed fields. Never its content."""
+    """Give a memory new values of computed fields. Never its content.
+
+    `in_place` fills what nobody stated and makes no version (docs/adr/0008); otherwise the memory gets its next version.
+    """
 
     memory: Ref
     fields: Mapping[str, Any]
     why: Why
+    in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +208,14 @@ Change: TypeAlias = Supersede | Merge | Revise | Archive | Retier | Derive | Joi
 class Plan:
     """All that one run wants to change in one namespace.
 
-    `considered` are the memories that the turn tier is done with when this is applied.
+    `considered` are the memories that the turn tier is done with when this is applied, `settled` the tiers above that have
+    done what they owed.
     """
 
     namespace_id: UUID
     changes: tuple[Change, ...] = ()
     considered: tuple[Ref, ...] = ()
+    settled: frozenset[Tier] = frozenset()
 
     def reads(self) -> dict[UUID, int]:
         """Return the versions on which the plan rests: of every memory that it changes or points at.

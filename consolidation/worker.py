@@ -7,7 +7,7 @@ each piece of work then runs in transactions of its tenant, under row level secu
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from time import monotonic
 from typing import Any
@@ -26,10 +26,11 @@ from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.encoder import EncoderIdentity, load_encoder, verify_identity
 from memory_service.errors import Unavailable
-from memory_service.jobs import ENRICH, QUEUE, RUN_JOB, SHELVE
+from memory_service.jobs import CONSOLIDATE_NAMESPACE, ENRICH, QUEUE, RUN_JOB, SHELVE
 from memory_service.logging import configure_logging
 from memory_service.settings import get_settings
 from memory_service.storage.bootstrap import role_urls
+from memory_service.storage.changesets import only_run
 from memory_service.storage.database import Database
 from memory_service.storage.encoders import default_encoder
 from memory_service.storage.shelves import only_mover
@@ -41,6 +42,7 @@ HOUSEKEEP = "consolidation.housekeep"
 SWEEP_EVERY_S = 10.0
 HOUSEKEEP_EVERY_S = 300.0
 SWEPT_AT_ONCE = 500
+CONSOLIDATE_FOR_S = 400.0  # of one task; well below the limit of a task
 RECUT_FOR_S = 5.0  # of each sweep, while there is something to cut anew
 TASK_LIMIT_S = 600
 MOVE_LIMIT_S = 6 * 3600  # The index of a million vectors takes a quarter of an hour to build.
@@ -98,7 +100,11 @@ def _now() -> datetime:
 def _tenancy(tenant_id: UUID) -> Tenancy:
     database = _database()
     return Tenancy(
-        tenant_id=tenant_id, open=lambda: database.transaction(tenant_id), clock=_now, open_encoder=_open_encoder
+        tenant_id=tenant_id,
+        open=lambda: database.transaction(tenant_id),
+        clock=_now,
+        open_encoder=_open_encoder,
+        alone=lambda namespace_id: only_run(database.engine, namespace_id),
     )
 
 
@@ -140,6 +146,17 @@ def run_job(tenant_id: str, job_id: str) -> bool:
     """Work on one job, unless it has ended or another worker holds its lease."""
     with structlog.contextvars.bound_contextvars(tenant_id=tenant_id, job_id=job_id):
         return consolidate.run_job(_tenancy(UUID(tenant_id)), UUID(job_id))
+
+
+# A run over much stops by itself in time; the next sweep goes on with what is left.
+@app.task(name=CONSOLIDATE_NAMESPACE, autoretry_for=(Unavailable,), retry_backoff=True, max_retries=5)
+def consolidate_namespace(tenant_id: str, namespace_id: str) -> int:
+    """Consolidate what is due in one namespace, unless another worker is at it."""
+    deadline = monotonic() + CONSOLIDATE_FOR_S
+    with structlog.contextvars.bound_contextvars(tenant_id=tenant_id, namespace_id=namespace_id):
+        return consolidate.consolidate_due(
+            _tenancy(UUID(tenant_id)), UUID(namespace_id), go_on=lambda: monotonic() < deadline
+        )
 
 
 # Acknowledged when it begins: a long move must not be handed out again meanwhile, and the next housekeeping goes on with one
@@ -201,6 +218,14 @@ def sweep() -> dict[str, int]:
         work = partial(consolidate.fold_corpus, _tenancy(tenant_id), namespace_id)
         _guarded(work, "fold_failed", tenant_id=tenant_id, namespace_id=namespace_id)
     done["recut"] = _recut()
+    settings = get_settings()
+    due_now = "SELECT * FROM due_consolidations(:now, :quiet, :patience, :limit)"
+    quiet, patience = (
+        timedelta(seconds=settings.consolidate_after_s),
+        timedelta(seconds=settings.consolidate_at_latest_s),
+    )
+    for tenant_id, namespace_id in _across_tenants(due_now, now=now, quiet=quiet, patience=patience):
+        consolidate_namespace.delay(str(tenant_id), str(namespace_id))
     if any(done.values()):
         log.info("swept", **done)
     return done

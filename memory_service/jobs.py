@@ -24,6 +24,7 @@ GATHER_S = 0.1  # Between two rounds of publishing: a burst of writes makes ten 
 
 RUN_JOB = "consolidation.run_job"  # Arguments: tenant id, job id.
 ENRICH = "consolidation.enrich"  # Argument: tenant id.
+CONSOLIDATE_NAMESPACE = "consolidation.consolidate_namespace"  # Arguments: tenant id, namespace id.
 SHELVE = "consolidation.shelve"  # Arguments: tenant id, namespace id.
 
 Nudge = tuple[str, tuple[str, ...]]

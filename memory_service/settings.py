@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     shelf_build_mb: int = Field(default=1024, ge=64)
     shelf_build_workers: int = Field(default=0, ge=0, le=64)
 
+    # What is new in a namespace is consolidated when nothing more came for a while, and after a longer while in any case.
+    consolidate_after_s: int = Field(default=60, ge=0)
+    consolidate_at_latest_s: int = Field(default=600, ge=0)
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 

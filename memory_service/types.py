@@ -116,6 +116,8 @@ CHANNELS: tuple[Channel, ...] = ("vector", "keyword", "graph", "temporal", "hopf
 
 DEFAULT_NAMESPACE = "default"
 
+CONSOLIDATE = "consolidate"  # the kind of job
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:

@@ -41,7 +41,7 @@ _TIMES = ", ".join(
 )
 _HEADERS = (
     "m.id, m.namespace_id, m.content_version, m.session_id, m.user_id, m.agent_id, m.speaker, m.role, "
-    f"{_TIMES}, m.superseded_by IS NOT NULL, m.state IN ('archived', 'expired')"
+    f"{_TIMES}, m.superseded_by IS NOT NULL, m.state IN ('archived', 'expired', 'merged')"
 )
 
 

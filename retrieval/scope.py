@@ -97,7 +97,7 @@ def live(alias: str, shape: Shape) -> str:
     """Return the condition that an embedding or posting counts at the moment of the search."""
     now = f"{alias}.known_from <= :at AND {alias}.known_to > :at"
     if shape.archived:
-        return f"(({now}) OR (m.state = 'archived' AND {alias}.version = m.content_version))"
+        return f"(({now}) OR (m.state IN ('archived', 'merged') AND {alias}.version = m.content_version))"
     return now
 
 

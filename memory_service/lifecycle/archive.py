@@ -72,6 +72,8 @@ def restore(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: date
         {
             "state": Sql("CASE WHEN m.pinned THEN 'frozen' ELSE 'activated' END"),
             "archived_at": None,
+            # What was merged leads elsewhere no more.
+            "superseded_by": Sql("CASE WHEN m.state = 'merged' THEN NULL ELSE m.superseded_by END"),
             # What has expired would expire again at once.
             "expires_at": Sql("CASE WHEN m.expires_at <= :now THEN NULL ELSE m.expires_at END"),
         },
@@ -81,7 +83,7 @@ def restore(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: date
     wanted = [
         (i, rows[i]["namespace_id"], identity_of(rows[i]), rows[i]["external_id"])
         for i in changed
-        if rows[i]["superseded_by"] is None
+        if rows[i]["superseded_by"] is None or rows[i]["state"] == State.MERGED
     ]
     set_identities(session, tenant_id, free_identities(session, tenant_id, wanted))
     search_index.reopen(session, tenant_id, changed, now=now)

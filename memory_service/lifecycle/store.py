@@ -1,6 +1,6 @@
 """Store decided drafts: rows, sources, vectors, postings and counts, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -38,13 +38,16 @@ def store_new(
     *,
     encoding: Encoding,
     now: datetime,
+    made: Mapping[UUID, Mapping[str, Any]] | None = None,
 ) -> dict[UUID, Row | None]:
     """Insert decided memories: (id, draft, namespace, start of validity where it replaces another).
+
+    `made` says of derived ones how they were made: derivation_method, derivation_parents, changeset_id.
 
     Returns those that were stored; one is missing when a concurrent transaction took its external_id or stored its duplicate
     first. A memory stored by itself comes with its record, as the outside sees it.
     """
-    rows = [memory_row(tenant_id, i, p, n, start, now=now) for i, p, n, start in items]
+    rows = [memory_row(tenant_id, i, p, n, start, now=now) | dict((made or {}).get(i, {})) for i, p, n, start in items]
     sources = [_source_row(i, p) for i, p, _, _ in items]
     embeddings = [
         search_index.EmbeddingRow(

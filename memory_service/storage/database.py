@@ -109,6 +109,21 @@ class Database:
         self.engine.dispose()
 
 
+@contextmanager
+def only_one(engine: Engine, key: str) -> Iterator[bool]:
+    """Say whether nobody else holds a key; it is held for as long as the context lasts or this process lives.
+
+    The lock belongs to a connection outside of any transaction: a killed worker gives it back.
+    """
+    with engine.connect() as connection:
+        mine = bool(connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:key, 0))"), {"key": key}))
+        try:
+            yield mine
+        finally:
+            if mine and not connection.invalidated:
+                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, 0))"), {"key": key})
+
+
 def _on_connect(connection: Any, _record: object) -> None:
     register_vector(connection)
     # register_vector looks types up in a transaction of its own; leave none behind.

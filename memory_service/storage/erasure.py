@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from memory_service.storage import entities, search_index
+from memory_service.storage import changesets, entities, search_index, structure
 
 
 def bury(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> None:
@@ -58,7 +58,9 @@ def remove(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
     speakers = {(row.namespace_id, row.speaker) for row in session.execute(text(_SPEAKERS), params)}
     terms = {(row.namespace_id, row.term) for row in session.execute(text(_POSTINGS), params)}
     named = entities.mentioned_in(session, tenant_id, ids)
+    structure.forget_memories(session, tenant_id, ids)
     saved = [row.saved_query_id for row in session.execute(text(_SAVED), params)]
+    changesets.forget_memories(session, tenant_id, ids)
     for statement in (_TRACES, _ANSWERS, _SUCCESSORS, _MEMORIES):
         session.execute(text(statement), params)
     if saved:

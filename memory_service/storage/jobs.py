@@ -32,6 +32,7 @@ def create_job(
     namespace_id: UUID | None = None,
     total: int = 0,
     status: JobStatus = JobStatus.QUEUED,
+    result: Mapping[str, Any] | None = None,
 ) -> UUID:
     """Store a job and return its id; a job without work may be stored as succeeded."""
     job_id = new_id()
@@ -47,6 +48,7 @@ def create_job(
             total=total,
             payload=dict(payload),
             items=[],
+            result=result,
             attempts=0,
             created_at=now,
             finished_at=now if ended else None,
@@ -72,7 +74,7 @@ def list_jobs(
     limit: int,
 ) -> Sequence[RowMapping]:
     """Return jobs of the tenant, newest first, without their items."""
-    columns = [column for column in _SHOWN if column.name != "items"]
+    columns = [column for column in _SHOWN if column.name not in {"items", "result"}]
     query = select(*columns).select_from(_WITH_NAMESPACE).where(job.c.tenant_id == tenant_id)
     if namespace_id is not None:
         query = query.where(job.c.namespace_id == namespace_id)
@@ -135,7 +137,14 @@ def report_progress(
 
 
 def finish_job(
-    session: Session, tenant_id: UUID, job_id: UUID, *, status: JobStatus, now: datetime, error: str | None = None
+    session: Session,
+    tenant_id: UUID,
+    job_id: UUID,
+    *,
+    status: JobStatus,
+    now: datetime,
+    error: str | None = None,
+    result: Mapping[str, Any] | None = None,
 ) -> bool:
     """End a running job; False says that it had ended before, by a cancel for example."""
     return _change(
@@ -145,6 +154,7 @@ def finish_job(
         job.c.status.in_(OPEN),
         status=status.value,
         error=error,
+        result=result,
         lease_until=None,
         finished_at=now,
         done=func.greatest(job.c.done, job.c.total) if status is JobStatus.SUCCEEDED else job.c.done,
@@ -186,6 +196,7 @@ def retry_job(session: Session, tenant_id: UUID, job_id: UUID, *, now: datetime,
         status=JobStatus.QUEUED.value,
         done=0,
         items=[],
+        result=None,
         error=None,
         attempts=0,
         lease_until=None,

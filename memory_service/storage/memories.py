@@ -88,6 +88,20 @@ def lock_memories(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dic
     return {row["id"]: row for row in rows}
 
 
+def versions_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return the present versions of memories."""
+    rows = session.execute(
+        text("SELECT id, version FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))"),
+        {"tenant": tenant_id, "ids": list(ids)},
+    )
+    return {row.id: row.version for row in rows}
+
+
+def existing(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of the ids that memories have."""
+    return set(versions_of(session, tenant_id, ids)) if ids else set()
+
+
 def keep_versions(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> None:
     """Copy the present state of memories into their history, known until now."""
     session.execute(

@@ -18,7 +18,7 @@ def _beside(records: str, *, before: bool) -> str:
         SELECT b.id FROM {records} b
         WHERE b.tenant_id = :tenant AND b.session_id = m.session_id AND b.namespace_id = m.namespace_id
             AND b.user_id IS NOT DISTINCT FROM m.user_id AND b.agent_id IS NOT DISTINCT FROM m.agent_id
-            AND b.id {comparison} m.id AND b.state NOT IN ('archived', 'expired')
+            AND b.id {comparison} m.id AND b.state NOT IN ('archived', 'expired', 'merged')
             AND (b.expires_at IS NULL OR b.expires_at > :at)
         ORDER BY b.id {order} LIMIT :distance
     )"""

@@ -75,6 +75,10 @@ _LOOK_UP = text(
             AND m.archived_at IS NULL
     UNION ALL
     SELECT 'holder', m.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL FROM k
+        JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.external_id = k.external_id
+            AND m.state = 'merged'
+    UNION ALL
+    SELECT 'holder', m.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL FROM k
         JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.dedupe_hash = k.dedupe_hash
     UNION ALL
     SELECT 'erased', e.namespace_id, e.memory_id, NULL, e.hash, e.erased_at, NULL, NULL, NULL, NULL, NULL FROM k

@@ -11,14 +11,16 @@ settled on the namespace's own shelf now and then. The columns of `namespace` sa
 | N | | moved |
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
+
+from memory_service.storage.database import only_one
 
 MOST_SHELVES = 500  # Every statement that names no shelf locks each partition; thousands would fill the lock table.
 
@@ -203,17 +205,6 @@ def finish(session: Session, tenant_id: UUID, namespace_id: UUID) -> None:
     )
 
 
-@contextmanager
-def only_mover(engine: Engine, namespace_id: UUID) -> Iterator[bool]:
-    """Say whether nobody else is moving a namespace; for as long as the context lasts or this process lives.
-
-    The lock belongs to a connection outside of any transaction: a killed worker gives it back.
-    """
-    key = {"key": f"memory_service.move.{namespace_id}"}
-    with engine.connect() as connection:
-        mine = bool(connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:key, 0))"), key))
-        try:
-            yield mine
-        finally:
-            if mine and not connection.invalidated:
-                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, 0))"), key)
+def only_mover(engine: Engine, namespace_id: UUID) -> AbstractContextManager[bool]:
+    """Say whether nobody else is moving a namespace; for as long as the context lasts or this process lives."""
+    return only_one(engine, f"memory_service.move.{namespace_id}")

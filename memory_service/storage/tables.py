@@ -168,6 +168,7 @@ memory = Table(
     Column("traits", SmallInteger),
     Column("precision_tier", SmallInteger, nullable=False, server_default="0"),
     Column("precision_since", Time),
+    Column("consolidated_version", Integer, nullable=False, server_default=text("0")),
     _written(),
 )
 
@@ -309,6 +310,7 @@ job = Table(
     Column("total", Integer, nullable=False),
     Column("payload", JSONB, nullable=False),
     Column("items", JSONB, nullable=False),
+    Column("result", JSONB(none_as_null=True)),
     Column("error", Text),
     Column("attempts", SmallInteger, nullable=False),
     Column("lease_until", Time),
@@ -430,4 +432,146 @@ fusion_weights = Table(
     Column("decided_at", Time, nullable=False),
     Column("known_from", Time, nullable=False),
     Column("known_to", Time, nullable=False),
+)
+
+changeset = Table(
+    "changeset",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("job_id", Uuid),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("counts", JSONB, nullable=False),
+    Column("usage", JSONB),
+    Column("created_at", Time, nullable=False),
+    Column("reverted_at", Time),
+)
+
+change = Table(
+    "change",
+    metadata,
+    _tenant(),
+    Column("changeset_id", Uuid, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("change", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("memory_id", Uuid),
+    Column("other_id", Uuid),
+    Column("target_id", Uuid),
+    Column("version_before", Integer),
+    Column("version_after", Integer),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    Column("score", Double),
+    Column("reason", Text, nullable=False),
+    Column("method", Text, nullable=False),
+)
+
+review = Table(
+    "review",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("proposal", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("memory_id", Uuid, nullable=False),
+    Column("other_id", Uuid),
+    Column("score", Double),
+    Column("reason", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("changeset_id", Uuid),
+    Column("decision_changeset_id", Uuid),
+    Column("created_at", Time, nullable=False),
+    Column("decided_at", Time),
+)
+
+tier_work = Table(
+    "tier_work",
+    metadata,
+    _tenant(),
+    Column("namespace_id", Uuid, primary_key=True),
+    Column("tier", Text, primary_key=True),
+    Column("key", Text(collation="C"), primary_key=True),
+    Column("due_at", Time, nullable=False),
+)
+
+
+def _structure_columns() -> list[Column[object]]:
+    """Return the columns of every structure over memories; one id has successive states."""
+    return [
+        _tenant(),
+        Column("id", Uuid, primary_key=True),
+        Column("known_from", Time, primary_key=True),
+        Column("known_to", Time, nullable=False),
+        Column("namespace_id", Uuid, nullable=False),
+        Column("changeset_id", Uuid),
+        Column("method", Text, nullable=False),
+    ]
+
+
+episode = Table(
+    "episode",
+    metadata,
+    *_structure_columns(),
+    Column("user_id", Text),
+    Column("agent_id", Text),
+    Column("session_id", Text, nullable=False),
+    Column("first_memory_id", Uuid, nullable=False),
+    Column("last_memory_id", Uuid, nullable=False),
+    Column("starts", Time, nullable=False),
+    Column("ends", Time, nullable=False),
+    Column("size", Integer, nullable=False),
+)
+
+topic = Table(
+    "topic",
+    metadata,
+    *_structure_columns(),
+    Column("parent_id", Uuid),
+    Column("level", SmallInteger, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("centroid", LargeBinary),
+)
+
+gist = Table(
+    "gist",
+    metadata,
+    *_structure_columns(),
+    Column("target_structure", Text, nullable=False),
+    Column("target_id", Uuid, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("keywords", ARRAY(Text), nullable=False),
+    Column("spans", JSONB, nullable=False),
+)
+
+community = Table(
+    "community",
+    metadata,
+    *_structure_columns(),
+    Column("size", Integer, nullable=False),
+    Column("entity_ids", ARRAY(Uuid), nullable=False),
+)
+
+profile = Table(
+    "profile",
+    metadata,
+    *_structure_columns(),
+    Column("user_id", Text, nullable=False),
+    Column("lines", JSONB, nullable=False),
+)
+
+structure_member = Table(
+    "structure_member",
+    metadata,
+    _tenant(),
+    Column("structure_id", Uuid, primary_key=True),
+    Column("memory_id", Uuid, primary_key=True),
+    Column("known_from", Time, primary_key=True),
+    Column("known_to", Time, nullable=False),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("structure", Text, nullable=False),
 )

@@ -59,9 +59,10 @@ class ListedJobOut(BaseModel):
 
 
 class JobOut(ListedJobOut):
-    """A job with the outcome of each item so far."""
+    """A job with the outcome of each item so far, and what it found where that is more."""
 
     items: list[dict[str, Any]]
+    result: dict[str, Any] | None
 
 
 class JobsOut(BaseModel):
@@ -87,7 +88,7 @@ def job_json(row: RowMapping) -> dict[str, Any]:
         "finished_at": rfc3339(row["finished_at"]),
     }
     if "items" in row:
-        shown["items"] = row["items"]
+        shown |= {"items": row["items"], "result": row["result"]}
     return shown
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/namespaces", tags=["namespaces"], route_class=Str
 Reader = Annotated[Caller, require(KeyScope.READ)]
 Writer = Annotated[Caller, require(KeyScope.WRITE)]
 
-DEFAULTS: dict[str, Any] = {"extract": Extract.RULES.value, "fusion": {"learn": False}}
+DEFAULTS: dict[str, Any] = {"extract": Extract.RULES.value, "consolidation": "auto", "fusion": {"learn": False}}
 
 
 class FusionIn(Body):
@@ -40,6 +40,7 @@ class SettingsIn(Body):
     """Settings to change; null goes back to the default."""
 
     extract: Extract | None = None
+    consolidation: Literal["auto", "manual"] | None = None
     fusion: FusionIn | None = None
 
 
@@ -66,6 +67,7 @@ class SettingsOut(BaseModel):
     """Settings in force, defaults included."""
 
     extract: Extract
+    consolidation: Literal["auto", "manual"]
     fusion: FusionOut
 
 

@@ -12,8 +12,15 @@ from starlette.testclient import TestClient
 
 from consolidation import consolidate
 from consolidation.consolidate import Tenancy
+from consolidation.planning import Ask as AskPerson
+from consolidation.planning import Plan, ReviewKind, Revise, Step, Why
+from consolidation.records import Ref
 from memory_service.api.services import utc_now
+from memory_service.lifecycle.changesets import apply
+from memory_service.storage import structure
 from memory_service.storage.database import Database
+from memory_service.storage.ids import new_id
+from memory_service.storage.namespaces import find_namespaces
 
 # Partitions are tested by themselves: nobody but their owner may name them.
 TENANT_TABLES = """
@@ -47,7 +54,11 @@ class Household:
     search_id: str
     key_id: str
     entity_id: str
+    episode_id: str
+    topic_id: str
     saved_query_id: str
+    changeset_id: str
+    review_id: str
     namespace: str
     user_id: str
     agent_id: str
@@ -101,6 +112,7 @@ def open_tenancy(database: Database) -> Callable[[UUID], Tenancy]:
 @pytest.fixture(scope="session")
 def make_household(
     client: TestClient,
+    database: Database,
     make_tenant: Any,
     maintenance: Engine,
     open_tenancy: Callable[[UUID], Tenancy],
@@ -154,6 +166,7 @@ def make_household(
         assert consolidate.run_job(
             replace(open_tenancy(tenant_id), open_encoder=lambda: nullcontext(encode)), UUID(learning)
         )
+        changeset_id, review_id = _consolidated(database, me, memory["id"])
         granted = post("/v1/api-keys", {"name": f"{secret} key", "scopes": ["memories:read"]})
         with maintenance.begin() as connection:
             # Only a namespace with hundreds of documents has common terms.
@@ -165,10 +178,15 @@ def make_household(
                 {"term": secret, "tenant": tenant_id},
             )
         (entity,) = me.get("/v1/entities").json()["data"]
+        built = _build(open_tenancy(tenant_id), scope["namespace"], UUID(memory["id"]), UUID(entity["id"]), secret)
         return Household(
             client=me,
             entity_id=entity["id"],
+            episode_id=str(built["episode"]),
+            topic_id=str(built["topic"]),
             saved_query_id=saved["id"],
+            changeset_id=changeset_id,
+            review_id=review_id,
             tenant_id=tenant_id,
             memory_id=memory["id"],
             older_id=old["id"],
@@ -186,6 +204,54 @@ def make_household(
         )
 
     return make
+
+
+def _consolidated(database: Database, me: Any, memory_id: str) -> tuple[str, str]:
+    """Apply a changeset that computes a title, asks a person and leaves work to the tiers above; return it and the review."""
+    why = Why(Step.NOTES, "a test")
+    memory = Ref(UUID(memory_id), me.get(f"/v1/memories/{memory_id}").json()["version"])
+    with database.transaction(me.tenant_id) as session:
+        namespace_id = session.scalar(
+            text("SELECT namespace_id FROM memory WHERE tenant_id = :tenant AND id = :id"),
+            {"tenant": me.tenant_id, "id": memory.id},
+        )
+        changes = (
+            Revise(memory, {"title": "A title"}, why, in_place=True),
+            AskPerson(ReviewKind.LOW_TRUST, (memory,), "archive", why),
+        )
+        changeset_id = apply(session, me.tenant_id, Plan(namespace_id, changes, (memory,)), now=utc_now())
+    (review,) = me.get("/v1/reviews").json()["data"]
+    return str(changeset_id), review["id"]
+
+
+def _build(tenancy: Tenancy, path: str, memory_id: UUID, entity_id: UUID, secret: str) -> dict[str, UUID]:
+    """Put one row into every structure, made of one memory; return their ids."""
+    ids = {name: new_id() for name in structure.TABLES}
+    now = utc_now()
+    rows: dict[str, dict[str, Any]] = {
+        "episode": {
+            "user_id": f"{secret}-user", "agent_id": None, "session_id": f"{secret}-session", "first_memory_id": memory_id,
+            "last_memory_id": memory_id, "starts": now, "ends": now, "size": 1,
+        },
+        "topic": {"parent_id": None, "level": 0, "size": 1, "centroid": None},
+        "gist": {
+            "target_structure": "episode", "target_id": ids["episode"], "text": f"{secret}: a gist.", "keywords": [secret],
+            "spans": [[str(memory_id), 1, 0, 1]],
+        },
+        "community": {"size": 1, "entity_ids": [entity_id]},
+        "profile": {
+            "user_id": f"{secret.removesuffix('xyzzy')}-user",
+            "lines": [{"section": "static", "text": f"{secret}: a line.", "memory_ids": [str(memory_id)]}],
+        },
+    }  # fmt: skip
+    with tenancy.open() as session:
+        namespace_id = find_namespaces(session, tenancy.tenant_id, [path])[path].id
+        for name, values in rows.items():
+            whole = {**values, "method": "rules", "members": [memory_id]}
+            assert structure.put(
+                session, tenancy.tenant_id, namespace_id, name, ids[name], whole, changeset_id=None, now=now
+            )
+    return ids
 
 
 @pytest.fixture(scope="session")
@@ -340,10 +406,24 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
                 "jobs",
                 "entities",
                 "links",
+                "episodes",
+                "topics",
+                "communities",
                 "saved-queries",
                 "fusion-weights",
+                "changesets",
+                "reviews",
             )
         },
+        "GET /v1/changesets/{changeset_id}": [Ask("absent", f"/v1/changesets/{h.changeset_id}")],
+        "GET /v1/changesets/{changeset_id}/changes": [Ask("absent", f"/v1/changesets/{h.changeset_id}/changes")],
+        "POST /v1/changesets/{changeset_id}/revert": [Ask("absent", f"/v1/changesets/{h.changeset_id}/revert", {})],
+        "GET /v1/reviews/{review_id}": [Ask("absent", f"/v1/reviews/{h.review_id}")],
+        **{
+            f"POST /v1/reviews/{{review_id}}/{verb}": [Ask("absent", f"/v1/reviews/{h.review_id}/{verb}")]
+            for verb in ("approve", "decline", "undo")
+        },
+        "POST /v1/consolidations": [Ask("absent", "/v1/consolidations", {"namespace": h.namespace})],
         "POST /v1/saved-queries": [
             Ask("absent", "/v1/saved-queries", {"query": "q", "relevant": [h.memory_id], "namespace": h.namespace}),
             Ask(
@@ -365,6 +445,12 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             for method, body in (("GET", None), ("PUT", {}), ("PATCH", {}), ("DELETE", None))
         },
         "POST /v1/policies/simulate": [Ask("absent", "/v1/policies/simulate", {"namespace": h.namespace})],
+        "GET /v1/episodes/{episode_id}": [Ask("absent", f"/v1/episodes/{h.episode_id}")],
+        "GET /v1/topics/{topic_id}": [Ask("absent", f"/v1/topics/{h.topic_id}")],
+        "GET /v1/profiles/{user_id}": [
+            Ask("absent", f"/v1/profiles/{h.user_id}"),
+            Ask("absent", f"/v1/profiles/{asker.user_id}?namespace={space}"),
+        ],
         "GET /v1/entities/{entity_id}": [Ask("absent", f"/v1/entities/{h.entity_id}")],
         "GET /v1/namespaces": [Ask("nothing", f"/v1/namespaces?prefix={space}")],
         "POST /v1/namespaces": [Ask("own", "/v1/namespaces", {"path": h.namespace})],

@@ -13,11 +13,26 @@ from starlette.testclient import TestClient
 from memory_service.storage.ids import new_id
 from memory_service.types import KeyScope
 
-PARAMETERS = {"entity_id", "memory_id", "search_id", "job_id", "key_id", "query_id", "session_id", "path"}
+PARAMETERS = {
+    "changeset_id",
+    "review_id",
+    "entity_id",
+    "episode_id",
+    "topic_id",
+    "user_id",
+    "memory_id",
+    "search_id",
+    "job_id",
+    "key_id",
+    "query_id",
+    "session_id",
+    "path",
+}
 # What a caller may use to name something; a new way to name needs attacks of its own.
 NAMES_SOMETHING = re.compile(r"(^|_)(ids?|namespaces?|prefix|path|cursor|filter|parents?|ref|tenant)$")
 KNOWN_NAMES = PARAMETERS | {
     "agent_id", "cursor", "external_id", "filter", "ids", "namespace", "namespace_prefix", "namespaces", "prefix",
+    "parent_id",
     "ref",  # of a source: a text of the caller, nothing is looked up by it
     "run_id", "user_id",
 }  # fmt: skip
@@ -155,6 +170,9 @@ def test_its_own_tenant_finds_all_of_it(theirs: Any, client: TestClient) -> None
         f"traces/{theirs.search_id}",
         f"api-keys/{theirs.key_id}",
         f"entities/{theirs.entity_id}",
+        f"episodes/{theirs.episode_id}",
+        f"topics/{theirs.topic_id}",
+        f"profiles/{theirs.user_id}",
     )
     for path in paths:
         assert me.get(f"/v1/{path}").status_code == 200, path

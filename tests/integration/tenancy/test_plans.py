@@ -23,9 +23,13 @@ from consolidation.forgetting import Due
 from consolidation.holding import Holding
 from consolidation.retention_policy import DEFAULT_ID
 from consolidation.traces import FRESH
+from consolidation import structure_loading
 from memory_service.analysis.naming import EntityKind, Named
 from memory_service.filters import parse_filter
 from memory_service.storage import (
+    changesets,
+    considered,
+    consolidated,
     entities,
     entity_lists,
     erasure,
@@ -44,8 +48,11 @@ from memory_service.storage import (
     pending,
     policies,
     retention,
+    reviews,
     saved_queries,
     search_index,
+    structure,
+    structure_lists,
     time_mentions,
     traces,
 )
@@ -53,6 +60,7 @@ from memory_service.storage.bootstrap import RoleUrls, bootstrap, driver_url
 from memory_service.storage.database import Database
 from memory_service.storage.filter_sql import compile_filter
 from memory_service.storage.migrate import migrate
+from memory_service.storage.namespaces import Namespace
 from memory_service.storage.presence import Key, look_up
 from memory_service.storage.scopes import ScopeColumn, list_scopes
 from memory_service.storage.sql import Sql
@@ -178,6 +186,12 @@ def in_space(space: UUID, **options: Any) -> Any:
 
 
 HELD = Holding("episodic", NOW, stability_days=3.0, difficulty=5.0, traces=FRESH, traced_at=NOW)
+
+
+def a_place(session: Session) -> structure_loading.Place:
+    return structure_loading.Place(session, TENANT, Namespace(SMALL_SPACE, "space/0007", {}, 1, 0), NOW)
+
+
 # One time as a worker finds it.
 A_TIME = {
     "starts": NOW, "ends": None, "phrase": "today", "span_from": 0, "span_to": 5, "granularity": "day",
@@ -277,6 +291,42 @@ HOT: dict[str, Callable[[Session], object]] = {
     "saved query": lambda s: saved_queries.get_saved_query(s, TENANT, an_id(5, 7)),
     "weights in force": lambda s: fusion_weights.in_force(s, TENANT, SMALL_SPACE),
     "decisions": lambda s: fusion_weights.list_weights(s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),
+    "changesets": lambda s: changesets.list_changesets(s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),
+    "changeset": lambda s: changesets.get_changeset(s, TENANT, an_id(3, 7)),
+    "changes": lambda s: changesets.changes_of(s, TENANT, an_id(3, 7), limit=51),
+    "reviews": lambda s: reviews.list_reviews(
+        s, TENANT, namespace_id=SMALL_SPACE, kind=None, status=None, before=None, limit=51),
+    "what tiers owe": lambda s: consolidated.owed(s, TENANT, SMALL_SPACE, due_at=NOW),
+    "what is to be consolidated": lambda s: considered.unconsolidated(
+        s, TENANT, SMALL_SPACE, again_after=None, again=False, limit=500, now=NOW),
+    "records to consolidate": lambda s: considered.live_records(s, TENANT, IDS, now=NOW),
+    "their edges": lambda s: considered.edges_of(s, TENANT, IDS),
+    "their names": lambda s: considered.names_in(s, TENANT, IDS),
+    "edges drawn": lambda s: consolidated.drawn(s, TENANT, [(IDS[0], IDS[1], "similar")]),
+    "evidence reached": lambda s: consolidated.unreached(s, TENANT, IDS),
+    "episodes": lambda s: structure_lists.list_structures(s, TENANT, "episode", namespace_id=SMALL_SPACE, before=None, limit=51),
+    "all episodes": lambda s: structure_lists.list_structures(
+        s, TENANT, "episode", namespace_id=None, before=an_id(0, 900), limit=51),
+    "topics": lambda s: structure_lists.list_structures(s, TENANT, "topic", namespace_id=SMALL_SPACE, before=None, limit=51),
+    "topics below": lambda s: structure_lists.list_structures(
+        s, TENANT, "topic", namespace_id=None, before=None, limit=51, under=an_id(0, 20)),
+    "communities": lambda s: structure_lists.list_structures(s, TENANT, "community", namespace_id=SPACE, before=None, limit=51),
+    "topic": lambda s: structure_lists.get_structure(s, TENANT, "topic", an_id(0, 21)),
+    "profile": lambda s: structure_lists.profiles_of(s, TENANT, "user7", namespace_id=None),
+    "states": lambda s: structure.live(s, TENANT, "topic", [an_id(0, 21), an_id(0, 22)]),
+    "put a state": lambda s: structure.put(
+        s, TENANT, SPACE, "community", an_id(0, 21), {"size": 1, "entity_ids": [], "method": "rules", "members": FEW},
+        changeset_id=None, now=NOW),
+    "end a state": lambda s: structure.end(s, TENANT, "topic", [an_id(0, 21)], now=NOW),
+    "episodes to plan": lambda s: list(structure_loading.sessions_to_cut(a_place(s))),
+    "topics to plan": lambda s: (
+        structure_loading.topic_rows(a_place(s)), structure_loading.without_topic(a_place(s)),
+        structure_loading.gone_from_topics(a_place(s))),
+    "communities to plan": lambda s: (structure_loading.associations(a_place(s)), structure_loading.communities(a_place(s))),
+    "profiles to plan": lambda s: (structure_loading.happenings(a_place(s), latest=5), structure_loading.profiles(a_place(s))),
+    "gists to write": lambda s: [structure_loading.outdated_targets(a_place(s), kind) for kind in ("episode", "topic")],
+    "what to quote": lambda s: structure_loading.sources(a_place(s), FEW),
+    "gists": lambda s: structure_loading.written_gists(a_place(s), "episode"),
     "fold": lambda s: pending.fold_corpus(s, TENANT, SMALL_SPACE),
 }  # fmt: skip
 
@@ -328,12 +378,12 @@ def test_workers_find_what_waits_without_reading_what_does_not(service: Database
 
 
 def test_erasure_reaches_its_rows_by_index(service: Database) -> None:
-    """It works in the background, and may read every trace and stored answer of one tenant, but no table as a whole."""
+    """It works in the background, and may read every trace, stored answer and job of one tenant, but no table as a whole."""
     for statement, plan in plans_of(service, lambda s: erasure.remove(s, TENANT, FEW)):
         shown = statement + "\n".join(map(str, plan))
         assert not [n for n in plan if n.kind == "Seq Scan"], shown
         for node in plan:
-            if node.index and not node.index.startswith(("trace", "idempotency_key")):
+            if node.index and not node.index.startswith(("trace", "idempotency_key", "job")):
                 assert "id" in node.condition.replace("tenant_id", ""), shown
                 assert " AND " in node.condition, shown
 

@@ -15,7 +15,8 @@ from memory_service.storage.bootstrap import RoleUrls
 # Only the owner of a table can make a partition of it. These functions see the rows of their caller's tenant alone.
 FUNCTIONS_OF_THE_OWNER = {"open_shelf", "fill_shelf", "advance_shelf"}
 GRANTED_FUNCTIONS = FUNCTIONS_OF_THE_OWNER | {
-    "authenticate_key", "create_tenant", "crowded_namespaces", "due_jobs", "expired_memories", "list_tenants", "outdated_terms",
+    "authenticate_key", "create_tenant", "crowded_namespaces", "due_consolidations", "due_jobs",
+    "expired_memories", "list_tenants", "outdated_terms",
     "pending_enrichment", "purge_expired", "stale_corpora",
 }  # fmt: skip
 
@@ -173,7 +174,8 @@ def test_a_search_path_does_not_mislead_the_functions(connection: Connection, th
 def test_sweeps_tell_ids_and_nothing_else(connection: Connection, theirs: Any) -> None:
     later = {"at": datetime(2999, 1, 1, tzinfo=UTC), "n": 1_000_000}
     calls = (
-        "pending_enrichment(:n)", "due_jobs(:at, :n)", "stale_corpora(:n)", "expired_memories(:at, :n)",
+        "pending_enrichment(:n)", "due_jobs(:at, :n)", "due_consolidations(:at, '0', '0', :n)",
+        "stale_corpora(:n)", "expired_memories(:at, :n)",
         "outdated_terms(99, :n)", "crowded_namespaces(0, :n)",
     )  # fmt: skip
     for call in calls:

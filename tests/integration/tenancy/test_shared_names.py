@@ -10,9 +10,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 from consolidation import consolidate
+from consolidation.planning import Ask, Plan, ReviewKind, Revise, Step, Why
+from consolidation.records import Ref
+from memory_service.api.services import utc_now
+from memory_service.lifecycle.changesets import apply
 from memory_service.storage.database import Database
 from memory_service.storage.idempotency import try_lock
 from memory_service.storage.keys import hash_secret
+from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import Caller
 
 
@@ -98,11 +103,15 @@ CURSORS = (
     ("GET", "/v1/policies?history=true&limit=1&namespace=shared", None),
     ("GET", "/v1/fusion-weights?limit=1", None),
     ("GET", "/v1/fusion-weights?limit=1&namespace=shared", None),
+    ("GET", "/v1/changesets?limit=1", None),
+    ("GET", "/v1/changesets?limit=1&namespace=shared", None),
+    ("GET", "/v1/reviews?limit=1", None),
+    ("GET", "/v1/reviews?limit=1&namespace=shared", None),
 )
 
 
 @pytest.fixture(scope="module")
-def twins(client: Any, make_tenant: Any, tenant_client: Any, open_tenancy: Any) -> list[Any]:
+def twins(client: Any, database: Database, make_tenant: Any, tenant_client: Any, open_tenancy: Any) -> list[Any]:
     """Return two tenants that did exactly the same things."""
     made = []
     for _ in range(2):
@@ -125,6 +134,7 @@ def twins(client: Any, make_tenant: Any, tenant_client: Any, open_tenancy: Any) 
         consolidate.enrich_pending(open_tenancy(me.tenant_id))
         me.id = me.get("/v1/memories?namespace=shared&user_id=u0").json()["data"][0]["id"]
         assert me.patch(f"/v1/memories/{me.id}", json={"tags": ["x"]}).status_code == 200
+        _consolidated(database, me)
         encode = client.app.state.services.batching.encode_query
         learner = replace(open_tenancy(me.tenant_id), open_encoder=lambda encode=encode: nullcontext(encode))
         for number in range(2):
@@ -138,6 +148,22 @@ def twins(client: Any, make_tenant: Any, tenant_client: Any, open_tenancy: Any) 
     return made
 
 
+def _consolidated(database: Database, me: Any) -> None:
+    """Apply two changesets of two changes and two questions each."""
+    why = Why(Step.NOTES, "a test")
+    found = me.get("/v1/memories?namespace=shared&limit=2").json()["data"]
+    memories = [Ref(UUID(memory["id"]), memory["version"]) for memory in found]
+    for number in range(2):
+        with database.transaction(me.tenant_id) as session:
+            namespace_id = find_namespace_id(session, me.tenant_id, "shared", pointer="/namespace")
+            assert namespace_id is not None
+            changes = (
+                Revise(memories[0], {"title": f"Title {number}"}, why, in_place=True),
+                Ask(ReviewKind.LOW_TRUST, (memories[number],), "archive", why),
+            )
+            apply(session, me.tenant_id, Plan(namespace_id, changes), now=utc_now())
+
+
 @pytest.mark.parametrize(("method", "path", "body"), CURSORS)
 def test_a_cursor_continues_only_its_owner_s_list(twins: list[Any], method: str, path: str, body: Any) -> None:
     mine, other = twins
@@ -148,7 +174,8 @@ def test_a_cursor_continues_only_its_owner_s_list(twins: list[Any], method: str,
             return who.request(method, f"{target}&cursor={cursor}")
         return who.request(method, target, json={**body, "cursor": cursor})
 
-    first = other.request(method, path.format(id=other.id), **({} if body is None else {"json": body})).json()
+    target = path.format(id=other.id)
+    first = other.request(method, target, **({} if body is None else {"json": body})).json()
     assert first["next_cursor"]
     assert ask(other, first["next_cursor"]).status_code == 200
     refused = ask(mine, first["next_cursor"])
@@ -167,6 +194,7 @@ def test_every_paged_list_is_among_the_cursors_above(app: Any) -> None:
     # Lists by one memory are bound to its id, and that id is unknown to others before the cursor is looked at; tenants
     # are listed by operators only.
     tested |= {"GET /v1/memories/{memory_id}/links", "GET /v1/memories/{memory_id}/recalls", "GET /v1/tenants"}
+    tested |= {"GET /v1/changesets/{changeset_id}/changes"}
     assert paged <= tested
 
 

@@ -62,6 +62,13 @@ INSERT INTO idempotency_key SELECT t.id, pg_temp.id(9, t.t, 1), 'key' || n, '', 
 INSERT INTO tombstone SELECT t.id, pg_temp.id(8, t.t, n), pg_temp.id(2, t.t, 0), '', now() FROM t, generate_series(1, 5000) n;
 INSERT INTO erased_text SELECT t.id, pg_temp.id(2, t.t, n % 20), sha256(n::text::bytea), pg_temp.id(8, t.t, n), now()
     FROM t, generate_series(1, 5000) n;
+INSERT INTO changeset SELECT t.id, pg_temp.id(3, t.t, n), pg_temp.id(2, t.t, n % 20), NULL, 'consolidation', 'applied', '{}', NULL, now()
+    FROM t, generate_series(1, 2000) n;
+INSERT INTO change SELECT tenant, pg_temp.id(3, t, 1 + n % 2000), n, 'revise', 'notes', id, NULL, NULL, 1, 1, NULL, NULL, NULL, '', 'rules'
+    FROM r WHERE n <= 5000;
+INSERT INTO review SELECT tenant, pg_temp.id(3, t, n), space, 'conflict', 'merge', 'open', id, NULL, 1, '', 'rules',
+    NULL, NULL, now() FROM r WHERE n <= 2000;
+INSERT INTO tier_work SELECT t.id, pg_temp.id(2, t.t, n % 20), 'session', 's' || n, now() FROM t, generate_series(1, 2000) n;
 INSERT INTO feedback SELECT tenant, pg_temp.id(6, t, n), id, space, 'q', NULL, true, false, at, timestamptz '2999-01-01' FROM r WHERE n <= 5000;
 INSERT INTO saved_query SELECT tenant, pg_temp.id(5, t, n), space, 'q' || n, NULL, sha256(n::text::bytea), 'feedback', at
     FROM r WHERE n <= 5000;
@@ -69,3 +76,14 @@ INSERT INTO saved_query_memory SELECT tenant, pg_temp.id(5, t, n), id FROM r WHE
 INSERT INTO fusion_weights SELECT t.id, pg_temp.id(4, t.t, n), pg_temp.id(2, t.t, n % 1000), '{}', 'accepted', '', '{}', NULL, at, at,
     CASE WHEN n > 4000 THEN 'infinity' ELSE at END
     FROM t, generate_series(1, 5000) n, LATERAL (SELECT timestamptz '2025-01-01' + n * interval '1 minute' AS at) moment;
+INSERT INTO episode SELECT 'user' || n % 50, 'agent' || n % 5, 'session' || n / 20, pg_temp.id(3, t, n), pg_temp.id(3, t, n + 19),
+    at, at, 20, tenant, pg_temp.id(0, t, n), at, 'infinity', space, NULL, 'rules' FROM r WHERE n % 20 = 0;
+INSERT INTO topic SELECT CASE WHEN n % 20 > 0 THEN pg_temp.id(0, t, n / 20 * 20) END, CASE WHEN n % 20 > 0 THEN 0 ELSE 1 END, 10, NULL,
+    tenant, pg_temp.id(0, t, n), at, 'infinity', space, NULL, 'rules' FROM r WHERE n <= 2000;
+INSERT INTO gist SELECT 'episode', pg_temp.id(0, t, n), 'A gist.', '{}', '[]', tenant, pg_temp.id(1, t, n), at, 'infinity', space, NULL,
+    'rules' FROM r WHERE n % 20 = 0;
+INSERT INTO community SELECT 10, ARRAY[pg_temp.id(0, t, 1)], tenant, pg_temp.id(0, t, n), at, 'infinity', space, NULL, 'rules' FROM r
+    WHERE n % 20 = 0;
+INSERT INTO profile SELECT 'user' || n % 50, '[]', tenant, pg_temp.id(0, t, n), at, 'infinity', space, NULL, 'rules' FROM r
+    WHERE n % 20 = 0;
+INSERT INTO structure_member SELECT tenant, pg_temp.id(0, t, n / 20 * 20), id, at, 'infinity', space, 'episode' FROM r;

@@ -1,0 +1,135 @@
+"""Profiles: what is known of a user that lasts, and what has been going on lately; every line names its sources."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from consolidation.planning import RULES, Change, End, Put, Step, Structure, Why
+
+STATIC: Final = "static"
+RECENT: Final = "recent"
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSettings:
+    """How much a profile holds."""
+
+    facts: int = 50
+    episodes: int = 5
+    recent: timedelta = timedelta(days=30)  # before the user's latest episode
+
+
+DEFAULT: Final = ProfileSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFact:
+    """Something that was said of somebody: subject, attribute, value, and by which memories."""
+
+    subject: str
+    attribute: str
+    value: str
+    memory_ids: tuple[UUID, ...]
+    since: datetime | None = None
+    until: datetime | None = None  # from when on it no longer holds; None as long as it does
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An episode of the user, as its gist tells it."""
+
+    episode_id: UUID
+    ends: datetime
+    text: str
+    spans: tuple[tuple[UUID, int, int, int], ...]  # memory, version, from, to
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """What there is to say of one user of a namespace, and the profile that is there."""
+
+    user_id: str
+    facts: Sequence[KnownFact]
+    happenings: Sequence[Happening]
+    profile_id: UUID | None = None
+    lines: Sequence[Mapping[str, Any]] = ()
+
+
+def plan_profiles(
+    users: Sequence[User], *, now: datetime, new_id: Callable[[], UUID], settings: ProfileSettings = DEFAULT
+) -> list[Change]:
+    """Write the profiles whose lines are others than before; a user of whom nothing is known has none.
+
+    Args:
+        users: what there is to say of each.
+        now: facts that no longer hold then are left out.
+        new_id: makes ids.
+        settings: how much a profile holds.
+    """
+    changes: list[Change] = []
+    for user in users:
+        lines = static_lines(user.facts, now=now, settings=settings) + recent_lines(user.happenings, settings=settings)
+        if lines == [dict(line) for line in user.lines]:
+            continue
+        if lines:
+            values = {"user_id": user.user_id, "lines": lines, "method": RULES, "members": _sources(lines)}
+            why = Why(Step.PROFILES, "profile")
+            changes.append(Put(Structure.PROFILE, user.profile_id or new_id(), values, why))
+        elif user.profile_id is not None:
+            changes.append(End(Structure.PROFILE, user.profile_id, Why(Step.PROFILES, "nothing known")))
+    return changes
+
+
+def static_lines(
+    facts: Sequence[KnownFact], *, now: datetime, settings: ProfileSettings = DEFAULT
+) -> list[dict[str, Any]]:
+    """Say what holds, those facts first that most memories say and then the newest, as JSON.
+
+    >>> from datetime import UTC
+    >>> then, now = datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
+    >>> one, two = UUID(int=1), UUID(int=2)
+    >>> facts = [KnownFact("Ana", "home", "Porto", (one,), until=then), KnownFact("Ana", "home", "Lisbon", (two,), since=then)]
+    >>> [(line["subject"], line["attribute"], line["value"]) for line in static_lines(facts, now=now)]
+    [('Ana', 'home', 'Lisbon')]
+    """
+    holding = [fact for fact in facts if fact.until is None or fact.until > now]
+    holding.sort(
+        key=lambda f: (-len(f.memory_ids), -(f.since.timestamp() if f.since else 0.0), f.subject, f.attribute, f.value)
+    )
+    return [
+        {
+            "section": STATIC,
+            "text": f"{fact.subject}: {fact.attribute} {fact.value}",
+            "subject": fact.subject,
+            "attribute": fact.attribute,
+            "value": fact.value,
+            "since": fact.since.isoformat() if fact.since else None,
+            "memory_ids": sorted({str(id) for id in fact.memory_ids}),
+        }
+        for fact in holding[: settings.facts]
+    ]
+
+
+def recent_lines(happenings: Sequence[Happening], *, settings: ProfileSettings = DEFAULT) -> list[dict[str, Any]]:
+    """Tell the latest episodes, the newest first, as JSON."""
+    if not happenings:
+        return []
+    since = max(one.ends for one in happenings) - settings.recent
+    latest = sorted((one for one in happenings if one.ends >= since), key=lambda one: (one.ends, one.episode_id))
+    return [
+        {
+            "section": RECENT,
+            "text": one.text,
+            "episode_id": str(one.episode_id),
+            "ends": one.ends.isoformat(),
+            "spans": [[str(id), version, start, end] for id, version, start, end in one.spans],
+            "memory_ids": sorted({str(span[0]) for span in one.spans}),
+        }
+        for one in reversed(latest[-settings.episodes :])
+    ]
+
+
+def _sources(lines: Sequence[Mapping[str, Any]]) -> list[UUID]:
+    return sorted({UUID(id) for line in lines for id in line["memory_ids"]})

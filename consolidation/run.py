@@ -1,0 +1,234 @@
+"""One run over a namespace: load what is new, decide with pure steps, apply as changesets.
+
+No connection is held while a step decides. A batch of new memories is one changeset; what the tiers above owe joins the last
+batch, so that a run over few memories is a single changeset that one call reverts.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import structlog
+
+from consolidation.loading import load_considered, load_neighbourhood
+from consolidation.neighbourhood import Neighbourhood
+from consolidation.planning import TIER_OF, Change, Plan, Step, Tier, leaves_results, plan_json
+from consolidation.records import Considered, Record
+from consolidation.structure_loading import Place
+from consolidation.structure_steps import STEPS as TIER_STEPS
+from consolidation.turn_steps import plan_turn
+from memory_service.analysis.facts import Fact, facts
+from memory_service.lifecycle.changesets import EvidenceLost, PlanOutdated, apply
+from memory_service.storage import considered, consolidated
+from memory_service.storage.namespaces import Namespace, get_namespace
+
+if TYPE_CHECKING:
+    from consolidation.consolidate import Tenancy
+
+BATCH: Final = 500  # memories of one changeset
+ATTEMPTS: Final = 3  # for a batch whose memories are changed meanwhile
+SHOWN: Final = 1_000  # changes in the answer of a dry run
+
+_TURN_STEPS: Final = frozenset(step for step, tier in TIER_OF.items() if tier is Tier.TURN)
+
+log = structlog.get_logger(__name__)
+
+Report = Callable[[int, int, Sequence[Mapping[str, Any]]], bool]
+"""Takes how many memories are done, of how many, and the outcomes of some; False says: stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a run is to do."""
+
+    steps: frozenset[Step] = frozenset(Step)
+    again: bool = False  # also memories that were consolidated before
+    dry_run: bool = False  # plan only
+    due_only: bool = False  # of the tiers above the turn only what is due; otherwise all that they owe
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run did, or would do."""
+
+    considered: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    changesets: list[UUID] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    stopped: bool = False
+
+    def add(self, plan: Plan, changeset_id: UUID | None, *, show: bool) -> None:
+        """Count a plan that was applied, or would be."""
+        self.considered += len(plan.considered)
+        for name, number in plan.counts().items():
+            self.counts[name] = self.counts.get(name, 0) + number
+        if changeset_id is not None:
+            self.changesets.append(changeset_id)
+        if show:
+            room = SHOWN - len(self.changes)
+            self.changes += plan_json(Plan(plan.namespace_id, plan.changes[:room]))["changes"]
+
+    def json(self) -> dict[str, Any]:
+        """Return the outcome as JSON."""
+        return {
+            "considered": self.considered,
+            "counts": self.counts,
+            "changesets": [str(i) for i in self.changesets],
+            "changes": self.changes,
+            "truncated": sum(self.counts.values()) > len(self.changes) > 0,
+        }
+
+
+def run(
+    tenancy: "Tenancy", namespace_id: UUID, wanted: Wanted, *, report: Report, job_id: UUID | None = None
+) -> Outcome:
+    """Consolidate what waits in a namespace.
+
+    Raises:
+        EvidenceLost: a plan would have lost a source; it was not applied.
+        Unavailable: the database was busy or down; what was applied stays, and the next run goes on from there.
+    """
+    return _Run(tenancy, namespace_id, wanted, report, job_id).go()
+
+
+class _Run:
+    """The state of one run: what it has read and done so far."""
+
+    def __init__(
+        self, tenancy: "Tenancy", namespace_id: UUID, wanted: Wanted, report: Report, job_id: UUID | None
+    ) -> None:
+        self.tenancy = tenancy
+        self.wanted = wanted
+        self.report = report
+        self.job_id = job_id
+        self.outcome = Outcome()
+        self.cache: dict[UUID, Record] = {}
+        self.facts: dict[tuple[UUID, int], tuple[Fact, ...]] = {}
+        self.gone: set[UUID] = set()  # merged or archived in plans that were not applied (dry run)
+        with tenancy.open() as session:
+            self.namespace: Namespace = get_namespace(session, tenancy.tenant_id, namespace_id)
+
+    def go(self) -> Outcome:
+        """Work batch by batch."""
+        tenant_id, now = self.tenancy.tenant_id, self.tenancy.clock()
+        near: Neighbourhood | None = None
+        with self.tenancy.open() as session:
+            total = considered.count_unconsolidated(
+                session, tenant_id, self.namespace.id, again=self.wanted.again, now=now
+            )
+        after: UUID | None = None
+        while True:
+            rows = self._next(after)
+            last = len(rows) < BATCH
+            if rows:
+                after = rows[-1]["id"]
+            if rows and near is None:
+                with self.tenancy.open() as session:
+                    near = load_neighbourhood(session, tenant_id, self.namespace, now=self.tenancy.clock())
+            if not self._batch([row["id"] for row in rows], near, last=last):
+                self.outcome.stopped = True
+                return self.outcome
+            done = min(total, self.outcome.considered)
+            if not self.report(done, max(total, done), []):
+                self.outcome.stopped = True
+                return self.outcome
+            if last:
+                return self.outcome
+
+    def _next(self, after: UUID | None) -> Sequence[Any]:
+        with self.tenancy.open() as session:
+            return considered.unconsolidated(
+                session,
+                self.tenancy.tenant_id,
+                self.namespace.id,
+                again_after=after,
+                again=self.wanted.again,
+                limit=BATCH,
+                now=self.tenancy.clock(),
+            )
+
+    def _batch(self, ids: Sequence[UUID], near: Neighbourhood | None, *, last: bool) -> bool:
+        """Plan and apply one batch; anew when its memories changed meanwhile."""
+        for attempt in range(1, ATTEMPTS + 1):
+            plan = self._plan(ids, near, last=last)
+            if self.wanted.dry_run:
+                self.gone |= leaves_results(plan.changes)
+                self.outcome.add(plan, None, show=True)
+                return True
+            try:
+                with self.tenancy.open() as session:
+                    changeset_id = apply(
+                        session, self.tenancy.tenant_id, plan, now=self.tenancy.clock(), job_id=self.job_id
+                    )
+            except PlanOutdated as outdated:
+                self._forget(outdated.memory_ids)
+                log.info("plan_outdated", memories=len(outdated.memory_ids), attempt=attempt)
+                continue
+            except EvidenceLost as lost:
+                log.error("evidence_would_be_lost", memories=len(lost.memory_ids))
+                raise
+            self._forget(plan.reads())
+            self.outcome.add(plan, changeset_id, show=False)
+            return True
+        return True  # They are being changed all the time; the next run finds them.
+
+    def _forget(self, ids: Collection[UUID]) -> None:
+        for memory_id in ids:
+            self.cache.pop(memory_id, None)
+
+    def _plan(self, ids: Sequence[UUID], near: Neighbourhood | None, *, last: bool) -> Plan:
+        """Load and decide: the steps of the turn tier over the batch, then those of the tiers above."""
+        fresh = self._load(ids, near)
+        changes = plan_turn(fresh, self._facts(fresh), steps=self.wanted.steps & _TURN_STEPS, now=self.tenancy.clock())
+        settled: frozenset[Tier] = frozenset()
+        if last:
+            settled = self._due()
+            for step, work in TIER_STEPS.items():
+                if step in self.wanted.steps and TIER_OF[step] in settled:
+                    changes += self._above(work, changes)
+        return Plan(self.namespace.id, tuple(changes), tuple(one.record.ref for one in fresh), settled)
+
+    def _facts(self, fresh: Sequence[Considered]) -> dict[UUID, tuple[Fact, ...]]:
+        """Read the facts of memories and of their neighbours; each text once in a run."""
+        found = {}
+        for record in (record for one in fresh for record in (one.record, *(near.record for near in one.neighbours))):
+            key = (record.id, record.content_version)
+            if key not in self.facts:
+                self.facts[key] = facts(
+                    record.content,
+                    speaker=record.speaker,
+                    role=record.role,
+                    language=record.language,
+                    observed_at=record.observed_at,
+                )
+            found[record.id] = self.facts[key]
+        return found
+
+    def _due(self) -> frozenset[Tier]:
+        """Return the tiers whose turn it is: those that owe something now, or every one when the caller wants it all."""
+        above = frozenset(Tier) - {Tier.TURN}
+        if not self.wanted.due_only:
+            return above
+        with self.tenancy.open() as session:
+            owed = consolidated.owed(session, self.tenancy.tenant_id, self.namespace.id, due_at=self.tenancy.clock())
+        return frozenset(Tier(tier) for tier in owed) & above
+
+    def _above(self, work: Callable[[Place], list[Change]], planned: Sequence[Change]) -> list[Change]:
+        leaving = frozenset({*leaves_results(planned), *self.gone})
+        with self.tenancy.open() as session:
+            place = Place(
+                session, self.tenancy.tenant_id, self.namespace, self.tenancy.clock(), leaving, tuple(planned)
+            )
+            return work(place)
+
+    def _load(self, ids: Sequence[UUID], near: Neighbourhood | None) -> list[Considered]:
+        if not ids or near is None:
+            return []
+        tenant_id, now = self.tenancy.tenant_id, self.tenancy.clock()
+        with self.tenancy.open() as session:
+            rows = considered.live_records(session, tenant_id, ids, now=now)
+            loaded = load_considered(
+                session, tenant_id, sorted(rows, key=lambda row: row["id"]), near, cache=self.cache, now=now
+            )
+        return [one for one in loaded if one.record.id not in self.gone]

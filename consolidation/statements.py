@@ -1,0 +1,205 @@
+"""What a text states, as two texts are compared: its content words, its values, whether it denies, asks or supposes. Pure."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from memory_service.analysis.facts import spoken_language
+from memory_service.analysis.facts.mood import clauses, corrects, readable, tells_change
+from memory_service.analysis.facts.values import Value, read_values, same_value
+from memory_service.analysis.facts.wording import NEGATIONS, content_words, words
+from memory_service.analysis.sentences import sentences
+
+LONGEST: Final = 4_000  # characters compared; texts that are longer are compared as a whole only
+
+_DENIES: Final = re.compile(r"\b(?:no longer|any ?more|any longer|nicht mehr|kein\w* .{1,30} mehr|ne .{1,30} plus|ya no|non .{1,30} più)\b", re.IGNORECASE)
+_PAST: Final = re.compile(
+    r"\b(?:was|were|wasn['’]?t|weren['’]?t|did|didn['’]?t|had|used to|ago|last (?:year|month|week|night|summer|winter|spring|autumn|fall)|"
+    r"back in|yesterday|went|ran|spent|bought|saw|met|ate|drank|slept|walked|paid|lost|won|got|gave|took|made|came|found|felt|"
+    r"read (?:the|a)|watched|painted|visited|signed|failed|gestern|hatte|war|waren|hier|était|étais|ayer|era|fue|ieri|ero)\b",
+    re.IGNORECASE,
+)
+_DID: Final = re.compile(
+    r"(?:\b(?:[Ii]|[Ww]e|[Hh]e|[Ss]he|[Tt]hey|[Ii]t)|\b[A-Z]\w+)\s+(?:\w+ly\s+|just\s+|also\s+|only\s+|both\s+)?(?!need|speed|feed|breed)[a-z]+ed\b"
+)
+_REPLACES: Final = re.compile(
+    r"\b(?:switch|mov|chang|migrat|went|go|upgrad|transition)\w*\s+(?:\w+\s+){0,3}?from\s+(?P<from>.{2,40}?)\s+(?:over\s+)?to\s+(?P<to>.{2,40}?)(?=[.,;!?]|\Z|\s(?:for|in|at|on|because|since)\b)"
+    r"|(?P<to2>[\w'’-]+(?:\s[\w'’-]+)?)\s+instead of\s+(?P<from2>[\w'’-]+(?:\s[\w'’-]+)?)"
+    r"|\b(?:no longer|not)\s+(?P<from3>.{2,40}?)\s+but\s+(?P<to3>.{2,40}?)(?=[.,;!?]|\Z)"
+)
+_SCOPED: Final = re.compile(
+    r"\b(?:today|tonight|tomorrow|yesterday|this (?:morning|afternoon|evening|week|weekend)|next week|last night|for the weekend|heute|morgen|aujourd'hui|hoy|oggi)\b",
+    re.IGNORECASE,
+)
+_PERSONS: Final = {
+    word: person
+    for person, listed in {
+        "i": "i me my mine myself i'm i've i'll i'd ich mich mir mein meine meinen meiner je j me moi mon ma mes yo mi mis io mio mia miei mie",
+        "we": "we us our ours ourselves we're we've we'll wir uns unser unsere nous notre nos nosotros nuestro nuestra noi nostro nostra",
+        "he": "he him his himself he's",
+        "she": "she her hers herself she's",
+        "they": "they them their theirs they're they've",
+    }.items()
+    for word in listed.split()
+}
+_NAME: Final = re.compile(r"(?<=[\w,;:'’\")] )[^\W\d_a-z][\w&'’-]*")
+_NO_NAMES: Final = frozenset({"I", "I'm", "I've", "I'll", "I'd", "I’m", "I’ve"})
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One stretch of a text.
+
+    Attributes:
+        text: As it is written, quotations blanked out.
+        words: Content words in order, without those of values.
+        values: Numbers, dates, amounts and so on.
+        persons: Whose "I", "we", "he", "she", "they" there is.
+        names: Words with a capital within a sentence, in order.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    values: tuple[Value, ...]
+    persons: frozenset[str]
+    names: tuple[str, ...]
+    negated: bool
+    asks: bool
+    supposes: bool
+    changed: bool
+    corrects: bool
+    ends: bool  # "no longer", "any more"
+    past: bool
+    scoped: bool
+    replaced: tuple[str, ...] = ()  # words of what it says is no more: "from X to Y", "Y instead of X"
+
+    @property
+    def size(self) -> int:
+        """How many words and values say something."""
+        return len(self.words) + len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text as a whole, and the stretches of it that may stand for it in a comparison."""
+
+    whole: Statement
+    parts: tuple[Statement, ...]
+    language: str
+    long: bool
+
+
+@lru_cache(maxsize=4_096)
+def read_statements(content: str, language: str | None) -> Reading:
+    """Read a text for comparison; the same text is read once.
+
+    >>> found = read_statements("Hey! My rent is now 1,020 euros.", "en")
+    >>> found.whole.words, [one.amount for one in found.whole.values], found.whole.changed
+    (('rent',), [1020.0], True)
+    """
+    text = readable(content[:LONGEST])
+    spoken = spoken_language(text, language)
+    found = list(clauses(text))
+    asks, supposes = [one.asks for one in found], [one.supposes for one in found]
+    whole = _statement(text, spoken, asks=bool(asks) and all(asks), supposes=any(supposes))
+    long = len(content) > LONGEST
+    parts: dict[str, Statement] = {text: whole}
+    for sentence in sentences(text):
+        inside = [one for one in found if sentence.start <= one.start < sentence.end]
+        parts.setdefault(
+            sentence.text,
+            _statement(
+                sentence.text, spoken, asks=any(one.asks for one in inside), supposes=any(one.supposes for one in inside)
+            ),
+        )
+        for one in inside:
+            parts.setdefault(one.text, _statement(one.text, spoken, asks=one.asks, supposes=one.supposes))
+    # The shortest that fits says it best: what stands around it is said of other things.
+    ordered = sorted((one for one in parts.values() if one.size), key=lambda one: len(one.text))
+    return Reading(whole, tuple(ordered[:_MOST_PARTS]), spoken, long)
+
+
+_MOST_PARTS: Final = 48
+
+
+def _statement(text: str, language: str, *, asks: bool, supposes: bool) -> Statement:
+    values = read_values(text)
+    bare = text
+    for value in reversed(values):
+        bare = f"{bare[: value.start]} {bare[value.end :]}"
+    every = words(text)
+    return Statement(
+        text=text,
+        words=content_words(bare, language),
+        values=values,
+        persons=frozenset(person for word in every if (person := _PERSONS.get(word))),
+        names=tuple(name for name in _NAME.findall(bare) if name not in _NO_NAMES),
+        negated=sum(word in NEGATIONS for word in every) % 2 == 1,
+        asks=asks,
+        supposes=supposes,
+        changed=tells_change(text),
+        corrects=corrects(text),
+        ends=_DENIES.search(text) is not None,
+        past=_PAST.search(text) is not None or _DID.search(text) is not None,
+        scoped=_SCOPED.search(text) is not None,
+        replaced=_replaced(text, language),
+    )
+
+
+def _replaced(text: str, language: str) -> tuple[str, ...]:
+    found = _REPLACES.search(text)
+    return () if found is None else content_words(found["from"] or found["from2"] or found["from3"], language)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What one statement says that another does not."""
+
+    missing: tuple[str, ...]  # words of the old one that the new one lacks
+    extra: tuple[str, ...]  # words of the new one that the old one lacks
+    common: int
+    gone: tuple[Value, ...]  # values of the old one that the new one lacks
+    come: tuple[Value, ...]
+
+    @property
+    def none(self) -> bool:
+        """Whether both say the same."""
+        return not (self.missing or self.extra or self.gone or self.come)
+
+
+def compare(old: Statement, new: Statement) -> Difference:
+    """Return what a new statement says otherwise than an old one.
+
+    >>> a, b = (read_statements(text, "en").whole for text in ("The whiteboard is 2 m wide", "The white board is 3 m wide"))
+    >>> found = compare(a, b)
+    >>> found.missing, found.extra, [one.amount for one in found.gone], [one.amount for one in found.come]
+    ((), (), [2.0], [3.0])
+    """
+    # A word said twice is one word: counts say nothing of what is said.
+    before, after = dict.fromkeys(old.words), dict.fromkeys(new.words)
+    missing = tuple(word for word in before if word not in after)
+    extra = tuple(word for word in after if word not in before)
+    common = len(before) - len(missing)
+    if missing and extra and _joined(missing) == _joined(extra):
+        missing, extra = (), ()
+    gone, come = _unmatched(old.values, new.values), _unmatched(new.values, old.values)
+    return Difference(missing, extra, common, gone, come)
+
+
+def _joined(parts: tuple[str, ...]) -> str:
+    """Return words run together: "white board" is a whiteboard."""
+    return "".join(parts)
+
+
+def _unmatched(values: tuple[Value, ...], others: tuple[Value, ...]) -> tuple[Value, ...]:
+    free = list(others)
+    left = []
+    for value in values:
+        same = next((one for one in free if same_value(value, one)), None)
+        if same is None:
+            left.append(value)
+        else:
+            free.remove(same)
+    return tuple(left)
+

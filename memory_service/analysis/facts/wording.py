@@ -1,0 +1,83 @@
+"""Words as facts and statements are compared by: one spelling, stemmed, numbers as digits. Pure."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from memory_service.analysis.folding import fold, strip_accents
+from memory_service.analysis.stopwords import stop_words
+from memory_service.analysis.tokens import cut_language, words_of
+
+_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_SPELLINGS: Final = {
+    "colour": "color", "colours": "colors", "favourite": "favorite", "favourites": "favorites", "centre": "center",
+    "theatre": "theater", "neighbour": "neighbor", "neighbours": "neighbors", "organise": "organize", "grey": "gray",
+    "programme": "program", "maths": "math", "mum": "mom", "metre": "meter", "metres": "meters", "e": "email", "mail": "email",
+    "flat": "apartment", "cancelled": "canceled", "travelling": "traveling", "btw": "way", "dont": "don't", "im": "i'm",
+    "cant": "can't", "finish": "finished", "called": "named", "wifi": "wifi", "wi": "wifi", "fi": "wifi", "mr": "", "mrs": "",
+    "ms": "", "dr": "",
+}  # fmt: skip
+# Besides stop words, what a sentence can do without.
+_FILLERS: Final = frozenset(
+    "hey hi hello fyi btw by way just really quite please remember know well okay ok yes no yeah so oh ah um lol haha also too "
+    "still currently already quick note update status actually think thought feel guess finally got get gets getting much many lot lots "
+    "let lets like'd am'm 'm 've 's one ones thing things very pretty kind sort definitely literally basically simply "
+    "there's it's that's i'm i've we're we've is are was were be been being will shall must need needs needed "
+    "have has had having do does did done doing own owns say".split()
+)
+# Stop words that make a difference to what is said.
+_TELLING: Final = frozenset(
+    "before after without under over above below until off between during against up down only".split()
+)
+NEGATIONS: Final = frozenset(
+    "not no never none nobody nothing neither nor without cannot can't don't doesn't didn't isn't aren't wasn't weren't won't wouldn't "
+    "couldn't shouldn't haven't hasn't hadn't ain't cant dont nicht kein keine keinen keiner keinem nie niemals pas jamais "
+    "nunca jamás tampoco non mai ne".split()
+)
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text, folded.
+
+    >>> words("Mum’s e-mail")
+    ["mum's", 'e', 'mail']
+    """
+    return _WORD.findall(fold(text))
+
+
+def content_words(text: str, language: str = "en") -> tuple[str, ...]:
+    """Return the words of a text that carry what it says, in one spelling and stemmed, in order.
+
+    >>> content_words("Hey, my favourite colour is really green!")
+    ('favorit', 'color', 'green')
+    """
+    return tuple(term for word in words(text) if (term := _term(word, cut_language(language))))
+
+
+@lru_cache(maxsize=50_000)
+def _term(word: str, language: str) -> str:
+    if word in NEGATIONS:
+        return ""
+    if language in {"en", "und"}:
+        word = _SPELLINGS.get(word, word)
+        if word in _TELLING:
+            return word
+        if word in _FILLERS:
+            return ""
+    elif word in stop_words(language):
+        return ""
+    return words_of(language)[word] if word else ""
+
+
+def key_of(text: str) -> str:
+    """Return the form in which a value is compared with another.
+
+    >>> key_of("the Café de Flore"), key_of("University of Graz")
+    ('cafe flore', 'university graz')
+    """
+    return " ".join(word for word in (strip_accents(one) for one in words(text)) if word not in _ARTICLES)
+
+
+_ARTICLES: Final = frozenset(
+    "the a an of my our der die das den dem ein eine le la les l un une el los las il lo gli i de du des at in on now".split()
+)

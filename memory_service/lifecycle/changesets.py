@@ -1,0 +1,555 @@
+"""Apply what a run planned as one changeset in one transaction, and take a changeset back.
+
+A plan names the version of every memory that it read. Applying it locks those memories and compares: what changed meanwhile
+makes the plan outdated, and nothing of it is applied. Reverting gives every memory that the changeset touched a next version
+that equals the one before, unless somebody changed it since.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from consolidation.planning import (
+    Archive,
+    Ask,
+    Change,
+    Derive,
+    End,
+    Join,
+    Merge,
+    Part,
+    Plan,
+    Put,
+    Revise,
+    Structure,
+    Supersede,
+    Tier,
+    name_of,
+)
+from consolidation.records import Ref
+from memory_service.errors import Conflict, FieldError, NotFound
+from memory_service.lifecycle.draft import Encoding, Prepared, identity_of
+from memory_service.lifecycle.moments import not_before
+from memory_service.lifecycle.store import busy, store_new
+from memory_service.storage import changesets, consolidated, memories, reviews, search_index, structure
+from memory_service.storage.changesets import ChangeRow
+from memory_service.storage.identities import free_identities, set_identities
+from memory_service.storage.ids import new_id
+from memory_service.storage.namespaces import get_namespace
+from memory_service.storage.sql import Row
+from memory_service.types import LinkType, State
+
+CONSOLIDATION, REVIEW = "consolidation", "review"
+
+# How long after a change a tier is due. A session is over when nothing more came for a while.
+SESSION_IDLE = timedelta(minutes=30)
+DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
+
+
+class PlanOutdated(Exception):
+    """Memories changed after a plan was made; it must be made anew."""
+
+    def __init__(self, memory_ids: Collection[UUID]) -> None:
+        """Keep which memories changed."""
+        super().__init__(f"{len(memory_ids)} memories changed after the plan was made.")
+        self.memory_ids = frozenset(memory_ids)
+
+
+class EvidenceLost(Exception):
+    """A plan would leave sources that no live memory leads to; it must not be applied."""
+
+    def __init__(self, memory_ids: Collection[UUID]) -> None:
+        """Keep which sources would be lost."""
+        super().__init__(f"{len(memory_ids)} sources would no longer be reached from a live memory.")
+        self.memory_ids = frozenset(memory_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What derived memories need besides the plan: their vectors, made before the transaction."""
+
+    encoding: Encoding
+    prepared: Mapping[UUID, Prepared]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One application of a plan: where it writes, and what it has written so far."""
+
+    session: Session
+    tenant_id: UUID
+    namespace_id: UUID
+    changeset_id: UUID
+    now: datetime
+    rows: Mapping[UUID, Row]
+    derived: Derived | None
+    touched: set[UUID] = field(default_factory=set)  # memories that got a next version
+    kept: list[ChangeRow] = field(default_factory=list)
+
+    def keep(self, change: Change, **values: Any) -> None:
+        """Note a change."""
+        why = change.why
+        self.kept.append(
+            ChangeRow(name_of(change), why.step, why.reason, why.method, why.score, **values),
+        )
+
+
+def apply(
+    session: Session,
+    tenant_id: UUID,
+    plan: Plan,
+    *,
+    now: datetime,
+    kind: str = CONSOLIDATION,
+    job_id: UUID | None = None,
+    usage: Mapping[str, Any] | None = None,
+    derived: Derived | None = None,
+) -> UUID | None:
+    """Apply a plan and return its changeset; None when it changes nothing.
+
+    Args:
+        session: a transaction of the tenant; everything happens in it or nothing.
+        tenant_id: whose namespace it is.
+        plan: what to change.
+        now: the moment of the change.
+        kind: who wanted it: a run, or a person who answered a question.
+        job_id: the job it belongs to.
+        usage: what a model cost.
+        derived: vectors of the memories that the plan derives.
+
+    Raises:
+        PlanOutdated: a memory it rests on changed or is gone.
+        EvidenceLost: a merged source would no longer be reached from a live memory.
+        Unavailable: another run is at this namespace (at the edge of the transaction).
+    """
+    changesets.lock_namespace(session, plan.namespace_id)
+    reads = plan.reads()
+    rows = memories.lock_memories(session, tenant_id, sorted(reads))
+    outdated = {i for i, version in reads.items() if i not in rows or rows[i]["version"] != version}
+    if outdated:
+        raise PlanOutdated(outdated)
+    now = not_before(now, rows.values())
+    run = _Run(session, tenant_id, plan.namespace_id, new_id(), now, rows, derived)
+    for kind_of_change, work in _WORK.items():
+        some = [change for change in plan.changes if isinstance(change, kind_of_change)]
+        if some:
+            work(run, some)
+    _consider(run, plan.considered, plan.settled)
+    if not run.kept:
+        return None
+    lost = consolidated.unreached(session, tenant_id, sorted(run.touched))
+    if lost:
+        raise EvidenceLost(lost)
+    versions = memories.versions_of(session, tenant_id, sorted(run.touched))
+    changesets.keep_changeset(
+        session,
+        tenant_id,
+        run.changeset_id,
+        namespace_id=plan.namespace_id,
+        kind=kind,
+        job_id=job_id,
+        counts=plan.counts(),
+        usage=usage,
+        now=now,
+    )
+    changesets.keep_changes(session, tenant_id, run.changeset_id, [_with_version(row, versions) for row in run.kept])
+    return run.changeset_id
+
+
+def _with_version(row: ChangeRow, versions: Mapping[UUID, int]) -> ChangeRow:
+    """Say which version the memory has when all is done: a revert compares with it."""
+    if row.memory_id is None or row.version_before is None:
+        return row
+    return replace(row, version_after=versions.get(row.memory_id, row.version_before))
+
+
+def _consider(run: _Run, considered: Sequence[Ref], settled: Collection[Tier]) -> None:
+    """Mark memories as done by the turn tier, note what the tiers above owe because of them, and what they have done."""
+    consolidated.mark_considered(run.session, run.tenant_id, [ref.id for ref in considered])
+    sessions = {run.rows[ref.id]["session_id"] for ref in considered} - {None}
+    work = {(str(Tier.SESSION), session): SESSION_IDLE for session in sessions}
+    if considered:
+        work |= {(str(Tier.DAY), ""): DAY, (str(Tier.WEEK), ""): WEEK}
+    consolidated.owe(run.session, run.tenant_id, run.namespace_id, work, now=run.now)
+    consolidated.settle(run.session, run.tenant_id, run.namespace_id, sorted(settled))
+
+
+def _next_versions(run: _Run, ids: Iterable[UUID]) -> list[UUID]:
+    """Keep the present versions of memories that are about to change."""
+    changing = sorted(set(ids))
+    memories.keep_versions(run.session, run.tenant_id, changing, now=run.now)
+    run.touched |= set(changing)
+    return changing
+
+
+def _derive(run: _Run, changes: Sequence[Derive]) -> None:
+    if run.derived is None:
+        raise ValueError("The plan derives memories, and nobody encoded them.")
+    namespace = get_namespace(run.session, run.tenant_id, run.namespace_id)
+    items = [(change.id, run.derived.prepared[change.id], namespace, None) for change in changes]
+    made = {
+        change.id: {
+            "derivation_method": change.why.method,
+            "derivation_parents": [ref.id for ref in change.parents],
+            "changeset_id": run.changeset_id,
+        }
+        for change in changes
+    }
+    stored = store_new(run.session, run.tenant_id, items, encoding=run.derived.encoding, now=run.now, made=made)
+    if len(stored) < len(items):
+        raise busy()
+    consolidated.add_spans(
+        run.session, run.tenant_id, [(c.id, parent, span) for c in changes for parent, *span in c.spans], now=run.now
+    )
+    for change in changes:
+        run.touched.add(change.id)
+        run.keep(change, memory_id=change.id, version_before=0)
+
+
+def _revise(run: _Run, changes: Sequence[Revise]) -> None:
+    """Give computed fields new values: in place where the plan says so, else as the next version."""
+    for in_place in (True, False):
+        if not in_place:
+            # The version that is kept holds what was computed in place: a revert goes back to it, and then undoes that.
+            _next_versions(run, (change.memory.id for change in changes if not change.in_place))
+        alike: dict[frozenset[str], list[dict[str, Any]]] = {}
+        for change in changes:
+            if change.in_place is not in_place:
+                continue
+            row = run.rows[change.memory.id]
+            values = {**change.fields, "computed": sorted({*row["computed"], *(change.fields.keys() & _COMPUTED)})}
+            alike.setdefault(frozenset(values), []).append({"id": change.memory.id, **values})
+            # `computed` is kept by no version.
+            before = {name: row[name] for name in values if in_place or name == "computed"}
+            run.keep(
+                change,
+                memory_id=change.memory.id,
+                version_before=change.memory.version,
+                before=before,
+                after=values if in_place else None,
+            )
+        for rows in alike.values():
+            names = sorted(rows[0].keys() - {"id"})
+            same = [{"id": row["id"], **{name: row[name] for name in names}} for row in rows]
+            consolidated.set_fields(run.session, run.tenant_id, same, now=None if in_place else run.now)
+
+
+# Fields that `memory.computed` may name: what new content takes back and rules fill in again.
+_COMPUTED = frozenset({"title", "context", "keywords", "tags", "entities", "language", "importance"})
+
+
+def _supersede(run: _Run, changes: Sequence[Supersede]) -> None:
+    """Close the validity of what another memory now says. Unlike a caller's supersede, both keep their external_id."""
+    _next_versions(run, (change.old.id for change in changes))
+    for change in changes:
+        row = run.rows[change.old.id]
+        begins = row["valid_from"] or row["observed_at"]
+        ends = max(change.valid_from, begins)
+        consolidated.set_fields(
+            run.session,
+            run.tenant_id,
+            [
+                {
+                    "id": change.old.id,
+                    "superseded_by": change.new.id,
+                    "valid_to": min(ends, row["valid_to"]) if row["valid_to"] else ends,
+                    "changeset_id": run.changeset_id,
+                }
+            ],
+            now=run.now,
+        )
+        link = new_id()
+        _draw(run, [(link, change.new.id, change.old.id, LinkType.SUPERSEDES, 1.0, change.why.method)])
+        run.keep(
+            change, memory_id=change.old.id, other_id=change.new.id, target_id=link, version_before=change.old.version
+        )
+
+
+def _merge(run: _Run, changes: Sequence[Merge]) -> None:
+    """Take duplicates out of the results; each leads to the memory that stays, and is a source of it."""
+    ids = _next_versions(run, (change.duplicate.id for change in changes))
+    search_index.close(run.session, run.tenant_id, ids, now=run.now)
+    for change in changes:
+        consolidated.set_fields(
+            run.session,
+            run.tenant_id,
+            [
+                {
+                    "id": change.duplicate.id,
+                    "state": State.MERGED,
+                    "superseded_by": change.survivor.id,
+                    "archived_at": run.now,
+                    "changeset_id": run.changeset_id,
+                }
+            ],
+            now=run.now,
+        )
+        run.keep(
+            change, memory_id=change.duplicate.id, other_id=change.survivor.id, version_before=change.duplicate.version
+        )
+    pairs = [(change.survivor.id, change.duplicate.id) for change in changes]
+    consolidated.add_sources(run.session, run.tenant_id, pairs, now=run.now)
+    run.touched |= {change.survivor.id for change in changes}
+
+
+def _archive(run: _Run, changes: Sequence[Archive]) -> None:
+    ids = _next_versions(run, (change.memory.id for change in changes))
+    search_index.close(run.session, run.tenant_id, ids, now=run.now)
+    values = {"state": State.ARCHIVED, "archived_at": run.now, "dedupe_hash": None, "changeset_id": run.changeset_id}
+    memories.update_memories(run.session, run.tenant_id, ids, values, now=run.now)
+    for change in changes:
+        run.keep(change, memory_id=change.memory.id, version_before=change.memory.version)
+
+
+def _draw(run: _Run, rows: Sequence[tuple[UUID, UUID, UUID, str, float, str]]) -> None:
+    consolidated.insert_links(
+        run.session, run.tenant_id, run.namespace_id, rows, changeset_id=run.changeset_id, now=run.now
+    )
+
+
+def _join(run: _Run, changes: Sequence[Join]) -> None:
+    ends = {end for change in changes for end in (change.source, change.target)}
+    gone = ends - memories.existing(run.session, run.tenant_id, sorted(ends))
+    if gone:
+        raise PlanOutdated(gone)
+    there = consolidated.drawn(run.session, run.tenant_id, [(c.source, c.target, c.type) for c in changes])
+    fresh = list(
+        {(c.source, c.target, c.type): c for c in changes if (c.source, c.target, c.type) not in there}.values()
+    )
+    rows = [(new_id(), c.source, c.target, c.type, c.weight, c.why.method) for c in fresh]
+    _draw(run, rows)
+    for change, row in zip(fresh, rows, strict=True):
+        drawn = {"source": str(change.source), "type": change.type, "weight": change.weight}
+        run.keep(change, other_id=change.target, target_id=row[0], after=drawn)
+
+
+def _part(run: _Run, changes: Sequence[Part]) -> None:
+    ended = consolidated.end_links(run.session, run.tenant_id, [c.link_id for c in changes], now=run.now)
+    was = {row["id"]: row for row in ended}
+    for change in changes:
+        row = was.get(change.link_id)
+        if row is not None:
+            run.keep(change, target_id=change.link_id, other_id=row["target_id"], before=_edge(row))
+
+
+def _edge(row: Row) -> dict[str, Any]:
+    return {
+        "source": str(row["source_id"]),
+        "target": str(row["target_id"]),
+        "type": row["type"],
+        "weight": row["weight"],
+        "method": row["derivation_method"],
+    }
+
+
+def _put(run: _Run, changes: Sequence[Put]) -> None:
+    """Add states of structures, each structure at once.
+
+    Raises:
+        PlanOutdated: a memory that one of them is made of was erased meanwhile.
+    """
+    for kind in Structure:
+        some = {change.id: change for change in changes if change.structure is kind}
+        if not some:
+            continue
+        rows = {i: {"method": change.why.method, **change.values} for i, change in some.items()}
+        left_out = structure.put_many(
+            run.session, run.tenant_id, run.namespace_id, kind, rows, changeset_id=run.changeset_id, now=run.now
+        )
+        if left_out:
+            raise PlanOutdated(left_out)
+        for change in some.values():
+            run.keep(change, target_id=change.id, after={"structure": kind})
+
+
+def _end(run: _Run, changes: Sequence[End]) -> None:
+    for kind in Structure:
+        some = [change for change in changes if change.structure is kind]
+        structure.end(run.session, run.tenant_id, kind, [change.id for change in some], now=run.now)
+        for change in some:
+            run.keep(change, target_id=change.id, before={"structure": kind})
+
+
+def _ask(run: _Run, changes: Sequence[Ask]) -> None:
+    for change in changes:
+        question = reviews.Question(
+            change.kind,
+            change.proposal,
+            tuple(ref.id for ref in change.memories),
+            change.why.score,
+            change.why.reason,
+            change.why.method,
+        )
+        asked = reviews.ask(
+            run.session, run.tenant_id, run.namespace_id, question, changeset_id=run.changeset_id, now=run.now
+        )
+        if asked is not None:
+            run.keep(change, target_id=asked, other_id=change.memories[0].id)
+
+
+# In this order: what is derived may be linked, and what is merged or archived is so last.
+_WORK: dict[type, Callable[[_Run, Any], None]] = {
+    Derive: _derive, Revise: _revise, Supersede: _supersede, Merge: _merge, Archive: _archive, Part: _part, Join: _join,
+    End: _end, Put: _put, Ask: _ask,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Reverted:
+    """What became of a revert: memories put back, and those left alone because they changed since."""
+
+    changeset_id: UUID
+    memory_ids: tuple[UUID, ...]
+    conflicts: tuple[UUID, ...]
+
+
+def revert(
+    session: Session, tenant_id: UUID, changeset_id: UUID, *, skip_conflicts: bool = False, now: datetime
+) -> Reverted:
+    """Put back what a changeset changed; the histories of memories and edges go on, nothing is deleted from them.
+
+    Raises:
+        NotFound: there is no such changeset.
+        Conflict: it was reverted before, or (unless `skip_conflicts`) memories that it touched have changed since: the errors
+            name them, and nothing is reverted.
+    """
+    head = changesets.get_changeset(session, tenant_id, changeset_id)
+    if head is None:
+        raise NotFound(f"There is no changeset {changeset_id}.", code="changeset_not_found")
+    changesets.lock_namespace(session, head["namespace_id"])
+    if not changesets.mark_reverted(session, tenant_id, changeset_id, now=now):
+        raise Conflict("This changeset was reverted before.", code="already_reverted")
+    changes = changesets.changes_of(session, tenant_id, changeset_id)
+    ids = sorted({c["memory_id"] for c in changes if c["memory_id"] is not None})
+    rows = memories.lock_memories(session, tenant_id, ids)
+    now = not_before(now, rows.values())
+    conflicts = _changed_since(session, tenant_id, changes, rows)
+    if conflicts and not skip_conflicts:
+        raise Conflict(
+            f"{len(conflicts)} memories of this changeset have changed since; they were left as they are, and so was the rest. "
+            "Ask for `on_conflict: skip` to revert the others.",
+            errors=tuple(FieldError(f"/memories/{i}", "It has changed since.") for i in conflicts),
+            code="changed_since",
+        )
+    going = [c for c in changes if c["memory_id"] is None or c["memory_id"] not in conflicts]
+    put_back = _put_memories_back(session, tenant_id, going, rows, now=now)
+    _put_structures_back(
+        session, tenant_id, head["namespace_id"], going, changeset_id=changeset_id, at=head["created_at"], now=now
+    )
+    _put_edges_back(session, tenant_id, head["namespace_id"], going, changeset_id=changeset_id, now=now)
+    reviews.withdraw(session, tenant_id, changeset_id, now=now)
+    return Reverted(changeset_id, tuple(put_back), tuple(conflicts))
+
+
+def _changed_since(session: Session, tenant_id: UUID, changes: Sequence[Row], rows: Mapping[UUID, Row]) -> list[UUID]:
+    """Return memories whose version or computed values are no longer those that the changeset left; erased ones are none."""
+    changed: set[UUID] = set()
+    wanted: list[tuple[UUID, UUID, str]] = []
+    for change in changes:
+        row = rows.get(change["memory_id"])
+        if row is None:
+            continue
+        newer = change["version_after"] is not None and row["version"] != change["version_after"]
+        # A later change of the same changeset made a version: that version says whether it is still as it was left.
+        in_place = change["version_after"] == change["version_before"]
+        after = (change["after"] or {}) if in_place else {}
+        if newer or any(_differs(row, name, value) for name, value in after.items()):
+            changed.add(row["id"])
+        if change["change"] == "merge" and row["external_id"] is not None:
+            wanted.append((row["id"], row["namespace_id"], row["external_id"]))
+    held = memories.find_by_external_ids(session, tenant_id, [(namespace, name) for _, namespace, name in wanted])
+    taken = {(row["namespace_id"], row["external_id"]) for row in held}
+    changed |= {i for i, namespace, name in wanted if (namespace, name) in taken}
+    return sorted(changed)
+
+
+def _differs(row: Row, name: str, value: Any) -> bool:
+    present = row[name]
+    return bool((list(present) if isinstance(present, list | tuple) else present) != value)
+
+
+def _put_memories_back(
+    session: Session, tenant_id: UUID, changes: Sequence[Row], rows: Mapping[UUID, Row], *, now: datetime
+) -> list[UUID]:
+    """Give touched memories a version that equals the one before, archive what was derived, undo what was computed in place."""
+    versioned: dict[UUID, int] = {}
+    derived: list[UUID] = []
+    computed: list[dict[str, Any]] = []
+    found_again: list[UUID] = []
+    second_sources: list[tuple[UUID, UUID]] = []
+    for change in changes:
+        row = rows.get(change["memory_id"])
+        if row is None or change["version_before"] is None:
+            continue
+        if change["change"] == "derive":
+            derived.append(row["id"])
+        elif change["change"] == "revise":
+            computed.append({"id": row["id"], **change["before"]})
+        if change["change"] != "derive" and change["after"] is None:
+            versioned[row["id"]] = change["version_before"]
+        if change["change"] in {"merge", "archive"}:
+            found_again.append(row["id"])
+        if change["change"] == "merge":
+            second_sources.append((change["other_id"], row["id"]))
+    changing = sorted({*versioned, *derived})
+    memories.keep_versions(session, tenant_id, changing, now=now)
+    consolidated.put_back(session, tenant_id, versioned, now=now)
+    for values in computed:
+        consolidated.set_fields(session, tenant_id, [values], now=None)
+    # What was derived may have parents that are live again: it leaves the results, and stays in the history.
+    search_index.close(session, tenant_id, derived, now=now)
+    gone = {"state": State.ARCHIVED, "archived_at": now, "dedupe_hash": None}
+    if derived:
+        memories.update_memories(session, tenant_id, derived, gone, now=now)
+    if found_again:
+        search_index.reopen(session, tenant_id, found_again, now=now)
+        consolidated.mark_considered(session, tenant_id, found_again)
+        archived = [rows[i] for i in found_again if rows[i]["dedupe_hash"] is None]
+        wanted = [(row["id"], row["namespace_id"], identity_of(row), row["external_id"]) for row in archived]
+        set_identities(session, tenant_id, free_identities(session, tenant_id, wanted))
+    consolidated.drop_sources(session, tenant_id, second_sources)
+    return sorted({*changing, *(values["id"] for values in computed)})
+
+
+def _put_structures_back(
+    session: Session,
+    tenant_id: UUID,
+    namespace_id: UUID,
+    changes: Sequence[Row],
+    *,
+    changeset_id: UUID,
+    at: datetime,
+    now: datetime,
+) -> None:
+    """Let structures be what they were before a changeset, where no later one has built on them."""
+    for kind in Structure:
+        put = [c["target_id"] for c in changes if c["change"] == "put" and c["after"]["structure"] == kind]
+        ended = [c["target_id"] for c in changes if c["change"] == "end" and c["before"]["structure"] == kind]
+        if not put and not ended:
+            continue
+        makers = structure.makers(session, tenant_id, kind, [*put, *ended])
+        mine = [i for i in put if makers.get(i) == changeset_id]
+        earlier = structure.until(session, tenant_id, kind, [*mine, *(i for i in ended if i not in makers)], at)
+        structure.end(session, tenant_id, kind, mine, now=now)
+        structure.put_many(session, tenant_id, namespace_id, kind, earlier, changeset_id=None, now=now)
+
+
+def _put_edges_back(
+    session: Session, tenant_id: UUID, namespace_id: UUID, changes: Sequence[Row], *, changeset_id: UUID, now: datetime
+) -> None:
+    """End the edges that were drawn and draw those that were ended, as new ones: an ended edge stays in the history."""
+    drawn = [c["target_id"] for c in changes if c["change"] in {"join", "supersede"}]
+    consolidated.end_links(session, tenant_id, drawn, now=now)
+    parted = [c["before"] for c in changes if c["change"] == "part"]
+    there = memories.existing(session, tenant_id, [UUID(e[end]) for e in parted for end in ("source", "target")])
+    again = [
+        (new_id(), UUID(e["source"]), UUID(e["target"]), e["type"], e["weight"], e["method"])
+        for e in parted
+        if UUID(e["source"]) in there and UUID(e["target"]) in there
+    ]
+    consolidated.insert_links(session, tenant_id, namespace_id, again, changeset_id=None, now=now)

@@ -1,0 +1,98 @@
+"""Memories as consolidation reads them: what is new to it, what is near, which edges there are."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.orm import Session
+
+_COLUMNS = (
+    "m.id, m.version, m.content, m.observed_at, m.created_at, m.memory_type, m.state, m.content_version, m.user_id, "
+    "m.agent_id, m.session_id, m.external_id, m.speaker, m.role, m.title, m.context, m.keywords, m.tags, m.entities, "
+    "m.language, m.importance, m.confidence, m.pinned, m.valid_from, m.valid_to, m.superseded_by, m.derivation_method, "
+    "m.derivation_parents, m.computed, s.kind AS source_kind"
+)
+_FROM = "memory m {}LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0"
+_LIVE = "m.archived_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > :now)"
+
+# As the index `memory_unconsolidated` has it.
+_NEW = "m.consolidated_version < m.content_version AND m.extract <> 'none' AND m.archived_at IS NULL"
+
+
+def unconsolidated(
+    session: Session,
+    tenant_id: UUID,
+    namespace_id: UUID,
+    *,
+    again_after: UUID | None,
+    again: bool,
+    limit: int,
+    now: datetime,
+) -> Sequence[RowMapping]:
+    """Return live, enriched memories that the turn tier has not seen as they are, in the order in which they came.
+
+    With `again` all that may be consolidated are returned, seen or not, from after `again_after` on.
+    """
+    where = f"{_LIVE} AND m.extract <> 'none'" if again else f"{_NEW} AND {_LIVE}"
+    beyond = "" if again_after is None else "AND m.id > :after"
+    statement = text(
+        f"SELECT {_COLUMNS} FROM {_FROM.format('')} WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND {where} "
+        f"AND m.enriched_version >= m.content_version {beyond} ORDER BY m.id LIMIT :limit"
+    )
+    params = {"tenant": tenant_id, "namespace": namespace_id, "after": again_after, "limit": limit, "now": now}
+    return session.execute(statement, params).mappings().all()
+
+
+def count_unconsolidated(session: Session, tenant_id: UUID, namespace_id: UUID, *, again: bool, now: datetime) -> int:
+    """Count what `unconsolidated` would return without a limit, whether or not it is enriched yet."""
+    where = f"{_LIVE} AND m.extract <> 'none'" if again else f"{_NEW} AND {_LIVE}"
+    statement = text(
+        f"SELECT count(*) FROM memory m WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND {where}"
+    )
+    return session.scalar(statement, {"tenant": tenant_id, "namespace": namespace_id, "now": now}) or 0
+
+
+def live_records(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> Sequence[RowMapping]:
+    """Return those of the memories that are live."""
+    if not ids:
+        return []
+    statement = text(
+        f"SELECT {_COLUMNS} FROM {_FROM.format('JOIN unnest(CAST(:ids AS uuid[])) AS k (id) ON k.id = m.id ')} "
+        f"WHERE m.tenant_id = :tenant AND {_LIVE}"
+    )
+    return session.execute(statement, {"tenant": tenant_id, "ids": list(ids), "now": now}).mappings().all()
+
+
+def live_places(session: Session, tenant_id: UUID, namespace_id: UUID, *, now: datetime) -> list[Any]:
+    """Return (id, content_version, user_id, observed_at) of every live memory of a namespace."""
+    statement = text(
+        "SELECT m.id, m.content_version, m.user_id, m.observed_at FROM memory m "
+        f"WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND {_LIVE}"
+    )
+    return list(session.execute(statement, {"tenant": tenant_id, "namespace": namespace_id, "now": now}))
+
+
+def edges_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> list[Any]:
+    """Return the present edges from and to memories: (id, source_id, target_id, type, weight)."""
+    if not ids:
+        return []
+    branch = (
+        "SELECT l.id, l.source_id, l.target_id, l.type, l.weight FROM unnest(CAST(:ids AS uuid[])) AS k (id) "
+        "JOIN link l ON l.tenant_id = :tenant AND l.{} = k.id AND l.known_to = 'infinity'"
+    )
+    statement = text(f"{branch.format('source_id')} UNION {branch.format('target_id')}")
+    return list(session.execute(statement, {"tenant": tenant_id, "ids": list(ids)}))
+
+
+def names_in(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, tuple[str, ...]]:
+    """Return the canonical names of the entities that memories mention now."""
+    statement = text(
+        "SELECT t.memory_id, array_agg(e.name ORDER BY e.name) AS names FROM unnest(CAST(:ids AS uuid[])) AS k (id) "
+        "JOIN mention t ON t.tenant_id = :tenant AND t.memory_id = k.id AND t.known_to = 'infinity' "
+        "JOIN entity e ON e.tenant_id = :tenant AND e.id = t.entity_id GROUP BY t.memory_id"
+    )
+    return {
+        row.memory_id: tuple(row.names) for row in session.execute(statement, {"tenant": tenant_id, "ids": list(ids)})
+    }

@@ -1,0 +1,133 @@
+"""What a person is to decide: pairs that rules or a model were not sure about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.orm import Session
+
+from memory_service.storage.ids import new_id
+
+OPEN, APPROVED, DECLINED, WITHDRAWN = "open", "approved", "declined", "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked about memories; for `proposal` merge and supersede: what goes, then what stays."""
+
+    kind: str
+    proposal: str
+    memory_ids: tuple[UUID, ...]
+    score: float | None
+    reason: str
+    method: str
+
+
+def ask(
+    session: Session,
+    tenant_id: UUID,
+    namespace_id: UUID,
+    question: Question,
+    *,
+    changeset_id: UUID | None,
+    now: datetime,
+) -> UUID | None:
+    """Put a question to the people of a tenant; None when it was asked before, whatever the answer was."""
+    statement = text(
+        "INSERT INTO review (tenant_id, id, namespace_id, kind, proposal, status, memory_id, other_id, score, reason, "
+        "method, changeset_id, created_at) VALUES (:tenant, :id, :namespace, :kind, :proposal, 'open', :memory, :other, "
+        ":score, :reason, :method, :changeset, :now) ON CONFLICT DO NOTHING RETURNING id"
+    )
+    row = session.execute(
+        statement,
+        {
+            "tenant": tenant_id,
+            "id": new_id(),
+            "namespace": namespace_id,
+            "kind": question.kind,
+            "proposal": question.proposal,
+            "memory": question.memory_ids[0],
+            "other": question.memory_ids[1] if len(question.memory_ids) > 1 else None,
+            "score": question.score,
+            "reason": question.reason,
+            "method": question.method,
+            "changeset": changeset_id,
+            "now": now,
+        },
+    ).one_or_none()
+    return row.id if row is not None else None
+
+
+_SHOWN = (
+    "r.id, r.namespace_id, n.path AS namespace, r.kind, r.proposal, r.status, "
+    "array_remove(ARRAY[r.memory_id, r.other_id], NULL) AS memory_ids, "
+    "r.score, r.reason, r.method, "
+    "r.changeset_id, r.decision_changeset_id, r.created_at, r.decided_at"
+)
+_FROM = "FROM review r JOIN namespace n ON n.tenant_id = :tenant AND n.id = r.namespace_id WHERE r.tenant_id = :tenant"
+
+
+def get_review(session: Session, tenant_id: UUID, review_id: UUID, *, lock: bool = False) -> RowMapping | None:
+    """Return one review, locked for a decision when asked."""
+    statement = text(f"SELECT {_SHOWN} {_FROM} AND r.id = :id{' FOR UPDATE OF r' if lock else ''}")
+    return session.execute(statement, {"tenant": tenant_id, "id": review_id}).mappings().one_or_none()
+
+
+def list_reviews(
+    session: Session,
+    tenant_id: UUID,
+    *,
+    namespace_id: UUID | None,
+    kind: str | None,
+    status: str | None,
+    before: UUID | None,
+    limit: int,
+) -> Sequence[RowMapping]:
+    """Return reviews, the newest first."""
+    conditions = "".join(
+        f" AND r.{column} = :{name}"
+        for column, name, value in (
+            ("namespace_id", "namespace", namespace_id),
+            ("kind", "kind", kind),
+            ("status", "status", status),
+        )
+        if value is not None
+    )
+    conditions += "" if before is None else " AND r.id < :before"
+    params = {
+        "tenant": tenant_id, "namespace": namespace_id, "kind": kind, "status": status, "before": before, "limit": limit,
+    }  # fmt: skip
+    statement = text(f"SELECT {_SHOWN} {_FROM}{conditions} ORDER BY r.id DESC LIMIT :limit")
+    return session.execute(statement, params).mappings().all()
+
+
+def decide(
+    session: Session,
+    tenant_id: UUID,
+    review_id: UUID,
+    *,
+    status: str,
+    decision_changeset_id: UUID | None,
+    now: datetime | None,
+) -> None:
+    """Store what was decided; open again when `now` is None."""
+    session.execute(
+        text(
+            "UPDATE review SET status = :status, decision_changeset_id = :changeset, decided_at = :now "
+            "WHERE tenant_id = :tenant AND id = :id"
+        ),
+        {"tenant": tenant_id, "id": review_id, "status": status, "changeset": decision_changeset_id, "now": now},
+    )
+
+
+def withdraw(session: Session, tenant_id: UUID, changeset_id: UUID, *, now: datetime) -> None:
+    """Take back the open questions of a changeset that is being reverted."""
+    session.execute(
+        text(
+            "UPDATE review SET status = 'withdrawn', decided_at = :now WHERE tenant_id = :tenant "
+            "AND changeset_id = :changeset AND status = 'open'"
+        ),
+        {"tenant": tenant_id, "changeset": changeset_id, "now": now},
+    )

@@ -1,0 +1,142 @@
+"""Runs of consolidation, seen through HTTP, through a worker in this process, and in the rows."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, text
+
+from consolidation.consolidate import Tenancy
+from consolidation.planning import Change, Plan
+from consolidation.records import Ref
+from memory_service.lifecycle.changesets import apply
+from memory_service.storage import jobs
+from memory_service.storage.database import Database
+
+
+class Rows:
+    """What the tables hold, whoever owns it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def all(self, statement: str, **parameters: Any) -> list[Any]:
+        with self._engine.begin() as connection:
+            return list(connection.execute(text(statement), parameters).all())
+
+    def run(self, statement: str, **parameters: Any) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(text(statement), parameters)
+
+    def one(self, statement: str, **parameters: Any) -> Any:
+        (row,) = self.all(statement, **parameters)
+        return row
+
+
+@pytest.fixture
+def rows(maintenance: Engine) -> Rows:
+    """Return the tables as they are."""
+    return Rows(maintenance)
+
+
+@pytest.fixture
+def tenancy(database: Database, me: Any) -> Tenancy:
+    """Return the tenant of the test as a worker sees it."""
+    return Tenancy(
+        tenant_id=me.tenant_id, open=lambda: database.transaction(me.tenant_id), clock=lambda: datetime.now(UTC)
+    )
+
+
+@pytest.fixture
+def remember(me: Any) -> Callable[..., dict[str, Any]]:
+    """Return a function that stores a memory over HTTP."""
+
+    def store(content: str, **fields: Any) -> dict[str, Any]:
+        answer = me.post("/v1/memories", json={"content": content, **fields})
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    return store
+
+
+@pytest.fixture
+def make_job(database: Database, me: Any) -> Callable[..., UUID]:
+    """Return a function that queues a job over memories."""
+
+    def make(kind: str, ids: list[str]) -> UUID:
+        with database.transaction(me.tenant_id) as session:
+            return jobs.create_job(
+                session,
+                me.tenant_id,
+                kind=kind,
+                payload={"memory_ids": ids},
+                total=len(ids),
+                now=datetime.now(UTC),
+                ttl=timedelta(days=1),
+            )
+
+    return make
+
+
+Snapshot = Callable[[], dict[str, Any]]
+
+STATE = """
+    SELECT m.id, m.state, m.content, m.title, m.context, m.keywords, m.tags, m.entities, m.importance, m.memory_type,
+        m.valid_from, m.valid_to, m.superseded_by, m.pinned, m.external_id, m.archived_at IS NULL AS live, m.dedupe_hash,
+        m.changeset_id, m.computed,
+        (SELECT array_agg(s.ref ORDER BY s.ordinal) FROM source s
+            WHERE s.tenant_id = m.tenant_id AND s.memory_id = m.id) AS sources,
+        (SELECT count(*) FROM embedding e WHERE e.tenant_id = m.tenant_id AND e.memory_id = m.id
+            AND e.known_to = 'infinity' AND e.version = m.content_version) AS vectors,
+        (SELECT count(*) FROM posting p WHERE p.tenant_id = m.tenant_id AND p.memory_id = m.id
+            AND p.known_to = 'infinity') AS postings
+    FROM memory m WHERE m.tenant_id = :t
+"""
+LINKS = """
+    SELECT source_id, target_id, type, weight, derivation_method FROM link WHERE tenant_id = :t AND known_to = 'infinity'
+"""
+
+
+@pytest.fixture
+def snapshot(rows: Rows, me: Any) -> Snapshot:
+    """Return a function that says what holds now: every memory without its history, every edge."""
+
+    def take() -> dict[str, Any]:
+        return {
+            "memories": {row.id: tuple(row) for row in rows.all(STATE, t=me.tenant_id)},
+            "links": sorted(tuple(row) for row in rows.all(LINKS, t=me.tenant_id)),
+            "reviews": rows.all("SELECT count(*) FROM review WHERE tenant_id = :t AND status = 'open'", t=me.tenant_id),
+        }
+
+    return take
+
+
+@pytest.fixture
+def namespace_id(rows: Rows, me: Any) -> Callable[[], UUID]:
+    """Return a function that says which namespace the tenant's only memories are in."""
+    return lambda: rows.one("SELECT id FROM namespace WHERE tenant_id = :t", t=me.tenant_id).id
+
+
+@pytest.fixture
+def ref(rows: Rows, me: Any) -> Callable[[str], Ref]:
+    """Return a function that names a memory in its present version."""
+
+    def name(memory_id: str) -> Ref:
+        row = rows.one("SELECT id, version FROM memory WHERE tenant_id = :t AND id = :id", t=me.tenant_id, id=memory_id)
+        return Ref(row.id, row.version)
+
+    return name
+
+
+@pytest.fixture
+def do(database: Database, me: Any, namespace_id: Callable[[], UUID]) -> Callable[..., UUID | None]:
+    """Return a function that applies changes as one changeset."""
+
+    def apply_changes(*changes: Change) -> UUID | None:
+        with database.transaction(me.tenant_id) as session:
+            return apply(session, me.tenant_id, Plan(namespace_id(), changes), now=datetime.now(UTC))
+
+    return apply_changes

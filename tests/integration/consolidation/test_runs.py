@@ -1,0 +1,167 @@
+"""Runs over a real conversation: one changeset, idempotent, reverted as a whole, without harm to what is found."""
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from consolidation.consolidate import Tenancy, consolidate_due, enrich_pending, run_job
+
+TALK = Path(__file__).parents[3] / "examples" / "conversation.jsonl"
+STRUCTURES = ("episode", "topic", "gist", "community", "profile", "structure_member")
+
+
+@pytest.fixture
+def talk(me: Any, tenancy: Tenancy) -> list[str]:
+    """Return the ids of the first hundred turns of the conversation that ships with the project, stored and enriched."""
+    lines = TALK.read_text(encoding="utf-8").splitlines()[:100]
+    items = [
+        {**{name: value for name, value in turn.items() if name != "name"}, "speaker": turn["name"], "user_id": "pair"}
+        for turn in map(json.loads, lines)
+    ]
+    answer = me.post("/v1/memories/batch", json={"items": items})
+    assert answer.status_code == 200, answer.text
+    enrich_pending(tenancy)
+    return [result["id"] for result in answer.json()["results"]]
+
+
+def consolidate(me: Any, tenancy: Tenancy, **body: Any) -> dict[str, Any]:
+    answer = me.post("/v1/consolidations", json=body)
+    assert answer.status_code == 202, answer.text
+    job_id = answer.json()["job_id"]
+    assert answer.headers["location"] == f"/v1/jobs/{job_id}"
+    assert run_job(tenancy, UUID(job_id))
+    job: dict[str, Any] = me.get(f"/v1/jobs/{job_id}").json()
+    assert job["status"] == "succeeded", job
+    return job
+
+
+def structures(rows: Any, me: Any) -> dict[str, int]:
+    count = "SELECT count(*) AS n FROM {} WHERE tenant_id = :t AND known_to = 'infinity'"
+    return {name: rows.one(count.format(name), t=me.tenant_id).n for name in STRUCTURES}
+
+
+def test_a_run_is_one_changeset_and_one_call_takes_it_back(
+    me: Any, tenancy: Tenancy, talk: list[str], snapshot: Callable[[], Any], rows: Any
+) -> None:
+    before, built = snapshot(), structures(rows, me)
+    job = consolidate(me, tenancy)
+    assert (job["kind"], job["progress"]) == ("consolidate", {"done": 100, "total": 100})
+    (changeset,) = me.get("/v1/changesets").json()["data"]
+    assert job["result"]["changesets"] == [changeset["id"]]
+    assert {"join", "revise", "put"} <= changeset["counts"].keys()
+    after = structures(rows, me)
+    assert after["episode"] > 0
+    assert after["topic"] > 0
+    assert after["gist"] >= after["episode"]
+    answer = me.post(f"/v1/changesets/{changeset['id']}/revert")
+    assert answer.status_code == 200, answer.text
+    assert snapshot() == before
+    assert structures(rows, me) == built
+
+
+def test_running_again_changes_nothing(
+    me: Any, tenancy: Tenancy, talk: list[str], snapshot: Callable[[], Any], rows: Any
+) -> None:
+    consolidate(me, tenancy)
+    once, built = snapshot(), structures(rows, me)
+    assert consolidate(me, tenancy)["result"]["counts"] == {}
+    again = consolidate(me, tenancy, scope="all")["result"]
+    assert (again["considered"], again["counts"]) == (100 - sum(1 for m in once["memories"].values() if not m[15]), {})
+    assert snapshot() == once
+    assert structures(rows, me) == built
+
+
+def test_a_dry_run_plans_what_a_run_does(
+    me: Any, tenancy: Tenancy, talk: list[str], snapshot: Callable[[], Any], rows: Any
+) -> None:
+    before, built = snapshot(), structures(rows, me)
+
+    def work() -> None:
+        deadline = datetime.now(UTC) + timedelta(seconds=20)
+        while datetime.now(UTC) < deadline:
+            for row in rows.all("SELECT id FROM job WHERE tenant_id = :t AND status = 'queued'", t=me.tenant_id):
+                run_job(tenancy, row.id)
+                return
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    answer = me.post("/v1/consolidations", json={"dry_run": True})
+    worker.join()
+    assert answer.status_code == 200, answer.text
+    plan = answer.json()
+    assert (plan["considered"], plan["changesets"]) == (100, [])
+    assert (snapshot(), structures(rows, me)) == (before, built)
+    assert me.get("/v1/changesets").json()["data"] == []
+    assert consolidate(me, tenancy)["result"]["counts"] == plan["counts"]
+
+
+def test_a_plan_that_nobody_makes_is_a_job(me: Any, talk: list[str]) -> None:
+    answer = me.post("/v1/consolidations", json={"dry_run": True, "timeout_s": 0})
+    assert answer.status_code == 202
+    assert me.get(answer.headers["location"]).json()["status"] == "queued"
+
+
+def test_steps_may_be_chosen(me: Any, tenancy: Tenancy, talk: list[str], rows: Any) -> None:
+    result = consolidate(me, tenancy, steps=["episodes"])["result"]
+    assert result["counts"].keys() == {"put"}
+    assert structures(rows, me)["topic"] == 0
+    assert me.post("/v1/consolidations", json={"steps": ["nonsense"]}).status_code == 422
+
+
+def test_a_namespace_that_nobody_wrote_to(me: Any) -> None:
+    answer = me.post("/v1/consolidations", json={"namespace": "nobody/here"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "namespace_not_found")
+    done = me.get(me.post("/v1/consolidations", json={}).headers["location"]).json()
+    assert (done["status"], done["result"]["considered"]) == ("succeeded", 0)
+    assert me.post("/v1/consolidations", json={"dry_run": True}).json()["counts"] == {}
+
+
+def test_what_is_due_is_found_and_tiers_wait_for_their_time(
+    me: Any, tenancy: Tenancy, talk: list[str], rows: Any, namespace_id: Callable[[], UUID]
+) -> None:
+    due = "SELECT namespace_id FROM due_consolidations(now(), '0s', '0s', 500) WHERE tenant_id = :t"
+    assert [row.namespace_id for row in rows.all(due, t=me.tenant_id)] == [namespace_id()]
+    assert consolidate_due(tenancy, namespace_id(), go_on=lambda: True) == 100
+    assert structures(rows, me)["episode"] == 0, "a session that may go on is not cut yet"
+    assert rows.all(due, t=me.tenant_id) == []
+    owed = rows.all("SELECT tier, key FROM tier_work WHERE tenant_id = :t", t=me.tenant_id)
+    assert {row.tier for row in owed} == {"session", "day", "week"}
+    rows.run("UPDATE tier_work SET due_at = now() WHERE tenant_id = :t AND tier = 'session'", t=me.tenant_id)
+    assert [row.namespace_id for row in rows.all(due, t=me.tenant_id)] == [namespace_id()]
+    assert consolidate_due(tenancy, namespace_id(), go_on=lambda: True) == 0
+    built = structures(rows, me)
+    assert built["episode"] > 0
+    assert built["topic"] == 0
+    assert rows.all(due, t=me.tenant_id) == []
+
+
+def test_a_namespace_that_is_consolidated_by_hand_is_left_alone(me: Any, talk: list[str], rows: Any) -> None:
+    assert me.patch("/v1/namespaces/default", json={"settings": {"consolidation": "manual"}}).status_code == 200
+    due = "SELECT namespace_id FROM due_consolidations(now(), '0s', '0s', 500) WHERE tenant_id = :t"
+    assert rows.all(due, t=me.tenant_id) == []
+
+
+def test_a_run_that_is_cancelled_stops(me: Any, tenancy: Tenancy, talk: list[str]) -> None:
+    job_id = me.post("/v1/consolidations", json={}).json()["job_id"]
+    assert me.post(f"/v1/jobs/{job_id}/cancel").json()["status"] == "cancelled"
+    assert run_job(tenancy, UUID(job_id)) is False
+    assert me.get("/v1/changesets").json()["data"] == []
+    assert me.post(f"/v1/jobs/{job_id}/retry").json()["status"] == "queued"
+    assert run_job(tenancy, UUID(job_id)) is True
+    assert len(me.get("/v1/changesets").json()["data"]) == 1
+
+
+def test_consolidation_takes_nothing_out_of_the_results_but_duplicates(
+    me: Any, tenancy: Tenancy, talk: list[str]
+) -> None:
+    consolidate(me, tenancy)
+    listed = me.get("/v1/memories?limit=200").json()["data"]
+    merged = me.post("/v1/memories/query", json={"filter": {"state": "merged"}, "limit": 200}).json()["data"]
+    assert len(listed) + len(merged) == 100
+    assert {memory["superseded_by"] for memory in merged} <= {memory["id"] for memory in listed}

@@ -1,0 +1,172 @@
+"""Structures made of memories that came by HTTP: cut, gathered, told, taken back, made anew."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from consolidation import consolidate
+from consolidation.planning import Put, Structure
+from consolidation.profiles import KnownFact
+from consolidation.structure_steps import community_changes, episode_changes, profile_changes, topic_changes
+
+from .conftest import BEGAN, FLIGHT, GARDEN
+
+
+def members(structures: Any, kind: str) -> set[frozenset[UUID]]:
+    return {frozenset(one["members"]) for one in structures.live(kind).values() if one["members"]}
+
+
+def test_a_session_is_cut_where_its_subject_changes_and_a_second_run_plans_nothing(structures: Any) -> None:
+    ids = structures.say(*GARDEN, *FLIGHT)
+    structures.run(episode_changes)
+    assert members(structures, "episode") == {frozenset(ids[:5]), frozenset(ids[5:])}
+    first = min(structures.live("episode").values(), key=lambda one: one["starts"])
+    assert (first["session_id"], first["user_id"], first["size"]) == ("s", "ana", 5)
+    assert (first["first_memory_id"], first["last_memory_id"]) == (ids[0], ids[4])
+    assert structures.plan(episode_changes) == []
+
+
+def test_every_gist_is_made_of_words_of_its_memories(structures: Any, me: Any) -> None:
+    structures.say(*GARDEN, *FLIGHT)
+    structures.run(episode_changes)
+    gists = structures.gists("episode")
+    assert gists.keys() == structures.live("episode").keys()
+    for gist in gists.values():
+        quoted = []
+        for id, version, start, end in gist["spans"]:
+            memory = me.get(f"/v1/memories/{id}").json()
+            assert memory["version"] == version
+            quoted.append(memory["content"][start:end])
+        assert gist["text"] == " ".join(quoted)
+        assert UUID(gist["spans"][0][0]) in gist["members"]
+
+
+def test_a_session_that_grows_keeps_the_ids_of_its_episodes(structures: Any) -> None:
+    structures.say(*GARDEN)
+    structures.run(episode_changes)
+    (garden,) = structures.live("episode")
+    structures.say(*FLIGHT, at=BEGAN + timedelta(minutes=30))
+    other = structures.say("A new session begins here.", session="other")
+    structures.run(episode_changes)
+    found = structures.live("episode")
+    assert len(found) == 3
+    assert len(found[garden]["members"]) == 5
+    assert frozenset(other) in members(structures, "episode")
+
+
+def test_what_leaves_in_the_same_run_is_in_no_episode_and_no_gist(structures: Any) -> None:
+    ids = structures.say(*GARDEN)
+    structures.run(episode_changes, leaving=ids[:1])
+    assert members(structures, "episode") == {frozenset(ids[1:])}
+    assert all(ids[0] not in gist["members"] for gist in structures.gists("episode").values())
+
+
+def test_an_archived_memory_leaves_its_episode_and_its_topic(structures: Any, me: Any) -> None:
+    ids = structures.say(*GARDEN)
+    structures.run(episode_changes)
+    structures.run(topic_changes)
+    assert me.delete(f"/v1/memories/{ids[2]}").status_code == 204
+    for step, kind in ((episode_changes, "episode"), (topic_changes, "topic")):
+        structures.run(step)
+        assert not any(ids[2] in one["members"] for one in structures.live(kind).values())
+        assert not any(ids[2] in one["members"] for one in structures.gists(kind).values())
+        assert structures.plan(step) == []
+    assert me.post(f"/v1/memories/{ids[2]}/restore").status_code == 200
+    structures.run(topic_changes)
+    assert any(ids[2] in one["members"] for one in structures.live("topic").values())
+
+
+def test_topics_tell_subjects_apart_and_a_second_run_plans_nothing(structures: Any) -> None:
+    ids = structures.say(*GARDEN, *FLIGHT)
+    structures.run(topic_changes)
+    assert {one for some in members(structures, "topic") for one in some} == set(ids)
+    for some in members(structures, "topic"):
+        assert some <= set(ids[:5]) or some <= set(ids[5:])
+    assert structures.gists("topic")
+    assert structures.plan(topic_changes) == []
+    structures.say("The zucchini in the garden grow faster than the tomatoes.", session="t")
+    changes = structures.run(topic_changes)
+    topics = [change for change in changes if isinstance(change, Put) and change.structure is Structure.TOPIC]
+    assert len(topics) == 1, "only the topic that it fell into is written"
+    assert structures.plan(topic_changes) == []
+
+
+def test_erasing_a_memory_takes_the_gists_that_quote_it_and_the_next_run_makes_them_anew(
+    structures: Any, me: Any, database: Any
+) -> None:
+    secret = "The garden gate code is 4711, near the tomatoes."
+    ids = structures.say(secret, *GARDEN)
+    for step in (episode_changes, topic_changes, profile_changes):
+        structures.run(step)
+    held = _everything(database, me)
+    assert "4711" in held
+    assert str(ids[0]) in held
+    job = me.delete(f"/v1/memories/{ids[0]}?erase=true").json()["job_id"]
+    tenancy = consolidate.Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: structures.now)
+    assert consolidate.run_job(tenancy, UUID(job))
+    held = _everything(database, me)
+    assert "4711" not in held
+    assert str(ids[0]) not in held
+    for step in (episode_changes, topic_changes, profile_changes):
+        structures.run(step)
+    assert members(structures, "episode") == {frozenset(ids[1:])}
+    assert {one for some in members(structures, "topic") for one in some} == set(ids[1:])
+
+
+def test_a_corrected_text_is_quoted_as_it_is_now(structures: Any, me: Any) -> None:
+    ids = structures.say("Our cat Biscuit hates the vet in Porto.")
+    structures.run(episode_changes)
+    answer = me.patch(f"/v1/memories/{ids[0]}", json={"content": "Our cat Biscuit hates the vet in Lisbon."})
+    assert answer.status_code == 200
+    structures.run(episode_changes)
+    (gist,) = structures.gists("episode").values()
+    assert gist["text"] == "Our cat Biscuit hates the vet in Lisbon."
+
+
+def test_memories_that_name_the_same_belong_together(structures: Any, database: Any, me: Any) -> None:
+    pairs = ("Tom", "Rita")
+    ids = structures.say(*(f"I saw {pairs[n % 2]} again, number {n}." for n in range(12)))
+    tenancy = consolidate.Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: structures.now)
+    consolidate.enrich_pending(tenancy)
+    structures.run(community_changes)
+    # Whom half of all memories name tells nothing by the usual share, so nobody is held together here.
+    assert structures.live("community") == {}
+    structures.say(*(f"It rained in the valley on day {n}." for n in range(30)), session="rain")
+    structures.say(*(f"I saw {name} in {place}." for name in pairs for place in ("Porto", "Lisbon")), session="more")
+    consolidate.enrich_pending(tenancy)
+    structures.run(community_changes)
+    assert {frozenset(ids[0::2]), frozenset(ids[1::2])} <= {
+        frozenset(set(ids) & some) for some in members(structures, "community")
+    }
+    assert structures.gists("community").keys() == structures.live("community").keys()
+    assert structures.plan(community_changes) == []
+
+
+def test_a_profile_says_what_lasts_and_what_was_lately(structures: Any) -> None:
+    ids = structures.say(*GARDEN, *FLIGHT)
+    structures.say("Somebody else's cat is ill today.", session="o", user="bo")
+    structures.run(episode_changes)
+    facts = {"ana": [KnownFact("Ana", "city", "Porto", (ids[0],))]}
+    structures.run(lambda place: profile_changes(place, facts))
+    found = {one["user_id"]: one for one in structures.live("profile").values()}
+    assert found.keys() == {"ana", "bo"}
+    lines = found["ana"]["lines"]
+    assert [line["section"] for line in lines] == ["static", "recent", "recent"]
+    assert lines[0]["text"] == "Ana: city Porto"
+    assert "flight" in lines[1]["text"]
+    assert set(found["ana"]["members"]) <= set(ids)
+    assert structures.plan(lambda place: profile_changes(place, facts)) == []
+
+
+def _everything(database: Any, me: Any) -> str:
+    tables = ("episode", "topic", "gist", "community", "profile", "structure_member")
+    with database.transaction(me.tenant_id) as session:
+        return "\n".join(
+            str(row[0])
+            for table in tables
+            for row in session.execute(
+                text(f"SELECT t::text FROM {table} t WHERE t.tenant_id = :tenant"), {"tenant": me.tenant_id}
+            )
+        )
