@@ -14,6 +14,8 @@ from consolidation import consolidate
 from consolidation.consolidate import Tenancy
 from memory_service.api.services import utc_now
 from memory_service.storage.database import Database
+from memory_service.storage.precision import move_tiers
+from memory_service.types import PrecisionTier
 
 # Partitions are tested by themselves: nobody but their owner may name them.
 TENANT_TABLES = """
@@ -104,6 +106,7 @@ def make_household(
     make_tenant: Any,
     maintenance: Engine,
     open_tenancy: Callable[[UUID], Tenancy],
+    database: Database,
     tenant_client: Any,
 ) -> Callable[..., Household]:
     """Return a function that makes a tenant with at least one row in every table, through the API and the workers."""
@@ -152,6 +155,9 @@ def make_household(
         assert consolidate.run_job(
             replace(open_tenancy(tenant_id), open_encoder=lambda: nullcontext(encode)), UUID(learning)
         )
+        with database.transaction(tenant_id) as session:
+            faded = [(UUID(archived["id"]), PrecisionTier.INT8)]
+            assert move_tiers(session, tenant_id, faded, now=utc_now()).moved
         granted = post("/v1/api-keys", {"name": f"{secret} key", "scopes": ["memories:read"]})
         with maintenance.begin() as connection:
             # Only a namespace with hundreds of documents has common terms.
