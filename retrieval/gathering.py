@@ -90,7 +90,10 @@ class Gathering:
         if entry.archived:
             return False
         known = self._entry_of.get(entry.id)
-        same = known is not None and (known.content_version, known.precision) == (entry.content_version, entry.precision)
+        same = known is not None and (known.content_version, known.precision) == (
+            entry.content_version,
+            entry.precision,
+        )
         return not (same and self._terms_of[entry.id] == hash(entry.terms))
 
     def add(self, entry: Entry, vectors: Vectors | None) -> None:

@@ -29,9 +29,7 @@ def effort(rows: int) -> int:
 def vector_channel(shape: Shape) -> str:
     """Return the expressions of the channel; `by_vector` is the last."""
     if not shape.own:
-        nearest = (
-            "SELECT memory_id, namespace_id, chunk, distance FROM scan ORDER BY distance, memory_id, chunk LIMIT :vector_rows"
-        )
+        nearest = "SELECT memory_id, namespace_id, chunk, distance FROM scan ORDER BY distance, memory_id, chunk LIMIT :vector_rows"
     else:
         # While a namespace moves two shelves hold the same vectors: they count once. Each shelf's best are distinct, so
         # together they fill the rows asked.

@@ -12,7 +12,15 @@ from memory_service.storage.tables import TransactionId, metadata
 postgresql.base.ischema_names["xid8"] = TransactionId
 DIALECT = postgresql.dialect()
 # Reached by statements of their own only; written where their columns matter.
-WITHOUT_METADATA = {"alembic_version", "embedding", "embedding_coarse", "posting", "term_stat", "speaker", "corpus_delta"}
+WITHOUT_METADATA = {
+    "alembic_version",
+    "embedding",
+    "embedding_coarse",
+    "posting",
+    "term_stat",
+    "speaker",
+    "corpus_delta",
+}
 PARTITIONS = {"embedding_shelf_0", "embedding_shelf_1"}
 
 

@@ -21,6 +21,8 @@ from memory_service.storage import structure
 from memory_service.storage.database import Database
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import find_namespaces
+from memory_service.storage.precision import move_tiers
+from memory_service.types import PrecisionTier
 
 # Partitions are tested by themselves: nobody but their owner may name them.
 TENANT_TABLES = """
@@ -116,6 +118,7 @@ def make_household(
     make_tenant: Any,
     maintenance: Engine,
     open_tenancy: Callable[[UUID], Tenancy],
+    database: Database,
     tenant_client: Any,
 ) -> Callable[..., Household]:
     """Return a function that makes a tenant with at least one row in every table, through the API and the workers."""
@@ -167,6 +170,9 @@ def make_household(
             replace(open_tenancy(tenant_id), open_encoder=lambda: nullcontext(encode)), UUID(learning)
         )
         changeset_id, review_id = _consolidated(database, me, memory["id"])
+        with database.transaction(tenant_id) as session:
+            faded = [(UUID(archived["id"]), PrecisionTier.INT8)]
+            assert move_tiers(session, tenant_id, faded, now=utc_now()).moved
         granted = post("/v1/api-keys", {"name": f"{secret} key", "scopes": ["memories:read"]})
         with maintenance.begin() as connection:
             # Only a namespace with hundreds of documents has common terms.

@@ -107,6 +107,7 @@ def test_rows_cannot_point_into_another_tenant(
         "memory_version",
         "source",
         "embedding",
+        "embedding_coarse",
         "link",
         "retention",
         "policy",

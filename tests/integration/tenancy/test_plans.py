@@ -47,6 +47,7 @@ from memory_service.storage import (
     neighbours,
     pending,
     policies,
+    precision,
     retention,
     reviews,
     saved_queries,
@@ -65,7 +66,7 @@ from memory_service.storage.presence import Key, look_up
 from memory_service.storage.scopes import ScopeColumn, list_scopes
 from memory_service.storage.sql import Sql
 from memory_service.storage.tables import STATE_COLUMNS
-from memory_service.types import Caller
+from memory_service.types import Caller, PrecisionTier
 from retrieval.corpus import describe_corpus
 from retrieval.statements import KeywordQuery, Scope, find_candidates
 
@@ -233,6 +234,10 @@ HOT: dict[str, Callable[[Session], object]] = {
     "update": lambda s: memories.update_memories(s, TENANT, FEW, {"pinned": True}, now=NOW),
     "end of a live span": lambda s: search_index.close(s, TENANT, FEW, now=NOW),
     "expiry of a live span": lambda s: search_index.set_expiry(s, TENANT, FEW[0], now=NOW),
+    "tiers": lambda s: precision.move_tiers(s, TENANT, [(i, PrecisionTier.INT8) for i in FEW], now=NOW),
+    "signs": lambda s: precision.move_tiers(s, TENANT, [(i, PrecisionTier.BINARY) for i in FEW], now=NOW),
+    "recalled below half": lambda s: precision.recalled_below_half(
+        s, TENANT, SMALL_SPACE, encoder_id=1, after=None, limit=64),
     "was it erased": lambda s: erasure.is_erased(s, TENANT, IDS[0]),
     "links": lambda s: links.links_of(s, TENANT, IDS[0], before=None, limit=51),
     "all links": lambda s: links.list_links(s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),
@@ -352,7 +357,13 @@ def test_a_vector_scan_reads_one_namespace_from_the_index_alone(service: Databas
     assert scan.kind == "Index Only Scan"
     for column in ("tenant_id", "namespace_id", "encoder_id"):
         assert column in scan.condition
-    assert {n.relation for n in plan} == {"embedding_shelf_0"}, "the other shelf is not even looked at"
+    assert {n.relation for n in plan} == {"embedding_shelf_0", "embedding_coarse"}, (
+        "the other shelf is not even looked at"
+    )
+    by_sketch = next(n for n in plan if n.relation == "embedding_coarse")
+    assert by_sketch.kind == "Index Only Scan", "the codes are left alone"
+    for column in ("tenant_id", "namespace_id", "encoder_id"):
+        assert column in by_sketch.condition
 
 
 def test_keyword_look_ups_read_the_index_alone(service: Database) -> None:
@@ -397,7 +408,14 @@ ARGUMENTS = {
 }
 # stale_corpora is left out: its table holds nothing but what is due. So is crowded_namespaces, which compares the sizes of
 # all namespaces, every five minutes.
-CROSSING = ("authenticate_key", "due_jobs", "pending_enrichment", "expired_memories", "outdated_terms")
+CROSSING = (
+    "authenticate_key",
+    "due_jobs",
+    "pending_enrichment",
+    "expired_memories",
+    "outdated_terms",
+    "recalled_below_half",
+)
 
 
 @pytest.mark.parametrize("name", CROSSING)

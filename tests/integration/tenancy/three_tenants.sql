@@ -43,6 +43,8 @@ INSERT INTO embedding SELECT tenant, 0, space, 1, r.id, 1, 0, 0, 1, at, 'infinit
     ORDER BY r.n;
 INSERT INTO embedding SELECT tenant, 1, space, 2, r.id, 1, 0, 0, 1, at, 'infinity', v.v FROM r JOIN v ON v.n = 1 + r.n % 200
     WHERE r.n <= 1000;
+INSERT INTO embedding_coarse SELECT tenant, space, r.id, at, 'infinity', 2, 0, 1, 1, 0, 1 + r.n % 2, binary_quantize(v.v),
+    CASE WHEN r.n % 2 = 0 THEN decode(repeat('7f', 384), 'hex') END FROM r JOIN v ON v.n = 1 + r.n % 200 ORDER BY r.n;
 INSERT INTO posting SELECT tenant, space, 'w' || (n * k * 7919 % (100 * k * k)), id, 1, 1, at FROM r, generate_series(1, 6) k
     ON CONFLICT DO NOTHING;
 INSERT INTO term_stat SELECT t.id, pg_temp.id(2, t.t, n % 20), 'w' || n, 600 FROM t, generate_series(1, 2000) n;
