@@ -31,6 +31,10 @@ class CachedEncoder:
         """Return the parts of a text that are encoded one by one."""
         return [text[span.start : span.end] for span in self._encoder.chunk(text)]
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return from where to where in a text its parts go, in characters."""
+        return [(span.start, span.end) for span in self._encoder.chunk(text)]
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return float32[n, d], rounded to half precision and back as the service's columns do."""
         keys = [_key(text) for text in texts]

@@ -6,6 +6,7 @@ A step is a pure function from records to changes. Applying and reverting them i
             ├─ Merge       it says what another one says; it leaves the results and becomes a source of the other
             ├─ Revise      computed fields of it (title, context, keywords, tags, importance, memory_type) get a new version
             ├─ Archive     it leaves the results, restorable
+            ├─ Retier      its vectors are kept more coarsely, or finely again
             ├─ Derive      a new memory made from others
             ├─ Join, Part  an edge between two memories comes or goes
             ├─ Put, End    a row of a structure (episode, topic, gist, community, profile) comes or goes
@@ -130,6 +131,16 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
+class Retier:
+    """Keep the vectors of a memory in another precision: "half", "int8" or "binary". Makes no version of it."""
+
+    memory_id: UUID
+    tier: str
+    before: str  # the tier it had, to which a revert goes back
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
 class Derive:
     """Make a new memory out of `parents`; `spans` are (parent, from, to) in characters of the parent's content."""
 
@@ -190,7 +201,7 @@ class Ask:
     why: Why
 
 
-Change: TypeAlias = Supersede | Merge | Revise | Archive | Derive | Join | Part | Put | End | Ask
+Change: TypeAlias = Supersede | Merge | Revise | Archive | Retier | Derive | Join | Part | Put | End | Ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +260,7 @@ def refs(change: Change) -> Iterator[Ref]:
             yield from change.parents
         case Ask():
             yield from change.memories
-        case Join() | Part() | Put() | End():
+        case Retier() | Join() | Part() | Put() | End():
             return
 
 

@@ -21,18 +21,20 @@ from sqlalchemy import text
 from consolidation import consolidate
 from consolidation.consolidate import Tenancy
 from consolidation.learning import EncodeQuery
+from consolidation.precision import raise_recalled
 from consolidation.recut import recut_namespace
 from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from memory_service.analysis.tokens import TERMS_VERSION
-from memory_service.encoder import EncoderIdentity, load_encoder, verify_identity
-from memory_service.errors import Unavailable
+from memory_service.encoder import EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
+from memory_service.errors import Misconfigured, Unavailable
 from memory_service.jobs import CONSOLIDATE_NAMESPACE, ENRICH, QUEUE, RUN_JOB, SHELVE
+from memory_service.lifecycle.draft import Encoding
 from memory_service.logging import configure_logging
 from memory_service.settings import get_settings
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.changesets import only_run
 from memory_service.storage.database import Database
-from memory_service.storage.encoders import default_encoder
+from memory_service.storage.encoders import EncoderRow, default_encoder
 from memory_service.storage.shelves import only_mover
 
 log = structlog.get_logger(__name__)
@@ -44,6 +46,7 @@ HOUSEKEEP_EVERY_S = 300.0
 SWEPT_AT_ONCE = 500
 CONSOLIDATE_FOR_S = 400.0  # of one task; well below the limit of a task
 RECUT_FOR_S = 5.0  # of each sweep, while there is something to cut anew
+RAISE_FOR_S = 60.0  # of each housekeeping, while something recalled is below half precision
 TASK_LIMIT_S = 600
 MOVE_LIMIT_S = 6 * 3600  # The index of a million vectors takes a quarter of an hour to build.
 
@@ -117,14 +120,46 @@ def _open_encoder() -> Iterator[EncodeQuery]:
     """
     encoder = load_encoder(get_settings())
     try:
-        with _database().untenanted() as connection:
-            stored = default_encoder(connection)
-        if stored is not None:
-            kept = EncoderIdentity(stored.name, stored.dimension, stored.max_tokens, stored.fingerprint, stored.probe)
-            verify_identity(kept, encoder.identity)
+        _verify(encoder)
         yield lambda query: encoder.encode([query])[0]
     finally:
         encoder.close()
+
+
+@contextmanager
+def _open_encoding() -> Iterator[Encoding]:
+    """Load the encoder for texts, as the API encodes what it stores.
+
+    Raises:
+        Misconfigured: it is not the model that made the vectors, or none has made any.
+    """
+    encoder = load_encoder(get_settings())
+    try:
+        stored = _verify(encoder)
+        if stored is None:
+            raise Misconfigured("No encoder has made vectors yet.")
+        yield Encoding(
+            encode=encoder.encode,
+            chunk=lambda content: [(span.start, span.end) for span in encoder.chunk(content)],
+            encoder_id=stored.id,
+            shelf=stored.shelf,
+        )
+    finally:
+        encoder.close()
+
+
+def _verify(encoder: LoadedEncoder) -> EncoderRow | None:
+    """Compare the encoder with the one that made the vectors, and return what is stored of that.
+
+    Raises:
+        Misconfigured: they differ.
+    """
+    with _database().untenanted() as connection:
+        stored = default_encoder(connection)
+    if stored is not None:
+        kept = EncoderIdentity(stored.name, stored.dimension, stored.max_tokens, stored.fingerprint, stored.probe)
+        verify_identity(kept, encoder.identity)
+    return stored
 
 
 def _across_tenants(query: str, **params: Any) -> Iterator[tuple[UUID, Any]]:
@@ -255,4 +290,25 @@ def housekeep() -> dict[str, int]:
     crowded = "SELECT * FROM crowded_namespaces(:size, :limit)"
     for tenant_id, namespace_id in _across_tenants(crowded, size=get_settings().own_shelf_from):
         shelve.delay(str(tenant_id), str(namespace_id))
+    removed["raised"] = _raise_recalled()
     return removed
+
+
+def _raise_recalled() -> int:
+    """Encode anew what was recalled below half precision, for a while; the next housekeeping goes on."""
+    due = list(_across_tenants("SELECT * FROM recalled_below_half(:limit)"))
+    if not due:
+        return 0
+    deadline = monotonic() + RAISE_FOR_S
+    raised = 0
+    with _open_encoding() as encoding:
+        for tenant_id, namespace_id in due:
+            work = partial(
+                raise_recalled, _tenancy(tenant_id), namespace_id, encoding=encoding,
+                go_on=lambda: monotonic() < deadline,
+            )  # fmt: skip
+            raised += _guarded(work, "raise_failed", tenant_id=tenant_id, namespace_id=namespace_id)
+            if monotonic() > deadline:
+                break
+    log.info("precision_raised", memories=raised)
+    return raised

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Literal
 from uuid import UUID
 
@@ -34,6 +34,19 @@ class State(StrEnum):
     ARCHIVED = "archived"
     EXPIRED = "expired"
     FROZEN = "frozen"
+
+
+class PrecisionTier(IntEnum):
+    """How many bytes the vectors of a memory take: it falls as the memory fades and rises when it is recalled."""
+
+    HALF = 0  # two bytes a number
+    INT8 = 1  # one byte a number
+    BINARY = 2  # one bit a number
+
+    @property
+    def label(self) -> str:
+        """Return its name outside: half, int8 or binary."""
+        return self.name.lower()
 
 
 class SourceKind(StrEnum):

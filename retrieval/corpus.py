@@ -36,7 +36,8 @@ _LATEST = datetime(9999, 1, 1, tzinfo=UTC)  # what is in force now is so until f
 _CORPUS = text(
     """
     WITH n AS MATERIALIZED (
-        SELECT id, path, settings, encoder_id, shelf, folded_docs, languages, terms_version FROM namespace
+        SELECT id, path, settings, encoder_id, shelf, folded_docs, languages, terms_version,
+            CAST(retention_policy AS text) AS retention_policy FROM namespace
         WHERE tenant_id = :tenant AND path = ANY(CAST(:paths AS text[]))
     ),
     stat AS (
@@ -119,7 +120,15 @@ def describe_corpus(
         speakers = tuple(session.scalars(_SPEAKERS_KNOWN, params | {"speakers": MOST_SPEAKERS}))
     return Corpus(
         namespaces=tuple(
-            Namespace(UUID(n["id"]), n["path"], n["settings"], n["encoder_id"], n["shelf"], tuple(n["languages"]))
+            Namespace(
+                UUID(n["id"]),
+                n["path"],
+                n["settings"],
+                n["encoder_id"],
+                n["shelf"],
+                tuple(n["languages"]),
+                n["retention_policy"],
+            )
             for n in (found[path] for path in paths if path in found)
         ),
         documents=max(0, int(row.documents)),

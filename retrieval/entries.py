@@ -31,6 +31,7 @@ class Entry:
     title: str | None = None
     context: str | None = None
     language: str | None = None
+    precision: int = 0  # the tier of its vectors: another one means other numbers for the same text
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ that was still running when it looked: whatever it could not see then will carry
 reported again, so applying them must be idempotent.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from memory_service.storage.memories import AS_KNOWN
+from memory_service.types import PrecisionTier
 from retrieval.entries import Entry
+from retrieval.quantisation import dequantise, from_sketch
 
 BEGINNING: Final = 0  # the horizon of a reader that has seen nothing
 _SEPARATOR: Final = "\x1f"  # between terms; no term holds a control character
 _HEADER: Final = 2  # halfvec_send writes the dimension and a reserved number before the values, 16 bits each
+_BITS_HEADER: Final = 4  # bytes of varbit_send before the bits: how many they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,12 @@ def _texts(made: str) -> str:
     return (
         f"{made}.traits, array_to_string({made}.terms, '{_SEPARATOR}'), "
         f"CASE WHEN {made}.traits IS NULL OR {made}.terms IS NULL THEN m.content END, "
-        f"CASE WHEN {made}.terms IS NULL THEN m.title END, CASE WHEN {made}.terms IS NULL THEN m.context END, m.language"
+        f"CASE WHEN {made}.terms IS NULL THEN m.title END, CASE WHEN {made}.terms IS NULL THEN m.context END, m.language, "
+        f"coalesce({made}.precision_tier, 0)"
     )
 
 
-_NOTHING = ", ".join(["NULL"] * 18)
+_NOTHING = ", ".join(["NULL"] * 19)
 _HORIZON = "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)"
 
 _CHANGES = f"""
@@ -155,10 +159,20 @@ def links_known(
     return [LinkEntry(*row) for row in _fetch(session, _LINKS_KNOWN, params)]
 
 
+# One statement for all tiers: between two of them a vector could move from where one has yet to look to where one has looked.
 _VECTORS = """
-    SELECT DISTINCT ON (e.memory_id, e.version, e.chunk) e.memory_id, e.version, halfvec_send(e.vector) FROM embedding e
-    WHERE e.tenant_id = %(tenant)s AND e.shelf IN (0, 1, %(shelf)s) AND e.namespace_id = ANY(%(namespaces)s)
-        AND e.encoder_id = %(encoder)s {some} ORDER BY e.memory_id, e.version, e.chunk
+    SELECT * FROM (
+        SELECT DISTINCT ON (e.memory_id, e.version, e.chunk) e.memory_id, e.version, 0, halfvec_send(e.vector)
+        FROM embedding e
+        WHERE e.tenant_id = %(tenant)s AND e.shelf IN (0, 1, %(shelf)s) AND e.namespace_id = ANY(%(namespaces)s)
+            AND e.encoder_id = %(encoder)s {some} ORDER BY e.memory_id, e.version, e.chunk
+    ) h
+    UNION ALL
+    SELECT * FROM (
+        SELECT e.memory_id, e.version, CAST(e.tier AS integer), coalesce(e.code, varbit_send(e.sketch))
+        FROM embedding_coarse e WHERE e.tenant_id = %(tenant)s AND e.namespace_id = ANY(%(namespaces)s)
+            AND e.encoder_id = %(encoder)s {some} ORDER BY e.memory_id, e.version, e.chunk
+    ) k
 """
 _ALL_VECTORS = _VECTORS.format(some="")
 _SOME_VECTORS = _VECTORS.format(some="AND e.memory_id = ANY(%(ids)s)")
@@ -175,6 +189,8 @@ def vectors_of(
 ) -> dict[tuple[UUID, int], NDArray[np.float32]]:
     """Return the vectors of memories by (memory, version): float32[chunks, d] each, in the order of the text.
 
+    Those of a lower tier are what is left of them: estimates of the same directions.
+
     Args:
         session: a transaction of the tenant.
         tenant_id: whose memories.
@@ -187,11 +203,32 @@ def vectors_of(
         "tenant": tenant_id, "shelf": shelf, "namespaces": list(namespace_ids), "encoder": encoder_id, "ids": list(ids or ()),
     }  # fmt: skip
     rows = _fetch(session, _ALL_VECTORS if ids is None else _SOME_VECTORS, params)
-    if not rows:
-        return {}
-    raw = np.frombuffer(b"".join(row[2] for row in rows), dtype=">f2").reshape(len(rows), -1)
-    vectors = raw[:, _HEADER:].astype(np.float32)
-    return {key: vectors[start:end] for key, start, end in _runs(rows)}
+    found: dict[tuple[UUID, int], NDArray[np.float32]] = {}
+    for tier, read in _READERS.items():
+        there = [row for row in rows if row[2] == tier]
+        if there:
+            vectors = read([row[3] for row in there])
+            found |= {key: vectors[start:end] for key, start, end in _runs(there)}
+    return found
+
+
+def _halves(values: Sequence[bytes]) -> NDArray[np.float32]:
+    raw = np.frombuffer(b"".join(values), dtype=">f2").reshape(len(values), -1)
+    return raw[:, _HEADER:].astype(np.float32)
+
+
+def _codes(values: Sequence[bytes]) -> NDArray[np.float32]:
+    return dequantise(np.frombuffer(b"".join(values), dtype=np.int8).reshape(len(values), -1))
+
+
+def _sketches(values: Sequence[bytes]) -> NDArray[np.float32]:
+    raw = np.frombuffer(b"".join(values), dtype=np.uint8).reshape(len(values), -1)
+    return from_sketch(raw[:, _BITS_HEADER:], int.from_bytes(values[0][:_BITS_HEADER]))
+
+
+_READERS: Final[dict[int, Callable[[Sequence[bytes]], NDArray[np.float32]]]] = {
+    PrecisionTier.HALF: _halves, PrecisionTier.INT8: _codes, PrecisionTier.BINARY: _sketches,
+}  # fmt: skip
 
 
 def _runs(rows: Sequence[Any]) -> Iterator[tuple[tuple[UUID, int], int, int]]:
@@ -205,7 +242,7 @@ def _runs(rows: Sequence[Any]) -> Iterator[tuple[tuple[UUID, int], int, int]]:
 def _entry(row: Sequence[Any]) -> Entry:
     terms = row[15]
     cut = None if terms is None else tuple(terms.split(_SEPARATOR)) if terms else ()
-    return Entry(*row[:15], *(cut, *row[16:20]))
+    return Entry(*row[:15], *(cut, *row[16:21]))
 
 
 def _fetch(session: Session, statement: str, params: dict[str, Any]) -> list[Any]:

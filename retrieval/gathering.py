@@ -86,11 +86,14 @@ class Gathering:
         return self._entry_of.get(entry.id) == _bare(entry) and self._terms_of[entry.id] == hash(entry.terms)
 
     def needs_vectors(self, entry: Entry) -> bool:
-        """Say whether a memory is new here, or says something else than it did."""
+        """Say whether a memory is new here, says something else than it did, or has vectors of another precision."""
         if entry.archived:
             return False
         known = self._entry_of.get(entry.id)
-        same = known is not None and known.content_version == entry.content_version
+        same = known is not None and (known.content_version, known.precision) == (
+            entry.content_version,
+            entry.precision,
+        )
         return not (same and self._terms_of[entry.id] == hash(entry.terms))
 
     def add(self, entry: Entry, vectors: Vectors | None) -> None:

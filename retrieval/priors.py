@@ -46,7 +46,8 @@ class PriorSettings:
 
 
 CHANNEL_OF: Final[Mapping[str, str]] = {
-    "speaker": "graph", "role": "graph", "time": "temporal", "date": "temporal", "recency": "temporal", "number": "keyword",
+    "speaker": "graph", "role": "graph", "time": "temporal", "date": "temporal", "recency": "temporal",
+    "retrievability": "temporal", "number": "keyword",
     "length": "keyword", "asks": "keyword", "first_person": "vector",
 }  # fmt: skip
 

@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from consolidation.policy_form import read_policy
+from memory_service.storage.fading import losses_of
 from memory_service.storage.namespaces import Namespace, paths_to_search, require_all
 from retrieval.confidence import DEFAULT as CALIBRATION
 from retrieval.confidence import confidence as confidence_of
 from retrieval.corpus import Corpus, describe_corpus
 from retrieval.diversity import mmr
+from retrieval.fading import faded
 from retrieval.loading import Loaded, Place, load
 from retrieval.query import ParsedQuery, parse_query
 from retrieval.ranking import Ranked, Shown, rank
@@ -237,8 +240,19 @@ def _rank(
         # By the request alone, so that a replay has the same candidates whatever reranker there is now.
         limit=max(2 * request.top_k, RERANKED if request.preset == "thorough" else SHOWN),
     )
+    if not _asks_one_channel(request):
+        ranked = _with_fading(session, tenant_id, ranked, prepared.corpus.namespaces, now=now)
     timings.fuse = _ms(fusing)
     return _Order(loaded, ranked)
+
+
+def _with_fading(
+    session: Session, tenant_id: UUID, ranked: Ranked, namespaces: Sequence[Namespace], *, now: datetime
+) -> Ranked:
+    """Move what has faded down, where a policy says how far; by default none does, and nothing is read."""
+    if not any(read_policy(one.retention_policy).rank_weight for one in namespaces):
+        return ranked
+    return faded(ranked, losses_of(session, tenant_id, [ranked.ids[row] for row in ranked.order.tolist()], now=now))
 
 
 def _recalled(

@@ -40,7 +40,7 @@ class Keys:
 
     row: NDArray[np.int32]  # (k,) the row each belongs to
     kind: NDArray[np.int8]  # (k,) a KeyKind
-    vectors: NDArray[np.float32]  # (k, d), normalised
+    vectors: NDArray[np.float32]  # (k, d), likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Rows:
     """n memories as arrays; times are seconds since the epoch, NaN where there is none."""
 
     ids: Sequence[UUID]  # n
-    vectors: NDArray[np.float32]  # (n, d) of the text or its first chunk, normalised
+    vectors: NDArray[np.float32]  # (n, d) of the text or its first chunk, normalised; see quantisation
     keys: Keys
     observed_at: NDArray[np.float64]  # (n,)
     valid_from: NDArray[np.float64]  # (n,)

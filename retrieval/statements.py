@@ -22,8 +22,9 @@ from sqlalchemy.orm import Session
 
 from retrieval.keyword_channel import common_score, keyword_channel
 from retrieval.keyword_plan import NEWEST, STRONG, KeywordQuery
+from retrieval.quantisation import sketch
 from retrieval.scope import Scope, Shape, scope_params, shape_of
-from retrieval.vector_channel import effort, found_by_index, vector_channel, vector_score
+from retrieval.vector_channel import COARSE_ROWS, effort, found_by_index, vector_channel, vector_score
 
 __all__ = ["Candidates", "KeywordQuery", "Scope", "find_candidates", "hybrid_query"]
 
@@ -115,7 +116,9 @@ def hybrid_query(
         params |= _keyword_params(keyword, per_channel)
     if vector is not None:
         # Chunks of one memory share a place: ask for half as many rows again as memories.
-        params |= {"vector": HalfVector(vector), "vector_rows": per_channel + per_channel // 2}
+        rows = per_channel + per_channel // 2
+        params |= {"vector": HalfVector(vector), "vector_rows": rows}
+        params |= {"sketch": sketch(vector), "coarse_rows": COARSE_ROWS * rows}
     shape = shape_of(scope, dimension=0 if vector is None else len(vector), exact=exact)
     heads = keyword is not None and bool(keyword.heads)
     return _statement(shape, vector is not None, keyword is not None, heads, scored), params

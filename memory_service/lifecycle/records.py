@@ -4,9 +4,10 @@ import difflib
 from datetime import UTC, datetime
 from typing import Any
 
-from consolidation.retention import days_between, initial_strength, retrievability
+from consolidation.holding import holding_of, retrievability_of, stability_of, strength_of
+from consolidation.policy_form import read_policy
 from memory_service.storage.sql import Row
-from memory_service.types import State
+from memory_service.types import PrecisionTier, State
 
 HISTORY_FIELDS = (
     "namespace", "user_id", "agent_id", "session_id", "external_id", "payload_type", "memory_type", "state", "content",
@@ -32,16 +33,14 @@ def state_at(row: Row, now: datetime) -> str:
 
 def retention_json(row: Row, *, now: datetime) -> dict[str, Any]:
     """Return how firmly the memory holds now."""
-    strength = initial_strength(row["memory_type"], row["importance"])
-    stability = row.get("stability_days") or strength.stability_days
-    since = row.get("last_recalled_at") or row["created_at"]
+    holding, policy = holding_of(row), read_policy(row.get("retention_policy"))
     return {
-        "stability_days": stability,
-        "difficulty": row.get("difficulty") or strength.difficulty,
-        "retrievability": 1.0 if row["pinned"] else round(retrievability(days_between(since, now), stability), 6),
-        "recall_count": row.get("recall_count") or 0,
-        "last_recalled_at": rfc3339(row.get("last_recalled_at")),
-        "precision_tier": "half",
+        "stability_days": stability_of(holding, policy),
+        "difficulty": strength_of(holding, policy).difficulty,
+        "retrievability": round(retrievability_of(holding, policy, now), 6),
+        "recall_count": holding.recall_count,
+        "last_recalled_at": rfc3339(holding.last_recalled_at),
+        "precision_tier": PrecisionTier(row.get("precision_tier") or 0).label,
     }
 
 

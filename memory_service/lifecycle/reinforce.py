@@ -7,9 +7,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from consolidation.retention import Strength, after_lapse, after_recall, days_between, initial_strength, retrievability
+from consolidation.holding import lapsed, recalled, stability_of
+from consolidation.policy_form import read_policy
 from memory_service.lifecycle.correct import missing
-from memory_service.storage import memories, retention
+from memory_service.storage import retention
 from memory_service.storage.retention import RecallRow
 
 
@@ -31,29 +32,19 @@ class Found(Protocol):
 
 def reinforce(session: Session, tenant_id: UUID, trace_id: UUID, found: Sequence[Found], *, now: datetime) -> None:
     """Count a recall for each memory found and strengthen it."""
-    # In order of id: two searches that found the same memories in another order must not wait for each other.
-    for result in sorted(found, key=lambda result: result.row["id"]):
-        strength = strengthened(result.row, now=now)
-        retention.keep_strength(session, tenant_id, result.row["id"], strength, recalled_at=now)
+    locked = retention.lock_holdings(session, tenant_id, [result.row["id"] for result in found])
+    stronger = {i: recalled(held, read_policy(stored), now) for i, (held, stored) in locked.items()}
+    retention.keep_holdings(session, tenant_id, stronger, now=now)
     retention.keep_recalls(
         session,
         tenant_id,
-        [RecallRow(r.row["id"], trace_id, r.rank, r.found.score, useful=None, cited=None) for r in found],
+        [
+            RecallRow(r.row["id"], trace_id, r.rank, r.found.score, useful=None, cited=None)
+            for r in found
+            if r.row["id"] in stronger
+        ],
         now=now,
     )
-
-
-def strength_of(row: Any) -> Strength:
-    """Return the present strength of a record."""
-    first = initial_strength(row["memory_type"], row["importance"])
-    return Strength(row["stability_days"] or first.stability_days, row["difficulty"] or first.difficulty)
-
-
-def strengthened(row: Any, *, now: datetime) -> Strength:
-    """Return the strength after a useful recall now."""
-    strength = strength_of(row)
-    since = row["last_recalled_at"] or row["created_at"]
-    return after_recall(strength, retrievability(days_between(since, now), strength.stability_days))
 
 
 def take_feedback(
@@ -65,12 +56,16 @@ def take_feedback(
     Raises:
         Gone, NotFound: the memory is no longer there.
     """
-    row = memories.get_record(session, tenant_id, memory_id)
-    if row is None:
+    locked = retention.lock_holdings(session, tenant_id, [memory_id])
+    if memory_id not in locked:
         raise missing(session, tenant_id, memory_id)
-    strength = strengthened(row, now=now) if useful else after_lapse(strength_of(row))
-    retention.keep_strength(session, tenant_id, memory_id, strength, recalled_at=now if useful else None)
+    before, stored = locked[memory_id]
+    policy = read_policy(stored)
+    after = recalled(before, policy, now) if useful else lapsed(before, policy)
+    retention.keep_holdings(session, tenant_id, {memory_id: after}, now=now)
     retention.keep_recalls(
         session, tenant_id, [RecallRow(memory_id, trace_id, rank, score, useful=useful, cited=cited)], now=now
     )
-    return {"memory_id": str(memory_id), "useful": useful, "cited": cited, "stability_days": strength.stability_days}
+    return {
+        "memory_id": str(memory_id), "useful": useful, "cited": cited, "stability_days": stability_of(after, policy),
+    }  # fmt: skip

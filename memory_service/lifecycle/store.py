@@ -89,6 +89,7 @@ def _record(row: dict[str, Any], source: SourceRow, namespace: Namespace, kept: 
         "span_to": source.span[1],
         "source_hash": row["content_hash"],
         "links_count": 0,
+        "retention_policy": namespace.retention_policy,
     }
 
 

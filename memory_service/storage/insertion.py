@@ -57,6 +57,8 @@ _INSERT = f"""
         INSERT INTO speaker (tenant_id, namespace_id, name)
         SELECT DISTINCT %(tenant)s, namespace_id, speaker FROM new WHERE speaker IS NOT NULL ORDER BY 2, 3
         ON CONFLICT DO NOTHING
+    ), retained AS (
+        INSERT INTO retention (tenant_id, memory_id, namespace_id) SELECT %(tenant)s, id, namespace_id FROM new
     )
     SELECT id{{extra}} FROM new
 """
@@ -84,7 +86,7 @@ def insert_memories(
     now: datetime,
     read_back: bool = False,
 ) -> dict[UUID, RowMapping]:
-    """Insert memories with source, vectors, postings, document counts and speakers; return what was inserted, by id.
+    """Insert memories with source, vectors, postings, document counts, speakers and retention; return what was inserted, by id.
 
     One whose external_id or duplicate a concurrent transaction stored first is left out of everything and of the answer.
 

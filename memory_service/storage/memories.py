@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
+from memory_service.storage import retention
 from memory_service.storage.sql import Sql, to_jsonb
 from memory_service.storage.tables import STATE_COLUMNS, memory
 
@@ -19,20 +20,29 @@ _RECORD = f"""
     SELECT {", ".join(f"m.{name}" for name in STATE_COLUMNS)}, m.id, n.path AS namespace,
         s.kind AS source_kind, s.ref AS source_ref, s.speaker AS source_speaker, s.role AS source_role,
         s.span_from, s.span_to, s.hash AS source_hash,
-        r.stability_days, r.difficulty, r.recall_count, r.last_recalled_at,
+        r.stability_days, r.difficulty, r.recall_count, r.last_recalled_at, r.spaced_uses, r.traces, r.traced_at,
+        r.refreshed_at, CAST(n.retention_policy AS text) AS retention_policy, {{tier}} AS precision_tier,
         (SELECT count(*) FROM link l WHERE l.tenant_id = :tenant AND l.source_id = m.id AND l.known_to = 'infinity')
         + (SELECT count(*) FROM link l WHERE l.tenant_id = :tenant AND l.target_id = m.id AND l.known_to = 'infinity')
             AS links_count
 """
+_RECORD_NOW = _RECORD.format(tier="m.precision_tier")
+# Not a part of any state: an earlier one, too, is found by what is kept now.
+_RECORD_THEN = _RECORD.format(
+    tier="(SELECT p.precision_tier FROM memory p WHERE p.tenant_id = :tenant AND p.id = m.id)"
+)
 _JOINS = """
     JOIN namespace n ON n.tenant_id = :tenant AND n.id = m.namespace_id
     LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0
     LEFT JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = m.id
 """
 
+# What decides how a memory fades: whoever changes one of these has a sweep look at it again.
+_FADING = frozenset({"pinned", "importance", "memory_type", "archived_at"})
+
 # Statements of hot paths are built once: reading the text for its parameters costs as much as a round trip.
 _RECORDS_BY_ID = text(
-    f"{_RECORD} FROM unnest(CAST(:ids AS uuid[])) AS k (id) JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id {_JOINS}"
+    f"{_RECORD_NOW} FROM unnest(CAST(:ids AS uuid[])) AS k (id) JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id {_JOINS}"
 )
 
 # The state of every memory as it was known at :known, under the columns of `memory` that a filter may name.
@@ -121,6 +131,9 @@ def update_memories(
         ),
         {"tenant": tenant_id, "ids": list(ids), "now": now, **params},
     )
+    if not _FADING.isdisjoint(assignments):
+        restored = "archived_at" in assignments and assignments["archived_at"] is None
+        retention.reconsider(session, tenant_id, ids, refreshed_at=now if restored else None)
 
 
 def _assignments(assignments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -159,7 +172,7 @@ def get_records_as_known(
 ) -> dict[UUID, RowMapping]:
     """Return memories as they were known at a moment; those learned later are absent."""
     rows = session.execute(
-        text(f"{_RECORD} FROM {AS_KNOWN} m {_JOINS} WHERE m.id = ANY(CAST(:ids AS uuid[]))"),
+        text(f"{_RECORD_THEN} FROM {AS_KNOWN} m {_JOINS} WHERE m.id = ANY(CAST(:ids AS uuid[]))"),
         {"tenant": tenant_id, "ids": list(ids), "known": known},
     ).mappings()
     return {row["id"]: row for row in rows}
@@ -181,7 +194,7 @@ def list_records(
     return (
         session.execute(
             text(
-                f"{_RECORD} FROM memory m {_JOINS} WHERE m.tenant_id = :tenant AND ({where.text}) {beyond} "
+                f"{_RECORD_NOW} FROM memory m {_JOINS} WHERE m.tenant_id = :tenant AND ({where.text}) {beyond} "
                 f"ORDER BY m.id {'ASC' if ascending else 'DESC'} LIMIT :limit"
             ),
             {"tenant": tenant_id, "before": before, "limit": limit, **where.params},

@@ -19,7 +19,10 @@ MAX_LENGTH = 256
 MAX_IN_ONE_SEARCH = 1_000
 PATH = re.compile(r"[A-Za-z0-9._@:-]+(?:/[A-Za-z0-9._@:-]+)*\Z")
 
-_COLUMNS = "id, path, settings, encoder_id, shelf, created_at, folded_docs, languages"
+_COLUMNS = (
+    "id, path, settings, encoder_id, shelf, created_at, folded_docs, languages, "
+    "CAST(retention_policy AS text) AS retention_policy"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Namespace:
     encoder_id: int
     shelf: int
     languages: tuple[str, ...] = ()  # by whose rules its memories are cut into terms
+    retention_policy: str | None = None  # as `policy_form.read_policy` takes it; None: the defaults
 
 
 def check_path(path: str, *, pointer: str = "/namespace") -> str:
@@ -50,7 +54,15 @@ def check_path(path: str, *, pointer: str = "/namespace") -> str:
 
 
 def _namespace(row: RowMapping) -> Namespace:
-    return Namespace(row["id"], row["path"], row["settings"], row["encoder_id"], row["shelf"], tuple(row["languages"]))
+    return Namespace(
+        row["id"],
+        row["path"],
+        row["settings"],
+        row["encoder_id"],
+        row["shelf"],
+        tuple(row["languages"]),
+        row["retention_policy"],
+    )
 
 
 def find_namespaces(session: Session, tenant_id: UUID, paths: Iterable[str]) -> dict[str, Namespace]:

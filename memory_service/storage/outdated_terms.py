@@ -148,8 +148,13 @@ _DELETE_EARLIER = f"""
 _INSERT = f"""
     INSERT INTO posting (tenant_id, namespace_id, term, memory_id, version, impact, known_from, known_to)
     SELECT :tenant, :namespace, t.term, r.id, r.version, {IMPACT.format("cardinality(r.terms)")}, e.known_from, e.known_to
-    FROM {_ROWS} JOIN embedding e ON e.tenant_id = :tenant AND e.memory_id = r.id AND e.version = r.version AND e.chunk = 0,
-        unnest(r.terms) AS t (term)
+    FROM {_ROWS} JOIN LATERAL (
+        SELECT known_from, known_to FROM embedding e
+        WHERE e.tenant_id = :tenant AND e.memory_id = r.id AND e.version = r.version AND e.chunk = 0
+        UNION ALL
+        SELECT known_from, known_to FROM embedding_coarse e
+        WHERE e.tenant_id = :tenant AND e.memory_id = r.id AND e.version = r.version AND e.chunk = 0
+    ) e ON true, unnest(r.terms) AS t (term)
     GROUP BY t.term, r.id, r.version, r.terms, e.known_from, e.known_to
 """
 _UPDATE_MEMORIES = f"UPDATE memory m SET terms = r.terms FROM {_ROWS} WHERE m.tenant_id = :tenant AND m.id = r.id"

@@ -1,6 +1,6 @@
-"""How firmly memories hold, and when they were recalled."""
+"""How firmly memories hold, when they were recalled, and when each has to be looked at again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from consolidation.retention import Strength
+from consolidation.holding import Holding, holding_of
 from memory_service.storage.ids import new_id
 
 
@@ -24,28 +24,96 @@ class RecallRow:
     cited: bool | None
 
 
-def keep_strength(
-    session: Session, tenant_id: UUID, memory_id: UUID, strength: Strength, *, recalled_at: datetime | None
-) -> None:
-    """Store the strength of a memory; a recall also counts."""
+_LOCK = text(
+    """
+    SELECT r.memory_id, m.memory_type, m.created_at, m.importance, m.pinned, s.kind AS source_kind, r.stability_days,
+        r.difficulty, r.recall_count, r.last_recalled_at, r.refreshed_at, r.spaced_uses, r.traces, r.traced_at,
+        CAST(n.retention_policy AS text) AS retention_policy
+    FROM retention r
+    JOIN memory m ON m.tenant_id = :tenant AND m.id = r.memory_id
+    JOIN namespace n ON n.tenant_id = :tenant AND n.id = m.namespace_id
+    LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0
+    WHERE r.tenant_id = :tenant AND r.memory_id = ANY(CAST(:ids AS uuid[]))
+    ORDER BY r.memory_id FOR UPDATE OF r
+    """
+)
+
+
+_MISSING = text(
+    """
+    INSERT INTO retention (tenant_id, memory_id, namespace_id)
+    SELECT m.tenant_id, m.id, m.namespace_id FROM memory m
+    WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING
+    """
+)
+
+
+def lock_holdings(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, tuple[Holding, str | None]]:
+    """Return how firmly memories hold, and the policy of each as its namespace keeps it; no one else can change it meanwhile.
+
+    In order of id: two searches that found the same memories in another order must not wait for each other.
+    """
+    params = {"tenant": tenant_id, "ids": list(ids)}
+    rows = session.execute(_LOCK, params).mappings().all()
+    if len(rows) < len(set(ids)):
+        # Restored from a bundle or written by another way than `insert_memories`.
+        session.execute(_MISSING, params)
+        rows = session.execute(_LOCK, params).mappings().all()
+    return {row["memory_id"]: (holding_of(row), row["retention_policy"]) for row in rows}
+
+
+def keep_holdings(session: Session, tenant_id: UUID, holdings: Mapping[UUID, Holding], *, now: datetime) -> None:
+    """Store how firmly memories hold by now, and have the next sweep look at them."""
+    if not holdings:
+        return
+    ids = list(holdings)
+    held = [holdings[i] for i in ids]
     session.execute(
         text(
             """
-            INSERT INTO retention (tenant_id, memory_id, stability_days, difficulty, recall_count, last_recalled_at)
-            VALUES (:tenant, :memory, :stability, :difficulty, :recalls, :recalled_at)
-            ON CONFLICT (tenant_id, memory_id) DO UPDATE SET stability_days = excluded.stability_days,
-                difficulty = excluded.difficulty, recall_count = retention.recall_count + excluded.recall_count,
-                last_recalled_at = coalesce(excluded.last_recalled_at, retention.last_recalled_at)
+            UPDATE retention r SET stability_days = k.stability, difficulty = k.difficulty, recall_count = k.recalls,
+                last_recalled_at = k.recalled_at, spaced_uses = k.uses, traced_at = k.traced_at,
+                traces = CAST(k.traces AS float8[]), due_at = least(r.due_at, :now)
+            FROM unnest(CAST(:ids AS uuid[]), CAST(:stabilities AS float8[]), CAST(:difficulties AS float8[]),
+                CAST(:recalls AS integer[]), CAST(:recalled AS timestamptz[]), CAST(:uses AS float8[]),
+                CAST(:traces AS text[]), CAST(:traced AS timestamptz[]))
+                AS k (memory_id, stability, difficulty, recalls, recalled_at, uses, traces, traced_at)
+            WHERE r.tenant_id = :tenant AND r.memory_id = k.memory_id
             """
         ),
         {
             "tenant": tenant_id,
-            "memory": memory_id,
-            "stability": strength.stability_days,
-            "difficulty": strength.difficulty,
-            "recalls": int(recalled_at is not None),
-            "recalled_at": recalled_at,
+            "now": now,
+            "ids": ids,
+            "stabilities": [one.stability_days for one in held],
+            "difficulties": [one.difficulty for one in held],
+            "recalls": [one.recall_count for one in held],
+            "recalled": [one.last_recalled_at for one in held],
+            "uses": [one.spaced_uses for one in held],
+            # An array of arrays would be unnested into one; as text each keeps its own.
+            "traces": [_array(one.traces) for one in held],
+            "traced": [one.traced_at for one in held],
         },
+    )
+
+
+def _array(numbers: Sequence[float] | None) -> str | None:
+    return None if numbers is None else "{" + ",".join(map(repr, numbers)) + "}"
+
+
+def reconsider(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, refreshed_at: datetime | None) -> None:
+    """Have the next sweep look at memories again; those that come back from the archive begin to fade anew.
+
+    Without that the next sweep would archive once more what somebody has just restored.
+    """
+    session.execute(
+        text(
+            "UPDATE retention SET due_at = '-infinity', "
+            "forgotten_at = CASE WHEN CAST(:refreshed AS timestamptz) IS NULL THEN forgotten_at END, "
+            "refreshed_at = coalesce(CAST(:refreshed AS timestamptz), refreshed_at) "
+            "WHERE tenant_id = :tenant AND memory_id = ANY(CAST(:ids AS uuid[]))"
+        ),
+        {"tenant": tenant_id, "ids": list(ids), "refreshed": refreshed_at},
     )
 
 
@@ -89,3 +157,18 @@ def list_recalls(
         .mappings()
         .all()
     )
+
+
+_MOST_RECALLS = 500
+
+
+def recalls_of(session: Session, tenant_id: UUID, memory_id: UUID) -> list[tuple[datetime, bool | None]]:
+    """Return when a memory was recalled and whether that was of use, oldest first; of very many, the latest."""
+    rows = session.execute(
+        text(
+            "SELECT recalled_at, useful FROM recall WHERE tenant_id = :tenant AND memory_id = :memory "
+            "ORDER BY id DESC LIMIT :limit"
+        ),
+        {"tenant": tenant_id, "memory": memory_id, "limit": _MOST_RECALLS},
+    )
+    return [(row.recalled_at, row.useful) for row in rows][::-1]

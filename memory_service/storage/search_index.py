@@ -11,6 +11,7 @@ from pgvector import HalfVector
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from memory_service.storage import precision
 from memory_service.storage.ids import new_id
 from retrieval.bm25 import DEFAULT_PARAMETERS
 
@@ -21,6 +22,8 @@ IMPACT = (
     "CAST(:b AS float8) * greatest(1, {} / CAST(:pivot AS float8))))"
 )
 IMPACT_PARAMS = asdict(DEFAULT_PARAMETERS)
+
+VECTOR_TABLES = ("embedding", "embedding_coarse")  # in half precision, and in fewer bytes
 
 # Where the live span of a memory changed just now ends; that of an archived one is empty.
 _END = (
@@ -107,14 +110,15 @@ def count_in(session: Session, tenant_id: UUID, deltas: Sequence[tuple[UUID, int
 def close(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> None:
     """End the live span of everything these memories are found by; a search as of earlier still finds them."""
     params = {"tenant": tenant_id, "ids": list(ids), "now": now}
-    session.execute(
-        text(
-            "UPDATE embedding e SET known_to = :now FROM memory m WHERE m.tenant_id = :tenant "
-            "AND m.id = ANY(CAST(:ids AS uuid[])) AND e.tenant_id = :tenant AND e.memory_id = m.id "
-            "AND e.version = m.content_version AND e.known_to > :now"
-        ),
-        params,
-    )
+    for table in VECTOR_TABLES:
+        session.execute(
+            text(
+                f"UPDATE {table} e SET known_to = :now FROM memory m WHERE m.tenant_id = :tenant "
+                "AND m.id = ANY(CAST(:ids AS uuid[])) AND e.tenant_id = :tenant AND e.memory_id = m.id "
+                "AND e.version = m.content_version AND e.known_to > :now"
+            ),
+            params,
+        )
     session.execute(
         text(
             "UPDATE posting p SET known_to = :now FROM memory m, unnest(m.terms) AS t (term) WHERE m.tenant_id = :tenant "
@@ -142,10 +146,12 @@ def reopen(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datet
             "FROM memory m JOIN embedding e ON e.tenant_id = :tenant AND e.memory_id = m.id "
             "AND e.version = m.content_version JOIN encoder c ON c.id = e.encoder_id "
             # While a namespace moves two shelves hold the same vectors.
-            "WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) ORDER BY e.memory_id, e.chunk"
+            "WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) AND m.precision_tier = 0 "
+            "ORDER BY e.memory_id, e.chunk"
         ),
         params,
     )
+    precision.reopen(session, tenant_id, ids, now=now, end=_END)
     session.execute(
         text(
             "UPDATE memory SET enriched_version = CASE WHEN enriched_version >= content_version THEN version "
@@ -173,9 +179,9 @@ def post_terms(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
 
 
 def set_content_version(session: Session, tenant_id: UUID, memory_id: UUID) -> None:
-    """Say that the present version of a memory is the one its vectors and postings were made of."""
+    """Say that the present version of a memory is the one its vectors and postings were made of, in half precision."""
     session.execute(
-        text("UPDATE memory SET content_version = version WHERE tenant_id = :tenant AND id = :id"),
+        text("UPDATE memory SET content_version = version, precision_tier = 0 WHERE tenant_id = :tenant AND id = :id"),
         {"tenant": tenant_id, "id": memory_id},
     )
 
@@ -199,8 +205,8 @@ def _count(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, sign: int)
 def set_expiry(session: Session, tenant_id: UUID, memory_id: UUID, *, now: datetime) -> None:
     """Let the live span of a memory end when the memory expires."""
     params = {"tenant": tenant_id, "id": memory_id, "now": now}
-    for table in ("embedding", "posting"):
-        extra = "" if table == "embedding" else "AND x.namespace_id = m.namespace_id AND x.term = ANY(m.terms)"
+    for table in (*VECTOR_TABLES, "posting"):
+        extra = "" if table in VECTOR_TABLES else "AND x.namespace_id = m.namespace_id AND x.term = ANY(m.terms)"
         session.execute(
             text(
                 f"UPDATE {table} x SET known_to = greatest(coalesce(m.expires_at, 'infinity'), :now) FROM memory m "

@@ -119,6 +119,15 @@ def copy_again(session: Session, tenant_id: UUID, move: Move, namespace_id: UUID
         ),
         params,
     )
+    # What fell to another tier after it was copied is kept there alone.
+    session.execute(
+        text(
+            f"DELETE FROM embedding c USING embedding_coarse k WHERE {_here('c', 'own')} AND k.tenant_id = :tenant "
+            "AND k.memory_id = c.memory_id AND k.encoder_id = c.encoder_id AND k.version = c.version "
+            "AND k.chunk = c.chunk"
+        ),
+        params,
+    )
     same = "c.memory_id = e.memory_id AND c.version = e.version AND c.chunk = e.chunk"
     session.execute(
         text(

@@ -149,6 +149,7 @@ namespace = Table(
     Column("moving_to", SmallInteger),
     Column("moving_since", TransactionId),
     Column("moved_at", Time),
+    Column("retention_policy", JSONB),
 )
 
 memory = Table(
@@ -165,6 +166,8 @@ memory = Table(
     Column("computed", ARRAY(Text), nullable=False),
     Column("terms", ARRAY(Text), nullable=False),
     Column("traits", SmallInteger),
+    Column("precision_tier", SmallInteger, nullable=False, server_default="0"),
+    Column("precision_since", Time),
     Column("consolidated_version", Integer, nullable=False, server_default=text("0")),
     _written(),
 )
@@ -269,10 +272,30 @@ retention = Table(
     metadata,
     _tenant(),
     Column("memory_id", Uuid, primary_key=True),
-    Column("stability_days", Double, nullable=False),
-    Column("difficulty", Double, nullable=False),
+    Column("stability_days", Double),
+    Column("difficulty", Double),
     Column("recall_count", Integer, nullable=False),
     Column("last_recalled_at", Time),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("spaced_uses", Double, nullable=False),
+    Column("traces", ARRAY(Double)),
+    Column("traced_at", Time),
+    Column("refreshed_at", Time),
+    Column("forgotten_at", Time),
+    Column("policy_id", Uuid, nullable=False),
+    Column("due_at", Time, nullable=False),
+)
+
+policy = Table(
+    "policy",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Column("known_from", Time, nullable=False),
+    Column("known_to", Time, nullable=False),
 )
 
 job = Table(

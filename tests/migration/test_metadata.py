@@ -12,7 +12,15 @@ from memory_service.storage.tables import TransactionId, metadata
 postgresql.base.ischema_names["xid8"] = TransactionId
 DIALECT = postgresql.dialect()
 # Reached by statements of their own only; written where their columns matter.
-WITHOUT_METADATA = {"alembic_version", "embedding", "posting", "term_stat", "speaker", "corpus_delta"}
+WITHOUT_METADATA = {
+    "alembic_version",
+    "embedding",
+    "embedding_coarse",
+    "posting",
+    "term_stat",
+    "speaker",
+    "corpus_delta",
+}
 PARTITIONS = {"embedding_shelf_0", "embedding_shelf_1"}
 
 
@@ -52,8 +60,8 @@ def test_a_version_keeps_every_column_of_a_state(inspector: Any) -> None:
     )
     assert version.keys() - memory.keys() == {"known_to"}
     assert memory.keys() - version.keys() == {
-        "archived_at", "computed", "consolidated_version",
-        "content_hash", "dedupe_hash", "enriched_version", "extract", "terms", "traits", "written",
+        "archived_at", "computed", "consolidated_version", "content_hash", "dedupe_hash", "enriched_version", "extract",
+        "precision_since", "precision_tier", "terms", "traits", "written",
     }  # fmt: skip
     assert {name: memory[name] for name in version.keys() & memory.keys()} == {
         n: t for n, t in version.items() if n in memory

@@ -6,16 +6,15 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
-from consolidation.retention import curve
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import NotFound
 from memory_service.lifecycle.correct import missing
+from memory_service.lifecycle.fading import retention_course
 from memory_service.lifecycle.lineage import provenance
-from memory_service.lifecycle.records import diff_json, retention_json, rfc3339, version_json
-from memory_service.lifecycle.reinforce import strength_of
+from memory_service.lifecycle.records import diff_json, rfc3339, version_json
 from memory_service.storage import links, memories, retention
 from memory_service.storage.sql import Row
 from memory_service.types import Caller, KeyScope
@@ -26,7 +25,6 @@ Reader = Annotated[Caller, require(KeyScope.READ)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 
 LAST_VERSION = 2**31 - 2  # One more must still be an integer to Postgres.
-FORECAST_DAYS = (1.0, 7.0, 30.0, 90.0, 365.0)
 
 
 def _record(session: Session, caller: Caller, memory_id: UUID) -> Row:
@@ -108,13 +106,10 @@ def list_links(
 
 @router.get("/retention", response_model=dict[str, Any])
 def get_retention(memory_id: UUID, caller: Reader, services: ServicesDep, session: SessionDep) -> Response:
-    """Read how firmly a memory holds, with a forecast of its fading if nobody recalls it."""
+    """Read how firmly a memory holds and why, its course with the recalls in it, and a forecast if nobody recalls it."""
     row = _record(session, caller, memory_id)
-    now = services.clock()
-    since = row["last_recalled_at"] or row["created_at"]
-    points = curve(strength_of(row), since=since, now=now, ahead_days=FORECAST_DAYS)
-    forecast = [{"days": days, "retrievability": 1.0 if row["pinned"] else round(r, 6)} for days, r in points]
-    return answer({"memory_id": str(memory_id), **retention_json(row, now=now), "forecast": forecast})
+    recalls = retention.recalls_of(session, caller.tenant_id, memory_id)
+    return answer(retention_course(row, recalls, now=services.clock()))
 
 
 @router.get("/recalls", response_model=dict[str, Any])

@@ -27,6 +27,8 @@ from memory_service.storage import structure
 from memory_service.storage.database import Database
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import find_namespaces
+from memory_service.storage.precision import move_tiers
+from memory_service.types import PrecisionTier
 
 # Partitions are tested by themselves: nobody but their owner may name them.
 TENANT_TABLES = """
@@ -122,6 +124,7 @@ def make_household(
     make_tenant: Any,
     maintenance: Engine,
     open_tenancy: Callable[[UUID], Tenancy],
+    database: Database,
     tenant_client: Any,
 ) -> Callable[..., Household]:
     """Return a function that makes a tenant with at least one row in every table, through the API and the workers."""
@@ -165,12 +168,17 @@ def make_household(
         saved = post(
             "/v1/saved-queries", {"query": secret, "relevant": [memory["id"]], "namespace": scope["namespace"]}
         )
+        path = f"/v1/policies/retention?namespace={scope['namespace']}"
+        assert me.put(path, json={"protection": 0.75}).status_code == 200
         learning = post("/v1/fusion-weights/learn", {"namespace": scope["namespace"]})["job_id"]
         encode = client.app.state.services.batching.encode_query  # type: ignore[attr-defined]
         assert consolidate.run_job(
             replace(open_tenancy(tenant_id), open_encoder=lambda: nullcontext(encode)), UUID(learning)
         )
         changeset_id, review_id = _consolidated(database, me, memory["id"])
+        with database.transaction(tenant_id) as session:
+            faded = [(UUID(archived["id"]), PrecisionTier.INT8)]
+            assert move_tiers(session, tenant_id, faded, now=utc_now()).moved
         granted = post("/v1/api-keys", {"name": f"{secret} key", "scopes": ["memories:read"]})
         with maintenance.begin() as connection:
             # Only a namespace with hundreds of documents has common terms.
@@ -449,6 +457,12 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             f"POST /v1/fusion-weights/{verb}": [Ask("absent", f"/v1/fusion-weights/{verb}", {"namespace": h.namespace})]
             for verb in ("learn", "revert")
         },
+        "GET /v1/policies": in_namespace("/v1/policies"),
+        **{
+            f"{method} /v1/policies/{{kind}}": [Ask("absent", f"/v1/policies/retention?namespace={space}", body)]
+            for method, body in (("GET", None), ("PUT", {}), ("PATCH", {}), ("DELETE", None))
+        },
+        "POST /v1/policies/simulate": [Ask("absent", "/v1/policies/simulate", {"namespace": h.namespace})],
         "GET /v1/episodes/{episode_id}": [Ask("absent", f"/v1/episodes/{h.episode_id}")],
         "GET /v1/topics/{topic_id}": [Ask("absent", f"/v1/topics/{h.topic_id}")],
         "GET /v1/profiles/{user_id}": [

@@ -19,6 +19,10 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from consolidation.forgetting import Due
+from consolidation.holding import Holding
+from consolidation.retention_policy import DEFAULT_ID
+from consolidation.traces import FRESH
 from consolidation import structure_loading
 from memory_service.analysis.naming import EntityKind, Named
 from memory_service.filters import parse_filter
@@ -29,6 +33,7 @@ from memory_service.storage import (
     entities,
     entity_lists,
     erasure,
+    fading,
     feedback,
     fusion_weights,
     idempotency,
@@ -41,6 +46,8 @@ from memory_service.storage import (
     namespaces,
     neighbours,
     pending,
+    policies,
+    precision,
     retention,
     reviews,
     saved_queries,
@@ -59,7 +66,7 @@ from memory_service.storage.presence import Key, look_up
 from memory_service.storage.scopes import ScopeColumn, list_scopes
 from memory_service.storage.sql import Sql
 from memory_service.storage.tables import STATE_COLUMNS
-from memory_service.types import Caller
+from memory_service.types import Caller, PrecisionTier
 from retrieval.corpus import describe_corpus
 from retrieval.statements import KeywordQuery, Scope, find_candidates
 
@@ -179,6 +186,9 @@ def in_space(space: UUID, **options: Any) -> Any:
     return lambda s: memories.list_records(s, TENANT, where=where, **{"before": None, "limit": 51, **options})
 
 
+HELD = Holding("episodic", NOW, stability_days=3.0, difficulty=5.0, traces=FRESH, traced_at=NOW)
+
+
 def a_place(session: Session) -> structure_loading.Place:
     return structure_loading.Place(session, TENANT, Namespace(SMALL_SPACE, "space/0007", {}, 1, 0), NOW)
 
@@ -224,6 +234,10 @@ HOT: dict[str, Callable[[Session], object]] = {
     "update": lambda s: memories.update_memories(s, TENANT, FEW, {"pinned": True}, now=NOW),
     "end of a live span": lambda s: search_index.close(s, TENANT, FEW, now=NOW),
     "expiry of a live span": lambda s: search_index.set_expiry(s, TENANT, FEW[0], now=NOW),
+    "tiers": lambda s: precision.move_tiers(s, TENANT, [(i, PrecisionTier.INT8) for i in FEW], now=NOW),
+    "signs": lambda s: precision.move_tiers(s, TENANT, [(i, PrecisionTier.BINARY) for i in FEW], now=NOW),
+    "recalled below half": lambda s: precision.recalled_below_half(
+        s, TENANT, SMALL_SPACE, encoder_id=1, after=None, limit=64),
     "was it erased": lambda s: erasure.is_erased(s, TENANT, IDS[0]),
     "links": lambda s: links.links_of(s, TENANT, IDS[0], before=None, limit=51),
     "all links": lambda s: links.list_links(s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),
@@ -240,6 +254,19 @@ HOT: dict[str, Callable[[Session], object]] = {
     "turns around": lambda s: neighbours.runs_around(s, TENANT, IDS, distance=2, at=NOW),
     "turns around as known": lambda s: neighbours.runs_around(s, TENANT, IDS, distance=2, at=NOW, known=NOW),
     "recalls": lambda s: retention.list_recalls(s, TENANT, IDS[0], before=None, limit=51),
+    "what a recall strengthens": lambda s: retention.lock_holdings(s, TENANT, FEW),
+    "how firmly they hold now": lambda s: retention.keep_holdings(s, TENANT, {FEW[0]: HELD}, now=NOW),
+    "looked at again": lambda s: retention.reconsider(s, TENANT, FEW, refreshed_at=NOW),
+    "latest recalls": lambda s: retention.recalls_of(s, TENANT, IDS[0]),
+    "what fades": lambda s: fading.load_fading(s, TENANT, SMALL_SPACE, now=NOW),
+    "what is left of a sweep": lambda s: fading.keep_due(s, TENANT, [Due(i, NOW, None, None) for i in FEW], policy_id=DEFAULT_ID),
+    "losses in a ranking": lambda s: fading.losses_of(s, TENANT, IDS, now=NOW),
+    "histories": lambda s: list(fading.load_histories(s, TENANT, SMALL_SPACE, limit=100)),
+    "policy in force": lambda s: policies.in_force(s, TENANT, SMALL_SPACE, "retention"),
+    "policies": lambda s: policies.list_policies(s, TENANT, namespace_id=None, history=True, before=None, limit=51),
+    "policies of a space": lambda s: policies.list_policies(
+        s, TENANT, namespace_id=SMALL_SPACE, history=False, before=an_id(4, 900), limit=51),
+    "policy put": lambda s: policies.put(s, TENANT, SMALL_SPACE, "retention", an_id(4, 6000), {}, now=NOW),
     "trace": lambda s: traces.get_trace(s, TENANT, an_id(6, 7)),
     "stored answer": lambda s: idempotency.find_answer(s, CALLER, "key7", now=NOW),
     "users": lambda s: list_scopes(s, TENANT, ScopeColumn.USER, namespace_id=None, after=None, limit=51, now=NOW),
@@ -330,7 +357,13 @@ def test_a_vector_scan_reads_one_namespace_from_the_index_alone(service: Databas
     assert scan.kind == "Index Only Scan"
     for column in ("tenant_id", "namespace_id", "encoder_id"):
         assert column in scan.condition
-    assert {n.relation for n in plan} == {"embedding_shelf_0"}, "the other shelf is not even looked at"
+    assert {n.relation for n in plan} == {"embedding_shelf_0", "embedding_coarse"}, (
+        "the other shelf is not even looked at"
+    )
+    by_sketch = next(n for n in plan if n.relation == "embedding_coarse")
+    assert by_sketch.kind == "Index Only Scan", "the codes are left alone"
+    for column in ("tenant_id", "namespace_id", "encoder_id"):
+        assert column in by_sketch.condition
 
 
 def test_keyword_look_ups_read_the_index_alone(service: Database) -> None:
@@ -338,6 +371,15 @@ def test_keyword_look_ups_read_the_index_alone(service: Database) -> None:
     postings = [n for n in plan if n.relation == "posting"]
     assert {n.kind for n in postings} <= {"Index Only Scan"}
     assert all("term" in n.condition for n in postings)
+
+
+def test_a_sweep_of_retention_reads_what_is_due_and_nothing_else(service: Database) -> None:
+    """A hundredth of a namespace is due."""
+    ((_, _), (_, plan)) = plans_of(service, HOT["what fades"])
+    scans = [n for n in plan if n.relation == "retention" and n.index == "retention_due"]
+    assert len(scans) == 3, "due under this policy, looked at under an earlier one, under a later one"
+    assert all("policy_id" in n.condition and "namespace_id" in n.condition for n in scans)
+    assert any("due_at" in n.condition for n in scans)
 
 
 def test_workers_find_what_waits_without_reading_what_does_not(service: Database) -> None:
@@ -366,7 +408,14 @@ ARGUMENTS = {
 }
 # stale_corpora is left out: its table holds nothing but what is due. So is crowded_namespaces, which compares the sizes of
 # all namespaces, every five minutes.
-CROSSING = ("authenticate_key", "due_jobs", "pending_enrichment", "expired_memories", "outdated_terms")
+CROSSING = (
+    "authenticate_key",
+    "due_jobs",
+    "pending_enrichment",
+    "expired_memories",
+    "outdated_terms",
+    "recalled_below_half",
+)
 
 
 @pytest.mark.parametrize("name", CROSSING)

@@ -99,6 +99,8 @@ CURSORS = (
     ("GET", "/v1/links?limit=1", None),
     ("GET", "/v1/saved-queries?limit=1", None),
     ("GET", "/v1/saved-queries?limit=1&namespace=shared", None),
+    ("GET", "/v1/policies?history=true&limit=1", None),
+    ("GET", "/v1/policies?history=true&limit=1&namespace=shared", None),
     ("GET", "/v1/fusion-weights?limit=1", None),
     ("GET", "/v1/fusion-weights?limit=1&namespace=shared", None),
     ("GET", "/v1/changesets?limit=1", None),
@@ -140,6 +142,8 @@ def twins(client: Any, database: Database, make_tenant: Any, tenant_client: Any,
             assert me.post("/v1/saved-queries", json=question).status_code == 201
             learning = me.post("/v1/fusion-weights/learn", json={"namespace": "shared"}).json()["job_id"]
             assert consolidate.run_job(learner, UUID(learning))
+            path = "/v1/policies/retention?namespace=shared"
+            assert me.put(path, json={"protection": number}).status_code == 200
         made.append(me)
     return made
 

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
@@ -16,7 +17,8 @@ from memory_service.settings import get_settings
 from memory_service.storage import jobs
 from memory_service.storage.bootstrap import RoleUrls
 from memory_service.storage.database import Database
-from memory_service.types import JobStatus
+from memory_service.storage.precision import Moved, move_tiers
+from memory_service.types import JobStatus, PrecisionTier
 
 
 @pytest.fixture
@@ -86,6 +88,35 @@ def test_ids_of_another_tenant_are_not_worked_on(
         spaces = connection.scalars(text("SELECT id FROM namespace WHERE tenant_id = :t"), {"t": untouched.tenant_id})
         for namespace_id in spaces.all():
             consolidate.fold_corpus(tenancy, namespace_id)
+
+
+def test_memories_of_another_tenant_keep_their_precision(
+    ours: Any, untouched: Any, open_tenancy: Any, maintenance: Engine
+) -> None:
+    ids = [UUID(i) for i in (untouched.memory_id, untouched.older_id, untouched.archived_id)]
+    tenancy = open_tenancy(ours.tenant_id)
+    given = {(i, version): np.ones((1, 384), np.float32) for i in ids for version in (1, 2)}
+    for tier in PrecisionTier:
+        with tenancy.open() as session:
+            done = move_tiers(session, ours.tenant_id, [(i, tier) for i in ids], now=datetime.now(UTC), vectors=given)
+        assert done == Moved((), ())
+
+
+def test_housekeeping_encodes_anew_what_was_recalled(
+    worker: ModuleType, make_household: Callable[..., Any], untouched: Any, database: Database
+) -> None:
+    """As a worker does it: with the model that it loads for this, across tenants, under each one's own name."""
+    faded = make_household("faded")
+    one = UUID(faded.memory_id)
+    with database.transaction(faded.tenant_id) as session:
+        long_ago = datetime.now(UTC) - timedelta(
+            days=400
+        )  # its feedback, given when the household was made, is younger
+        assert move_tiers(session, faded.tenant_id, [(one, PrecisionTier.BINARY)], now=long_ago).moved
+    assert faded.client.get(f"/v1/memories/{one}").json()["retention"]["precision_tier"] == "binary"
+    assert worker.housekeep()["raised"] == 1
+    assert faded.client.get(f"/v1/memories/{one}").json()["retention"]["precision_tier"] == "half"
+    assert worker.housekeep()["raised"] == 0
 
 
 def test_a_message_that_pairs_a_tenant_with_a_foreign_job_does_nothing(

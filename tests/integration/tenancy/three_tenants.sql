@@ -30,7 +30,12 @@ INSERT INTO memory_version (tenant_id, id, state_columns, known_to)
 INSERT INTO source SELECT tenant, id, 0, 'user', NULL, NULL, NULL, 0, 1, sha256(n::text::bytea), at FROM r;
 INSERT INTO time_mention SELECT tenant, id, 1, 0, space, at, at + interval '1 day', 'today', 0, 5, 'day', at, 'infinity' FROM r
     WHERE n % 2 = 0;
-INSERT INTO retention SELECT tenant, id, 14, 5, 1, at FROM r;
+-- A hundredth is due; the others have been looked at, under the policy in force.
+INSERT INTO retention (tenant_id, memory_id, namespace_id, stability_days, difficulty, recall_count, last_recalled_at, policy_id, due_at)
+    SELECT tenant, id, space, 14, 5, 1, at, '00000000-0000-0000-0000-000000000001',
+        CASE WHEN n % 100 = 0 THEN timestamptz '2025-01-01' ELSE timestamptz '2027-01-01' END FROM r;
+INSERT INTO policy SELECT t.id, pg_temp.id(4, t.t, n), pg_temp.id(2, t.t, n % 1000), 'retention', '{}', at, CASE WHEN n > 4000 THEN 'infinity' ELSE at END
+    FROM t, generate_series(1, 5000) n, LATERAL (SELECT timestamptz '2025-01-01' + n * interval '1 minute' AS at) moment;
 INSERT INTO recall SELECT tenant, id, pg_temp.id(7, t, n), pg_temp.id(6, t, n), 1, 1, NULL, NULL, at FROM r WHERE n <= 5000;
 INSERT INTO link SELECT tenant, pg_temp.id(4, t, n), space, id, pg_temp.id(3, t, n - 1), 'next', 1, 'rules', NULL, at
     FROM r WHERE n BETWEEN 2 AND 10000;
@@ -38,6 +43,8 @@ INSERT INTO embedding SELECT tenant, 0, space, 1, r.id, 1, 0, 0, 1, at, 'infinit
     ORDER BY r.n;
 INSERT INTO embedding SELECT tenant, 1, space, 2, r.id, 1, 0, 0, 1, at, 'infinity', v.v FROM r JOIN v ON v.n = 1 + r.n % 200
     WHERE r.n <= 1000;
+INSERT INTO embedding_coarse SELECT tenant, space, r.id, at, 'infinity', 2, 0, 1, 1, 0, 1 + r.n % 2, binary_quantize(v.v),
+    CASE WHEN r.n % 2 = 0 THEN decode(repeat('7f', 384), 'hex') END FROM r JOIN v ON v.n = 1 + r.n % 200 ORDER BY r.n;
 INSERT INTO posting SELECT tenant, space, 'w' || (n * k * 7919 % (100 * k * k)), id, 1, 1, at FROM r, generate_series(1, 6) k
     ON CONFLICT DO NOTHING;
 INSERT INTO term_stat SELECT t.id, pg_temp.id(2, t.t, n % 20), 'w' || n, 600 FROM t, generate_series(1, 2000) n;

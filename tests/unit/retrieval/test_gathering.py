@@ -180,3 +180,18 @@ def test_it_counts_what_it_holds(three: Gathering) -> None:
     for number in range(4, 200):
         three.add(entry(number, "red door"), vectors(0))
     assert three.bytes > before + 196 * 100
+
+
+def test_another_precision_brings_other_vectors_of_the_same_text(three: Gathering) -> None:
+    before = three.rows()
+    faded = entry(2, "red red roof", precision=2)
+    assert not three.knows(faded)
+    assert three.needs_vectors(faded)
+    three.add(faded, vectors(3))
+    after = three.rows()
+    assert sorted(numbers(after)) == [1, 2, 3]
+    assert np.array_equal(after.vectors[numbers(after).index(2)], vectors(3).text[0])
+    assert np.array_equal(before.vectors[1], vectors(2).text[0])
+    assert standing(after, "red") == {1: 1, 2: 2}
+    assert after.previous[numbers(after).index(3)] == numbers(after).index(2)
+    assert three.knows(faded)

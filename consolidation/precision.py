@@ -1,0 +1,59 @@
+"""Give memories that were recalled the precision back that they lost while they faded.
+
+Which memories fall, and when, is decided elsewhere. What fell keeps neither half precision nor anything to make it from but
+its text, so rising means encoding: outside of any transaction, a batch at a time. A text that changes meanwhile is left alone; its
+correction came with vectors in half precision.
+"""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import numpy as np
+import structlog
+
+from consolidation.consolidate import Tenancy
+from memory_service.lifecycle.draft import Encoding
+from memory_service.storage import precision
+from memory_service.types import PrecisionTier
+
+BATCH = 64  # texts encoded at once: about a second of the packaged model
+
+log = structlog.get_logger(__name__)
+
+
+def raise_recalled(
+    tenancy: Tenancy, namespace_id: UUID, *, encoding: Encoding, go_on: Callable[[], bool] = lambda: True
+) -> int:
+    """Raise memories that were of use after they fell below half precision; return how many rose.
+
+    Args:
+        tenancy: whose namespace.
+        namespace_id: which one; one of another encoder is left alone.
+        encoding: how texts become vectors.
+        go_on: asked between batches; False leaves the rest to a later call.
+    """
+    risen = 0
+    last: UUID | None = None
+    while True:
+        with tenancy.open() as session:
+            rows = precision.recalled_below_half(
+                session, tenancy.tenant_id, namespace_id, encoder_id=encoding.encoder_id, after=last, limit=BATCH
+            )
+        if not rows:
+            return risen
+        vectors = {
+            (row["id"], row["content_version"]): np.stack([chunk.vector for chunk in chunks])
+            for row, chunks in zip(rows, encoding.chunks([row["content"] for row in rows]), strict=True)
+            if chunks
+        }
+        with tenancy.open() as session:
+            done = precision.move_tiers(
+                session, tenancy.tenant_id, [(row["id"], PrecisionTier.HALF) for row in rows],
+                now=tenancy.clock(), vectors=vectors,
+            )  # fmt: skip
+        if done.unencoded:
+            log.warning("precision_not_raised", memories=[str(one) for one in done.unencoded])
+        risen += len(done.moved)
+        last = rows[-1]["id"]
+        if len(rows) < BATCH or not go_on():
+            return risen

@@ -1,0 +1,268 @@
+"""Policies: what operators decide for a namespace, kept with the time during which it was in force, and tried beforehand."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from sqlalchemy import RowMapping
+from sqlalchemy.orm import Session
+
+from consolidation.policy_form import Finding, merged, to_json
+from consolidation.retention_policy import DEFAULT, RetentionPolicy
+from consolidation.simulation import Simulation, simulate
+from memory_service.api.answers import answer
+from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
+from memory_service.api.policy_models import PoliciesOut, PolicyOut, RetentionPolicyIn, SimulationIn
+from memory_service.api.services import Services
+from memory_service.api.strict_json import StrictRoute
+from memory_service.errors import FieldError, InvalidRequest, NotFound, PreconditionFailed
+from memory_service.lifecycle.records import rfc3339
+from memory_service.storage import policies
+from memory_service.storage.fading import load_histories
+from memory_service.storage.ids import new_id
+from memory_service.storage.namespaces import check_path, ensure_namespaces, find_namespace_id
+from memory_service.storage.policies import RETENTION
+from memory_service.types import DEFAULT_NAMESPACE, Caller, KeyScope
+
+router = APIRouter(prefix="/v1/policies", tags=["policies"], route_class=StrictRoute)
+
+Reader = Annotated[Caller, require(KeyScope.READ)]
+Admin = Annotated[Caller, require(KeyScope.ADMIN)]
+IfMatch = Annotated[str | None, Header(alias="If-Match")]
+OfNamespace = Annotated[str, Query(description="The namespace whose policy it is.")]
+
+ELSEWHERE: Final = {
+    "fusion": "how channels are weighed is learned: PATCH /v1/namespaces/{path} turns it on, /v1/fusion-weights shows it",
+    "redaction": "nothing is redacted: what must not be kept is erased with DELETE /v1/memories/{id}?erase=true",
+}
+MOST_SIMULATED: Final = 50_000  # memories; a larger namespace is tried on its oldest, and the answer says so
+SHOWN: Final = 1_000  # ids in one answer
+_BEGINNING: Final = datetime(1, 1, 2, tzinfo=UTC)
+
+
+def _check_kind(kind: str) -> None:
+    """Refuse a kind that has no policies.
+
+    Raises:
+        InvalidRequest: it is decided elsewhere; the detail says where.
+        NotFound: there is no such kind.
+    """
+    if kind in ELSEWHERE:
+        detail = f"There are no policies of kind {kind}, only of kind {RETENTION}; {ELSEWHERE[kind]}."
+        raise InvalidRequest(detail, errors=(FieldError("{kind}", detail),), code="unsupported_policy_kind")
+    if kind != RETENTION:
+        raise NotFound(f"There is no kind of policy {kind!r}, only {RETENTION}.", code="policy_kind_not_found")
+
+
+def _refuse(wrong: list[Finding], *, below: str = "") -> None:
+    if wrong:
+        raise InvalidRequest(
+            "The retention policy cannot be as it is stated.",
+            errors=tuple(FieldError(f"{below}{one.pointer}", one.detail) for one in wrong),
+            code="invalid_policy",
+        )
+
+
+def _json(row: RowMapping) -> dict[str, Any]:
+    return {
+        "kind": row["kind"],
+        "namespace": row["namespace"],
+        "id": str(row["id"]),
+        "policy": row["body"],
+        "known_from": rfc3339(row["known_from"]),
+        "known_to": rfc3339(row["known_to"]),
+    }
+
+
+def _shown(session: Session, tenant_id: UUID, namespace: str, namespace_id: UUID | None) -> Response:
+    row = policies.in_force(session, tenant_id, namespace_id, RETENTION) if namespace_id else None
+    if row is None:
+        shown: dict[str, Any] = {"id": None, "policy": to_json(DEFAULT), "known_from": None}
+    else:
+        # Read through the form: what a later version adds has its default here.
+        policy, _ = merged(row["body"])
+        shown = {"id": str(row["id"]), "policy": to_json(policy), "known_from": rfc3339(row["known_from"])}
+    tag = shown["id"] or "default"
+    body = {"kind": RETENTION, "namespace": namespace, **shown, "known_to": None}
+    return answer(body, headers={"ETag": f'"{tag}"'})
+
+
+@router.get("", response_model=PoliciesOut)
+def list_policies(
+    caller: Reader,
+    session: SessionDep,
+    namespace: Annotated[str | None, Query(description="Only this namespace; without it, all.")] = None,
+    history: Annotated[bool, Query(description="Also those that are no longer in force.")] = False,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Response:
+    """List the policies that namespaces have of their own, the newest first; the others go by the defaults."""
+    tenant_id = caller.tenant_id
+    query = {"list": "policies", "namespace": namespace, "history": history}
+    before = decode_cursor(cursor, of=UUID, tenant_id=tenant_id, query=query)
+    space = None if namespace is None else find_namespace_id(session, tenant_id, namespace, pointer="?namespace")
+    rows = (
+        policies.list_policies(session, tenant_id, namespace_id=space, history=history, before=before, limit=limit + 1)
+        if namespace is None or space is not None
+        else ()
+    )
+    return answer(
+        page(rows, limit=limit, position=lambda row: row["id"], render=_json, tenant_id=tenant_id, query=query)
+    )
+
+
+@router.get("/{kind}", response_model=PolicyOut)
+def get_policy(kind: str, caller: Reader, session: SessionDep, namespace: OfNamespace = DEFAULT_NAMESPACE) -> Response:
+    """Read the policy by which a namespace goes: its own, or the defaults."""
+    _check_kind(kind)
+    space = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
+    return _shown(session, caller.tenant_id, namespace, space)
+
+
+@router.put("/{kind}", response_model=PolicyOut)
+def put_policy(
+    kind: str,
+    body: RetentionPolicyIn,
+    caller: Admin,
+    services: ServicesDep,
+    session: SessionDep,
+    namespace: OfNamespace = DEFAULT_NAMESPACE,
+    if_match: IfMatch = None,
+) -> Response:
+    """Give a namespace a policy; what it does not say is as the defaults are."""
+    return _change(services, session, caller, kind, namespace, if_match, said=body.said(), onto_present=False)
+
+
+@router.patch("/{kind}", response_model=PolicyOut)
+def patch_policy(
+    kind: str,
+    body: RetentionPolicyIn,
+    caller: Admin,
+    services: ServicesDep,
+    session: SessionDep,
+    namespace: OfNamespace = DEFAULT_NAMESPACE,
+    if_match: IfMatch = None,
+) -> Response:
+    """Change parts of the policy of a namespace; what is not said stays as it is."""
+    return _change(services, session, caller, kind, namespace, if_match, said=body.said(), onto_present=True)
+
+
+@router.delete("/{kind}", status_code=204)
+def delete_policy(
+    kind: str,
+    caller: Admin,
+    services: ServicesDep,
+    session: SessionDep,
+    namespace: OfNamespace = DEFAULT_NAMESPACE,
+    if_match: IfMatch = None,
+) -> Response:
+    """Go back to the defaults; the policy stays in the history."""
+    _check_kind(kind)
+    space = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
+    if space is not None:
+        policies.lock(session, caller.tenant_id, space)
+    present = policies.in_force(session, caller.tenant_id, space, kind) if space else None
+    _match(if_match, present)
+    if present is None or space is None:
+        raise NotFound(f"The namespace {namespace!r} has no {kind} policy of its own.", code="policy_not_found")
+    policies.put(session, caller.tenant_id, space, kind, present["id"], None, now=services.clock())
+    return Response(status_code=204)
+
+
+def _change(
+    services: Services,
+    session: Session,
+    caller: Caller,
+    kind: str,
+    namespace: str,
+    if_match: str | None,
+    *,
+    said: dict[str, Any],
+    onto_present: bool,
+) -> Response:
+    _check_kind(kind)
+    now, tenant_id = services.clock(), caller.tenant_id
+    path = check_path(namespace, pointer="?namespace")
+    space = find_namespace_id(session, tenant_id, path, pointer="?namespace")
+    if space is None:
+        # `default` before its first write.
+        made = ensure_namespaces(
+            session, tenant_id, [path], encoder_id=services.encoder_id, shelf=services.shelf, now=now
+        )
+        space = made[path].id
+    policies.lock(session, tenant_id, space)
+    present = policies.in_force(session, tenant_id, space, kind)
+    _match(if_match, present)
+    onto = to_json(merged(present["body"])[0]) if onto_present and present is not None else None
+    policy, wrong = merged(said, onto)
+    _refuse(wrong)
+    policies.put(session, tenant_id, space, kind, new_id(), to_json(policy), now=now)
+    return _shown(session, tenant_id, namespace, space)
+
+
+def _match(if_match: str | None, present: RowMapping | None) -> None:
+    """Refuse a change of something other than what the caller has read.
+
+    Raises:
+        PreconditionFailed: another policy is in force.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return
+    tag = f'"{present["id"] if present is not None else "default"}"'
+    if tag not in {part.strip() for part in if_match.split(",")}:
+        raise PreconditionFailed("Another policy is in force than the one you have read; read it again.")
+
+
+@router.post("/simulate", response_model=dict[str, Any])
+def simulate_policy(body: SimulationIn, caller: Reader, services: ServicesDep, session: SessionDep) -> Response:
+    """Say what a policy would have done, had it been in force: replay the recalls there were. Changes nothing."""
+    policy, wrong = merged(body.policy.said())
+    _refuse(wrong, below="/policy")
+    space = find_namespace_id(session, caller.tenant_id, body.namespace, pointer="/namespace")
+    now = services.clock()
+    histories = load_histories(session, caller.tenant_id, space, limit=MOST_SIMULATED) if space else iter(())
+    outcome = simulate(histories, policy, start=body.from_ or _BEGINNING, now=now)
+    return answer(_outcome_json(outcome, policy, body, now=now))
+
+
+def _outcome_json(outcome: Simulation, policy: RetentionPolicy, body: SimulationIn, *, now: datetime) -> dict[str, Any]:
+    missed = outcome.missed
+    by_type: dict[str, dict[str, int]] = {}
+    for one in outcome.forgotten:
+        counts = by_type.setdefault(one.memory_type, {"archived": 0, "recalled_later": 0})
+        counts["archived"] += 1
+        counts["recalled_later"] += one.recalled_later > 0
+    worst = sorted(outcome.forgotten, key=lambda one: (-one.recalled_later, one.id))
+    return {
+        "namespace": body.namespace,
+        "from": rfc3339(body.from_),
+        "to": rfc3339(now),
+        "summary": (
+            f"This policy would have archived {len(outcome.forgotten):,} of {outcome.considered:,} memories, "
+            f"{len(missed):,} of them recalled later."
+        ),
+        "memories": outcome.considered,
+        "complete": outcome.considered < MOST_SIMULATED,
+        "archived": len(outcome.forgotten),
+        "recalled_later": len(missed),
+        "promoted": outcome.promoted,
+        "by_type": by_type,
+        "tiers": {tier: outcome.tiers[tier] for tier in ("half", "int8", "binary")},
+        "vector_bytes": {
+            "at_half": outcome.bytes_at_half,
+            "then": outcome.bytes_then,
+            "saved": outcome.bytes_at_half - outcome.bytes_then,
+        },
+        "policy": to_json(policy),
+        "memories_archived": [
+            {
+                "id": str(one.id),
+                "memory_type": one.memory_type,
+                "archived_at": rfc3339(one.archived_at),
+                "recalled_later": one.recalled_later,
+            }
+            for one in worst[:SHOWN]
+        ],
+    }
