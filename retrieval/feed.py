@@ -47,8 +47,13 @@ def _texts(made: str) -> str:
     return (
         f"{made}.traits, array_to_string({made}.terms, '{_SEPARATOR}'), "
         f"CASE WHEN {made}.traits IS NULL OR {made}.terms IS NULL THEN m.content END, "
-        f"CASE WHEN {made}.terms IS NULL THEN m.title END, CASE WHEN {made}.terms IS NULL THEN m.context END, m.language"
+        f"{_stated('title', made)}, {_stated('context', made)}, m.language"
     )
+
+
+def _stated(name: str, made: str) -> str:
+    """Return a field where terms have to be cut from it: only what was stated counts."""
+    return f"CASE WHEN {made}.terms IS NULL AND '{name}' <> ALL (m.computed) THEN m.{name} END"
 
 
 _NOTHING = ", ".join(["NULL"] * 18)

@@ -52,7 +52,7 @@ def test_a_version_keeps_every_column_of_a_state(inspector: Any) -> None:
     )
     assert version.keys() - memory.keys() == {"known_to"}
     assert memory.keys() - version.keys() == {
-        "archived_at", "computed", "consolidated_version",
+        "archived_at", "consolidated_version",
         "content_hash", "dedupe_hash", "enriched_version", "extract", "terms", "traits", "written",
     }  # fmt: skip
     assert {name: memory[name] for name in version.keys() & memory.keys()} == {
