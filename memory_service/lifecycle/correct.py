@@ -24,7 +24,14 @@ from memory_service.types import State
 KEYWORD_FIELDS = frozenset({"content", "title", "observed_at", "context", "language"})
 
 # What a field that rules filled in goes back to when the text is another one; what is not here stays as it is.
-_EMPTY: Final = {"language": None, "title": None, "context": None, "keywords": [], "tags": [], "entities": []}
+_EMPTY: Final[Mapping[str, Any]] = {
+    "language": None,
+    "title": None,
+    "context": None,
+    "keywords": [],
+    "tags": [],
+    "entities": [],
+}
 
 # Of these only what was stated is found by its words, so that stating what rules had written is a change.
 _FOUND_IF_STATED: Final = frozenset({"title", "context"})

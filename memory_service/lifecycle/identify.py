@@ -35,7 +35,9 @@ def merge_entities(
     gone = sorted(set(merged))
     if into in gone:
         place = list(merged).index(into)
-        raise InvalidRequest("An entity cannot be merged into itself.", errors=(FieldError(f"/from/{place}", "is `into`"),))
+        raise InvalidRequest(
+            "An entity cannot be merged into itself.", errors=(FieldError(f"/from/{place}", "is `into`"),)
+        )
     identity.lock_identities(session, tenant_id, namespace_id, [*gone, into])
     found = _entities(session, tenant_id, namespace_id, [*gone, into])
     moving = identity.present_mentions(session, tenant_id, gone)
@@ -51,7 +53,7 @@ def merge_entities(
 def split_entity(
     session: Session, tenant_id: UUID, namespace_id: UUID, entity_id: UUID, names: Sequence[str], *, now: datetime
 ) -> UUID:
-    """Make names of an entity an entity of their own and return it: the one that had the first of them before a merge, or a new one.
+    """Make names of an entity an entity of their own and return it: the one that had them before a merge, or a new one.
 
     Raises:
         NotFound: there is no such entity.
@@ -64,7 +66,7 @@ def split_entity(
     before = identity.merged_named(session, tenant_id, namespace_id, list(wanted))
     speaking = {fold_name(name) for name in speakers_in(session, tenant_id, [namespace_id]).get(namespace_id, ())}
     if before:
-        new = min(before, key=lambda row: list(wanted).index(row["folded"]))["id"]
+        new: UUID = min(before, key=lambda row: list(wanted).index(row["folded"]))["id"]
         identity.set_merged(session, tenant_id, [new], None)
     else:
         new, (folded, name) = new_id(), next(iter(wanted.items()))

@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.entities import take_turns
-from memory_service.storage.sql import to_jsonb
+from memory_service.storage.sql import Row, to_jsonb
 
 
 def lock_identities(session: Session, tenant_id: UUID, namespace_id: UUID, entity_ids: Sequence[UUID]) -> None:
@@ -38,9 +38,7 @@ _LOCK_MEMORIES: Final = """
 """
 
 
-def entities_in(
-    session: Session, tenant_id: UUID, namespace_id: UUID, ids: Collection[UUID]
-) -> dict[UUID, RowMapping]:
+def entities_in(session: Session, tenant_id: UUID, namespace_id: UUID, ids: Collection[UUID]) -> dict[UUID, RowMapping]:
     """Return entities of a namespace by id, merged ones too."""
     rows = session.execute(
         text(
@@ -106,7 +104,13 @@ def make_entity(session: Session, tenant_id: UUID, namespace_id: UUID, row: Mapp
 
 
 def give_names(
-    session: Session, tenant_id: UUID, owners: Sequence[UUID], to: UUID, *, only: Collection[str] | None, apart: Collection[str]
+    session: Session,
+    tenant_id: UUID,
+    owners: Sequence[UUID],
+    to: UUID,
+    *,
+    only: Collection[str] | None,
+    apart: Collection[str],
 ) -> None:
     """Let names of entities mean another one from now on.
 
@@ -156,7 +160,7 @@ def present_mentions(
     )
 
 
-def end_mentions_of(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str, Any]], *, now: datetime) -> None:
+def end_mentions_of(session: Session, tenant_id: UUID, rows: Sequence[Row], *, now: datetime) -> None:
     """End present mentions: (memory_id, version, entity_id) each. One that began only now was never known."""
     params = {"tenant": tenant_id, "rows": _keys(rows), "now": now}
     for statement in (_FORGET_NEW, _END_OLD):
@@ -183,7 +187,7 @@ def note_changed(session: Session, tenant_id: UUID, memory_ids: Iterable[UUID]) 
     )
 
 
-def _keys(rows: Sequence[Mapping[str, Any]]) -> str:
+def _keys(rows: Sequence[Row]) -> str:
     return to_jsonb([{name: row[name] for name in ("memory_id", "version", "entity_id")} for row in rows])
 
 

@@ -156,7 +156,9 @@ def test_what_cannot_be_merged_or_split(api: Any, me: Any, work: Work, problem: 
 
 
 @pytest.mark.parametrize("path", ["merge", "split"])
-def test_another_tenant_has_nothing_to_merge(api: Any, me: Any, make_tenant: Any, as_tenant: Any, work: Work, problem: Any, path: str) -> None:
+def test_another_tenant_has_nothing_to_merge(
+    api: Any, me: Any, make_tenant: Any, as_tenant: Any, work: Work, problem: Any, path: str
+) -> None:
     api.remember("We met Robert and Bobby.", speaker="Ana")
     work(api.tenant_id)
     found = entities(me)
