@@ -105,10 +105,10 @@ def plan_co_recalls(known: CoRecalls, now: datetime, *, settings: CoRecallSettin
         if weight is not None and edges and abs(edges[0].weight - weight) < settings.moved:
             edges, weight = edges[1:], None  # it is as good as it was
         reason = "of use together no more" if pair not in wanted else "its weight changed"
-        changes += [Part(edge.id, Why(Step.LINKS, reason, score=edge.weight)) for edge in edges]
+        changes += [Part(edge.id, Why(Step.CO_RECALLS, reason, score=edge.weight)) for edge in edges]
         if weight is not None:
             earlier, later = sorted(pair)
-            why = Why(Step.LINKS, "of use to the same searches", score=weight)
+            why = Why(Step.CO_RECALLS, "of use to the same searches", score=weight)
             changes.append(Join(later, earlier, LinkType.CO_RECALLED, weight, why))
     return changes
 
