@@ -99,15 +99,25 @@ def end_mentions(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now:
     )
 
 
-def mentions_of(
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Whom and what one memory names."""
+
+    entities: tuple[str, ...]  # canonical names, folded and in order
+    aliases: tuple[
+        tuple[str, str], ...
+    ]  # other names by which its text does, each with the canonical one; folded, in order
+
+
+def naming_of(
     session: Session,
     tenant_id: UUID,
     namespace_ids: Sequence[UUID],
     ids: Sequence[UUID],
     *,
     known: datetime | None = None,
-) -> dict[UUID, tuple[str, ...]]:
-    """Return the canonical names, folded and in order, of the entities that memories name; one statement, in binary.
+) -> dict[UUID, Naming]:
+    """Return the entities that memories name; one statement, in binary.
 
     Args:
         session: a transaction of the tenant.
@@ -120,10 +130,15 @@ def mentions_of(
     driver: Any = session.connection().connection.driver_connection
     with driver.cursor(binary=True) as cursor:
         rows = cursor.execute(_MENTIONS_NOW if known is None else _MENTIONS_KNOWN, params).fetchall()
-    found: dict[UUID, list[str]] = {}
-    for memory_id, folded in rows:
-        found.setdefault(memory_id, []).append(folded)
-    return {memory_id: tuple(sorted(set(names))) for memory_id, names in found.items()}
+    found: dict[UUID, tuple[set[str], set[tuple[str, str]]]] = {}
+    for memory_id, folded, others in rows:
+        entities, aliases = found.setdefault(memory_id, (set(), set()))
+        entities.add(folded)
+        if others is not None:
+            aliases.update((other, folded) for other in others)
+    return {
+        memory_id: Naming(tuple(sorted(some)), tuple(sorted(others))) for memory_id, (some, others) in found.items()
+    }
 
 
 def mentioned_in(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
@@ -275,7 +290,8 @@ _INSERT_MENTIONS: Final = """
     ON CONFLICT DO NOTHING
 """
 _MENTIONS: Final = """
-    SELECT m.memory_id, e.folded FROM mention m JOIN entity e ON e.tenant_id = %(tenant)s AND e.id = m.entity_id
+    SELECT m.memory_id, e.folded, nullif(array_remove(m.names, e.folded), '{}')
+    FROM mention m JOIN entity e ON e.tenant_id = %(tenant)s AND e.id = m.entity_id
     WHERE m.tenant_id = %(tenant)s AND m.memory_id = ANY(%(ids)s) AND m.namespace_id = ANY(%(namespaces)s) AND
 """
 _MENTIONS_NOW: Final = f"{_MENTIONS} m.known_to = 'infinity'"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from memory_service.analysis.traits import traits
+from retrieval.annotation_lists import AnnotationLists
 from retrieval.entries import Annotations, Entry, Vectors
 from retrieval.gathering import Gathering
 from retrieval.rows import NONE, KeyKind, Rows
@@ -180,3 +181,12 @@ def test_it_counts_what_it_holds(three: Gathering) -> None:
     for number in range(4, 200):
         three.add(entry(number, "red door"), vectors(0))
     assert three.bytes > before + 196 * 100
+
+
+def test_other_names_of_entities_come_and_go_with_the_texts_that_use_them() -> None:
+    lists = AnnotationLists()
+    lists.note(0, Annotations(entities=("robert",), aliases=(("bobby", "robert"),)))
+    lists.note(1, Annotations(entities=("robin",), aliases=(("bobby", "robin"), ("rob", "robin"))))
+    assert lists.aliases == {"bobby": {"robert", "robin"}, "rob": {"robin"}}
+    lists.note(1, Annotations(entities=("robin",)))
+    assert lists.aliases == {"bobby": {"robert"}}
