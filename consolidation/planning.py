@@ -31,6 +31,7 @@ class Step(StrEnum):
     CONFLICTS = "conflicts"
     NOTES = "notes"
     LINKS = "links"
+    CO_RECALLS = "co_recalls"
     EPISODES = "episodes"
     TOPICS = "topics"
     COMMUNITIES = "communities"
@@ -51,6 +52,7 @@ TIER_OF: Mapping[Step, Tier] = {
     Step.CONFLICTS: Tier.TURN,
     Step.NOTES: Tier.TURN,
     Step.LINKS: Tier.TURN,
+    Step.CO_RECALLS: Tier.DAY,
     Step.EPISODES: Tier.SESSION,
     Step.TOPICS: Tier.DAY,
     Step.COMMUNITIES: Tier.DAY,
