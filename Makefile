@@ -2,12 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Folders whose doctests are the worked examples of the formulas.
-DOCTESTED := retrieval consolidation memory_service/analysis memory_service/embedded/restarts.py
+DOCTESTED := retrieval consolidation memory_service/analysis memory_service/chat_model memory_service/embedded/restarts.py
 DOC_TESTS := tests/unit/test_docs.py tests/acceptance/test_docs.py
 TESTED := tests/unit tests/integration tests/migration tests/acceptance
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types layers migrate bench demo docs doctor clean install dev bench-file
+.PHONY: help run test test-vllm check lint types layers migrate bench demo docs doctor clean install dev bench-file
 
 help: ## List these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ run: install ## Start everything on this machine: database, broker, API, worker,
 
 test: dev ## Run all tests and the worked examples in the docstrings
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --doctest-modules $(wildcard $(TESTED)) $(wildcard $(DOCTESTED)) $(ARGS)
+
+test-vllm: dev ## Test what a language model is asked against a real vLLM; installs it once (3.5 GB)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/vllm $(ARGS)
 
 check: lint types layers test ## Run what CI runs: lint, types, layers, tests
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -40,6 +40,16 @@ class Settings(BaseSettings):
     reranker: str = ""
     reranker_ms: int = Field(default=1000, ge=1, le=60_000)
 
+    # A language model for the background, behind any OpenAI-compatible endpoint; an empty base URL means none, and rules alone.
+    llm_base_url: str = Field(default="", validation_alias="LLM_BASE_URL")
+    llm_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="LLM_API_KEY")
+    llm_model: str = Field(default="", validation_alias="LLM_MODEL", validate_default=True)
+    llm_context_tokens: int = Field(default=8192, ge=2048, le=1_000_000, validation_alias="LLM_CONTEXT_TOKENS")
+    llm_timeout_s: float = Field(default=60.0, gt=0, le=300, validation_alias="LLM_TIMEOUT_S")
+    llm_attempts: int = Field(default=3, ge=1, le=10, validation_alias="LLM_ATTEMPTS")
+    llm_job_tokens: int = Field(default=200_000, ge=0, validation_alias="LLM_JOB_TOKENS")
+    llm_reply_ttl_days: int = Field(default=30, ge=1, validation_alias="LLM_REPLY_TTL_DAYS")
+
     # Namespaces kept in memory by each API process, and the largest that is: beyond it candidates come from Postgres.
     resident_mb: int = Field(default=512, ge=0)
     resident_largest: int = Field(default=50_000, ge=0)
@@ -74,6 +84,23 @@ class Settings(BaseSettings):
         if value and not value.startswith(BROKER_SCHEMES):
             # The value stays out of the sentence: it may hold a password.
             raise ValueError(f"a Redis or Valkey server is needed; write it as {', '.join(BROKER_SCHEMES)}…")
+        return value
+
+    @field_validator("llm_base_url")
+    @classmethod
+    def _endpoint(cls, value: str) -> str:
+        """Refuse what is no address."""
+        if value and not value.startswith(("http://", "https://")):
+            # The value stays out of the sentence: it may hold a password.
+            raise ValueError("an OpenAI-compatible endpoint is needed; write it as https://…/v1")
+        return value
+
+    @field_validator("llm_model")
+    @classmethod
+    def _model(cls, value: str, info: ValidationInfo) -> str:
+        """Refuse an endpoint without a model: every record says which one made it."""
+        if info.data.get("llm_base_url") and not value:
+            raise ValueError("LLM_BASE_URL names an endpoint, so name the model that is to be asked there")
         return value
 
     @field_validator("rate_limit")

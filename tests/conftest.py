@@ -126,7 +126,7 @@ def settings(role_urls: RoleUrls, data_dir: Path) -> Settings:
         maintenance_database_url=role_urls.maintenance,
         service_database_url=role_urls.service,
         log_level="error",
-        **{"DATABASE_URL": "", "BROKER_URL": ""},
+        **{"DATABASE_URL": "", "BROKER_URL": "", "LLM_BASE_URL": ""},
     )
 
 

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.services import Services
 from memory_service.errors import Unavailable
+from memory_service.jobs import CONSOLIDATE_NAMESPACE
+from memory_service.storage.considered import awaiting
 from memory_service.storage.database import commit, run_after_commit
 from memory_service.storage.pending import still_pending
 from memory_service.types import Caller
@@ -15,10 +17,13 @@ from memory_service.types import Caller
 POLL_S = 0.05
 
 
-def wait_until_enriched(
+def wait_until_consolidated(
     services: Services, session: Session, caller: Caller, ids: Sequence[UUID], *, timeout_s: float
 ) -> bool:
-    """Commit what the session holds, then wait until the workers have enriched the memories.
+    """Commit what the session holds, then wait until the workers have enriched and consolidated the memories.
+
+    Once they are enriched, the workers are told to consolidate their namespaces now. Where a namespace is consolidated by hand
+    only, being enriched is enough.
 
     Returns:
         Whether they had within ``timeout_s`` seconds; the memories are stored and findable either way.
@@ -26,14 +31,20 @@ def wait_until_enriched(
     commit(session)
     run_after_commit(session)
     deadline = time.monotonic() + timeout_s
+    told: set[UUID] = set()
     while True:
         try:
             with services.database.transaction(caller.tenant_id) as glance:
-                if not still_pending(glance, caller.tenant_id, ids):
-                    return True
+                waiting = still_pending(glance, caller.tenant_id, ids)
+                namespaces = set() if waiting else awaiting(glance, caller.tenant_id, ids)
         except Unavailable:
             # They are stored; an error now would say that they are not.
             return False
+        if not waiting and not namespaces:
+            return True
+        for namespace_id in namespaces - told:
+            services.nudger.nudge(CONSOLIDATE_NAMESPACE, str(caller.tenant_id), str(namespace_id))
+        told |= namespaces
         if time.monotonic() >= deadline:
             return False
         # A plain sleep: the route runs in a thread of its own, and polling needs no broker.

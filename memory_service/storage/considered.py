@@ -54,6 +54,16 @@ def count_unconsolidated(session: Session, tenant_id: UUID, namespace_id: UUID, 
     return session.scalar(statement, {"tenant": tenant_id, "namespace": namespace_id, "now": now}) or 0
 
 
+def awaiting(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
+    """Return the namespaces in which some of these memories wait for a run that comes by itself."""
+    statement = text(
+        "SELECT DISTINCT m.namespace_id FROM memory m JOIN namespace n ON n.tenant_id = :tenant AND n.id = m.namespace_id "
+        f"WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) AND {_NEW} "
+        "AND coalesce(n.settings ->> 'consolidation', 'auto') = 'auto'"
+    )
+    return {row.namespace_id for row in session.execute(statement, {"tenant": tenant_id, "ids": list(ids)})}
+
+
 def live_records(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> Sequence[RowMapping]:
     """Return those of the memories that are live."""
     if not ids:

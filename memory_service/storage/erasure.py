@@ -61,7 +61,7 @@ def remove(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
     structure.forget_memories(session, tenant_id, ids)
     saved = [row.saved_query_id for row in session.execute(text(_SAVED), params)]
     changesets.forget_memories(session, tenant_id, ids)
-    for statement in (_TRACES, _ANSWERS, _SUCCESSORS, _MEMORIES):
+    for statement in (_TRACES, _ANSWERS, _DEAD_LETTERS, _SUCCESSORS, _MEMORIES):
         session.execute(text(statement), params)
     if saved:
         session.execute(text(_EMPTY_SAVED), {"tenant": tenant_id, "queries": saved})
@@ -95,6 +95,12 @@ _TRACES = """
 _ANSWERS = """
     DELETE FROM idempotency_key i WHERE i.tenant_id = :tenant AND EXISTS (SELECT FROM unnest(CAST(:ids AS uuid[]))
         AS k (id) WHERE position(convert_to(CAST(k.id AS text), 'UTF8') IN i.body) > 0)
+"""
+
+# A reply of a model that could not be used quotes what the model was shown.
+_DEAD_LETTERS = """
+    DELETE FROM dead_letter d USING dead_letter_memory m WHERE d.tenant_id = :tenant AND m.tenant_id = :tenant
+    AND m.dead_letter_id = d.id AND m.memory_id = ANY(CAST(:ids AS uuid[]))
 """
 
 # Feedback goes with its memory; a saved query stays as long as another memory is relevant to it.

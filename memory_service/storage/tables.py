@@ -575,3 +575,43 @@ structure_member = Table(
     Column("namespace_id", Uuid, nullable=False),
     Column("structure", Text, nullable=False),
 )
+
+model_usage = Table(
+    "model_usage",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("job_id", Uuid),
+    Column("task", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("dead_letters", Integer, nullable=False),
+    Column("fallback", Text),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("job_id", Uuid),
+    Column("task", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("reply", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+)
+
+dead_letter_memory = Table(
+    "dead_letter_memory",
+    metadata,
+    _tenant(),
+    Column("dead_letter_id", Uuid, primary_key=True),
+    Column("memory_id", Uuid, primary_key=True),
+)

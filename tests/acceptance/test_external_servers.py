@@ -54,7 +54,7 @@ def eventually(condition: Callable[[], bool], *, timeout_s: float = PATIENCE_S) 
 
 def clean_environment() -> dict[str, str]:
     """Return our environment without settings of a service that runs on this machine."""
-    settings = {n for n in os.environ if n.startswith("MEMORY_SERVICE_")} | {"DATABASE_URL", "BROKER_URL"}
+    settings = {n for n in os.environ if n.startswith(("MEMORY_SERVICE_", "LLM_"))} | {"DATABASE_URL", "BROKER_URL"}
     return {n: v for n, v in os.environ.items() if n not in settings}
 
 
@@ -334,6 +334,7 @@ class Composed:
             ("/tmp/beat-schedule", str(self.data_dir / "beat-schedule")),
         ):
             text = text.replace(there, here)
+        text = re.sub(r"\$\{\w+:-\}", "", text)  # what may be set and is not
         return str(self.data_dir) if text == "/data" else text
 
     def command(self, name: str) -> tuple[list[str], dict[str, str]]:

@@ -17,6 +17,7 @@ from starlette.responses import StreamingResponse
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.idempotency import idempotent
+from memory_service.api.model_usage import ModelUsageOut, usage_json
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
@@ -24,6 +25,7 @@ from memory_service.errors import Conflict, NotFound, Unavailable
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import jobs
+from memory_service.storage.model_records import usage_of_job
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import Caller, JobStatus, KeyScope
 
@@ -63,6 +65,7 @@ class JobOut(ListedJobOut):
 
     items: list[dict[str, Any]]
     result: dict[str, Any] | None
+    usage: ModelUsageOut
 
 
 class JobsOut(BaseModel):
@@ -96,7 +99,7 @@ def _get(session: Session, tenant_id: UUID, job_id: UUID) -> dict[str, Any]:
     row = jobs.get_job(session, tenant_id, job_id)
     if row is None:
         raise NotFound("There is no such job in this tenant; finished jobs are kept for a while only.")
-    return job_json(row)
+    return job_json(row) | {"usage": usage_json(usage_of_job(session, tenant_id, job_id))}
 
 
 @router.get("", response_model=JobsOut)

@@ -15,7 +15,7 @@ from memory_service.api.idempotency import idempotent, was_replayed
 from memory_service.api.memory_models import MemoryIn, MemoryPatch
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
-from memory_service.api.waiting import wait_until_enriched
+from memory_service.api.waiting import wait_until_consolidated
 from memory_service.api.writing import encoding_of, nudge_enrichment
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle import archive as archiving
@@ -74,12 +74,12 @@ def create_memory(
 
 
 def _when_wanted(response: Response, body: MemoryIn, caller: Caller, services: Services, session: Session) -> Response:
-    """Answer now, or once a memory just made is enriched when the body asks to wait for that."""
+    """Answer now, or once a memory just made is consolidated when the body asks to wait for that."""
     if body.wait == "stored" or response.status_code != 201 or was_replayed(response):
         return response
     location = response.headers["location"]
     memory_id = UUID(location.rsplit("/", 1)[1])
-    if not wait_until_enriched(services, session, caller, [memory_id], timeout_s=body.timeout_s):
+    if not wait_until_consolidated(services, session, caller, [memory_id], timeout_s=body.timeout_s):
         return response
     record = read_memory(session, caller, memory_id, now=services.clock())
     return memory_answer(record, status=201, headers={"Location": location})

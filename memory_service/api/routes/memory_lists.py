@@ -20,7 +20,7 @@ from memory_service.api.memory_models import BatchIn, MemoryIn, QueryIn, Selecti
 from memory_service.api.pages import DEFAULT_LIMIT
 from memory_service.api.problems import field_errors
 from memory_service.api.strict_json import StrictRoute, checks_own_values, takes_parameters
-from memory_service.api.waiting import wait_until_enriched
+from memory_service.api.waiting import wait_until_consolidated
 from memory_service.api.writing import encoding_of, nudge_enrichment
 from memory_service.errors import (
     FieldError,
@@ -191,7 +191,7 @@ def create_batch(
     response = idempotent(request, caller, session, produce)
     if awaited:
         patience = max(item.timeout_s for item in good.values() if item.wait == "consolidated")
-        wait_until_enriched(services, session, caller, awaited, timeout_s=patience)
+        wait_until_consolidated(services, session, caller, awaited, timeout_s=patience)
     return response
 
 

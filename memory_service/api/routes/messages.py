@@ -15,7 +15,7 @@ from memory_service.api.listing import MAX_LIST_LIMIT, list_page
 from memory_service.api.memory_models import MessagesIn
 from memory_service.api.pages import DEFAULT_LIMIT
 from memory_service.api.strict_json import StrictRoute
-from memory_service.api.waiting import wait_until_enriched
+from memory_service.api.waiting import wait_until_consolidated
 from memory_service.api.writing import encoding_of
 from memory_service.errors import TooLarge
 from memory_service.filters import parse_filter
@@ -69,7 +69,7 @@ def create_messages(
 
     response = idempotent(request, caller, session, produce)
     if body.wait == "consolidated" and ids:
-        wait_until_enriched(services, session, caller, ids, timeout_s=body.timeout_s)
+        wait_until_consolidated(services, session, caller, ids, timeout_s=body.timeout_s)
     return response
 
 

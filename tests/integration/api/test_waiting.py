@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from consolidation import consolidate
 from memory_service.storage.database import Database
@@ -29,6 +30,11 @@ def worker(me: Any, database: Database) -> Worker:
         def enrich() -> None:
             while not done.wait(0.1):
                 consolidate.enrich_pending(tenancy)
+                with database.transaction(me.tenant_id) as session:
+                    spaces = session.scalars(text("SELECT id FROM namespace WHERE tenant_id = :t"), {"t": me.tenant_id})
+                    found = list(spaces)
+                for namespace_id in found:
+                    consolidate.consolidate_due(tenancy, namespace_id, go_on=lambda: True)
 
         thread = threading.Thread(target=enrich)
         thread.start()

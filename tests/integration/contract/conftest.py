@@ -86,7 +86,7 @@ def api(me: Any) -> Api:
 
 @pytest.fixture
 def work(database: Database) -> Callable[[UUID], None]:
-    """Return a function that does what a worker would: run the queued jobs of a tenant and enrich what waits."""
+    """Return a function that does what a worker would: run the queued jobs of a tenant, enrich and consolidate what waits."""
 
     def run(tenant_id: UUID) -> None:
         from sqlalchemy import text
@@ -98,8 +98,11 @@ def work(database: Database) -> Callable[[UUID], None]:
             queued = session.scalars(
                 text("SELECT id FROM job WHERE tenant_id = :t AND status = 'queued' ORDER BY id"), {"t": tenant_id}
             ).all()
+            spaces = session.scalars(text("SELECT id FROM namespace WHERE tenant_id = :t"), {"t": tenant_id}).all()
         for job_id in queued:
             consolidate.run_job(tenancy, job_id)
         consolidate.enrich_pending(tenancy)
+        for namespace_id in spaces:
+            consolidate.consolidate_due(tenancy, namespace_id, go_on=lambda: True)
 
     return run

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +12,16 @@ from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 
 from consolidation import consolidate
+from consolidation.accounting import write_down
+from consolidation.asking import RULES, DeadLetter, Outcome
+from consolidation.budget import Budget
 from consolidation.consolidate import Tenancy
 from consolidation.planning import Ask as AskPerson
 from consolidation.planning import Plan, ReviewKind, Revise, Step, Why
+from consolidation.prompts import Task
 from consolidation.records import Ref
 from memory_service.api.services import utc_now
+from memory_service.chat_model.protocol import Usage
 from memory_service.lifecycle.changesets import apply
 from memory_service.storage import structure
 from memory_service.storage.database import Database
@@ -182,6 +188,12 @@ def make_household(
                 ),
                 {"term": secret, "tenant": tenant_id},
             )
+        unusable = DeadLetter(Task.FACTS, "a-model", f"Well, {secret}!", "no JSON", (UUID(memory["id"]),))
+        asked: Outcome[Any] = Outcome(
+            Task.FACTS, (), RULES, "no JSON", frozenset(), Budget(0), "a-model", Usage(1, 9, 9), (), (unusable,)
+        )
+        with open_tenancy(tenant_id).open() as session:
+            write_down(session, tenant_id, asked, job_id=UUID(queued), now=utc_now(), ttl=timedelta(days=1))
         (entity,) = me.get("/v1/entities").json()["data"]
         built = _build(open_tenancy(tenant_id), scope["namespace"], UUID(memory["id"]), UUID(entity["id"]), secret)
         return Household(
@@ -462,6 +474,9 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
         "GET /v1/namespaces/{path}": [Ask("absent", f"/v1/namespaces/{space}")],
         "PATCH /v1/namespaces/{path}": [Ask("absent", f"/v1/namespaces/{space}", {"settings": {"extract": "none"}})],
         "GET /v1/jobs/{job_id}": [Ask("absent", f"/v1/jobs/{i}") for i in (h.queued_job_id, h.done_job_id)],
+        "GET /v1/jobs/{job_id}/dead-letters": [
+            Ask("absent", f"/v1/jobs/{i}/dead-letters") for i in (h.queued_job_id, h.done_job_id)
+        ],
         "GET /v1/jobs/{job_id}/events": [Ask("absent", f"/v1/jobs/{h.done_job_id}/events")],
         "POST /v1/jobs/{job_id}/cancel": [Ask("absent", f"/v1/jobs/{h.queued_job_id}/cancel")],
         "POST /v1/jobs/{job_id}/retry": [Ask("absent", f"/v1/jobs/{h.queued_job_id}/retry")],

@@ -1,0 +1,1 @@
+"""An optional language model behind an OpenAI-compatible endpoint, asked in the background only."""
