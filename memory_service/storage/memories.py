@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from memory_service.storage import retention
 from memory_service.storage.sql import Sql, to_jsonb
 from memory_service.storage.tables import STATE_COLUMNS, memory
 
@@ -36,9 +35,6 @@ _JOINS = """
     LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0
     LEFT JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = m.id
 """
-
-# What decides how a memory fades: whoever changes one of these has a sweep look at it again.
-_FADING = frozenset({"pinned", "importance", "memory_type", "archived_at"})
 
 # Statements of hot paths are built once: reading the text for its parameters costs as much as a round trip.
 _RECORDS_BY_ID = text(
@@ -131,9 +127,6 @@ def update_memories(
         ),
         {"tenant": tenant_id, "ids": list(ids), "now": now, **params},
     )
-    if not _FADING.isdisjoint(assignments):
-        restored = "archived_at" in assignments and assignments["archived_at"] is None
-        retention.reconsider(session, tenant_id, ids, refreshed_at=now if restored else None)
 
 
 def _assignments(assignments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -101,22 +101,6 @@ def _array(numbers: Sequence[float] | None) -> str | None:
     return None if numbers is None else "{" + ",".join(map(repr, numbers)) + "}"
 
 
-def reconsider(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, refreshed_at: datetime | None) -> None:
-    """Have the next sweep look at memories again; those that come back from the archive begin to fade anew.
-
-    Without that the next sweep would archive once more what somebody has just restored.
-    """
-    session.execute(
-        text(
-            "UPDATE retention SET due_at = '-infinity', "
-            "forgotten_at = CASE WHEN CAST(:refreshed AS timestamptz) IS NULL THEN forgotten_at END, "
-            "refreshed_at = coalesce(CAST(:refreshed AS timestamptz), refreshed_at) "
-            "WHERE tenant_id = :tenant AND memory_id = ANY(CAST(:ids AS uuid[]))"
-        ),
-        {"tenant": tenant_id, "ids": list(ids), "refreshed": refreshed_at},
-    )
-
-
 def keep_recalls(session: Session, tenant_id: UUID, rows: Sequence[RecallRow], *, now: datetime) -> None:
     """Store that memories were recalled."""
     if rows:

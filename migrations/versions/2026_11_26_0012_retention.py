@@ -60,6 +60,26 @@ CREATE INDEX retention_due ON retention (tenant_id, namespace_id, policy_id, due
 """
 
 
+# Whatever changes how a memory fades makes it due, whoever changes it: a caller, a run of consolidation, a revert. One that comes
+# back from the archive begins to fade anew, or the next sweep would archive it again.
+TRIGGER = """
+CREATE FUNCTION note_fading() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE public.retention SET due_at = '-infinity',
+        forgotten_at = CASE WHEN NEW.archived_at IS NOT NULL THEN forgotten_at END,
+        refreshed_at = CASE WHEN OLD.archived_at IS NOT NULL AND NEW.archived_at IS NULL THEN NEW.updated_at ELSE refreshed_at END
+    WHERE tenant_id = NEW.tenant_id AND memory_id = NEW.id;
+    RETURN NULL;
+END $$;
+-- A trigger needs no right of whoever fires it.
+REVOKE ALL ON FUNCTION note_fading() FROM PUBLIC;
+CREATE TRIGGER memory_fading AFTER UPDATE OF pinned, importance, memory_type, archived_at ON memory FOR EACH ROW
+    WHEN (OLD.pinned <> NEW.pinned OR OLD.importance <> NEW.importance OR OLD.memory_type <> NEW.memory_type
+        OR OLD.archived_at IS DISTINCT FROM NEW.archived_at)
+    EXECUTE FUNCTION note_fading();
+"""
+
+
 def upgrade() -> None:
     maintenance, _ = roles()
     run(TABLES)
@@ -67,11 +87,12 @@ def upgrade() -> None:
     keep_out_of_statistics({"policy": ("body",)})
     run(f"SET LOCAL ROLE {maintenance}; {FILL} RESET ROLE;")
     run(CONSTRAINTS)
+    run(TRIGGER)
 
 
 def downgrade() -> None:
     maintenance, _ = roles()
-    run("DROP INDEX retention_due")
+    run("DROP TRIGGER memory_fading ON memory; DROP FUNCTION note_fading(); DROP INDEX retention_due;")
     # What nothing has happened to had no row.
     run(f"SET LOCAL ROLE {maintenance}; DELETE FROM retention WHERE stability_days IS NULL; RESET ROLE;")
     run("""

@@ -256,7 +256,6 @@ HOT: dict[str, Callable[[Session], object]] = {
     "recalls": lambda s: retention.list_recalls(s, TENANT, IDS[0], before=None, limit=51),
     "what a recall strengthens": lambda s: retention.lock_holdings(s, TENANT, FEW),
     "how firmly they hold now": lambda s: retention.keep_holdings(s, TENANT, {FEW[0]: HELD}, now=NOW),
-    "looked at again": lambda s: retention.reconsider(s, TENANT, FEW, refreshed_at=NOW),
     "latest recalls": lambda s: retention.recalls_of(s, TENANT, IDS[0]),
     "what fades": lambda s: fading.load_fading(s, TENANT, SMALL_SPACE, now=NOW),
     "what is left of a sweep": lambda s: fading.keep_due(s, TENANT, [Due(i, NOW, None, None) for i in FEW], policy_id=DEFAULT_ID),

@@ -129,12 +129,16 @@ def test_indexes_are_of_kinds_that_row_level_security_lets_through(catalogue: An
 
 
 def test_nothing_in_the_schema_makes_values_by_itself(catalogue: Any) -> None:
-    """Ids and times come from the application: no sequences, no triggers, no volatile defaults, with one exception."""
+    """Ids and times come from the application: no sequences, no volatile defaults, with one exception.
+
+    The other trigger makes no value of its own: it marks what a sweep of retention has to look at.
+    """
     assert catalogue("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'") == []
     triggers = catalogue(
         "SELECT tgrelid::regclass::text AS of, tgname, tgfoid::regproc::text AS calls FROM pg_trigger WHERE NOT tgisinternal"
     )
-    assert {tuple(row) for row in triggers} == {(table, f"{table}_written", "note_writer") for table in CHANGE_FEED[:2]}
+    noted = {(table, f"{table}_written", "note_writer") for table in CHANGE_FEED[:2]}
+    assert {tuple(row) for row in triggers} == {*noted, ("memory", "memory_fading", "note_fading")}
     defaults = catalogue(
         "SELECT adrelid::regclass::text AS of, attname, pg_get_expr(adbin, adrelid) AS made "
         "FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum"
