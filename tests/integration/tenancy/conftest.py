@@ -124,7 +124,6 @@ def make_household(
     make_tenant: Any,
     maintenance: Engine,
     open_tenancy: Callable[[UUID], Tenancy],
-    database: Database,
     tenant_client: Any,
 ) -> Callable[..., Household]:
     """Return a function that makes a tenant with at least one row in every table, through the API and the workers."""
