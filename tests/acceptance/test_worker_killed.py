@@ -1,0 +1,184 @@
+"""A worker that is killed with -9 in the middle of consolidation loses nothing and does nothing twice."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.pool import NullPool
+
+from memory_service.embedded.broker import EmbeddedBroker
+from memory_service.embedded.postgres import EmbeddedPostgres
+from memory_service.storage.bootstrap import bootstrap
+from memory_service.storage.keys import ensure_first_key
+from memory_service.storage.migrate import migrate
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+TALK = Path(__file__).parents[2] / "examples" / "conversation.jsonl"
+ROUNDS = 8
+PATIENCE_S = 240
+
+PENDING = """
+    SELECT count(*) FROM memory m JOIN namespace n ON n.tenant_id = m.tenant_id AND n.id = m.namespace_id
+    WHERE n.path = :path AND m.consolidated_version < m.content_version AND m.archived_at IS NULL
+"""
+STATE = """
+    SELECT m.id, m.content, m.state, m.superseded_by, m.valid_to, m.title, m.keywords, m.tags, m.version
+    FROM memory m JOIN namespace n ON n.tenant_id = m.tenant_id AND n.id = m.namespace_id WHERE n.path = :path ORDER BY m.id
+"""
+DOUBLED = """
+    SELECT l.source_id, l.target_id, l.type FROM link l JOIN namespace n ON n.tenant_id = l.tenant_id AND n.id = l.namespace_id
+    WHERE n.path = :path AND l.known_to = 'infinity' GROUP BY l.source_id, l.target_id, l.type HAVING count(*) > 1
+"""
+GAPS = """
+    SELECT m.id FROM memory m JOIN namespace n ON n.tenant_id = m.tenant_id AND n.id = m.namespace_id
+    LEFT JOIN memory_version v ON v.tenant_id = m.tenant_id AND v.id = m.id
+    WHERE n.path = :path GROUP BY m.id, m.version HAVING count(v.version) <> m.version - 1
+"""
+# A change is an effect that is there: memories in the version that it left (or later), edges that were drawn.
+HALVES = """
+    SELECT c.changeset_id, c.change FROM change c JOIN changeset s ON s.tenant_id = c.tenant_id AND s.id = c.changeset_id
+    JOIN namespace n ON n.tenant_id = s.tenant_id AND n.id = s.namespace_id
+    LEFT JOIN memory m ON m.tenant_id = c.tenant_id AND m.id = c.memory_id
+    LEFT JOIN link l ON l.tenant_id = c.tenant_id AND l.id = c.target_id
+    WHERE n.path = :path AND ((c.change IN ('merge', 'supersede', 'revise') AND m.version < c.version_after)
+        OR (c.change = 'join' AND l.id IS NULL))
+"""
+
+
+class House:
+    """An application with a database and a broker; the worker comes and goes."""
+
+    def __init__(self, client: httpx.Client, engine: Engine, environment: dict[str, str], log: Path) -> None:
+        self.client = client
+        self.engine = engine
+        self.environment = environment
+        self.log = log
+
+    def rows(self, statement: str, path: str) -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(text(statement), {"path": path}))
+
+    def start_worker(self) -> "subprocess.Popen[bytes]":
+        command = [
+            sys.executable,
+            "-m",
+            "celery",
+            "--app",
+            "consolidation.worker",
+            "worker",
+            "--beat",
+            "--concurrency",
+            "1",
+        ]
+        schedule = ["--schedule", str(self.log.parent / "beat")]
+        with self.log.open("ab") as output:
+            return subprocess.Popen(
+                [*command, *schedule], env=self.environment, stdout=output, stderr=output, start_new_session=True
+            )
+
+    def kill(self, worker: "subprocess.Popen[bytes]") -> None:
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+
+
+@pytest.fixture(scope="module")
+def house(serve: Any, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("killed") / "var"
+    folder.mkdir(mode=0o700)
+    if (data_dir / "models").exists():
+        (folder / "models").symlink_to((data_dir / "models").resolve())
+    with ExitStack() as parts:
+        postgres = parts.enter_context(EmbeddedPostgres(folder))
+        roles = bootstrap(postgres.url, data_dir=folder)
+        migrate(roles.owner)
+        key = ensure_first_key(roles.maintenance, folder).read_text().strip()
+        broker = EmbeddedBroker(folder)
+        settings = {
+            "MEMORY_SERVICE_OWNER_DATABASE_URL": roles.owner,
+            "MEMORY_SERVICE_MAINTENANCE_DATABASE_URL": roles.maintenance,
+            "MEMORY_SERVICE_SERVICE_DATABASE_URL": roles.service,
+            "MEMORY_SERVICE_CONSOLIDATE_AFTER_S": "0",
+            "BROKER_URL": broker.start(),
+        }
+        parts.callback(broker.stop)
+        served = parts.enter_context(serve(folder, folder.parent / "server.log", **settings))
+        kept = {n: v for n, v in os.environ.items() if not n.startswith("MEMORY_SERVICE_")}
+        environment = {**kept, **settings, "MEMORY_SERVICE_DATA_DIR": str(folder), "OMP_NUM_THREADS": "1"}
+        engine = create_engine(roles.maintenance, poolclass=NullPool)
+        parts.callback(engine.dispose)
+        client = parts.enter_context(served.client(key))
+        yield House(client, engine, environment, folder.parent / "worker.log")
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def test_nothing_is_lost_and_nothing_is_done_twice(house: House) -> None:
+    path = "killed"
+    lines = TALK.read_text(encoding="utf-8").splitlines()
+    turns = [json.loads(line) for line in lines]
+    # Said again, so that there is something to merge.
+    again = [{**turn, "external_id": f"again-{turn['external_id']}", "session_id": "again"} for turn in turns[::7]]
+    said = [*turns, *again]
+    rng = random.Random(7)
+    size = len(said) // ROUNDS + 1
+    stored: dict[str, str] = {}
+    for start in range(0, len(said), size):
+        part = said[start : start + size]
+        items = [
+            {
+                "content": turn["content"], "speaker": turn["name"], "session_id": turn["session_id"], "namespace": path,
+                "observed_at": turn["observed_at"], "external_id": turn["external_id"],
+            }
+            for turn in part
+        ]  # fmt: skip
+        answer = house.client.post("/v1/memories/batch", json={"items": items})
+        assert answer.status_code == 200, answer.text
+        stored |= {r["id"]: item["content"] for r, item in zip(answer.json()["results"], items, strict=True)}
+        worker = house.start_worker()
+        # From before it is up to after it is done: sweeps come every ten seconds, nudges at once.
+        time.sleep(rng.uniform(1.0, 14.0))
+        house.kill(worker)
+    worker = house.start_worker()
+    try:
+        assert eventually(lambda: house.rows(PENDING, path)[0][0] == 0), house.log.read_text()[-2000:]
+    finally:
+        house.kill(worker)
+    state = {str(row.id): row for row in house.rows(STATE, path)}
+    assert {i: row.content for i, row in state.items()} == stored
+    assert house.rows(DOUBLED, path) == []
+    assert house.rows(GAPS, path) == []
+    assert house.rows(HALVES, path) == []
+    for row in state.values():
+        seen = {row.id}
+        while row.state == "merged":
+            row = state[str(row.superseded_by)]
+            assert row.id not in seen
+            seen.add(row.id)
+    changesets = house.client.get("/v1/changesets", params={"namespace": path, "limit": 200}).json()["data"]
+    assert changesets
+    for changeset in changesets:  # the newest first
+        answer = house.client.post(f"/v1/changesets/{changeset['id']}/revert")
+        assert answer.status_code == 200, answer.text
+    back = {str(row.id): row for row in house.rows(STATE, path)}
+    assert {(row.state, row.superseded_by, row.title) for row in back.values()} == {("activated", None, None)}
+    live = "SELECT count(*) FROM link l JOIN namespace n ON n.id = l.namespace_id WHERE n.path = :path AND l.known_to = 'infinity'"
+    assert house.rows(live, path)[0][0] == 0
