@@ -34,6 +34,7 @@ class GistSettings:
     words: float = 0.5  # share of the shared words beside the vectors
     question: float = 0.5  # factor on a sentence that asks
     keywords: int = 6
+    same: float = 0.7  # share of all words of two sentences that both have, from which on they say the same
 
 
 DEFAULT: Final = GistSettings()
@@ -139,7 +140,8 @@ def summarise(sources: Sequence[Source], *, settings: GistSettings = DEFAULT) ->
     room = settings.characters
     for place in order:
         one = found[place]
-        if len(chosen) < settings.sentences and len(one.text) <= room:
+        told = any(_alike(one.terms, other.terms) > settings.same for other in chosen)
+        if len(chosen) < settings.sentences and len(one.text) <= room and not told:
             chosen.append(one)
             room -= len(one.text) + 1
     chosen.sort(key=lambda one: (one.source, one.start))
@@ -199,6 +201,10 @@ def _shared(words: frozenset[str], known: Mapping[str, int], n: int) -> float:
         return 0.0
     best = sorted((known[word] - 1 for word in words), reverse=True)[:4]
     return sum(best) / (4 * (n - 1))
+
+
+def _alike(one: frozenset[str], other: frozenset[str]) -> float:
+    return len(one & other) / len(one | other)
 
 
 def _directions(
