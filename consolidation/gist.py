@@ -38,6 +38,9 @@ class GistSettings:
 
 
 DEFAULT: Final = GistSettings()
+_CONSIDERED: Final = 20  # sentences for each of a gist: those that are most relevant
+_TRIED: Final = 4
+_MARKUP: Final = ("#", "|", "`", "~~~")  # headings, tables and code are no sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +138,18 @@ def summarise(sources: Sequence[Source], *, settings: GistSettings = DEFAULT) ->
         * ((1 - settings.words) * float(near[one.source]) + settings.words * _shared(one.terms, known, len(sources)))
         for one in found
     ]
-    order = mmr(relevance, _directions(found, matrix, settings), diversity=settings.diversity)
+    # Some of those chosen will repeat others or be too long.
+    enough = _TRIED * settings.sentences
+    best = sorted(range(len(found)), key=lambda place: (-relevance[place], place))[: _CONSIDERED * settings.sentences]
+    best.sort()
+    few = [found[place] for place in best]
+    order = mmr(
+        [relevance[p] for p in best], _directions(few, matrix, settings), diversity=settings.diversity, limit=enough
+    )
     chosen: list[_Candidate] = []
     room = settings.characters
     for place in order:
-        one = found[place]
+        one = few[place]
         told = any(_alike(one.terms, other.terms) > settings.same for other in chosen)
         if len(chosen) < settings.sentences and len(one.text) <= room and not told:
             chosen.append(one)
@@ -181,7 +191,7 @@ class _Candidate:
 def _candidates(place: int, source: Source, settings: GistSettings) -> Iterable[_Candidate]:
     language = cut_language(source.language)
     for sentence in sentences(source.content):
-        if len(sentence.text) > settings.longest:
+        if len(sentence.text) > settings.longest or sentence.text.startswith(_MARKUP):
             continue
         cut = frozenset(terms(sentence.text, language))
         if len(cut) >= settings.fewest_terms:
