@@ -114,7 +114,8 @@ def shown(name: str, found: dict[str, Any]) -> str:
 
 
 def _unit(vectors: NDArray[np.float64]) -> Vectors:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    found: Vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return found
 
 
 def _mixture(n: int, rng: np.random.Generator) -> Vectors:

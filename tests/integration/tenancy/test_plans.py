@@ -351,6 +351,7 @@ HOT: dict[str, Callable[[Session], object]] = {
         structure_loading.gone_from_topics(a_place(s))),
     "communities to plan": lambda s: (structure_loading.associations(a_place(s)), structure_loading.communities(a_place(s))),
     "profiles to plan": lambda s: (structure_loading.happenings(a_place(s), latest=5), structure_loading.profiles(a_place(s))),
+    "what users state": lambda s: next(structure_loading.statements(a_place(s)), None),
     "gists to write": lambda s: [structure_loading.outdated_targets(a_place(s), kind) for kind in ("episode", "topic")],
     "what to quote": lambda s: structure_loading.sources(a_place(s), FEW),
     "gists": lambda s: structure_loading.written_gists(a_place(s), "episode"),

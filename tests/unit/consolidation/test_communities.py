@@ -2,14 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from consolidation.communities import Association, CommunitySettings, find_communities, plan_communities
 from consolidation.planning import End, Put
-from consolidation.profiles import Happening, KnownFact, User, plan_profiles
+from consolidation.profiles import Happening, KnownFact, Said, User, known_facts, plan_profiles
 from consolidation.successors import successors
+from memory_service.analysis.facts import Fact
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -94,3 +96,22 @@ def test_a_profile_leaves_out_what_no_longer_holds_and_tells_the_latest_first() 
     (end,) = plan_profiles([User("ana", (), (), put.id, put.values["lines"])], now=NOW, new_id=lambda: entity(51))
     assert isinstance(end, End)
     assert plan_profiles([User("bo", (), ())], now=NOW, new_id=lambda: entity(52)) == []
+
+
+def a_fact(value: str, **other: Any) -> Fact:
+    return Fact("ana", "pet", value, value.casefold(), (0, 1), **other)
+
+
+def test_what_is_denied_or_over_or_superseded_no_longer_holds() -> None:
+    days = [NOW + timedelta(days=n) for n in range(6)]
+    said = [
+        Said(memory(0), days[0], [a_fact("cat"), a_fact("dog"), a_fact("horse"), a_fact("fish")]),
+        Said(memory(1), days[1], [a_fact("cat", positive=False)]),
+        Said(memory(2), days[2], [a_fact("dog", ended=True)]),
+        Said(memory(3), days[3], [a_fact("newt")], until=days[4]),
+    ]
+    until = {fact.value: fact.until for fact in known_facts(said)}
+    assert until == {"cat": days[1], "dog": days[2], "horse": None, "fish": None, "newt": days[4]}
+    again = [*said, Said(memory(5), days[5], [a_fact("cat")])]
+    (cat,) = [fact for fact in known_facts(again) if fact.value == "cat"]
+    assert (cat.until, cat.since, cat.memory_ids) == (None, days[0], (memory(0), memory(5)))
