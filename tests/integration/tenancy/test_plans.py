@@ -38,6 +38,7 @@ from memory_service.storage import (
     fading,
     feedback,
     fusion_weights,
+    graph,
     idempotency,
     jobs,
     keys,
@@ -345,6 +346,9 @@ HOT: dict[str, Callable[[Session], object]] = {
         s, TENANT, SPACE, "community", an_id(0, 21), {"size": 1, "entity_ids": [], "method": "rules", "members": FEW},
         changeset_id=None, now=NOW),
     "end a state": lambda s: structure.end(s, TENANT, "topic", [an_id(0, 21)], now=NOW),
+    "graph": lambda s: graph.around(
+        s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], namespace_id=None, depth=2, limit=150, now=NOW),
+    "newest of the graph": lambda s: graph.newest(s, TENANT, namespace_id=SMALL_SPACE, now=NOW),
     "episodes to plan": lambda s: list(structure_loading.sessions_to_cut(a_place(s))),
     "topics to plan": lambda s: (
         structure_loading.topic_rows(a_place(s)), structure_loading.without_topic(a_place(s)),
