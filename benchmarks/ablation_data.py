@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.ablation_encoding import CachedEncoder
+from benchmarks.ablation_structure import with_structure
 from benchmarks.datasets import Conversation, Question, read_conversations
 from benchmarks.loading import LoadReport, memories
 from memory_service.analysis.names import people_of
@@ -87,6 +88,7 @@ def _space(conversation: Conversation, encoder: CachedEncoder, roles: dict[str, 
     items = memories(conversation.documents, conversation=conversation.id, report=LoadReport())
     captions = {one.id: one.caption for one in conversation.documents}
     rows, texts = build_rows(items, captions=captions, encoder=encoder)
+    rows = with_structure(rows)
     names = tuple(item["external_id"] for item in items)
     places = {name: place for place, name in enumerate(names)}
     questions = [question.text for question in conversation.questions]

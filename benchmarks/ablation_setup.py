@@ -10,6 +10,7 @@ from benchmarks.ablation_data import Asked, Cue, Space
 from benchmarks.ablation_ranks import DEEPEST, with_updates
 from retrieval import hopfield, temporal
 from retrieval.bm25 import match
+from retrieval.breadth import BreadthSettings
 from retrieval.contiguity import ContiguitySettings
 from retrieval.diversity import mmr
 from retrieval.priors import PriorSettings
@@ -71,6 +72,7 @@ BARE = Setup(
         graph=0.0,
         routes_granularity=False,
         segments=None,
+        breadth=BreadthSettings(episode=0.0, topic=0.0),
         contiguity=ContiguitySettings(beside=0.0, near=0.0, answer=0.0, session_words=0.0, session_best=0.0),
         priors=PriorSettings(
             speaker=0.0,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.ablation_setup import ALWAYS_QUESTION, ALWAYS_STATEMENT, BARE, FURTHER, Setup
+from retrieval.breadth import BreadthSettings
 from retrieval.contiguity import ContiguitySettings
 from retrieval.priors import PriorSettings
 from retrieval.ranking_settings import DEFAULT, RankingSettings
@@ -55,6 +56,7 @@ def mechanisms() -> list[Mechanism]:
         Mechanism("channel graph", True, _usual(graph=0.0), Setup(alone="graph")),
         Mechanism("granularity by entropy", True, _usual(routes_granularity=False), None),
         Mechanism("course of things: spread over time", True, _usual(segments=None), _bare(segments=SegmentSettings())),
+        *_breadth(),
         *_signals(),
         *(
             Mechanism(f"channel {name}", False, Setup(extra={name: EXTRA_WEIGHT}), Setup(alone=name))
@@ -112,6 +114,21 @@ def _surroundings() -> list[Mechanism]:
         off = replace(DEFAULT.contiguity, **{part: 0.0 for part in parts})
         only = replace(none, **{part: getattr(usual, part) for part in parts})
         found.append(Mechanism(name, True, _usual(contiguity=off), _bare(contiguity=only)))
+    return found
+
+
+def _breadth() -> list[Mechanism]:
+    """Return what episodes and topics are worth to questions about the course of things."""
+    found = []
+    for name, parts in (
+        ("episodes", ("episode",)),
+        ("topics", ("topic",)),
+        ("episodes and topics", ("episode", "topic")),
+    ):
+        off = replace(DEFAULT.breadth, **{part: 0.0 for part in parts})
+        only = replace(BARE.settings.breadth, **{part: getattr(BreadthSettings(), part) for part in parts})
+        label = f"course of things: {name} lift their memories"
+        found.append(Mechanism(label, True, _usual(breadth=off), _bare(breadth=only)))
     return found
 
 

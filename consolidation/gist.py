@@ -34,9 +34,13 @@ class GistSettings:
     words: float = 0.5  # share of the shared words beside the vectors
     question: float = 0.5  # factor on a sentence that asks
     keywords: int = 6
+    same: float = 0.7  # share of all words of two sentences that both have, from which on they say the same
 
 
 DEFAULT: Final = GistSettings()
+_CONSIDERED: Final = 20  # sentences for each of a gist: those that are most relevant
+_TRIED: Final = 4
+_MARKUP: Final = ("#", "|", "`", "~~~")  # headings, tables and code are no sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +138,20 @@ def summarise(sources: Sequence[Source], *, settings: GistSettings = DEFAULT) ->
         * ((1 - settings.words) * float(near[one.source]) + settings.words * _shared(one.terms, known, len(sources)))
         for one in found
     ]
-    order = mmr(relevance, _directions(found, matrix, settings), diversity=settings.diversity)
+    # Some of those chosen will repeat others or be too long.
+    enough = _TRIED * settings.sentences
+    best = sorted(range(len(found)), key=lambda place: (-relevance[place], place))[: _CONSIDERED * settings.sentences]
+    best.sort()
+    few = [found[place] for place in best]
+    order = mmr(
+        [relevance[p] for p in best], _directions(few, matrix, settings), diversity=settings.diversity, limit=enough
+    )
     chosen: list[_Candidate] = []
     room = settings.characters
     for place in order:
-        one = found[place]
-        if len(chosen) < settings.sentences and len(one.text) <= room:
+        one = few[place]
+        told = any(_alike(one.terms, other.terms) > settings.same for other in chosen)
+        if len(chosen) < settings.sentences and len(one.text) <= room and not told:
             chosen.append(one)
             room -= len(one.text) + 1
     chosen.sort(key=lambda one: (one.source, one.start))
@@ -179,7 +191,7 @@ class _Candidate:
 def _candidates(place: int, source: Source, settings: GistSettings) -> Iterable[_Candidate]:
     language = cut_language(source.language)
     for sentence in sentences(source.content):
-        if len(sentence.text) > settings.longest:
+        if len(sentence.text) > settings.longest or sentence.text.startswith(_MARKUP):
             continue
         cut = frozenset(terms(sentence.text, language))
         if len(cut) >= settings.fewest_terms:
@@ -199,6 +211,10 @@ def _shared(words: frozenset[str], known: Mapping[str, int], n: int) -> float:
         return 0.0
     best = sorted((known[word] - 1 for word in words), reverse=True)[:4]
     return sum(best) / (4 * (n - 1))
+
+
+def _alike(one: frozenset[str], other: frozenset[str]) -> float:
+    return len(one & other) / len(one | other)
 
 
 def _directions(

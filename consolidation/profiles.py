@@ -1,12 +1,13 @@
 """Profiles: what is known of a user that lasts, and what has been going on lately; every line names its sources."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from consolidation.planning import RULES, Change, End, Put, Step, Structure, Why
+from memory_service.analysis.facts import Fact
 
 STATIC: Final = "static"
 RECENT: Final = "recent"
@@ -35,6 +36,16 @@ class KnownFact:
     memory_ids: tuple[UUID, ...]
     since: datetime | None = None
     until: datetime | None = None  # from when on it no longer holds; None as long as it does
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one memory states, and when; `until` where another memory took its place."""
+
+    memory_id: UUID
+    at: datetime
+    facts: Sequence[Fact]
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,43 @@ def plan_profiles(
     return changes
 
 
+def known_facts(said: Sequence[Said]) -> list[KnownFact]:
+    """Bring together what memories state: the same said again counts once, and a later value ends the one before.
+
+    A value ends where it can only have one and another is said later, where it is denied, where the text itself says that it
+    is over, and where its memory was superseded.
+
+    >>> from datetime import UTC
+    >>> def moved(day, value):
+    ...     home = Fact("ana", "lives_in", value, value.lower(), (0, 1), functional=True)
+    ...     return Said(UUID(int=day), datetime(2025, 1, day, tzinfo=UTC), [home])
+    >>> found = known_facts([moved(1, "Porto"), moved(2, "Porto"), moved(5, "Lisbon")])
+    >>> [(fact.value, len(fact.memory_ids), fact.until and fact.until.day) for fact in found]
+    [('Porto', 2, 5), ('Lisbon', 1, None)]
+    """
+    found: dict[tuple[str, str, str], KnownFact] = {}
+    holding: dict[tuple[str, str], str] = {}  # of functional attributes
+    for one in sorted(said, key=lambda s: (s.at, s.memory_id)):
+        for fact in one.facts:
+            key = (fact.subject, fact.attribute, fact.key)
+            before = found.get(key)
+            since = fact.valid_from or one.at
+            if not fact.positive or fact.ended:
+                if before is not None and before.until is None:
+                    found[key] = replace(before, until=fact.valid_to or one.at)
+                continue
+            until = min((moment for moment in (fact.valid_to, one.until) if moment is not None), default=None)
+            memories = (one.memory_id,) if before is None else tuple(dict.fromkeys((*before.memory_ids, one.memory_id)))
+            first = since if before is None or before.since is None else min(since, before.since)
+            found[key] = KnownFact(fact.subject, fact.attribute, fact.value, memories, first, until)
+            if fact.functional:
+                other = holding.get(key[:2])
+                if other is not None and other != fact.key and found[(*key[:2], other)].until is None:
+                    found[(*key[:2], other)] = replace(found[(*key[:2], other)], until=since)
+                holding[key[:2]] = fact.key
+    return list(found.values())
+
+
 def static_lines(
     facts: Sequence[KnownFact], *, now: datetime, settings: ProfileSettings = DEFAULT
 ) -> list[dict[str, Any]]:
@@ -102,7 +150,7 @@ def static_lines(
     return [
         {
             "section": STATIC,
-            "text": f"{fact.subject}: {fact.attribute} {fact.value}",
+            "text": f"{fact.subject}: {fact.attribute.replace('_', ' ')} {fact.value}",
             "subject": fact.subject,
             "attribute": fact.attribute,
             "value": fact.value,

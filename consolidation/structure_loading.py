@@ -180,6 +180,17 @@ def happenings(place: Place, *, latest: int) -> dict[str, list[Happening]]:
     return found
 
 
+def statements(place: Place) -> Iterator[Any]:
+    """Give the live memories of users, their texts with what rules need to read them, user by user."""
+    after: tuple[str, UUID] = ("", UUID(int=0))
+    while True:
+        rows = place.all(_STATEMENTS, user=after[0], after=after[1], most=_SOURCES_TOGETHER)
+        yield from rows
+        if len(rows) < _SOURCES_TOGETHER:
+            return
+        after = (rows[-1].user_id, rows[-1].id)
+
+
 def profiles(place: Place) -> dict[str, tuple[UUID, list[dict[str, Any]]]]:
     """Return id and lines of the present profiles, by user."""
     found = structure.live_in(place.transaction, place.tenant_id, "profile", place.namespace.id)
@@ -255,4 +266,9 @@ _HAPPENINGS: Final = """
         FROM episode e JOIN gist g ON g.tenant_id = :tenant AND g.target_id = e.id AND g.known_to = 'infinity'
         WHERE e.tenant_id = :tenant AND e.namespace_id = :namespace AND e.known_to = 'infinity' AND e.user_id IS NOT NULL
     ) x WHERE place <= :latest ORDER BY user_id, ends, id
+"""
+_STATEMENTS: Final = f"""
+    SELECT m.id, m.user_id, m.content, m.speaker, m.role, m.language, m.observed_at, m.valid_to, m.superseded_by FROM memory m
+    WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND m.user_id IS NOT NULL AND {_LIVE}
+    AND (m.user_id, m.id) > (:user, CAST(:after AS uuid)) ORDER BY m.user_id, m.id LIMIT :most
 """

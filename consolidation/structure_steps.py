@@ -15,10 +15,11 @@ from consolidation.communities import find_communities, plan_communities
 from consolidation.episodes import plan_episodes
 from consolidation.gist import Source, Target, Written, plan_gists
 from consolidation.planning import Change, End, Put, Step, Structure
-from consolidation.profiles import DEFAULT, Happening, KnownFact, User, plan_profiles
+from consolidation.profiles import DEFAULT, Happening, KnownFact, Said, User, known_facts, plan_profiles
 from consolidation.structure_loading import Place
 from consolidation.topic_tree import LEAF
 from consolidation.topics import Item, TopicRow, grown, plan_topics
+from memory_service.analysis.facts import facts
 from memory_service.storage import structure
 from memory_service.storage.co_recalls import load_co_recalls
 from memory_service.storage.ids import new_id
@@ -60,15 +61,28 @@ def community_changes(place: Place) -> list[Change]:
     return changes + _gists(place, changes, Structure.COMMUNITY, Step.COMMUNITIES)
 
 
-def profile_changes(place: Place, facts: Mapping[str, Sequence[KnownFact]] | None = None) -> list[Change]:
-    """Write the profiles of users of whom something is known: facts, given by user, and their latest episodes."""
-    known, before = facts or {}, loading.profiles(place)
+def profile_changes(place: Place) -> list[Change]:
+    """Write the profiles of users of whom something is known: what their memories state, and their latest episodes."""
+    known, before = _facts(place), loading.profiles(place)
     lately = _with_planned(place, loading.happenings(place, latest=DEFAULT.episodes), latest=DEFAULT.episodes)
     users = []
     for user_id in sorted(known.keys() | lately.keys() | before.keys()):
         profile_id, lines = before.get(user_id, (None, []))
         users.append(User(user_id, known.get(user_id, ()), lately.get(user_id, ()), profile_id, lines))
     return plan_profiles(users, now=place.now, new_id=new_id)
+
+
+def _facts(place: Place) -> dict[str, list[KnownFact]]:
+    """Read what the memories of every user state."""
+    said: dict[str, list[Said]] = {}
+    for row in loading.statements(place):
+        found = facts(
+            row.content, speaker=row.speaker, role=row.role, language=row.language, observed_at=row.observed_at
+        )
+        if found:
+            until = row.valid_to if row.superseded_by is not None else None
+            said.setdefault(row.user_id, []).append(Said(row.id, row.observed_at, found, until))
+    return {user: known_facts(some) for user, some in said.items()}
 
 
 def _with_planned(

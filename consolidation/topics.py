@@ -82,7 +82,7 @@ def plan_topics(
     ids = _endless(new_id)
     for item in sorted(items, key=lambda one: one.id):
         tree.add(item.id, item.vector, new_ids=ids)
-    ends: list[Change] = [End(Structure.TOPIC, id, Why(Step.TOPICS, "empty")) for id in sorted(tree.gone & before)]
+    ends: list[Change] = [End(Structure.TOPIC, id, Why(Step.TOPICS, "empty")) for id in sorted(tree.gone)]
     puts: list[Change] = [
         Put(Structure.TOPIC, id, _values(tree, tree.nodes[id]), Why(Step.TOPICS, "grown" if id in before else "new"))
         for id in sorted(tree.changed)

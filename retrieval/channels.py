@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from retrieval import spreading, temporal
 from retrieval.bm25 import Matches
+from retrieval.breadth import breadth_scores
 from retrieval.contiguity import answer_scores, following_scores, neighbour_scores, session_scores
 from retrieval.granularity import session_share
 from retrieval.hopfield import associate
+from retrieval.intent import wants_course
 from retrieval.priors import CHANNEL_OF, Signals, question_signals, statement_signals
 from retrieval.query import ParsedQuery
 from retrieval.ranking_settings import RankingSettings
@@ -107,6 +109,8 @@ def question_channels(
         + sessions
         + settings.contiguity.answer * answer_scores(rows, total)
     )
+    if wants_course(query.text):
+        around = around + breadth_scores(rows, total, settings=settings.breadth)
     channels = {"keyword": Channel(own.keyword, np.where(matches.score > 0, matches.score, np.nan), own.words)}
     if near is not None:
         channels["vector"] = Channel(1 - own.keyword, _cosines(near, settings=settings), own.meaning)

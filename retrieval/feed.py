@@ -63,6 +63,11 @@ def _stated(name: str, made: str) -> str:
 _NOTHING = ", ".join(["NULL"] * 19)
 _HORIZON = "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)"
 
+# Likeness is what vectors tell already, and shared names are what mentions tell: over links that say no more, activation
+# reaches what resembles the best and answers nothing (2 to 3 points of recall@1 less on LoCoMo and REALTALK with those of
+# likeness, see docs/discussion/ablation.md).
+_TELLING = f"l.type NOT IN ('{LinkType.SIMILAR}', '{LinkType.SAME_ENTITY}')"
+
 _CHANGES = f"""
     SELECT {_HORIZON}, false, {_HEADERS}, {_texts("m")}
     FROM memory m WHERE m.tenant_id = %(tenant)s AND m.namespace_id = ANY(%(namespaces)s)
@@ -71,18 +76,31 @@ _CHANGES = f"""
     SELECT {_HORIZON}, true, t.id, t.namespace_id, {_NOTHING}
     FROM tombstone t WHERE t.tenant_id = %(tenant)s AND t.namespace_id = ANY(%(namespaces)s)
         AND t.written >= CAST(CAST(%(since)s AS text) AS xid8)
+    UNION ALL
+    SELECT {_HORIZON}, NULL, NULL, NULL, {_NOTHING}
+    WHERE EXISTS (SELECT FROM link l WHERE l.tenant_id = %(tenant)s AND l.namespace_id = ANY(%(namespaces)s)
+            AND l.written >= CAST(CAST(%(links_since)s AS text) AS xid8) AND {_TELLING})
+        OR EXISTS (SELECT FROM structure_member s WHERE s.tenant_id = %(tenant)s AND s.namespace_id = ANY(%(namespaces)s)
+            AND s.written >= CAST(CAST(%(links_since)s AS text) AS xid8) AND s.structure IN ('episode', 'topic'))
 """
 
 
-def changes(session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, since: int) -> Changes:
-    """Return the memories of namespaces that were written or erased since a horizon, without their vectors."""
-    params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "since": str(since)}
+def changes(
+    session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, since: int, links_since: int = BEGINNING
+) -> Changes:
+    """Return the memories of namespaces that were written or erased since a horizon, without their vectors.
+
+    The next horizon is also given where nothing but a link or a membership was written since a horizon of theirs.
+    """
+    params = {
+        "tenant": tenant_id, "namespaces": list(namespace_ids), "since": str(since), "links_since": str(links_since),
+    }  # fmt: skip
     entries, erased, horizon = [], [], None
     for row in _fetch(session, _CHANGES, params):
         horizon = row[0]
         if row[1]:
             erased.append(row[2])
-        else:
+        elif row[1] is not None:
             entries.append(_entry(row[2:]))
     return Changes(horizon, entries, erased)
 
@@ -128,22 +146,38 @@ class LinkEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberEntry:
+    """That a memory belongs to an episode or a topic, or no longer does."""
+
+    kind: str
+    group: UUID
+    memory: UUID
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LinkChanges:
-    """Links written since a horizon; None as the next horizon when none was."""
+    """Links and memberships written since a horizon; None as the next horizon when none was."""
 
     horizon: int | None
     entries: Sequence[LinkEntry]
+    members: Sequence[MemberEntry] = ()
 
 
-# Likeness is what vectors tell already, and shared names are what mentions tell: over links that say no more, activation
-# reaches what resembles the best and answers nothing (2 to 3 points of recall@1 less on LoCoMo and REALTALK with those of
-# likeness, see docs/discussion/ablation.md).
-_TELLING = f"l.type NOT IN ('{LinkType.SIMILAR}', '{LinkType.SAME_ENTITY}')"
-
+# One statement for both, since every search sends it.
 _LINKS = f"""
-    SELECT {_HORIZON}, l.id, l.source_id, l.target_id, l.weight, l.known_to < 'infinity'
+    SELECT {_HORIZON}, NULL, l.id, l.source_id, l.target_id, l.weight, l.known_to < 'infinity'
     FROM link l WHERE l.tenant_id = %(tenant)s AND l.namespace_id = ANY(%(namespaces)s)
         AND l.written >= CAST(CAST(%(since)s AS text) AS xid8) AND {_TELLING}
+    UNION ALL
+    SELECT {_HORIZON}, s.structure, s.structure_id, s.memory_id, NULL, NULL, s.known_to < 'infinity'
+    FROM structure_member s WHERE s.tenant_id = %(tenant)s AND s.namespace_id = ANY(%(namespaces)s)
+        AND s.written >= CAST(CAST(%(since)s AS text) AS xid8) AND s.structure IN ('episode', 'topic')
+"""
+_MEMBERS_KNOWN = """
+    SELECT s.structure, s.structure_id, s.memory_id, false FROM structure_member s
+    WHERE s.tenant_id = %(tenant)s AND s.namespace_id = ANY(%(namespaces)s) AND s.structure IN ('episode', 'topic')
+        AND s.known_from <= %(at)s AND s.known_to > %(at)s AND (%(ids)s::uuid[] IS NULL OR s.memory_id = ANY(%(ids)s))
 """
 _LINKS_KNOWN = f"""
     SELECT l.id, l.source_id, l.target_id, l.weight, false FROM link l
@@ -153,10 +187,25 @@ _LINKS_KNOWN = f"""
 
 
 def links_since(session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, since: int) -> LinkChanges:
-    """Return the links that spread activation and were written since a horizon; an erased memory takes its links with it."""
+    """Return links that spread activation, and memberships, that were written since a horizon.
+
+    An erased memory takes its own with it.
+    """
     params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "since": str(since)}
     rows = _fetch(session, _LINKS, params)
-    return LinkChanges(rows[0][0] if rows else None, [LinkEntry(*row[1:]) for row in rows])
+    # What ended comes first: a memory may have gone from one topic to another.
+    members = sorted((MemberEntry(row[1], row[2], row[3], row[6]) for row in rows if row[1]), key=lambda m: not m.ended)
+    return LinkChanges(rows[0][0] if rows else None, [LinkEntry(*row[2:]) for row in rows if not row[1]], members)
+
+
+def members_known(
+    session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, at: datetime, ids: Sequence[UUID] | None = None
+) -> list[MemberEntry]:
+    """Return what belongs to which episode and topic as known at a moment, of some memories or of all."""
+    params = {
+        "tenant": tenant_id, "namespaces": list(namespace_ids), "at": at, "ids": None if ids is None else list(ids),
+    }  # fmt: skip
+    return [MemberEntry(*row) for row in _fetch(session, _MEMBERS_KNOWN, params)]
 
 
 def links_known(

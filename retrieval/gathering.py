@@ -19,6 +19,7 @@ from memory_service.analysis.tokens import ROLES
 from memory_service.analysis.traits import Traits
 from retrieval.annotation_lists import AnnotationLists
 from retrieval.entries import Annotations, Entry, Vectors
+from retrieval.groups import Groups
 from retrieval.posting_lists import PostingList, PostingsUpTo, counted
 from retrieval.rows import NONE, KeyKind, Keys, Links, Role, Rows
 
@@ -36,6 +37,7 @@ _GROWTH: Final = 1.5  # of the room, when it is used up
 # Measured with tracemalloc on 2,000 and 10,000 generated turns: what Python objects take beside the arrays, 3.1 to 4 kB in all.
 _BYTES_PER_TERM: Final = 400
 _BYTES_PER_ENTRY: Final = 900
+_BYTES_PER_MEMBERSHIP: Final = 200  # an id, a number and a place in a dictionary
 
 
 class Gathering:
@@ -57,6 +59,7 @@ class Gathering:
         self._terms: defaultdict[str, PostingList] = defaultdict(PostingList)
         self._annotations = AnnotationLists()
         self._links: dict[UUID, tuple[UUID, UUID, float]] = {}
+        self._groups = {"episode": Groups(), "topic": Groups()}
         self._postings = 0
         self._dropped = 0
         self._kept: NDArray[np.float32] = np.zeros((0, 0), np.float32)  # the vectors without the dropped rows
@@ -77,7 +80,8 @@ class Gathering:
         columns = sum(column.nbytes for column in self._columns.values())
         postings = 8 * self._postings + _BYTES_PER_TERM * len(self._terms)
         vectors = self._vectors.nbytes + self._key_vectors.nbytes + self._kept.nbytes
-        return vectors + columns + postings + _BYTES_PER_ENTRY * len(self.ids)
+        groups = _BYTES_PER_MEMBERSHIP * sum(len(one) for one in self._groups.values())
+        return vectors + columns + postings + groups + _BYTES_PER_ENTRY * len(self.ids)
 
     def knows(self, entry: Entry) -> bool:
         """Say whether a memory stands here already just so; what is archived is known by its absence."""
@@ -142,6 +146,16 @@ class Gathering:
         if self._links.pop(link_id, None) is not None:
             self.changes += 1
 
+    def join(self, kind: str, group: UUID, memory_id: UUID) -> None:
+        """Note that a memory belongs to an episode or a topic, whether it is here yet or not."""
+        if self._groups[kind].join(memory_id, group, row=self._row_of.get(memory_id)):
+            self.changes += 1
+
+    def part(self, kind: str, group: UUID, memory_id: UUID) -> None:
+        """Forget that a memory belongs to an episode or a topic; if it belongs to another one, that stays."""
+        if self._groups[kind].part(memory_id, group, row=self._row_of.get(memory_id)):
+            self.changes += 1
+
     def expires_at(self) -> NDArray[np.float64]:
         """Return when each of the `rows` expires, in seconds, infinity for never: (n,)."""
         n = len(self.ids)
@@ -182,6 +196,8 @@ class Gathering:
             spans=annotated.spans,
             mentions=annotated.mentions,
             links=self._edges(place),
+            episode=self._grouped("episode", n, kept),
+            topic=self._grouped("topic", n, kept),
             documents=len(self._row_of) if documents is None else documents,
             document_frequency=document_frequency or {},
             aliases=self._annotations.aliases,
@@ -216,6 +232,8 @@ class Gathering:
         for name, value in self._values(entry).items():
             self._columns[name][row] = value
         self._row_of[entry.id] = row
+        for groups in self._groups.values():
+            groups.place(entry.id, row)
         self._entry_of[entry.id] = _bare(entry)
         self._terms_of[entry.id] = hash(entry.terms)
         self.changes += 1
@@ -288,6 +306,10 @@ class Gathering:
     def _keys(self) -> Keys:
         k = len(self._key_row)
         return Keys(np.array(self._key_row, np.int32), np.array(self._key_kind, np.int8), self._key_vectors[:k])
+
+    def _grouped(self, kind: str, n: int, kept: NDArray[np.intp] | None) -> NDArray[np.int32] | None:
+        column = self._groups[kind].column(n)
+        return None if column is None else _taken(column, kept)
 
     def _edges(self, place: NDArray[np.int32]) -> Links:
         found = [

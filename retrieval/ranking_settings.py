@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from retrieval.breadth import BreadthSettings
 from retrieval.contiguity import ContiguitySettings
 from retrieval.priors import PriorSettings
 from retrieval.router import RouterSettings
@@ -30,6 +31,7 @@ class RankingSettings:
     asked: float = 0.5  # of a channel that is off by default and that the caller names among several
     routes_granularity: bool = True  # sessions count the more, the better they are told apart beside the turns
     contiguity: ContiguitySettings = field(default_factory=ContiguitySettings)
+    breadth: BreadthSettings = field(default_factory=BreadthSettings)  # for questions about the course of things
     priors: PriorSettings = field(default_factory=PriorSettings)
     router: RouterSettings = field(default_factory=RouterSettings)
     segments: SegmentSettings | None = field(default_factory=SegmentSettings)  # None: never spread over time

@@ -16,7 +16,7 @@ from memory_service.storage.entities import Naming, naming_of
 from memory_service.storage.namespaces import Namespace
 from memory_service.storage.time_mentions import spans_of
 from retrieval.entries import Annotations, Entry, Vectors
-from retrieval.feed import entries_in, entries_of, links_known, vectors_of
+from retrieval.feed import entries_in, entries_of, links_known, members_known, vectors_of
 from retrieval.gathering import Gathering
 
 _TOGETHER: Final = 1_000  # memories whose annotations are read by one statement; more at once cost more each
@@ -152,4 +152,6 @@ def _gathered(
     source_ids = None if whole else [entry.id for entry in entries]
     for link in links_known(session, tenant_id, namespace_ids, at=at, ids=source_ids):
         gathering.link(link.id, link.source, link.target, link.weight)
+    for member in members_known(session, tenant_id, namespace_ids, at=at, ids=source_ids):
+        gathering.join(member.kind, member.group, member.memory)
     return gathering

@@ -141,7 +141,7 @@ def _key(tenant_id: UUID, namespaces: Sequence[Namespace]) -> Key:
 
 def _bring_up_to_date(session: Session, tenant_id: UUID, namespaces: Sequence[Namespace], resident: _Resident) -> None:
     ids = [namespace.id for namespace in namespaces]
-    found = changes(session, tenant_id, ids, since=resident.horizon)
+    found = changes(session, tenant_id, ids, since=resident.horizon, links_since=resident.link_horizon)
     if found.horizon is None and resident.rows is not None:
         return
     if resident.gathering.worn or any(resident.gathering.row_of(one) is not None for one in found.erased):
@@ -187,6 +187,11 @@ def _apply(
             gathering.unlink(link.id)
         else:
             gathering.link(link.id, link.source, link.target, link.weight)
+    for member in links.members:
+        if member.ended:
+            gathering.part(member.kind, member.group, member.memory)
+        else:
+            gathering.join(member.kind, member.group, member.memory)
     if links.horizon is not None:
         resident.link_horizon = links.horizon
     return gathering.changes != before

@@ -110,6 +110,8 @@ class Rows:
     aliases: Mapping[str, frozenset[str]] = field(
         default_factory=dict
     )  # other names of entities, folded, and whose they are
+    episode: NDArray[np.int32] | None = None  # (n,) number of the episode or NONE; None where consolidation made none
+    topic: NDArray[np.int32] | None = None  # (n,) of the topic, likewise
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -182,7 +182,7 @@ def forget_memories(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> l
         session.execute(
             text(f"DELETE FROM {table.name} WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))"), params
         )
-    session.execute(text(_DELETE_MEMBERS), params)
+    session.execute(text(_NEVER_MEMBERS), params)
     return gone
 
 
@@ -272,8 +272,10 @@ _MEMBERS_UNTIL: Final = """
 _MADE_OF: Final = """
     SELECT DISTINCT structure_id FROM structure_member WHERE tenant_id = :tenant AND memory_id = ANY(CAST(:ids AS uuid[]))
 """
-_DELETE_MEMBERS: Final = """
-    DELETE FROM structure_member WHERE tenant_id = :tenant AND structure_id = ANY(CAST(:ids AS uuid[]))
+# Kept as never having been so, for search processes that follow what is written; it says nothing of the erased memory, whose own
+# rows go with it.
+_NEVER_MEMBERS: Final = """
+    UPDATE structure_member SET known_to = known_from WHERE tenant_id = :tenant AND structure_id = ANY(CAST(:ids AS uuid[]))
 """
 _END_MEMBERS: Final = """
     UPDATE structure_member SET known_to = :now

@@ -576,6 +576,7 @@ structure_member = Table(
     Column("known_to", Time, nullable=False),
     Column("namespace_id", Uuid, nullable=False),
     Column("structure", Text, nullable=False),
+    _written(),
 )
 
 model_usage = Table(

@@ -57,7 +57,7 @@ def upgrade() -> None:
             user_id text NOT NULL, lines jsonb NOT NULL,
             {_STATE}
         );
-        -- Which memories these are made of: a membership list, never pairs of memories.
+        -- Which memories these are made of: a membership list, never pairs of memories. Search processes follow it by `written`.
         CREATE TABLE structure_member (
             tenant_id uuid NOT NULL,
             structure_id uuid NOT NULL,
@@ -66,11 +66,14 @@ def upgrade() -> None:
             known_to timestamptz NOT NULL DEFAULT 'infinity',
             namespace_id uuid NOT NULL,
             structure text NOT NULL,
+            written xid8 NOT NULL DEFAULT pg_current_xact_id(),
             PRIMARY KEY (tenant_id, structure_id, memory_id, known_from),
             FOREIGN KEY (tenant_id, memory_id) REFERENCES memory (tenant_id, id) ON DELETE CASCADE
         );
         CREATE INDEX structure_member_memory ON structure_member (tenant_id, memory_id, structure);
         CREATE INDEX structure_member_namespace ON structure_member (tenant_id, namespace_id, structure, memory_id);
+        CREATE INDEX structure_member_written ON structure_member (tenant_id, namespace_id, written);
+        CREATE TRIGGER structure_member_written BEFORE UPDATE ON structure_member FOR EACH ROW EXECUTE FUNCTION note_writer();
         CREATE INDEX gist_target ON gist (tenant_id, target_id);
         CREATE INDEX profile_user ON profile (tenant_id, user_id, namespace_id);
         CREATE INDEX episode_session ON episode (tenant_id, session_id, namespace_id);

@@ -8,7 +8,6 @@ from sqlalchemy import text
 
 from consolidation import consolidate
 from consolidation.planning import Put, Structure
-from consolidation.profiles import KnownFact
 from consolidation.structure_steps import community_changes, episode_changes, profile_changes, topic_changes
 
 from .conftest import BEGAN, FLIGHT, GARDEN
@@ -144,20 +143,47 @@ def test_memories_that_name_the_same_belong_together(structures: Any, database: 
     assert structures.plan(community_changes) == []
 
 
-def test_a_profile_says_what_lasts_and_what_was_lately(structures: Any) -> None:
+def test_a_profile_says_what_lasts_and_what_was_lately(structures: Any, me: Any) -> None:
+    said = structures.say("I live in Porto.", "I moved to Lisbon.", session="homes", at=BEGAN - timedelta(days=2))
     ids = structures.say(*GARDEN, *FLIGHT)
     structures.say("Somebody else's cat is ill today.", session="o", user="bo")
     structures.run(episode_changes)
-    facts = {"ana": [KnownFact("Ana", "city", "Porto", (ids[0],))]}
-    structures.run(lambda place: profile_changes(place, facts))
+    structures.run(profile_changes)
     found = {one["user_id"]: one for one in structures.live("profile").values()}
     assert found.keys() == {"ana", "bo"}
     lines = found["ana"]["lines"]
-    assert [line["section"] for line in lines] == ["static", "recent", "recent"]
-    assert lines[0]["text"] == "Ana: city Porto"
-    assert "flight" in lines[1]["text"]
-    assert set(found["ana"]["members"]) <= set(ids)
-    assert structures.plan(lambda place: profile_changes(place, facts)) == []
+    lasting = [line for line in lines if line["section"] == "static"]
+    (home,) = [line for line in lasting if line["attribute"] == "lives_in"]
+    assert (home["value"], home["memory_ids"]) == ("Lisbon", [str(said[1])])
+    lately = [line for line in lines if line["section"] == "recent"]
+    assert "flight" in lately[0]["text"]
+    assert set(found["ana"]["members"]) <= {*ids, *said}
+    assert structures.plan(profile_changes) == []
+    answer = me.get("/v1/profiles/ana").json()
+    assert [line["value"] for line in answer["static"] if line["attribute"] == "lives_in"] == ["Lisbon"]
+    assert answer["recent"][0]["memory_ids"] == lately[0]["memory_ids"]
+    assert me.get("/v1/profiles/nobody").json()["code"] == "profile_not_found"
+
+
+def test_structures_are_listed_with_their_gist_and_their_memories(structures: Any, me: Any) -> None:
+    ids = [str(id) for id in structures.say(*GARDEN, *FLIGHT)]
+    for step in (episode_changes, topic_changes):
+        structures.run(step)
+    first = me.get("/v1/episodes?namespace=default&limit=1").json()
+    assert first["has_more"]
+    rest = me.get(f"/v1/episodes?namespace=default&limit=1&cursor={first['next_cursor']}").json()
+    assert sorted(id for one in (*first["data"], *rest["data"]) for id in one["memory_ids"]) == sorted(ids)
+    episode = me.get(f"/v1/episodes/{first['data'][0]['id']}").json()
+    assert episode == first["data"][0]
+    for quote in episode["gist"]["spans"]:
+        content = me.get(f"/v1/memories/{quote['memory_id']}").json()["content"]
+        assert content[slice(*quote["span"])] in episode["gist"]["text"]
+    topics = me.get("/v1/topics").json()["data"]
+    assert sum(one["size"] for one in topics if one["parent_id"] is None) == len(ids)
+    assert {one["depth"] for one in topics if one["parent_id"] is None} == {0}
+    assert me.delete(f"/v1/memories/{ids[0]}").status_code == 204
+    # What is archived is left out at once, whether or not a run has passed since.
+    assert not any(ids[0] in one["memory_ids"] for one in me.get("/v1/episodes").json()["data"])
 
 
 def _everything(database: Any, me: Any) -> str:

@@ -462,6 +462,11 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             for method, body in (("GET", None), ("PUT", {}), ("PATCH", {}), ("DELETE", None))
         },
         "POST /v1/policies/simulate": [Ask("absent", "/v1/policies/simulate", {"namespace": h.namespace})],
+        "GET /v1/graph": [
+            *(Ask("absent", f"/v1/graph?depth=3&seed={i}") for i in (*ids, h.entity_id, h.episode_id, h.topic_id)),
+            Ask("absent", f"/v1/graph?namespace={space}"),
+            Ask("absent", f"/v1/graph?namespace={space}&query={h.secret}"),
+        ],
         "GET /v1/episodes/{episode_id}": [Ask("absent", f"/v1/episodes/{h.episode_id}")],
         "GET /v1/topics/{topic_id}": [Ask("absent", f"/v1/topics/{h.topic_id}")],
         "GET /v1/profiles/{user_id}": [

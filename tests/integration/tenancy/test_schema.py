@@ -21,8 +21,8 @@ GLOBAL_KEYS = {
     "namespace_encoder_id_fkey": "points at a global table",
 }
 # Tables whose column `written` is the id of the writing transaction, which only the database knows: the change feed of
-# namespaces kept in memory (ADR 0011). The first two are updated, too; a tombstone never is.
-CHANGE_FEED = ("memory", "link", "tombstone")
+# namespaces kept in memory (ADR 0011). The first three are updated, too; a tombstone never is.
+CHANGE_FEED = ("memory", "link", "structure_member", "tombstone")
 ISOLATION = {
     "tenant": "(id = (NULLIF(current_setting('app.tenant'::text, true), ''::text))::uuid)",
     "*": "(tenant_id = (NULLIF(current_setting('app.tenant'::text, true), ''::text))::uuid)",
@@ -137,7 +137,7 @@ def test_nothing_in_the_schema_makes_values_by_itself(catalogue: Any) -> None:
     triggers = catalogue(
         "SELECT tgrelid::regclass::text AS of, tgname, tgfoid::regproc::text AS calls FROM pg_trigger WHERE NOT tgisinternal"
     )
-    noted = {(table, f"{table}_written", "note_writer") for table in CHANGE_FEED[:2]}
+    noted = {(table, f"{table}_written", "note_writer") for table in CHANGE_FEED[:3]}
     assert {tuple(row) for row in triggers} == {*noted, ("memory", "memory_fading", "note_fading")}
     defaults = catalogue(
         "SELECT adrelid::regclass::text AS of, attname, pg_get_expr(adbin, adrelid) AS made "

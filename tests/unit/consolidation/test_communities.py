@@ -1,0 +1,117 @@
+"""Communities: what hangs together, capped, the same each time, and living on under the same id."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from consolidation.communities import Association, CommunitySettings, find_communities, plan_communities
+from consolidation.planning import End, Put
+from consolidation.profiles import Happening, KnownFact, Said, User, known_facts, plan_profiles
+from consolidation.successors import successors
+from memory_service.analysis.facts import Fact
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def memory(n: int) -> UUID:
+    return UUID(int=n)
+
+
+def entity(n: int) -> UUID:
+    return UUID(int=100_000 + n)
+
+
+def groups(sizes: list[int]) -> list[Association]:
+    numbers = count()
+    return [Association(memory(next(numbers)), entity(n)) for n, size in enumerate(sizes) for _ in range(size)]
+
+
+def test_what_everything_names_holds_nothing_together() -> None:
+    named = [*groups([6, 8]), *(Association(memory(n), entity(99)) for n in range(14))]
+    assert [len(one.members) for one in find_communities(named, [], memories=40)] == [8, 6]
+
+
+def test_links_hold_together_too() -> None:
+    linked = [Association(memory(n), memory(m)) for n in range(5) for m in range(n)]
+    (found,) = find_communities([], linked, memories=10)
+    assert found.members == tuple(memory(n) for n in range(5))
+    assert found.entities == ()
+
+
+def test_a_community_is_capped_and_found_the_same_again() -> None:
+    limits = CommunitySettings(most=10)
+    named = groups([30, 25, 20, 5])
+    found = find_communities(named, [], memories=200, settings=limits)
+    assert [len(one.members) for one in found] == [10, 10, 10, 5]
+    assert found == find_communities(named[::-1], [], memories=200, settings=limits)
+
+
+def test_nothing_in_common_is_no_community() -> None:
+    assert find_communities([], [], memories=0) == []
+    assert find_communities(groups([1, 1, 1]), [], memories=3) == []
+
+
+def test_a_community_that_changes_keeps_its_id_and_one_that_is_no_more_ends() -> None:
+    before = find_communities(groups([6, 8]), [], memories=100)
+    numbers = count(10**9)
+    puts = plan_communities(before, {}, new_id=lambda: UUID(int=next(numbers)))
+    there = {put.id: put.values["members"] for put in puts if isinstance(put, Put)}
+    assert plan_communities(before, there, new_id=lambda: pytest.fail("nothing is new")) == []
+    (larger, smaller) = there
+    after = find_communities(groups([6, 10])[6:], [], memories=100)
+    put, end = plan_communities(after, there, new_id=lambda: pytest.fail("nothing is new"))
+    assert isinstance(put, Put)
+    assert put.id == larger
+    assert isinstance(end, End)
+    assert end.id == smaller
+
+
+def test_one_id_goes_to_one_group() -> None:
+    one, two = (memory(1), memory(2), memory(3)), (memory(4), memory(5))
+    kept = successors({one: None, two: None}, {entity(1): [*one, *two]})
+    assert kept == {one: entity(1)}
+
+
+def test_a_profile_leaves_out_what_no_longer_holds_and_tells_the_latest_first() -> None:
+    facts = [
+        KnownFact("Ana", "city", "Porto", (memory(1),), until=NOW - timedelta(days=1)),
+        KnownFact("Ana", "city", "Lisbon", (memory(2),), since=NOW - timedelta(days=1)),
+        KnownFact("Ana", "pet", "cat", (memory(3), memory(4))),
+    ]
+    lately = [
+        Happening(entity(n), NOW - timedelta(days=days), f"Told {days} days ago.", ((memory(n), 1, 0, 4),))
+        for n, days in enumerate((100, 3, 1), start=10)
+    ]
+    (put,) = plan_profiles([User("ana", facts, lately)], now=NOW, new_id=lambda: entity(50))
+    assert isinstance(put, Put)
+    assert [line["text"] for line in put.values["lines"]] == [
+        "Ana: pet cat", "Ana: city Lisbon", "Told 1 days ago.", "Told 3 days ago.",
+    ]  # fmt: skip
+    assert put.values["members"] == [memory(n) for n in (2, 3, 4, 11, 12)]
+    again = User("ana", facts, lately, put.id, put.values["lines"])
+    assert plan_profiles([again], now=NOW, new_id=lambda: pytest.fail("nothing is new")) == []
+    (end,) = plan_profiles([User("ana", (), (), put.id, put.values["lines"])], now=NOW, new_id=lambda: entity(51))
+    assert isinstance(end, End)
+    assert plan_profiles([User("bo", (), ())], now=NOW, new_id=lambda: entity(52)) == []
+
+
+def a_fact(value: str, **other: Any) -> Fact:
+    return Fact("ana", "pet", value, value.casefold(), (0, 1), **other)
+
+
+def test_what_is_denied_or_over_or_superseded_no_longer_holds() -> None:
+    days = [NOW + timedelta(days=n) for n in range(6)]
+    said = [
+        Said(memory(0), days[0], [a_fact("cat"), a_fact("dog"), a_fact("horse"), a_fact("fish")]),
+        Said(memory(1), days[1], [a_fact("cat", positive=False)]),
+        Said(memory(2), days[2], [a_fact("dog", ended=True)]),
+        Said(memory(3), days[3], [a_fact("newt")], until=days[4]),
+    ]
+    until = {fact.value: fact.until for fact in known_facts(said)}
+    assert until == {"cat": days[1], "dog": days[2], "horse": None, "fish": None, "newt": days[4]}
+    again = [*said, Said(memory(5), days[5], [a_fact("cat")])]
+    (cat,) = [fact for fact in known_facts(again) if fact.value == "cat"]
+    assert (cat.until, cat.since, cat.memory_ids) == (None, days[0], (memory(0), memory(5)))
