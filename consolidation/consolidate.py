@@ -14,8 +14,8 @@ from consolidation.enrichment import enrich, name_entities, time_mentions
 from consolidation.formation import Formed, form
 from consolidation.learning import EncodeQuery, learn_job
 from consolidation.planning import Step
-from consolidation.run import Wanted, run
 from consolidation.reading import read_document
+from consolidation.run import Wanted, run
 from memory_service.analysis.names import people_of
 from memory_service.chat_model.protocol import ChatModel
 from memory_service.errors import Misconfigured, Unavailable

@@ -76,7 +76,9 @@ def _echoes(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str, Any]]
     shown = formation.recently_recalled(session, tenant_id, {row["namespace_id"] for row in suspects}, since=since)
     known = {
         namespace_id: [
-            Known(m["id"], m["content"], tuple(m["derivation_parents"]) if m["derivation_method"] == RECALLED else ())
+            Known.of(
+                m["id"], m["content"], tuple(m["derivation_parents"]) if m["derivation_method"] == RECALLED else ()
+            )
             for m in memories
         ]
         for namespace_id, memories in shown.items()

@@ -37,8 +37,13 @@ class Known:
     """A memory that was recalled: what it says, and of which memories it is an echo itself."""
 
     id: UUID
-    content: str
+    words: tuple[str, ...]  # folded, cut once: it is looked for in many texts
     parents: tuple[UUID, ...] = ()  # of an echo
+
+    @classmethod
+    def of(cls, memory_id: UUID, content: str, parents: tuple[UUID, ...] = ()) -> "Known":
+        """Return a memory that says `content`."""
+        return cls(memory_id, tuple(word.casefold() for word in _WORD.findall(content)), parents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,11 @@ def find_recalled(text: str, known: Sequence[Known], *, role: str | None) -> Ech
         known: what searches of its namespace recalled before it was written.
         role: who wrote it. A user's own words are taken as said anew, unless they stand in lines of a context.
 
-    >>> tea = Known(UUID(int=1), "I only drink green tea in the morning since my stay in Kyoto.")
-    >>> find_recalled("[1] (8 May 2023) Ana: I only drink green tea in the morning since my stay in Kyoto.", [tea],
-    ...               role="user")  # doctest: +ELLIPSIS
+    >>> said = "I only drink green tea in the morning since my stay in Kyoto."
+    >>> tea = Known.of(UUID(int=1), said)
+    >>> find_recalled(f"[1] (8 May 2023) Ana: {said}", [tea], role="user")  # doctest: +ELLIPSIS
     Echo(spans=((0, 83),), parents=(UUID('...1'),), whole=True, repeats=(UUID('...1'),))
-    >>> find_recalled(tea.content, [tea], role="user")
+    >>> find_recalled(said, [tea], role="user")
     Echo(spans=(), parents=(), whole=False, repeats=())
     """
     pasted = _pasted_answer(text)
@@ -86,14 +91,14 @@ def find_recalled(text: str, known: Sequence[Known], *, role: str | None) -> Ech
         shown = [i for i in pasted if i in ids]
         return Echo(((0, len(text)),), _roots(shown, known), whole=bool(shown), repeats=tuple(shown))
     words = [(match.start(), match.end()) for match in _WORD.finditer(text)]
-    folded = [text[start:end].casefold() for start, end in words]
+    folded = tuple(text[start:end].casefold() for start, end in words)
     repeats = (role or "").lower() in REPEATING_ROLES
     lines = _context_lines(text)
     spans: list[tuple[int, int]] = list(lines)
     found: list[UUID] = []
     index = _starts(folded)
     for memory in known:
-        wanted = [word.casefold() for word in _WORD.findall(memory.content)]
+        wanted = memory.words
         for at in _occurrences(folded, wanted, index):
             start, end = words[at][0], words[at + len(wanted) - 1][1]
             in_context = any(low <= start < high for low, high in lines)
@@ -146,10 +151,12 @@ def _starts(folded: Sequence[str]) -> dict[tuple[str, ...], list[int]]:
     return index
 
 
-def _occurrences(folded: list[str], wanted: list[str], index: dict[tuple[str, ...], list[int]]) -> Iterable[int]:
+def _occurrences(
+    folded: tuple[str, ...], wanted: tuple[str, ...], index: dict[tuple[str, ...], list[int]]
+) -> Iterable[int]:
     size = len(wanted)
     if size:
-        for at in index.get(tuple(wanted[:3]), [])[:PLACES_TRIED]:
+        for at in index.get(wanted[:3], [])[:PLACES_TRIED]:
             if folded[at : at + size] == wanted:
                 yield at
 

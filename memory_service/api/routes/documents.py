@@ -19,7 +19,7 @@ from memory_service.api.listing import MAX_LIST_LIMIT, list_page
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
-from memory_service.api.waiting import POLL_S, wait_until_enriched
+from memory_service.api.waiting import POLL_S, wait_until_consolidated
 from memory_service.errors import FieldError, InvalidRequest, NotFound, TooLarge, Unavailable
 from memory_service.filters import parse_filter
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
@@ -142,7 +142,7 @@ def _wait(services: Services, session: Session, caller: Caller, made: Received, 
         except Unavailable:
             return
         if ended:
-            wait_until_enriched(services, session, caller, ids, timeout_s=left)
+            wait_until_consolidated(services, session, caller, ids, timeout_s=left)
             return
         time.sleep(POLL_S)
 

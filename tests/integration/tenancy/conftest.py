@@ -21,10 +21,10 @@ from consolidation.planning import Plan, ReviewKind, Revise, Step, Why
 from consolidation.prompts import Task
 from consolidation.records import Ref
 from memory_service.api.services import utc_now
+from memory_service.api.writing import encoding_of
 from memory_service.chat_model.protocol import Usage
 from memory_service.lifecycle.changesets import apply
 from memory_service.storage import structure
-from memory_service.api.writing import encoding_of
 from memory_service.storage.database import Database
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import find_namespaces
@@ -181,7 +181,7 @@ def make_household(
             faded = [(UUID(archived["id"]), PrecisionTier.INT8)]
             assert move_tiers(session, tenant_id, faded, now=utc_now()).moved
         # In a namespace of its own: a write looks for what has expired beside it.
-        paper = {"extract": "none", "external_id": f"{name}-document", **scope, "namespace": f"{name}-space/papers"}
+        paper = {"extract": "none", "external_id": f"{name}-document", "namespace": f"{name}-space/papers"}
         document = post("/v1/documents", {"content": f"{secret}: the tide table.", **paper})
         encoding = encoding_of(client.app.state.services)  # type: ignore[attr-defined]
         assert consolidate.run_job(

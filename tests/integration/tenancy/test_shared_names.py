@@ -13,8 +13,8 @@ from consolidation import consolidate
 from consolidation.planning import Ask, Plan, ReviewKind, Revise, Step, Why
 from consolidation.records import Ref
 from memory_service.api.services import utc_now
-from memory_service.lifecycle.changesets import apply
 from memory_service.api.writing import encoding_of
+from memory_service.lifecycle.changesets import apply
 from memory_service.storage.database import Database
 from memory_service.storage.idempotency import try_lock
 from memory_service.storage.keys import hash_secret

@@ -10,7 +10,7 @@ from memory_service.analysis.recalled import Known, find_recalled, may_repeat, o
 LONG = "Zephyr the greyhound is afraid of thunderstorms and hides below the kitchen table."
 SHORT = "Zephyr, after the wind."
 A, B, C = (UUID(int=n) for n in (1, 2, 3))
-KNOWN = [Known(A, LONG), Known(B, SHORT), Known(C, "I like tea.")]
+KNOWN = [Known.of(A, LONG), Known.of(B, SHORT), Known.of(C, "I like tea.")]
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,9 @@ def test_what_repeats(role: str, text: str, parents: tuple[UUID, ...], whole: bo
 
 
 def test_an_echo_of_an_echo_leads_to_what_was_said_first() -> None:
-    echo = Known(C, f"[1] (1 March 2024) {LONG}", parents=(A,))
-    again = find_recalled(f"[1] (2 March 2024) Bot: {echo.content}", [echo], role="assistant")
+    said = f"[1] (1 March 2024) {LONG}"
+    echo = Known.of(C, said, parents=(A,))
+    again = find_recalled(f"[1] (2 March 2024) Bot: {said}", [echo], role="assistant")
     assert again.parents == (A,)
     assert again.repeats == (C,)
     assert again.whole
@@ -70,5 +71,5 @@ def test_who_is_looked_at() -> None:
 def test_texts_made_to_take_long_do_not() -> None:
     started = time.process_time()
     for text, known in (("a " * 30_000, "a " * 5_000), ("[1] (1 May 2024) x\n" * 3_000, "x"), ("{" * 60_000, "x")):
-        find_recalled(text, [Known(A, known)] * 20, role="assistant")
+        find_recalled(text, [Known.of(A, known)] * 20, role="assistant")
     assert time.process_time() - started < 10
