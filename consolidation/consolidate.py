@@ -11,13 +11,16 @@ import structlog
 from sqlalchemy.orm import Session
 
 from consolidation.enrichment import enrich, name_entities, time_mentions
+from consolidation.formation import Formed, form
 from consolidation.learning import EncodeQuery, learn_job
 from consolidation.planning import Step
+from consolidation.reading import read_document
 from consolidation.run import Wanted, run
 from memory_service.analysis.names import people_of
 from memory_service.chat_model.protocol import ChatModel
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.lifecycle import archive
+from memory_service.lifecycle.documents import READ
 from memory_service.lifecycle.draft import Encoding
 from memory_service.lifecycle.erase import erase
 from memory_service.lifecycle.teach import LEARN
@@ -53,7 +56,7 @@ def no_encoding() -> AbstractContextManager[Encoding]:
     Raises:
         Misconfigured: always.
     """
-    raise Misconfigured("This worker has no encoder, and what a model derives has to be encoded.")
+    raise Misconfigured("This worker has no encoder, and documents and what a model derives have to be encoded.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Tenancy:
-    """One tenant as a worker sees it: how to open its transactions, what time it is, what encodes queries."""
+    """One tenant as a worker sees it: how to open its transactions, what time it is, what encodes queries and texts."""
 
     tenant_id: UUID
     open: OpenTransaction
@@ -113,9 +116,12 @@ def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None
         return
     try:
         with session.begin_nested(), translate_errors():
-            pending.keep_enrichment(session, tenant_id, [(row, _decide(row)) for row in rows])
-            _keep_times(session, tenant_id, rows)
-            _keep_mentions(session, tenant_id, rows)
+            formed = form(session, tenant_id, rows)
+            pending.keep_enrichment(session, tenant_id, [(one.row, _decide(one)) for one in formed])
+            # What follows reads what each memory says in its own words.
+            said = [one.row for one in formed]
+            _keep_times(session, tenant_id, said)
+            _keep_mentions(session, tenant_id, said)
     except Unavailable:
         raise
     except Exception as error:
@@ -128,7 +134,8 @@ def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None
         pending.keep_enrichment(session, tenant_id, [(rows[0], {})])
 
 
-def _decide(row: Any) -> dict[str, Any]:
+def _decide(formed: Formed) -> dict[str, Any]:
+    row = formed.row
     found = enrich(
         row["content"],
         stated_language=row["language"],
@@ -140,6 +147,7 @@ def _decide(row: Any) -> dict[str, Any]:
         "language": found.language,
         "keywords": list(found.keywords) if found.keywords is not None else None,
         "entities": list(found.entities) if found.entities is not None else None,
+        **formed.values,
     }
 
 
@@ -305,12 +313,21 @@ def consolidate_due(tenancy: Tenancy, namespace_id: UUID, *, go_on: Callable[[],
     return outcome.considered
 
 
+def _document_job(tenancy: Tenancy, job: Any) -> bool:
+    """Read a document, and enrich what became of it."""
+    made = read_document(tenancy, job, lease=LEASE)
+    if made:
+        enrich_pending(tenancy, ids=made)
+    return True
+
+
 # What a job of each kind does; False says that it is not done yet and must be tried again.
 _WORK: dict[str, Callable[[Tenancy, Any], bool]] = {
     "enrich": _enrich_job,
     "erase": _erase_job,
     LEARN: learn_job,
     CONSOLIDATE: _consolidate_job,
+    READ: _document_job,
 }
 
 

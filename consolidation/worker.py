@@ -27,7 +27,7 @@ from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.chat_model.loading import open_chat_model
 from memory_service.chat_model.protocol import ChatModel
-from memory_service.encoder import EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
+from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.jobs import CONSOLIDATE_NAMESPACE, ENRICH, QUEUE, RUN_JOB, SHELVE
 from memory_service.lifecycle.draft import Encoding
@@ -154,12 +154,17 @@ def _open_encoding() -> Iterator[Encoding]:
         stored = _verify(encoder)
         if stored is None:
             raise Misconfigured("No encoder has made vectors yet.")
-        yield Encoding(
-            encode=encoder.encode,
-            chunk=lambda content: [(span.start, span.end) for span in encoder.chunk(content)],
-            encoder_id=stored.id,
-            shelf=stored.shelf,
-        )
+        # It puts texts of one length together, as padding is what encoding spends its time on.
+        batching = BatchingEncoder(encoder)
+        try:
+            yield Encoding(
+                encode=batching.encode_passages,
+                chunk=lambda content: [(span.start, span.end) for span in encoder.chunk(content)],
+                encoder_id=stored.id,
+                shelf=stored.shelf,
+            )
+        finally:
+            batching.close()
     finally:
         encoder.close()
 

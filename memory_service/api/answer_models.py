@@ -62,6 +62,8 @@ class Memory(BaseModel):
     value: Any
     importance: float
     confidence: float
+    trust: float
+    flags: list[str]
     pinned: bool
     language: str | None
     observed_at: str

@@ -42,8 +42,7 @@ def _fits_content(value: str) -> str:
     if len(value) * 4 > MAX_CONTENT_BYTES and len(value.encode()) > MAX_CONTENT_BYTES:
         # Not a ValueError: it passes through the validator and answers 413.
         raise TooLarge(
-            "The content is longer than 64 KiB. A longer text is a document: store it in parts, one memory each, with a "
-            "common session_id.",
+            "The content is longer than 64 KiB. A longer text is a document: POST /v1/documents cuts it into memories.",
             code="content_too_large",
         )
     return value

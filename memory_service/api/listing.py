@@ -16,6 +16,7 @@ from memory_service.storage.sql import Sql, all_of
 from memory_service.types import Caller
 
 MAX_LIST_LIMIT = 1_000
+EVERYWHERE = Sql("true")
 LIVE = "m.archived_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > :shown_at)"
 
 
@@ -46,19 +47,20 @@ def list_page(
     now: datetime,
     ascending: bool = False,
     namespace_at: str = "?namespace",
+    within: Sql = EVERYWHERE,
 ) -> dict[str, Any]:
     """Return one page of the memories that a filter selects, newest first unless `ascending`.
 
     As in a search, archived and expired memories are left out unless the filter says something about `state`.
 
     `asked` is the filter as it was asked; a cursor continues only the list of the same. `namespace_at` is where the
-    request names the namespace.
+    request names the namespace, `within` a condition on rows `m` that no filter can say.
     """
     query = {"list": "memories", "filter": asked, "namespace": namespace, "ascending": ascending}
     position = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
     compiled = compile_filter(selection, at=now)
     shown = Sql("true") if mentions(selection, "state") else Sql(LIVE, {"shown_at": now})
-    where = all_of(in_namespace(session, caller.tenant_id, namespace, pointer=namespace_at), compiled, shown)
+    where = all_of(in_namespace(session, caller.tenant_id, namespace, pointer=namespace_at), compiled, shown, within)
     rows = memories.list_records(
         session,
         caller.tenant_id,

@@ -106,7 +106,7 @@ class MemoryIn(Body):
             entities=tuple(dict.fromkeys(self.entities)),
             metadata=self.metadata,
             value=self.value,
-            importance=self.importance,
+            importance=self.importance if "importance" in self.model_fields_set else None,
             confidence=self.confidence,
             pinned=self.pinned,
             language=self.language,

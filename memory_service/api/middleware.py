@@ -19,7 +19,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 MAX_BODY = 8 * 1024 * 1024
 BODY_TOO_LARGE = (
     f"The request is larger than {MAX_BODY // 2**20} MiB. Send fewer items at a time: POST /v1/memories/batch takes up "
-    "to 1,000 memories and 2 MiB of content in one call."
+    "to 1,000 memories and 2 MiB of content in one call, and a long document can be posted in parts to /v1/documents."
 )
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 UNMATCHED = "unmatched"  # One label for every path that no route knows: strangers must not make series.

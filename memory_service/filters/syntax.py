@@ -104,8 +104,8 @@ FIELDS: dict[str, Field] = {
         Field("memory_type", FieldKind.CHOICE, _choices(MemoryType)),
         Field("payload_type", FieldKind.CHOICE, _choices(PayloadType)),
         Field("state", FieldKind.CHOICE, _choices(State)),
-        *(Field(name, FieldKind.LIST) for name in ("tags", "keywords", "entities")),
-        *(Field(name, FieldKind.NUMBER) for name in ("importance", "confidence")),
+        *(Field(name, FieldKind.LIST) for name in ("tags", "keywords", "entities", "flags")),
+        *(Field(name, FieldKind.NUMBER) for name in ("importance", "confidence", "trust")),
         Field("pinned", FieldKind.BOOLEAN),
         *(
             Field(name, FieldKind.TIME)

@@ -33,6 +33,7 @@ from consolidation.planning import (
     name_of,
 )
 from consolidation.records import Ref
+from memory_service.analysis.trust import flags_of, trust_of
 from memory_service.errors import Conflict, FieldError, NotFound
 from memory_service.lifecycle.draft import Encoding, Prepared, identity_of
 from memory_service.lifecycle.moments import not_before
@@ -203,6 +204,9 @@ def _derive(run: _Run, changes: Sequence[Derive]) -> None:
             "derivation_method": change.why.method,
             "derivation_parents": [ref.id for ref in change.parents],
             "changeset_id": run.changeset_id,
+            # What is derived is trusted no more than what it was made of.
+            "trust": trust_of(run.rows[ref.id]["trust"] for ref in change.parents),
+            "flags": list(flags_of(run.rows[ref.id]["flags"] for ref in change.parents)),
         }
         for change in changes
     }

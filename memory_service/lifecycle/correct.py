@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.traits import traits
+from memory_service.analysis.trust import judge, trust_of
 from memory_service.errors import Conflict, Gone, NotFound, PreconditionFailed
 from memory_service.lifecycle.archive import restore
-from memory_service.lifecycle.draft import Chunk, content_hash, identity_of
+from memory_service.lifecycle.draft import DEFAULT_IMPORTANCE, Chunk, content_hash, identity_of
 from memory_service.lifecycle.moments import check_validity, not_before
-from memory_service.storage import entities, erasure, memories, pending, search_index, time_mentions
+from memory_service.storage import entities, erasure, lineage, memories, pending, search_index, time_mentions
 from memory_service.storage.identities import free_identities
 from memory_service.storage.languages import note_languages
 from memory_service.types import State
@@ -109,8 +110,8 @@ def correct(
     computed = [name for name in old["computed"] if name not in changes]
     if "content" in new:
         # What rules found in the old text goes with it; they will look at the new one.
-        new |= {name: _EMPTY[name] for name in computed if name in _EMPTY}
-        computed = []
+        new |= taken_back(computed)
+        computed = [name for name in computed if name == "importance"]
     if not new:
         if computed != old["computed"]:
             pending.keep_stated(session, tenant_id, memory_id, computed)
@@ -143,6 +144,7 @@ def correct(
         )
     if "content" in new:
         new["content_hash"] = content_hash(new["content"])
+        new |= _trust(session, tenant_id, merged)
     if IDENTITY_FIELDS & new.keys() and old["dedupe_hash"] is not None:
         # It counts as the same as what it says now, no longer as what it said; beside a copy it counts as nothing.
         wanted = (memory_id, old["namespace_id"], identity_of(merged), merged["external_id"])
@@ -158,6 +160,33 @@ def correct(
         memories.update_memories(session, tenant_id, [memory_id], new, now=now)
     if "expires_at" in new and not archived:
         search_index.set_expiry(session, tenant_id, memory_id, now=now)
+
+
+def taken_back(computed: Collection[str]) -> dict[str, Any]:
+    """Return what fields are again before the background has looked at a text.
+
+    >>> taken_back(["keywords", "language", "importance"])
+    {'keywords': [], 'language': None, 'importance': 0.5, 'surprise': None}
+    """
+    before: dict[str, Any] = {}
+    for name in computed:
+        if name == "importance":
+            before |= {"importance": DEFAULT_IMPORTANCE, "surprise": None}
+        elif name == "derivation":
+            before |= {"derivation_method": "verbatim", "derivation_parents": []}
+        elif name in _EMPTY:
+            before[name] = _EMPTY[name]
+    return before
+
+
+def _trust(session: Session, tenant_id: UUID, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Judge a new text as one of the same source; what was derived is never trusted more than it was."""
+    kind = next((source.kind for source in lineage.sources_of(session, tenant_id, [row["id"]])), None)
+    trust = judge(row["content"], kind)
+    if not row["derivation_parents"]:
+        return {"trust": trust.value, "flags": list(trust.flags)}
+    flags = list(dict.fromkeys([*trust.flags, *row["flags"]]))
+    return {"trust": trust_of([row["trust"]], own=trust.value), "flags": flags}
 
 
 def _same(old: Any, new: Any) -> bool:

@@ -16,7 +16,7 @@ from memory_service.errors import MemoryServiceError
 from memory_service.storage.sql import Row
 from memory_service.types import DEFAULT_NAMESPACE, Extract, MemoryType, OnConflict, SourceKind
 
-DEFAULT_IMPORTANCE = 0.5
+DEFAULT_IMPORTANCE = 0.5  # until the background has looked
 DEFAULT_CONFIDENCE = 1.0
 
 
@@ -38,7 +38,7 @@ class Draft:
     entities: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
     value: Any = None
-    importance: float = DEFAULT_IMPORTANCE
+    importance: float | None = None  # None: worked out from how surprising it is
     confidence: float = DEFAULT_CONFIDENCE
     pinned: bool = False
     language: str | None = None
@@ -54,6 +54,7 @@ class Draft:
     extract: Extract | None = None  # None: as the namespace says
     on_conflict: OnConflict = OnConflict.SKIP
     deduplicate: bool = True
+    hides_instructions: bool = False  # it comes from a page that talks to models where people do not see it
 
 
 @dataclass(frozen=True, slots=True)

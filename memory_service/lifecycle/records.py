@@ -11,7 +11,8 @@ from memory_service.types import PrecisionTier, State
 
 HISTORY_FIELDS = (
     "namespace", "user_id", "agent_id", "session_id", "external_id", "payload_type", "memory_type", "state", "content",
-    "title", "context", "keywords", "tags", "entities", "metadata", "value", "importance", "confidence", "pinned",
+    "title", "context", "keywords", "tags", "entities", "metadata", "value", "importance", "confidence", "trust", "flags",
+    "pinned",
     "language", "observed_at", "valid_from", "valid_to", "expires_at", "superseded_by",
 )  # fmt: skip
 
@@ -68,6 +69,8 @@ def memory_json(row: Row, *, now: datetime) -> dict[str, Any]:
         "value": row["value"],
         "importance": row["importance"],
         "confidence": row["confidence"],
+        "trust": row["trust"],
+        "flags": row["flags"],
         "pinned": row["pinned"],
         "language": row["language"],
         "observed_at": rfc3339(row["observed_at"]),

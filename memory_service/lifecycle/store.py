@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from memory_service.analysis.traits import traits
+from memory_service.analysis.trust import Trust, hidden, judge
 from memory_service.errors import Unavailable
-from memory_service.lifecycle.draft import Draft, Encoding, Prepared
+from memory_service.lifecycle.draft import DEFAULT_IMPORTANCE, Draft, Encoding, Prepared
 from memory_service.storage import search_index
 from memory_service.storage.insertion import SourceRow, insert_memories
 from memory_service.storage.languages import note_languages
@@ -99,6 +100,7 @@ def memory_row(
     """Return every column of a new memory."""
     draft: Draft = item.draft
     extract = draft.extract or Extract(namespace.settings.get("extract", Extract.RULES))
+    trust = trust_in(draft)
     return {
         "tenant_id": tenant_id,
         "id": memory_id,
@@ -119,7 +121,7 @@ def memory_row(
         "entities": list(draft.entities),
         "metadata": draft.metadata,
         "value": draft.value,
-        "importance": draft.importance,
+        "importance": DEFAULT_IMPORTANCE if draft.importance is None else draft.importance,
         "confidence": draft.confidence,
         "pinned": draft.pinned,
         "language": draft.language,
@@ -141,13 +143,25 @@ def memory_row(
         "archived_at": None,
         "extract": extract,
         "enriched_version": 1 if extract is Extract.NONE else 0,
-        "computed": [],
+        "computed": ["importance"] if draft.importance is None else [],
         "terms": list(item.terms),
         "traits": traits(draft.content, item.language).pack(),
+        "trust": trust.value,
+        "flags": list(trust.flags),
     }
+
+
+def kind_of(draft: Draft) -> SourceKind:
+    """Return what kind of source a draft comes from: as the caller says, else as the role does."""
+    return draft.source_kind or KIND_OF_ROLE.get((draft.role or "").lower(), SourceKind.USER)
+
+
+def trust_in(draft: Draft) -> Trust:
+    """Return how far a new memory may be trusted."""
+    own = judge(draft.content, kind_of(draft))
+    return hidden(own) if draft.hides_instructions else own
 
 
 def _source_row(memory_id: UUID, item: Prepared) -> SourceRow:
     draft = item.draft
-    kind = draft.source_kind or KIND_OF_ROLE.get((draft.role or "").lower(), SourceKind.USER)
-    return SourceRow(memory_id, kind, draft.source_ref, draft.source_span or (0, len(draft.content)))
+    return SourceRow(memory_id, kind_of(draft), draft.source_ref, draft.source_span or (0, len(draft.content)))

@@ -20,6 +20,9 @@ from memory_service.storage.sql import to_jsonb
 from memory_service.storage.tables import memory
 
 _GIVEN = ", ".join(column.name for column in memory.c if column.server_default is None)
+# A row that says nothing of its trust is trusted; an absent key of a record would be null.
+_DEFAULTS = {"trust": "1", "flags": "'{}'"}
+_READ = ", ".join(f"coalesce({n}, {_DEFAULTS[n]})" if n in _DEFAULTS else n for n in _GIVEN.split(", "))
 _IMPACT = IMPACT
 for _name in IMPACT_PARAMS:
     _IMPACT = _IMPACT.replace(f":{_name}", f"%({_name})s")
@@ -29,7 +32,7 @@ for _name in IMPACT_PARAMS:
 _INSERT = f"""
     WITH new AS (
         INSERT INTO memory ({_GIVEN})
-        SELECT {_GIVEN} FROM jsonb_populate_recordset(CAST(NULL AS memory), CAST(%(rows)s AS jsonb))
+        SELECT {_READ} FROM jsonb_populate_recordset(CAST(NULL AS memory), CAST(%(rows)s AS jsonb))
         ON CONFLICT DO NOTHING
         RETURNING id, namespace_id, version, terms, updated_at, expires_at, speaker, role, content_hash, created_at,
             metadata, value

@@ -33,6 +33,7 @@ def create_job(
     total: int = 0,
     status: JobStatus = JobStatus.QUEUED,
     result: Mapping[str, Any] | None = None,
+    items: Sequence[Mapping[str, Any]] = (),
 ) -> UUID:
     """Store a job and return its id; a job without work may be stored as succeeded."""
     job_id = new_id()
@@ -47,8 +48,8 @@ def create_job(
             done=total if ended else 0,
             total=total,
             payload=dict(payload),
-            items=[],
             result=result,
+            items=[dict(item) for item in items],
             attempts=0,
             created_at=now,
             finished_at=now if ended else None,

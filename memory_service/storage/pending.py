@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from memory_service.storage.sql import to_jsonb
+from memory_service.storage.sql import Row, to_jsonb
 
 # What waits for the workers, as the index `memory_pending` has it; a memory with extract "none" never does.
 _WAITS = "enriched_version < content_version AND extract <> 'none'"
@@ -24,7 +24,8 @@ def lock_pending(session: Session, tenant_id: UUID, *, ids: Sequence[UUID] | Non
     return (
         session.execute(
             text(
-                "SELECT id, namespace_id, content, content_version, language, keywords, entities, speaker, observed_at FROM memory "
+                "SELECT id, namespace_id, content, content_version, language, keywords, entities, speaker, observed_at, role, "
+                "session_id, created_at, trust, flags FROM memory "
                 f"WHERE tenant_id = :tenant AND {_WAITS} {chosen} ORDER BY id LIMIT :limit "
                 "FOR NO KEY UPDATE SKIP LOCKED"
             ),
@@ -35,11 +36,13 @@ def lock_pending(session: Session, tenant_id: UUID, *, ids: Sequence[UUID] | Non
     )
 
 
-def keep_enrichment(session: Session, tenant_id: UUID, found: Sequence[tuple[RowMapping, Mapping[str, Any]]]) -> None:
+def keep_enrichment(session: Session, tenant_id: UUID, found: Sequence[tuple[Row, Mapping[str, Any]]]) -> None:
     """Store what was found and mark the memories as enriched.
 
     Found values are computed, like retrievability: they fill what the caller left open and make no version. `computed`
     names the fields that were filled, so that new content takes them back. A row without values is only marked.
+    `importance` stands there from the beginning where the caller gave none, and `derivation` where a text was found to
+    repeat what was recalled. Trust is only ever lowered.
     """
     if not found:
         return
@@ -50,20 +53,28 @@ def keep_enrichment(session: Session, tenant_id: UUID, found: Sequence[tuple[Row
             UPDATE memory m SET language = coalesce(m.language, f.language),
                 keywords = CASE WHEN cardinality(m.keywords) = 0 THEN coalesce(f.keywords, m.keywords) ELSE m.keywords END,
                 entities = CASE WHEN cardinality(m.entities) = 0 THEN coalesce(f.entities, m.entities) ELSE m.entities END,
-                computed = CASE WHEN cardinality(m.computed) = 0 THEN array_remove(ARRAY[
-                    CASE WHEN cardinality(m.entities) = 0 AND cardinality(f.entities) > 0 THEN 'entities' END,
-                    CASE WHEN cardinality(m.keywords) = 0 AND cardinality(f.keywords) > 0 THEN 'keywords' END,
-                    CASE WHEN m.language IS NULL AND f.language IS NOT NULL THEN 'language' END
-                ], NULL) ELSE ARRAY(
-                    SELECT unnest(m.computed)
-                    UNION SELECT 'language' WHERE m.language IS NULL AND f.language IS NOT NULL
-                    UNION SELECT 'keywords' WHERE cardinality(m.keywords) = 0 AND cardinality(f.keywords) > 0
-                    UNION SELECT 'entities' WHERE cardinality(m.entities) = 0 AND cardinality(f.entities) > 0
-                    ORDER BY 1
-                ) END,
+                importance = CASE WHEN 'importance' = ANY (m.computed) THEN coalesce(f.importance, m.importance)
+                    ELSE m.importance END,
+                surprise = coalesce(f.surprise, m.surprise),
+                trust = least(m.trust, coalesce(f.trust, m.trust)),
+                flags = coalesce(f.flags, m.flags),
+                derivation_method = CASE WHEN m.derivation_method = 'verbatim'
+                    THEN coalesce(f.derivation_method, m.derivation_method) ELSE m.derivation_method END,
+                derivation_parents = CASE WHEN m.derivation_method = 'verbatim'
+                    THEN coalesce(f.derivation_parents, m.derivation_parents) ELSE m.derivation_parents END,
+                computed = m.computed || array_remove(ARRAY[
+                    CASE WHEN m.derivation_method = 'verbatim' AND f.derivation_method IS NOT NULL THEN 'derivation' END,
+                    CASE WHEN cardinality(m.entities) = 0 AND cardinality(f.entities) > 0
+                        AND 'entities' <> ALL (m.computed) THEN 'entities' END,
+                    CASE WHEN cardinality(m.keywords) = 0 AND cardinality(f.keywords) > 0
+                        AND 'keywords' <> ALL (m.computed) THEN 'keywords' END,
+                    CASE WHEN m.language IS NULL AND f.language IS NOT NULL
+                        AND 'language' <> ALL (m.computed) THEN 'language' END
+                ], NULL),
                 enriched_version = f.content_version
             FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-                AS f (id uuid, content_version integer, language text, keywords text[], entities text[])
+                AS f (id uuid, content_version integer, language text, keywords text[], entities text[], importance float8,
+                    surprise float8, trust float8, flags text[], derivation_method text, derivation_parents uuid[])
             WHERE m.tenant_id = :tenant AND m.id = f.id AND m.content_version = f.content_version
             """
         ),

@@ -85,6 +85,8 @@ def _state_columns(*, of_a_version: bool = False) -> list[Column[object]]:
         Column("derivation_parents", ARRAY(Uuid), nullable=False),
         Column("changeset_id", Uuid),
         Column("computed", ARRAY(Text), nullable=False),
+        Column("trust", Double, nullable=False),
+        Column("flags", ARRAY(Text), nullable=False),
     ]
 
 
@@ -169,6 +171,7 @@ memory = Table(
     Column("precision_tier", SmallInteger, nullable=False, server_default="0"),
     Column("precision_since", Time),
     Column("consolidated_version", Integer, nullable=False, server_default=text("0")),
+    Column("surprise", Double),
     _written(),
 )
 
@@ -617,4 +620,63 @@ dead_letter_memory = Table(
     _tenant(),
     Column("dead_letter_id", Uuid, primary_key=True),
     Column("memory_id", Uuid, primary_key=True),
+)
+
+document = Table(
+    "document",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("external_id", Text),
+    Column("user_id", Text),
+    Column("agent_id", Text),
+    Column("session_id", Text),
+    Column("title", Text),
+    Column("mime_type", Text, nullable=False),
+    Column("metadata", JSONB, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("file_hash", LargeBinary),
+    Column("content_hash", LargeBinary),
+    Column("characters", Integer, nullable=False),
+    Column("chunks", Integer, nullable=False),
+    Column("job_id", Uuid, nullable=False),
+    Column("observed_at", Time, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("updated_at", Time, nullable=False),
+    Column("archived_at", Time),
+)
+
+document_text = Table(
+    "document_text",
+    metadata,
+    _tenant(),
+    Column("document_id", Uuid, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+)
+
+document_chunk = Table(
+    "document_chunk",
+    metadata,
+    _tenant(),
+    Column("document_id", Uuid, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("memory_id", Uuid, nullable=False),
+    Column("span_from", Integer, nullable=False),
+    Column("span_to", Integer, nullable=False),
+)
+
+document_upload = Table(
+    "document_upload",
+    metadata,
+    _tenant(),
+    Column("job_id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("document_id", Uuid, nullable=False),
+    Column("request", JSONB, nullable=False),
+    Column("file", LargeBinary, nullable=False),
+    Column("created_at", Time, nullable=False),
 )

@@ -1,6 +1,7 @@
 """What every contract test speaks through: HTTP with the key of a fresh tenant, and a worker in this process."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from consolidation import consolidate
+from memory_service.api.writing import encoding_of
 from memory_service.storage.database import Database
 
 PROBLEM_FIELDS = {"type", "title", "status", "detail", "instance", "code", "errors", "request_id", "retryable"}
@@ -85,14 +87,17 @@ def api(me: Any) -> Api:
 
 
 @pytest.fixture
-def work(database: Database) -> Callable[[UUID], None]:
+def work(database: Database, app: Any) -> Callable[[UUID], None]:
     """Return a function that does what a worker would: run the queued jobs of a tenant, enrich and consolidate what waits."""
 
     def run(tenant_id: UUID) -> None:
         from sqlalchemy import text
 
         tenancy = consolidate.Tenancy(
-            tenant_id=tenant_id, open=lambda: database.transaction(tenant_id), clock=lambda: datetime.now(UTC)
+            tenant_id=tenant_id,
+            open=lambda: database.transaction(tenant_id),
+            clock=lambda: datetime.now(UTC),
+            open_encoding=lambda: nullcontext(encoding_of(app.state.services)),
         )
         with database.transaction(tenant_id) as session:
             queued = session.scalars(

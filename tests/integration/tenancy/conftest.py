@@ -21,6 +21,7 @@ from consolidation.planning import Plan, ReviewKind, Revise, Step, Why
 from consolidation.prompts import Task
 from consolidation.records import Ref
 from memory_service.api.services import utc_now
+from memory_service.api.writing import encoding_of
 from memory_service.chat_model.protocol import Usage
 from memory_service.lifecycle.changesets import apply
 from memory_service.storage import structure
@@ -67,6 +68,7 @@ class Household:
     saved_query_id: str
     changeset_id: str
     review_id: str
+    document_id: str
     namespace: str
     user_id: str
     agent_id: str
@@ -178,6 +180,15 @@ def make_household(
         with database.transaction(tenant_id) as session:
             faded = [(UUID(archived["id"]), PrecisionTier.INT8)]
             assert move_tiers(session, tenant_id, faded, now=utc_now()).moved
+        # In a namespace of its own: a write looks for what has expired beside it.
+        paper = {"extract": "none", "external_id": f"{name}-document", "namespace": f"{name}-space/papers"}
+        document = post("/v1/documents", {"content": f"{secret}: the tide table.", **paper})
+        encoding = encoding_of(client.app.state.services)  # type: ignore[attr-defined]
+        assert consolidate.run_job(
+            replace(open_tenancy(tenant_id), open_encoding=lambda: nullcontext(encoding)), UUID(document["job_id"])
+        )
+        # Nobody reads this one.
+        post("/v1/documents", {"content": f"{secret}: the new tide table.", **paper})
         granted = post("/v1/api-keys", {"name": f"{secret} key", "scopes": ["memories:read"]})
         with maintenance.begin() as connection:
             # Only a namespace with hundreds of documents has common terms.
@@ -204,6 +215,7 @@ def make_household(
             saved_query_id=saved["id"],
             changeset_id=changeset_id,
             review_id=review_id,
+            document_id=document["document_id"],
             tenant_id=tenant_id,
             memory_id=memory["id"],
             older_id=old["id"],
@@ -389,6 +401,16 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
         ],
         "POST /v1/messages": [
             Ask("own", "/v1/messages", {"session_id": h.session_id, "messages": [{"content": f"{asker.secret} turn"}]}),
+        ],
+        "POST /v1/documents": [
+            Ask("own", "/v1/documents", {"content": f"{asker.secret} paper", "external_id": f"{h.external_id}-paper"}),
+        ],
+        "GET /v1/documents": in_namespace("/v1/documents"),
+        "GET /v1/documents/{document_id}": [Ask("absent", f"/v1/documents/{h.document_id}")],
+        "GET /v1/documents/{document_id}/memories": [Ask("absent", f"/v1/documents/{h.document_id}/memories")],
+        "DELETE /v1/documents/{document_id}": [
+            Ask("absent", f"/v1/documents/{h.document_id}"),
+            Ask("absent", f"/v1/documents/{h.document_id}?erase=true"),
         ],
         **{
             f"POST /v1/memories/{change}": [

@@ -16,6 +16,7 @@ from memory_service.types import KeyScope
 PARAMETERS = {
     "changeset_id",
     "review_id",
+    "document_id",
     "entity_id",
     "episode_id",
     "topic_id",

@@ -31,12 +31,14 @@ from memory_service.storage import (
     co_recalls,
     considered,
     consolidated,
+    documents,
     entities,
     entity_identity,
     entity_lists,
     erasure,
     fading,
     feedback,
+    formation,
     fusion_weights,
     graph,
     idempotency,
@@ -189,6 +191,8 @@ def in_space(space: UUID, **options: Any) -> Any:
     return lambda s: memories.list_records(s, TENANT, where=where, **{"before": None, "limit": 51, **options})
 
 
+NOBODY = {"user_id": None, "agent_id": None, "session_id": None}
+
 HELD = Holding("episodic", NOW, stability_days=3.0, difficulty=5.0, traces=FRESH, traced_at=NOW)
 
 
@@ -314,6 +318,24 @@ HOT: dict[str, Callable[[Session], object]] = {
         time_mentions._SPANS_AS_KNOWN, {"tenant": TENANT, "namespaces": [SMALL_SPACE], "ids": IDS, "known": NOW}),
     "ancestry": lambda s: lineage.ancestry(s, TENANT, IDS, limit=200),
     "sources": lambda s: lineage.sources_of(s, TENANT, IDS),
+    "document": lambda s: documents.get_document(s, TENANT, an_id(4, 7)),
+    "documents": lambda s: documents.list_documents(s, TENANT, namespace_id=None, before=None, limit=51),
+    "documents of a space": lambda s: documents.list_documents(
+        s, TENANT, namespace_id=SMALL_SPACE, before=an_id(4, 900), limit=51),
+    "document by external id": lambda s: documents.find_by_external_id(s, TENANT, SMALL_SPACE, "d21"),
+    "document by file": lambda s: documents.find_same(s, TENANT, SMALL_SPACE, NOBODY, file_hash=bytes(32)),
+    "document by text": lambda s: documents.find_same(s, TENANT, SMALL_SPACE, NOBODY, content_hash=bytes(32)),
+    "chunks of a document": lambda s: documents.chunks_of(s, TENANT, an_id(4, 7), 1),
+    "memories of a document": lambda s: documents.memories_of(s, TENANT, an_id(4, 7)),
+    "sources of chunks": lambda s: documents.point_sources(s, TENANT, [(IDS[0], (0, 1))]),
+    "upload": lambda s: documents.get_upload(s, TENANT, an_id(5, 7)),
+    "end of uploads": lambda s: documents.drop_uploads_of(s, TENANT, an_id(4, 7)),
+    "texts without some spans": lambda s: documents.blank_spans(s, TENANT, FEW),
+    "documents to forget": lambda s: documents.forget_empty(s, TENANT, [an_id(4, 7)]),
+    "recalled before": lambda s: formation.recently_recalled(s, TENANT, [SMALL_SPACE], since=NOW - timedelta(days=1)),
+    "came before": lambda s: formation.came_before(
+        s, TENANT, [formation.Stream(SMALL_SPACE, "session7", IDS[0]), formation.Stream(SMALL_SPACE, None, IDS[0])], limit=16),
+    "vectors of memories": lambda s: formation.vectors_of(s, TENANT, FEW),
     "feedback": lambda s: feedback.list_feedback(s, TENANT, SMALL_SPACE, now=NOW),
     "saved queries": lambda s: saved_queries.list_saved_queries(s, TENANT, namespace_id=SMALL_SPACE),
     "saved query": lambda s: saved_queries.get_saved_query(s, TENANT, an_id(5, 7)),

@@ -13,6 +13,7 @@ from consolidation import consolidate
 from consolidation.planning import Ask, Plan, ReviewKind, Revise, Step, Why
 from consolidation.records import Ref
 from memory_service.api.services import utc_now
+from memory_service.api.writing import encoding_of
 from memory_service.lifecycle.changesets import apply
 from memory_service.storage.database import Database
 from memory_service.storage.idempotency import try_lock
@@ -101,6 +102,8 @@ CURSORS = (
     ("GET", "/v1/saved-queries?limit=1&namespace=shared", None),
     ("GET", "/v1/policies?history=true&limit=1", None),
     ("GET", "/v1/policies?history=true&limit=1&namespace=shared", None),
+    ("GET", "/v1/documents?limit=1", None),
+    ("GET", "/v1/documents?limit=1&namespace=shared", None),
     ("GET", "/v1/fusion-weights?limit=1", None),
     ("GET", "/v1/fusion-weights?limit=1&namespace=shared", None),
     ("GET", "/v1/changesets?limit=1", None),
@@ -135,6 +138,11 @@ def twins(client: Any, database: Database, make_tenant: Any, tenant_client: Any,
         me.id = me.get("/v1/memories?namespace=shared&user_id=u0").json()["data"][0]["id"]
         assert me.patch(f"/v1/memories/{me.id}", json={"tags": ["x"]}).status_code == 200
         _consolidated(database, me)
+        encoding = encoding_of(client.app.state.services)
+        reader = replace(open_tenancy(me.tenant_id), open_encoding=lambda encoding=encoding: nullcontext(encoding))
+        for number in range(2):
+            paper = me.post("/v1/documents", json={"content": f"paper {number}", "namespace": "shared"}).json()
+            assert consolidate.run_job(reader, UUID(paper["job_id"]))
         encode = client.app.state.services.batching.encode_query
         learner = replace(open_tenancy(me.tenant_id), open_encoder=lambda encode=encode: nullcontext(encode))
         for number in range(2):
@@ -193,6 +201,7 @@ def test_every_paged_list_is_among_the_cursors_above(app: Any) -> None:
     tested |= {"GET /v1/memories/{memory_id}/versions", "GET /v1/sessions/{session_id}/messages"}
     # Lists by one memory are bound to its id, and that id is unknown to others before the cursor is looked at; tenants
     # are listed by operators only.
+    tested.add("GET /v1/documents/{document_id}/memories")
     tested |= {"GET /v1/memories/{memory_id}/links", "GET /v1/memories/{memory_id}/recalls", "GET /v1/tenants"}
     tested |= {"GET /v1/changesets/{changeset_id}/changes", "GET /v1/jobs/{job_id}/dead-letters"}
     assert paged <= tested

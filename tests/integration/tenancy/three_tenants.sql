@@ -66,6 +66,14 @@ INSERT INTO trace SELECT t.id, pg_temp.id(6, t.t, n), '{}', 'q', '{}', '{"result
     FROM t, generate_series(1, 5000) n;
 INSERT INTO idempotency_key SELECT t.id, pg_temp.id(9, t.t, 1), 'key' || n, '', 200, '{}', '', now(), now() + interval '1 day'
     FROM t, generate_series(1, 5000) n;
+INSERT INTO document (tenant_id, id, namespace_id, external_id, user_id, mime_type, metadata, version, file_hash, content_hash, characters,
+    chunks, job_id, observed_at, created_at, updated_at)
+    SELECT t.id, pg_temp.id(4, t.t, n), pg_temp.id(2, t.t, n % 20), 'd' || n, 'user' || n % 50, 'text/plain', '{}', 1, sha256(n::text::bytea),
+    sha256(n::text::bytea), 4, 1, pg_temp.id(5, t.t, n), now(), now(), now() FROM t, generate_series(1, 5000) n;
+INSERT INTO document_text SELECT tenant_id, id, 1, 'text', now() FROM document;
+INSERT INTO document_chunk SELECT r.tenant, pg_temp.id(4, t, n), 1, 0, r.id, 0, 4 FROM r WHERE n <= 5000;
+INSERT INTO document_upload SELECT t.id, pg_temp.id(5, t.t, n), pg_temp.id(2, t.t, n % 20), pg_temp.id(4, t.t, n), '{}', 'text', now()
+    FROM t, generate_series(1, 5000) n;
 INSERT INTO tombstone SELECT t.id, pg_temp.id(8, t.t, n), pg_temp.id(2, t.t, 0), '', now() FROM t, generate_series(1, 5000) n;
 INSERT INTO erased_text SELECT t.id, pg_temp.id(2, t.t, n % 20), sha256(n::text::bytea), pg_temp.id(8, t.t, n), now()
     FROM t, generate_series(1, 5000) n;
