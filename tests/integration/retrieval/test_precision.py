@@ -189,6 +189,14 @@ def test_a_process_that_keeps_the_namespace_ranks_by_what_is_kept(house: House) 
         assert np.array_equal(row(one), house.vectors()[one, 1][0])
 
 
+def test_scores_stay_cosines_where_they_are_estimates(house: House) -> None:
+    house.move(house.ids, BINARY)
+    for fact in FACTS:
+        answer = house.ok("POST", "/v1/search", {"query": fact, "channels": {"vector": 1}})
+        scores = [result["channels"]["vector"]["score"] for result in answer["results"]]
+        assert 0.9 < max(scores) <= 1
+
+
 def test_eight_bits_become_signs_and_signs_become_eight_bits_of_the_text(house: House) -> None:
     one = house.ids[0]
     at_once = house.ids[1]
