@@ -24,6 +24,9 @@ WHERE n.path = %(namespace)s AND (
     OR NOT EXISTS (
         SELECT FROM embedding e
         WHERE e.tenant_id = m.tenant_id AND e.memory_id = m.id AND e.version = m.content_version
+    ) AND NOT EXISTS (
+        SELECT FROM embedding_coarse e
+        WHERE e.tenant_id = m.tenant_id AND e.memory_id = m.id AND e.version = m.content_version
     )
     OR cardinality(m.terms) = 0
     OR EXISTS (

@@ -8,6 +8,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.quantisation import comparable
+
 NEAREST: Final = 20
 _BLOCK: Final = 50_000  # rows turned to float32 at once
 
@@ -16,8 +18,8 @@ _BLOCK: Final = 50_000  # rows turned to float32 at once
 class Neighbourhood:
     """The live memories of a namespace in the order in which they were observed, with their vectors.
 
-    `vectors` is float16[n, d], one normalised mean vector for each memory; `scopes` int64[n] is the same for memories of the
-    same user.
+    `vectors` is float16[n, d], one normalised mean vector for each memory, longer where only its signs are kept (see
+    `quantisation.comparable`); `scopes` int64[n] is the same for memories of the same user.
     """
 
     ids: tuple[UUID, ...]
@@ -61,8 +63,9 @@ def neighbourhood(
     ids: Sequence[UUID], vectors: NDArray[np.float32], scopes: Sequence[int] | NDArray[np.int64]
 ) -> Neighbourhood:
     """Make a neighbourhood of memories given in the order in which they were observed; vectors float32[n, d] of any length."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    normalised = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0).astype(np.float16)
     return Neighbourhood(
-        tuple(ids), normalised, np.asarray(scopes, dtype=np.int64), {i: at for at, i in enumerate(ids)}
+        tuple(ids),
+        comparable(vectors).astype(np.float16),
+        np.asarray(scopes, dtype=np.int64),
+        {i: at for at, i in enumerate(ids)},
     )

@@ -1,8 +1,9 @@
-"""Give memories that were recalled the precision back that they lost while they faded.
+"""Give memories the precision back that they lost while they faded.
 
-Which memories fall, and when, is decided elsewhere. What fell keeps neither half precision nor anything to make it from but
-its text, so rising means encoding: outside of any transaction, a batch at a time. A text that changes meanwhile is left alone; its
-correction came with vectors in half precision.
+Which memories fall and rise, and when, is decided elsewhere: a useful recall, a sweep of retention or the reverting of a run leaves
+a note on the record. What fell keeps neither half precision nor anything to make it from but its text, so rising means
+encoding: outside of any transaction, a batch at a time. A text that changes meanwhile is left alone; its correction came with
+vectors in half precision.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,10 +25,10 @@ BATCH = 64  # texts encoded at once: about a second of the packaged model
 log = structlog.get_logger(__name__)
 
 
-def raise_recalled(
+def raise_waiting(
     tenancy: Tenancy, namespace_id: UUID, *, encoding: Encoding, go_on: Callable[[], bool] = lambda: True
 ) -> int:
-    """Raise memories that were of use after they fell below half precision; return how many rose.
+    """Raise memories that wait for it; return how many rose.
 
     Args:
         tenancy: whose namespace.
@@ -39,7 +40,7 @@ def raise_recalled(
     last: UUID | None = None
     while True:
         with tenancy.open() as session:
-            rows = precision.recalled_below_half(
+            rows = precision.rising(
                 session, tenancy.tenant_id, namespace_id, encoder_id=encoding.encoder_id, after=last, limit=BATCH
             )
         if not rows:
@@ -47,7 +48,7 @@ def raise_recalled(
         vectors = _encoded(rows, encoding)
         with tenancy.open() as session:
             done = precision.move_tiers(
-                session, tenancy.tenant_id, [(row["id"], PrecisionTier.HALF) for row in rows],
+                session, tenancy.tenant_id, [(row["id"], PrecisionTier(row["precision_wanted"])) for row in rows],
                 now=tenancy.clock(), vectors=vectors,
             )  # fmt: skip
         if done.unencoded:
@@ -61,8 +62,7 @@ def raise_recalled(
 def encode_again(tenancy: Tenancy, ids: Sequence[UUID], *, encoding: Encoding) -> Vectors:
     """Return vectors of the present texts of memories below half precision, as `move_tiers` takes them to raise them.
 
-    For whoever raises memories for another reason than a recall, such as taking back a run that lowered them. No connection is
-    held while the texts are encoded.
+    For whoever raises memories at once instead of leaving a note. No connection is held while the texts are encoded.
     """
     found: dict[tuple[UUID, int], NDArray[np.float32]] = {}
     for start in range(0, len(ids), BATCH):

@@ -21,7 +21,7 @@ from sqlalchemy import text
 from consolidation import consolidate
 from consolidation.consolidate import Spending, Tenancy
 from consolidation.learning import EncodeQuery
-from consolidation.precision import raise_recalled
+from consolidation.precision import raise_waiting
 from consolidation.recut import recut_namespace
 from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from memory_service.analysis.tokens import TERMS_VERSION
@@ -48,7 +48,7 @@ HOUSEKEEP_EVERY_S = 300.0
 SWEPT_AT_ONCE = 500
 CONSOLIDATE_FOR_S = 400.0  # of one task; well below the limit of a task
 RECUT_FOR_S = 5.0  # of each sweep, while there is something to cut anew
-RAISE_FOR_S = 60.0  # of each housekeeping, while something recalled is below half precision
+RAISE_FOR_S = 60.0  # of each housekeeping, while something waits to rise to its precision tier
 TASK_LIMIT_S = 600
 MOVE_LIMIT_S = 6 * 3600  # The index of a million vectors takes a quarter of an hour to build.
 
@@ -311,13 +311,13 @@ def housekeep() -> dict[str, int]:
     crowded = "SELECT * FROM crowded_namespaces(:size, :limit)"
     for tenant_id, namespace_id in _across_tenants(crowded, size=get_settings().own_shelf_from):
         shelve.delay(str(tenant_id), str(namespace_id))
-    removed["raised"] = _raise_recalled()
+    removed["raised"] = _raise_waiting()
     return removed
 
 
-def _raise_recalled() -> int:
-    """Encode anew what was recalled below half precision, for a while; the next housekeeping goes on."""
-    due = list(_across_tenants("SELECT * FROM recalled_below_half(:limit)"))
+def _raise_waiting() -> int:
+    """Encode anew what should have more precision than it has, for a while; the next housekeeping goes on."""
+    due = list(_across_tenants("SELECT * FROM rising_memories(:limit)"))
     if not due:
         return 0
     deadline = monotonic() + RAISE_FOR_S
@@ -325,7 +325,7 @@ def _raise_recalled() -> int:
     with _open_encoding() as encoding:
         for tenant_id, namespace_id in due:
             work = partial(
-                raise_recalled, _tenancy(tenant_id), namespace_id, encoding=encoding,
+                raise_waiting, _tenancy(tenant_id), namespace_id, encoding=encoding,
                 go_on=lambda: monotonic() < deadline,
             )  # fmt: skip
             raised += _guarded(work, "raise_failed", tenant_id=tenant_id, namespace_id=namespace_id)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 UNBIASED: Final = math.sqrt(math.pi / 2)
 _LEVELS: Final = 127
+_SAME_LENGTH: Final = 1e-4  # half precision and means of chunks are never 1.25 long
 
 
 def quantise(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
@@ -65,6 +66,22 @@ def from_sketch(bits: NDArray[np.uint8], dimension: int) -> NDArray[np.float32]:
     """
     signs = np.unpackbits(bits, axis=-1, count=dimension).astype(np.float32) * 2 - 1
     return signs * np.float32(UNBIASED / math.sqrt(dimension))
+
+
+def comparable(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return float32[n, d] of any length as unit vectors, but estimates from signs as they are.
+
+    Shortened to one, a vector of the binary tier would seem .8 times as near as it is to whatever it is compared with. The
+    mean of several such vectors cannot be told from a mean of others, and is taken for one.
+
+    >>> comparable(np.array([[3.0, 4.0], [UNBIASED, 0.0]], np.float32)).round(3).tolist()
+    [[0.6000000238418579, 0.800000011920929], [1.253000020980835, 0.0]]
+    """
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    estimated = np.abs(lengths - UNBIASED) < _SAME_LENGTH
+    unit: NDArray[np.float32] = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    chosen: NDArray[np.float32] = np.where(estimated, vectors, unit)
+    return chosen
 
 
 def cosine_of_sketches(differing: int, dimension: int) -> float:

@@ -24,16 +24,22 @@ class Similarity:
 
 def similarity(rows: Rows, vector: NDArray[np.float32]) -> Similarity:
     """Compare float32[d], normalised, with every vector of the rows."""
-    text: NDArray[np.float64] = np.asarray(rows.vectors @ vector, np.float64).round(_PLACES)
+    text = _cosines(rows.vectors, vector)
     keys = rows.keys
     if len(keys.row) == 0:
         return Similarity(text=text, key=text)
-    cosines: NDArray[np.float64] = np.asarray(keys.vectors @ vector, np.float64).round(_PLACES)
+    cosines = _cosines(keys.vectors, vector)
     part = keys.kind == KeyKind.CHUNK
     np.maximum.at(text, keys.row[part], cosines[part])
     key = text.copy()
     np.maximum.at(key, keys.row[~part], cosines[~part])
     return Similarity(text=text, key=key)
+
+
+def _cosines(vectors: NDArray[np.float32], vector: NDArray[np.float32]) -> NDArray[np.float64]:
+    cosines: NDArray[np.float64] = np.asarray(vectors @ vector, np.float64).round(_PLACES)
+    # Estimates from signs may go a little beyond (see quantisation).
+    return np.minimum(cosines, 1.0, out=cosines)
 
 
 def distinct_similarity(rows: Rows, vector: NDArray[np.float32]) -> NDArray[np.float64]:

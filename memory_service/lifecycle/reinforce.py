@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from consolidation.holding import lapsed, recalled, stability_of
 from consolidation.policy_form import read_policy
 from memory_service.lifecycle.correct import missing
-from memory_service.storage import retention
+from memory_service.storage import precision, retention
 from memory_service.storage.retention import RecallRow
 
 
@@ -32,6 +32,7 @@ class Found(Protocol):
 
 def reinforce(session: Session, tenant_id: UUID, trace_id: UUID, found: Sequence[Found], *, now: datetime) -> None:
     """Count a recall for each memory found and strengthen it."""
+    precision.want_half(session, tenant_id, [result.row["id"] for result in found])
     locked = retention.lock_holdings(session, tenant_id, [result.row["id"] for result in found])
     stronger = {i: recalled(held, read_policy(stored), now) for i, (held, stored) in locked.items()}
     retention.keep_holdings(session, tenant_id, stronger, now=now)
@@ -56,6 +57,8 @@ def take_feedback(
     Raises:
         Gone, NotFound: the memory is no longer there.
     """
+    if useful:
+        precision.want_half(session, tenant_id, [memory_id])
     locked = retention.lock_holdings(session, tenant_id, [memory_id])
     if memory_id not in locked:
         raise missing(session, tenant_id, memory_id)

@@ -2,7 +2,8 @@
 
 Each vector lies in one place: in `embedding` in half precision, else in `embedding_coarse`. The tier of a memory is that of
 its present text. Going down takes its earlier versions along and needs nothing else; going up needs the present text to be
-encoded again, because the lost bits are kept nowhere. Both lock the record and write it, so residents notice.
+encoded again, because the lost bits are kept nowhere: who has no encoder leaves a note on the record, and a worker finds it.
+Both lock the record and write it, so residents notice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,9 @@ class Moved:
     """What a call of `move_tiers` did."""
 
     moved: tuple[UUID, ...]
-    unencoded: tuple[UUID, ...]  # they would rise, and no vectors of their present text were given
+    unencoded: tuple[
+        UUID, ...
+    ]  # they should rise, and no vectors of their present text were given: noted on the record
 
 
 def move_tiers(
@@ -71,6 +74,8 @@ def move_tiers(
     risen = _raise(session, tenant_id, up, {i: given[i, v] for i, v in versions.items() if (i, v) in given})
     moved = down | {i: up[i] for i in risen}
     _note(session, tenant_id, moved, now=now)
+    waiting = {i: tier for i, tier in up.items() if i not in risen}
+    _want(session, tenant_id, waiting | dict.fromkeys(wanted.keys() - waiting.keys()))
     return Moved(tuple(sorted(moved)), tuple(sorted(up.keys() - risen)))
 
 
@@ -99,6 +104,33 @@ def _note(session: Session, tenant_id: UUID, moved: Mapping[UUID, PrecisionTier]
             ),
             {"tenant": tenant_id, "ids": list(moved), "tiers": [int(t) for t in moved.values()], "now": now},
         )
+
+
+def _want(session: Session, tenant_id: UUID, wanted: Mapping[UUID, PrecisionTier | None]) -> None:
+    """Note to which tier locked memories should rise once somebody can encode them; None takes an earlier note back."""
+    session.execute(
+        text(
+            "UPDATE memory m SET precision_wanted = k.tier "
+            "FROM unnest(CAST(:ids AS uuid[]), CAST(:tiers AS smallint[])) AS k (id, tier) "
+            "WHERE m.tenant_id = :tenant AND m.id = k.id AND m.precision_wanted IS DISTINCT FROM k.tier"
+        ),
+        {"tenant": tenant_id, "ids": list(wanted), "tiers": [None if t is None else int(t) for t in wanted.values()]},
+    )
+
+
+def want_half(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
+    """Note that memories should have half precision again, because they were of use; those that have it are left alone.
+
+    Comes before anything of the same memories is locked elsewhere, as every change of a record does, and in id order.
+    """
+    session.execute(
+        text(
+            "WITH k AS MATERIALIZED (SELECT id FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) "
+            "AND precision_tier > 0 AND precision_wanted IS DISTINCT FROM 0 ORDER BY id FOR NO KEY UPDATE) "
+            "UPDATE memory m SET precision_wanted = 0 FROM k WHERE m.tenant_id = :tenant AND m.id = k.id"
+        ),
+        {"tenant": tenant_id, "ids": list(ids)},
+    )
 
 
 _HALVES = """
@@ -234,18 +266,16 @@ def reopen(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datet
     )
 
 
-def recalled_below_half(
+def rising(
     session: Session, tenant_id: UUID, namespace_id: UUID, *, encoder_id: int, after: UUID | None, limit: int
 ) -> Sequence[RowMapping]:
-    """Return (id, content, content_version) of memories that were of use after they fell below half precision, in id order."""
+    """Return (id, content, content_version, precision_wanted) of memories that wait to rise, in id order."""
     return (
         session.execute(
             text(
-                "SELECT m.id, m.content, m.content_version FROM memory m "
+                "SELECT m.id, m.content, m.content_version, m.precision_wanted FROM memory m "
                 "JOIN namespace n ON n.tenant_id = :tenant AND n.id = m.namespace_id AND n.encoder_id = :encoder "
-                "JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = m.id "
-                "AND r.last_recalled_at > m.precision_since "
-                "WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND m.precision_tier > 0 "
+                "WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND m.precision_wanted IS NOT NULL "
                 "AND m.archived_at IS NULL AND m.id > :after ORDER BY m.id LIMIT :limit"
             ),
             {

@@ -170,6 +170,7 @@ memory = Table(
     Column("traits", SmallInteger),
     Column("precision_tier", SmallInteger, nullable=False, server_default="0"),
     Column("precision_since", Time),
+    Column("precision_wanted", SmallInteger),
     Column("consolidated_version", Integer, nullable=False, server_default=text("0")),
     Column("surprise", Double),
     _written(),

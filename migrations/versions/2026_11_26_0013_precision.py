@@ -11,17 +11,16 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-# Across tenants, by ids only: what was recalled after it had fallen below half precision.
-RECALLED = """
-CREATE FUNCTION recalled_below_half(at_most integer)
+# Across tenants, by ids only: what should rise and waits for its text to be encoded.
+RISING = """
+CREATE FUNCTION rising_memories(at_most integer)
 RETURNS TABLE (tenant_id uuid, namespace_id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT DISTINCT m.tenant_id, m.namespace_id FROM public.memory m
-    JOIN public.retention r ON r.tenant_id = m.tenant_id AND r.memory_id = m.id
-    WHERE m.precision_tier > 0 AND m.archived_at IS NULL AND r.last_recalled_at > m.precision_since LIMIT at_most
+    WHERE m.precision_wanted IS NOT NULL AND m.archived_at IS NULL LIMIT at_most
 $$;
 """
-SIGNATURE = "recalled_below_half(integer)"
+SIGNATURE = "rising_memories(integer)"
 
 
 def upgrade() -> None:
@@ -29,8 +28,9 @@ def upgrade() -> None:
     # The key holds what finding needs, the signs; the eight-bit code is read for what was found, from the heap. A sketch of
     # 4,000 dimensions is 500 bytes, so every encoder fits the key, and long vectors need no table of their own.
     run("""
-        ALTER TABLE memory ADD COLUMN precision_tier smallint NOT NULL DEFAULT 0, ADD COLUMN precision_since timestamptz;
-        CREATE INDEX memory_coarse ON memory (tenant_id, namespace_id, id) WHERE precision_tier > 0;
+        ALTER TABLE memory ADD COLUMN precision_tier smallint NOT NULL DEFAULT 0, ADD COLUMN precision_since timestamptz,
+            ADD COLUMN precision_wanted smallint;
+        CREATE INDEX memory_rising ON memory (tenant_id, namespace_id, id) WHERE precision_wanted IS NOT NULL;
         CREATE TABLE embedding_coarse (
             tenant_id uuid NOT NULL,
             namespace_id uuid NOT NULL,
@@ -57,7 +57,7 @@ def upgrade() -> None:
     protect("embedding_coarse")
     keep_out_of_statistics({"embedding_coarse": ("sketch", "code")})
     run(f"SET LOCAL ROLE {maintenance}")
-    run(RECALLED)
+    run(RISING)
     run(f"REVOKE ALL ON FUNCTION {SIGNATURE} FROM PUBLIC; GRANT EXECUTE ON FUNCTION {SIGNATURE} TO {service};")
     run("RESET ROLE")
 
@@ -82,6 +82,5 @@ def downgrade() -> None:
     """)
     run("""
         DROP TABLE embedding_coarse;
-        DROP INDEX memory_coarse;
-        ALTER TABLE memory DROP COLUMN precision_since, DROP COLUMN precision_tier;
+        ALTER TABLE memory DROP COLUMN precision_wanted, DROP COLUMN precision_since, DROP COLUMN precision_tier;
     """)

@@ -210,6 +210,7 @@ def half_records(house: House) -> int:
         row = connection.execute(
             "SELECT count(*) FROM memory m WHERE NOT EXISTS (SELECT FROM source s WHERE s.memory_id = m.id) "
             "OR NOT EXISTS (SELECT FROM embedding e WHERE e.memory_id = m.id) "
+            "AND NOT EXISTS (SELECT FROM embedding_coarse e WHERE e.memory_id = m.id) "
             "OR NOT EXISTS (SELECT FROM posting p WHERE p.memory_id = m.id)"
         ).fetchone()
     assert row is not None

@@ -61,7 +61,7 @@ def test_a_version_keeps_every_column_of_a_state(inspector: Any) -> None:
     assert version.keys() - memory.keys() == {"known_to"}
     assert memory.keys() - version.keys() == {
         "archived_at", "consolidated_version", "content_hash", "dedupe_hash", "enriched_version", "extract",
-        "precision_since", "precision_tier", "surprise", "terms", "traits", "written",
+        "precision_since", "precision_tier", "precision_wanted", "surprise", "terms", "traits", "written",
     }  # fmt: skip
     assert {name: memory[name] for name in version.keys() & memory.keys()} == {
         n: t for n, t in version.items() if n in memory

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from consolidation import consolidate
 from consolidation.consolidate import Tenancy
-from consolidation.precision import encode_again, raise_recalled
+from consolidation.precision import encode_again, raise_waiting
 from memory_service.api.writing import encoding_of
 from memory_service.lifecycle.draft import Encoding
 from memory_service.storage.database import Database
@@ -95,7 +95,7 @@ class House:
     def rise(self, **options: Any) -> int:
         with self.database.transaction(self.me.tenant_id) as session:
             (space,) = find_namespaces(session, self.me.tenant_id, ["default"]).values()
-        return raise_recalled(self.tenancy, space.id, **{"encoding": self.encoding, **options})
+        return raise_waiting(self.tenancy, space.id, **{"encoding": self.encoding, **options})
 
 
 @pytest.fixture
@@ -189,6 +189,14 @@ def test_a_process_that_keeps_the_namespace_ranks_by_what_is_kept(house: House) 
         assert np.array_equal(row(one), house.vectors()[one, 1][0])
 
 
+def test_scores_stay_cosines_where_they_are_estimates(house: House) -> None:
+    house.move(house.ids, BINARY)
+    for fact in FACTS:
+        answer = house.ok("POST", "/v1/search", {"query": fact, "channels": {"vector": 1}})
+        scores = [result["channels"]["vector"]["score"] for result in answer["results"]]
+        assert 0.9 < max(scores) <= 1
+
+
 def test_eight_bits_become_signs_and_signs_become_eight_bits_of_the_text(house: House) -> None:
     one = house.ids[0]
     at_once = house.ids[1]
@@ -226,15 +234,40 @@ def test_a_version_of_the_record_is_no_part_of_it(house: House) -> None:
     assert house.tier(one, as_of=before.json()["created_at"].replace("+", "%2B")) == "binary"
 
 
-def test_what_would_rise_without_its_text_stays(house: House) -> None:
-    one = house.ids[0]
-    house.move([one], BINARY)
+def test_what_should_rise_waits_for_its_text(house: House) -> None:
+    """Whoever has no encoder, such as the reverting of a run, leaves it to the worker."""
+    one, other = house.ids[:2]
+    house.move([one, other], BINARY)
     vector = np.zeros((1, 384), np.float32)
     vector[0, 0] = 1
     for vectors in (None, {(one, 2): vector}, {(one, 1): np.concatenate([vector, vector])}):
         assert house.move([one], HALF, vectors=vectors) == Moved((), (one,))
         assert house.tier(one) == "binary"
         assert house.count("embedding_coarse", one) == 1
+    assert house.move([other], INT8) == Moved((), (other,))
+    etag = house.me.get(f"/v1/memories/{one}").headers["ETag"]
+    assert house.rise() == 2
+    assert (house.tier(one), house.tier(other)) == ("half", "int8")
+    assert house.me.get(f"/v1/memories/{one}").headers["ETag"] == etag
+    assert house.rise() == 0
+
+
+def test_what_falls_again_waits_no_longer(house: House) -> None:
+    one, other = house.ids[:2]
+    house.move([one, other], INT8)
+    assert house.move([one, other], HALF).unencoded == tuple(sorted((one, other)))
+    assert house.move([one], BINARY).moved == (one,)
+    assert house.move([other], INT8) == Moved((), ()), "it is there, and should stay"
+    assert house.rise() == 0
+
+
+def test_a_search_that_reinforces_gives_the_precision_back(house: House) -> None:
+    house.move(house.ids, INT8)
+    house.found(QUESTIONS[0], top_k=1)
+    assert house.rise() == 0, "an ignored recall does nothing"
+    assert house.found(QUESTIONS[0], top_k=1, reinforce=True) == house.ids[:1]
+    assert house.rise() == 1
+    assert [house.tier(one) for one in house.ids] == ["half", "int8", "int8", "int8", "int8"]
 
 
 def test_a_corrected_text_has_half_precision_and_its_history_stays_findable(

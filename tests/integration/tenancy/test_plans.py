@@ -246,8 +246,9 @@ HOT: dict[str, Callable[[Session], object]] = {
     "expiry of a live span": lambda s: search_index.set_expiry(s, TENANT, FEW[0], now=NOW),
     "tiers": lambda s: precision.move_tiers(s, TENANT, [(i, PrecisionTier.INT8) for i in FEW], now=NOW),
     "signs": lambda s: precision.move_tiers(s, TENANT, [(i, PrecisionTier.BINARY) for i in FEW], now=NOW),
-    "recalled below half": lambda s: precision.recalled_below_half(
+    "waiting to rise": lambda s: precision.rising(
         s, TENANT, SMALL_SPACE, encoder_id=1, after=None, limit=64),
+    "wanted in half": lambda s: precision.want_half(s, TENANT, FEW),
     "below half": lambda s: precision.below_half(s, TENANT, IDS, encoder_id=1),
     "was it erased": lambda s: erasure.is_erased(s, TENANT, IDS[0]),
     "links": lambda s: links.links_of(s, TENANT, IDS[0], before=None, limit=51),
@@ -463,7 +464,7 @@ CROSSING = (
     "pending_enrichment",
     "expired_memories",
     "outdated_terms",
-    "recalled_below_half",
+    "rising_memories",
 )
 
 

@@ -17,7 +17,7 @@ FUNCTIONS_OF_THE_OWNER = {"open_shelf", "fill_shelf", "advance_shelf"}
 GRANTED_FUNCTIONS = FUNCTIONS_OF_THE_OWNER | {
     "authenticate_key", "create_tenant", "crowded_namespaces", "due_consolidations", "due_jobs",
     "expired_memories", "list_tenants", "outdated_terms",
-    "pending_enrichment", "purge_expired", "recalled_below_half", "stale_corpora",
+    "pending_enrichment", "purge_expired", "rising_memories", "stale_corpora",
 }  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def test_sweeps_tell_ids_and_nothing_else(connection: Connection, theirs: Any) -
     calls = (
         "pending_enrichment(:n)", "due_jobs(:at, :n)", "due_consolidations(:at, '0', '0', :n)",
         "stale_corpora(:n)", "expired_memories(:at, :n)",
-        "outdated_terms(99, :n)", "crowded_namespaces(0, :n)", "recalled_below_half(:n)",
+        "outdated_terms(99, :n)", "crowded_namespaces(0, :n)", "rising_memories(:n)",
     )  # fmt: skip
     for call in calls:
         result = connection.execute(text(f"SELECT * FROM {call}"), later)

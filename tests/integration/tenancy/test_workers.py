@@ -109,12 +109,11 @@ def test_housekeeping_encodes_anew_what_was_recalled(
     faded = make_household("faded")
     one = UUID(faded.memory_id)
     with database.transaction(faded.tenant_id) as session:
-        long_ago = datetime.now(UTC) - timedelta(
-            days=400
-        )  # its feedback, given when the household was made, is younger
-        assert move_tiers(session, faded.tenant_id, [(one, PrecisionTier.BINARY)], now=long_ago).moved
+        assert move_tiers(session, faded.tenant_id, [(one, PrecisionTier.BINARY)], now=datetime.now(UTC)).moved
+    judged = {"memory_id": str(one), "useful": True}
+    assert faded.client.post(f"/v1/traces/{faded.search_id}/feedback", json=judged).status_code == 200
     assert faded.client.get(f"/v1/memories/{one}").json()["retention"]["precision_tier"] == "binary"
-    assert worker.housekeep()["raised"] == 1
+    assert worker.housekeep()["raised"] >= 1, "other tests may have left memories that wait"
     assert faded.client.get(f"/v1/memories/{one}").json()["retention"]["precision_tier"] == "half"
     assert worker.housekeep()["raised"] == 0
 
