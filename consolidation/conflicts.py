@@ -56,6 +56,7 @@ class ConflictSettings:
     shorter: float = 0.85  # the new one leaves something out
     ask_duplicate: float = 0.95  # with a word or two of another kind
     update: float = 0.45  # "I live in Berlin" and "I've moved to Munich" are .5 apart
+    same_fact: float = 0.60  # of two texts that state one fact and no more
     least_words: int = 3  # a repeated remark of fewer is small talk, unless it is a fact
     kept: float = 0.6  # share of the old one's words that a shorter repetition keeps at least
     after: int = 3  # further words that a stated change may bring along
@@ -148,7 +149,7 @@ def _duplicate(
     if after.long or before.long:
         same = " ".join(new.content.split()) == " ".join(old.content.split())
         return Decision(Action.DUPLICATE, cosine, "the same text") if same else None
-    if found.same and not found.other and cosine >= settings.update and not a.supposes and not b.supposes:
+    if found.same and not found.other and cosine >= settings.same_fact and not a.supposes and not b.supposes:
         return Decision(Action.DUPLICATE, cosine, "the same fact")
     if a.negated != b.negated or a.supposes != b.supposes or a.persons - b.persons:
         return None
@@ -199,6 +200,8 @@ def _update(
     settings: ConflictSettings,
 ) -> Decision | None:
     if before.long or before.whole.asks or before.whole.supposes:
+        return None
+    if not before.whole.persons and before.whole.size < 2:
         return None
     if found.other is not None:
         since = found.other.valid_from
@@ -262,7 +265,7 @@ def _other_word(old: Statement, new: Statement, difference: Difference, *, tells
         and not verbs
         and len(difference.missing) == len(difference.extra) == 1
         and not (difference.gone or difference.come)
-        and difference.common > 0
+        and difference.common > 1
         and new.text.strip().lower().rstrip(".!").endswith(_AT_PRESENT)
     )
 

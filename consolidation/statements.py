@@ -8,7 +8,7 @@ from typing import Final
 from memory_service.analysis.facts import spoken_language
 from memory_service.analysis.facts.mood import clauses, corrects, readable, tells_change
 from memory_service.analysis.facts.values import Value, read_values, same_value
-from memory_service.analysis.facts.wording import NEGATIONS, content_words, words
+from memory_service.analysis.facts.wording import NEGATIONS, content_words, substance, words
 from memory_service.analysis.sentences import sentences
 
 LONGEST: Final = 4_000  # characters compared; texts that are longer are compared as a whole only
@@ -46,6 +46,8 @@ _PERSONS: Final = {
     }.items()
     for word in listed.split()
 }
+# "Um no it looks good" denies nothing of what follows.
+_INTERJECTED: Final = re.compile(r"\bno\b(?=\s*[,.!…-]|\s+(?:i|it|you|we|he|she|they|that|this|wait|way|problem|worries)\b)", re.IGNORECASE)
 _NAME: Final = re.compile(r"(?<=[\w,;:'’\")] )[^\W\d_a-z][\w&'’-]*")
 _NO_NAMES: Final = frozenset({"I", "I'm", "I've", "I'll", "I'd", "I’m", "I’ve"})
 
@@ -79,8 +81,8 @@ class Statement:
 
     @property
     def size(self) -> int:
-        """How many words and values say something."""
-        return len(self.words) + len(self.values)
+        """How many words and values say something that is no small talk."""
+        return substance(self.words) + len(self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,10 @@ def read_statements(content: str, language: str | None) -> Reading:
     text = readable(content[:LONGEST])
     spoken = spoken_language(text, language)
     found = list(clauses(text))
-    asks, supposes = [one.asks for one in found], [one.supposes for one in found]
-    whole = _statement(text, spoken, asks=bool(asks) and all(asks), supposes=any(supposes))
+    # "Hey Emily! What did you do?" asks, and says nothing.
+    stated = sum(substance(content_words(one.text, spoken)) for one in found if not one.asks)
+    asks = any(one.asks for one in found) and stated < _LEAST_STATED
+    whole = _statement(text, spoken, asks=asks, supposes=any(one.supposes for one in found))
     long = len(content) > LONGEST
     parts: dict[str, Statement] = {text: whole}
     for sentence in sentences(text):
@@ -127,6 +131,7 @@ def read_statements(content: str, language: str | None) -> Reading:
 
 
 _MOST_PARTS: Final = 48
+_LEAST_STATED: Final = 2  # content words beside the questions
 
 
 def _statement(text: str, language: str, *, asks: bool, supposes: bool) -> Statement:
@@ -141,7 +146,7 @@ def _statement(text: str, language: str, *, asks: bool, supposes: bool) -> State
         values=values,
         persons=frozenset(person for word in every if (person := _PERSONS.get(word))),
         names=tuple(name for name in _NAME.findall(bare) if name not in _NO_NAMES),
-        negated=sum(word in NEGATIONS for word in every) % 2 == 1,
+        negated=sum(word in NEGATIONS for word in words(_INTERJECTED.sub(" ", text))) % 2 == 1,
         asks=asks,
         supposes=supposes,
         changed=tells_change(text),

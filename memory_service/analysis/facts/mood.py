@@ -36,6 +36,12 @@ _TAG: Final = re.compile(
     r"(?:is|are|was|were|do|does|did|have|has|wo|ca|would|could)n['’]?t\s+(?:i|it|you|he|she|we|they)|oder|nicht|non|verdad|vero)\s*\?+\s*\Z",
     re.IGNORECASE,
 )
+# In chats the question mark is often left out.
+_INVERTED: Final = re.compile(
+    r"\W*(?:(?:so|and|but|oh|hey)\W+)?(?:(?:what|how|why|where|when|who)['’]?s?\s+)?(?:do|does|did|are|is|can|could|will|would|should|have|has|am)"
+    r"\s+(?:i|you|we|they|he|she|it|u)\b",
+    re.IGNORECASE,
+)
 _SUPPOSES: Final = re.compile(
     r"\b(?:if|unless|would|could|might|maybe|perhaps|possibly|probably|wish(?:es|ed)?|hop(?:e|es|ing)|imagine|suppos(?:e|ing)|"
     r"dream(?:s|t|ed|ing)? (?:of|about|that)|consider(?:s|ing)?|think(?:ing)? (?:of|about)|thought (?:of|about)|plan(?:s|ning)? (?:to|on)|want(?:s|ed)? (?:to|my|a|an)|"
@@ -95,7 +101,7 @@ def clauses(text: str) -> Iterator[Clause]:
 def _question_from(sentence: str) -> int | None:
     """Return from where on a sentence asks; None where it does not."""
     if not sentence.rstrip("\"'”’) ").endswith(("?", "？")):
-        return None
+        return 0 if _INVERTED.match(sentence) else None
     if _TAG.search(sentence):
         return 0
     cuts = [found.start() for found in _ASKED_FROM.finditer(sentence)]

@@ -81,3 +81,25 @@ def key_of(text: str) -> str:
 _ARTICLES: Final = frozenset(
     "the a an of my our der die das den dem ein eine le la les l un une el los las il lo gli i de du des at in on now".split()
 )
+
+
+_SMALL_TALK: Final = (
+    "thanks thank appreciate support see later talk soon take care good great nice love lovely awesome amazing sounds luck fun night "
+    "morning afternoon evening day weekend hope congrats congratulations proud cheers enjoy pleasure glad happy sorry hear welcome course "
+    "bye goodbye cool wow yay sure absolutely totally agree true right exactly same keep up best wishes wonderful fantastic perfect excited "
+    "exciting beautiful looks look looking forward"
+)
+
+
+@lru_cache(maxsize=1)
+def _small_talk() -> frozenset[str]:
+    return frozenset(content_words(_SMALL_TALK))
+
+
+def substance(words: tuple[str, ...]) -> int:
+    """Return how many content words are more than small talk.
+
+    >>> substance(content_words("Thanks, that sounds great!")), substance(content_words("My dentist is Dr. Okafor"))
+    (0, 2)
+    """
+    return sum(word not in _small_talk() for word in words)
