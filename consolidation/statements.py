@@ -13,10 +13,7 @@ from memory_service.analysis.sentences import sentences
 
 LONGEST: Final = 4_000  # characters compared; texts that are longer are compared as a whole only
 
-_DENIES: Final = re.compile(
-    r"\b(?:no longer|any ?more|any longer|nicht mehr|kein\w* .{1,30} mehr|ne .{1,30} plus|ya no|non .{1,30} più)\b",
-    re.IGNORECASE,
-)
+_DENIES: Final = re.compile(r"\b(?:no longer|any ?more|any longer|nicht mehr|kein\w* .{1,30} mehr|ne .{1,30} plus|ya no|non .{1,30} più)\b", re.IGNORECASE)
 _PAST: Final = re.compile(
     r"\b(?:was|were|wasn['’]?t|weren['’]?t|did|didn['’]?t|had|used to|ago|last (?:year|month|week|night|summer|winter|spring|autumn|fall)|"
     r"back in|yesterday|went|ran|spent|bought|saw|met|ate|drank|slept|walked|paid|lost|won|got|gave|took|made|came|found|felt|"
@@ -87,10 +84,9 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A text as a whole, and the stretches of it that may stand for it in a comparison."""
+    """A text as a whole; `long` texts are compared as a whole only."""
 
     whole: Statement
-    parts: tuple[Statement, ...]
     language: str
     long: bool
 
@@ -110,24 +106,37 @@ def read_statements(content: str, language: str | None) -> Reading:
     stated = sum(substance(content_words(one.text, spoken)) for one in found if not one.asks)
     asks = any(one.asks for one in found) and stated < _LEAST_STATED
     whole = _statement(text, spoken, asks=asks, supposes=any(one.supposes for one in found))
-    long = len(content) > LONGEST
-    parts: dict[str, Statement] = {text: whole}
+    return Reading(whole, spoken, len(content) > LONGEST)
+
+
+@lru_cache(maxsize=1_024)
+def read_parts(content: str, language: str | None) -> tuple[Statement, ...]:
+    """Return the stretches of a text that may stand for it in a comparison: itself, its sentences and their clauses.
+
+    The shortest come first: what fits into it is said of nothing else.
+
+    >>> [one.words for one in read_parts("My rent is 900, and my dog is fine.", "en")]
+    [('rent',), ('dog', 'fine'), ('rent', 'dog', 'fine')]
+    """
+    text = readable(content[:LONGEST])
+    spoken = spoken_language(text, language)
+    found = list(clauses(text))
+    stretches: dict[str, tuple[bool, bool]] = {}
     for sentence in sentences(text):
         inside = [one for one in found if sentence.start <= one.start < sentence.end]
-        parts.setdefault(
-            sentence.text,
-            _statement(
-                sentence.text,
-                spoken,
-                asks=any(one.asks for one in inside),
-                supposes=any(one.supposes for one in inside),
-            ),
-        )
+        whole = any(one.asks for one in inside), any(one.supposes for one in inside)
+        stretches.setdefault(sentence.text, whole)
         for one in inside:
-            parts.setdefault(one.text, _statement(one.text, spoken, asks=one.asks, supposes=one.supposes))
-    # The shortest that fits says it best: what stands around it is said of other things.
-    ordered = sorted((one for one in parts.values() if one.size), key=lambda one: len(one.text))
-    return Reading(whole, tuple(ordered[:_MOST_PARTS]), spoken, long)
+            stretches.setdefault(one.text, (one.asks, one.supposes))
+    stretches.setdefault(text, (any(one.asks for one in found), any(one.supposes for one in found)))
+    chosen = sorted(stretches, key=len)[:_MOST_PARTS]
+    parts = (
+        _statement(text, spoken, asks=asks, supposes=supposes)
+        for text in chosen
+        for asks, supposes in (stretches[text],)
+        if not (asks or supposes)
+    )
+    return tuple(one for one in parts if one.words or one.values)
 
 
 _MOST_PARTS: Final = 48
@@ -213,3 +222,4 @@ def _unmatched(values: tuple[Value, ...], others: tuple[Value, ...]) -> tuple[Va
         else:
             free.remove(same)
     return tuple(left)
+

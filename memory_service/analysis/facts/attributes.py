@@ -11,7 +11,9 @@ class Form(StrEnum):
 
     PLACE = "place"  # "in Lisbon": a name
     AT = "at"  # "at Siemens", "for a bank"
+    SCHOOL = "school"  # "at the University of Graz"
     ROLE = "role"  # "as a nurse"
+    PROMOTION = "promotion"  # "to senior analyst"
     THING = "thing"  # "sushi"
     NAME = "name"  # "Portuguese": a name right after the verb
     QUANTITY = "quantity"  # "82 kg"
@@ -51,8 +53,9 @@ def _verbs() -> dict[str, tuple[Verb, ...]]:
 
     add("lives_in", Form.PLACE, "live|lives|living|reside|resides|based", "lived|resided", "moved|relocated")
     add("works_at", Form.AT, "work|works|working|employed", "worked", "started at|new job|job")
-    add("job", Form.ROLE, "work|works|working", "worked", "promoted")
-    add("studies_at", Form.AT, "study|studies|studying|student", "studied")
+    add("job", Form.ROLE, "work|works|working", "worked")
+    add("job", Form.PROMOTION, "", "", "promoted")
+    add("studies_at", Form.SCHOOL, "study|studies|studying|student", "studied")
     add("weight", Form.QUANTITY, "weigh|weighs", "weighed")
     add("gets_up_at", Form.CLOCK, "wake up|wakes up|get up|gets up", "woke up|got up")
     add("is_allergic_to", Form.OF_ALLERGY, "allergic")
@@ -80,6 +83,9 @@ FUNCTIONAL: Final = frozenset(
 
 PERSONAL: Final = FUNCTIONAL - {"job", "gets_up_at"}
 """Those of which another value means that the old one is gone, even where no word says so."""
+
+LISTS: Final = frozenset("likes has uses plays eats drinks owns visited speaks is_allergic_to".split())
+"""Attributes that hold many values: another one says nothing of the first."""
 
 FAMILY: Final = {
     "lives_in": "live move relocate reside base home house live",

@@ -9,6 +9,7 @@ from memory_service.analysis.facts.attributes import (
     CHANGES,
     DIETS,
     FUNCTIONAL,
+    LISTS,
     OCCUPATIONS,
     RELATIONSHIPS,
     ROLES_OF_PEOPLE,
@@ -21,7 +22,7 @@ from memory_service.analysis.facts.attributes import (
 )
 from memory_service.analysis.facts.draft import Draft, Own
 from memory_service.analysis.facts.values import Value, ValueKind, read_values
-from memory_service.analysis.facts.wording import content_words
+from memory_service.analysis.facts.wording import plain_words
 from memory_service.analysis.names import fold_name
 
 _STOP: Final = (
@@ -31,18 +32,12 @@ _STOP: Final = (
 )
 _CAPITAL: Final = r"[^\W\d_a-z][\w'’&-]*(?:\.(?=\w)[\w'’&-]+)*"
 _AFTER: Final = {
-    Form.PLACE: re.compile(
-        rf"\s+(?:back\s+)?(?:in|to|near)\s+(?:the\s+)?(?P<value>(?:{_CAPITAL})(?:\s+(?:of\s+)?{_CAPITAL})*)"
-    ),
-    Form.AT: re.compile(
-        rf"\s+(?:at|for|by)\s+(?P<value>(?:(?:a|an|the|my)\s+)?[\w'’&-]+(?:\s+[\w'’&-]+){{0,4}}?){_STOP}"
-    ),
-    Form.ROLE: re.compile(
-        rf"\s+(?:\w+\s+)?(?:as|to)\s+(?P<value>(?:an?|the)?\s*[a-z][\w'’-]+(?:\s+[\w'’-]+){{0,3}}?){_STOP}"
-    ),
-    Form.THING: re.compile(
-        rf"\s+(?P<value>(?:an?\s+|the\s+|my\s+|some\s+|to\s+)?[\w'’-]+(?:\s+[\w'’-]+){{0,3}}?){_STOP}"
-    ),
+    Form.PLACE: re.compile(rf"\s+(?:back\s+)?(?:in|to|near)\s+(?:the\s+)?(?P<value>(?:{_CAPITAL})(?:\s+(?:of\s+)?{_CAPITAL})*)"),
+    Form.AT: re.compile(rf"\s+(?:at|for|by)\s+(?!my\b|home\b|least\b|this\b|that\b|it\b|years?\b|\d)(?P<value>(?:(?:a|an|the)\s+)?[\w'’&-]+(?:\s+[\w'’&-]+){{0,4}}?){_STOP}"),
+    Form.SCHOOL: re.compile(rf"\s+(?:at|in)\s+(?:the\s+)?(?P<value>{_CAPITAL}(?:\s+(?:of\s+|de\s+)?{_CAPITAL})*)"),
+    Form.ROLE: re.compile(rf"\s+(?:\w+\s+)?as\s+(?P<value>(?:an?|the)?\s*[a-z][\w'’-]+(?:\s+[\w'’-]+){{0,3}}?){_STOP}"),
+    Form.PROMOTION: re.compile(rf"\s+to\s+(?P<value>[a-z][\w'’-]+(?:\s+[\w'’-]+){{0,3}}?){_STOP}"),
+    Form.THING: re.compile(rf"\s+(?P<value>(?:an?\s+|the\s+|my\s+|some\s+|to\s+)?[\w'’-]+(?:\s+[\w'’-]+){{0,3}}?){_STOP}"),
     Form.NAME: re.compile(rf"\s+(?:(?:fluent|some|a little|good)\s+)?(?P<value>{_CAPITAL})"),
     Form.OF_ALLERGY: re.compile(rf"\s+to\s+(?P<value>[\w'’-]+(?:\s+[\w'’-]+){{0,2}}?){_STOP}"),
     Form.QUANTITY: re.compile(r"\s+(?:about\s+|around\s+|only\s+|just\s+)?(?P<value>\d[\d.,]*\s?\w+)"),
@@ -55,37 +50,37 @@ _AUX: Final = (
 )
 _BEFORE: Final = re.compile(
     rf"(?:(?P<own>\b(?:[Ii]|[Ww]e)(?:['’](?:m|ve|re))?)"
-    rf"|\b(?P<det>[Mm]y|[Oo]ur)\s+(?:[a-z][\w-]+\s+)?(?P<relation>{'|'.join(sorted(ROLES_OF_PEOPLE))})(?:,?\s+(?P<called>[A-Z][\w-]+),?)?(?:['’]s)?"
+    rf"|\b(?P<det>[Mm]y|[Oo]ur)\s+(?P<which>[a-z][\w-]+\s+)?(?P<relation>{'|'.join(sorted(ROLES_OF_PEOPLE))})(?:,?\s+(?P<called>[A-Z][\w-]+),?)?(?:['’]s)?"
     rf"|(?P<name>\b[A-Z][\w-]+(?:\s+[A-Z][\w-]+)?))"
     rf"(?P<aux>(?:\s+(?:{_AUX}))*)\s+\Z"
 )
 _LOOK_BACK: Final = 70  # characters before a verb in which its subject stands
 _NEGATIVE: Final = re.compile(r"n['’]?t\b|\bcannot\b|\bnot\b|\bnever\b|\bno longer\b")
+_THIRD: Final = re.compile(r"\b(?:is|has|doesn['’]?t|isn['’]t|hasn['’]t)\b")
+_PREPOSITION: Final = re.compile(r"(?:by|was|is|are|were|not|being|having|both|their|his|her|for|of|as|at|on|in|with|from|these|those|so|when|where|like|and|or|more|just)\b", re.IGNORECASE)
+_VAGUE: Final = re.compile(
+    r"(?:\w+\s+)?(?:lot|lots|bit|few|couple|no|time|times|news|plan|plans|chance|idea|feeling|question|questions|look|blast|day|week|night|"
+    r"weekend|of|thing|things|way|picture|photo|problem|issue|hard|tough|good|great|nice)\b", re.IGNORECASE
+)
 _PAST_AUX: Final = re.compile(r"\b(?:was|were|had|did|didn['’]?t|wasn['’]t|used to)\b")
 _PAST_TIME: Final = re.compile(
     r"\b(?:used to|back (?:in|then|when)|years ago|months ago|as a (?:child|kid|teenager|teen|student)|when i was|in my (?:youth|childhood|twenties)|"
     r"before that|formerly|previously|in the past|(?:from|between) \d{4} (?:to|until|and) \d{4})",
     re.IGNORECASE,
 )
-_LATELY: Final = re.compile(
-    r"\b(?:last (?:year|month|week|summer|winter|spring|autumn|fall|semester|quarter)|yesterday|in (?:19|20)\d\d)\b",
-    re.IGNORECASE,
-)
+# A name, or a word with a digit: what a value of an attribute that we do not know looks like.
+_TELLING: Final = re.compile(r"(?:\A|\s)(?:[^\W\d_a-zà-ÿ]|\w*\d|\w+-\w+\Z)")
+_LATELY: Final = re.compile(r"\b(?:last (?:year|month|week|summer|winter|spring|autumn|fall|semester|quarter)|yesterday|in (?:19|20)\d\d)\b", re.IGNORECASE)
 _NOT_NAMES: Final = frozenset(
     "i we you he she it they that this there who what but and so also then when if the a an yes no well oh hey my our your his her their "
     "please thanks just now people everyone someone anyone one some all many most".split()
 )
 _COPULA: Final = re.compile(
-    r"\s(?:is|are|was|were|has been|have been|has|had|costs?|became|went|just hit|hit|has reached|reached)(?=[\s:])",
-    re.IGNORECASE,
+    r"\s(?:is|are|was|were|has been|have been|has|had|costs?|became|went|just hit|hit|has reached|reached)(?=[\s:])", re.IGNORECASE
 )
-_BOUNDARY: Final = re.compile(
-    r"(?:.*[,;:!?–—(]\s+|.*\b(?:and|but|that|because|so|since|think|guess|know|say|remember|actually|currently|update)\s+)",
-    re.IGNORECASE | re.DOTALL,
-)
+_BOUNDARY: Final = re.compile(r"(?:.*[,;:!?–—(]\s+|.*\b(?:and|but|that|because|so|since|think|guess|know|say|remember|actually|currently|update)\s+)", re.IGNORECASE | re.DOTALL)
 _NOUNS: Final = re.compile(
-    r"\s*(?P<det>my|our|the|(?P<name>[A-Z][\w-]+(?:\s[A-Z][\w-]+)?)['’]s?)\s+(?P<noun>[\w'’&/.-]+(?:\s+[\w'’&/.-]+){0,8})\s*\Z",
-    re.IGNORECASE,
+    r"\s*(?P<det>my|our|the|(?P<name>[A-Z][\w-]+(?:\s[A-Z][\w-]+)?)['’]s?)\s+(?P<noun>[\w'’&/.-]+(?:\s+[\w'’&/.-]+){0,8})\s*\Z", re.IGNORECASE
 )
 _NO_NOUN: Final = frozenset(
     "which who i we you he she they it is are was were be have has had do does did not one only same best worst first most think "
@@ -96,7 +91,7 @@ _IS: Final = re.compile(
     rf"(?P<gone>(?:no longer|not)\s+.{{1,40}}?\s+but\s+)?(?P<not>(?:no longer|not|never)\s+)?"
     rf"(?P<change>(?:{CHANGES}|up|down|back)(?:\s+from\s+.{{1,30}}?)?(?:\s+to\s+|:\s*))?"
     rf"(?:(?:now|on|at|in|about|around|called|only|just|a|an|the|due|due on|planned for|scheduled for|due by)\s+)*"
-    rf"(?P<value>[^\s,;!?()](?:[^,;!?()\n]|,(?=\d)){{0,60}}?)(?=\s*(?:,(?!\d)|[;!?()\n]|(?<!\b[DMS][rst])\.(?:\s|\Z)|\Z)|\s(?:now|and|but|because|since|so|when|while|which|instead|"
+    rf"(?P<value>[^\s,;!?()](?:[^,;!?()\n]|,(?=\d)){{0,60}}?)(?=\s*(?:,(?!\d)|[;!?()\n]|(?<!\b[DMS][rst])(?<!\bMrs)(?<!\bProf)\.(?:\s|\Z)|\Z)|\s(?:now|and|but|because|since|so|when|while|which|instead|"
     rf"these days|any ?more|any longer|as of|after|from|at the moment|not|anymore|with|who|where|by bus|today)\b)",
     re.IGNORECASE,
 )
@@ -108,24 +103,20 @@ _I_AM: Final = re.compile(
 )
 _CONTACT: Final = re.compile(r"\b(?:reach|call|text|contact|email|mail|write to) me (?:at|on|under)\b", re.IGNORECASE)
 _BORN: Final = re.compile(r"\b(?P<own>I)(?: was|['’]m| am) born (?P<how>in|on) (?P<value>[\w ,]{3,40})", re.IGNORECASE)
-_PRESENT_NAME: Final = re.compile(
-    r"\b(?P<own>I)(?:['’]m| am) (?:called|named) (?P<value>[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)?)|\b(?P<own2>call) me (?P<value2>[A-Z][\w'’-]+)"
-)
-_MARRIED: Final = re.compile(
-    r"\b(?P<own>I)(?:['’]m| am|['’]ve| have)?(?: now| just| happily)? (?P<got>got |gotten )?(?P<status>married|engaged|divorced|widowed)(?: to (?P<value>[A-Z][\w'’-]+))?",
-    re.IGNORECASE,
-)
-_INVERSE: Final = re.compile(
-    rf"\A\s*(?P<value>{_CAPITAL}(?:\s+{_CAPITAL})*)\s+is\s+(?:now\s+)?(?:where\s+)?(?:(?P<live>[Ii] live\b)|(?P<det>my|our)\s+(?P<new>new\s+)?(?P<noun>[a-z]+(?:\s[a-z]+)?)\s*(?:[.,!]|\Z|now))"
-)
-_BUDGET: Final = re.compile(
-    r"\b(?P<own>I|We) have (?:a|the) (?P<noun>budget|deadline|limit|target|quota|goal) of (?P<value>[^,;!?]{1,40}?)(?: for (?:the |our |my )?(?P<rest>\w+(?: \w+)?))?(?=[.,;!?]|\Z)",
-    re.IGNORECASE,
-)
+_PRESENT_NAME: Final = re.compile(r"\b(?P<own>I)(?:['’]m| am) (?:called|named) (?P<value>[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)?)|\b(?P<own2>call) me (?P<value2>[A-Z][\w'’-]+)")
+_MARRIED: Final = re.compile(r"\b(?P<own>I)(?:['’]m| am|['’]ve| have)?(?: now| just| happily)? (?P<got>got |gotten )?(?P<status>married|engaged|divorced|widowed)(?: to (?P<value>[A-Z][\w'’-]+))?", re.IGNORECASE)
+_INVERSE: Final = re.compile(rf"\A\s*(?P<value>{_CAPITAL}(?:\s+{_CAPITAL})*)\s+is\s+(?:now\s+)?(?:where\s+)?(?:(?P<live>[Ii] live\b)|(?P<det>my|our)\s+(?P<new>new\s+)?(?P<noun>[a-z]+(?:\s[a-z]+)?)\s*(?:[.,!]|\Z|now))")
+_BUDGET: Final = re.compile(r"\b(?P<own>I|We) have (?:a|the) (?P<noun>budget|deadline|limit|target|quota|goal) of (?P<value>[^,;!?]{1,40}?)(?: for (?:the |our |my )?(?P<rest>\w+(?: \w+)?))?(?=[.,;!?]|\Z)", re.IGNORECASE)
 # What makes a thing the subject and the last word its attribute: "the upload limit".
 _HEADS: Final = frozenset(
     "deadline budget rent price cost limit password address number date name time size coverage salary target goal code color lead database "
     "version quota status location capacity rate fee deposit total length weight height age title owner manager room".split()
+)
+
+
+# Adjectives that say which one of several.
+_WHICH: Final = frozenset(
+    "other older younger elder eldest oldest youngest little big twin first second third best old former late middle step half".split()
 )
 
 
@@ -134,6 +125,7 @@ class _Subject:
     name: str
     start: int
     aux: str
+    named: bool = False
 
 
 def read_english(text: str, own: Own) -> Iterator[Draft]:
@@ -150,7 +142,7 @@ def read_english(text: str, own: Own) -> Iterator[Draft]:
         if subject is None:
             continue
         for verb in VERBS[hit.group()]:
-            draft = _of_verb(text, verb, subject, hit.end(), past)
+            draft = _of_verb(text, verb, hit.group(), subject, hit.end(), past)
             if draft is not None:
                 yield draft
                 break
@@ -178,16 +170,18 @@ def _subject(text: str, before: int, own: Own) -> _Subject | None:
     if found["own"]:
         return _Subject(own.one if found["own"][0] in "iI" else own.many, start, found.group().lower())
     if found["det"]:
-        return _Subject(f"{found['relation']} of {own.one}", start, found["aux"].lower())
+        which = (found["which"] or "").strip()
+        kind = f"{which} {found['relation']}" if which in _WHICH else found["relation"]
+        return _Subject(f"{kind} of {own.one}", start, found["aux"].lower())
     name = found["name"]
-    if name.split()[0].lower() in _NOT_NAMES or (
-        start == 0 and not found["aux"] and not text[before : before + 1].strip()
-    ):
+    if name.split()[0].lower() in _NOT_NAMES or (start == 0 and not found["aux"] and not text[before : before + 1].strip()):
         return None
-    return _Subject(fold_name(name), start, found["aux"].lower())
+    return _Subject(fold_name(name), start, found["aux"].lower(), named=True)
 
 
-def _of_verb(text: str, verb: Verb, subject: _Subject, after: int, past: bool) -> Draft | None:
+def _of_verb(text: str, verb: Verb, written: str, subject: _Subject, after: int, past: bool) -> Draft | None:
+    if subject.named and not (written.endswith("s") or _THIRD.search(subject.aux)):
+        return None  # "Sounds like fun": no name says what verb a capital stands before
     found = _AFTER[verb.form].match(text, after)
     if found is None:
         return None
@@ -195,11 +189,13 @@ def _of_verb(text: str, verb: Verb, subject: _Subject, after: int, past: bool) -
     attribute, functional = verb.attribute, verb.attribute in FUNCTIONAL
     aux = subject.aux
     perfect = re.search(r"\b(?:have|has)\b|['’]ve", aux) is not None
-    ended = (
-        (verb.time is Time.PAST and not perfect)
-        or _PAST_AUX.search(aux) is not None
-        or (past and verb.time is not Time.RESULT)
-    )
+    if attribute in LISTS and _PREPOSITION.match(value):
+        return None
+    if written == "like" and re.search(r"['’](?:m|re|s)\b|\b(?:am|is|are|was|were|been)\b", subject.aux):
+        return None  # "we're like a family"
+    ended = (verb.time is Time.PAST and not perfect) or _PAST_AUX.search(aux) is not None or (past and verb.time is not Time.RESULT)
+    if ended and attribute in LISTS and "used to" not in aux:
+        return None  # "we had a blast", "I loved that film": it happened, and says nothing of what is
     if attribute == "job":
         value = re.sub(r"\A(?:an?|the)\s+", "", value)
     if attribute == "has":
@@ -215,7 +211,7 @@ def _of_verb(text: str, verb: Verb, subject: _Subject, after: int, past: bool) -
                 functional=True, ended=ended,
             )  # fmt: skip
         article = re.match(r"(?:an?|no|some|any)\s+", value, re.IGNORECASE)
-        if article is None:
+        if article is None or _VAGUE.match(value, article.end()):
             return None  # "have read", "got married", "has to go"
         denied = article.group().strip().lower() == "no" or _NEGATIVE.search(aux) is not None
         return Draft(subject.name, "has", value[article.end() :], subject.start, end, positive=not denied, ended=ended)
@@ -255,23 +251,18 @@ def _of_copulas(text: str, own: Own, past: bool) -> Iterator[Draft]:
         if _verbal(value, kinds) and not changed:
             continue
         head = attribute.split("_")[0]
+        if past and not kinds and attribute not in FUNCTIONAL:
+            continue
         functional = not nouns["noun"].lower().endswith("s") or bool(kinds) or attribute in FUNCTIONAL
-        if any(word in SEVERAL for word in re.findall(r"[a-z]+", nouns["noun"].lower())[:1]) and head not in {
-            "favourite"
-        }:
+        if any(word in SEVERAL for word in re.findall(r"[a-z]+", nouns["noun"].lower())[:1]) and head not in {"favourite"}:
             functional = attribute in FUNCTIONAL
+        if not (kinds or _TELLING.search(value) or attribute in FUNCTIONAL or head == "favourite"):
+            continue  # "the atmosphere is electric", "my store is open"
         role = nouns["noun"].split()[-1].lower()
         if role in ROLES_OF_PEOPLE and verb in {"has", "had", "have"}:
             continue
-        if (
-            role in ROLES_OF_PEOPLE
-            and kinds
-            and kinds[0].kind is ValueKind.NUMBER
-            and nouns["det"].lower() in {"my", "our"}
-        ):
-            yield Draft(
-                f"{role} of {own.one}", "age", kinds[0].text, start, found.end("value"), functional=True, ended=past
-            )
+        if role in ROLES_OF_PEOPLE and kinds and kinds[0].kind is ValueKind.NUMBER and nouns["det"].lower() in {"my", "our"}:
+            yield Draft(f"{role} of {own.one}", "age", kinds[0].text, start, found.end("value"), functional=True, ended=past)
             continue
         yield Draft(
             subject, attribute, value, start, found.end("value"), functional=functional, changed=changed, ended=past
@@ -312,7 +303,7 @@ def _attribute(nouns: re.Match[str], own: Own) -> tuple[str, str] | None:
     # "my sister's name": the sister is what it is about.
     possessor = re.match(r"(?P<who>(?:(?!\s(?:for|of|in|on|at)\s).)+?)(?:['’]s|(?<=s)['’])\s+(?P<what>.+)\Z", noun)
     if possessor:
-        who = " ".join(content_words(possessor["who"])) or possessor["who"].lower()
+        who = " ".join(plain_words(possessor["who"])) or possessor["who"].lower()
         holder = f"{who} of {holder}" if holder else who
         words = possessor["what"].split()
     rest: list[str] = []
@@ -324,14 +315,14 @@ def _attribute(nouns: re.Match[str], own: Own) -> tuple[str, str] | None:
     if not words:
         return None
     label = _label(words)
-    about = " ".join(content_words(" ".join(rest)))
+    about = " ".join(plain_words(" ".join(rest)))
     if holder is None:
         head = words[-1].lower()
         if len(words) > 1 and head in _HEADS:
-            about = " ".join(filter(None, [" ".join(content_words(" ".join(words[:-1]))), about]))
+            about = " ".join(filter(None, [" ".join(plain_words(" ".join(words[:-1]))), about]))
             label = _label(words[-1:])
         if not about:
-            return " ".join(content_words(" ".join(words))) or head, "is"
+            return " ".join(plain_words(" ".join(words))) or head, "is"
         return about, label
     return holder, f"{label}_of_{about.replace(' ', '_')}" if about else label
 
@@ -339,7 +330,7 @@ def _attribute(nouns: re.Match[str], own: Own) -> tuple[str, str] | None:
 _LABELS: Final = {
     "phone_number": "phone", "number": "phone", "mobile_number": "phone", "cell_number": "phone", "e-mail": "email",
     "email_address": "email", "e-mail_address": "email", "home_address": "address", "husband": "spouse", "wife": "spouse",
-    "birth_date": "birthday", "date_of_birth": "birthday", "job_title": "job", "profession": "job", "hometown": "hometown",
+    "birth_date": "birthday", "date_of_birth": "birthday", "job_title": "job", "home": "lives_in", "profession": "job", "hometown": "hometown",
 }  # fmt: skip
 
 
@@ -359,9 +350,7 @@ def _of_state(text: str, own: Own, past: bool) -> Iterator[Draft]:
     if born is not None:
         kinds = read_values(born["value"])
         if kinds and kinds[0].kind is ValueKind.DATE and born["how"] == "on":
-            yield Draft(
-                own.one, "birthday", kinds[0].text, born.start(), born.start("value") + kinds[0].end, functional=True
-            )
+            yield Draft(own.one, "birthday", kinds[0].text, born.start(), born.start("value") + kinds[0].end, functional=True)
         elif re.fullmatch(r"(?:19|20)\d\d", born["value"].strip()):
             yield Draft(own.one, "birth_year", born["value"].strip(), born.start(), born.end(), functional=True)
         elif born["value"][:1].isupper() and not kinds:
@@ -387,17 +376,12 @@ def _of_state(text: str, own: Own, past: bool) -> Iterator[Draft]:
             noun = inverse["noun"].lower().removesuffix(" now").split()
             holder = own.one if inverse["det"].lower() == "my" else own.many
             yield Draft(
-                holder,
-                _label(noun),
-                inverse["value"],
-                0,
-                inverse.end(),
-                functional=noun[0] not in SEVERAL or noun[0] == "favourite",
+                holder, _label(noun), inverse["value"], 0, inverse.end(), functional=noun[0] not in SEVERAL or noun[0] == "favourite"
             )
     budget = _BUDGET.search(text)
     if budget is not None:
         holder = own.one if budget["own"].lower() == "i" else own.many
-        about = "_".join(content_words(budget["rest"] or ""))
+        about = "_".join(plain_words(budget["rest"] or ""))
         label = budget["noun"].lower() + (f"_of_{about}" if about else "")
         yield Draft(holder, label, budget["value"], budget.start(), budget.end(), functional=True)
 
@@ -421,26 +405,11 @@ def _of_being(found: re.Match[str], own: Own, past: bool) -> Iterator[Draft]:
     number = re.match(r"(\d{1,3})(?:\s+years? old)?\Z", value)
     following = found.string[found.end() : found.end() + 14].lower()
     if number and int(number[1]) <= 120:
-        if (
-            "year" in value
-            or "turned" in found["own"].lower()
-            or re.match(r"\s*(?:[.,;!?]|\Z|now|years?\b|today|and\b|yo\b)", following)
-        ):
-            yield Draft(
-                holder,
-                "age",
-                number[1],
-                start,
-                found.start("value") + len(value),
-                functional=True,
-                positive=positive,
-                ended=past,
-            )
+        if "year" in value or "turned" in found["own"].lower() or re.match(r"\s*(?:[.,;!?]|\Z|now|years?\b|today|and\b|yo\b)", following):
+            yield Draft(holder, "age", number[1], start, found.start("value") + len(value), functional=True, positive=positive, ended=past)
         return
     if value.endswith("tall"):
-        yield Draft(
-            holder, "height", value.removesuffix("tall").strip(), start, found.end(), functional=True, ended=past
-        )
+        yield Draft(holder, "height", value.removesuffix("tall").strip(), start, found.end(), functional=True, ended=past)
         return
     words = value.lower().split()
     for place, word in enumerate(words):
@@ -454,14 +423,5 @@ def _of_being(found: re.Match[str], own: Own, past: bool) -> Iterator[Draft]:
         if word in OCCUPATIONS:
             article = re.search(r"\b(?:an?)\s+\Z", found.string[: found.start("value")].lower()) is not None
             if article:
-                yield Draft(
-                    holder,
-                    "job",
-                    " ".join(value.split()[: place + 1]),
-                    start,
-                    end,
-                    positive=positive,
-                    functional=True,
-                    ended=past,
-                )
+                yield Draft(holder, "job", " ".join(value.split()[: place + 1]), start, end, positive=positive, functional=True, ended=past)
             return

@@ -19,7 +19,12 @@ class Clause:
     start: int
     end: int
     asks: bool
-    supposes: bool
+    sentence: str  # the whole of it: who reports says so once
+
+    @property
+    def supposes(self) -> bool:
+        """Whether it is wished, supposed, planned or reported rather than stated. Read only where it matters: it is slow."""
+        return _SUPPOSES.search(self.text) is not None or _REPORTED.search(self.sentence) is not None
 
 
 _QUOTE: Final = re.compile(
@@ -85,7 +90,6 @@ def clauses(text: str) -> Iterator[Clause]:
     can you help me? | True False
     """
     for sentence in sentences(text):
-        reported = _REPORTED.search(sentence.text) is not None
         asked_from = _question_from(sentence.text)
         for start, end in _parts(sentence.text):
             part = sentence.text[start:end]
@@ -94,7 +98,7 @@ def clauses(text: str) -> Iterator[Clause]:
                 start=sentence.start + start,
                 end=sentence.start + end,
                 asks=asked_from is not None and end > asked_from,
-                supposes=reported or _SUPPOSES.search(part) is not None,
+                sentence=sentence.text,
             )
 
 

@@ -135,7 +135,14 @@ _VALUE: Final = re.compile(
 _HINT: Final = re.compile(rf"\d|@|\b(?:{_WORDS}|{_WEEKDAY}|{_MONTH}|{'|'.join(_ORDINALS)}|half)\b", re.IGNORECASE)
 _DIGITS: Final = re.compile(r"\d+")
 _NUMBER: Final = re.compile(rf"{_AMOUNT}")
-_MODAL: Final = frozenset({"may", "march", "mar", "mars", "sep", "dec", "jun", "second", "first"})
+_MODAL: Final = frozenset({"may", "march", "mar", "mars", "sep", "dec", "jun"})
+# A number after one of these names a thing: "version 2" is another thing than "version 3", not another value.
+_NUMBERED: Final = re.compile(
+    r"\b(?:version|chapter|level|season|episode|part|step|phase|unit|module|sprint|week|day|year|grade|class|round|stage|problem|"
+    r"question|exercise|section|page|line|issue|ticket|task|room|gate|platform|flight|bus|route|exit|option|example|case|group|team|"
+    r"quarter|milestone|lesson|number|no|nr|v|python|ubuntu|windows|ios|android)\.?\s?#?\Z",
+    re.IGNORECASE,
+)
 
 
 def read_values(text: str) -> tuple[Value, ...]:
@@ -151,7 +158,9 @@ def read_values(text: str) -> tuple[Value, ...]:
     found = []
     for match in _VALUE.finditer(text):
         value = _read(match)
-        if value is not None:
+        if value is not None and not (
+            value.kind is ValueKind.NUMBER and _NUMBERED.search(text, max(0, match.start() - 14), match.start())
+        ):
             found.append(value)
             if len(found) == MOST_VALUES:
                 break

@@ -26,9 +26,7 @@ _FILLERS: Final = frozenset(
     "have has had having do does did done doing own owns say".split()
 )
 # Stop words that make a difference to what is said.
-_TELLING: Final = frozenset(
-    "before after without under over above below until off between during against up down only".split()
-)
+_TELLING: Final = frozenset("other another before after without under over above below until off between during against up down only".split())
 NEGATIONS: Final = frozenset(
     "not no never none nobody nothing neither nor without cannot can't don't doesn't didn't isn't aren't wasn't weren't won't wouldn't "
     "couldn't shouldn't haven't hasn't hadn't ain't cant dont nicht kein keine keinen keiner keinem nie niemals pas jamais "
@@ -52,6 +50,15 @@ def content_words(text: str, language: str = "en") -> tuple[str, ...]:
     ('favorit', 'color', 'green')
     """
     return tuple(term for word in words(text) if (term := _term(word, cut_language(language))))
+
+
+def plain_words(text: str, language: str = "en") -> tuple[str, ...]:
+    """Return the words of `content_words` as they are written, not stemmed: what a person can read.
+
+    >>> plain_words("the grant application's deadlines")
+    ('grant', "application's", 'deadlines')
+    """
+    return tuple(word for word in words(text) if _term(word, cut_language(language)))
 
 
 @lru_cache(maxsize=50_000)
