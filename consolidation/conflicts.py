@@ -27,6 +27,7 @@ from memory_service.analysis.facts import SILENT_ROLES, USER, Fact, subject_of
 from memory_service.analysis.facts.values import Value, ValueKind
 from memory_service.analysis.facts.wording import content_words
 from memory_service.analysis.times import find_times
+from memory_service.analysis.times.reading import words_in
 
 
 class Action(StrEnum):
@@ -294,10 +295,11 @@ def _names_one(difference: Difference, old: Statement, new: Statement) -> bool:
 
 
 # Verbs that the description of a change does without.
-_LIGHT: Final = frozenset("use work go run be make take live".split())
+_LIGHT: Final = words_in("use work go run be make take live")
 # Verbs of which one object does not exclude another.
-_LISTING: Final = frozenset(
-    "like love enjoy hate speak play know visit read see watch eat drink buy collect use meet tri learn teach want need make cook have own".split()
+_LISTING: Final = words_in(
+    "like love enjoy hate speak play know visit read see watch eat drink buy collect use meet tri learn teach want "
+    "need make cook have own"
 )
 _AT_PRESENT: Final = (
     "now",
@@ -335,8 +337,9 @@ def _extra_is_aside(new: Statement, old: Statement, difference: Difference, *, t
 
 
 # Verbs of change, stemmed as statements are: they may stand before what changed.
-_CHANGE_STEMS: Final = frozenset(
-    "move chang switch postpon extend reschedul rais increas lower reduc updat reach correct mistyp meant wrong new now promot push delay cut bump drop upgrad bring set".split()
+_CHANGE_STEMS: Final = words_in(
+    "move chang switch postpon extend reschedul rais increas lower reduc updat reach correct mistyp meant wrong "
+    "new now promot push delay cut bump drop upgrad bring set"
 )
 
 
@@ -346,7 +349,12 @@ def _pairs(difference: Difference) -> list[tuple[Value, Value]]:
     pairs = []
     for gone in difference.gone:
         match = next(
-            (one for one in free if one.kind is gone.kind and one.unit == gone.unit and one.kind is not ValueKind.ORDINAL), None
+            (
+                one
+                for one in free
+                if one.kind is gone.kind and one.unit == gone.unit and one.kind is not ValueKind.ORDINAL
+            ),
+            None,
         )
         if match is None:
             return []

@@ -13,9 +13,13 @@ from memory_service.analysis.sentences import sentences
 
 LONGEST: Final = 4_000  # characters compared; texts that are longer are compared as a whole only
 
-_DENIES: Final = re.compile(r"\b(?:no longer|any ?more|any longer|nicht mehr|kein\w* .{1,30} mehr|ne .{1,30} plus|ya no|non .{1,30} più)\b", re.IGNORECASE)
+_DENIES: Final = re.compile(
+    r"\b(?:no longer|any ?more|any longer|nicht mehr|kein\w* .{1,30} mehr|ne .{1,30} plus|ya no|non .{1,30} più)\b",
+    re.IGNORECASE,
+)
 _PAST: Final = re.compile(
-    r"\b(?:was|were|wasn['’]?t|weren['’]?t|did|didn['’]?t|had|used to|ago|last (?:year|month|week|night|summer|winter|spring|autumn|fall)|"
+    r"\b(?:was|were|wasn['’]?t|weren['’]?t|did|didn['’]?t|had|used to|ago|last (?:year|month|week|night|summer|"
+    r"winter|spring|autumn|fall)|"
     r"back in|yesterday|went|ran|spent|bought|saw|met|ate|drank|slept|walked|paid|lost|won|got|gave|took|made|came|found|felt|"
     r"read (?:the|a)|watched|painted|visited|signed|failed|gestern|hatte|war|waren|hier|était|étais|ayer|era|fue|ieri|ero)\b",
     re.IGNORECASE,
@@ -29,14 +33,17 @@ _REPLACES: Final = re.compile(
     r"|\b(?:no longer|not)\s+(?P<from3>.{2,40}?)\s+but\s+(?P<to3>.{2,40}?)(?=[.,;!?]|\Z)"
 )
 _SCOPED: Final = re.compile(
-    r"\b(?:today|tonight|tomorrow|yesterday|this (?:morning|afternoon|evening|week|weekend)|next week|last night|for the weekend|heute|morgen|aujourd'hui|hoy|oggi)\b",
+    r"\b(?:today|tonight|tomorrow|yesterday|this (?:morning|afternoon|evening|week|weekend)|next week|last night|"
+    r"for the weekend|heute|morgen|aujourd'hui|hoy|oggi)\b",
     re.IGNORECASE,
 )
 _PERSONS: Final = {
     word: person
     for person, listed in {
-        "i": "i me my mine myself i'm i've i'll i'd ich mich mir mein meine meinen meiner je j me moi mon ma mes yo mi mis io mio mia miei mie",
-        "we": "we us our ours ourselves we're we've we'll wir uns unser unsere nous notre nos nosotros nuestro nuestra noi nostro nostra",
+        "i": "i me my mine myself i'm i've i'll i'd ich mich mir mein meine meinen meiner je j me moi mon ma mes yo mi mis "
+        "io mio mia miei mie",
+        "we": "we us our ours ourselves we're we've we'll wir uns unser unsere nous notre nos nosotros nuestro nuestra noi "
+        "nostro nostra",
         "he": "he him his himself he's",
         "she": "she her hers herself she's",
         "they": "they them their theirs they're they've",
@@ -44,7 +51,9 @@ _PERSONS: Final = {
     for word in listed.split()
 }
 # "Um no it looks good" denies nothing of what follows.
-_INTERJECTED: Final = re.compile(r"\bno\b(?=\s*[,.!…-]|\s+(?:i|it|you|we|he|she|they|that|this|wait|way|problem|worries)\b)", re.IGNORECASE)
+_INTERJECTED: Final = re.compile(
+    r"\bno\b(?=\s*[,.!…-]|\s+(?:i|it|you|we|he|she|they|that|this|wait|way|problem|worries)\b)", re.IGNORECASE
+)
 _NAME: Final = re.compile(r"(?<=[\w,;:'’\")] )[^\W\d_a-z][\w&'’-]*")
 _NO_NAMES: Final = frozenset({"I", "I'm", "I've", "I'll", "I'd", "I’m", "I’ve"})
 
@@ -222,4 +231,3 @@ def _unmatched(values: tuple[Value, ...], others: tuple[Value, ...]) -> tuple[Va
         else:
             free.remove(same)
     return tuple(left)
-

@@ -24,7 +24,8 @@ def lock_pending(session: Session, tenant_id: UUID, *, ids: Sequence[UUID] | Non
     return (
         session.execute(
             text(
-                "SELECT id, namespace_id, content, content_version, language, keywords, entities, speaker, role, observed_at FROM memory "
+                "SELECT id, namespace_id, content, content_version, language, keywords, entities, speaker, role, observed_at "
+                "FROM memory "
                 f"WHERE tenant_id = :tenant AND {_WAITS} {chosen} ORDER BY id LIMIT :limit "
                 "FOR NO KEY UPDATE SKIP LOCKED"
             ),

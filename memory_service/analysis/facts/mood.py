@@ -49,7 +49,8 @@ _INVERTED: Final = re.compile(
 )
 _SUPPOSES: Final = re.compile(
     r"\b(?:if|unless|would|could|might|maybe|perhaps|possibly|probably|wish(?:es|ed)?|hop(?:e|es|ing)|imagine|suppos(?:e|ing)|"
-    r"dream(?:s|t|ed|ing)? (?:of|about|that)|consider(?:s|ing)?|think(?:ing)? (?:of|about)|thought (?:of|about)|plan(?:s|ning)? (?:to|on)|want(?:s|ed)? (?:to|my|a|an)|"
+    r"dream(?:s|t|ed|ing)? (?:of|about|that)|consider(?:s|ing)?|think(?:ing)? (?:of|about)|thought (?:of|about)|"
+    r"plan(?:s|ning)? (?:to|on)|want(?:s|ed)? (?:to|my|a|an)|"
     r"wanna|gonna|going to|hoping|should|ought to|let's|whether|as if|as though|what if|trying to|tr(?:y|ies|ied) to|"
     r"goal is|aim is|my goal|may (?:be|have|move|work|get)|will be|i'll|we'll|i'd|we'd|"
     r"wenn|falls|würde|würden|könnte|könnten|möchte|vielleicht|wünschte|hoffe|sollte|"
@@ -58,7 +59,8 @@ _SUPPOSES: Final = re.compile(
     re.IGNORECASE,
 )
 _REPORTED: Final = re.compile(
-    r"\b(?:said|says|saying|told|tells|claims?|claimed|heard that|novel|film|movie|character|story|lyrics|rumou?r|supposedly|apparently|"
+    r"\b(?:said|says|saying|told|tells|claims?|claimed|heard that|novel|film|movie|character|story|lyrics|rumou?r|"
+    r"supposedly|apparently|"
     r"pretend(?:s|ed|ing)?|joke[ds]?|joking|sagt|sagte|roman|disait|dice|dijo|disse)\b",
     re.IGNORECASE,
 )
@@ -123,11 +125,15 @@ def _parts(sentence: str) -> Iterator[tuple[int, int]]:
 
 
 _CHANGED: Final = re.compile(
-    r"\b(?:now|nowadays|these days|new|newly|from now on|as of|no longer|any ?more|any longer|instead|switched|changed|moved|relocated|"
+    r"\b(?:now|nowadays|these days|new|newly|from now on|as of|no longer|any ?more|any longer|instead|switched|"
+    r"changed|moved|relocated|"
     r"raised|increased|decreased|reduced|lowered|extended|postponed|delayed|rescheduled|pushed|brought forward|shifted|"
-    r"had to (?:move|change|postpone|push|cancel|delay)|promoted|updated?|replaced|reached|grown|grew|dropped|went (?:up|down)|gone (?:up|down)|(?:up|down|back) to|so far|again|just hit|"
-    r"since the last|turned|started|joined|became|becomes|renamed|grown to|effective|adjusted|revised|has become|got (?:married|divorced|engaged)|"
-    r"jetzt|nun|inzwischen|mittlerweile|neue[nrsm]?|umgezogen|geändert|nicht mehr|kein\w* mehr|\w+ mehr(?=[.!]|\Z)|seit neuestem|ab sofort|"
+    r"had to (?:move|change|postpone|push|cancel|delay)|promoted|updated?|replaced|reached|grown|grew|dropped|went "
+    r"(?:up|down)|gone (?:up|down)|(?:up|down|back) to|so far|again|just hit|"
+    r"since the last|turned|started|joined|became|becomes|renamed|grown to|effective|adjusted|revised|has become|"
+    r"got (?:married|divorced|engaged)|"
+    r"jetzt|nun|inzwischen|mittlerweile|neue[nrsm]?|umgezogen|geändert|nicht mehr|kein\w* mehr|\w+ mehr(?=[.!]|\Z)|"
+    r"seit neuestem|ab sofort|"
     r"maintenant|désormais|nouve(?:au|lle|l)|déménagé|changé|ne .{1,30} plus|"
     r"ahora|nuev[oa]|mudado|cambiado|ya no|ya|adesso|ora|nuov[oa]|trasferit[oa]|cambiato|non .{1,30} più)\b",
     re.IGNORECASE,

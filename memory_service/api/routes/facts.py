@@ -27,7 +27,9 @@ router = APIRouter(tags=["graph"], route_class=StrictRoute)
 Reader = Annotated[Caller, require(KeyScope.READ)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 Namespace = Annotated[str | None, Query(description="Only this namespace; without it, all.")]
-Subject = Annotated[str | None, Query(max_length=200, description="Only of this subject, in any case: a name, or user.")]
+Subject = Annotated[
+    str | None, Query(max_length=200, description="Only of this subject, in any case: a name, or user.")
+]
 Attribute = Annotated[str | None, Query(max_length=200, description="Only this attribute, such as lives_in.")]
 
 

@@ -83,7 +83,9 @@ def test_facts_are_listed_over_http(me: Any, remember: Any) -> None:
     assert ([one["value"] for one in rest["data"]], rest["has_more"]) == (["Lisbon"], False)
     assert [one["value"] for one in me.get(f"/v1/memories/{second}/facts").json()["data"]] == ["Olga", "Porto"]
     page = me.get(f"/v1/memories/{second}/facts?limit=1").json()
-    assert [one["value"] for one in me.get(f"/v1/memories/{second}/facts?cursor={page['next_cursor']}").json()["data"]] == ["Porto"]
+    assert [
+        one["value"] for one in me.get(f"/v1/memories/{second}/facts?cursor={page['next_cursor']}").json()["data"]
+    ] == ["Porto"]
     assert me.post(f"/v1/memories/{second}/archive").status_code == 200
     assert len(me.get("/v1/facts").json()["data"]) == 1
     assert len(me.get(f"/v1/memories/{second}/facts").json()["data"]) == 2
@@ -96,9 +98,7 @@ def test_facts_are_listed_over_http(me: Any, remember: Any) -> None:
         assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-def test_a_new_text_ends_what_the_old_one_stated(
-    me: Any, maintenance: Engine, tenancy: Tenancy, remember: Any
-) -> None:
+def test_a_new_text_ends_what_the_old_one_stated(me: Any, maintenance: Engine, tenancy: Tenancy, remember: Any) -> None:
     memory_id = remember("I live in Lisbon.")
     assert me.patch(f"/v1/memories/{memory_id}", json={"content": "I live in Porto."}).status_code == 200
     (old,) = rows_of(maintenance, memory_id)

@@ -147,7 +147,11 @@ def make_household(
         content = f"The {secret} lighthouse keeper Tomás drinks cold tea in Lisbon."
         old = post(
             "/v1/memories",
-            {"content": f"{secret}: he drank coffee with Ana yesterday. I live in {secret.title()}.", "external_id": f"{name}-external", **scope},
+            {
+                "content": f"{secret}: he drank coffee with Ana yesterday. I live in {secret.title()}.",
+                "external_id": f"{name}-external",
+                **scope,
+            },
         )
         # Read by a worker, so that the tables of what is found in texts have rows; the others wait.
         assert consolidate.enrich_pending(open_tenancy(tenant_id), ids=[UUID(old["id"])]) == 1

@@ -89,7 +89,10 @@ def test_words_that_mean_other_days_are_no_repetition() -> None:
 
 
 def test_names_in_another_order_are_asked_about() -> None:
-    old, new = said("Yesterday evening Tom beat Max at chess."), said("Yesterday evening Max beat Tom at chess.", number=2)
+    old, new = (
+        said("Yesterday evening Tom beat Max at chess."),
+        said("Yesterday evening Max beat Tom at chess.", number=2),
+    )
     assert decided(old, new, cosine=0.99).action is Action.ASK_DUPLICATE
 
 
@@ -105,7 +108,11 @@ def test_a_repetition_of_all_the_rest_loses_nothing() -> None:
 
 
 def test_the_past_does_not_replace_the_present() -> None:
-    for new in ("I used to live in Hamburg.", "I lived in Hamburg from 2015 to 2018.", "If I lived in Munich I would ski."):
+    for new in (
+        "I used to live in Hamburg.",
+        "I lived in Hamburg from 2015 to 2018.",
+        "If I lived in Munich I would ski.",
+    ):
         assert decided(said(LIVES[0]), said(new, 1)).action is Action.ADD, new
 
 
