@@ -44,7 +44,12 @@ def told(endpoint: Any) -> Callable[[Script], None]:
     def tell(script: Script) -> None:
         def answer(body: dict[str, Any]) -> Any:
             schema = json.dumps(body["response_format"])
-            for word, name in (("decision", "conflicts"), ("verdicts", "links"), ("facts", "facts"), ("notes", "notes")):
+            for word, name in (
+                ("decision", "conflicts"),
+                ("verdicts", "links"),
+                ("facts", "facts"),
+                ("notes", "notes"),
+            ):
                 if f'"{word}"' in schema:
                     return endpoint.completion(script(name, body))
             return endpoint.completion(script("lines" if '"lines"' in schema else "sentences", body))
@@ -65,9 +70,7 @@ def with_model(tenancy: Tenancy, endpoint: Any, client: Any) -> Iterator[Tenancy
         yield encoding_of(services)
 
     chat = ChatEndpoint(endpoint.base_url, "scripted-1", timeout_s=5.0, sleep=lambda _: None)
-    yield replace(
-        tenancy, chat=chat, open_encoding=open_encoding, spending=Spending(reply_ttl=timedelta(days=1))
-    )
+    yield replace(tenancy, chat=chat, open_encoding=open_encoding, spending=Spending(reply_ttl=timedelta(days=1)))
     chat.close()
 
 
@@ -110,7 +113,9 @@ def test_facts_become_memories_with_their_sources(
     (changeset_id,) = job["result"]["changesets"]
     assert found["derivation"]["changeset_id"] == changeset_id
     nodes = me.get(f"/v1/memories/{found['id']}/provenance").json()["nodes"]
-    spans = [n["source"]["span"] for n in nodes if n["kind"] == "source" and n["source"]["ref"] == f"memory/{said['id']}"]
+    spans = [
+        n["source"]["span"] for n in nodes if n["kind"] == "source" and n["source"]["ref"] == f"memory/{said['id']}"
+    ]
     assert spans == [[2, 20]]
     results = me.post("/v1/search", json={"query": "Which pet did Ana adopt?"}).json()["results"]
     assert found["id"] in [r["memory"]["id"] for r in results]
@@ -157,8 +162,8 @@ def test_replies_that_cannot_be_used_leave_the_rules_standing(
 def test_a_model_decides_what_rules_would_ask_a_person(
     me: Any, with_model: Tenancy, told: Any, remember: Any, do: Any, ref: Any
 ) -> None:
-    from consolidation.counsel import Counsel
     from consolidation.budget import Budget
+    from consolidation.counsel import Counsel
     from consolidation.planning import Ask, Merge, ReviewKind, Step, Supersede, Why
     from consolidation.records import Considered, Record
 
@@ -171,6 +176,7 @@ def test_a_model_decides_what_rules_would_ask_a_person(
         for r, r_at in zip(rows, _moments(rows), strict=True)
     ]
     import numpy as np
+
     from consolidation.records import Neighbour
 
     considered = [Considered(records[1], np.ones(2, np.float32), (Neighbour(records[0], 0.9),))]
@@ -181,7 +187,9 @@ def test_a_model_decides_what_rules_would_ask_a_person(
     (change,) = counsel.turn(considered, [doubt], {Step.CONFLICTS})
     assert isinstance(change, Supersede)
     assert (change.old.id, change.new.id, change.why.method) == (records[0].id, records[1].id, "scripted-1")
-    told(lambda name, body: {"verdicts": [{**verdict, "decision": "uncertain"}]} if name == "conflicts" else EMPTY[name])
+    told(
+        lambda name, body: {"verdicts": [{**verdict, "decision": "uncertain"}]} if name == "conflicts" else EMPTY[name]
+    )
     (change,) = counsel.turn(considered, [doubt], {Step.CONFLICTS})
     assert isinstance(change, Ask)
     told(lambda name, body: {"verdicts": [{**verdict, "decision": "add"}]} if name == "conflicts" else EMPTY[name])
