@@ -135,7 +135,9 @@ def main() -> None:
         for one in halves.get(half or "", ()):
             if one.given != one.pair["label"]:
                 pair = one.pair
-                output().print(f"{pair['id']}: {pair['label']} → {one.given} ({one.decision.score:.2f}, {one.decision.reason})")
+                output().print(
+                    f"{pair['id']}: {pair['label']} → {one.given} ({one.decision.score:.2f}, {one.decision.reason})"
+                )
                 output().print(f"   {pair['old']['text']}\n   {pair['new']['text']}", markup=False, highlight=False)
     output().print(f"Written to {options.out}")
 
@@ -152,7 +154,9 @@ def _table(result: dict[str, Any]) -> Table:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--errors", choices=(*HALVES, "all"), help="print the pairs that were decided otherwise than labelled")
+    parser.add_argument(
+        "--errors", choices=(*HALVES, "all"), help="print the pairs that were decided otherwise than labelled"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS / "conflicts.json")
     return parser.parse_args()
 

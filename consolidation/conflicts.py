@@ -22,10 +22,12 @@ from uuid import UUID
 from consolidation.facts import Agreement, agree
 from consolidation.planning import Ask, Change, Join, Merge, ReviewKind, Step, Supersede, Why
 from consolidation.records import Considered, Record
-from consolidation.statements import Difference, Reading, Statement, compare, read_statements
+from consolidation.statements import Difference, Reading, Statement, compare, read_parts, read_statements
 from memory_service.analysis.facts import SILENT_ROLES, USER, Fact, subject_of
 from memory_service.analysis.facts.values import Value, ValueKind
+from memory_service.analysis.facts.wording import content_words
 from memory_service.analysis.times import find_times
+from memory_service.analysis.times.reading import words_in
 
 
 class Action(StrEnum):
@@ -56,6 +58,7 @@ class ConflictSettings:
     shorter: float = 0.85  # the new one leaves something out
     ask_duplicate: float = 0.95  # with a word or two of another kind
     update: float = 0.45  # "I live in Berlin" and "I've moved to Munich" are .5 apart
+    same_fact: float = 0.60  # of two texts that state one fact and no more
     least_words: int = 3  # a repeated remark of fewer is small talk, unless it is a fact
     kept: float = 0.6  # share of the old one's words that a shorter repetition keeps at least
     after: int = 3  # further words that a stated change may bring along
@@ -98,14 +101,30 @@ def decide(
     keep = Decision(Action.ADD, cosine, KEEP)
     if not _comparable(new, old):
         return keep
+    related = _share_attribute(new_facts, old_facts)
+    # Reading costs more than all else; far apart, or one long and the other of another length, they cannot be the same.
+    apart = cosine < (settings.update if len(old.content) <= LONGEST_UPDATED else settings.duplicate)
+    if apart and not related:
+        return keep
     before, after = read_statements(old.content, old.language), read_statements(new.content, new.language)
     found = agree(after, before, new_facts, old_facts, corrected=after.whole.corrects)
     decision = _duplicate(new, old, after, before, found, cosine, settings)
+    if decision is not None and _other_days(new, old):
+        decision = None
     if decision is None and not _suggests(new) and not _suggests(old):
         decision = _update(new, old, after, before, found, cosine, settings)
     if decision is None:
         decision = _near(after, before, cosine, settings)
     return decision or keep
+
+
+LONGEST_UPDATED: Final = 600  # characters; a longer text says too much to be replaced as a whole
+
+
+def _share_attribute(new: Sequence[Fact], old: Sequence[Fact]) -> bool:
+    if not new or not old:
+        return False
+    return not {(one.subject, one.attribute) for one in new}.isdisjoint((one.subject, one.attribute) for one in old)
 
 
 def _comparable(new: Record, old: Record) -> bool:
@@ -143,19 +162,19 @@ def _duplicate(
     settings: ConflictSettings,
 ) -> Decision | None:
     a, b = after.whole, before.whole
-    if a.asks or b.asks or _other_days(new, old):
+    if a.asks or b.asks:
         return None
     if after.long or before.long:
         same = " ".join(new.content.split()) == " ".join(old.content.split())
         return Decision(Action.DUPLICATE, cosine, "the same text") if same else None
-    if found.same and not found.other and cosine >= settings.update and not a.supposes and not b.supposes:
+    if found.same and not found.other and cosine >= settings.same_fact and not a.supposes and not b.supposes:
         return Decision(Action.DUPLICATE, cosine, "the same fact")
     if a.negated != b.negated or a.supposes != b.supposes or a.persons - b.persons:
         return None
     difference = compare(b, a)
     if difference.extra or difference.come or difference.gone:
         return None
-    if a.size < settings.least_words and not found.same:
+    if a.size < settings.least_words and not found.same and not (a.values and a.persons and a.size > 1):
         return None
     if not difference.missing:
         if len(a.names) > 1 and _crossed(a.names, b.names):
@@ -200,6 +219,8 @@ def _update(
 ) -> Decision | None:
     if before.long or before.whole.asks or before.whole.supposes:
         return None
+    if not before.whole.persons and before.whole.size < 2:
+        return None
     if found.other is not None:
         since = found.other.valid_from
         if since is not None and since < old.observed_at and not found.corrected:
@@ -209,9 +230,9 @@ def _update(
         return Decision(Action.SUPERSEDE, cosine, f"another {found.other.attribute}", since)
     if cosine < settings.update:
         return None
-    for part in after.parts:
-        if part.asks or part.supposes:
-            continue
+    if len(old.content) > LONGEST_UPDATED:
+        return None
+    for part in read_parts(new.content, new.language):
         reason = _replaced(before.whole, part, settings)
         if reason is not None:
             return Decision(Action.SUPERSEDE, cosine, reason)
@@ -262,16 +283,23 @@ def _other_word(old: Statement, new: Statement, difference: Difference, *, tells
         and not verbs
         and len(difference.missing) == len(difference.extra) == 1
         and not (difference.gone or difference.come)
-        and difference.common > 0
+        and (difference.common > 1 or (difference.common == 1 and _names_one(difference, old, new)))
         and new.text.strip().lower().rstrip(".!").endswith(_AT_PRESENT)
     )
 
 
+def _names_one(difference: Difference, old: Statement, new: Statement) -> bool:
+    """Say whether a name took the place of a name."""
+    before, after = (content_words(" ".join(one.names)) for one in (old, new))
+    return difference.missing[0] in before and difference.extra[0] in after
+
+
 # Verbs that the description of a change does without.
-_LIGHT: Final = frozenset("use work go run be make take live".split())
+_LIGHT: Final = words_in("use work go run be make take live")
 # Verbs of which one object does not exclude another.
-_LISTING: Final = frozenset(
-    "like love enjoy hate speak play know visit read see watch eat drink buy collect use meet tri learn teach want need make cook have own".split()
+_LISTING: Final = words_in(
+    "like love enjoy hate speak play know visit read see watch eat drink buy collect use meet tri learn teach want "
+    "need make cook have own"
 )
 _AT_PRESENT: Final = (
     "now",
@@ -309,8 +337,9 @@ def _extra_is_aside(new: Statement, old: Statement, difference: Difference, *, t
 
 
 # Verbs of change, stemmed as statements are: they may stand before what changed.
-_CHANGE_STEMS: Final = frozenset(
-    "move chang switch postpon extend reschedul rais increas lower reduc updat reach correct mistyp meant wrong new now promot".split()
+_CHANGE_STEMS: Final = words_in(
+    "move chang switch postpon extend reschedul rais increas lower reduc updat reach correct mistyp meant wrong "
+    "new now promot push delay cut bump drop upgrad bring set"
 )
 
 
@@ -319,7 +348,14 @@ def _pairs(difference: Difference) -> list[tuple[Value, Value]]:
     free = list(difference.come)
     pairs = []
     for gone in difference.gone:
-        match = next((one for one in free if one.kind is gone.kind and one.unit == gone.unit), None)
+        match = next(
+            (
+                one
+                for one in free
+                if one.kind is gone.kind and one.unit == gone.unit and one.kind is not ValueKind.ORDINAL
+            ),
+            None,
+        )
         if match is None:
             return []
         free.remove(match)

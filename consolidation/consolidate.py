@@ -16,6 +16,7 @@ from consolidation.learning import EncodeQuery, learn_job
 from consolidation.planning import Step
 from consolidation.reading import read_document
 from consolidation.run import Wanted, run
+from memory_service.analysis.facts import facts
 from memory_service.analysis.names import people_of
 from memory_service.chat_model.protocol import ChatModel
 from memory_service.errors import Misconfigured, Unavailable
@@ -26,6 +27,7 @@ from memory_service.lifecycle.erase import erase
 from memory_service.lifecycle.teach import LEARN
 from memory_service.storage import entities, jobs, pending
 from memory_service.storage.database import translate_errors
+from memory_service.storage.facts import keep_facts
 from memory_service.storage.time_mentions import keep_time_mentions
 from memory_service.types import CONSOLIDATE, JobStatus
 
@@ -121,6 +123,7 @@ def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None
             # What follows reads what each memory says in its own words.
             said = [one.row for one in formed]
             _keep_times(session, tenant_id, said)
+            _keep_facts(session, tenant_id, said)
             _keep_mentions(session, tenant_id, said)
     except Unavailable:
         raise
@@ -161,6 +164,24 @@ def _keep_times(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
         for row in rows
     }
     keep_time_mentions(session, tenant_id, found)
+
+
+def _keep_facts(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
+    """Store what texts state as subject, attribute and value."""
+    found = {
+        row["id"]: (
+            row["content_version"],
+            facts(
+                row["content"],
+                speaker=row["speaker"],
+                role=row["role"],
+                language=row["language"],
+                observed_at=row["observed_at"],
+            ),
+        )
+        for row in rows
+    }
+    keep_facts(session, tenant_id, found)
 
 
 def _keep_mentions(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:

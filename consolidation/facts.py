@@ -6,7 +6,7 @@ from typing import Final
 
 from consolidation.statements import Reading
 from memory_service.analysis.facts import Fact
-from memory_service.analysis.facts.attributes import FAMILY, PERSONAL
+from memory_service.analysis.facts.attributes import FAMILY, LISTS, PERSONAL
 from memory_service.analysis.facts.places import is_wide
 from memory_service.analysis.facts.values import read_values, same_value
 from memory_service.analysis.facts.wording import content_words
@@ -52,7 +52,10 @@ def agree(
     if not new or not old:
         return NONE
     present = [fact for fact in new if not fact.ended]
-    if present and all(any(_same(fact, other) for other in old) for fact in present) and len(present) == len(new):
+    known = [fact for fact in present if any(_same(fact, other) for other in old)]
+    # "I'm married to Jonas" says that he is the husband and that I am married: one stretch of text, said once.
+    implied = all(any(fact.span[0] == one.span[0] for one in known) for fact in present)
+    if known and implied and len(present) == len(new):
         said = set(before.whole.words)
         besides = _besides(after, present) - said
         return Agreement(same=not besides and not _new_values(after, before, present), corrected=corrected)
@@ -74,7 +77,8 @@ def _takes_place(new: Fact, old: Fact, *, corrected: bool) -> bool | None:
     if new.positive != old.positive:
         same = _same_key(new, old)
         return (told or new.attribute in PERSONAL) if same else None
-    if not (new.functional and old.functional and new.positive) or _same_key(new, old) or _part(new.key, old.key):
+    functional = (new.functional and old.functional) or (corrected and new.attribute not in LISTS)
+    if not (functional and new.positive) or _same_key(new, old) or _part(new.key, old.key):
         return None
     if is_wide(new.key) != is_wide(old.key):
         return None  # the town, and the country it is in

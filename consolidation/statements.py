@@ -8,7 +8,7 @@ from typing import Final
 from memory_service.analysis.facts import spoken_language
 from memory_service.analysis.facts.mood import clauses, corrects, readable, tells_change
 from memory_service.analysis.facts.values import Value, read_values, same_value
-from memory_service.analysis.facts.wording import NEGATIONS, content_words, words
+from memory_service.analysis.facts.wording import NEGATIONS, content_words, substance, words
 from memory_service.analysis.sentences import sentences
 
 LONGEST: Final = 4_000  # characters compared; texts that are longer are compared as a whole only
@@ -18,7 +18,8 @@ _DENIES: Final = re.compile(
     re.IGNORECASE,
 )
 _PAST: Final = re.compile(
-    r"\b(?:was|were|wasn['’]?t|weren['’]?t|did|didn['’]?t|had|used to|ago|last (?:year|month|week|night|summer|winter|spring|autumn|fall)|"
+    r"\b(?:was|were|wasn['’]?t|weren['’]?t|did|didn['’]?t|had|used to|ago|last (?:year|month|week|night|summer|"
+    r"winter|spring|autumn|fall)|"
     r"back in|yesterday|went|ran|spent|bought|saw|met|ate|drank|slept|walked|paid|lost|won|got|gave|took|made|came|found|felt|"
     r"read (?:the|a)|watched|painted|visited|signed|failed|gestern|hatte|war|waren|hier|était|étais|ayer|era|fue|ieri|ero)\b",
     re.IGNORECASE,
@@ -32,20 +33,27 @@ _REPLACES: Final = re.compile(
     r"|\b(?:no longer|not)\s+(?P<from3>.{2,40}?)\s+but\s+(?P<to3>.{2,40}?)(?=[.,;!?]|\Z)"
 )
 _SCOPED: Final = re.compile(
-    r"\b(?:today|tonight|tomorrow|yesterday|this (?:morning|afternoon|evening|week|weekend)|next week|last night|for the weekend|heute|morgen|aujourd'hui|hoy|oggi)\b",
+    r"\b(?:today|tonight|tomorrow|yesterday|this (?:morning|afternoon|evening|week|weekend)|next week|last night|"
+    r"for the weekend|heute|morgen|aujourd'hui|hoy|oggi)\b",
     re.IGNORECASE,
 )
 _PERSONS: Final = {
     word: person
     for person, listed in {
-        "i": "i me my mine myself i'm i've i'll i'd ich mich mir mein meine meinen meiner je j me moi mon ma mes yo mi mis io mio mia miei mie",
-        "we": "we us our ours ourselves we're we've we'll wir uns unser unsere nous notre nos nosotros nuestro nuestra noi nostro nostra",
+        "i": "i me my mine myself i'm i've i'll i'd ich mich mir mein meine meinen meiner je j me moi mon ma mes yo mi mis "
+        "io mio mia miei mie",
+        "we": "we us our ours ourselves we're we've we'll wir uns unser unsere nous notre nos nosotros nuestro nuestra noi "
+        "nostro nostra",
         "he": "he him his himself he's",
         "she": "she her hers herself she's",
         "they": "they them their theirs they're they've",
     }.items()
     for word in listed.split()
 }
+# "Um no it looks good" denies nothing of what follows.
+_INTERJECTED: Final = re.compile(
+    r"\bno\b(?=\s*[,.!…-]|\s+(?:i|it|you|we|he|she|they|that|this|wait|way|problem|worries)\b)", re.IGNORECASE
+)
 _NAME: Final = re.compile(r"(?<=[\w,;:'’\")] )[^\W\d_a-z][\w&'’-]*")
 _NO_NAMES: Final = frozenset({"I", "I'm", "I've", "I'll", "I'd", "I’m", "I’ve"})
 
@@ -79,16 +87,15 @@ class Statement:
 
     @property
     def size(self) -> int:
-        """How many words and values say something."""
-        return len(self.words) + len(self.values)
+        """How many words and values say something that is no small talk."""
+        return substance(self.words) + len(self.values)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A text as a whole, and the stretches of it that may stand for it in a comparison."""
+    """A text as a whole; `long` texts are compared as a whole only."""
 
     whole: Statement
-    parts: tuple[Statement, ...]
     language: str
     long: bool
 
@@ -104,29 +111,45 @@ def read_statements(content: str, language: str | None) -> Reading:
     text = readable(content[:LONGEST])
     spoken = spoken_language(text, language)
     found = list(clauses(text))
-    asks, supposes = [one.asks for one in found], [one.supposes for one in found]
-    whole = _statement(text, spoken, asks=bool(asks) and all(asks), supposes=any(supposes))
-    long = len(content) > LONGEST
-    parts: dict[str, Statement] = {text: whole}
+    # "Hey Emily! What did you do?" asks, and says nothing.
+    stated = sum(substance(content_words(one.text, spoken)) for one in found if not one.asks)
+    asks = any(one.asks for one in found) and stated < _LEAST_STATED
+    whole = _statement(text, spoken, asks=asks, supposes=any(one.supposes for one in found))
+    return Reading(whole, spoken, len(content) > LONGEST)
+
+
+@lru_cache(maxsize=1_024)
+def read_parts(content: str, language: str | None) -> tuple[Statement, ...]:
+    """Return the stretches of a text that may stand for it in a comparison: itself, its sentences and their clauses.
+
+    The shortest come first: what fits into it is said of nothing else.
+
+    >>> [one.words for one in read_parts("My rent is 900, and my dog is fine.", "en")]
+    [('rent',), ('dog', 'fine'), ('rent', 'dog', 'fine')]
+    """
+    text = readable(content[:LONGEST])
+    spoken = spoken_language(text, language)
+    found = list(clauses(text))
+    stretches: dict[str, tuple[bool, bool]] = {}
     for sentence in sentences(text):
         inside = [one for one in found if sentence.start <= one.start < sentence.end]
-        parts.setdefault(
-            sentence.text,
-            _statement(
-                sentence.text,
-                spoken,
-                asks=any(one.asks for one in inside),
-                supposes=any(one.supposes for one in inside),
-            ),
-        )
+        whole = any(one.asks for one in inside), any(one.supposes for one in inside)
+        stretches.setdefault(sentence.text, whole)
         for one in inside:
-            parts.setdefault(one.text, _statement(one.text, spoken, asks=one.asks, supposes=one.supposes))
-    # The shortest that fits says it best: what stands around it is said of other things.
-    ordered = sorted((one for one in parts.values() if one.size), key=lambda one: len(one.text))
-    return Reading(whole, tuple(ordered[:_MOST_PARTS]), spoken, long)
+            stretches.setdefault(one.text, (one.asks, one.supposes))
+    stretches.setdefault(text, (any(one.asks for one in found), any(one.supposes for one in found)))
+    chosen = sorted(stretches, key=len)[:_MOST_PARTS]
+    parts = (
+        _statement(text, spoken, asks=asks, supposes=supposes)
+        for text in chosen
+        for asks, supposes in (stretches[text],)
+        if not (asks or supposes)
+    )
+    return tuple(one for one in parts if one.words or one.values)
 
 
 _MOST_PARTS: Final = 48
+_LEAST_STATED: Final = 2  # content words beside the questions
 
 
 def _statement(text: str, language: str, *, asks: bool, supposes: bool) -> Statement:
@@ -141,7 +164,7 @@ def _statement(text: str, language: str, *, asks: bool, supposes: bool) -> State
         values=values,
         persons=frozenset(person for word in every if (person := _PERSONS.get(word))),
         names=tuple(name for name in _NAME.findall(bare) if name not in _NO_NAMES),
-        negated=sum(word in NEGATIONS for word in every) % 2 == 1,
+        negated=sum(word in NEGATIONS for word in words(_INTERJECTED.sub(" ", text))) % 2 == 1,
         asks=asks,
         supposes=supposes,
         changed=tells_change(text),

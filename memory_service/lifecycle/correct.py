@@ -16,7 +16,7 @@ from memory_service.errors import Conflict, Gone, NotFound, PreconditionFailed
 from memory_service.lifecycle.archive import restore
 from memory_service.lifecycle.draft import DEFAULT_IMPORTANCE, Chunk, content_hash, identity_of
 from memory_service.lifecycle.moments import check_validity, not_before
-from memory_service.storage import entities, erasure, lineage, memories, pending, search_index, time_mentions
+from memory_service.storage import entities, erasure, facts, lineage, memories, pending, search_index, time_mentions
 from memory_service.storage.identities import free_identities
 from memory_service.storage.languages import note_languages
 from memory_service.types import State
@@ -155,6 +155,7 @@ def correct(
     if KEYWORD_FIELDS & new.keys():
         _refind(session, tenant_id, old, new, chunks=chunks, encoder_id=encoder_id, now=now)
         if new.keys() & {"content", "observed_at"}:
+            facts.end_facts(session, tenant_id, [memory_id], now=now)
             time_mentions.outdate(session, tenant_id, memory_id, now=now)
     else:
         memories.update_memories(session, tenant_id, [memory_id], new, now=now)

@@ -236,6 +236,34 @@ time_mention = Table(
     Column("known_to", Time, nullable=False),
 )
 
+fact = Table(
+    "fact",
+    metadata,
+    _tenant(),
+    Column("memory_id", Uuid, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("ordinal", SmallInteger, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("owner", Text(collation="C"), nullable=False),
+    Column("subject", Text(collation="C"), nullable=False),
+    Column("attribute", Text(collation="C"), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("positive", Boolean, nullable=False),
+    Column("functional", Boolean, nullable=False),
+    Column("changed", Boolean, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("valid_from", Time),
+    Column("valid_to", Time),
+    Column("number", Double),
+    Column("unit", Text),
+    Column("span_from", Integer, nullable=False),
+    Column("span_to", Integer, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("known_from", Time, nullable=False),
+    Column("known_to", Time, nullable=False),
+)
+
 entity = Table(
     "entity",
     metadata,

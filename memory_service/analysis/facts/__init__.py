@@ -81,10 +81,10 @@ def facts(
         return ()
     found: dict[tuple[str, str, str, bool], Fact] = {}
     for clause in clauses(text):
-        if clause.asks or clause.supposes:
+        if clause.asks:
             continue
         drafts = list(read_english(clause.text, own) if spoken == "en" else read_european(clause.text, own, spoken))
-        if not drafts:
+        if not drafts or clause.supposes:
             continue
         changed = tells_change(clause.text)
         times = find_times(clause.text, observed_at, language=spoken)

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from memory_service.analysis.times.reading import words_in
+
 
 class Form(StrEnum):
     """What may follow a verb as a value."""
 
     PLACE = "place"  # "in Lisbon": a name
     AT = "at"  # "at Siemens", "for a bank"
+    SCHOOL = "school"  # "at the University of Graz"
     ROLE = "role"  # "as a nurse"
+    PROMOTION = "promotion"  # "to senior analyst"
     THING = "thing"  # "sushi"
     NAME = "name"  # "Portuguese": a name right after the verb
     QUANTITY = "quantity"  # "82 kg"
@@ -51,8 +55,9 @@ def _verbs() -> dict[str, tuple[Verb, ...]]:
 
     add("lives_in", Form.PLACE, "live|lives|living|reside|resides|based", "lived|resided", "moved|relocated")
     add("works_at", Form.AT, "work|works|working|employed", "worked", "started at|new job|job")
-    add("job", Form.ROLE, "work|works|working", "worked", "promoted")
-    add("studies_at", Form.AT, "study|studies|studying|student", "studied")
+    add("job", Form.ROLE, "work|works|working", "worked")
+    add("job", Form.PROMOTION, "", "", "promoted")
+    add("studies_at", Form.SCHOOL, "study|studies|studying|student", "studied")
     add("weight", Form.QUANTITY, "weigh|weighs", "weighed")
     add("gets_up_at", Form.CLOCK, "wake up|wakes up|get up|gets up", "woke up|got up")
     add("is_allergic_to", Form.OF_ALLERGY, "allergic")
@@ -72,14 +77,18 @@ def _verbs() -> dict[str, tuple[Verb, ...]]:
 VERBS: Final = _verbs()
 VERB: Final = re.compile(rf"\b(?:{'|'.join(sorted(VERBS, key=len, reverse=True))})\b")
 
-FUNCTIONAL: Final = frozenset(
-    "lives_in works_at job studies_at age weight height gets_up_at phone email address name birthday birth_year birthplace relationship "
-    "spouse diet".split()
+FUNCTIONAL: Final = words_in(
+    "lives_in works_at job studies_at age weight height gets_up_at phone email address name birthday birth_year "
+    "birthplace relationship "
+    "spouse diet"
 )
 """Attributes that hold one value at a time."""
 
 PERSONAL: Final = FUNCTIONAL - {"job", "gets_up_at"}
 """Those of which another value means that the old one is gone, even where no word says so."""
+
+LISTS: Final = words_in("likes has uses plays eats drinks owns visited speaks is_allergic_to")
+"""Attributes that hold many values: another one says nothing of the first."""
 
 FAMILY: Final = {
     "lives_in": "live move relocate reside base home house live",
@@ -99,32 +108,36 @@ FAMILY: Final = {
 }
 """Words that say no more than the attribute itself."""
 
-SEVERAL: Final = frozenset(
+SEVERAL: Final = words_in(
     "friend friends brother sister cousin colleague hobby hobbies uncle aunt neighbor neighbour child kid son daughter dog cat pet "
     "classmate roommate teammate student client customer problem issue question idea thing reason part point way day place book "
-    "example advice favorite goal plan dream biggest best worst main other another next last first second old".split()
+    "example advice favorite goal plan dream biggest best worst main other another next last first second old"
 )
 """Heads of which somebody has several, or which mean another thing each time: "my friend is …", "the problem is …"."""
 
-ROLES_OF_PEOPLE: Final = frozenset(
-    "mother father mom dad mum brother sister son daughter wife husband partner boyfriend girlfriend cousin uncle aunt nephew niece "
-    "grandmother grandfather grandma grandpa friend boss manager colleague neighbour neighbor roommate dog cat puppy kitten parents "
-    "family team company kids children".split()
+ROLES_OF_PEOPLE: Final = words_in(
+    "mother father mom dad mum brother sister son daughter wife husband partner boyfriend girlfriend cousin uncle "
+    "aunt nephew niece "
+    "grandmother grandfather grandma grandpa friend boss manager colleague neighbour neighbor roommate dog cat "
+    "puppy kitten parents "
+    "family team company kids children"
 )
 
-OCCUPATIONS: Final = frozenset(
-    "accountant actor actress analyst architect artist assistant author baker banker barber barista bartender biologist builder butcher "
+OCCUPATIONS: Final = words_in(
+    "accountant actor actress analyst architect artist assistant author baker banker barber barista bartender "
+    "biologist builder butcher "
     "carpenter cashier chef chemist cleaner coach consultant cook dancer dentist designer developer director doctor driver "
     "economist editor electrician engineer farmer firefighter florist gardener geologist hairdresser historian illustrator "
     "interpreter janitor journalist judge lawyer lecturer librarian manager mechanic midwife musician nanny nurse optician "
     "painter paramedic pharmacist photographer physicist physiotherapist pilot plumber poet postman producer professor programmer "
     "psychologist realtor receptionist researcher sailor scientist secretary singer soldier surgeon tailor teacher technician "
-    "therapist translator tutor veterinarian vet waiter waitress welder writer freelancer retiree".split()
+    "therapist translator tutor veterinarian vet waiter waitress welder writer freelancer retiree"
 )
 DIETS: Final = frozenset({"vegetarian", "vegan", "pescatarian"})
 RELATIONSHIPS: Final = frozenset({"single", "married", "engaged", "divorced", "widowed"})
 CHANGES: Final = (
-    "changed|moved|raised|increased|decreased|reduced|lowered|extended|postponed|delayed|rescheduled|pushed back|pushed|brought forward|"
+    "changed|moved|raised|increased|decreased|reduced|lowered|extended|postponed|delayed|rescheduled|pushed back|"
+    "pushed|brought forward|"
     "shifted|updated|renamed|set|cut|adjusted|revised|corrected|switched|upgraded|bumped"
 )
 """Verbs of change whose new value stands after "to"."""

@@ -1,6 +1,24 @@
-"""A fact while its clause is read, before times and numbers are resolved."""
+"""A fact while its clause is read, before times and numbers are resolved; what the patterns of all kinds share."""
 
+import re
 from dataclasses import dataclass
+from typing import Final
+
+from memory_service.analysis.times.reading import words_in
+
+CAPITAL: Final = r"[^\W\d_a-z][\w'’&-]*(?:\.(?=\w)[\w'’&-]+)*"
+"""A word with a capital; not to be used where case is ignored."""
+
+NOT_NAMES: Final = words_in(
+    "i we you he she it they that this there who what but and so also then when if the a an yes no well oh hey my our your his her "
+    "their please thanks just now people everyone someone anyone one some all many most"
+)
+PAST_TIME: Final = re.compile(
+    r"\b(?:used to|back (?:in|then|when)|years ago|months ago|as a (?:child|kid|teenager|teen|student)|when i was|"
+    r"in my (?:youth|childhood|twenties)|before that|formerly|previously|in the past|"
+    r"(?:from|between) \d{4} (?:to|until|and) \d{4})",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,9 @@ _PATTERNS: Final = {
         _of("job", r"\b[Ii]ch arbeite(?: jetzt)? als (?P<value>CAPITAL)"),
         _of("age", r"\b[Ii]ch bin(?: jetzt)? (?P<value>\d{1,3})(?: Jahre alt|\b(?=[.,!]|\Z))"),
         _of("name", r"\b(?:[Ii]ch heiße|[Mm]ein Name ist) (?P<value>CAPITAL)"),
-        _of("phone", r"\b[Mm]eine (?:neue )?(?:Telefonnummer|Handynummer|Nummer) (?:ist|lautet)(?: jetzt)? (?P<value>[+\d][\d /()-]{5,}\d)"),
+        _of("phone", 
+            r"\b[Mm]eine (?:neue )?(?:Telefonnummer|Handynummer|Nummer) (?:ist|lautet)(?: jetzt)? (?P<value>[+\d][\d "
+            r"/()-]{5,}\d)"),
         _of("diet", r"\b[Ii]ch bin(?: jetzt)? (?P<value>Vegetarier|Vegetarierin|Veganer|Veganerin)\b(?! mehr)"),
         _of("diet", r"\b[Ii]ch bin kein(?:e)? (?P<value>Vegetarier|Vegetarierin|Veganer|Veganerin)\b", positive=False),
         _of("speaks", r"\b[Ii]ch spreche (?P<value>CAPITAL)"),

@@ -19,7 +19,12 @@ class Clause:
     start: int
     end: int
     asks: bool
-    supposes: bool
+    sentence: str  # the whole of it: who reports says so once
+
+    @property
+    def supposes(self) -> bool:
+        """Whether it is wished, supposed, planned or reported rather than stated. Read only where it matters: it is slow."""
+        return _SUPPOSES.search(self.text) is not None or _REPORTED.search(self.sentence) is not None
 
 
 _QUOTE: Final = re.compile(
@@ -36,9 +41,16 @@ _TAG: Final = re.compile(
     r"(?:is|are|was|were|do|does|did|have|has|wo|ca|would|could)n['’]?t\s+(?:i|it|you|he|she|we|they)|oder|nicht|non|verdad|vero)\s*\?+\s*\Z",
     re.IGNORECASE,
 )
+# In chats the question mark is often left out.
+_INVERTED: Final = re.compile(
+    r"\W*(?:(?:so|and|but|oh|hey)\W+)?(?:(?:what|how|why|where|when|who)['’]?s?\s+)?(?:do|does|did|are|is|can|could|will|would|should|have|has|am)"
+    r"\s+(?:i|you|we|they|he|she|it|u)\b",
+    re.IGNORECASE,
+)
 _SUPPOSES: Final = re.compile(
     r"\b(?:if|unless|would|could|might|maybe|perhaps|possibly|probably|wish(?:es|ed)?|hop(?:e|es|ing)|imagine|suppos(?:e|ing)|"
-    r"dream(?:s|t|ed|ing)? (?:of|about|that)|consider(?:s|ing)?|think(?:ing)? (?:of|about)|thought (?:of|about)|plan(?:s|ning)? (?:to|on)|want(?:s|ed)? (?:to|my|a|an)|"
+    r"dream(?:s|t|ed|ing)? (?:of|about|that)|consider(?:s|ing)?|think(?:ing)? (?:of|about)|thought (?:of|about)|"
+    r"plan(?:s|ning)? (?:to|on)|want(?:s|ed)? (?:to|my|a|an)|"
     r"wanna|gonna|going to|hoping|should|ought to|let's|whether|as if|as though|what if|trying to|tr(?:y|ies|ied) to|"
     r"goal is|aim is|my goal|may (?:be|have|move|work|get)|will be|i'll|we'll|i'd|we'd|"
     r"wenn|falls|würde|würden|könnte|könnten|möchte|vielleicht|wünschte|hoffe|sollte|"
@@ -47,7 +59,8 @@ _SUPPOSES: Final = re.compile(
     re.IGNORECASE,
 )
 _REPORTED: Final = re.compile(
-    r"\b(?:said|says|saying|told|tells|claims?|claimed|heard that|novel|film|movie|character|story|lyrics|rumou?r|supposedly|apparently|"
+    r"\b(?:said|says|saying|told|tells|claims?|claimed|heard that|novel|film|movie|character|story|lyrics|rumou?r|"
+    r"supposedly|apparently|"
     r"pretend(?:s|ed|ing)?|joke[ds]?|joking|sagt|sagte|roman|disait|dice|dijo|disse)\b",
     re.IGNORECASE,
 )
@@ -79,7 +92,6 @@ def clauses(text: str) -> Iterator[Clause]:
     can you help me? | True False
     """
     for sentence in sentences(text):
-        reported = _REPORTED.search(sentence.text) is not None
         asked_from = _question_from(sentence.text)
         for start, end in _parts(sentence.text):
             part = sentence.text[start:end]
@@ -88,14 +100,14 @@ def clauses(text: str) -> Iterator[Clause]:
                 start=sentence.start + start,
                 end=sentence.start + end,
                 asks=asked_from is not None and end > asked_from,
-                supposes=reported or _SUPPOSES.search(part) is not None,
+                sentence=sentence.text,
             )
 
 
 def _question_from(sentence: str) -> int | None:
     """Return from where on a sentence asks; None where it does not."""
     if not sentence.rstrip("\"'”’) ").endswith(("?", "？")):
-        return None
+        return 0 if _INVERTED.match(sentence) else None
     if _TAG.search(sentence):
         return 0
     cuts = [found.start() for found in _ASKED_FROM.finditer(sentence)]
@@ -113,11 +125,15 @@ def _parts(sentence: str) -> Iterator[tuple[int, int]]:
 
 
 _CHANGED: Final = re.compile(
-    r"\b(?:now|nowadays|these days|new|newly|from now on|as of|no longer|any ?more|any longer|instead|switched|changed|moved|relocated|"
+    r"\b(?:now|nowadays|these days|new|newly|from now on|as of|no longer|any ?more|any longer|instead|switched|"
+    r"changed|moved|relocated|"
     r"raised|increased|decreased|reduced|lowered|extended|postponed|delayed|rescheduled|pushed|brought forward|shifted|"
-    r"had to (?:move|change|postpone|push|cancel|delay)|promoted|updated?|replaced|reached|grown|grew|dropped|went (?:up|down)|gone (?:up|down)|(?:up|down|back) to|so far|again|just hit|"
-    r"since the last|turned|started|joined|became|becomes|renamed|grown to|effective|adjusted|revised|has become|got (?:married|divorced|engaged)|"
-    r"jetzt|nun|inzwischen|mittlerweile|neue[nrsm]?|umgezogen|geändert|nicht mehr|kein\w* mehr|\w+ mehr(?=[.!]|\Z)|seit neuestem|ab sofort|"
+    r"had to (?:move|change|postpone|push|cancel|delay)|promoted|updated?|replaced|reached|grown|grew|dropped|went "
+    r"(?:up|down)|gone (?:up|down)|(?:up|down|back) to|so far|again|just hit|"
+    r"since the last|turned|started|joined|became|becomes|renamed|grown to|effective|adjusted|revised|has become|"
+    r"got (?:married|divorced|engaged)|"
+    r"jetzt|nun|inzwischen|mittlerweile|neue[nrsm]?|umgezogen|geändert|nicht mehr|kein\w* mehr|\w+ mehr(?=[.!]|\Z)|"
+    r"seit neuestem|ab sofort|"
     r"maintenant|désormais|nouve(?:au|lle|l)|déménagé|changé|ne .{1,30} plus|"
     r"ahora|nuev[oa]|mudado|cambiado|ya no|ya|adesso|ora|nuov[oa]|trasferit[oa]|cambiato|non .{1,30} più)\b",
     re.IGNORECASE,

@@ -54,10 +54,20 @@ class Value:
 _MONTHS: Final = {
     name: number
     for number, names in enumerate(
-        "january jan januar janvier enero gennaio|february feb februar février febrero febbraio|march mar märz mars marzo|"
-        "april apr avril abril aprile|may mai mayo maggio|june jun juni juin junio giugno|july jul juli juillet julio luglio|"
-        "august aug août agosto|september sep sept septembre septiembre settembre|october oct oktober octobre octubre ottobre|"
-        "november nov novembre noviembre|december dec dezember décembre diciembre dicembre".split("|"),
+        [
+            "january jan januar janvier enero gennaio",
+            "february feb februar février febrero febbraio",
+            "march mar märz mars marzo",
+            "april apr avril abril aprile",
+            "may mai mayo maggio",
+            "june jun juni juin junio giugno",
+            "july jul juli juillet julio luglio",
+            "august aug août agosto",
+            "september sep sept septembre septiembre settembre",
+            "october oct oktober octobre octubre ottobre",
+            "november nov novembre noviembre",
+            "december dec dezember décembre diciembre dicembre",
+        ],
         start=1,
     )
     for name in names.split()
@@ -65,24 +75,37 @@ _MONTHS: Final = {
 _WEEKDAYS: Final = {
     name: number
     for number, names in enumerate(
-        "monday montag lundi lunes lunedì|tuesday dienstag mardi martes martedì|wednesday mittwoch mercredi miércoles mercoledì|"
-        "thursday donnerstag jeudi jueves giovedì|friday freitag vendredi viernes venerdì|"
-        "saturday samstag samedi sábado sabato|sunday sonntag dimanche domingo domenica".split("|")
+        [
+            "monday montag lundi lunes lunedì",
+            "tuesday dienstag mardi martes martedì",
+            "wednesday mittwoch mercredi miércoles mercoledì",
+            "thursday donnerstag jeudi jueves giovedì",
+            "friday freitag vendredi viernes venerdì",
+            "saturday samstag samedi sábado sabato",
+            "sunday sonntag dimanche domingo domenica",
+        ]
     )
     for name in names.split()
 }
-_ONES: Final = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_ONES: Final = (
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
 _NUMBERS: Final = (
     {word: number for number, word in enumerate(_ONES.split(), start=2)}
     | {
         word: ten * 10
-        for ten, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
+        for ten, word in enumerate(
+            ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
+        )
     }
     | {"twice": 2, "thrice": 3, "dozen": 12, "hundred": 100, "thousand": 1000}
 )
 _ORDINALS: Final = {
     word: number
-    for number, word in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth".split(), start=1)
+    for number, word in enumerate(
+        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"], start=1
+    )
 }
 _SCALES: Final = {"k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "billion": 1e9, "bn": 1e9}
 _CURRENCIES: Final = {
@@ -135,7 +158,14 @@ _VALUE: Final = re.compile(
 _HINT: Final = re.compile(rf"\d|@|\b(?:{_WORDS}|{_WEEKDAY}|{_MONTH}|{'|'.join(_ORDINALS)}|half)\b", re.IGNORECASE)
 _DIGITS: Final = re.compile(r"\d+")
 _NUMBER: Final = re.compile(rf"{_AMOUNT}")
-_MODAL: Final = frozenset({"may", "march", "mar", "mars", "sep", "dec", "jun", "second", "first"})
+_MODAL: Final = frozenset({"may", "march", "mar", "mars", "sep", "dec", "jun"})
+# A number after one of these names a thing: "version 2" is another thing than "version 3", not another value.
+_NUMBERED: Final = re.compile(
+    r"\b(?:version|chapter|level|season|episode|part|step|phase|unit|module|sprint|week|day|year|grade|class|round|stage|problem|"
+    r"question|exercise|section|page|line|issue|ticket|task|room|gate|platform|flight|bus|route|exit|option|example|case|group|team|"
+    r"quarter|milestone|lesson|number|no|nr|v|python|ubuntu|windows|ios|android)\.?\s?#?\Z",
+    re.IGNORECASE,
+)
 
 
 def read_values(text: str) -> tuple[Value, ...]:
@@ -151,7 +181,9 @@ def read_values(text: str) -> tuple[Value, ...]:
     found = []
     for match in _VALUE.finditer(text):
         value = _read(match)
-        if value is not None:
+        if value is not None and not (
+            value.kind is ValueKind.NUMBER and _NUMBERED.search(text, max(0, match.start() - 14), match.start())
+        ):
             found.append(value)
             if len(found) == MOST_VALUES:
                 break

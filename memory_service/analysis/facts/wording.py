@@ -6,6 +6,7 @@ from typing import Final
 
 from memory_service.analysis.folding import fold, strip_accents
 from memory_service.analysis.stopwords import stop_words
+from memory_service.analysis.times.reading import words_in
 from memory_service.analysis.tokens import cut_language, words_of
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -18,21 +19,23 @@ _SPELLINGS: Final = {
     "ms": "", "dr": "",
 }  # fmt: skip
 # Besides stop words, what a sentence can do without.
-_FILLERS: Final = frozenset(
+_FILLERS: Final = words_in(
     "hey hi hello fyi btw by way just really quite please remember know well okay ok yes no yeah so oh ah um lol haha also too "
-    "still currently already quick note update status actually think thought feel guess finally got get gets getting much many lot lots "
+    "still currently already quick note update status actually think thought feel guess finally got get gets "
+    "getting much many lot lots "
     "let lets like'd am'm 'm 've 's one ones thing things very pretty kind sort definitely literally basically simply "
     "there's it's that's i'm i've we're we've is are was were be been being will shall must need needs needed "
-    "have has had having do does did done doing own owns say".split()
+    "have has had having do does did done doing own owns say"
 )
 # Stop words that make a difference to what is said.
-_TELLING: Final = frozenset(
-    "before after without under over above below until off between during against up down only".split()
+_TELLING: Final = words_in(
+    "other another before after without under over above below until off between during against up down only"
 )
-NEGATIONS: Final = frozenset(
-    "not no never none nobody nothing neither nor without cannot can't don't doesn't didn't isn't aren't wasn't weren't won't wouldn't "
+NEGATIONS: Final = words_in(
+    "not no never none nobody nothing neither nor without cannot can't don't doesn't didn't isn't aren't wasn't "
+    "weren't won't wouldn't "
     "couldn't shouldn't haven't hasn't hadn't ain't cant dont nicht kein keine keinen keiner keinem nie niemals pas jamais "
-    "nunca jamás tampoco non mai ne".split()
+    "nunca jamás tampoco non mai ne"
 )
 
 
@@ -52,6 +55,15 @@ def content_words(text: str, language: str = "en") -> tuple[str, ...]:
     ('favorit', 'color', 'green')
     """
     return tuple(term for word in words(text) if (term := _term(word, cut_language(language))))
+
+
+def plain_words(text: str, language: str = "en") -> tuple[str, ...]:
+    """Return the words of `content_words` as they are written, not stemmed: what a person can read.
+
+    >>> plain_words("the grant application's deadlines")
+    ('grant', "application's", 'deadlines')
+    """
+    return tuple(word for word in words(text) if _term(word, cut_language(language)))
 
 
 @lru_cache(maxsize=50_000)
@@ -78,6 +90,31 @@ def key_of(text: str) -> str:
     return " ".join(word for word in (strip_accents(one) for one in words(text)) if word not in _ARTICLES)
 
 
-_ARTICLES: Final = frozenset(
-    "the a an of my our der die das den dem ein eine le la les l un une el los las il lo gli i de du des at in on now".split()
+_ARTICLES: Final = words_in(
+    "the a an of my our der die das den dem ein eine le la les l un une el los las il lo gli i de du des at in on now"
 )
+
+
+_SMALL_TALK: Final = (
+    "thanks thank appreciate support see later talk soon take care good great nice love lovely awesome amazing "
+    "sounds luck fun night "
+    "morning afternoon evening day weekend hope congrats congratulations proud cheers enjoy pleasure glad happy "
+    "sorry hear welcome course "
+    "bye goodbye cool wow yay sure absolutely totally agree true right exactly same keep up best wishes wonderful "
+    "fantastic perfect excited "
+    "exciting beautiful looks look looking forward"
+)
+
+
+@lru_cache(maxsize=1)
+def _small_talk() -> frozenset[str]:
+    return frozenset(content_words(_SMALL_TALK))
+
+
+def substance(words: tuple[str, ...]) -> int:
+    """Return how many content words are more than small talk.
+
+    >>> substance(content_words("Thanks, that sounds great!")), substance(content_words("My dentist is Dr. Okafor"))
+    (0, 2)
+    """
+    return sum(word not in _small_talk() for word in words)

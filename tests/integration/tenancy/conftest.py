@@ -149,7 +149,11 @@ def make_household(
         content = f"The {secret} lighthouse keeper Tomás drinks cold tea in Lisbon."
         old = post(
             "/v1/memories",
-            {"content": f"{secret}: he drank coffee with Ana yesterday.", "external_id": f"{name}-external", **scope},
+            {
+                "content": f"{secret}: he drank coffee with Ana yesterday. I live in {secret.title()}.",
+                "external_id": f"{name}-external",
+                **scope,
+            },
         )
         # Read by a worker, so that the tables of what is found in texts have rows; the others wait.
         assert consolidate.enrich_pending(open_tenancy(tenant_id), ids=[UUID(old["id"])]) == 1
@@ -429,7 +433,7 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
         **{f"POST {MEMORY}/{verb}": each(f"{MEMORY}/{verb}") for verb in ("archive", "restore", "pin", "unpin")},
         **{
             f"GET {MEMORY}/{view}": each(f"{MEMORY}/{view}")
-            for view in ("versions", "provenance", "links", "retention", "recalls")
+            for view in ("versions", "provenance", "links", "retention", "recalls", "facts")
         },
         f"GET {MEMORY}/diff": each(MEMORY + "/diff?from=1&to=2"),
         "GET /v1/sessions/{session_id}/messages": [
@@ -444,6 +448,7 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
                 "sessions",
                 "jobs",
                 "entities",
+                "facts",
                 "links",
                 "episodes",
                 "topics",

@@ -117,6 +117,7 @@ def test_rows_cannot_point_into_another_tenant(
         "entity",
         "entity_name",
         "mention",
+        "fact",
         "feedback",
         "saved_query",
         "saved_query_memory",

@@ -24,6 +24,7 @@ from consolidation.forgetting import Due
 from consolidation.holding import Holding
 from consolidation.retention_policy import DEFAULT_ID
 from consolidation.traces import FRESH
+from memory_service.analysis.facts import Fact
 from memory_service.analysis.naming import EntityKind, Named
 from memory_service.filters import parse_filter
 from memory_service.storage import (
@@ -36,6 +37,7 @@ from memory_service.storage import (
     entity_identity,
     entity_lists,
     erasure,
+    facts,
     fading,
     feedback,
     formation,
@@ -200,7 +202,8 @@ def a_place(session: Session) -> structure_loading.Place:
     return structure_loading.Place(session, TENANT, Namespace(SMALL_SPACE, "space/0007", {}, 1, 0), NOW)
 
 
-# One time as a worker finds it.
+# One fact and one time as a worker finds them.
+A_FACT = Fact("s8", "a8", "8", "8", (0, 8), functional=True)
 A_TIME = {
     "starts": NOW, "ends": None, "phrase": "today", "span_from": 0, "span_to": 5, "granularity": "day",
 }  # fmt: skip
@@ -311,6 +314,14 @@ HOT: dict[str, Callable[[Session], object]] = {
     "what waits": lambda s: pending.lock_pending(s, TENANT, ids=None, limit=200),
     "does it still wait": lambda s: pending.still_pending(s, TENANT, IDS),
     "is it there": lambda s: pending.absent(s, TENANT, IDS),
+    "facts kept": lambda s: facts.keep_facts(s, TENANT, {i: (1, [A_FACT]) for i in IDS}),
+    "facts ended": lambda s: facts.end_facts(s, TENANT, FEW, now=NOW),
+    "facts of memories": lambda s: facts.facts_of(s, TENANT, IDS),
+    "facts of a memory": lambda s: facts.list_facts(s, TENANT, memory_id=IDS[0], limit=51, now=NOW),
+    "facts of a subject": lambda s: facts.list_facts(
+        s, TENANT, namespace_id=SMALL_SPACE, subject="s8", attribute="a8", limit=51, now=NOW),
+    "facts": lambda s: facts.list_facts(s, TENANT, before=(IDS[0], 0), limit=51, now=NOW),
+    "other values of an attribute": lambda s: facts.same_attribute(s, TENANT, SMALL_SPACE, IDS),
     "times kept": lambda s: time_mentions.keep_time_mentions(s, TENANT, {i: (1, [A_TIME]) for i in IDS}),
     "times outdated": lambda s: time_mentions.outdate(s, TENANT, IDS[0], now=NOW),
     "times of memories": lambda s: s.connection().exec_driver_sql(

@@ -97,6 +97,8 @@ CURSORS = (
     ("GET", "/v1/api-keys?limit=1", None),
     ("GET", "/v1/memories/{id}/versions?limit=1", None),
     ("GET", "/v1/entities?limit=1", None),
+    ("GET", "/v1/facts?limit=1", None),
+    ("GET", "/v1/memories/{id}/facts?limit=1", None),
     ("GET", "/v1/links?limit=1", None),
     ("GET", "/v1/saved-queries?limit=1", None),
     ("GET", "/v1/saved-queries?limit=1&namespace=shared", None),

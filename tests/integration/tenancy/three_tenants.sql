@@ -36,6 +36,8 @@ INSERT INTO retention (tenant_id, memory_id, namespace_id, stability_days, diffi
         CASE WHEN n % 100 = 0 THEN timestamptz '2025-01-01' ELSE timestamptz '2027-01-01' END FROM r;
 INSERT INTO policy SELECT t.id, pg_temp.id(4, t.t, n), pg_temp.id(2, t.t, n % 1000), 'retention', '{}', at, CASE WHEN n > 4000 THEN 'infinity' ELSE at END
     FROM t, generate_series(1, 5000) n, LATERAL (SELECT timestamptz '2025-01-01' + n * interval '1 minute' AS at) moment;
+INSERT INTO fact SELECT tenant, id, 1, 0, space, '', 's' || n % 200, 'a' || n % 40, 'v', 'v', true, true, false, false, NULL, NULL, NULL, NULL,
+    0, 5, 'rules', at FROM r WHERE n % 2 = 0;
 INSERT INTO recall SELECT tenant, id, pg_temp.id(7, t, n), pg_temp.id(6, t, n), 1, 1, NULL, NULL, at FROM r WHERE n <= 5000;
 INSERT INTO link SELECT tenant, pg_temp.id(4, t, n), space, id, pg_temp.id(3, t, n - 1), 'next', 1, 'rules', NULL, at
     FROM r WHERE n BETWEEN 2 AND 10000;

@@ -1,0 +1,195 @@
+"""Facts read by rules: what is stated, of whom, since when, and what is not stated at all."""
+
+from datetime import UTC, datetime
+from time import process_time
+
+import pytest
+
+from memory_service.analysis.facts import MOST_FACTS, Fact, facts
+from memory_service.analysis.facts.values import ValueKind, read_values, same_value
+
+MONDAY = datetime(2024, 5, 20, 9, tzinfo=UTC)
+
+
+def read(text: str, **given: str) -> tuple[Fact, ...]:
+    return facts(text, observed_at=MONDAY, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "attribute", "value"),
+    [
+        ("I live in Porto.", "lives_in", "Porto"),
+        ("hey so fyi i moved to Ghent", "lives_in", "Ghent"),
+        ("Porto is where I live.", "lives_in", "Porto"),
+        ("I started a new job at Bosch.", "works_at", "Bosch"),
+        ("I work as a paediatric nurse.", "job", "paediatric nurse"),
+        ("I was promoted to senior analyst.", "job", "senior analyst"),
+        ("I'm a carpenter by profession.", "job", "carpenter"),
+        ("I'm a student at the University of Graz.", "studies_at", "University of Graz"),
+        ("I turned 35 today.", "age", "35"),
+        ("I'm 34 years old.", "age", "34"),
+        ("I am 180 cm tall.", "height", "180 cm"),
+        ("I weigh 82 kg.", "weight", "82 kg"),
+        ("You can reach me at 0176 555 0132.", "phone", "0176 555 0132"),
+        ("My new email address is a.b@mail.example.", "email", "a.b@mail.example"),
+        ("I'm called Fatima.", "name", "Fatima"),
+        ("I was born on June 22.", "birthday", "June 22"),
+        ("I was born in 1988.", "birth_year", "1988"),
+        ("My favorite color is teal.", "favourite_colour", "teal"),
+        ("I'm single.", "relationship", "single"),
+        ("My husband is Jonas.", "spouse", "Jonas"),
+        ("I'm vegetarian.", "diet", "vegetarian"),
+        ("My therapist is Dr. Lind, by the way.", "therapist", "Dr. Lind"),
+        ("My rent went up to 1,020 euros a month.", "rent", "1,020 euros a month"),
+        ("I wake up at six every day.", "gets_up_at", "six"),
+        ("Ich wohne jetzt in Aachen.", "lives_in", "Aachen"),
+        ("J'habite à Lyon.", "lives_in", "Lyon"),
+        ("Tengo 29 años.", "age", "29"),
+        ("Adesso abito a Genova.", "lives_in", "Genova"),
+    ],
+)
+def test_what_holds_one_value_at_a_time(text: str, attribute: str, value: str) -> None:
+    (fact,) = [one for one in read(text) if one.attribute == attribute]
+    assert (fact.subject, fact.value, fact.positive, fact.functional, fact.ended) == ("user", value, True, True, False)
+    assert value in text[fact.span[0] : fact.span[1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "attribute", "value", "positive"),
+    [
+        ("I'm allergic to peanuts.", "is_allergic_to", "peanuts", True),
+        ("It turned out that I'm not allergic to peanuts.", "is_allergic_to", "peanuts", False),
+        ("I speak Portuguese.", "speaks", "Portuguese", True),
+        ("I hate coriander.", "likes", "coriander", False),
+        ("I don't drink coffee any more.", "drinks", "coffee", False),
+        ("I have a dog.", "has", "dog", True),
+        ("I have no car.", "has", "car", False),
+        ("I've been to Japan.", "visited", "Japan", True),
+    ],
+)
+def test_what_can_hold_many(text: str, attribute: str, value: str, positive: bool) -> None:
+    (fact,) = read(text)
+    assert (fact.attribute, fact.value, fact.positive, fact.functional) == (attribute, value, positive, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "subject", "attribute"),
+    [
+        ("My sister lives in Rome.", "sister of ana", "lives_in"),
+        ("My other sister lives in Rome.", "other sister of ana", "lives_in"),
+        ("My daughter is 7.", "daughter of ana", "age"),
+        ("Our team has six members.", "team of ana", "number_of_members"),
+        ("Tom works at Siemens.", "tom", "works_at"),
+        ("My sister's name is Clara.", "sister of ana", "name"),
+        ("The deadline for the grant application is 3 May.", "grant application", "deadline"),
+        ("The upload limit is 2 GB.", "upload", "limit"),
+        ("Our budget for the kitchen is 12,000 euros.", "ana and others", "budget_of_kitchen"),
+    ],
+)
+def test_whom_a_fact_is_about(text: str, subject: str, attribute: str) -> None:
+    (fact,) = read(text, speaker="Ana")
+    assert (fact.subject, fact.attribute) == (subject, attribute)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Do I live in Berlin?",
+        "The meeting is at 11:00, right?",
+        "do you live in Berlin",
+        "If I lived in Munich I would go skiing.",
+        "I might work at Bosch one day.",
+        "I'm thinking about moving to Munich.",
+        "I wish my car was a Porsche.",
+        'My neighbour keeps saying "my favourite colour is beige".',
+        "In the novel the hero says: I work at Bosch.",
+        "Sounds like fun!",
+        "We're like a family.",
+        "We had a blast at the concert.",
+        "The atmosphere was electric.",
+        "",
+        "?!",
+    ],
+)
+def test_what_states_nothing(text: str) -> None:
+    assert read(text) == ()
+
+
+def test_assistants_suggest() -> None:
+    assert read("My favourite colour is green.", role="assistant") == ()
+
+
+def test_what_was_so_has_ended() -> None:
+    for text in ("I used to live in Hamburg.", "I lived in Hamburg from 2015 to 2018.", "In 2012 I worked at Nokia."):
+        (fact,) = read(text)
+        assert fact.ended, text
+    (perfect,) = read("I've lived in Hamburg since 2015.")
+    assert not perfect.ended
+    assert perfect.valid_from == datetime(2015, 1, 1, tzinfo=UTC)
+
+
+def test_when_a_change_came() -> None:
+    (fact,) = read("I moved to Lisbon last week.")
+    assert (fact.changed, fact.valid_from) == (True, datetime(2024, 5, 13, tzinfo=UTC))
+    (plain,) = read("I live in Lisbon.")
+    assert (plain.changed, plain.valid_from, plain.valid_to) == (False, None, None)
+
+
+def test_numbers_come_in_one_unit() -> None:
+    (fact,) = read("I am 180 cm tall.")
+    assert (fact.number, fact.unit) == (1.8, "m")
+
+
+def test_a_long_text_has_a_bounded_number_of_facts() -> None:
+    assert (
+        len(read(" ".join(f"My friend number {place} is Tom{place}. I like thing{place}." for place in range(60))))
+        <= MOST_FACTS
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("180 cm", "1.80 m", True),
+        ("90 minutes", "an hour and a half", True),
+        ("$12,000", "12k dollars", True),
+        ("2 GB", "2048 MB", True),
+        ("2 pm", "14:00", True),
+        ("3 May", "May 3rd, 2024", True),
+        ("3 May 2023", "May 3rd, 2024", False),
+        ("10 km", "6.2 miles", True),
+        ("10 km", "10.05 km", False),
+        ("EUR 950", "950 euros", True),
+        ("950 dollars", "950 euros", False),
+        ("27:12", "25:50", False),
+        ("6", "six", True),
+        ("fourth", "4th", True),
+        ("0176 555 0132", "0176-555-0132", True),
+    ],
+)
+def test_values_are_the_same_however_they_are_written(one: str, other: str, same: bool) -> None:
+    (first,), (second,) = read_values(one), read_values(other)
+    assert same_value(first, second) is same
+    assert same_value(second, first) is same
+
+
+def test_what_is_no_value() -> None:
+    assert read_values("It may rain, and version 2 of sunflower42 marches on.") == ()
+    assert [one.kind for one in read_values("in May")] == [ValueKind.DATE]
+
+
+HOSTILE = (
+    "my " * 6_000,
+    "I live in " * 2_000,
+    "the a b c d e f g h is " * 800,
+    '"' * 20_000,
+    "1," * 10_000,
+    "." * 20_000,
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:8])
+def test_a_hostile_text_takes_no_time(text: str) -> None:
+    started = process_time()
+    facts(text, observed_at=MONDAY)
+    assert process_time() - started < 2

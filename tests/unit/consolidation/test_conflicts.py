@@ -1,0 +1,210 @@
+"""What becomes of memories that speak of the same, rule by rule, and what a plan makes of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consolidation.conflicts import Action, Decision, decide, plan_conflicts
+from consolidation.planning import Ask, Change, Join, Merge, Plan, ReviewKind, Supersede, leaves_results
+from consolidation.records import Considered, Neighbour, Record
+from memory_service.analysis.facts import facts
+
+START = datetime(2024, 3, 4, 10, tzinfo=UTC)
+VECTOR = np.ones(1, dtype=np.float32)
+
+
+def said(content: str, day: int = 0, **fields: Any) -> Record:
+    at = START + timedelta(days=day)
+    return Record(UUID(int=fields.pop("number", day + 1)), 1, content, at, at, language="en", **fields)
+
+
+def found_in(*records: Record) -> dict[UUID, Any]:
+    return {
+        one.id: facts(one.content, speaker=one.speaker, role=one.role, language="en", observed_at=one.observed_at)
+        for one in records
+    }
+
+
+def decided(old: Record, new: Record, *, cosine: float = 0.9) -> Decision:
+    found = found_in(old, new)
+    return decide(new, old, cosine=cosine, old_facts=found[old.id], new_facts=found[new.id])
+
+
+def planned(*records: Record, cosine: float = 0.9, now: datetime = START + timedelta(days=900)) -> list[Change]:
+    considered = [
+        Considered(one, VECTOR, tuple(Neighbour(other, cosine) for other in records[:place]))
+        for place, one in enumerate(records)
+    ]
+    return plan_conflicts(considered, found_in(*records), now=now)
+
+
+LIVES = "I live in Berlin.", "I've moved to Munich."
+SAME = "My dentist is Olga on Hill Street.", "My dentist is Olga, on Hill Street!"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"user_id": "other"},
+        {"agent_id": "other"},
+        {"speaker": "Ben"},
+        {"role": "assistant"},
+        {"memory_type": "semantic"},
+        {"superseded_by": UUID(int=9)},
+        {"derivation_method": "gist"},
+    ],
+)
+@pytest.mark.parametrize(("old", "new"), [LIVES, SAME])
+def test_only_what_one_speaker_of_one_user_said_is_compared(old: str, new: str, fields: dict[str, Any]) -> None:
+    assert decided(said(old), said(new, 1)).action is not Action.ADD
+    assert decided(said(old, **fields), said(new, 1)).action is Action.ADD
+    assert decided(said(old), said(new, 1, **fields)).action is Action.ADD
+
+
+def test_a_memory_is_no_duplicate_of_what_it_was_made_from() -> None:
+    old = said(SAME[0])
+    assert decided(old, said(SAME[1], 1, parents=(old.id,))).action is Action.ADD
+
+
+def test_roles_are_nobodys_names() -> None:
+    assert decided(said(SAME[0], speaker="user"), said(SAME[1], 1, role="user")).action is Action.DUPLICATE
+
+
+def test_what_has_ended_already_is_left_alone() -> None:
+    assert decided(said(LIVES[0], valid_to=START + timedelta(hours=1)), said(LIVES[1], 1)).action is Action.ADD
+
+
+def test_words_that_mean_other_days_are_no_repetition() -> None:
+    text = "I finished reading Middlemarch yesterday."
+    assert decided(said(text), said(text, 1)).action is Action.ADD
+    same_day = replace(said(text, 1), observed_at=START + timedelta(hours=3))
+    assert decided(said(text), same_day).action is Action.DUPLICATE
+
+
+def test_names_in_another_order_are_asked_about() -> None:
+    old, new = (
+        said("Yesterday evening Tom beat Max at chess."),
+        said("Yesterday evening Max beat Tom at chess.", number=2),
+    )
+    assert decided(old, new, cosine=0.99).action is Action.ASK_DUPLICATE
+
+
+def test_what_else_the_old_one_says_is_not_lost() -> None:
+    old = said("I live in Berlin with my husband Jonas, we met at university.")
+    assert decided(old, said("I've moved to Munich.", 1)).action is Action.ASK_CONFLICT
+
+
+def test_a_repetition_of_all_the_rest_loses_nothing() -> None:
+    old = said("My rent is 950 euros and my landlord is Petrov.")
+    new = said("My rent is now 1,020 euros and my landlord is Petrov.", 1)
+    assert decided(old, new).action is Action.SUPERSEDE
+
+
+def test_the_past_does_not_replace_the_present() -> None:
+    for new in (
+        "I used to live in Hamburg.",
+        "I lived in Hamburg from 2015 to 2018.",
+        "If I lived in Munich I would ski.",
+    ):
+        assert decided(said(LIVES[0]), said(new, 1)).action is Action.ADD, new
+
+
+def test_a_country_does_not_replace_a_town_in_it() -> None:
+    assert decided(said("I live in Berlin."), said("I live in Germany.", 1)).action is Action.ADD
+
+
+def test_what_was_so_before_the_old_one_was_said_is_asked_about() -> None:
+    assert decided(said(LIVES[0]), said("I have lived in Munich since 2020.", 1)).action is Action.ASK_CONFLICT
+
+
+def test_validity_ends_when_the_text_says_so() -> None:
+    (change,) = planned(said("My shift starts at 7 am.", 0), said("My shift starts at 8 am from now on.", 3))
+    assert isinstance(change, Supersede)
+    assert (change.old.id, change.new.id) == (UUID(int=1), UUID(int=4))
+    assert change.valid_from == START + timedelta(days=3)
+    (change,) = planned(said(LIVES[0]), said("I moved to Munich last week.", 70))
+    assert isinstance(change, Supersede)
+    assert START < change.valid_from < START + timedelta(days=70)
+
+
+def test_the_later_one_supersedes_in_whatever_order_they_are_read() -> None:
+    old, new = said(LIVES[0], 0), said(LIVES[1], 5)
+    late = [Considered(old, VECTOR, (Neighbour(new, 0.6),))]
+    (change,) = plan_conflicts(late, found_in(old, new), now=START + timedelta(days=9))
+    assert isinstance(change, Supersede)
+    assert (change.old, change.new) == (old.ref, new.ref)
+
+
+def test_a_chain_of_values_is_closed_link_by_link() -> None:
+    changes = planned(
+        said("My rent is 900 euros.", 0), said("My rent is now 950 euros.", 10), said("My rent is now 1,020 euros.", 20)
+    )
+    assert [(c.old.id.int, c.new.id.int) for c in changes if isinstance(c, Supersede)] == [(1, 11), (11, 21)]
+    assert len(changes) == 2
+
+
+def test_a_value_that_comes_back_supersedes_instead_of_repeating_what_ended() -> None:
+    changes = planned(said("I live in Berlin.", 0), said("I live in Munich now.", 10), said("I live in Berlin.", 20))
+    assert [type(one) for one in changes] == [Supersede, Supersede]
+    assert [(c.old.id.int, c.new.id.int) for c in changes if isinstance(c, Supersede)] == [(1, 11), (11, 21)]
+
+
+def test_repetitions_are_merged_into_the_first() -> None:
+    changes = planned(said(SAME[0], 0), said(SAME[1], 1), said(SAME[0], 2))
+    assert [(c.duplicate.id.int, c.survivor.id.int) for c in changes if isinstance(c, Merge)] == [(2, 1), (3, 1)]
+    assert len(changes) == 2
+
+
+def test_what_was_pinned_is_asked_about() -> None:
+    (change,) = planned(said(LIVES[0], pinned=True), said(LIVES[1], 1))
+    assert isinstance(change, Ask)
+    assert (change.kind, change.proposal, change.memories[0].id) == (ReviewKind.CONFLICT, "supersede", UUID(int=1))
+    (change,) = planned(said(SAME[0]), said(SAME[1], 1, pinned=True))
+    assert isinstance(change, Ask)
+    assert (change.kind, change.proposal, change.memories[0].id) == (ReviewKind.DUPLICATE, "merge", UUID(int=2))
+
+
+def test_an_open_conflict_is_drawn_and_asked() -> None:
+    join, ask = planned(said("I live in Berlin with my husband Jonas, we met at university."), said(LIVES[1], 1))
+    assert isinstance(join, Join)
+    assert (join.type, join.source, join.target) == ("contradicts", UUID(int=2), UUID(int=1))
+    assert isinstance(ask, Ask)
+    assert (ask.kind, ask.proposal) == (ReviewKind.CONFLICT, "supersede")
+
+
+def test_archived_ones_are_left_alone() -> None:
+    assert planned(said(LIVES[0], state="archived"), said(LIVES[1], 1)) == []
+
+
+TEXTS = (
+    "I live in Berlin.", "I live in Munich now.", "I live in Berlin!", "My rent is 900 euros.", "My rent is now 950 euros.",
+    "I don't smoke any more.", "I smoke.", "Thanks a lot!", "My dentist is Olga on Hill Street.", "Do I live in Berlin?",
+    "My dentist is Olga.", "Actually, my dentist is Olaf.",
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.sampled_from(TEXTS), st.booleans()), max_size=8), st.floats(0, 1))
+def test_no_plan_contradicts_itself(texts: Sequence[tuple[str, bool]], cosine: float) -> None:
+    """Nothing goes twice, nothing goes into what went, and nothing is both replaced and repeated."""
+    records = [said(text, day, pinned=pinned) for day, (text, pinned) in enumerate(texts)]
+    changes = planned(*records, cosine=cosine)
+    assert Plan(UUID(int=0), tuple(changes)).reads().keys() <= {one.id for one in records}
+    replaced = [change.old.id for change in changes if isinstance(change, Supersede)]
+    merged = [change.duplicate.id for change in changes if isinstance(change, Merge)]
+    assert len({*replaced, *merged}) == len(replaced) + len(merged)
+    assert leaves_results(changes) == set(merged)
+    for change in changes:
+        if isinstance(change, Merge):
+            assert change.survivor.id not in merged
+        if isinstance(change, Supersede):
+            assert change.new.id not in merged
+            assert change.valid_from > START - timedelta(days=1)
+    pinned = {one.id for one in records if one.pinned}
+    assert not pinned & {*replaced, *merged}
