@@ -19,8 +19,8 @@ from uuid import UUID
 
 from consolidation.planning import Change, Join, Part, Step, Why
 from consolidation.records import Edge
+from memory_service.types import LinkType
 
-CO_RECALLED: Final = "co_recalled"
 _SECONDS_A_DAY: Final = 86_400.0
 
 
@@ -84,7 +84,7 @@ def plan_co_recalls(known: CoRecalls, now: datetime, *, settings: CoRecallSettin
     together = _found_together(known.recalls)
     present: dict[frozenset[UUID], list[Edge]] = defaultdict(list)
     for edge in known.edges:
-        if edge.type != CO_RECALLED:
+        if edge.type != LinkType.CO_RECALLED:
             continue
         pair = frozenset((edge.source, edge.target))
         present[pair].append(edge)
@@ -105,11 +105,11 @@ def plan_co_recalls(known: CoRecalls, now: datetime, *, settings: CoRecallSettin
         if weight is not None and edges and abs(edges[0].weight - weight) < settings.moved:
             edges, weight = edges[1:], None  # it is as good as it was
         reason = "of use together no more" if pair not in wanted else "its weight changed"
-        changes += [Part(edge.id, Why(Step.LINKS, reason, score=edge.weight)) for edge in edges]
+        changes += [Part(edge.id, Why(Step.CO_RECALLS, reason, score=edge.weight)) for edge in edges]
         if weight is not None:
             earlier, later = sorted(pair)
-            why = Why(Step.LINKS, "of use to the same searches", score=weight)
-            changes.append(Join(later, earlier, CO_RECALLED, weight, why))
+            why = Why(Step.CO_RECALLS, "of use to the same searches", score=weight)
+            changes.append(Join(later, earlier, LinkType.CO_RECALLED, weight, why))
     return changes
 
 

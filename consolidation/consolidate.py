@@ -133,7 +133,9 @@ def _keep_times(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
 
 def _keep_mentions(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
     """Store which entities the texts name; short forms are resolved against those who speak in the namespace."""
-    speakers = entities.speakers_in(session, tenant_id, {row["namespace_id"] for row in rows})
+    namespaces = {row["namespace_id"] for row in rows}
+    speakers = entities.speakers_in(session, tenant_id, namespaces)
+    apart = entities.apart_in(session, tenant_id, namespaces)
     found = []
     for row in rows:
         heard = speakers.get(row["namespace_id"], [])
@@ -142,7 +144,10 @@ def _keep_mentions(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> No
             speaker=row["speaker"],
             stated=row["entities"],
             stated_language=row["language"],
-            people=people_of({*heard, row["speaker"]} if row["speaker"] else heard),
+            people=people_of(
+                {*heard, row["speaker"]} if row["speaker"] else heard,
+                apart=apart.get(row["namespace_id"], frozenset()),
+            ),
         )
         found.append(entities.Mentioned(row["id"], row["namespace_id"], row["content_version"], names))
     entities.keep_mentions(session, tenant_id, found)

@@ -9,7 +9,7 @@ nothing.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -66,6 +66,36 @@ def plan_evolution(
             reason = f"{' and '.join(sorted(fields))} that linked memories share and the text bears out"
             changes.append(Revise(record.ref, fields, Why(Step.LINKS, reason, score=float(support))))
     return changes
+
+
+def one_revision_each(changes: Iterable[Change]) -> list[Change]:
+    """Put the revisions of each memory together: what a note fills and what evolution brings are one new version of it.
+
+    >>> from consolidation.records import Ref
+    >>> one = Ref(UUID(int=1), 4)
+    >>> note = Revise(one, {"title": "A lake"}, Why(Step.NOTES, "filled title"), in_place=True)
+    >>> gain = Revise(one, {"tags": ["lake"]}, Why(Step.LINKS, "tags that linked memories share"))
+    >>> (both,) = one_revision_each([note, gain])
+    >>> dict(both.fields), both.in_place, both.why.reason
+    ({'title': 'A lake', 'tags': ['lake']}, False, 'filled title; tags that linked memories share')
+    """
+    place: dict[UUID, int] = {}
+    result: list[Change] = []
+    for change in changes:
+        if not isinstance(change, Revise):
+            result.append(change)
+        elif change.memory.id not in place:
+            place[change.memory.id] = len(result)
+            result.append(change)
+        else:
+            at = place[change.memory.id]
+            first = result[at]
+            assert isinstance(first, Revise)
+            why = replace(first.why, reason=f"{first.why.reason}; {change.why.reason}")
+            result[at] = Revise(
+                first.memory, {**first.fields, **change.fields}, why, in_place=first.in_place and change.in_place
+            )
+    return result
 
 
 def gained(

@@ -12,7 +12,6 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -24,18 +23,10 @@ from consolidation.planning import Change, Join, Part, Step, Why
 from consolidation.records import Considered, Edge, Record
 from consolidation.saying import Saying, agreement
 from consolidation.vocabulary import Vocabulary, Words
+from memory_service.types import LinkType
 
-
-class LinkType(StrEnum):
-    """What rules can say of two memories that belong together."""
-
-    SIMILAR = "similar"
-    SAME_ENTITY = "same_entity"
-    SUPPORTS = "supports"
-    CONTRADICTS = "contradicts"
-
-
-LINKED_BY_RULES: Final = frozenset(LinkType)
+# What rules can say of two memories that belong together.
+LINKED_BY_RULES: Final = frozenset({LinkType.SIMILAR, LinkType.SAME_ENTITY, LinkType.SUPPORTS, LinkType.CONTRADICTS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Write notes beside memories as A-MEM does (section 3.1), by rules: a title, the context, a few tags.
 
-A note fills what is empty and never touches what is there: content is not changed, and what a caller or an earlier run
-wrote stays. All words are those of the record. `computed` tells them from what the caller stated, so that they do not
-become words by which the memory is found: what they repeat would count twice.
+A note fills what is empty, as enrichment does, and so makes no version (docs/adr/0008). It never touches what is there:
+content is not changed, and what a caller or an earlier run wrote stays. All words are those of the record. `computed` tells
+them from what the caller stated, so that they do not become words by which the memory is found: what they repeat would
+count twice.
 """
 
 from collections import Counter
@@ -53,7 +54,8 @@ def plan_notes(
             continue
         fields = note_of(one, vocabulary, settings=settings)
         if fields:
-            changes.append(Revise(one.record.ref, fields, Why(Step.NOTES, f"filled {', '.join(fields)}")))
+            why = Why(Step.NOTES, f"filled {', '.join(fields)}")
+            changes.append(Revise(one.record.ref, fields, why, in_place=True))
     return changes
 
 

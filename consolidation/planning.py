@@ -31,6 +31,7 @@ class Step(StrEnum):
     CONFLICTS = "conflicts"
     NOTES = "notes"
     LINKS = "links"
+    CO_RECALLS = "co_recalls"
     EPISODES = "episodes"
     TOPICS = "topics"
     COMMUNITIES = "communities"
@@ -51,11 +52,12 @@ TIER_OF: Mapping[Step, Tier] = {
     Step.CONFLICTS: Tier.TURN,
     Step.NOTES: Tier.TURN,
     Step.LINKS: Tier.TURN,
+    Step.CO_RECALLS: Tier.DAY,
     Step.EPISODES: Tier.SESSION,
     Step.TOPICS: Tier.DAY,
     Step.COMMUNITIES: Tier.DAY,
     Step.PROFILES: Tier.WEEK,
-    Step.RETENTION: Tier.WEEK,
+    Step.RETENTION: Tier.DAY,
 }
 
 
@@ -204,6 +206,15 @@ class Ask:
 Change: TypeAlias = Supersede | Merge | Revise | Archive | Retier | Derive | Join | Part | Put | End | Ask
 
 
+class TwoVersions(Exception):
+    """A plan rests on two versions of one memory."""
+
+    def __init__(self, memory_id: UUID) -> None:
+        """Keep which memory it is."""
+        super().__init__(f"The plan rests on two versions of memory {memory_id}.")
+        self.memory_id = memory_id
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All that one run wants to change in one namespace.
@@ -221,12 +232,12 @@ class Plan:
         """Return the versions on which the plan rests: of every memory that it changes or points at.
 
         Raises:
-            ValueError: it rests on two versions of one memory.
+            TwoVersions: it rests on two versions of a memory, which changed while it was made.
         """
         versions: dict[UUID, int] = {}
         for ref in (*self.considered, *(ref for change in self.changes for ref in refs(change))):
             if versions.setdefault(ref.id, ref.version) != ref.version:
-                raise ValueError(f"The plan rests on two versions of memory {ref.id}.")
+                raise TwoVersions(ref.id)
         return versions
 
     def counts(self) -> dict[str, int]:

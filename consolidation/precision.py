@@ -5,15 +5,18 @@ its text, so rising means encoding: outside of any transaction, a batch at a tim
 correction came with vectors in half precision.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
+from sqlalchemy import RowMapping
 
 from consolidation.consolidate import Tenancy
 from memory_service.lifecycle.draft import Encoding
 from memory_service.storage import precision
+from memory_service.storage.precision import Vectors
 from memory_service.types import PrecisionTier
 
 BATCH = 64  # texts encoded at once: about a second of the packaged model
@@ -41,11 +44,7 @@ def raise_recalled(
             )
         if not rows:
             return risen
-        vectors = {
-            (row["id"], row["content_version"]): np.stack([chunk.vector for chunk in chunks])
-            for row, chunks in zip(rows, encoding.chunks([row["content"] for row in rows]), strict=True)
-            if chunks
-        }
+        vectors = _encoded(rows, encoding)
         with tenancy.open() as session:
             done = precision.move_tiers(
                 session, tenancy.tenant_id, [(row["id"], PrecisionTier.HALF) for row in rows],
@@ -57,3 +56,27 @@ def raise_recalled(
         last = rows[-1]["id"]
         if len(rows) < BATCH or not go_on():
             return risen
+
+
+def encode_again(tenancy: Tenancy, ids: Sequence[UUID], *, encoding: Encoding) -> Vectors:
+    """Return vectors of the present texts of memories below half precision, as `move_tiers` takes them to raise them.
+
+    For whoever raises memories for another reason than a recall, such as taking back a run that lowered them. No connection is
+    held while the texts are encoded.
+    """
+    found: dict[tuple[UUID, int], NDArray[np.float32]] = {}
+    for start in range(0, len(ids), BATCH):
+        with tenancy.open() as session:
+            rows = precision.below_half(
+                session, tenancy.tenant_id, ids[start : start + BATCH], encoder_id=encoding.encoder_id
+            )
+        found |= _encoded(rows, encoding)
+    return found
+
+
+def _encoded(rows: Sequence[RowMapping], encoding: Encoding) -> dict[tuple[UUID, int], NDArray[np.float32]]:
+    return {
+        (row["id"], row["content_version"]): np.stack([chunk.vector for chunk in chunks])
+        for row, chunks in zip(rows, encoding.chunks([row["content"] for row in rows]), strict=True)
+        if chunks
+    }

@@ -78,6 +78,7 @@ def _cut(session: Session, tenant_id: UUID, namespace_id: UUID, rows: Sequence[A
             observed_at=row["observed_at"],
             title=row["title"],
             context=row["context"],
+            computed=row["computed"],
         )
         found.append(Posting(row["id"], row["version"], terms))
     note_languages(session, tenant_id, [(namespace_id, language) for language in sorted(languages)])

@@ -6,11 +6,13 @@ batch, so that a run over few memories is a single changeset that one call rever
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import structlog
 
+from consolidation.fading_step import Faded, load_faded, settle_faded
 from consolidation.loading import load_considered, load_neighbourhood
 from consolidation.neighbourhood import Neighbourhood
 from consolidation.planning import TIER_OF, Change, Plan, Step, Tier, leaves_results, plan_json
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 BATCH: Final = 500  # memories of one changeset
 ATTEMPTS: Final = 3  # for a batch whose memories are changed meanwhile
+JOB_TTL: Final = timedelta(days=30)  # of jobs that erase what the operator's policy wants erased
 SHOWN: Final = 1_000  # changes in the answer of a dry run
 
 _TURN_STEPS: Final = frozenset(step for step, tier in TIER_OF.items() if tier is Tier.TURN)
@@ -103,6 +106,7 @@ class _Run:
         self.report = report
         self.job_id = job_id
         self.outcome = Outcome()
+        self.faded: Faded | None = None  # what the last plan lets fade
         self.cache: dict[UUID, Record] = {}
         self.facts: dict[tuple[UUID, int], tuple[Fact, ...]] = {}
         self.gone: set[UUID] = set()  # merged or archived in plans that were not applied (dry run)
@@ -158,9 +162,12 @@ class _Run:
                 return True
             try:
                 with self.tenancy.open() as session:
-                    changeset_id = apply(
-                        session, self.tenancy.tenant_id, plan, now=self.tenancy.clock(), job_id=self.job_id
-                    )
+                    now = self.tenancy.clock()
+                    changeset_id = apply(session, self.tenancy.tenant_id, plan, now=now, job_id=self.job_id)
+                    if self.faded is not None:
+                        settle_faded(
+                            session, self.tenancy.tenant_id, self.namespace.id, self.faded, now=now, job_ttl=JOB_TTL
+                        )
             except PlanOutdated as outdated:
                 self._forget(outdated.memory_ids)
                 log.info("plan_outdated", memories=len(outdated.memory_ids), attempt=attempt)
@@ -184,9 +191,12 @@ class _Run:
         settled: frozenset[Tier] = frozenset()
         if last:
             settled = self._due()
+            self.faded = None
             for step, work in TIER_STEPS.items():
                 if step in self.wanted.steps and TIER_OF[step] in settled:
                     changes += self._above(work, changes)
+            if Step.RETENTION in self.wanted.steps and TIER_OF[Step.RETENTION] in settled:
+                changes += self._fading(changes)
         return Plan(self.namespace.id, tuple(changes), tuple(one.record.ref for one in fresh), settled)
 
     def _facts(self, fresh: Sequence[Considered]) -> dict[UUID, tuple[Fact, ...]]:
@@ -213,6 +223,14 @@ class _Run:
         with self.tenancy.open() as session:
             owed = consolidated.owed(session, self.tenancy.tenant_id, self.namespace.id, due_at=self.tenancy.clock())
         return frozenset(Tier(tier) for tier in owed) & above
+
+    def _fading(self, planned: Sequence[Change]) -> Sequence[Change]:
+        leaving = {*leaves_results(planned), *self.gone}
+        with self.tenancy.open() as session:
+            self.faded = load_faded(
+                session, self.tenancy.tenant_id, self.namespace.id, leaving=leaving, now=self.tenancy.clock()
+            )
+        return self.faded.changes
 
     def _above(self, work: Callable[[Place], list[Change]], planned: Sequence[Change]) -> list[Change]:
         leaving = frozenset({*leaves_results(planned), *self.gone})

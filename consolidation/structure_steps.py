@@ -5,10 +5,12 @@ All of them read the namespace as of `Place.now`, and plan nothing where nothing
 
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
 from consolidation import structure_loading as loading
+from consolidation.co_recall import plan_co_recalls
 from consolidation.communities import find_communities, plan_communities
 from consolidation.episodes import plan_episodes
 from consolidation.gist import Source, Target, Written, plan_gists
@@ -17,6 +19,7 @@ from consolidation.profiles import DEFAULT, Happening, KnownFact, User, plan_pro
 from consolidation.structure_loading import Place
 from consolidation.topic_tree import LEAF
 from consolidation.topics import Item, TopicRow, grown, plan_topics
+from memory_service.storage.co_recalls import load_co_recalls
 from memory_service.storage.ids import new_id
 
 _TARGETS_TOGETHER: Final = 500
@@ -85,7 +88,14 @@ def _with_planned(
     return {user: some[-latest:] for user, some in newest.items() if some}
 
 
+def co_recall_changes(place: Place) -> list[Change]:
+    """Strengthen the links of memories that were of use together, and let those fade that nobody used since."""
+    known = load_co_recalls(place.transaction, place.tenant_id, place.namespace.id, None)
+    return plan_co_recalls(replace(known, live=known.live - place.leaving), place.now)
+
+
 STEPS: Final[Mapping[Step, Callable[[Place], list[Change]]]] = {
+    Step.CO_RECALLS: co_recall_changes,
     Step.EPISODES: episode_changes,
     Step.TOPICS: topic_changes,
     Step.COMMUNITIES: community_changes,

@@ -1,15 +1,14 @@
 """The steps of the turn tier over memories that are new: what repeats or replaces what, notes, links. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from consolidation.conflicts import plan_conflicts
-from consolidation.evolution import plan_evolution
+from consolidation.evolution import one_revision_each, plan_evolution
 from consolidation.linking import plan_links
 from consolidation.notes import plan_notes
-from consolidation.planning import Change, Revise, Step, leaves_results
+from consolidation.planning import Change, Step, leaves_results
 from consolidation.records import Considered
 from memory_service.analysis.facts import Fact
 
@@ -36,12 +35,9 @@ def plan_turn(
     notes: list[Change] = []
     if Step.NOTES in steps:
         # What nobody stated is filled in place (docs/adr/0008); only what neighbours bring later makes a version.
-        notes = [
-            replace(change, in_place=True) if isinstance(change, Revise) else change
-            for change in plan_notes(considered, without=gone)
-        ]
+        notes = plan_notes(considered, without=gone)
     links: list[Change] = []
     if Step.LINKS in steps:
         links = plan_links(considered, now, without=gone)
         links += plan_evolution(considered, links, revised=notes, without=gone)
-    return changes + notes + links
+    return one_revision_each([*changes, *notes, *links])

@@ -40,6 +40,11 @@ class AnnotationLists:
         """All names, by their number."""
         return tuple(self._entities)
 
+    @property
+    def aliases(self) -> dict[str, frozenset[str]]:
+        """Other names of entities, each with the canonical names that it stands for."""
+        return {alias: frozenset(names) for alias, names in self._aliases.items()}
+
     def note(self, row: int, annotations: Annotations) -> bool:
         """Note what was found in a row, in place of what was noted before; say whether that is anything new."""
         before = self._of_row.get(row)
@@ -72,6 +77,7 @@ class AnnotationLists:
     def _begin(self) -> None:
         self._span_row, self._start, self._end = array("i"), array("d"), array("d")
         self._mention_row, self._entity = array("i"), array("i")
+        self._aliases: dict[str, set[str]] = {}
 
     def _append(self, row: int, annotations: Annotations) -> None:
         for start, end in annotations.spans:
@@ -81,3 +87,5 @@ class AnnotationLists:
         for name in annotations.entities:
             self._mention_row.append(row)
             self._entity.append(self._entities.setdefault(name, len(self._entities)))
+        for alias, name in annotations.aliases:
+            self._aliases.setdefault(alias, set()).add(name)

@@ -40,6 +40,7 @@ class Annotations:
 
     spans: tuple[tuple[float, float], ...] = ()  # moments the text speaks of: [start, end) in seconds
     entities: tuple[str, ...] = ()  # canonical names, folded
+    aliases: tuple[tuple[str, str], ...] = ()  # other names of them that the text uses, each with the canonical one
 
 
 @dataclass(frozen=True, slots=True)

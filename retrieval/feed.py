@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from memory_service.storage.memories import AS_KNOWN
-from memory_service.types import PrecisionTier
+from memory_service.types import LinkType, PrecisionTier
 from retrieval.entries import Entry
 from retrieval.quantisation import dequantise, from_sketch
 
@@ -50,9 +50,14 @@ def _texts(made: str) -> str:
     return (
         f"{made}.traits, array_to_string({made}.terms, '{_SEPARATOR}'), "
         f"CASE WHEN {made}.traits IS NULL OR {made}.terms IS NULL THEN m.content END, "
-        f"CASE WHEN {made}.terms IS NULL THEN m.title END, CASE WHEN {made}.terms IS NULL THEN m.context END, m.language, "
+        f"{_stated('title', made)}, {_stated('context', made)}, m.language, "
         f"coalesce({made}.precision_tier, 0)"
     )
+
+
+def _stated(name: str, made: str) -> str:
+    """Return a field where terms have to be cut from it: only what was stated counts."""
+    return f"CASE WHEN {made}.terms IS NULL AND '{name}' <> ALL (m.computed) THEN m.{name} END"
 
 
 _NOTHING = ", ".join(["NULL"] * 19)
@@ -130,20 +135,25 @@ class LinkChanges:
     entries: Sequence[LinkEntry]
 
 
+# Likeness is what vectors tell already, and shared names are what mentions tell: over links that say no more, activation
+# reaches what resembles the best and answers nothing (2 to 3 points of recall@1 less on LoCoMo and REALTALK with those of
+# likeness, see docs/discussion/ablation.md).
+_TELLING = f"l.type NOT IN ('{LinkType.SIMILAR}', '{LinkType.SAME_ENTITY}')"
+
 _LINKS = f"""
     SELECT {_HORIZON}, l.id, l.source_id, l.target_id, l.weight, l.known_to < 'infinity'
     FROM link l WHERE l.tenant_id = %(tenant)s AND l.namespace_id = ANY(%(namespaces)s)
-        AND l.written >= CAST(CAST(%(since)s AS text) AS xid8)
+        AND l.written >= CAST(CAST(%(since)s AS text) AS xid8) AND {_TELLING}
 """
-_LINKS_KNOWN = """
+_LINKS_KNOWN = f"""
     SELECT l.id, l.source_id, l.target_id, l.weight, false FROM link l
-    WHERE l.tenant_id = %(tenant)s AND l.namespace_id = ANY(%(namespaces)s)
+    WHERE l.tenant_id = %(tenant)s AND l.namespace_id = ANY(%(namespaces)s) AND {_TELLING}
         AND l.known_from <= %(at)s AND l.known_to > %(at)s AND (%(ids)s::uuid[] IS NULL OR l.source_id = ANY(%(ids)s))
 """
 
 
 def links_since(session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, since: int) -> LinkChanges:
-    """Return the links of namespaces that were written since a horizon; an erased memory takes its links with it."""
+    """Return the links that spread activation and were written since a horizon; an erased memory takes its links with it."""
     params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "since": str(since)}
     rows = _fetch(session, _LINKS, params)
     return LinkChanges(rows[0][0] if rows else None, [LinkEntry(*row[1:]) for row in rows])
@@ -152,7 +162,7 @@ def links_since(session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID]
 def links_known(
     session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, at: datetime, ids: Sequence[UUID] | None = None
 ) -> list[LinkEntry]:
-    """Return the links of namespaces known at a moment, of some source memories or of all."""
+    """Return the links that spread activation and were known at a moment, of some source memories or of all."""
     params = {
         "tenant": tenant_id, "namespaces": list(namespace_ids), "at": at, "ids": None if ids is None else list(ids),
     }  # fmt: skip

@@ -184,6 +184,7 @@ class Gathering:
             links=self._edges(place),
             documents=len(self._row_of) if documents is None else documents,
             document_frequency=document_frequency or {},
+            aliases=self._annotations.aliases,
             **column,
         )
 

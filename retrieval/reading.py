@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.traits import traits
-from memory_service.storage.entities import mentions_of
+from memory_service.storage.entities import Naming, naming_of
 from memory_service.storage.namespaces import Namespace
 from memory_service.storage.time_mentions import spans_of
 from retrieval.entries import Annotations, Entry, Vectors
@@ -20,6 +20,8 @@ from retrieval.feed import entries_in, entries_of, links_known, vectors_of
 from retrieval.gathering import Gathering
 
 _TOGETHER: Final = 1_000  # memories whose annotations are read by one statement; more at once cost more each
+
+_NOBODY: Final = Naming((), ())
 
 VectorsByVersion = Mapping[tuple[UUID, int], NDArray[np.float32]]
 
@@ -68,13 +70,14 @@ def annotate(
     if not ids:
         return
     spans: dict[UUID, tuple[tuple[float, float], ...]] = {}
-    entities: dict[UUID, tuple[str, ...]] = {}
+    naming: dict[UUID, Naming] = {}
     for start in range(0, len(ids), _TOGETHER):
         some = ids[start : start + _TOGETHER]
         spans |= spans_of(session, tenant_id, namespace_ids, some, known=known)
-        entities |= mentions_of(session, tenant_id, namespace_ids, some, known=known)
+        naming |= naming_of(session, tenant_id, namespace_ids, some, known=known)
     for memory_id in ids:
-        gathering.annotate(memory_id, Annotations(spans.get(memory_id, ()), entities.get(memory_id, ())))
+        names = naming.get(memory_id, _NOBODY)
+        gathering.annotate(memory_id, Annotations(spans.get(memory_id, ()), names.entities, names.aliases))
 
 
 def snapshot(

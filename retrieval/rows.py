@@ -107,6 +107,9 @@ class Rows:
     documents: int  # memories in the namespaces searched, at least n
     # How many memories a term stands in, where `postings` do not show all of them (rows are candidates only).
     document_frequency: Mapping[str, int] = field(default_factory=dict)
+    aliases: Mapping[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # other names of entities, folded, and whose they are
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -330,6 +330,7 @@ def _named(rows: Rows, edges: Edges, query: ParsedQuery) -> NDArray[np.float64]:
     """Weigh the entities that a query names by their rarity: (e,), 0 for the others."""
     weights = np.zeros(len(rows.entities))
     wanted = names_in(query, speakers=rows.speakers)
+    wanted |= frozenset().union(*(rows.aliases[name] for name in wanted if name in rows.aliases))
     if wanted:
         for place, name in enumerate(rows.entities):
             if name in wanted:
@@ -340,11 +341,12 @@ def _named(rows: Rows, edges: Edges, query: ParsedQuery) -> NDArray[np.float64]:
 def names_in(query: ParsedQuery, *, speakers: Sequence[str]) -> frozenset[str]:
     """Return the canonical names, folded, that a query may mean; most of them need not exist.
 
-    A query without any capital names what it likes to: there every run of words may be a name.
+    A short form of a speaker's name may be the name of somebody else as well. A query without any capital names what it
+    likes to: there every run of words may be a name.
 
     >>> from retrieval.query import parse_query
     >>> sorted(names_in(parse_query("Where did Mel meet Tom?", speakers=["Melanie"]), speakers=["Melanie"]))
-    ['melanie', 'tom']
+    ['mel', 'melanie', 'tom']
     >>> sorted(names_in(parse_query("tom in new york"), speakers=[]))
     ['in', 'in new', 'in new york', 'new', 'new york', 'tom', 'tom in', 'tom in new', 'tom in new york', 'york']
     """
@@ -360,4 +362,4 @@ def names_in(query: ParsedQuery, *, speakers: Sequence[str]) -> frozenset[str]:
             for at in range(len(words) - size + 1)
         ]
         return frozenset(people.named(name) or name for name in written if name)
-    return frozenset(people.addressed(name) or name for name in written if name)
+    return frozenset(meant for name in written if name for meant in (name, people.addressed(name)) if meant)

@@ -13,7 +13,7 @@ from retrieval.scope import Shape, archive, inside, live, on_shelves, records
 EFFORT = 4
 LEAST_EFFORT = 400  # with 200, a million vectors of realistic spread gave .94 of the exact fifty
 MOST_EFFORT = 1000
-# Sketches scatter: of 2,100 real turns the 75 with the fewest other signs held .94 to .99 of the true ten, 150 .98 to .998.
+# Sketches scatter: of 2,760 and 3,733 real turns the 75 with the fewest other signs held .97 of the true ten, 150 .98, 300 .997.
 COARSE_ROWS = 2  # times the rows asked in half precision, and beside them: one kind never crowds out the other
 
 

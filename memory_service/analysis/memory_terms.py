@@ -3,6 +3,7 @@
 Whoever has the record can cut it again and gets the same: when it is written, corrected, rebuilt, or read as of earlier.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 from memory_service.analysis.language import guess
@@ -28,14 +29,25 @@ def memory_terms(
     observed_at: datetime,
     title: str | None,
     context: str | None,
+    computed: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Return the terms of a memory, in order and with repeats; `language` is that of `language_of`.
+
+    A title or context that is `computed` repeats words of the text: they would count twice, and are left out.
 
     >>> memory_terms("Die Katzen schlafen", language="de", speaker="Ana", observed_at=datetime(2024, 5, 8), title=None,
     ...              context=None)
     ('8', 'mai', '2024', 'ana', 'katz', 'schlaf')
+    >>> memory_terms("Hello Tom", language="en", speaker=None, observed_at=datetime(2024, 5, 8), title="A greeting",
+    ...              context="to Tom", computed=["context", "keywords"])
+    ('8', 'may', '2024', 'greet', 'hello', 'tom')
     """
     text = keyword_text(
-        content, speaker=speaker, observed_at=observed_at, title=title, context=context, language=language
+        content,
+        speaker=speaker,
+        observed_at=observed_at,
+        title=None if "title" in computed else title,
+        context=None if "context" in computed else context,
+        language=language,
     )
     return tuple(terms(text, language))

@@ -57,6 +57,7 @@ class People:
 
     names: dict[str, str]  # folded name → the name as it is written
     owners: dict[str, tuple[str, ...]]  # part of a name → the folded names that have it
+    apart: frozenset[str] = frozenset()  # folded names that are short for nobody: a person said so
 
     def named(self, folded: str) -> str | None:
         """Return the folded name of the one person whose whole name, or a part of it, this is.
@@ -67,6 +68,8 @@ class People:
         """
         if folded in self.names:
             return folded
+        if folded in self.apart:
+            return None
         owners = self.owners.get(folded, ())
         return owners[0] if len(owners) == 1 else None
 
@@ -78,9 +81,11 @@ class People:
         ('melanie', 'william stone', 'william stone', None)
         >>> people_of(["Joanna", "Jolene"]).addressed("jo") is None
         True
+        >>> people_of(["Melanie"], apart=frozenset({"mel"})).addressed("mel") is None
+        True
         """
         exact = self.named(folded)
-        if exact is not None or len(folded) < SHORTEST_BEGINNING or " " in folded:
+        if exact is not None or len(folded) < SHORTEST_BEGINNING or " " in folded or folded in self.apart:
             return exact
         meant = {
             owner
@@ -91,13 +96,18 @@ class People:
         return meant.pop() if len(meant) == 1 else None
 
 
-def people_of(speakers: Collection[str]) -> People:
-    """Gather speakers; roles such as "user" are no people, and too many people have no short forms."""
-    return _people(tuple(sorted(speakers)))
+def people_of(speakers: Collection[str], *, apart: frozenset[str] = frozenset()) -> People:
+    """Gather speakers; roles such as "user" are no people, and too many people have no short forms.
+
+    Args:
+        speakers: who speaks.
+        apart: folded names that a person told apart from theirs.
+    """
+    return _people(tuple(sorted(speakers)), apart)
 
 
 @lru_cache(maxsize=64)
-def _people(speakers: tuple[str, ...]) -> People:
+def _people(speakers: tuple[str, ...], apart: frozenset[str]) -> People:
     named = {fold_name(speaker): speaker.strip() for speaker in speakers if speaker.casefold() not in ROLES}
     named.pop("", None)
     owners: dict[str, list[str]] = {}
@@ -105,7 +115,7 @@ def _people(speakers: tuple[str, ...]) -> People:
         for folded in sorted(named):
             for part in dict.fromkeys(_parts(folded)):
                 owners.setdefault(part, []).append(folded)
-    return People(named, {part: tuple(found) for part, found in owners.items()})
+    return People(named, {part: tuple(found) for part, found in owners.items()}, apart)
 
 
 def _parts(folded: str) -> Iterator[str]:

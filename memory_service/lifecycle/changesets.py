@@ -24,10 +24,12 @@ from consolidation.planning import (
     Part,
     Plan,
     Put,
+    Retier,
     Revise,
     Structure,
     Supersede,
     Tier,
+    TwoVersions,
     name_of,
 )
 from consolidation.records import Ref
@@ -40,8 +42,9 @@ from memory_service.storage.changesets import ChangeRow
 from memory_service.storage.identities import free_identities, set_identities
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import get_namespace
+from memory_service.storage.precision import move_tiers
 from memory_service.storage.sql import Row
-from memory_service.types import LinkType, State
+from memory_service.types import LinkType, PrecisionTier, State
 
 CONSOLIDATION, REVIEW = "consolidation", "review"
 
@@ -128,7 +131,10 @@ def apply(
         Unavailable: another run is at this namespace (at the edge of the transaction).
     """
     changesets.lock_namespace(session, plan.namespace_id)
-    reads = plan.reads()
+    try:
+        reads = plan.reads()
+    except TwoVersions as two:
+        raise PlanOutdated([two.memory_id]) from two
     rows = memories.lock_memories(session, tenant_id, sorted(reads))
     outdated = {i for i, version in reads.items() if i not in rows or rows[i]["version"] != version}
     if outdated:
@@ -306,6 +312,16 @@ def _archive(run: _Run, changes: Sequence[Archive]) -> None:
         run.keep(change, memory_id=change.memory.id, version_before=change.memory.version)
 
 
+def _retier(run: _Run, changes: Sequence[Retier]) -> None:
+    """Keep vectors more coarsely. What should rise is left out: it has to be encoded, which the worker does by itself."""
+    moves = [(change.memory_id, PrecisionTier[change.tier.upper()]) for change in changes]
+    moved = set(move_tiers(run.session, run.tenant_id, moves, now=run.now).moved)
+    for change in changes:
+        if change.memory_id in moved:
+            tiers = {"before": {"tier": change.before}, "after": {"tier": change.tier}}
+            run.keep(change, other_id=change.memory_id, **tiers)
+
+
 def _draw(run: _Run, rows: Sequence[tuple[UUID, UUID, UUID, str, float, str]]) -> None:
     consolidated.insert_links(
         run.session, run.tenant_id, run.namespace_id, rows, changeset_id=run.changeset_id, now=run.now
@@ -394,8 +410,8 @@ def _ask(run: _Run, changes: Sequence[Ask]) -> None:
 
 # In this order: what is derived may be linked, and what is merged or archived is so last.
 _WORK: dict[type, Callable[[_Run, Any], None]] = {
-    Derive: _derive, Revise: _revise, Supersede: _supersede, Merge: _merge, Archive: _archive, Part: _part, Join: _join,
-    End: _end, Put: _put, Ask: _ask,
+    Derive: _derive, Revise: _revise, Supersede: _supersede, Merge: _merge, Archive: _archive, Retier: _retier, Part: _part,
+    Join: _join, End: _end, Put: _put, Ask: _ask,
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -22,6 +22,19 @@ from memory_service.types import State
 
 # Fields whose change makes the memory found by other words.
 KEYWORD_FIELDS = frozenset({"content", "title", "observed_at", "context", "language"})
+
+# What a field that rules filled in goes back to when the text is another one; what is not here stays as it is.
+_EMPTY: Final[Mapping[str, Any]] = {
+    "language": None,
+    "title": None,
+    "context": None,
+    "keywords": [],
+    "tags": [],
+    "entities": [],
+}
+
+# Of these only what was stated is found by its words, so that stating what rules had written is a change.
+_FOUND_IF_STATED: Final = frozenset({"title", "context"})
 
 # Fields that decide whether a new memory is a duplicate of this one.
 IDENTITY_FIELDS = frozenset({"content", "user_id", "agent_id", "session_id", "observed_at", "external_id"})
@@ -88,11 +101,15 @@ def correct(
         # Its end is moved into the future: it lives again, as if it had been restored first.
         restore(session, tenant_id, [memory_id], now=now)
         old = load_for_change(session, tenant_id, memory_id, if_match=None)
-    new = {name: value for name, value in changes.items() if not _same(old[name], value)}
+    new = {
+        name: value
+        for name, value in changes.items()
+        if not _same(old[name], value) or (name in _FOUND_IF_STATED and name in old["computed"])
+    }
     computed = [name for name in old["computed"] if name not in changes]
     if "content" in new:
         # What rules found in the old text goes with it; they will look at the new one.
-        new |= {name: None if name == "language" else [] for name in computed}
+        new |= {name: _EMPTY[name] for name in computed if name in _EMPTY}
         computed = []
     if not new:
         if computed != old["computed"]:
@@ -121,6 +138,7 @@ def correct(
                 observed_at=merged["observed_at"],
                 title=merged["title"],
                 context=merged["context"],
+                computed=computed,
             )
         )
     if "content" in new:

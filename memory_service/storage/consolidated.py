@@ -221,6 +221,15 @@ def unreached(session: Session, tenant_id: UUID, touched: Sequence[UUID]) -> lis
     return [row.id for row in session.execute(statement, {"tenant": tenant_id, "touched": list(touched)})]
 
 
+def survivors(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of the memories that merged ones lead to: they must stay in the results."""
+    statement = text(
+        "SELECT DISTINCT m.superseded_by AS id FROM memory m WHERE m.tenant_id = :tenant "
+        "AND m.superseded_by = ANY(CAST(:ids AS uuid[])) AND m.state = 'merged'"
+    )
+    return {row.id for row in session.execute(statement, {"tenant": tenant_id, "ids": list(ids)})} if ids else set()
+
+
 def owe(
     session: Session, tenant_id: UUID, namespace_id: UUID, work: Mapping[tuple[str, str], timedelta], *, now: datetime
 ) -> None:

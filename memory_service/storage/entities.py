@@ -47,6 +47,21 @@ def speakers_in(session: Session, tenant_id: UUID, namespace_ids: Collection[UUI
     return found
 
 
+def apart_in(session: Session, tenant_id: UUID, namespace_ids: Collection[UUID]) -> dict[UUID, frozenset[str]]:
+    """Return the folded names of namespaces that a person split off: they are short for no other name."""
+    rows = session.execute(
+        text(
+            "SELECT namespace_id, folded FROM entity_name "
+            "WHERE tenant_id = :tenant AND namespace_id = ANY(CAST(:namespaces AS uuid[])) AND apart"
+        ),
+        {"tenant": tenant_id, "namespaces": sorted(namespace_ids)},
+    )
+    found: dict[UUID, set[str]] = {}
+    for row in rows:
+        found.setdefault(row.namespace_id, set()).add(row.folded)
+    return {namespace_id: frozenset(names) for namespace_id, names in found.items()}
+
+
 def keep_mentions(session: Session, tenant_id: UUID, found: Sequence[Mentioned]) -> None:
     """Store which entities memories name, and make those that are new.
 
@@ -55,7 +70,7 @@ def keep_mentions(session: Session, tenant_id: UUID, found: Sequence[Mentioned])
     mentioned = [one for one in found if one.names]
     if not mentioned:
         return
-    _take_turns(session, {one.namespace_id for one in mentioned})
+    take_turns(session, {one.namespace_id for one in mentioned})
     resolution = _resolve(mentioned, _known(session, tenant_id, mentioned))
     _make(session, tenant_id, resolution)
     rows = [
@@ -84,15 +99,25 @@ def end_mentions(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now:
     )
 
 
-def mentions_of(
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Whom and what one memory names."""
+
+    entities: tuple[str, ...]  # canonical names, folded and in order
+    aliases: tuple[
+        tuple[str, str], ...
+    ]  # other names by which its text does, each with the canonical one; folded, in order
+
+
+def naming_of(
     session: Session,
     tenant_id: UUID,
     namespace_ids: Sequence[UUID],
     ids: Sequence[UUID],
     *,
     known: datetime | None = None,
-) -> dict[UUID, tuple[str, ...]]:
-    """Return the canonical names, folded and in order, of the entities that memories name; one statement, in binary.
+) -> dict[UUID, Naming]:
+    """Return the entities that memories name; one statement, in binary.
 
     Args:
         session: a transaction of the tenant.
@@ -105,10 +130,15 @@ def mentions_of(
     driver: Any = session.connection().connection.driver_connection
     with driver.cursor(binary=True) as cursor:
         rows = cursor.execute(_MENTIONS_NOW if known is None else _MENTIONS_KNOWN, params).fetchall()
-    found: dict[UUID, list[str]] = {}
-    for memory_id, folded in rows:
-        found.setdefault(memory_id, []).append(folded)
-    return {memory_id: tuple(sorted(set(names))) for memory_id, names in found.items()}
+    found: dict[UUID, tuple[set[str], set[tuple[str, str]]]] = {}
+    for memory_id, folded, others in rows:
+        entities, aliases = found.setdefault(memory_id, (set(), set()))
+        entities.add(folded)
+        if others is not None:
+            aliases.update((other, folded) for other in others)
+    return {
+        memory_id: Naming(tuple(sorted(some)), tuple(sorted(others))) for memory_id, (some, others) in found.items()
+    }
 
 
 def mentioned_in(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
@@ -133,9 +163,9 @@ def forget_unmentioned(session: Session, tenant_id: UUID, entities: Mapping[UUID
     """
     if not entities:
         return
-    _take_turns(session, entities)
+    take_turns(session, entities)
     params = {"tenant": tenant_id, "ids": sorted(one for some in entities.values() for one in some)}
-    for statement in (_FORGET_ENTITIES, _FORGET_NAMES, _RENAME):
+    for statement in (_FORGET_ENTITIES, _FORGET_NAMES, _RENAME, _RENAME_MERGED):
         session.execute(text(statement), params)
 
 
@@ -192,7 +222,8 @@ def _gathered(one: Mentioned, entity_of: Mapping[_Key, UUID]) -> dict[UUID, tupl
     return found
 
 
-def _take_turns(session: Session, namespace_ids: Iterable[UUID]) -> None:
+def take_turns(session: Session, namespace_ids: Iterable[UUID]) -> None:
+    """Wait until no other writer is at the entities of these namespaces, and keep them out until the transaction ends."""
     for namespace_id in sorted(namespace_ids):
         session.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended('entities' || CAST(:namespace AS text), 0))"),
@@ -254,10 +285,13 @@ _INSERT_MENTIONS: Final = """
     FROM jsonb_to_recordset(CAST(:rows AS jsonb))
         AS f (memory_id uuid, version integer, namespace_id uuid, entity_id uuid, names text[], spans integer[])
     JOIN memory m ON m.tenant_id = :tenant AND m.id = f.memory_id
+    WHERE NOT EXISTS (SELECT FROM mention x WHERE x.tenant_id = :tenant AND x.memory_id = f.memory_id
+        AND x.version = f.version AND x.entity_id = f.entity_id AND x.known_to = 'infinity')
     ON CONFLICT DO NOTHING
 """
 _MENTIONS: Final = """
-    SELECT m.memory_id, e.folded FROM mention m JOIN entity e ON e.tenant_id = %(tenant)s AND e.id = m.entity_id
+    SELECT m.memory_id, e.folded, nullif(array_remove(m.names, e.folded), '{}')
+    FROM mention m JOIN entity e ON e.tenant_id = %(tenant)s AND e.id = m.entity_id
     WHERE m.tenant_id = %(tenant)s AND m.memory_id = ANY(%(ids)s) AND m.namespace_id = ANY(%(namespaces)s) AND
 """
 _MENTIONS_NOW: Final = f"{_MENTIONS} m.known_to = 'infinity'"
@@ -281,4 +315,14 @@ _RENAME: Final = """
     WHERE e.tenant_id = :tenant AND e.id = ANY(CAST(:ids AS uuid[])) AND n.tenant_id = :tenant AND n.entity_id = e.id
     AND n.folded = (SELECT min(o.folded) FROM entity_name o WHERE o.tenant_id = :tenant AND o.entity_id = e.id)
     AND NOT EXISTS (SELECT FROM entity_name s WHERE s.tenant_id = :tenant AND s.entity_id = e.id AND s.folded = e.folded)
+"""
+# One that was merged has no names of its own any more; texts that are left may have named it otherwise.
+_RENAME_MERGED: Final = """
+    UPDATE entity e SET name = o.name, folded = o.name FROM (
+        SELECT m.entity_id, min(n.name) AS name FROM mention m, unnest(m.names) AS n (name)
+        WHERE m.tenant_id = :tenant AND m.entity_id = ANY(CAST(:ids AS uuid[])) GROUP BY m.entity_id
+    ) o WHERE e.tenant_id = :tenant AND e.id = o.entity_id AND e.merged_into IS NOT NULL
+    AND NOT EXISTS (SELECT FROM mention m WHERE m.tenant_id = :tenant AND m.entity_id = e.id AND e.folded = ANY(m.names))
+    AND NOT EXISTS (SELECT FROM entity_name n WHERE n.tenant_id = :tenant AND n.namespace_id = e.namespace_id
+        AND n.folded = e.folded)
 """

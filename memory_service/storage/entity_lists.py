@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 # What live memories say of an entity now: neither archived nor expired, whether or not a sweep has passed.
 _ENTITY: Final = """
-    SELECT e.id, p.path AS namespace, e.name, e.kind, c.mentions, c.first_seen, c.last_seen,
+    SELECT e.id, p.path AS namespace, e.name, e.kind, e.merged_into, c.mentions, c.first_seen, c.last_seen,
         ARRAY(SELECT n.name FROM entity_name n WHERE n.tenant_id = :tenant AND n.entity_id = e.id AND n.folded <> e.folded
             ORDER BY n.folded) AS aliases
     FROM entity e JOIN namespace p ON p.tenant_id = :tenant AND p.id = e.namespace_id
@@ -27,8 +27,8 @@ _ENTITY: Final = """
 def list_entities(
     session: Session, tenant_id: UUID, *, namespace_id: UUID | None, before: UUID | None, limit: int, now: datetime
 ) -> Sequence[RowMapping]:
-    """Return entities, the latest found first, one page of them."""
-    conditions = []
+    """Return entities, the latest found first, one page of them; those that were merged into others are left out."""
+    conditions = ["AND e.merged_into IS NULL"]
     if namespace_id is not None:
         conditions.append("AND e.namespace_id = :namespace")
     if before is not None:

@@ -16,7 +16,7 @@ _EARLIER = (
     "FROM memory_version v JOIN memory m ON m.tenant_id = :tenant AND m.id = v.id WHERE v.tenant_id = :tenant "
     "AND v.namespace_id = :namespace AND v.version = v.content_version AND v.version <> m.content_version"
 )
-_TEXT = "content, language, speaker, observed_at, title, context"
+_TEXT = "content, language, speaker, observed_at, title, context, computed"
 
 
 @dataclass(frozen=True, slots=True)

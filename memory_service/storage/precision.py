@@ -261,6 +261,22 @@ def recalled_below_half(
     )
 
 
+def below_half(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, encoder_id: int) -> Sequence[RowMapping]:
+    """Return (id, content, content_version) of those of some memories that are below half precision, in id order."""
+    return (
+        session.execute(
+            text(
+                "SELECT m.id, m.content, m.content_version FROM memory m "
+                "JOIN namespace n ON n.tenant_id = :tenant AND n.id = m.namespace_id AND n.encoder_id = :encoder "
+                "WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) AND m.precision_tier > 0 ORDER BY m.id"
+            ),
+            {"tenant": tenant_id, "ids": list(ids), "encoder": encoder_id},
+        )
+        .mappings()
+        .all()
+    )
+
+
 def _fetch(session: Session, statement: str, params: dict[str, Any]) -> list[Any]:
     """Run a statement with results in binary form."""
     driver: Any = session.connection().connection.driver_connection

@@ -84,6 +84,7 @@ def _state_columns(*, of_a_version: bool = False) -> list[Column[object]]:
         Column("derivation_method", Text, nullable=False),
         Column("derivation_parents", ARRAY(Uuid), nullable=False),
         Column("changeset_id", Uuid),
+        Column("computed", ARRAY(Text), nullable=False),
     ]
 
 
@@ -163,7 +164,6 @@ memory = Table(
     Column("archived_at", Time),
     Column("extract", Text, nullable=False),
     Column("enriched_version", Integer, nullable=False),
-    Column("computed", ARRAY(Text), nullable=False),
     Column("terms", ARRAY(Text), nullable=False),
     Column("traits", SmallInteger),
     Column("precision_tier", SmallInteger, nullable=False, server_default="0"),
@@ -241,6 +241,7 @@ entity = Table(
     Column("name", Text, nullable=False),
     Column("folded", Text(collation="C"), nullable=False),
     Column("kind", Text, nullable=False),
+    Column("merged_into", Uuid),
 )
 
 entity_name = Table(
@@ -251,6 +252,7 @@ entity_name = Table(
     Column("folded", Text(collation="C"), primary_key=True),
     Column("entity_id", Uuid, nullable=False),
     Column("name", Text, nullable=False),
+    Column("apart", Boolean, nullable=False),
 )
 
 mention = Table(
@@ -263,7 +265,7 @@ mention = Table(
     Column("namespace_id", Uuid, nullable=False),
     Column("names", ARRAY(Text), nullable=False),
     Column("spans", ARRAY(Integer), nullable=False),
-    Column("known_from", Time, nullable=False),
+    Column("known_from", Time, primary_key=True),
     Column("known_to", Time, nullable=False),
 )
 

@@ -60,7 +60,7 @@ def test_a_version_keeps_every_column_of_a_state(inspector: Any) -> None:
     )
     assert version.keys() - memory.keys() == {"known_to"}
     assert memory.keys() - version.keys() == {
-        "archived_at", "computed", "consolidated_version", "content_hash", "dedupe_hash", "enriched_version", "extract",
+        "archived_at", "consolidated_version", "content_hash", "dedupe_hash", "enriched_version", "extract",
         "precision_since", "precision_tier", "terms", "traits", "written",
     }  # fmt: skip
     assert {name: memory[name] for name in version.keys() & memory.keys()} == {

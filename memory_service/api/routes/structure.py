@@ -38,6 +38,7 @@ class EntityOut(BaseModel):
     mentions: int
     first_seen: datetime | None
     last_seen: datetime | None
+    merged_into: UUID | None
 
 
 class EntitiesOut(BaseModel):
@@ -48,7 +49,8 @@ class EntitiesOut(BaseModel):
     has_more: bool
 
 
-def _entity_json(row: RowMapping) -> dict[str, Any]:
+def entity_json(row: RowMapping) -> dict[str, Any]:
+    """Return one entity as JSON."""
     return {
         "id": str(row["id"]),
         "namespace": row["namespace"],
@@ -58,6 +60,7 @@ def _entity_json(row: RowMapping) -> dict[str, Any]:
         "mentions": row["mentions"],
         "first_seen": rfc3339(row["first_seen"]),
         "last_seen": rfc3339(row["last_seen"]),
+        "merged_into": str(row["merged_into"]) if row["merged_into"] else None,
     }
 
 
@@ -81,7 +84,7 @@ def list_all_entities(
             session, tenant_id, namespace_id=space, before=before, limit=limit + 1, now=services.clock()
         )
     return answer(
-        page(rows, limit=limit, position=lambda row: row["id"], render=_entity_json, tenant_id=tenant_id, query=query)
+        page(rows, limit=limit, position=lambda row: row["id"], render=entity_json, tenant_id=tenant_id, query=query)
     )
 
 
@@ -91,7 +94,7 @@ def read_entity(entity_id: UUID, caller: Reader, services: ServicesDep, session:
     row = get_entity(session, caller.tenant_id, entity_id, now=services.clock())
     if row is None:
         raise NotFound(f"There is no entity {entity_id}.", code="entity_not_found")
-    return answer(_entity_json(row))
+    return answer(entity_json(row))
 
 
 @router.get("/v1/links", response_model=dict[str, Any])

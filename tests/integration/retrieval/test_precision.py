@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from consolidation import consolidate
 from consolidation.consolidate import Tenancy
-from consolidation.precision import raise_recalled
+from consolidation.precision import encode_again, raise_recalled
 from memory_service.api.writing import encoding_of
 from memory_service.lifecycle.draft import Encoding
 from memory_service.storage.database import Database
@@ -129,12 +129,13 @@ def test_a_memory_is_found_in_whichever_tier_it_is(house: House, keep: Callable[
         assert {house.tier(one) for one in house.ids} == {tier.label}
     # Beside memories in half precision, too, where signs alone would look less like any question.
     assert house.rise() == 0
-    chunks = house.encoding.chunks(FACTS[:2])
-    vectors = {(one, 1): np.stack([c.vector for c in parts]) for one, parts in zip(house.ids, chunks, strict=False)}
+    vectors = encode_again(house.tenancy, house.ids[:2], encoding=house.encoding)
+    assert set(vectors) == {(one, 1) for one in house.ids[:2]}
     assert house.move(house.ids[:2], HALF, vectors=vectors).moved == tuple(sorted(house.ids[:2]))
     house.move(house.ids[2:3], INT8)
     assert [house.found(question, way=way, **asked)[0] for question in QUESTIONS] == wanted
     assert [house.tier(one) for one in house.ids] == ["half", "half", "binary", "binary", "binary"]
+    assert encode_again(house.tenancy, house.ids[:2], encoding=house.encoding) == {}
 
 
 @pytest.mark.parametrize("way", WAYS)

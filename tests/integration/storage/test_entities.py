@@ -49,8 +49,8 @@ def named(database: Database, me: Any, ids: list[UUID], **options: Any) -> list[
         space = session.scalar(
             text("SELECT id FROM namespace WHERE tenant_id = :t AND path = 'default'"), {"t": me.tenant_id}
         )
-        found = entities.mentions_of(session, me.tenant_id, [space], ids, **options)
-    return [found.get(one, ()) for one in ids]
+        found = entities.naming_of(session, me.tenant_id, [space], ids, **options)
+    return [found[one].entities if one in found else () for one in ids]
 
 
 def everything(database: Database, me: Any) -> dict[str, set[str]]:
@@ -175,7 +175,7 @@ def test_namespaces_and_tenants_have_entities_of_their_own(
         space = session.scalar(
             text("SELECT id FROM namespace WHERE tenant_id = :t AND path = 'elsewhere'"), {"t": me.tenant_id}
         )
-        assert entities.mentions_of(session, me.tenant_id, [space], [mine]) == {}
+        assert entities.naming_of(session, me.tenant_id, [space], [mine]) == {}
     with database.transaction(other.tenant_id) as session:
         assert session.scalar(text("SELECT count(*) FROM mention")) == 1
     assert named(database, other, [mine]) == [()]

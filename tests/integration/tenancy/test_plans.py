@@ -238,6 +238,7 @@ HOT: dict[str, Callable[[Session], object]] = {
     "signs": lambda s: precision.move_tiers(s, TENANT, [(i, PrecisionTier.BINARY) for i in FEW], now=NOW),
     "recalled below half": lambda s: precision.recalled_below_half(
         s, TENANT, SMALL_SPACE, encoder_id=1, after=None, limit=64),
+    "below half": lambda s: precision.below_half(s, TENANT, IDS, encoder_id=1),
     "was it erased": lambda s: erasure.is_erased(s, TENANT, IDS[0]),
     "links": lambda s: links.links_of(s, TENANT, IDS[0], before=None, limit=51),
     "all links": lambda s: links.list_links(s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consolidation.co_recall import (
-    CO_RECALLED,
     CoRecalls,
     CoRecallSettings,
     Recalled,
@@ -18,6 +17,7 @@ from consolidation.co_recall import (
 )
 from consolidation.planning import Change, Join, Part
 from consolidation.records import Edge
+from memory_service.types import LinkType
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 A, B, C = (UUID(int=n) for n in (1, 2, 3))
@@ -44,7 +44,7 @@ def applied(changes: list[Change], edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
 def test_one_search_whose_results_were_of_use_links_them_from_the_later_to_the_earlier() -> None:
     (join,) = plan_co_recalls(known([recalled(B, 1), recalled(A, 1)]), NOW)
     assert isinstance(join, Join)
-    assert (join.source, join.target, join.type) == (B, A, CO_RECALLED)
+    assert (join.source, join.target, join.type) == (B, A, LinkType.CO_RECALLED)
     assert 0.29 < join.weight < 0.3
 
 
@@ -75,7 +75,7 @@ def test_repeated_use_strengthens_and_time_fades() -> None:
 
 
 def test_a_link_of_unknown_origin_stays() -> None:
-    edge = Edge(UUID(int=7), B, A, CO_RECALLED, 0.5)
+    edge = Edge(UUID(int=7), B, A, LinkType.CO_RECALLED, 0.5)
     assert plan_co_recalls(known([recalled(A, 1)], (edge,)), NOW) == []
 
 

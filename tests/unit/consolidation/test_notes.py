@@ -16,6 +16,7 @@ from consolidation.notes import NOTED, plan_notes
 from consolidation.planning import Change, Join, Revise, Step, Why
 from consolidation.records import Considered, Neighbour, Record
 from consolidation.titles import LONGEST, title_of
+from consolidation.turn_steps import plan_turn
 from consolidation.vocabulary import CHOSEN
 from memory_service.analysis.keywords import keywords
 
@@ -170,3 +171,16 @@ def test_a_tag_that_a_note_brings_is_not_brought_again() -> None:
 def test_notes_fill_nothing_but_what_a_note_may_fill() -> None:
     fields = fields_of(plan_notes([beside(memory(n)) for n in range(1, 5)]))
     assert all(set(one) <= set(NOTED) for one in fields.values())
+
+
+def test_a_turn_revises_no_memory_twice() -> None:
+    near = [memory(n, "The pottery workshop near the harbour.", keywords=("pottery",)) for n in (1, 2, 3)]
+    one = memory(9, keywords=("harbour",))
+    # All of them are linked, so that the last one has both a note and a gain.
+    considered = Considered(one, np.zeros(2, np.float32), tuple(Neighbour(other, 0.9) for other in near))
+    changes = plan_turn([considered], {}, steps={Step.NOTES, Step.LINKS}, now=NOW)
+    revised = [change for change in changes if isinstance(change, Revise)]
+    assert len({change.memory.id for change in revised}) == len(revised)
+    (both,) = [change for change in revised if change.memory.id == one.id]
+    assert {"title", "keywords"} <= both.fields.keys()
+    assert not both.in_place

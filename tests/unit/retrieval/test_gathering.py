@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from memory_service.analysis.traits import traits
+from retrieval.annotation_lists import AnnotationLists
 from retrieval.entries import Annotations, Entry, Vectors
 from retrieval.gathering import Gathering
 from retrieval.rows import NONE, KeyKind, Rows
@@ -195,3 +196,12 @@ def test_another_precision_brings_other_vectors_of_the_same_text(three: Gatherin
     assert standing(after, "red") == {1: 1, 2: 2}
     assert after.previous[numbers(after).index(3)] == numbers(after).index(2)
     assert three.knows(faded)
+
+
+def test_other_names_of_entities_come_and_go_with_the_texts_that_use_them() -> None:
+    lists = AnnotationLists()
+    lists.note(0, Annotations(entities=("robert",), aliases=(("bobby", "robert"),)))
+    lists.note(1, Annotations(entities=("robin",), aliases=(("bobby", "robin"), ("rob", "robin"))))
+    assert lists.aliases == {"bobby": {"robert", "robin"}, "rob": {"robin"}}
+    lists.note(1, Annotations(entities=("robin",)))
+    assert lists.aliases == {"bobby": {"robert"}}

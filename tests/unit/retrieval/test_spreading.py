@@ -218,3 +218,12 @@ def test_ten_thousand_rows_take_milliseconds() -> None:
         score(rows, query, match)
         taken.append(time.perf_counter() - started)
     assert min(taken) < 0.010  # 1.6 ms on a machine without other work
+
+
+def test_a_query_by_another_name_of_an_entity_begins_there() -> None:
+    rows = rows_of([["robert"], ["robert"], ["tom"], ["tom"], [], []])
+    nothing = np.full(len(rows), np.nan)
+    query = parse_query("Where is Bobby?")
+    assert np.isnan(score(rows, query, nothing)).all()
+    also = replace(rows, aliases={"bobby": frozenset({"robert"})})
+    assert np.flatnonzero(np.isfinite(score(also, query, nothing))).tolist() == [0, 1]
