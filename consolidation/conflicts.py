@@ -161,7 +161,10 @@ def _duplicate(
         if len(a.names) > 1 and _crossed(a.names, b.names):
             return Decision(Action.ASK_DUPLICATE, cosine, "the same words in another order")
         return Decision(Action.DUPLICATE, cosine, "the same words") if cosine >= settings.duplicate else None
-    if difference.common >= settings.kept * (difference.common + len(difference.missing)) and cosine >= settings.shorter:
+    if (
+        difference.common >= settings.kept * (difference.common + len(difference.missing))
+        and cosine >= settings.shorter
+    ):
         return Decision(Action.DUPLICATE, cosine, "nothing beyond what was said")
     return None
 
@@ -270,7 +273,17 @@ _LIGHT: Final = frozenset("use work go run be make take live".split())
 _LISTING: Final = frozenset(
     "like love enjoy hate speak play know visit read see watch eat drink buy collect use meet tri learn teach want need make cook have own".split()
 )
-_AT_PRESENT: Final = ("now", "these days", "nowadays", "instead", "from now on", "jetzt", "maintenant", "ahora", "adesso")
+_AT_PRESENT: Final = (
+    "now",
+    "these days",
+    "nowadays",
+    "instead",
+    "from now on",
+    "jetzt",
+    "maintenant",
+    "ahora",
+    "adesso",
+)
 
 
 def _denied(old: Statement, new: Statement, difference: Difference, *, tells: bool) -> str | None:
@@ -327,7 +340,14 @@ def _several_kinds(pairs: Sequence[tuple[Value, Value]]) -> bool:
 def _near(after: Reading, before: Reading, cosine: float, settings: ConflictSettings) -> Decision | None:
     """Ask about what is all but the same."""
     a, b = after.whole, before.whole
-    if cosine < settings.ask_duplicate or a.asks or b.asks or after.long or before.long or a.size < settings.least_words:
+    if (
+        cosine < settings.ask_duplicate
+        or a.asks
+        or b.asks
+        or after.long
+        or before.long
+        or a.size < settings.least_words
+    ):
         return None
     difference = compare(b, a)
     if difference.gone or difference.come or a.negated != b.negated or a.supposes != b.supposes:
@@ -420,4 +440,3 @@ def _planned(decided: Sequence[_Decided]) -> list[Change]:
 
 
 CONTRADICTS: Final = "contradicts"
-

@@ -33,7 +33,7 @@ ATTEMPTS: Final = 3  # for a batch whose memories are changed meanwhile
 JOB_TTL: Final = timedelta(days=30)  # of jobs that erase what the operator's policy wants erased
 SHOWN: Final = 1_000  # changes in the answer of a dry run
 
-_TURN_STEPS: Final = frozenset(step for step, tier in TIER_OF.items() if tier is Tier.TURN)
+_STEPS: Final = {tier: frozenset(step for step in Step if TIER_OF[step] is tier) for tier in Tier}
 
 log = structlog.get_logger(__name__)
 
@@ -61,9 +61,9 @@ class Outcome:
     changes: list[dict[str, Any]] = field(default_factory=list)
     stopped: bool = False
 
-    def add(self, plan: Plan, changeset_id: UUID | None, *, show: bool) -> None:
+    def add(self, plan: Plan, changeset_id: UUID | None, *, considered: int, show: bool) -> None:
         """Count a plan that was applied, or would be."""
-        self.considered += len(plan.considered)
+        self.considered += considered
         for name, number in plan.counts().items():
             self.counts[name] = self.counts.get(name, 0) + number
         if changeset_id is not None:
@@ -158,7 +158,7 @@ class _Run:
             plan = self._plan(ids, near, last=last)
             if self.wanted.dry_run:
                 self.gone |= leaves_results(plan.changes)
-                self.outcome.add(plan, None, show=True)
+                self.outcome.add(plan, None, considered=len(ids), show=True)
                 return True
             try:
                 with self.tenancy.open() as session:
@@ -176,7 +176,7 @@ class _Run:
                 log.error("evidence_would_be_lost", memories=len(lost.memory_ids))
                 raise
             self._forget(plan.reads())
-            self.outcome.add(plan, changeset_id, show=False)
+            self.outcome.add(plan, changeset_id, considered=len(ids), show=False)
             return True
         return True  # They are being changed all the time; the next run finds them.
 
@@ -187,7 +187,9 @@ class _Run:
     def _plan(self, ids: Sequence[UUID], near: Neighbourhood | None, *, last: bool) -> Plan:
         """Load and decide: the steps of the turn tier over the batch, then those of the tiers above."""
         fresh = self._load(ids, near)
-        changes = plan_turn(fresh, self._facts(fresh), steps=self.wanted.steps & _TURN_STEPS, now=self.tenancy.clock())
+        changes = plan_turn(
+            fresh, self._facts(fresh), steps=self.wanted.steps & _STEPS[Tier.TURN], now=self.tenancy.clock()
+        )
         settled: frozenset[Tier] = frozenset()
         if last:
             settled = self._due()
@@ -197,7 +199,11 @@ class _Run:
                     changes += self._above(work, changes)
             if Step.RETENTION in self.wanted.steps and TIER_OF[Step.RETENTION] in settled:
                 changes += self._fading(changes)
-        return Plan(self.namespace.id, tuple(changes), tuple(one.record.ref for one in fresh), settled)
+        # What was not run is still owed.
+        turn_done = self.wanted.steps >= _STEPS[Tier.TURN]
+        done = frozenset(tier for tier in settled if self.wanted.steps >= _STEPS[tier])
+        considered_now = tuple(one.record.ref for one in fresh) if turn_done else ()
+        return Plan(self.namespace.id, tuple(changes), considered_now, done)
 
     def _facts(self, fresh: Sequence[Considered]) -> dict[UUID, tuple[Fact, ...]]:
         """Read the facts of memories and of their neighbours; each text once in a run."""

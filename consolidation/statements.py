@@ -13,7 +13,10 @@ from memory_service.analysis.sentences import sentences
 
 LONGEST: Final = 4_000  # characters compared; texts that are longer are compared as a whole only
 
-_DENIES: Final = re.compile(r"\b(?:no longer|any ?more|any longer|nicht mehr|kein\w* .{1,30} mehr|ne .{1,30} plus|ya no|non .{1,30} più)\b", re.IGNORECASE)
+_DENIES: Final = re.compile(
+    r"\b(?:no longer|any ?more|any longer|nicht mehr|kein\w* .{1,30} mehr|ne .{1,30} plus|ya no|non .{1,30} più)\b",
+    re.IGNORECASE,
+)
 _PAST: Final = re.compile(
     r"\b(?:was|were|wasn['’]?t|weren['’]?t|did|didn['’]?t|had|used to|ago|last (?:year|month|week|night|summer|winter|spring|autumn|fall)|"
     r"back in|yesterday|went|ran|spent|bought|saw|met|ate|drank|slept|walked|paid|lost|won|got|gave|took|made|came|found|felt|"
@@ -110,7 +113,10 @@ def read_statements(content: str, language: str | None) -> Reading:
         parts.setdefault(
             sentence.text,
             _statement(
-                sentence.text, spoken, asks=any(one.asks for one in inside), supposes=any(one.supposes for one in inside)
+                sentence.text,
+                spoken,
+                asks=any(one.asks for one in inside),
+                supposes=any(one.supposes for one in inside),
             ),
         )
         for one in inside:
@@ -202,4 +208,3 @@ def _unmatched(values: tuple[Value, ...], others: tuple[Value, ...]) -> tuple[Va
         else:
             free.remove(same)
     return tuple(left)
-

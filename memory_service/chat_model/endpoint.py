@@ -95,13 +95,16 @@ class ChatEndpoint:
                 self._client = None
 
     def ask(self, messages: Sequence[Message], schema: Mapping[str, Any], *, max_tokens: int) -> Reply:
-        """Send the conversation until it is answered; one attempt takes `timeout_s` at most.
+        """Send the conversation until it is answered.
+
+        One attempt takes `timeout_s` at most, and none begins once as much has passed: with the longest wait between, a
+        question takes less than `2 * timeout_s + LONGEST_WAIT_S`, so that whoever asks can hold a lease meanwhile.
 
         Raises:
             ChatUnavailable: Nobody answered, or not with a reply, in all attempts; or the endpoint asks for a longer pause.
             ChatRefused: The endpoint refuses this request whatever is left out of it.
         """
-        failures = 0
+        failures, began = 0, self._clock()
         while True:
             dialect = self._dialect
             body = request_body(dialect, self._model, messages, schema, max_tokens=max_tokens)
@@ -115,7 +118,7 @@ class ChatEndpoint:
             except ChatUnavailable as error:
                 failures += 1
                 wait = self._wait(error, failures)
-                if failures >= self._attempts or wait is None:
+                if failures >= self._attempts or wait is None or self._clock() - began >= self._timeout_s:
                     raise
                 log.info("chat_model_asked_again", model=self._model, reason=error.reason, wait_s=round(wait, 2))
                 self._sleep(wait)

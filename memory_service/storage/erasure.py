@@ -99,8 +99,8 @@ _ANSWERS = """
 
 # A reply of a model that could not be used quotes what the model was shown.
 _DEAD_LETTERS = """
-    DELETE FROM dead_letter d USING dead_letter_memory m WHERE d.tenant_id = :tenant AND m.tenant_id = :tenant
-    AND m.dead_letter_id = d.id AND m.memory_id = ANY(CAST(:ids AS uuid[]))
+    DELETE FROM dead_letter d WHERE d.tenant_id = :tenant AND d.id IN (SELECT m.dead_letter_id FROM dead_letter_memory m
+        WHERE m.tenant_id = :tenant AND m.memory_id = ANY(CAST(:ids AS uuid[])))
 """
 
 # Feedback goes with its memory; a saved query stays as long as another memory is relevant to it.

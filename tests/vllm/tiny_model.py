@@ -5,10 +5,6 @@ What it says is noise, held to a schema by the decoder alone: just what a valida
 
 import sys
 
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
 LEARNED_FROM = [
     '{"facts": [{"subject": "Ana", "attribute": "pet", "value": "a cat", "sentence": "Ana has a cat."}]}',
     '{"evidence": [{"id": "m1", "quote": "a cat"}], "verdicts": [{"pair": "p1", "decision": "supersede"}]}',
@@ -20,6 +16,11 @@ SPREAD = 0.6  # of the weights; with the usual 0.02 every token is as likely, an
 
 def make(folder: str) -> None:
     """Write model and tokenizer to a folder."""
+    # Here, so that whoever only collects tests imports none of it.
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -469,6 +469,21 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             Ask("absent", f"/v1/profiles/{asker.user_id}?namespace={space}"),
         ],
         "GET /v1/entities/{entity_id}": [Ask("absent", f"/v1/entities/{h.entity_id}")],
+        "POST /v1/entities/merge": [
+            Ask("absent", "/v1/entities/merge", {"from": [h.entity_id], "into": asker.entity_id, "namespace": path})
+            for path in (h.namespace, asker.namespace)
+        ]
+        + [
+            Ask(
+                "absent",
+                "/v1/entities/merge",
+                {"from": [asker.entity_id], "into": h.entity_id, "namespace": asker.namespace},
+            )
+        ],
+        "POST /v1/entities/split": [
+            Ask("absent", "/v1/entities/split", {"entity_id": h.entity_id, "names": ["Tomás"], "namespace": path})
+            for path in (h.namespace, asker.namespace)
+        ],
         "GET /v1/namespaces": [Ask("nothing", f"/v1/namespaces?prefix={space}")],
         "POST /v1/namespaces": [Ask("own", "/v1/namespaces", {"path": h.namespace})],
         "GET /v1/namespaces/{path}": [Ask("absent", f"/v1/namespaces/{space}")],

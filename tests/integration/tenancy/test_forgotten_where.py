@@ -121,6 +121,9 @@ def test_rows_cannot_point_into_another_tenant(
         "saved_query",
         "saved_query_memory",
         "fusion_weights",
+        "model_usage",
+        "dead_letter",
+        "dead_letter_memory",
         "changeset",
         "change",
         "review",
@@ -147,7 +150,7 @@ def test_a_change_of_every_row_changes_only_its_tenant(
             assert session.execute(text(f"UPDATE {table} SET {column} = {column}")).rowcount == rows[table], table
     with database.transaction(doomed.tenant_id) as session:
         # What others point to comes last, or cascades would take rows before their own turn.
-        last = ["changeset", "saved_query", "entity", "memory", "namespace"]
+        last = ["changeset", "saved_query", "entity", "dead_letter", "job", "memory", "namespace"]
         for table in sorted(writable, key=lambda table: last.index(table) if table in last else -1):
             assert session.execute(text(f"DELETE FROM {table}")).rowcount == rows[table], table
     assert {count for table, (count, _) in checksum(doomed.tenant_id).items() if table in writable} == {0}

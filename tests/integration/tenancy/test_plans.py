@@ -28,9 +28,11 @@ from memory_service.analysis.naming import EntityKind, Named
 from memory_service.filters import parse_filter
 from memory_service.storage import (
     changesets,
+    co_recalls,
     considered,
     consolidated,
     entities,
+    entity_identity,
     entity_lists,
     erasure,
     fading,
@@ -197,6 +199,9 @@ def a_place(session: Session) -> structure_loading.Place:
 A_TIME = {
     "starts": NOW, "ends": None, "phrase": "today", "span_from": 0, "span_to": 5, "granularity": "day",
 }  # fmt: skip
+A_MENTION = {
+    "memory_id": IDS[0], "version": 1, "entity_id": an_id(0, 21), "namespace_id": SPACE, "names": ["e"], "spans": [0, 1],
+}  # fmt: skip
 HOT: dict[str, Callable[[Session], object]] = {
     "search": a_search(),
     "search in a small namespace": a_search(spaces=(SMALL_SPACE,)),
@@ -250,6 +255,23 @@ HOT: dict[str, Callable[[Session], object]] = {
     "mentions of a memory": lambda s: entities.mentioned_in(s, TENANT, FEW),
     "mentions to keep": lambda s: entities.keep_mentions(s, TENANT, [entities.Mentioned(FEW[0], SPACE, 1, (NAMED,))]),
     "entities to forget": lambda s: entities.forget_unmentioned(s, TENANT, {SPACE: [an_id(0, 21), an_id(0, 24)]}),
+    "names apart": lambda s: entities.apart_in(s, TENANT, [SPACE, SMALL_SPACE]),
+    "whom memories name": lambda s: s.connection().exec_driver_sql(
+        entities._MENTIONS_NOW, {"tenant": TENANT, "namespaces": [SMALL_SPACE], "ids": IDS}),
+    "whom they named": lambda s: s.connection().exec_driver_sql(
+        entities._MENTIONS_KNOWN, {"tenant": TENANT, "namespaces": [SMALL_SPACE], "ids": IDS, "known": NOW}),
+    "identities locked": lambda s: entity_identity.lock_identities(s, TENANT, SPACE, [an_id(0, 21)]),
+    "identities": lambda s: (
+        entity_identity.entities_in(s, TENANT, SPACE, [an_id(0, 21)]), entity_identity.names_of(s, TENANT, an_id(0, 21)),
+        entity_identity.merged_named(s, TENANT, SPACE, ["e"])),
+    "names given": lambda s: (
+        entity_identity.give_names(s, TENANT, [an_id(0, 21)], an_id(0, 24), only=["e"], apart=["e"]),
+        entity_identity.set_merged(s, TENANT, [an_id(0, 21)], an_id(0, 24))),
+    "mentions to move": lambda s: entity_identity.present_mentions(s, TENANT, [an_id(0, 21)], named=["e"]),
+    "mentions moved": lambda s: (
+        entity_identity.keep_mentioned(s, TENANT, [A_MENTION]), entity_identity.end_mentions_of(s, TENANT, [A_MENTION], now=NOW),
+        entity_identity.begin_mentions(s, TENANT, [A_MENTION], now=NOW), entity_identity.note_changed(s, TENANT, FEW)),
+    "of use since": lambda s: co_recalls.load_co_recalls(s, TENANT, SMALL_SPACE, NOW),
     "who speaks": lambda s: entities.speakers_in(s, TENANT, [SPACE, SMALL_SPACE]),
     "neighbours": lambda s: neighbours.neighbours_of(s, TENANT, IDS, distance=3, now=NOW),
     "turns around": lambda s: neighbours.runs_around(s, TENANT, IDS, distance=2, at=NOW),

@@ -194,7 +194,7 @@ def test_every_paged_list_is_among_the_cursors_above(app: Any) -> None:
     # Lists by one memory are bound to its id, and that id is unknown to others before the cursor is looked at; tenants
     # are listed by operators only.
     tested |= {"GET /v1/memories/{memory_id}/links", "GET /v1/memories/{memory_id}/recalls", "GET /v1/tenants"}
-    tested |= {"GET /v1/changesets/{changeset_id}/changes"}
+    tested |= {"GET /v1/changesets/{changeset_id}/changes", "GET /v1/jobs/{job_id}/dead-letters"}
     assert paged <= tested
 
 

@@ -57,6 +57,11 @@ INSERT INTO corpus_delta SELECT t.id, pg_temp.id(2, t.t, n % 20), pg_temp.id(5, 
 INSERT INTO job SELECT t.id, pg_temp.id(5, t.t, n), 'enrich', pg_temp.id(2, t.t, n % 20),
     CASE WHEN n % 1000 = 0 THEN 'queued' ELSE 'succeeded' END, 0, 1, '{}', '[]', NULL, 0, NULL, now(), NULL, NULL, now() + interval '30 days'
     FROM t, generate_series(1, 5000) n;
+INSERT INTO model_usage SELECT t.id, pg_temp.id(0, t.t, n), pg_temp.id(5, t.t, 1 + n % 5000), 'facts', 'm', 1, 9, 9, 0, 0, NULL, now(),
+    now() + interval '30 days' FROM t, generate_series(1, 5000) n;
+INSERT INTO dead_letter SELECT tenant, pg_temp.id(0, t, n), pg_temp.id(5, t, n), 'facts', 'm', 'No.', 'no JSON', at, timestamptz '2999-01-01'
+    FROM r WHERE n <= 5000;
+INSERT INTO dead_letter_memory SELECT tenant, pg_temp.id(0, t, n), id FROM r WHERE n <= 5000;
 INSERT INTO trace SELECT t.id, pg_temp.id(6, t.t, n), '{}', 'q', '{}', '{"results": []}', now(), now() + interval '30 days'
     FROM t, generate_series(1, 5000) n;
 INSERT INTO idempotency_key SELECT t.id, pg_temp.id(9, t.t, 1), 'key' || n, '', 200, '{}', '', now(), now() + interval '1 day'

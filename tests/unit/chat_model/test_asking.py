@@ -172,7 +172,12 @@ def test_a_fact_is_trusted_as_its_least_trusted_source(
 
 
 def test_notes(endpoint: Any, chat: ChatEndpoint, budget: Budget, ana: Passage, bo: Passage) -> None:
-    note = {"id": "m1", "title": "Ana adopts a cat", "context": "Ana adopted a cat and pays rent.", "keywords": ["Mia"]}
+    note = {
+        "id": "m1",
+        "title": "Ana adopts a cat",
+        "context": "Ana adopted a cat and pays rent.",
+        "keywords": ["Mia", "dog"],
+    }
     endpoint.will(endpoint.completion({"notes": [note | {"tags": ["Home Life"]}, note | {"id": "m9", "tags": []}]}))
     outcome = ask_notes(chat, budget, [ana, bo])
     (taken,) = outcome.found
