@@ -15,8 +15,10 @@ from consolidation.learning import EncodeQuery, learn_job
 from consolidation.planning import Step
 from consolidation.run import Wanted, run
 from memory_service.analysis.names import people_of
+from memory_service.chat_model.protocol import ChatModel
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.lifecycle import archive
+from memory_service.lifecycle.draft import Encoding
 from memory_service.lifecycle.erase import erase
 from memory_service.lifecycle.teach import LEARN
 from memory_service.storage import entities, jobs, pending
@@ -45,6 +47,24 @@ def no_encoder() -> AbstractContextManager[EncodeQuery]:
     raise Misconfigured("This worker has no encoder, and learning has to read queries.")
 
 
+def no_encoding() -> AbstractContextManager[Encoding]:
+    """Say that this process encodes nothing.
+
+    Raises:
+        Misconfigured: always.
+    """
+    raise Misconfigured("This worker has no encoder, and what a model derives has to be encoded.")
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a run may spend on a model."""
+
+    job_tokens: int = 200_000
+    context_tokens: int = 8192
+    reply_ttl: timedelta = timedelta(days=30)
+
+
 @dataclass(frozen=True, slots=True)
 class Tenancy:
     """One tenant as a worker sees it: how to open its transactions, what time it is, what encodes queries."""
@@ -53,6 +73,10 @@ class Tenancy:
     open: OpenTransaction
     clock: Callable[[], datetime]
     open_encoder: Callable[[], AbstractContextManager[EncodeQuery]] = no_encoder
+    # The model that runs may ask, and what each may spend on it; None: rules do everything.
+    chat: ChatModel | None = None
+    spending: Spending = Spending()
+    open_encoding: Callable[[], AbstractContextManager[Encoding]] = no_encoding
     # Keeps other runs out of a namespace while one is at it; says whether nobody else was.
     alone: Callable[[UUID], AbstractContextManager[bool]] = lambda _: nullcontext(True)
 
@@ -232,6 +256,7 @@ def _erase_job(tenancy: Tenancy, job: Any) -> bool:
             return True
         erased = set(erase(session, tenancy.tenant_id, ids, now=tenancy.clock()))
         items = [{"memory_id": str(i), "status": "erased" if i in erased else "absent"} for i in ids]
+        items += [{"memory_id": str(i), "status": "erased", "with": "its source"} for i in sorted(erased - set(ids))]
         jobs.report_progress(session, tenancy.tenant_id, job["id"], done=len(ids), items=items)
         jobs.finish_job(session, tenancy.tenant_id, job["id"], status=JobStatus.SUCCEEDED, now=tenancy.clock())
     return True

@@ -292,6 +292,28 @@ def leaves_results(changes: Iterable[Change]) -> set[UUID]:
     return gone
 
 
+def one_fate(changes: Iterable[Change]) -> list[Change]:
+    """Leave each memory one fate: of several merges and supersessions of it the first counts.
+
+    >>> from datetime import UTC, datetime
+    >>> from uuid import UUID
+    >>> a, b, c = (Ref(UUID(int=i), 1) for i in (1, 2, 3))
+    >>> why, then = Why(Step.CONFLICTS, "same"), datetime(2024, 1, 1, tzinfo=UTC)
+    >>> [name_of(one) for one in one_fate([Merge(a, b, why), Supersede(a, c, then, why), Merge(c, b, why)])]
+    ['merge', 'merge']
+    """
+    fated: set[UUID] = set()
+    kept: list[Change] = []
+    for change in changes:
+        if isinstance(change, Merge | Supersede):
+            memory_id = change.duplicate.id if isinstance(change, Merge) else change.old.id
+            if memory_id in fated:
+                continue
+            fated.add(memory_id)
+        kept.append(change)
+    return kept
+
+
 def lost_evidence(pointers: Mapping[UUID, UUID], live: set[UUID], consumed: Sequence[UUID]) -> list[UUID]:
     """Return the consumed sources from which no live record is reached: a run that leaves one must not be applied.
 

@@ -10,6 +10,7 @@ from consolidation.planning import RULES, Change, End, Put, Step, Structure, Why
 
 STATIC: Final = "static"
 RECENT: Final = "recent"
+TOLD: Final = "told"  # what a model adds; it goes on as long as the lines that rules make are the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def plan_profiles(
     changes: list[Change] = []
     for user in users:
         lines = static_lines(user.facts, now=now, settings=settings) + recent_lines(user.happenings, settings=settings)
-        if lines == [dict(line) for line in user.lines]:
+        if lines == [dict(line) for line in user.lines if line["section"] != TOLD]:
             continue
         if lines:
             values = {"user_id": user.user_id, "lines": lines, "method": RULES, "members": _sources(lines)}

@@ -49,6 +49,8 @@ class Record:
     superseded_by: UUID | None = None
     derivation_method: str = "verbatim"
     parents: tuple[UUID, ...] = ()
+    extract: str = "rules"
+    trust: float = 1.0  # how far the text may be believed, 0..1
     computed: frozenset[str] = frozenset()  # fields that rules filled in, which rules may fill in anew
 
     @property

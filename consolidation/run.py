@@ -11,19 +11,27 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import structlog
+from sqlalchemy.orm import Session
 
+from consolidation.accounting import budget_of, write_down
+from consolidation.asking import Outcome as Asked
+from consolidation.counsel import Counsel
 from consolidation.fading_step import Faded, load_faded, settle_faded
+from consolidation.gist import Source
 from consolidation.loading import load_considered, load_neighbourhood
 from consolidation.neighbourhood import Neighbourhood
-from consolidation.planning import TIER_OF, Change, Plan, Step, Tier, leaves_results, plan_json
+from consolidation.planning import TIER_OF, Change, Derive, Plan, Put, Step, Tier, leaves_results, plan_json
 from consolidation.records import Considered, Record
 from consolidation.structure_loading import Place
 from consolidation.structure_steps import STEPS as TIER_STEPS
+from consolidation.structure_steps import sources_of
 from consolidation.turn_steps import plan_turn
 from memory_service.analysis.facts import Fact, facts
-from memory_service.lifecycle.changesets import EvidenceLost, PlanOutdated, apply
+from memory_service.lifecycle.changesets import Derived, EvidenceLost, PlanOutdated, apply
+from memory_service.lifecycle.draft import Draft, prepare
 from memory_service.storage import considered, consolidated
 from memory_service.storage.namespaces import Namespace, get_namespace
+from memory_service.types import Extract, MemoryType, SourceKind
 
 if TYPE_CHECKING:
     from consolidation.consolidate import Tenancy
@@ -106,6 +114,8 @@ class _Run:
         self.report = report
         self.job_id = job_id
         self.outcome = Outcome()
+        self.total = 0
+        self.counsel = self._open_counsel()
         self.faded: Faded | None = None  # what the last plan lets fade
         self.cache: dict[UUID, Record] = {}
         self.facts: dict[tuple[UUID, int], tuple[Fact, ...]] = {}
@@ -121,6 +131,7 @@ class _Run:
             total = considered.count_unconsolidated(
                 session, tenant_id, self.namespace.id, again=self.wanted.again, now=now
             )
+        self.total = total
         after: UUID | None = None
         while True:
             rows = self._next(after)
@@ -160,10 +171,19 @@ class _Run:
                 self.gone |= leaves_results(plan.changes)
                 self.outcome.add(plan, None, considered=len(ids), show=True)
                 return True
+            derived = self._derived(plan)
             try:
                 with self.tenancy.open() as session:
                     now = self.tenancy.clock()
-                    changeset_id = apply(session, self.tenancy.tenant_id, plan, now=now, job_id=self.job_id)
+                    changeset_id = apply(
+                        session,
+                        self.tenancy.tenant_id,
+                        plan,
+                        now=now,
+                        job_id=self.job_id,
+                        usage=dict(self.counsel.usage) if self.counsel is not None else None,
+                        derived=derived,
+                    )
                     if self.faded is not None:
                         settle_faded(
                             session, self.tenancy.tenant_id, self.namespace.id, self.faded, now=now, job_ttl=JOB_TTL
@@ -190,6 +210,8 @@ class _Run:
         changes = plan_turn(
             fresh, self._facts(fresh), steps=self.wanted.steps & _STEPS[Tier.TURN], now=self.tenancy.clock()
         )
+        if self.counsel is not None:
+            changes = self.counsel.turn(fresh, changes, self.wanted.steps)
         settled: frozenset[Tier] = frozenset()
         if last:
             settled = self._due()
@@ -239,12 +261,61 @@ class _Run:
         return self.faded.changes
 
     def _above(self, work: Callable[[Place], list[Change]], planned: Sequence[Change]) -> list[Change]:
-        leaving = frozenset({*leaves_results(planned), *self.gone})
         with self.tenancy.open() as session:
-            place = Place(
-                session, self.tenancy.tenant_id, self.namespace, self.tenancy.clock(), leaving, tuple(planned)
+            changes = work(self._place(session, planned))
+        if self.counsel is None:
+            return changes
+        return self.counsel.gists(changes, lambda change: self._sources(change, [*planned, *changes]))
+
+    def _place(self, session: Session, planned: Sequence[Change]) -> Place:
+        leaving = frozenset({*leaves_results(planned), *self.gone})
+        return Place(session, self.tenancy.tenant_id, self.namespace, self.tenancy.clock(), leaving, tuple(planned))
+
+    def _sources(self, change: Put, planned: Sequence[Change]) -> list[Source]:
+        """Read the memories that a gist or a profile is about."""
+        with self.tenancy.open() as session:
+            return sources_of(self._place(session, planned), change)
+
+    def _open_counsel(self) -> Counsel | None:
+        """Open a model's counsel where one is configured; a dry run asks nobody, since asking costs."""
+        tenancy = self.tenancy
+        if tenancy.chat is None or self.wanted.dry_run:
+            return None
+        with tenancy.open() as session:
+            budget = budget_of(
+                session, tenancy.tenant_id, self.job_id, job_tokens=tenancy.spending.job_tokens,
+                context_tokens=tenancy.spending.context_tokens,
+            )  # fmt: skip
+
+        def account(outcome: Asked[Any]) -> None:
+            with tenancy.open() as session:
+                write_down(
+                    session, tenancy.tenant_id, outcome, job_id=self.job_id, now=tenancy.clock(),
+                    ttl=tenancy.spending.reply_ttl,
+                )  # fmt: skip
+
+        return Counsel(tenancy.chat, budget, account, lambda: self.report(self.outcome.considered, self.total, []))
+
+    def _derived(self, plan: Plan) -> Derived | None:
+        """Encode what a plan derives, before any transaction opens."""
+        derive = [change for change in plan.changes if isinstance(change, Derive)]
+        if not derive:
+            return None
+        drafts = [
+            Draft(
+                change.content,
+                namespace=self.namespace.path,
+                memory_type=MemoryType(change.memory_type),
+                source_kind=SourceKind.INFERENCE,
+                extract=Extract.RULES,
+                deduplicate=False,
+                **change.fields,
             )
-            return work(place)
+            for change in derive
+        ]
+        with self.tenancy.open_encoding() as encoding:
+            prepared = prepare(drafts, encoding=encoding, now=self.tenancy.clock())
+            return Derived(encoding, {c.id: p for c, p in zip(derive, prepared, strict=True)})
 
     def _load(self, ids: Sequence[UUID], near: Neighbourhood | None) -> list[Considered]:
         if not ids or near is None:

@@ -19,6 +19,7 @@ from consolidation.profiles import DEFAULT, Happening, KnownFact, User, plan_pro
 from consolidation.structure_loading import Place
 from consolidation.topic_tree import LEAF
 from consolidation.topics import Item, TopicRow, grown, plan_topics
+from memory_service.storage import structure
 from memory_service.storage.co_recalls import load_co_recalls
 from memory_service.storage.ids import new_id
 
@@ -92,6 +93,17 @@ def co_recall_changes(place: Place) -> list[Change]:
     """Strengthen the links of memories that were of use together, and let those fade that nobody used since."""
     known = load_co_recalls(place.transaction, place.tenant_id, place.namespace.id, None)
     return plan_co_recalls(replace(known, live=known.live - place.leaving), place.now)
+
+
+def sources_of(place: Place, change: Put) -> list[Source]:
+    """Return the memories that a gist or profile is about: those of its target as planned, or as stored; or those it quotes."""
+    target = change.values.get("target_id", change.id)
+    planned = [one for one in place.planned if isinstance(one, Put) and one.id == target]
+    members = planned[-1].values["members"] if planned else ()
+    if not members:
+        members = structure.members_of(place.transaction, place.tenant_id, [target]).get(target, ())
+    found = loading.sources(place, members or change.values["members"])
+    return list(found.values())
 
 
 STEPS: Final[Mapping[Step, Callable[[Place], list[Change]]]] = {

@@ -19,12 +19,14 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from sqlalchemy import text
 
 from consolidation import consolidate
-from consolidation.consolidate import Tenancy
+from consolidation.consolidate import Spending, Tenancy
 from consolidation.learning import EncodeQuery
 from consolidation.precision import raise_recalled
 from consolidation.recut import recut_namespace
 from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from memory_service.analysis.tokens import TERMS_VERSION
+from memory_service.chat_model.loading import open_chat_model
+from memory_service.chat_model.protocol import ChatModel
 from memory_service.encoder import EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.jobs import CONSOLIDATE_NAMESPACE, ENRICH, QUEUE, RUN_JOB, SHELVE
@@ -85,9 +87,16 @@ def _database() -> Database:
     return database
 
 
+@lru_cache(maxsize=1)
+def _chat() -> ChatModel | None:
+    """Open the model once per worker process: its circuit breaker lives there."""
+    return open_chat_model(get_settings())
+
+
 @worker_process_init.connect(weak=False)
 def _forget_inherited(**_: object) -> None:
     _database.cache_clear()
+    _chat.cache_clear()
 
 
 @worker_process_shutdown.connect(weak=False)
@@ -101,12 +110,19 @@ def _now() -> datetime:
 
 
 def _tenancy(tenant_id: UUID) -> Tenancy:
-    database = _database()
+    database, settings = _database(), get_settings()
     return Tenancy(
         tenant_id=tenant_id,
         open=lambda: database.transaction(tenant_id),
         clock=_now,
         open_encoder=_open_encoder,
+        chat=_chat(),
+        spending=Spending(
+            job_tokens=settings.llm_job_tokens,
+            context_tokens=settings.llm_context_tokens,
+            reply_ttl=timedelta(days=settings.llm_reply_ttl_days),
+        ),
+        open_encoding=_open_encoding,
         alone=lambda namespace_id: only_run(database.engine, namespace_id),
     )
 

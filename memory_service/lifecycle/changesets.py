@@ -212,6 +212,10 @@ def _derive(run: _Run, changes: Sequence[Derive]) -> None:
     consolidated.add_spans(
         run.session, run.tenant_id, [(c.id, parent, span) for c in changes for parent, *span in c.spans], now=run.now
     )
+    # By these edges an erasure finds what was made of a memory.
+    _draw(
+        run, [(new_id(), c.id, ref.id, LinkType.DERIVED_FROM, 1.0, c.why.method) for c in changes for ref in c.parents]
+    )
     for change in changes:
         run.touched.add(change.id)
         run.keep(change, memory_id=change.id, version_before=0)
@@ -560,6 +564,8 @@ def _put_edges_back(
 ) -> None:
     """End the edges that were drawn and draw those that were ended, as new ones: an ended edge stays in the history."""
     drawn = [c["target_id"] for c in changes if c["change"] in {"join", "supersede"}]
+    derived = [c["memory_id"] for c in changes if c["change"] == "derive"]
+    drawn += consolidated.links_from(session, tenant_id, derived, LinkType.DERIVED_FROM)
     consolidated.end_links(session, tenant_id, drawn, now=now)
     parted = [c["before"] for c in changes if c["change"] == "part"]
     there = memories.existing(session, tenant_id, [UUID(e[end]) for e in parted for end in ("source", "target")])

@@ -6,11 +6,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from memory_service.storage import erasure, memories
+from memory_service.storage import erasure, lineage, memories
 
 
 def erase(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
-    """Erase memories of one tenant and return the ids that were there.
+    """Erase memories of one tenant with all that was made of them, and return the ids that were there.
+
+    Made of a memory are those derived from it, and it stands for the duplicates that were merged into it.
 
     Versions, sources, vectors, postings, times, links, retention, recalls and feedback go with the record, and
     saved queries that nothing else is relevant to; traces that showed it lose its
@@ -19,7 +21,7 @@ def erase(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: dateti
     keeps id, namespace, a hash of the content and the time; a hash of every wording keeps it from being stored again unless
     it is observed after this (`remember.decide`).
     """
-    rows = memories.lock_memories(session, tenant_id, ids)
+    rows = memories.lock_memories(session, tenant_id, [*ids, *lineage.made_of(session, tenant_id, ids)])
     found = list(rows)
     if found:
         erasure.bury(session, tenant_id, found, now=now)

@@ -117,6 +117,17 @@ def drawn(session: Session, tenant_id: UUID, edges: Sequence[tuple[UUID, UUID, s
     return {(row.source, row.target, row.type) for row in session.execute(statement, params)}
 
 
+def links_from(session: Session, tenant_id: UUID, ids: Sequence[UUID], type: str) -> list[UUID]:
+    """Return the present edges of one type from memories."""
+    if not ids:
+        return []
+    statement = text(
+        "SELECT id FROM link WHERE tenant_id = :tenant AND source_id = ANY(CAST(:ids AS uuid[])) AND known_to = 'infinity' "
+        "AND type = :type ORDER BY id"
+    )
+    return [row.id for row in session.execute(statement, {"tenant": tenant_id, "ids": list(ids), "type": type})]
+
+
 def end_links(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[RowMapping]:
     """End edges that are known now, and return them as they were."""
     if not ids:

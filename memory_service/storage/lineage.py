@@ -27,6 +27,25 @@ def ancestry(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, limit: i
     )
 
 
+def made_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> list[UUID]:
+    """Return what goes with memories when they are erased: duplicates merged into them, and all that was derived, however far."""
+    statement = text(
+        """
+        WITH RECURSIVE made AS (
+            SELECT CAST(k.id AS uuid) AS id FROM unnest(CAST(:ids AS uuid[])) AS k (id)
+            UNION
+            SELECT x.id FROM made JOIN LATERAL (
+                SELECT m.id FROM memory m WHERE m.tenant_id = :tenant AND m.superseded_by = made.id AND m.state = 'merged'
+                UNION ALL
+                SELECT l.source_id FROM link l WHERE l.tenant_id = :tenant AND l.target_id = made.id AND l.type = 'derived_from'
+            ) x ON true
+        )
+        SELECT id FROM made WHERE NOT id = ANY(CAST(:ids AS uuid[])) ORDER BY id
+        """
+    )
+    return [row.id for row in session.execute(statement, {"tenant": tenant_id, "ids": list(ids)})]
+
+
 def sources_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
     """Return the sources of memories, in order."""
     return session.execute(

@@ -233,6 +233,20 @@ def test_an_erased_memory_does_not_stand_in_the_way(
     assert me.get(f"/v1/memories/{a}").json().get("superseded_by") is None
 
 
+def test_erasing_a_memory_erases_the_duplicates_it_stands_for(
+    me: Any, three: list[str], do: Any, ref: Any, database: Any
+) -> None:
+    from memory_service.lifecycle.erase import erase
+
+    a, b, c = three
+    do(Merge(ref(c), ref(b), WHY))
+    do(Merge(ref(b), ref(a), WHY))
+    with database.transaction(me.tenant_id) as session:
+        erased = erase(session, me.tenant_id, [UUID(a)], now=datetime.now(UTC))
+    assert set(erased) == {UUID(a), UUID(b), UUID(c)}
+    assert [me.get(f"/v1/memories/{i}").status_code for i in three] == [410, 410, 410]
+
+
 def test_another_tenant_sees_and_reverts_nothing(
     me: Any, three: list[str], do: Any, ref: Any, as_tenant: Any, make_tenant: Any
 ) -> None:

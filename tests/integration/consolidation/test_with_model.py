@@ -1,0 +1,197 @@
+"""A run with a model: what can be checked is taken over and says who made it, what cannot leaves the rules standing."""
+
+import importlib.util
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from consolidation.consolidate import Spending, Tenancy, enrich_pending, run_job
+from memory_service.chat_model.endpoint import ChatEndpoint
+from memory_service.lifecycle.draft import Encoding
+
+SCRIPTED = Path(__file__).parents[2] / "unit" / "chat_model" / "conftest.py"
+
+Script = Callable[[str, dict[str, Any]], Any]  # what is asked for, and the request, to the content of the reply
+
+
+def scripted() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("scripted_endpoint", SCRIPTED)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Any]:
+    with scripted().serving() as opened:
+        yield opened
+
+
+@pytest.fixture
+def told(endpoint: Any) -> Callable[[Script], None]:
+    """Return a function that sets what the model says, by what it is asked for: facts, notes, links, conflicts, sentences."""
+
+    def tell(script: Script) -> None:
+        def answer(body: dict[str, Any]) -> Any:
+            schema = json.dumps(body["response_format"])
+            for word, name in (("decision", "conflicts"), ("verdicts", "links"), ("facts", "facts"), ("notes", "notes")):
+                if f'"{word}"' in schema:
+                    return endpoint.completion(script(name, body))
+            return endpoint.completion(script("lines" if '"lines"' in schema else "sentences", body))
+
+        endpoint.will(answer)
+
+    return tell
+
+
+@pytest.fixture
+def with_model(tenancy: Tenancy, endpoint: Any, client: Any) -> Iterator[Tenancy]:
+    services = client.app.state.services
+
+    @contextmanager
+    def open_encoding() -> Iterator[Encoding]:
+        from memory_service.api.writing import encoding_of
+
+        yield encoding_of(services)
+
+    chat = ChatEndpoint(endpoint.base_url, "scripted-1", timeout_s=5.0, sleep=lambda _: None)
+    yield replace(
+        tenancy, chat=chat, open_encoding=open_encoding, spending=Spending(reply_ttl=timedelta(days=1))
+    )
+    chat.close()
+
+
+def consolidate(me: Any, tenancy: Tenancy, **body: Any) -> dict[str, Any]:
+    enrich_pending(tenancy)
+    job_id = me.post("/v1/consolidations", json=body).json()["job_id"]
+    assert run_job(tenancy, UUID(job_id))
+    job: dict[str, Any] = me.get(f"/v1/jobs/{job_id}").json()
+    assert job["status"] == "succeeded", job
+    return job
+
+
+EMPTY: dict[str, Any] = {
+    "facts": {"facts": []}, "notes": {"notes": []}, "links": {"verdicts": []}, "conflicts": {"verdicts": []},
+    "sentences": {"sentences": []}, "lines": {"lines": []},
+}  # fmt: skip
+
+
+def test_facts_become_memories_with_their_sources(
+    me: Any, with_model: Tenancy, told: Any, remember: Any, rows: Any, snapshot: Any
+) -> None:
+    said = remember("I adopted a cat, Mia, in May.", speaker="Ana", user_id="ana", extract="llm")
+    remember("The tram was late again.", speaker="Ana", user_id="ana")
+    fact = {
+        "subject": "Ana",
+        "attribute": "pet",
+        "value": "a cat, Mia",
+        "sentence": "Ana adopted a cat, Mia.",
+        "evidence": [{"id": "m1", "quote": "adopted a cat, Mia"}],
+    }
+    told(lambda name, body: {"facts": [fact]} if name == "facts" else EMPTY[name])
+    enrich_pending(with_model)
+    before = snapshot()
+    job = consolidate(me, with_model)
+    (found,) = [m for m in me.get("/v1/memories").json()["data"] if m["content"] == "Ana adopted a cat, Mia."]
+    assert (found["memory_type"], found["user_id"]) == ("semantic", "ana")
+    assert found["derivation"]["method"] == "scripted-1"
+    assert found["derivation"]["parents"] == [said["id"]]
+    assert found["value"] == {"subject": "Ana", "attribute": "pet", "value": "a cat, Mia"}
+    (changeset_id,) = job["result"]["changesets"]
+    assert found["derivation"]["changeset_id"] == changeset_id
+    nodes = me.get(f"/v1/memories/{found['id']}/provenance").json()["nodes"]
+    spans = [n["source"]["span"] for n in nodes if n["kind"] == "source" and n["source"]["ref"] == f"memory/{said['id']}"]
+    assert spans == [[2, 20]]
+    results = me.post("/v1/search", json={"query": "Which pet did Ana adopt?"}).json()["results"]
+    assert found["id"] in [r["memory"]["id"] for r in results]
+    assert job["usage"]["calls"] > 0
+    assert me.get(f"/v1/changesets/{changeset_id}").json()["usage"]["calls"] == job["usage"]["calls"]
+    assert me.post(f"/v1/changesets/{changeset_id}/revert").status_code == 200
+    assert me.get(f"/v1/memories/{found['id']}").json()["state"] == "archived"
+    after = snapshot()
+    assert {i: row for i, row in after["memories"].items() if str(i) != found["id"]} == before["memories"]
+
+
+def test_erasing_what_a_fact_was_read_from_erases_the_fact(
+    me: Any, with_model: Tenancy, told: Any, remember: Any
+) -> None:
+    said = remember("I adopted a cat, Mia, in May.", speaker="Ana", extract="llm")
+    fact = {
+        "subject": "Ana", "attribute": "pet", "value": "a cat, Mia", "sentence": "Ana adopted a cat, Mia.",
+        "evidence": [{"id": "m1", "quote": "adopted a cat, Mia"}],
+    }  # fmt: skip
+    told(lambda name, body: {"facts": [fact]} if name == "facts" else EMPTY[name])
+    consolidate(me, with_model)
+    (derived,) = [m for m in me.get("/v1/memories").json()["data"] if m["id"] != said["id"]]
+    job_id = me.delete(f"/v1/memories/{said['id']}?erase=true").json()["job_id"]
+    assert run_job(with_model, UUID(job_id))
+    assert me.get(f"/v1/memories/{said['id']}").status_code == 410
+    assert me.get(f"/v1/memories/{derived['id']}").status_code == 410
+    assert me.post("/v1/search", json={"query": "cat"}).json()["results"] == []
+
+
+def test_replies_that_cannot_be_used_leave_the_rules_standing(
+    me: Any, with_model: Tenancy, tenancy: Tenancy, told: Any, remember: Any
+) -> None:
+    for number, place in enumerate(("Lisbon", "Porto", "Faro")):
+        remember(f"I spent the weekend in {place} with Marta.", speaker="Ana", session_id=f"s{number}")
+    told(lambda name, body: "I cannot help with that.")
+    job = consolidate(me, with_model)
+    changeset = me.get(f"/v1/changesets/{job['result']['changesets'][0]}").json()
+    assert {change["method"] for change in changeset["changes"]} == {"rules"}
+    assert job["usage"]["dead_letters"] > 0
+    letters = me.get(f"/v1/jobs/{job['id']}/dead-letters").json()["data"]
+    assert {letter["reply"] for letter in letters} == {"I cannot help with that."}
+
+
+def test_a_model_decides_what_rules_would_ask_a_person(
+    me: Any, with_model: Tenancy, told: Any, remember: Any, do: Any, ref: Any
+) -> None:
+    from consolidation.counsel import Counsel
+    from consolidation.budget import Budget
+    from consolidation.planning import Ask, Merge, ReviewKind, Step, Supersede, Why
+    from consolidation.records import Considered, Record
+
+    rows = [
+        remember("The rent is 900 euros.", observed_at="2024-01-01T00:00:00Z"),
+        remember("The rent is 950 euros.", observed_at="2024-02-01T00:00:00Z"),
+    ]
+    records = [
+        Record(UUID(r["id"]), 1, r["content"], observed_at=r_at, created_at=r_at)
+        for r, r_at in zip(rows, _moments(rows), strict=True)
+    ]
+    import numpy as np
+    from consolidation.records import Neighbour
+
+    considered = [Considered(records[1], np.ones(2, np.float32), (Neighbour(records[0], 0.9),))]
+    doubt = Ask(ReviewKind.CONFLICT, (records[0].ref, records[1].ref), "supersede", Why(Step.CONFLICTS, "perhaps", 0.9))
+    counsel = Counsel(with_model.chat, Budget(100_000), lambda outcome: None, lambda: True)  # type: ignore[arg-type]
+    verdict = {"pair": "p1", "decision": "supersede", "reason": "the rent changed"}
+    told(lambda name, body: {"verdicts": [verdict]} if name == "conflicts" else EMPTY[name])
+    (change,) = counsel.turn(considered, [doubt], {Step.CONFLICTS})
+    assert isinstance(change, Supersede)
+    assert (change.old.id, change.new.id, change.why.method) == (records[0].id, records[1].id, "scripted-1")
+    told(lambda name, body: {"verdicts": [{**verdict, "decision": "uncertain"}]} if name == "conflicts" else EMPTY[name])
+    (change,) = counsel.turn(considered, [doubt], {Step.CONFLICTS})
+    assert isinstance(change, Ask)
+    told(lambda name, body: {"verdicts": [{**verdict, "decision": "add"}]} if name == "conflicts" else EMPTY[name])
+    assert counsel.turn(considered, [doubt], {Step.CONFLICTS}) == []
+    told(lambda name, body: {"verdicts": [{**verdict, "pair": "p9"}]} if name == "conflicts" else EMPTY[name])
+    assert counsel.turn(considered, [doubt], {Step.CONFLICTS}) == [doubt]
+    assert not any(isinstance(change, Merge) for change in [doubt])
+
+
+def _moments(rows: list[dict[str, Any]]) -> list[Any]:
+    from datetime import datetime
+
+    return [datetime.fromisoformat(row["observed_at"]) for row in rows]
