@@ -11,15 +11,17 @@ from sqlalchemy.orm import Session
 from consolidation.forecast import Point, crossings, past
 from consolidation.forgetting import Fading, after_plan, erasable
 from consolidation.holding import Holding, activation_of, holding_of, is_protected, retrievability_of, traces_at
+from consolidation.planning import TIER_OF, Step
 from consolidation.policy_form import read_policy
 from consolidation.retention_policy import DEFAULT_ID, RetentionPolicy
 from consolidation.traces import TIME_CONSTANTS_DAYS
 from memory_service.lifecycle.records import retention_json, rfc3339
-from memory_service.storage import fading, jobs
+from memory_service.storage import consolidated, fading, jobs
 from memory_service.storage.sql import Row
 
 FORECAST_DAYS: Final = (0.0, 1.0, 7.0, 30.0, 90.0, 365.0)
 ERASE: Final = "erase"  # the kind of job
+LATEST: Final = timedelta(days=7)  # between two sweeps of a namespace
 _BATCH: Final = 1_000  # memories in one job of erasure
 
 
@@ -56,7 +58,18 @@ def settle(
             namespace_id=namespace_id,
         )  # fmt: skip
         erasures.append(job_id)
+    owe_sweep(session, tenant_id, namespace_id, policy, now=now)
     return Settled(len(rows), tuple(erasures))
+
+
+def owe_sweep(session: Session, tenant_id: UUID, namespace_id: UUID, policy: RetentionPolicy, *, now: datetime) -> None:
+    """Note when a namespace has to be swept again, so that one in which nothing else happens fades as well.
+
+    A week from now at the latest: a recall makes a memory due without a word to the workers.
+    """
+    due = fading.next_due(session, tenant_id, namespace_id, policy_id=policy.id, now=now)
+    after = LATEST if due is None else min(LATEST, due - now)
+    consolidated.owe(session, tenant_id, namespace_id, {(TIER_OF[Step.RETENTION], "retention"): after}, now=now)
 
 
 def retention_course(row: Row, recalls: Sequence[tuple[datetime, bool | None]], *, now: datetime) -> dict[str, Any]:

@@ -115,6 +115,27 @@ def keep_due(session: Session, tenant_id: UUID, left: Sequence[Due], *, policy_i
     )
 
 
+_NEXT = text(
+    """
+    SELECT CASE WHEN EXISTS (SELECT FROM retention WHERE tenant_id = :tenant AND namespace_id = :namespace AND policy_id < :policy)
+            OR EXISTS (SELECT FROM retention WHERE tenant_id = :tenant AND namespace_id = :namespace AND policy_id > :policy)
+        THEN CAST(:now AS timestamptz) ELSE (
+            SELECT greatest(min(due_at), :now) FROM retention
+            WHERE tenant_id = :tenant AND namespace_id = :namespace AND policy_id = :policy AND due_at < 'infinity')
+        END
+    """
+)
+
+
+def next_due(
+    session: Session, tenant_id: UUID, namespace_id: UUID, *, policy_id: UUID, now: datetime
+) -> datetime | None:
+    """Return when a namespace has to be swept again, now at the earliest; None where nothing in it will ever be due."""
+    params = {"tenant": tenant_id, "namespace": namespace_id, "policy": policy_id, "now": now}
+    due: datetime | None = session.scalar(_NEXT, params)
+    return due
+
+
 _HELD = text(
     """
     SELECT m.id, m.memory_type, m.created_at, m.importance, m.pinned, s.kind AS source_kind, r.stability_days, r.difficulty,

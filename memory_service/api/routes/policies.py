@@ -1,5 +1,6 @@
 """Policies: what operators decide for a namespace, kept with the time during which it was in force, and tried beforehand."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -18,6 +19,7 @@ from memory_service.api.policy_models import PoliciesOut, PolicyOut, RetentionPo
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import FieldError, InvalidRequest, NotFound, PreconditionFailed
+from memory_service.lifecycle.fading import owe_sweep
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import policies
 from memory_service.storage.fading import load_histories
@@ -167,7 +169,9 @@ def delete_policy(
     _match(if_match, present)
     if present is None or space is None:
         raise NotFound(f"The namespace {namespace!r} has no {kind} policy of its own.", code="policy_not_found")
-    policies.put(session, caller.tenant_id, space, kind, present["id"], None, now=services.clock())
+    now = services.clock()
+    policies.put(session, caller.tenant_id, space, kind, present["id"], None, now=now)
+    owe_sweep(session, caller.tenant_id, space, DEFAULT, now=now)
     return Response(status_code=204)
 
 
@@ -198,7 +202,9 @@ def _change(
     onto = to_json(merged(present["body"])[0]) if onto_present and present is not None else None
     policy, wrong = merged(said, onto)
     _refuse(wrong)
-    policies.put(session, tenant_id, space, kind, new_id(), to_json(policy), now=now)
+    policy_id = new_id()
+    policies.put(session, tenant_id, space, kind, policy_id, to_json(policy), now=now)
+    owe_sweep(session, tenant_id, space, replace(policy, id=policy_id), now=now)
     return _shown(session, tenant_id, namespace, space)
 
 

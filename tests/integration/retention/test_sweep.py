@@ -131,6 +131,33 @@ def test_under_another_policy_every_memory_is_read_anew(
     assert due(now) == []
 
 
+def test_a_namespace_in_which_nothing_happens_is_swept_again(
+    me: Any, remember: Any, age: Any, sweep: Any, maintenance: Any, now: datetime
+) -> None:
+    """What it owes is noted; due_consolidations tells the workers."""
+
+    def owed() -> timedelta | None:
+        with maintenance.begin() as connection:
+            statement = "SELECT due_at FROM tier_work WHERE tenant_id = :t AND key = 'retention'"
+            due: datetime | None = connection.scalar(text(statement), {"t": me.tenant_id})
+            # As the run does when it has done what the tier owes.
+            connection.execute(text("DELETE FROM tier_work WHERE tenant_id = :t"), {"t": me.tenant_id})
+            return None if due is None else due - now
+
+    memory = remember("something")
+    sweep(now)
+    assert owed() == timedelta(days=7), "no threshold is nearer"
+    age(memory, days=30)
+    sweep(now)
+    left = owed()
+    assert left is not None
+    assert timedelta(days=3) < left < timedelta(days=4), "it falls to int8 after 33.6 days"
+    me.put("/v1/policies/retention", json={"protection": 1})
+    after_put = owed()
+    assert after_put is not None
+    assert after_put < timedelta(minutes=1), "under another policy all of it is due"
+
+
 def test_tiers_and_promotion_are_planned_from_what_is_stored(
     in_session: Any, me: Any, remember: Any, age: Any, now: datetime
 ) -> None:
