@@ -1,6 +1,6 @@
 """Compare two systems on one machine: never at the same time, in alternating blocks, by medians."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,12 +48,28 @@ def alternate(blocks: int, *, floor: Block, service: Block, done: Callable[[], A
     >>> order
     ['f0', 's0', 's1', 'f1', 'f2', 's2']
     """
-    measured: dict[str, list[list[float]]] = {"floor": [], "service": []}
+    return alternate_all(blocks, floor=floor, services={"service": service}, done=done)["service"]
+
+
+def alternate_all(
+    blocks: int, *, floor: Block, services: Mapping[str, Block], done: Callable[[], Any] = lambda: None
+) -> dict[str, Comparison]:
+    """Run one warm-up round (block 0) and then ``blocks`` rounds of everybody; who goes first changes with every round.
+
+    >>> order = []
+    >>> def run(name): return lambda number: order.append(f"{name}{number}") or [1.0]
+    >>> sorted(alternate_all(2, floor=run("f"), services={"a": run("a"), "b": run("b")}))
+    ['a', 'b']
+    >>> order
+    ['f0', 'a0', 'b0', 'a1', 'b1', 'f1', 'b2', 'f2', 'a2']
+    """
+    everybody = [("floor", floor), *services.items()]
+    measured: dict[str, list[list[float]]] = {name: [] for name, _ in everybody}
     for number in range(blocks + 1):
-        pair = [("floor", floor), ("service", service)]
-        for name, run in pair if number % 2 == 0 else reversed(pair):
+        first = number % len(everybody)
+        for name, run in everybody[first:] + everybody[:first]:
             values = run(number)
             if number:
                 measured[name].append(values)
         done()
-    return Comparison(floor=measured["floor"], service=measured["service"])
+    return {name: Comparison(floor=measured["floor"], service=measured[name]) for name in services}

@@ -1,7 +1,7 @@
 """Search latency through HTTP, beside the floor: 10,000 memories in a namespace, then ten such namespaces.
 
     python -m benchmarks.search                 # loads 10,000, measures, loads 90,000 more, measures again
-    python -m benchmarks.search --namespaces 1  # only the first half
+    python -m benchmarks.search --namespaces 1  # only the first half, for each of the three presets
 
 The floor is sentence-transformers in fp32 with one thread and an exact numpy scan over as many vectors as the
 namespace has memories. Floor and service answer the same queries, never at the same time.
@@ -10,10 +10,11 @@ namespace has memories. Floor and service answer the same queries, never at the 
 import argparse
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
-from benchmarks.blocks import Comparison, alternate
+from benchmarks.blocks import Comparison, alternate_all
 from benchmarks.floor import Floor
 from benchmarks.metrics import median, percentile
 from benchmarks.readable import readable_failures
@@ -23,7 +24,8 @@ from benchmarks.targets import Target, publish
 from memory_service.cli.console import progress_bar
 
 TOP_K = 10
-RATIO_TO_FLOOR = 1.5
+RATIO_TO_FLOOR = {"fast": 1.2, "balanced": 1.5, "thorough": 3.0}
+USUAL = "balanced"
 BESIDE_ENCODING_MS = 6.0
 GROWTH = 1.3
 
@@ -38,25 +40,29 @@ def main() -> None:
         floor.scan_random(options.memories, seed=options.seed)
         if not options.reuse:
             subject.load(shares[0], namespace=spaces[0])
-        one, one_found = _measure(floor, subject, spaces[:1], options=options, round_number=0)
-        many: Comparison | None = None
-        many_found: list[Found] = []
+        presets = _measure(floor, subject, spaces[:1], options=options, round_number=0, presets=list(RATIO_TO_FLOOR))
+        many: Measured | None = None
         if options.namespaces > 1:
             if not options.reuse:
                 for share, space in zip(shares[1:], spaces[1:], strict=True):
                     subject.load(share, namespace=space)
-            many, many_found = _measure(floor, subject, spaces, options=options, round_number=1)
-    growth = many.service_median / one.service_median if many and not options.reuse else None
-    beside = median([found.beside_encoding_ms for found in one_found])
+            many = _measure(floor, subject, spaces, options=options, round_number=1, presets=[USUAL])[USUAL]
+    one = presets[USUAL]
+    growth = many.compared.service_median / one.compared.service_median if many and not options.reuse else None
+    beside = median([found.beside_encoding_ms for found in one.found])
     label = f"{options.memories:,} in a namespace"
     targets = [
-        Target(f"search p50 / floor, {label}", one.ratio, RATIO_TO_FLOOR),
+        *(
+            Target(f"search p50 / floor, {preset}, {label}", presets[preset].compared.ratio, limit)
+            for preset, limit in RATIO_TO_FLOOR.items()
+        ),
         Target(f"search p50 beside own encoding, {label}", beside, BESIDE_ENCODING_MS, unit="ms"),
         Target(f"search p50 with {options.namespaces} such namespaces / with one", growth, GROWTH),
     ]
-    measured = {"one_namespace": _numbers(one, one_found)}
+    measured = {"one_namespace": _numbers(one)}
+    measured |= {f"one_namespace_{preset}": _numbers(presets[preset]) for preset in presets if preset != USUAL}
     if many:
-        measured["all_namespaces"] = _numbers(many, many_found)
+        measured["all_namespaces"] = _numbers(many)
     settings = {key: value for key, value in vars(options).items() if key in SETTINGS}
     publish("search", targets=targets, settings={**settings, "top_k": TOP_K}, measured=measured, out=options.out)
 
@@ -74,39 +80,56 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@dataclass(slots=True)
+class Measured:
+    """One preset beside the floor, with what it found after the warm-up."""
+
+    compared: Comparison
+    found: list[Found]
+
+
 def _measure(
-    floor: Floor, subject: Subject, spaces: list[str], *, options: argparse.Namespace, round_number: int
-) -> tuple[Comparison, list[Found]]:
-    """Compare over the given namespaces, each query in the next one; no query is asked twice."""
+    floor: Floor,
+    subject: Subject,
+    spaces: list[str],
+    *,
+    options: argparse.Namespace,
+    round_number: int,
+    presets: list[str],
+) -> dict[str, Measured]:
+    """Compare presets over the given namespaces, each query in the next one; no query is asked twice."""
     time.sleep(0 if options.reuse else options.settle)
     seed = options.seed * 10 + round_number
-    asked = questions((options.blocks + 1) * options.queries, seed=seed)
-    kept: list[Found] = []
+    rounds = options.blocks + 1
+    asked = questions(rounds * options.queries * len(presets), seed=seed)
+    kept: dict[str, list[Found]] = {preset: [] for preset in presets}
 
-    def block(number: int) -> list[str]:
-        return asked[number * options.queries : (number + 1) * options.queries]
+    def block(number: int, preset: str) -> list[str]:
+        start = (presets.index(preset) * rounds + number) * options.queries
+        return asked[start : start + options.queries]
 
-    def run_service(number: int) -> list[float]:
+    def run_service(number: int, preset: str) -> list[float]:
         found = [
-            subject.search(query, namespace=spaces[place % len(spaces)], k=TOP_K)
-            for place, query in enumerate(block(number))
+            subject.search(query, namespace=spaces[place % len(spaces)], k=TOP_K, preset=preset)
+            for place, query in enumerate(block(number, preset))
         ]
         if number:
-            kept.extend(found)
+            kept[preset].extend(found)
         return [one.milliseconds for one in found]
 
     with progress_bar() as bar:
         task = bar.add_task(f"measuring {len(spaces)} namespace(s)", total=options.blocks + 1)
-        compared = alternate(
+        compared = alternate_all(
             options.blocks,
-            floor=lambda number: floor.search(block(number), k=TOP_K).milliseconds,
-            service=run_service,
+            floor=lambda number: floor.search(block(number, presets[0]), k=TOP_K).milliseconds,
+            services={preset: partial(run_service, preset=preset) for preset in presets},
             done=lambda: bar.advance(task),
         )
-    return compared, kept
+    return {preset: Measured(compared[preset], kept[preset]) for preset in presets}
 
 
-def _numbers(compared: Comparison, found: list[Found]) -> dict[str, Any]:
+def _numbers(measured: Measured) -> dict[str, Any]:
+    compared, found = measured.compared, measured.found
     service = [one.milliseconds for one in found]
     return {
         "floor_p50_ms": compared.floor_median,

@@ -126,11 +126,21 @@ class Subject:
         milliseconds, _ = self._wire.post("/v1/memories", {"content": text, "namespace": namespace})
         return milliseconds
 
-    def search(self, query: str, *, namespace: str, k: int, channels: dict[str, float] | None = None) -> Found:
+    def search(
+        self,
+        query: str,
+        *,
+        namespace: str,
+        k: int,
+        channels: dict[str, float] | None = None,
+        preset: str | None = None,
+    ) -> Found:
         """Ask one question."""
         body: dict[str, Any] = {"query": query, "namespace": namespace, "top_k": k}
         if channels:
             body["channels"] = channels
+        if preset:
+            body["preset"] = preset
         milliseconds, answer = self._wire.post("/v1/search", body)
         return Found(
             milliseconds=milliseconds,

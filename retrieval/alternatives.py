@@ -7,7 +7,6 @@ put together, and the rows stay as they are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -23,7 +22,7 @@ def grouped(rows: Rows, alternatives: Alternatives) -> Rows:
     A memory that holds several alternatives holds the word as often as all of them together. Only the name of a word
     answers for it: the other alternatives keep the postings of their own, and are not asked for.
     """
-    return replace(rows, postings=_Grouped(rows.postings, alternatives)) if alternatives else rows
+    return rows.with_postings(_Grouped(rows.postings, alternatives)) if alternatives else rows
 
 
 def together(parts: Sequence[Postings]) -> Postings:

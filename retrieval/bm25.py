@@ -124,7 +124,7 @@ def match(rows: Rows, terms: Sequence[str], *, parameters: Bm25Parameters = DEFA
     score = np.zeros(len(rows))
     covered = np.zeros(len(rows))
     possible = 0.0
-    pivoted = parameters.k1 * (1 - parameters.b + parameters.b * np.maximum(1.0, rows.length / parameters.pivot))
+    pivoted = rows.once(("pivoted", parameters), lambda: _pivoted(rows, parameters))
     for term in dict.fromkeys(terms):
         idf = row_idf(rows, term)
         possible += idf
@@ -136,6 +136,11 @@ def match(rows: Rows, terms: Sequence[str], *, parameters: Bm25Parameters = DEFA
     if possible > 0:
         covered /= possible
     return Matches(score=score, covered=covered)
+
+
+def _pivoted(rows: Rows, parameters: Bm25Parameters) -> NDArray[np.float64]:
+    lengths: NDArray[np.float64] = np.maximum(1.0, rows.length / parameters.pivot)
+    return parameters.k1 * (1 - parameters.b + parameters.b * lengths)
 
 
 def row_idf(rows: Rows, term: str) -> float:

@@ -11,7 +11,7 @@ from retrieval import spreading, temporal
 from retrieval.bm25 import Matches
 from retrieval.breadth import breadth_scores
 from retrieval.contiguity import answer_scores, following_scores, neighbour_scores, session_scores
-from retrieval.granularity import session_share
+from retrieval.granularity import first_of_each, session_share
 from retrieval.hopfield import associate
 from retrieval.intent import wants_course
 from retrieval.priors import CHANNEL_OF, Signals, question_signals, statement_signals
@@ -101,9 +101,10 @@ def question_channels(
     total = own.total
     sessions = session_scores(rows, query.terms, total, settings=settings.contiguity)
     mean_weight = (settings.contiguity.session_words + settings.contiguity.session_best) / 2
-    if settings.routes_granularity and mean_weight > 0:
+    if settings.routes_granularity and mean_weight > 0 and sessions.any():
         # Told apart as they are, not as little as they count; even shares leave the amounts as they are.
-        sessions = 2 * session_share(total, sessions / mean_weight, rows.session) * sessions
+        first = rows.once("first of sessions", lambda: first_of_each(rows.session))
+        sessions = 2 * session_share(total, sessions / mean_weight, first) * sessions
     around = (
         neighbour_scores(rows, total, settings=settings.contiguity)
         + sessions

@@ -34,9 +34,10 @@ def neighbour_scores(rows: Rows, own: NDArray[np.float64], *, settings: Contigui
     Three turns of one session with scores 0, 2, 0: the outer ones get .15 · 2 from their neighbour, and each other's
     zero from two turns away; see the test.
     """
-    before, after = _at(rows.previous, own), _at(rows.following, own)
-    second_before = _at(rows.previous, before)
-    second_after = _at(rows.following, after)
+    previous, following = _previous(rows), _following(rows)
+    before, after = _at(previous, own), _at(following, own)
+    second_before = _at(previous, before)
+    second_after = _at(following, after)
     return settings.beside * (before + after) + settings.near * (second_before + second_after)
 
 
@@ -46,15 +47,22 @@ def answer_scores(rows: Rows, own: NDArray[np.float64]) -> NDArray[np.float64]:
     "How did they handle the accident?" – "They were scared": a query about the accident finds the question, and wants
     the answer.
     """
+    replies = rows.once("replies", lambda: _replies(rows))
+    scores = np.zeros(len(rows))
+    scores[replies] = np.maximum(own[rows.previous[replies]], 0.0)
+    return scores
+
+
+def _replies(rows: Rows) -> NDArray[np.intp]:
+    """Return the turns that follow another speaker's question."""
     asked = np.append(rows.asks, False)[rows.previous]
     asker = np.append(rows.speaker, np.int32(NONE))[rows.previous]
-    replies = asked & (asker != NONE) & (rows.speaker != NONE) & (asker != rows.speaker)
-    return np.where(replies, np.maximum(_at(rows.previous, own), 0.0), 0.0)
+    return np.flatnonzero(asked & (asker != NONE) & (rows.speaker != NONE) & (asker != rows.speaker))
 
 
 def following_scores(rows: Rows, own: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give each row the score of the turn after it, 0 where there is none: (n,) → (n,)."""
-    return _at(rows.following, own)
+    return _at(_following(rows), own)
 
 
 def session_scores(
@@ -70,12 +78,10 @@ def session_word_scores(rows: Rows, terms: Sequence[str], *, settings: Contiguit
 
     The length of a session is compared with the mean of all sessions (Robertson and Zaragoza 2009, section 3.4).
     """
-    sessions = int(rows.session.max(initial=NONE)) + 1
+    all_of = rows.once("sessions", lambda: _sessions(rows))
+    sessions, number, length = all_of.count, all_of.number, all_of.length
     if sessions < 2:
         return np.zeros(len(rows))
-    # Rows without a session are counted under one more number and left out again.
-    number = np.where(rows.session == NONE, sessions, rows.session)
-    length = np.bincount(number, weights=rows.length, minlength=sessions + 1)[:sessions]
     pivoted = settings.k1 * (1 - settings.b + settings.b * length / max(1.0, float(length.mean())))
     score = np.zeros(sessions + 1)
     for term in dict.fromkeys(terms):
@@ -83,25 +89,57 @@ def session_word_scores(rows: Rows, terms: Sequence[str], *, settings: Contiguit
         if found is not None:
             frequency = np.bincount(number[found.row], weights=found.frequency, minlength=sessions + 1)[:sessions]
             score[:sessions] += row_idf(rows, term) * frequency * (settings.k1 + 1) / (frequency + pivoted)
-    inside = rows.session != NONE
     result = np.zeros(len(rows))
-    result[inside] = standardised(score[rows.session[inside]])
+    result[all_of.inside] = standardised(score[all_of.of_inside])
     return result
 
 
 def session_best_scores(rows: Rows, own: NDArray[np.float64]) -> NDArray[np.float64]:
     """Score every row by the best row of its session, standardised over rows: (n,) → (n,)."""
-    sessions = int(rows.session.max(initial=NONE)) + 1
-    if sessions < 2:
+    sessions = rows.once("sessions", lambda: _sessions(rows))
+    if sessions.count < 2:
         return np.zeros(len(rows))
-    inside = rows.session != NONE
-    best = np.full(sessions, -np.inf)
-    np.maximum.at(best, rows.session[inside], own[inside])
+    best = np.full(sessions.count, -np.inf)
+    np.maximum.at(best, sessions.of_inside, own[sessions.inside])
     result = np.zeros(len(rows))
-    result[inside] = standardised(best[rows.session[inside]])
+    result[sessions.inside] = standardised(best[sessions.of_inside])
     return result
 
 
-def _at(where: NDArray[np.int32], values: NDArray[np.float64]) -> NDArray[np.float64]:
+@dataclass(frozen=True, slots=True)
+class _Sessions:
+    """The sessions of n rows, numbered from 0."""
+
+    count: int
+    number: NDArray[np.intp]  # (n,) of every row; rows without a session are counted under one more number
+    length: NDArray[np.float64]  # (count,) terms
+    inside: NDArray[np.intp]  # rows that have one
+    of_inside: NDArray[np.intp]  # the numbers of theirs
+
+
+def _sessions(rows: Rows) -> _Sessions:
+    count = int(rows.session.max(initial=NONE)) + 1
+    number = np.where(rows.session == NONE, count, rows.session).astype(np.intp)
+    inside = np.flatnonzero(rows.session != NONE)
+    return _Sessions(
+        count,
+        number,
+        length=np.bincount(number, weights=rows.length, minlength=count + 1)[:count].astype(np.float64),
+        inside=inside,
+        of_inside=number[inside],
+    )
+
+
+def _previous(rows: Rows) -> NDArray[np.intp]:
+    return rows.once("previous", lambda: rows.previous.astype(np.intp))
+
+
+def _following(rows: Rows) -> NDArray[np.intp]:
+    return rows.once("following", lambda: rows.following.astype(np.intp))
+
+
+def _at(where: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Take ``values`` at some rows, 0 at NONE, which indexes the zero put behind the last."""
-    return np.append(values, 0.0)[where]
+    padded = np.empty(len(values) + 1)
+    padded[:-1], padded[-1] = values, 0.0
+    return padded[where]

@@ -1,9 +1,9 @@
 """What a search must know of its namespaces before it encodes the query."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from memory_service.analysis.language import guess
 from memory_service.analysis.term_groups import query_terms
 from memory_service.analysis.tokens import TERMS_VERSION, UNKNOWN_LANGUAGE
+from memory_service.storage.driver import in_driver_words, later
 from memory_service.storage.namespaces import Namespace
 
 
@@ -33,8 +34,7 @@ MOST_SPEAKERS = 200
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)  # what is in force now is so until further notice
 
 # One round trip: which of the namespaces exist, how many documents they hold, who speaks, which terms are common.
-_CORPUS = text(
-    """
+_CORPUS_SQL: Final = """
     WITH n AS MATERIALIZED (
         SELECT id, path, settings, encoder_id, shelf, folded_docs, languages, terms_version,
             CAST(retention_policy AS text) AS retention_policy FROM namespace
@@ -56,8 +56,9 @@ _CORPUS = text(
         CASE WHEN (SELECT count(*) FROM n) = 1 THEN (
             SELECT w.factors FROM fusion_weights w WHERE w.tenant_id = :tenant AND w.namespace_id = (SELECT id FROM n)
             AND w.known_from <= :at AND w.known_to > :at) END AS factors
-    """
-)
+"""
+_CORPUS: Final = text(_CORPUS_SQL)
+_CORPUS_OF_DRIVER: Final = in_driver_words(_CORPUS_SQL)
 
 
 # A query is cut by the rules of the languages that are there, which only this statement tells; the terms that it is asked for
@@ -104,20 +105,64 @@ def describe_corpus(
         languages: by whose rules the query is cut; None for those of the memories that are there.
     """
     asked = _terms(query, [UNKNOWN_LANGUAGE, guess(query)])
-    params = {"tenant": tenant_id, "paths": list(paths), "terms": asked, "speakers": MOST_SPEAKERS, "at": at or _LATEST}
-    row = session.execute(_CORPUS, params).one()
-    found = {n["path"]: n for n in row.namespaces or ()}
-    if languages is None:
-        languages = _languages(found.values())
-    common = {term: int(df) for term, df in (row.common or {}).items()}
-    more = sorted(set(_terms(query, languages)) - set(asked))
+    corpus = _corpus(session.execute(_CORPUS, _params(tenant_id, paths, asked, at)).one(), paths, languages)
+    ids = [namespace.id for namespace in corpus.namespaces]
+    more = sorted(set(_terms(query, corpus.languages)) - set(asked))
     if more:
-        params = {"tenant": tenant_id, "namespaces": [n["id"] for n in found.values()], "terms": more}
-        common |= {term: int(df) for term, df in session.execute(_COMMON, params)}
-    speakers = tuple(row.speakers)
-    if at is not None and speakers:
-        params = {"tenant": tenant_id, "namespaces": [n["id"] for n in found.values()], "known": at}
-        speakers = tuple(session.scalars(_SPEAKERS_KNOWN, params | {"speakers": MOST_SPEAKERS}))
+        params: dict[str, Any] = {"tenant": tenant_id, "namespaces": ids, "terms": more}
+        common = {term: int(df) for term, df in session.execute(_COMMON, params)}
+        corpus = replace(corpus, common=corpus.common | common)
+    if at is not None and corpus.speakers:
+        params = {"tenant": tenant_id, "namespaces": ids, "known": at, "speakers": MOST_SPEAKERS}
+        corpus = replace(corpus, speakers=tuple(session.scalars(_SPEAKERS_KNOWN, params)))
+    return corpus
+
+
+class Foreseen:
+    """A corpus that an earlier search saw, and the question whether it still is so, which travels with other statements."""
+
+    def __init__(self, session: Session, tenant_id: UUID, paths: Sequence[str], query: str, *, seen: Corpus) -> None:
+        """Ask with the next statements of the session."""
+        self._paths = paths
+        self._seen = seen
+        terms = _terms(query, seen.languages)
+        self._question = later(session, _CORPUS_OF_DRIVER, _params(tenant_id, paths, terms, None))
+
+    def corpus(self) -> Corpus | None:
+        """Return the corpus as it is now; None where the query would be read in another way than foreseen."""
+        (row,) = self._question.rows()
+        now = _corpus(_Row(*row), self._paths, None)
+        return now if _read_alike(now, self._seen) else None
+
+
+def _read_alike(now: Corpus, seen: Corpus) -> bool:
+    def places(corpus: Corpus) -> list[tuple[UUID, int, int]]:
+        return [(one.id, one.shelf, one.encoder_id) for one in corpus.namespaces]
+
+    return (now.speakers, now.languages) == (seen.speakers, seen.languages) and places(now) == places(seen)
+
+
+class _Row(NamedTuple):
+    namespaces: Any
+    documents: Any
+    speakers: Any
+    common: Any
+    factors: Any
+
+
+def _params(tenant_id: UUID, paths: Sequence[str], terms: Sequence[str], at: datetime | None) -> dict[str, Any]:
+    return {
+        "tenant": tenant_id,
+        "paths": list(paths),
+        "terms": list(terms),
+        "speakers": MOST_SPEAKERS,
+        "at": at or _LATEST,
+    }
+
+
+def _corpus(row: Any, paths: Sequence[str], languages: tuple[str, ...] | None) -> Corpus:
+    """Read what the statement answered; languages are those of the memories unless they are given."""
+    found = {n["path"]: n for n in row.namespaces or ()}
     return Corpus(
         namespaces=tuple(
             Namespace(
@@ -132,9 +177,9 @@ def describe_corpus(
             for n in (found[path] for path in paths if path in found)
         ),
         documents=max(0, int(row.documents)),
-        speakers=speakers,
-        languages=languages,
-        common=common,
+        speakers=tuple(row.speakers),
+        languages=_languages(found.values()) if languages is None else languages,
+        common={term: int(df) for term, df in (row.common or {}).items()},
         factors=dict(row.factors or {}),
     )
 

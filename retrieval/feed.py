@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from memory_service.storage.driver import fetch
 from memory_service.storage.memories import AS_KNOWN
 from memory_service.types import LinkType, PrecisionTier
 from retrieval.entries import Entry
@@ -96,7 +97,7 @@ def changes(
         "tenant": tenant_id, "namespaces": list(namespace_ids), "since": str(since), "links_since": str(links_since),
     }  # fmt: skip
     entries, erased, horizon = [], [], None
-    for row in _fetch(session, _CHANGES, params):
+    for row in fetch(session, _CHANGES, params):
         horizon = row[0]
         if row[1]:
             erased.append(row[2])
@@ -131,7 +132,7 @@ def entries_in(
 
 def _entries(session: Session, which: str, params: dict[str, Any]) -> list[Entry]:
     statement = _AS_THEY_ARE if params["known"] is None else _AS_THEY_WERE
-    return [_entry(row) for row in _fetch(session, statement.format(which=which), params)]
+    return [_entry(row) for row in fetch(session, statement.format(which=which), params)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def links_since(session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID]
     An erased memory takes its own with it.
     """
     params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "since": str(since)}
-    rows = _fetch(session, _LINKS, params)
+    rows = fetch(session, _LINKS, params)
     # What ended comes first: a memory may have gone from one topic to another.
     members = sorted((MemberEntry(row[1], row[2], row[3], row[6]) for row in rows if row[1]), key=lambda m: not m.ended)
     return LinkChanges(rows[0][0] if rows else None, [LinkEntry(*row[2:]) for row in rows if not row[1]], members)
@@ -205,7 +206,7 @@ def members_known(
     params = {
         "tenant": tenant_id, "namespaces": list(namespace_ids), "at": at, "ids": None if ids is None else list(ids),
     }  # fmt: skip
-    return [MemberEntry(*row) for row in _fetch(session, _MEMBERS_KNOWN, params)]
+    return [MemberEntry(*row) for row in fetch(session, _MEMBERS_KNOWN, params)]
 
 
 def links_known(
@@ -215,7 +216,7 @@ def links_known(
     params = {
         "tenant": tenant_id, "namespaces": list(namespace_ids), "at": at, "ids": None if ids is None else list(ids),
     }  # fmt: skip
-    return [LinkEntry(*row) for row in _fetch(session, _LINKS_KNOWN, params)]
+    return [LinkEntry(*row) for row in fetch(session, _LINKS_KNOWN, params)]
 
 
 # One statement for all tiers: between two of them a vector could move from where one has yet to look to where one has looked.
@@ -261,7 +262,7 @@ def vectors_of(
     params = {
         "tenant": tenant_id, "shelf": shelf, "namespaces": list(namespace_ids), "encoder": encoder_id, "ids": list(ids or ()),
     }  # fmt: skip
-    rows = _fetch(session, _ALL_VECTORS if ids is None else _SOME_VECTORS, params)
+    rows = fetch(session, _ALL_VECTORS if ids is None else _SOME_VECTORS, params)
     found: dict[tuple[UUID, int], NDArray[np.float32]] = {}
     for tier, read in _READERS.items():
         there = [row for row in rows if row[2] == tier]
@@ -302,10 +303,3 @@ def _entry(row: Sequence[Any]) -> Entry:
     terms = row[15]
     cut = None if terms is None else tuple(terms.split(_SEPARATOR)) if terms else ()
     return Entry(*row[:15], *(cut, *row[16:21]))
-
-
-def _fetch(session: Session, statement: str, params: dict[str, Any]) -> list[Any]:
-    """Run a statement with results in binary form: thousands of UUIDs and vectors are read at once here."""
-    driver: Any = session.connection().connection.driver_connection
-    with driver.cursor(binary=True) as cursor:
-        return cursor.execute(statement, params).fetchall()  # type: ignore[no-any-return]

@@ -47,14 +47,19 @@ def shares(granularities: Sequence[NDArray[np.float64]], *, temperature: float =
     return [one / total for one in certain] if total > 0 else [1 / len(certain)] * len(certain)
 
 
-def session_share(turns: NDArray[np.float64], sessions: NDArray[np.float64], session: NDArray[np.int32]) -> float:
+def first_of_each(session: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Return the first row of every session: (sessions,) from (n,) numbers of sessions or NONE."""
+    inside = np.flatnonzero(session != NONE)
+    _, first = np.unique(session[inside], return_index=True)
+    return inside[first]
+
+
+def session_share(turns: NDArray[np.float64], sessions: NDArray[np.float64], first: NDArray[np.intp]) -> float:
     """Return the share of the session granularity beside the turn's, in 0..1.
 
     Args:
         turns: (n,) score of every row.
         sessions: (n,) score of every row's session, the same for all rows of one.
-        session: (n,) number of the session or NONE.
+        first: one row of every session.
     """
-    inside = np.flatnonzero(session != NONE)
-    _, first = np.unique(session[inside], return_index=True)
-    return shares([turns, sessions[inside[first]]])[1]
+    return shares([turns, sessions[first]])[1]

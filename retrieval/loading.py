@@ -81,7 +81,12 @@ def load(
         view = residents.view(session, place.tenant_id, place.namespaces, now=place.now.timestamp())
         allowed = view.live
         if where.text != "true":
-            allowed = allowed & _satisfying(session, place, request, where, view.rows)
+            asked = f"{where.text} {sorted(where.params.items())}"
+            known_to = view.satisfying.get(asked)
+            if known_to is None:
+                known_to = _satisfying(session, place, request, where, view.rows)
+                view.satisfying.keep(asked, known_to)
+            allowed = allowed & known_to
         return Loaded(view.rows, allowed, RESIDENT, whole=True)
     # Only as of an earlier moment, or with the archive, is a large namespace worth reading whole for one search.
     earlier = known is not None or request.archived
@@ -114,8 +119,10 @@ def _satisfying(session: Session, place: Place, request: RecallRequest, where: S
             **where.params,
         },
     )
-    satisfying = {row.id for row in found}
-    return np.fromiter((id_ in satisfying for id_ in rows.ids), dtype=np.bool_, count=len(rows))
+    places = rows.once("places", lambda: {id_: place for place, id_ in enumerate(rows.ids)})
+    satisfying = np.zeros(len(rows), dtype=np.bool_)
+    satisfying[[places[row.id] for row in found if row.id in places]] = True
+    return satisfying
 
 
 def _from_candidates(

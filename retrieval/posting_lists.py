@@ -2,11 +2,14 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.rows import NONE, Postings
+
+_MOST_CUT: Final = 1_000  # terms whose postings are kept as they were cut
 
 
 class PostingList:
@@ -28,14 +31,24 @@ class PostingList:
 class PostingsUpTo(Mapping[str, Postings]):
     """Postings as they were when there were n rows, renumbered where some of them were dropped."""
 
-    __slots__ = ("_n", "_place", "_terms")
+    __slots__ = ("_cut", "_n", "_place", "_terms")
 
     def __init__(self, terms: Mapping[str, PostingList], n: int, place: NDArray[np.int32] | None) -> None:
         self._terms = terms
         self._n = n
         self._place = place
+        self._cut: dict[str, Postings] = {}  # asked for before
 
     def __getitem__(self, term: str) -> Postings:
+        # Several channels ask for each term of a query, and the next query for some of them again.
+        known = self._cut.get(term)
+        if known is None:
+            if len(self._cut) >= _MOST_CUT:
+                self._cut.clear()
+            known = self._cut[term] = self._postings(term)
+        return known
+
+    def _postings(self, term: str) -> Postings:
         growing = self._terms.get(term)
         if growing is None:
             raise KeyError(term)

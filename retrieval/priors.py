@@ -72,11 +72,15 @@ def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings)
         _add(signals, "recency", settings.recency, np.nan_to_num(placed))
     if query.question_word is QuestionWord.HOW_MANY:
         _add(signals, "number", settings.number, rows.has_number)
-    _add(signals, "length", settings.length, standardised(np.log1p(np.minimum(rows.length, settings.long))))
+    _add(signals, "length", settings.length, _lengths(rows, settings.long))
     # What a user tells an assistant nearly always ends in a request, and still tells something.
     _add(signals, "asks", settings.asks, rows.asks & (rows.role == Role.NONE))
     _add(signals, "role", _user_amount(query.text, settings), rows.role == Role.USER)
     return signals
+
+
+def _lengths(rows: Rows, long: int) -> NDArray[np.float64]:
+    return rows.once(("lengths", long), lambda: standardised(np.log1p(np.minimum(rows.length, long))))
 
 
 def statement_signals(rows: Rows, *, settings: PriorSettings) -> Signals:

@@ -229,8 +229,10 @@ def explain(ranked: Ranked, rows: NDArray[np.intp]) -> list[Shown]:
     """Explain some rows that are in the order, in the order given."""
     cells: dict[str, list[ChannelCell]] = {}
     for name, channel in ranked.channels.items():
-        known = np.sort(channel.score[ranked.found & ~np.isnan(channel.score)])
         raw = channel.score[rows]
+        # Only what is at least as good as the worst of the rows decides their ranks; no comparison holds for NaN.
+        lowest = np.fmin.reduce(raw, initial=np.inf)
+        known = np.sort(channel.score[ranked.found & (channel.score >= lowest)])
         # Equal scores share the better rank.
         ranks = len(known) - np.searchsorted(known, raw, side="right") + 1
         cells[name] = [

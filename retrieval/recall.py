@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import perf_counter
 from uuid import UUID
@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 
 from consolidation.policy_form import read_policy
 from memory_service.storage.fading import losses_of
-from memory_service.storage.namespaces import Namespace, paths_to_search, require_all
+from memory_service.storage.namespaces import Namespace, paths_named, paths_to_search, require_all
 from retrieval.confidence import DEFAULT as CALIBRATION
 from retrieval.confidence import confidence as confidence_of
-from retrieval.corpus import Corpus, describe_corpus
+from retrieval.corpus import Corpus, Foreseen, describe_corpus
 from retrieval.diversity import mmr
 from retrieval.fading import faded
-from retrieval.loading import Loaded, Place, load
+from retrieval.loading import RESIDENT, Loaded, Place, load
 from retrieval.query import ParsedQuery, parse_query
 from retrieval.ranking import Ranked, Shown, rank
 from retrieval.request import CountTokens, RecallRequest
@@ -113,8 +113,11 @@ def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: d
         session, tenant_id, paths, request.query, at=request.as_of.known, languages=request.languages
     )
     require_all(paths, corpus.namespaces)
-    parsed = parse_query(request.query, speakers=corpus.speakers, languages=corpus.languages, now=request.now or now)
-    return Prepared(corpus, parsed)
+    return Prepared(corpus, _parsed(request, corpus, now=now))
+
+
+def _parsed(request: RecallRequest, corpus: Corpus, *, now: datetime) -> ParsedQuery:
+    return parse_query(request.query, speakers=corpus.speakers, languages=corpus.languages, now=request.now or now)
 
 
 def recall(
@@ -139,28 +142,102 @@ def recall(
     Raises:
         NamespaceNotFound: there is no such namespace.
     """
-    started = perf_counter()
-    timings = Timings()
+    search = _Search(open_transaction, tenant_id, request, tools, now, deliver, started=perf_counter())
+    foreseen = search.foreseen()
+    answered = search.answered(foreseen, foreseen=True) if foreseen is not None else None
+    if answered is not None:
+        return answered
     with open_transaction() as session:
         prepared = prepare(session, tenant_id, request, now=now)
-    vector = None
-    if _asks_vectors(request) and prepared.corpus.namespaces:
-        encoding = perf_counter()
-        vector = tools.encode(prepared.parsed.spoken)
-        timings.encode = _ms(encoding)
-    order, texts = None, None
-    with open_transaction() as session:
-        if prepared.corpus.namespaces:
-            order = _rank(session, tenant_id, request, prepared, vector, tools=tools, now=now, timings=timings)
-            texts = _texts_to_rerank(session, tenant_id, request, order, tools)
-        if texts is None:
-            return _delivered(session, tenant_id, request, prepared, order, tools, timings, started, deliver)
-    if order is not None and tools.rerank is not None:
-        reranking = perf_counter()
-        order = _reranked(order, request.query, texts, tools.rerank)
-        timings.rerank = _ms(reranking)
-    with open_transaction() as session:
-        return _delivered(session, tenant_id, request, prepared, order, tools, timings, started, deliver)
+    search.keep(prepared)
+    answered = search.answered(prepared, foreseen=False)
+    assert answered is not None  # nothing was foreseen that could be otherwise
+    return answered
+
+
+@dataclass(slots=True)
+class _Search:
+    """One search under way."""
+
+    open_transaction: Callable[[], AbstractContextManager[Session]]
+    tenant_id: UUID
+    request: RecallRequest
+    tools: Tools
+    now: datetime
+    deliver: Callable[[Session, Recalled], None]
+    started: float
+    timings: Timings = field(default_factory=Timings)
+
+    def foreseen(self) -> Prepared | None:
+        """Understand the query by what the last search of these namespaces saw, where they are kept in memory.
+
+        That saves a transaction before encoding. The search itself asks whether it still is so.
+        """
+        request = self.request
+        as_it_is = request.as_of.known is None and not request.archived and request.languages is None
+        if not as_it_is or request.namespace_prefix is not None:
+            return None
+        corpus = self.tools.residents.corpora.get((self.tenant_id, tuple(self._paths())))
+        if corpus is None or not self.tools.residents.admits(self.tenant_id, corpus.namespaces, corpus.documents):
+            return None
+        return Prepared(corpus, _parsed(request, corpus, now=self.now))
+
+    def keep(self, prepared: Prepared) -> None:
+        """Remember what there is for the next search, where all that is named exists."""
+        paths = self._paths()
+        if self.request.as_of.known is None and len(prepared.corpus.namespaces) == len(paths):
+            self.tools.residents.corpora.keep((self.tenant_id, tuple(paths)), prepared.corpus)
+
+    def answered(self, prepared: Prepared, *, foreseen: bool) -> Recalled | None:
+        """Encode, search and deliver; None where the query was read by what is so no more, and nothing is delivered."""
+        request, tools, tenant_id = self.request, self.tools, self.tenant_id
+        vector = None
+        if _asks_vectors(request) and prepared.corpus.namespaces:
+            encoding = perf_counter()
+            vector = tools.encode(prepared.parsed.spoken)
+            self.timings.encode = _ms(encoding)
+        order, texts = None, None
+        with self.open_transaction() as session:
+            if prepared.corpus.namespaces:
+                asked = self._ask(session, prepared) if foreseen else None
+                loading = perf_counter()
+                place = Place(tenant_id, prepared.corpus.namespaces, prepared.corpus, self.now)
+                loaded = load(session, place, request, prepared.parsed, residents=tools.residents, vector=vector)
+                self.timings.candidates = _ms(loading)
+                if asked is not None:
+                    # What is common in another query says nothing of this one, and only candidates are chosen by it.
+                    corpus = asked.corpus() if loaded.way == RESIDENT else None
+                    if corpus is None:
+                        return None
+                    prepared = Prepared(corpus, prepared.parsed)
+                order = _rank(request, prepared, loaded, vector, timings=self.timings)
+                if not _asks_one_channel(request):
+                    spaces = prepared.corpus.namespaces
+                    ranked = _with_fading(session, tenant_id, order.ranked, spaces, now=self.now)
+                    order = replace(order, ranked=ranked)
+                texts = _texts_to_rerank(session, tenant_id, request, order, tools)
+            if texts is None:
+                return self._delivered(session, prepared, order)
+        if order is not None and tools.rerank is not None:
+            reranking = perf_counter()
+            order = _reranked(order, request.query, texts, tools.rerank)
+            self.timings.rerank = _ms(reranking)
+        with self.open_transaction() as session:
+            return self._delivered(session, prepared, order)
+
+    def _paths(self) -> list[str]:
+        return paths_named(namespace=self.request.namespace, namespaces=self.request.namespaces)
+
+    def _ask(self, session: Session, prepared: Prepared) -> Foreseen:
+        return Foreseen(session, self.tenant_id, self._paths(), self.request.query, seen=prepared.corpus)
+
+    def _delivered(self, session: Session, prepared: Prepared, order: _Order | None) -> Recalled:
+        recalled = _recalled(
+            session, self.tenant_id, self.request, prepared, order, tools=self.tools, timings=self.timings
+        )
+        self.timings.total = _ms(self.started)
+        self.deliver(session, recalled)
+        return recalled
 
 
 def _texts_to_rerank(
@@ -181,23 +258,6 @@ def _reranked(order: _Order, query: str, texts: Mapping[UUID, str], rerank: Rera
     return replace(order, ranked=reranked(order.ranked, scores), reranked=scores)
 
 
-def _delivered(
-    session: Session,
-    tenant_id: UUID,
-    request: RecallRequest,
-    prepared: Prepared,
-    order: _Order | None,
-    tools: Tools,
-    timings: Timings,
-    started: float,
-    deliver: Callable[[Session, Recalled], None],
-) -> Recalled:
-    recalled = _recalled(session, tenant_id, request, prepared, order, tools=tools, timings=timings)
-    timings.total = _ms(started)
-    deliver(session, recalled)
-    return recalled
-
-
 def _ms(since: float) -> float:
     return round((perf_counter() - since) * 1000, 3)
 
@@ -213,21 +273,14 @@ def _asks_one_channel(request: RecallRequest) -> bool:
 
 
 def _rank(
-    session: Session,
-    tenant_id: UUID,
     request: RecallRequest,
     prepared: Prepared,
+    loaded: Loaded,
     vector: NDArray[np.float32] | None,
     *,
-    tools: Tools,
-    now: datetime,
     timings: Timings,
 ) -> _Order:
     parsed = prepared.parsed
-    loading = perf_counter()
-    place = Place(tenant_id, prepared.corpus.namespaces, prepared.corpus, now)
-    loaded = load(session, place, request, parsed, residents=tools.residents, vector=vector)
-    timings.candidates = _ms(loading)
     fusing = perf_counter()
     ranked = rank(
         loaded.rows,
@@ -240,8 +293,6 @@ def _rank(
         # By the request alone, so that a replay has the same candidates whatever reranker there is now.
         limit=max(2 * request.top_k, RERANKED if request.preset == "thorough" else SHOWN),
     )
-    if not _asks_one_channel(request):
-        ranked = _with_fading(session, tenant_id, ranked, prepared.corpus.namespaces, now=now)
     timings.fuse = _ms(fusing)
     return _Order(loaded, ranked)
 

@@ -10,11 +10,12 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from memory_service.storage import memories
 from memory_service.storage.memories import AS_KNOWN
+from memory_service.storage.sql import Row
 from memory_service.types import State
 from retrieval.conditions import Condition, conditions_apart
 from retrieval.feed import vectors_of
@@ -82,7 +83,7 @@ def as_it_was(
     )
 
 
-def left_out(record: RowMapping, request: RecallRequest, *, namespaces: Sequence[str]) -> Fate | None:
+def left_out(record: Row, request: RecallRequest, *, namespaces: Sequence[str]) -> Fate | None:
     """Say whether a memory was outside of what a search looked at, from its record as it is now.
 
     Args:
@@ -139,7 +140,7 @@ def _fate(
     tenant_id: UUID,
     request: RecallRequest,
     recalled: Recalled,
-    record: RowMapping,
+    record: Row,
     *,
     vector: NDArray[np.float32] | None,
     count_tokens: CountTokens,
@@ -172,7 +173,7 @@ def _fate(
     return _below(request, recalled, row, last)
 
 
-def _state(request: RecallRequest, record: RowMapping) -> Fate | None:
+def _state(request: RecallRequest, record: Row) -> Fate | None:
     if request.archived:
         return None
     known = request.as_of.known
@@ -184,7 +185,7 @@ def _state(request: RecallRequest, record: RowMapping) -> Fate | None:
     return None
 
 
-def _conditions(session: Session, tenant_id: UUID, request: RecallRequest, record: RowMapping) -> Fate | None:
+def _conditions(session: Session, tenant_id: UUID, request: RecallRequest, record: Row) -> Fate | None:
     """Evaluate every condition of the search by itself on the memory as it was."""
     known = request.as_of.known
     assert known is not None
@@ -216,7 +217,7 @@ def _no_candidate(
     session: Session,
     tenant_id: UUID,
     recalled: Recalled,
-    record: RowMapping,
+    record: Row,
     *,
     vector: NDArray[np.float32] | None,
     last: Shown | None,
@@ -245,7 +246,7 @@ def _budget(
     tenant_id: UUID,
     request: RecallRequest,
     recalled: Recalled,
-    record: RowMapping,
+    record: Row,
     last: Shown | None,
     *,
     count_tokens: CountTokens,

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from memory_service.storage.namespaces import Namespace
+from retrieval.corpus import Corpus
 from retrieval.feed import BEGINNING, Changes, changes, links_since, vectors_of
 from retrieval.gathering import Gathering
 from retrieval.reading import annotate, completed, with_vectors
+from retrieval.recent import Recent
 from retrieval.rows import Rows
 
 _ALL_AT_ONCE: Final = 2_000  # from so many changed memories on, the vectors of whole namespaces are read in one scan
@@ -28,6 +30,8 @@ _MOST_TOGETHER: Final = 50  # namespaces that are kept as one, because they are 
 # side would be read anew for every search.
 _IN_USE_S: Final = 60.0
 _EXPECTED_BYTES: Final = 4_000  # per memory, before it is known
+_MOST_CONDITIONS: Final = 64  # per set of namespaces, a byte for each memory
+_MOST_CORPORA: Final = 1_000  # kept as they were last seen; each holds the names of at most 200 speakers
 
 Key = tuple[UUID, frozenset[UUID]]
 
@@ -38,6 +42,8 @@ class View:
 
     rows: Rows
     live: NDArray[np.bool_]  # (n,) not expired
+    # Which rows satisfy conditions on their records, by the conditions; holds until something is written.
+    satisfying: Recent[str, NDArray[np.bool_]]
 
 
 @dataclass(slots=True)
@@ -47,6 +53,7 @@ class _Resident:
     link_horizon: int = BEGINNING
     rows: Rows | None = None
     expires_at: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    satisfying: Recent[str, NDArray[np.bool_]] = field(default_factory=lambda: Recent(most=_MOST_CONDITIONS))
     bytes: int = 0
     used_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -70,6 +77,7 @@ class Residents:
         self._monotonic = monotonic
         self._kept: OrderedDict[Key, _Resident] = OrderedDict()
         self._lock = threading.Lock()
+        self.corpora = Recent[tuple[UUID, tuple[str, ...]], Corpus](most=_MOST_CORPORA)
 
     @property
     def bytes(self) -> int:
@@ -120,10 +128,10 @@ class Residents:
                 # Half-applied changes would be taken for whole ones, also by those who wait for the lock.
                 resident.begin_anew()
                 raise
-            rows, expires_at = resident.rows, resident.expires_at
+            rows, expires_at, satisfying = resident.rows, resident.expires_at, resident.satisfying
         assert rows is not None  # just built
         self._make_room(but=key)
-        return View(rows, ~(expires_at <= now))
+        return View(rows, ~(expires_at <= now), satisfying)
 
     def _make_room(self, *, but: Key) -> None:
         """Drop the longest unused until the rest fits; the one just used stays."""
@@ -144,6 +152,8 @@ def _bring_up_to_date(session: Session, tenant_id: UUID, namespaces: Sequence[Na
     found = changes(session, tenant_id, ids, since=resident.horizon, links_since=resident.link_horizon)
     if found.horizon is None and resident.rows is not None:
         return
+    # Also where no row changes: a condition may ask for what ranking does not know. A search that began before keeps the old.
+    resident.satisfying = Recent(most=_MOST_CONDITIONS)
     if resident.gathering.worn or any(resident.gathering.row_of(one) is not None for one in found.erased):
         # Also after an erasure: its words and vectors must not stay in memory.
         resident.begin_anew()

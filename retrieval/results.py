@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from memory_service.analysis.memory_terms import language_of
 from memory_service.analysis.tokens import terms as terms_of
 from memory_service.storage import memories
+from memory_service.storage.sql import Row
 from retrieval.packing import Passage, pack
 from retrieval.query import ParsedQuery
 from retrieval.ranking import Shown
@@ -25,12 +25,12 @@ class Result:
 
     found: Shown  # its place in the ranking, before succession and budget
     rank: int
-    row: RowMapping
+    row: Row
     matched_terms: tuple[str, ...]
     newer_than: int | None = None  # rank, before it was put up, of the best result whose value it updates
 
 
-def matched_terms(row: RowMapping, query_terms: frozenset[str]) -> tuple[str, ...]:
+def matched_terms(row: Row, query_terms: frozenset[str]) -> tuple[str, ...]:
     """Return the query's words that stand in the memory, in the memory's own order."""
     language = language_of(row["content"], row["language"])
     found = terms_of(f"{row['speaker'] or ''} {row['title'] or ''} {row['content']}", language)

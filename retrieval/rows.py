@@ -4,14 +4,16 @@ The same value describes a whole namespace kept in memory or the candidates that
 every channel is a pure function from rows and a cue to scores. Ranks, ids and texts are no business of the channels.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 NONE: Final = -1  # no session, no speaker, no neighbour
 
@@ -112,6 +114,24 @@ class Rows:
     )  # other names of entities, folded, and whose they are
     episode: NDArray[np.int32] | None = None  # (n,) number of the episode or NONE; None where consolidation made none
     topic: NDArray[np.int32] | None = None  # (n,) of the topic, likewise
+    # What `once` worked out of these rows; a changed copy begins with nothing.
+    worked_out: dict[Hashable, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def once(self, what: Hashable, work: Callable[[], T]) -> T:
+        """Work out what holds for every query over these rows, whatever their postings, the first time it is asked for.
+
+        Two threads may both work it out; the results are alike.
+        """
+        found: T | None = self.worked_out.get(what)
+        if found is None:
+            found = self.worked_out[what] = work()
+        return found
+
+    def with_postings(self, postings: Mapping[str, Postings]) -> "Rows":
+        """Return the same rows with other postings; what was worked out holds for them, too."""
+        changed = replace(self, postings=postings)
+        object.__setattr__(changed, "worked_out", self.worked_out)
+        return changed

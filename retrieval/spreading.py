@@ -137,12 +137,12 @@ def spread(
 
     See `flow` for an example worked by hand.
     """
-    edges = edges_of(rows)
+    edges = rows.once("edges", lambda: edges_of(rows))
     return flow(edges, seeds(match, settings.strongest), _named(rows, edges, query), settings=settings)
 
 
 def edges_of(rows: Rows) -> Edges:
-    """Return the edges of rows; a pass over the mentions, cheap enough for every query (.2 ms for 10,000 rows)."""
+    """Return the edges of rows; a pass over the mentions."""
     degree = np.bincount(rows.mentions.entity, minlength=len(rows.entities))
     return Edges(
         row=rows.mentions.row,
@@ -331,10 +331,9 @@ def _named(rows: Rows, edges: Edges, query: ParsedQuery) -> NDArray[np.float64]:
     weights = np.zeros(len(rows.entities))
     wanted = names_in(query, speakers=rows.speakers)
     wanted |= frozenset().union(*(rows.aliases[name] for name in wanted if name in rows.aliases))
-    if wanted:
-        for place, name in enumerate(rows.entities):
-            if name in wanted:
-                weights[place] = edges.telling[place]
+    places = rows.once("entities", lambda: {name: place for place, name in enumerate(rows.entities)})
+    for place in (places[name] for name in wanted if name in places):
+        weights[place] = edges.telling[place]
     return weights
 
 

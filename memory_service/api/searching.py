@@ -111,10 +111,8 @@ def search(
         document = search_json(search_id, recalled, nearby=nearby, explain=body.explain, now=now)
         if body.reinforce:
             reinforce(session, caller.tenant_id, search_id, recalled.results, now=now)
-        traces.keep_trace(
-            session,
-            caller.tenant_id,
-            search_id,
+        trace = traces.Trace(
+            id=search_id,
             namespaces=[n.path for n in recalled.namespaces],
             query=body.query,
             request=body.model_dump(mode="json", exclude_unset=True, by_alias=True),
@@ -122,7 +120,12 @@ def search(
             now=now,
             expires_at=now + timedelta(days=services.settings.trace_ttl_days),
         )
-        return respond(recalled, document)
+        response = respond(recalled, document)
+        if body.reinforce:
+            traces.keep_trace(session, caller.tenant_id, trace)
+        else:
+            traces.end_with_trace(session, caller.tenant_id, trace)
+        return response
 
     def deliver(session: Session, recalled: Recalled) -> None:
         if body.reinforce:
@@ -130,13 +133,14 @@ def search(
         else:
             answers.append(produce(session, recalled))
 
-    recall(
-        # Only a search that changes memories waits for the disk; losing the last traces in a crash loses no memory.
-        lambda: services.database.transaction(caller.tenant_id, durable=body.reinforce),
-        caller.tenant_id,
-        wanted,
-        tools=tools_of(services),
-        now=now,
-        deliver=deliver,
-    )
+    with services.batching.under_way():
+        recall(
+            # Only a search that changes memories waits for the disk; losing the last traces in a crash loses no memory.
+            lambda: services.database.transaction(caller.tenant_id, durable=body.reinforce),
+            caller.tenant_id,
+            wanted,
+            tools=tools_of(services),
+            now=now,
+            deliver=deliver,
+        )
     return answers[0]

@@ -2,11 +2,13 @@
 
 import os
 import threading
+import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,6 +31,12 @@ LENGTH_TOLERANCE = 16
 
 QUERY_BATCHES_IN_A_ROW = 8
 """After so many a waiting passage batch runs, so that ingest goes on under a flood of queries."""
+
+COMPANY_S = 0.015
+"""The longest that queries wait for others while many callers are under way, who then wait for the interpreter anyway."""
+
+CALLERS_PER_QUERY = 4
+"""Of so many callers under way one query is waited for: 16 callers make batches of 4, fewer than 8 never wait."""
 
 WINDOW = 512
 """Texts are cut at the model's window, so a longer one costs no more than this."""
@@ -76,7 +84,10 @@ _Batch = list[tuple[_Request, int]]
 
 
 class BatchingEncoder:
-    """Run an encoder in one daemon thread that takes what is queued, without ever waiting for more.
+    """Run an encoder in one daemon thread that takes what is queued; a query that is alone runs where it is asked.
+
+    It waits for more queries only while many callers are `under_way`, and for milliseconds: a batch of four costs a third
+    less per query than four batches, and whoever is alone never waits.
 
     Passages run in micro-batches, callers in turn, and queries overtake them between two micro-batches. A batch holds
     texts of similar length only. An exception reaches the caller whose text caused it and nobody else. After a fork
@@ -124,6 +135,19 @@ class BatchingEncoder:
         """
         return self._run("passage", texts, timeout_s)
 
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Count a caller who is going to ask for a query, or has and works on: who comes next may wait for such."""
+        with self._changed:
+            self._callers += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._callers -= 1
+                if self._queues["query"] and self._patience() is None:
+                    self._changed.notify_all()
+
     def close(self, *, timeout_s: float = 10.0) -> None:
         """Let the running batch finish, refuse what waits, and join the thread. Calling it again does nothing."""
         with self._changed:
@@ -135,6 +159,8 @@ class BatchingEncoder:
             thread = self._thread
         for request in waiting:
             request.fail(EncoderClosed("The encoder was closed before it got to this text."))
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy, timeout_s)
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout_s)
 
@@ -143,6 +169,9 @@ class BatchingEncoder:
         self._changed = threading.Condition()
         self._queues: dict[Kind, deque[_Request]] = {"query": deque(), "passage": deque()}
         self._query_batches = 0
+        self._callers = 0
+        self._busy = False  # a batch runs, in the encoder's thread or in that of a caller who was alone
+        self._waiting_since = 0.0  # when the first of the waiting queries came
         self._thread: threading.Thread | None = None
 
     def _run(self, kind: Kind, texts: Sequence[str], timeout_s: float | None) -> NDArray[np.float32]:
@@ -157,11 +186,13 @@ class BatchingEncoder:
         with self._changed:
             if self._closed:
                 raise EncoderClosed("The encoder is closed.")
-            self._queues[kind].append(request)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="encoder", daemon=True)
-                self._thread.start()
-            self._changed.notify()
+            here = kind == "query" and timeout_s is None and len(texts) == 1 and self._is_idle()
+            if here:
+                self._busy = True
+            else:
+                self._queue(request)
+        if here:
+            return self._encode_here(request)
         try:
             return request.done.result(timeout_s)
         except FutureTimeoutError:
@@ -171,15 +202,61 @@ class BatchingEncoder:
                 f"The encoder did not finish {len(texts)} text(s) within {timeout_s} s.", retry_after_s=1
             ) from None
 
+    def _is_idle(self) -> bool:
+        """Say whether there is nobody to share with or to wait for: then changing threads twice would only cost."""
+        return not self._busy and not any(self._queues.values()) and self._callers < 2 * CALLERS_PER_QUERY
+
+    def _encode_here(self, request: _Request) -> NDArray[np.float32]:
+        """Encode the one text of a request in the thread of its caller; who comes meanwhile is queued."""
+        try:
+            self._encode([(request, request.pending.pop())])
+        finally:
+            self._rest()
+        return request.done.result()
+
+    def _queue(self, request: _Request) -> None:
+        if request.kind == "query" and not self._queues["query"]:
+            self._waiting_since = time.monotonic()
+        self._queues[request.kind].append(request)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="encoder", daemon=True)
+            self._thread.start()
+        # The first sets the encoder's clock; those after it wake it when they are enough.
+        if len(self._queues[request.kind]) == 1 or self._patience() is None:
+            self._changed.notify_all()
+
+    def _rest(self) -> None:
+        with self._changed:
+            self._busy = False
+            self._changed.notify_all()
+
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not (batch := self._take()):
-                    if self._closed:
+                while not (batch := self._next()):
+                    if self._closed and not self._busy:
                         return
-                    self._changed.wait()
-            self._encode(batch)
+                    self._changed.wait(None if self._busy else self._patience())
+                self._busy = True
+            try:
+                self._encode(batch)
+            finally:
+                self._rest()
             del batch  # Do not keep the last caller's texts alive while idle.
+
+    def _next(self) -> _Batch:
+        """Take the next batch, an empty one while another runs, queries wait for company, or nothing waits."""
+        return [] if self._busy or self._patience() is not None else self._take()
+
+    def _patience(self) -> float | None:
+        """Return for how many seconds more the waiting queries wait for company; None when they do not."""
+        queries = sum(bool(request.pending) for request in self._queues["query"])
+        if not queries or self._queues["passage"] or self._closed:
+            return None
+        if queries >= min(self._callers // CALLERS_PER_QUERY, self._max_batch):
+            return None
+        left = self._waiting_since + COMPANY_S - time.monotonic()
+        return left if left > 0 else None
 
     def _take(self) -> _Batch:
         """Take the next batch off the queues, an empty one when nothing waits."""

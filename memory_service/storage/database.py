@@ -147,12 +147,38 @@ def _on_checkout(connection: Any, _record: object, _proxy: object) -> None:
 @event.listens_for(Session, "after_begin")
 def _set_tenant(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
     """Bind the transaction to its tenant; the settings end with the transaction."""
+    hurried = ", set_config('synchronous_commit', 'off', true)" if is_hurried(session) else ""
+    if not session.info.pop("by_hand", False):
+        # Two statements in one message take no parameters; a UUID needs no quoting.
+        connection.exec_driver_sql(f"BEGIN; SELECT set_config('app.tenant', '{tenant_of(session)}', true){hurried}")
+
+
+def tenant_of(session: Session) -> UUID:
+    """Return whom a session works for; a session without a tenant must not reach the database."""
     tenant_id = session.info.get("tenant_id")
     if tenant_id is None:
         raise RuntimeError("a session without a tenant must not reach the database")
-    hurried = "" if session.info.get("durable", True) else ", set_config('synchronous_commit', 'off', true)"
-    # Two statements in one message take no parameters; a UUID needs no quoting.
-    connection.exec_driver_sql(f"BEGIN; SELECT set_config('app.tenant', '{UUID(str(tenant_id))}', true){hurried}")
+    return UUID(str(tenant_id))
+
+
+def is_hurried(session: Session) -> bool:
+    """Say whether commits of a session need not wait for the disk."""
+    return not session.info.get("durable", True)
+
+
+@contextmanager
+def begins_by_hand(session: Session) -> Iterator[bool]:
+    """Say whether the transaction has begun; where it has not, the caller begins it and sets the tenant before all else.
+
+    Should it forget, statements see no row: row level security lets nobody in who has no tenant.
+    """
+    begun = session.in_transaction()
+    if not begun:
+        session.info["by_hand"] = True
+    try:
+        yield begun
+    finally:
+        session.info.pop("by_hand", None)
 
 
 def after_commit(session: Session, action: Callable[[], None]) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.analysis.names import MOST_PEOPLE
 from memory_service.analysis.naming import EntityKind, Named
+from memory_service.storage.driver import fetch
 from memory_service.storage.ids import new_id
 from memory_service.storage.sql import to_jsonb
 
@@ -127,9 +128,7 @@ def naming_of(
         known: the moment whose knowledge is asked for; None for now.
     """
     params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "ids": list(ids), "known": known}
-    driver: Any = session.connection().connection.driver_connection
-    with driver.cursor(binary=True) as cursor:
-        rows = cursor.execute(_MENTIONS_NOW if known is None else _MENTIONS_KNOWN, params).fetchall()
+    rows = fetch(session, _MENTIONS_NOW if known is None else _MENTIONS_KNOWN, params)
     found: dict[UUID, tuple[set[str], set[tuple[str, str]]]] = {}
     for memory_id, folded, others in rows:
         entities, aliases = found.setdefault(memory_id, (set(), set()))

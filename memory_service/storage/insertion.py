@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
+from memory_service.storage.driver import later
 from memory_service.storage.search_index import (
     IMPACT,
     IMPACT_PARAMS,
@@ -16,7 +16,7 @@ from memory_service.storage.search_index import (
     EmbeddingRow,
     embedding_params,
 )
-from memory_service.storage.sql import to_jsonb
+from memory_service.storage.sql import Row, to_jsonb
 from memory_service.storage.tables import memory
 
 _GIVEN = ", ".join(column.name for column in memory.c if column.server_default is None)
@@ -88,7 +88,7 @@ def insert_memories(
     *,
     now: datetime,
     read_back: bool = False,
-) -> dict[UUID, RowMapping]:
+) -> dict[UUID, Row]:
     """Insert memories with source, vectors, postings, document counts, speakers and retention; return what was inserted, by id.
 
     One whose external_id or duplicate a concurrent transaction stored first is left out of everything and of the answer.
@@ -113,7 +113,5 @@ def insert_memories(
         **IMPACT_PARAMS,
         **embedding_params(tenant_id, embeddings, now=now),
     }
-    # Vectors travel in binary, which needs the driver's own placeholders.
-    statement = _INSERT_READ_BACK if read_back else _INSERT_IDS
-    inserted = session.connection().exec_driver_sql(statement, params).mappings()
+    inserted = later(session, _INSERT_READ_BACK if read_back else _INSERT_IDS, params).mappings()
     return {row["id"]: row for row in inserted}

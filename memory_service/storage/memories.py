@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from memory_service.storage.sql import Sql, to_jsonb
+from memory_service.storage.driver import in_driver_words, later
+from memory_service.storage.sql import Row, Sql, to_jsonb
 from memory_service.storage.tables import STATE_COLUMNS, memory
 
 _STATE = ", ".join(STATE_COLUMNS)
@@ -36,8 +37,8 @@ _JOINS = """
     LEFT JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = m.id
 """
 
-# Statements of hot paths are built once: reading the text for its parameters costs as much as a round trip.
-_RECORDS_BY_ID = text(
+# Every search reads records: by the driver itself, as describing fifty columns anew costs SQLAlchemy more than reading ten rows.
+_RECORDS_BY_ID = in_driver_words(
     f"{_RECORD_NOW} FROM unnest(CAST(:ids AS uuid[])) AS k (id) JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id {_JOINS}"
 )
 
@@ -148,21 +149,19 @@ def _assignments(assignments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return ", ".join(parts), params
 
 
-def get_record(session: Session, tenant_id: UUID, memory_id: UUID) -> RowMapping | None:
+def get_record(session: Session, tenant_id: UUID, memory_id: UUID) -> Row | None:
     """Return one memory as the outside sees it."""
     rows = get_records(session, tenant_id, [memory_id])
     return rows.get(memory_id)
 
 
-def get_records(session: Session, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, RowMapping]:
+def get_records(session: Session, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]:
     """Return memories as the outside sees them, by id."""
-    rows = session.execute(_RECORDS_BY_ID, {"tenant": tenant_id, "ids": list(ids)}).mappings()
+    rows = later(session, _RECORDS_BY_ID, {"tenant": tenant_id, "ids": list(ids)}).mappings()
     return {row["id"]: row for row in rows}
 
 
-def get_records_as_known(
-    session: Session, tenant_id: UUID, ids: Iterable[UUID], *, known: datetime
-) -> dict[UUID, RowMapping]:
+def get_records_as_known(session: Session, tenant_id: UUID, ids: Iterable[UUID], *, known: datetime) -> dict[UUID, Row]:
     """Return memories as they were known at a moment; those learned later are absent."""
     rows = session.execute(
         text(f"{_RECORD_THEN} FROM {AS_KNOWN} m {_JOINS} WHERE m.id = ANY(CAST(:ids AS uuid[]))"),

@@ -123,6 +123,11 @@ def namespaces_below(session: Session, tenant_id: UUID, prefix: str) -> list[Nam
     return [_namespace(row) for row in rows]
 
 
+def paths_named(*, namespace: str | None, namespaces: Sequence[str] | None) -> list[str]:
+    """Return the paths that one search names."""
+    return list(dict.fromkeys(namespaces if namespaces is not None else [namespace or DEFAULT_NAMESPACE]))
+
+
 def paths_to_search(
     session: Session,
     tenant_id: UUID,
@@ -138,7 +143,7 @@ def paths_to_search(
         TooLarge: more than 1,000 namespaces lie below it.
     """
     if prefix is None:
-        return list(dict.fromkeys(namespaces if namespaces is not None else [namespace or DEFAULT_NAMESPACE]))
+        return paths_named(namespace=namespace, namespaces=namespaces)
     path = check_path(prefix.rstrip("/"), pointer="/namespace_prefix")
     below = namespaces_below(session, tenant_id, path)
     if not below and path == DEFAULT_NAMESPACE:

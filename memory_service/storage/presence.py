@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from memory_service.storage.driver import in_driver_words, later
 from memory_service.storage.namespaces import Namespace
 
 
@@ -51,7 +52,7 @@ class Found:
 
 # Every branch has the same columns; `kind` says what they mean. Keys are joined to what the indexes of `memory` hold, one
 # probe each; the namespaces come along, since nothing else is known before the first of them is.
-_LOOK_UP = text(
+_LOOK_UP: Final = in_driver_words(
     """
     WITH n AS MATERIALIZED (
         SELECT id, path, settings, encoder_id, shelf, languages, CAST(retention_policy AS text) AS retention_policy
@@ -87,10 +88,25 @@ _LOOK_UP = text(
 )
 
 
+class _Row(NamedTuple):
+    kind: str
+    namespace_id: UUID
+    id: UUID
+    name: str
+    hash: bytes
+    at: datetime
+    settings: dict[str, Any]
+    encoder_id: int
+    shelf: int
+    languages: Sequence[str]
+    retention_policy: str | None
+
+
 def look_up(session: Session, tenant_id: UUID, keys: Sequence[Key], *, now: datetime) -> Found:
     """Return the namespaces of the keys as far as they exist, what holds a key there, and what was erased there."""
     found = Found({}, [], [], {})
-    rows = session.execute(
+    asked = later(
+        session,
         _LOOK_UP,
         {
             "tenant": tenant_id,
@@ -102,7 +118,7 @@ def look_up(session: Session, tenant_id: UUID, keys: Sequence[Key], *, now: date
             "said": [key.said_hash for key in keys],
         },
     )
-    for row in rows:
+    for row in (_Row(*values) for values in asked.rows()):
         if row.kind == "namespace":
             found.namespaces[row.name] = Namespace(
                 row.namespace_id,
@@ -118,7 +134,7 @@ def look_up(session: Session, tenant_id: UUID, keys: Sequence[Key], *, now: date
         elif row.kind == "holder":
             found.holders.append(Holder(row.namespace_id, row.id, row.name, row.hash))
         else:
-            found.erased[row.namespace_id, bytes(row.hash)] = ErasedText(row.id, row.at)
+            found.erased[row.namespace_id, row.hash] = ErasedText(row.id, row.at)
     return found
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from memory_service.storage.driver import fetch
 from memory_service.storage.sql import to_jsonb
 
 Span = tuple[float, float]
@@ -108,12 +109,11 @@ def spans_of(
     """
     if not ids:
         return {}
-    driver: Any = session.connection().connection.driver_connection
-    with driver.cursor(binary=True) as cursor:
-        rows = cursor.execute(
-            _SPANS if known is None else _SPANS_AS_KNOWN,
-            {"tenant": tenant_id, "namespaces": list(namespace_ids), "ids": list(ids), "known": known},
-        ).fetchall()
+    rows = fetch(
+        session,
+        _SPANS if known is None else _SPANS_AS_KNOWN,
+        {"tenant": tenant_id, "namespaces": list(namespace_ids), "ids": list(ids), "known": known},
+    )
     spans: dict[UUID, list[Span]] = {}
     for memory_id, start, end in rows:
         spans.setdefault(memory_id, []).append((start, end))

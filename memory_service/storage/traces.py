@@ -1,47 +1,59 @@
 """Traces: the stored record of each search. They hold queries, so they expire and erasure reaches them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
+from memory_service.storage.driver import commit_with, in_driver_words
 from memory_service.storage.sql import to_jsonb
 
-_INSERT = text(
+_INSERT_SQL: Final = (
     "INSERT INTO trace (tenant_id, id, namespaces, query, request, result, created_at, expires_at) VALUES (:tenant, :id, "
     "CAST(:namespaces AS text[]), :query, CAST(:request AS jsonb), CAST(:result AS jsonb), :now, :expires_at)"
 )
+_INSERT: Final = text(_INSERT_SQL)
+_INSERT_OF_DRIVER: Final = in_driver_words(_INSERT_SQL)
 
 
-def keep_trace(
-    session: Session,
-    tenant_id: UUID,
-    search_id: UUID,
-    *,
-    namespaces: Sequence[str],
-    query: str,
-    request: Mapping[str, Any],
-    result: Mapping[str, Any],
-    now: datetime,
-    expires_at: datetime,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is kept of one search."""
+
+    id: UUID
+    namespaces: Sequence[str]
+    query: str
+    request: Mapping[str, Any]
+    result: Mapping[str, Any]
+    now: datetime
+    expires_at: datetime
+
+
+def keep_trace(session: Session, tenant_id: UUID, trace: Trace) -> None:
     """Store one trace."""
-    session.execute(
-        _INSERT,
-        {
-            "tenant": tenant_id,
-            "id": search_id,
-            "namespaces": list(namespaces),
-            "query": query,
-            "request": to_jsonb(request),
-            "result": to_jsonb(result),
-            "now": now,
-            "expires_at": expires_at,
-        },
-    )
+    session.execute(_INSERT, _params(tenant_id, trace))
+
+
+def end_with_trace(session: Session, tenant_id: UUID, trace: Trace) -> None:
+    """Store one trace and commit, in one message; nothing may follow in the session."""
+    commit_with(session, _INSERT_OF_DRIVER, _params(tenant_id, trace))
+
+
+def _params(tenant_id: UUID, trace: Trace) -> dict[str, Any]:
+    return {
+        "tenant": tenant_id,
+        "id": trace.id,
+        "namespaces": list(trace.namespaces),
+        "query": trace.query,
+        "request": to_jsonb(trace.request),
+        "result": to_jsonb(trace.result),
+        "now": trace.now,
+        "expires_at": trace.expires_at,
+    }
 
 
 def get_trace(session: Session, tenant_id: UUID, search_id: UUID) -> RowMapping | None:

@@ -128,8 +128,8 @@ def _of_copula(text: str, copula: re.Match[str], own: Own, past: bool) -> Draft 
     ):
         return Draft(f"{role} of {own.one}", "age", kinds[0].text, start, end, functional=True, ended=past)
     functional = not nouns["noun"].lower().endswith("s") or bool(kinds) or attribute in FUNCTIONAL
-    first = re.match(r"[a-z]+", nouns["noun"].lower())
-    if first and first.group() in SEVERAL and not attribute.startswith("favourite"):
+    counted = re.match(r"[a-z]+", nouns["noun"].lower())
+    if counted and counted.group() in SEVERAL and not attribute.startswith("favourite"):
         functional = attribute in FUNCTIONAL
     return Draft(subject, attribute, value, start, end, functional=functional, changed=changed, ended=past)
 

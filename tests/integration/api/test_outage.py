@@ -40,8 +40,13 @@ def test_an_outage_is_a_503_and_passes_by_itself(postgres: EmbeddedPostgres, tmp
     app = create_app(settings)
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         assert client.get("/v1/jobs", headers=headers).status_code == 200
+        assert client.post("/v1/memories", headers=headers, json={"content": "Ada keeps bees."}).status_code == 201
+        for _ in range(2):  # the second knows its namespace already
+            assert client.post("/v1/search", headers=headers, json={"query": "bees"}).json()["results"]
 
         postgres.child.stop()
+        answer = client.post("/v1/search", headers=headers, json={"query": "bees"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         for remembered in (True, False):
             if not remembered:
                 app.state.services.authenticator.forget()

@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import event
 
 from consolidation import consolidate
 from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
@@ -327,3 +328,55 @@ def test_namespaces_without_memories_are_resident_and_empty(database: Database, 
     residents = Residents(limit_bytes=1 << 20, largest=10)
     assert not residents.admits(tenant_id, [], 0)
     assert not residents.admits(new_id(), [], 11)
+
+
+def test_a_search_of_a_known_namespace_is_one_transaction(mine: Memories, app: FastAPI) -> None:
+    mine.search("Who keeps bees?")
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(" ".join(statement.split())[:30])
+
+    engine = app.state.services.database.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        mine.search("Who paints boats?")
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    # Those that travel with the beginning of the transaction, the records, and what travels with its end.
+    assert len(sent) == 4
+    assert not [statement for statement in sent if statement.startswith("BEGIN")]
+    assert sent[-1].startswith("INSERT INTO trace")
+
+
+def test_a_query_is_read_by_who_speaks_now(mine: Memories) -> None:
+    def spoken() -> str:
+        return str(
+            mine.ok("POST", "/v1/search", {"query": "What did Dora plant?", "explain": True})["explain"]["query"][
+                "spoken"
+            ]
+        )
+
+    assert [spoken(), spoken()] == ["What did Dora plant?"] * 2
+    mine.remember("I planted two pear trees.", speaker="Dora")
+    assert spoken() == "What did I plant?"
+
+
+def test_a_query_is_cut_by_the_languages_there_are_now(mine: Memories) -> None:
+    for _ in range(2):
+        mine.search("Häuser")
+    made = mine.remember("Die Häuser am Fluss sind endlich fertig geworden.", language="de")
+    assert mine.found("Wann waren die Häuser fertig?")[0] == made
+    assert mine.found("Häuser")[0] == made
+
+
+def test_a_filter_asked_again_follows_what_ranking_does_not_know(mine: Memories) -> None:
+    one, other = (mine.remember(f"Bees sleep in {season}.", tags=[season]) for season in ("winter", "autumn"))
+    for _ in range(2):
+        assert mine.found("bees sleep", filter={"tags": {"contains": "winter"}}) == [one]
+        assert mine.found("bees sleep", filter={"tags": {"contains": "autumn"}}) == [other]
+    mine.ok("PATCH", f"/v1/memories/{other}", {"tags": ["autumn", "winter"], "metadata": {"seen": 2}})
+    assert set(mine.found("bees sleep", filter={"tags": {"contains": "winter"}})) == {one, other}
+    assert mine.found("bees sleep", filter={"metadata.seen": {"gte": 2}}) == [other]
+    mine.ok("PATCH", f"/v1/memories/{one}", {"tags": []})
+    assert mine.found("bees sleep", filter={"tags": {"contains": "winter"}}) == [other]

@@ -4,13 +4,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from memory_service.encoder import BatchingEncoder, EncoderClosed, EncoderTimeout
-from memory_service.encoder.batching import TOKENS_PER_BATCH, estimated_tokens
+from memory_service.encoder import BatchingEncoder, EncoderClosed, EncoderTimeout, batching
+from memory_service.encoder.batching import CALLERS_PER_QUERY, TOKENS_PER_BATCH, estimated_tokens
 
 
 class HashingEncoder:
@@ -215,3 +216,66 @@ else:
 def test_the_child_of_a_fork_has_a_thread_of_its_own() -> None:
     done = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_query_that_is_alone_runs_where_it_is_asked(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
+    asked_in: list[str] = []
+    encode = inner.encode
+
+    def noting(texts: Sequence[str]) -> NDArray[np.float32]:
+        asked_in.append(threading.current_thread().name)
+        return encode(texts)
+
+    inner.encode = noting  # type: ignore[method-assign]
+    with encoder.under_way():
+        encoder.encode_query("alone")
+    encoder.encode_passages(["a passage"])
+    assert asked_in == [threading.current_thread().name, "encoder"]
+
+
+def test_who_comes_while_a_lone_query_runs_shares_a_batch(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
+    inner.gate.clear()
+    with ThreadPoolExecutor(4) as callers:
+        first = callers.submit(encoder.encode_query, "a")
+        wait_until(inner.entered.is_set)
+        others = [callers.submit(encoder.encode_query, text) for text in ("b", "c", "d")]
+        wait_until(lambda: queued(encoder, "query") == 3)
+        inner.gate.set()
+        for done in (first, *others):
+            assert done.result(5).shape == (2,)
+    assert [len(batch) for batch in inner.batches] == [1, 3]
+
+
+def test_queries_wait_for_company_while_many_are_under_way(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
+    with ExitStack() as crowd, ThreadPoolExecutor(4) as callers:
+        for _ in range(4 * CALLERS_PER_QUERY):
+            crowd.enter_context(encoder.under_way())
+        encoder.encode_passages(["the thread is there"])
+        inner.batches.clear()
+        # Less than COMPANY_S apart, as in one burst; each alone would have run by the time the next came.
+        for done in [callers.submit(encoder.encode_query, text) for text in ("a", "b", "c", "d")]:
+            done.result(5)
+    assert [len(batch) for batch in inner.batches] == [4]
+
+
+def test_company_that_does_not_come_is_not_waited_for_long(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
+    with ExitStack() as crowd:
+        for _ in range(4 * CALLERS_PER_QUERY):
+            crowd.enter_context(encoder.under_way())
+        assert encoder.encode_query("alone").shape == (2,)
+    # Who leaves the crowd is not waited for either: the rest may be fewer than a batch is worth waiting for.
+    assert encoder._callers == 0
+
+
+def test_the_end_of_the_crowd_ends_the_waiting(
+    inner: HashingEncoder, encoder: BatchingEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "COMPANY_S", 60.0)
+    with ThreadPoolExecutor(1) as callers:
+        with ExitStack() as crowd:
+            for _ in range(4 * CALLERS_PER_QUERY):
+                crowd.enter_context(encoder.under_way())
+            waiting = callers.submit(encoder.encode_query, "a")
+            wait_until(lambda: queued(encoder, "query") == 1)
+            assert not waiting.done()
+        assert waiting.result(5).shape == (2,)

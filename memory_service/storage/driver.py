@@ -1,0 +1,131 @@
+"""Statements that go to the driver itself, several in one message where they can: a round trip is dear beside its work.
+
+Waking a sleeping server process costs more than most statements of a search. What is asked `later` travels with the next
+`fetch`, and so does the beginning of a transaction that has not begun; what ends one may travel with its commit. Listeners of
+the engine hear of every statement, as they do of SQLAlchemy's own: tests explain and examine them all.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from memory_service.storage.database import begins_by_hand, is_hurried, tenant_of
+
+_TENANT: Final = "SELECT set_config('app.tenant', %s, true)"
+_HURRIED_TENANT: Final = f"{_TENANT}, set_config('synchronous_commit', 'off', true)"
+
+
+def in_driver_words(statement: str) -> str:
+    """Write a statement's parameters as the driver does.
+
+    >>> in_driver_words("SELECT CAST(:ids AS uuid[]), a::text FROM memory WHERE tenant_id = :tenant")
+    'SELECT CAST(%(ids)s AS uuid[]), a::text FROM memory WHERE tenant_id = %(tenant)s'
+    """
+    return re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", statement)
+
+
+@dataclass(slots=True, eq=False)
+class Question:
+    """A statement whose answer is wanted later."""
+
+    _session: Session
+    _statement: str
+    _params: Mapping[str, Any]
+    _rows: list[Any] | None = field(default=None)
+    _names: tuple[str, ...] = ()
+
+    def rows(self) -> list[Any]:
+        """Return the answer; sent by itself where nothing else was fetched since."""
+        if self._rows is None:
+            _send(self._session)
+        assert self._rows is not None  # just sent
+        return self._rows
+
+    def mappings(self) -> list[dict[str, Any]]:
+        """Return the answer with every row by the names of its columns."""
+        rows = self.rows()
+        return [dict(zip(self._names, row, strict=True)) for row in rows]
+
+
+def later(session: Session, statement: str, params: Mapping[str, Any]) -> Question:
+    """Ask with the next `fetch` of the session."""
+    question = Question(session, statement, params)
+    _waiting(session).append(question)
+    return question
+
+
+def fetch(session: Session, statement: str, params: Mapping[str, Any]) -> list[Any]:
+    """Run a statement with its answer in binary form: thousands of UUIDs and vectors are read at once here."""
+    return later(session, statement, params).rows()
+
+
+def commit_with(session: Session, statement: str, params: Mapping[str, Any]) -> None:
+    """Run the last statement of a transaction and commit it in one message; nothing may follow in the session."""
+    with _translated(session, statement):
+        driver = session.connection().connection.driver_connection
+        assert driver is not None
+        with driver.pipeline(), driver.cursor() as cursor:
+            _announce(session, cursor, statement, params)
+            cursor.execute(statement, params)
+            cursor.execute("COMMIT")
+
+
+def _waiting(session: Session) -> list[Question]:
+    waiting: list[Question] = session.info.setdefault("waiting", [])
+    return waiting
+
+
+def _send(session: Session) -> None:
+    """Send everything that waits, after the beginning of the transaction where there is none yet."""
+    questions = list(_waiting(session))
+    _waiting(session).clear()
+    with _translated(session, questions[-1]._statement):
+        with begins_by_hand(session) as begun:
+            driver: Any = session.connection().connection.driver_connection
+        cursors = [driver.cursor(binary=True) for _ in questions]
+        with nullcontext() if begun and len(questions) == 1 else driver.pipeline():
+            if not begun:
+                driver.execute("BEGIN", prepare=False)
+                driver.execute(_HURRIED_TENANT if is_hurried(session) else _TENANT, (str(tenant_of(session)),))
+            for cursor, question in zip(cursors, questions, strict=True):
+                _announce(session, cursor, question._statement, question._params)
+                cursor.execute(question._statement, question._params)
+        # At the end of a pipeline everything has arrived.
+        for cursor, question in zip(cursors, questions, strict=True):
+            question._rows = cursor.fetchall()
+            question._names = _names(cursor)
+            cursor.close()
+
+
+def _announce(session: Session, cursor: Any, statement: str, params: Mapping[str, Any]) -> None:
+    connection = session.connection()
+    for listener in connection.dispatch.before_cursor_execute:
+        listener(connection, cursor, statement, params, None, False)
+
+
+def _names(cursor: Any) -> tuple[str, ...]:
+    """Return the names of the columns; the driver's own description of each costs as much as reading a row."""
+    answer = cursor.pgresult
+    return tuple(answer.fname(at).decode() for at in range(answer.nfields))
+
+
+@contextmanager
+def _translated(session: Session, statement: str) -> Iterator[None]:
+    """Raise what the driver raises as SQLAlchemy would, and give up a connection that is lost."""
+    try:
+        yield
+    except psycopg.Error as error:
+        connection = session.connection() if session.in_transaction() else None
+        driver = None if connection is None or connection.invalidated else connection.connection.driver_connection
+        lost = connection is not None and driver is not None and driver.closed
+        if connection is not None and lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            statement, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=bool(lost)
+        ) from error

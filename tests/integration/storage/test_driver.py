@@ -1,0 +1,102 @@
+"""Statements that travel together: one transaction, the tenant's rows only, errors as SQLAlchemy raises them."""
+
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from memory_service.errors import Unavailable
+from memory_service.storage.database import Database
+from memory_service.storage.driver import commit_with, fetch, later
+
+PATHS = "SELECT path FROM namespace WHERE tenant_id = %(tenant)s ORDER BY path"
+EVERY_PATH = "SELECT path FROM namespace"
+PUT = "INSERT INTO speaker (tenant_id, namespace_id, name) VALUES (%(tenant)s, %(namespace)s, %(name)s)"
+SPEAKERS = "SELECT name FROM speaker WHERE tenant_id = %(tenant)s ORDER BY name"
+
+
+@pytest.fixture
+def namespaces(database: Database, make_tenant: Any, encoder_id: int) -> dict[UUID, UUID]:
+    """Return a namespace for each of two tenants."""
+    made = {}
+    for _ in range(2):
+        tenant_id, _ = make_tenant()
+        with database.transaction(tenant_id) as session:
+            made[tenant_id] = session.execute(
+                text(
+                    "INSERT INTO namespace (tenant_id, id, path, encoder_id, shelf, created_at) "
+                    "VALUES (:tenant, gen_random_uuid(), 'here', :encoder, 0, now()) RETURNING id"
+                ),
+                {"tenant": tenant_id, "encoder": encoder_id},
+            ).scalar_one()
+    return made
+
+
+def test_what_is_asked_later_travels_with_the_next_and_sees_its_tenant_only(
+    database: Database, namespaces: dict[UUID, UUID]
+) -> None:
+    for tenant_id, namespace_id in namespaces.items():
+        with database.transaction(tenant_id, durable=False) as session:
+            first = later(session, "SELECT current_setting('app.tenant'), current_setting('synchronous_commit')", {})
+            assert not session.in_transaction()
+            assert fetch(session, EVERY_PATH, {}) == [("here",)]
+            assert first.rows() == [(str(tenant_id), "off")]
+            # It is the transaction of the session: what SQLAlchemy sends now is in it, too.
+            assert session.scalar(text("SELECT id FROM namespace")) == namespace_id
+            assert later(session, PATHS, {"tenant": tenant_id}).mappings() == [{"path": "here"}]
+    with database.untenanted() as connection:
+        assert connection.exec_driver_sql(EVERY_PATH).all() == []
+
+
+def test_the_last_statement_and_the_commit_travel_together(database: Database, namespaces: dict[UUID, UUID]) -> None:
+    tenant_id, namespace_id = next(iter(namespaces.items()))
+    params = {"tenant": tenant_id, "namespace": namespace_id}
+    with database.transaction(tenant_id) as session:
+        fetch(session, SPEAKERS, params)
+        commit_with(session, PUT, {**params, "name": "Ada"})
+        with database.transaction(tenant_id) as other:
+            assert fetch(other, SPEAKERS, params) == [("Ada",)]
+    with database.transaction(tenant_id) as session:
+        fetch(session, f"{PUT} RETURNING name", {**params, "name": "Bob"})
+        session.rollback()
+    with database.transaction(tenant_id) as session:
+        assert fetch(session, SPEAKERS, params) == [("Ada",)]
+
+
+def test_an_error_is_raised_as_sqlalchemy_would_and_leaves_the_connection_in_order(
+    database: Database, namespaces: dict[UUID, UUID]
+) -> None:
+    tenant_id, namespace_id = next(iter(namespaces.items()))
+    params = {"tenant": tenant_id, "namespace": namespace_id, "name": "Ada"}
+    with database.transaction(tenant_id) as session:
+        commit_with(session, PUT, params)
+    for send in (commit_with, fetch):
+        session = database.session(tenant_id)
+        with pytest.raises(IntegrityError) as raised:
+            send(session, PUT, params)
+        assert isinstance(raised.value.orig, psycopg.errors.UniqueViolation)
+        assert "Ada" not in str(raised.value).partition("DETAIL")[0]
+        session.rollback()
+        assert fetch(session, SPEAKERS, params) == [("Ada",)]
+        session.close()
+
+
+def test_a_lost_server_is_unavailable_and_the_next_transaction_takes_another_connection(
+    database: Database, namespaces: dict[UUID, UUID], admin_url: str
+) -> None:
+    tenant_id = next(iter(namespaces))
+
+    def work() -> None:
+        with database.transaction(tenant_id) as session:
+            [(pid,)] = fetch(session, "SELECT pg_backend_pid()", {})
+            with psycopg.connect(admin_url.replace("+psycopg", ""), autocommit=True) as admin:
+                admin.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+            fetch(session, EVERY_PATH, {})
+
+    with pytest.raises(Unavailable):
+        work()
+    with database.transaction(tenant_id) as session:
+        assert fetch(session, EVERY_PATH, {}) == [("here",)]
