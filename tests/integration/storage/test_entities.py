@@ -211,3 +211,37 @@ def test_writers_of_the_same_names_do_not_collide(me: Any, database: Database, w
             for table in ("entity", "entity_name", "mention")
         ]
     assert counts == [60, 60, 480]
+
+
+def test_merging_while_others_write_loses_no_mention(me: Any, database: Database, work: Work) -> None:
+    say(me, ("Ana", "They met Robert."), ("Ana", "They met Bobby."))
+    work(me.tenant_id)
+    ids = {one["name"]: one["id"] for one in me.get("/v1/entities").json()["data"]}
+    refused = []
+
+    def write() -> None:
+        for n in range(6):
+            say(me, ("Ana", f"They met Bobby at noon, the {n}th time."))
+            work(me.tenant_id)
+
+    def decide() -> None:
+        for n in range(8):
+            path, body = (
+                ("split", {"entity_id": ids["Robert"], "names": ["Bobby"]})
+                if n % 2
+                else ("merge", {"from": [ids["Bobby"]], "into": ids["Robert"]})
+            )
+            answer = me.post(f"/v1/entities/{path}", json=body)
+            if answer.status_code not in {200, 201}:
+                refused.append(answer.json()["code"])
+
+    threads = [threading.Thread(target=write), threading.Thread(target=decide)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    work(me.tenant_id)
+    # A refusal for being busy may make the next decision impossible; none of them is half done.
+    assert set(refused) <= {"busy", "timeout", "entity_merged", "invalid_request"}
+    found = {one["name"]: one["mentions"] for one in me.get("/v1/entities").json()["data"]}
+    assert found in ({"Robert": 8}, {"Robert": 1, "Bobby": 7})
