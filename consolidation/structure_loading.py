@@ -198,7 +198,7 @@ def profiles(place: Place) -> dict[str, tuple[UUID, list[dict[str, Any]]]]:
 
 
 _LIVE: Final = (
-    "m.archived_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > :now) "
+    "m.archived_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > :now) AND m.extract <> 'none' "
     "AND NOT m.id = ANY(CAST(:leaving AS uuid[]))"
 )
 _MEMBER: Final = (

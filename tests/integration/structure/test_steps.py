@@ -77,6 +77,13 @@ def test_an_archived_memory_leaves_its_episode_and_its_topic(structures: Any, me
     assert any(ids[2] in one["members"] for one in structures.live("topic").values())
 
 
+def test_what_is_not_to_be_read_is_in_nothing(structures: Any, me: Any) -> None:
+    body = {"content": "The garden is mine alone.", "session_id": "s", "user_id": "ana", "extract": "none"}
+    assert me.post("/v1/memories", json=body).status_code == 201
+    for step in (episode_changes, topic_changes, community_changes, profile_changes):
+        assert structures.plan(step) == []
+
+
 def test_topics_tell_subjects_apart_and_a_second_run_plans_nothing(structures: Any) -> None:
     ids = structures.say(*GARDEN, *FLIGHT)
     structures.run(topic_changes)
