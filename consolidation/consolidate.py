@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from consolidation.enrichment import enrich, name_entities, time_mentions
-from consolidation.formation import Formed, form
+from consolidation.formation import Formed, form, keep_echoes
 from consolidation.learning import EncodeQuery, learn_job
 from consolidation.planning import Step
 from consolidation.reading import read_document
@@ -98,7 +98,7 @@ def enrich_pending(tenancy: Tenancy, *, ids: Sequence[UUID] | None = None) -> in
         chunk = remaining[:BATCH] if remaining is not None else None
         with tenancy.open() as session:
             rows = pending.lock_pending(session, tenancy.tenant_id, ids=chunk, limit=BATCH)
-            _enrich_rows(session, tenancy.tenant_id, rows)
+            _enrich_rows(session, tenancy.tenant_id, rows, now=tenancy.clock())
         done += len(rows)
         if remaining is not None:
             remaining = remaining[BATCH:]
@@ -108,7 +108,7 @@ def enrich_pending(tenancy: Tenancy, *, ids: Sequence[UUID] | None = None) -> in
             return done
 
 
-def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
+def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any], *, now: datetime) -> None:
     """Enrich locked rows; one that cannot be is marked as done without a finding, so that it never holds up the others.
 
     Raises:
@@ -120,6 +120,7 @@ def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None
         with session.begin_nested(), translate_errors():
             formed = form(session, tenant_id, rows)
             pending.keep_enrichment(session, tenant_id, [(one.row, _decide(one)) for one in formed])
+            keep_echoes(session, tenant_id, formed, now=now)
             # What follows reads what each memory says in its own words.
             said = [one.row for one in formed]
             _keep_times(session, tenant_id, said)
@@ -130,7 +131,7 @@ def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None
     except Exception as error:
         if len(rows) > 1:
             for row in rows:
-                _enrich_rows(session, tenant_id, [row])
+                _enrich_rows(session, tenant_id, [row], now=now)
             return
         # The message of the error may quote the text.
         log.warning("enrichment_failed", memory_id=str(rows[0]["id"]), error=type(error).__name__)

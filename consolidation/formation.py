@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,6 +28,17 @@ class Formed:
 
     row: Mapping[str, Any]
     values: dict[str, Any]
+
+
+def keep_echoes(session: Session, tenant_id: UUID, formed: Sequence[Formed], *, now: datetime) -> None:
+    """Draw the edges from echoes to what they repeat."""
+    edges = [
+        (one.row["namespace_id"], one.row["id"], UUID(parent))
+        for one in formed
+        for parent in one.values.get("derivation_parents", ())
+    ]
+    if edges:
+        formation.link_echoes(session, tenant_id, edges, now=now)
 
 
 def form(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str, Any]]) -> list[Formed]:

@@ -16,7 +16,17 @@ from memory_service.errors import Conflict, Gone, NotFound, PreconditionFailed
 from memory_service.lifecycle.archive import restore
 from memory_service.lifecycle.draft import DEFAULT_IMPORTANCE, Chunk, content_hash, identity_of
 from memory_service.lifecycle.moments import check_validity, not_before
-from memory_service.storage import entities, erasure, facts, lineage, memories, pending, search_index, time_mentions
+from memory_service.storage import (
+    entities,
+    erasure,
+    facts,
+    formation,
+    lineage,
+    memories,
+    pending,
+    search_index,
+    time_mentions,
+)
 from memory_service.storage.identities import free_identities
 from memory_service.storage.languages import note_languages
 from memory_service.types import State
@@ -152,6 +162,7 @@ def correct(
     memories.keep_versions(session, tenant_id, [memory_id], now=now)
     if "content" in new:
         entities.end_mentions(session, tenant_id, [memory_id], now=now)
+        formation.unlink_echo(session, tenant_id, memory_id, now=now)
     if KEYWORD_FIELDS & new.keys():
         _refind(session, tenant_id, old, new, chunks=chunks, encoder_id=encoder_id, now=now)
         if new.keys() & {"content", "observed_at"}:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
+from memory_service.storage.ids import new_id
+
 TRACES_READ: Final = 50  # the last searches of a namespace
 TRACES_SEEN: Final = 1_000  # searches of the tenant among which those are looked for
 STREAM_SEEN: Final = 200  # memories of a namespace among which those without a session are looked for
@@ -69,6 +71,40 @@ def _first_id(moment: datetime) -> UUID:
     UUID('018cc251-f400-7000-8000-000000000000')
     """
     return UUID(int=int(moment.timestamp() * 1000) << 80 | 0x7 << 76 | 0x8 << 60)
+
+
+def link_echoes(session: Session, tenant_id: UUID, echoes: Sequence[tuple[UUID, UUID, UUID]], *, now: datetime) -> None:
+    """Draw an edge from each echo to what it repeats, by which an erasure finds it: (namespace, echo, parent)."""
+    session.execute(
+        text(
+            """
+            INSERT INTO link (tenant_id, id, namespace_id, source_id, target_id, type, weight, derivation_method, known_from)
+            SELECT :tenant, k.id, k.namespace_id, k.echo, k.parent, 'derived_from', 1, 'recalled', :now
+            FROM unnest(CAST(:ids AS uuid[]), CAST(:namespaces AS uuid[]), CAST(:echoes AS uuid[]), CAST(:parents AS uuid[]))
+                AS k (id, namespace_id, echo, parent)
+            JOIN memory p ON p.tenant_id = :tenant AND p.id = k.parent
+            """
+        ),
+        {
+            "tenant": tenant_id,
+            "ids": [new_id() for _ in echoes],
+            "namespaces": [namespace_id for namespace_id, _, _ in echoes],
+            "echoes": [echo for _, echo, _ in echoes],
+            "parents": [parent for _, _, parent in echoes],
+            "now": now,
+        },
+    )
+
+
+def unlink_echo(session: Session, tenant_id: UUID, memory_id: UUID, *, now: datetime) -> None:
+    """End the edges of a memory that is an echo no more."""
+    session.execute(
+        text(
+            "UPDATE link SET known_to = :now WHERE tenant_id = :tenant AND source_id = :id AND type = 'derived_from' "
+            "AND derivation_method = 'recalled' AND known_to > :now"
+        ),
+        {"tenant": tenant_id, "id": memory_id, "now": now},
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,3 +162,16 @@ def test_an_echo_is_trusted_no_more_than_what_it_repeats(me: Any, api: Any, work
     assert api.read(echo)["trust"] == 1
     work(me.tenant_id)
     assert (api.read(echo)["trust"], api.read(echo)["flags"]) == (api.read(tool)["trust"], api.read(tool)["flags"])
+
+
+def test_erasing_what_was_said_erases_its_echoes(me: Any, api: Any, work: Callable[[UUID], None]) -> None:
+    (said,) = send(me, {"role": "user", "content": SAID[2]})
+    work(me.tenant_id)
+    api.search("Zephyr")
+    (echo,) = send(me, {"role": "assistant", "content": SAID[2]})
+    work(me.tenant_id)
+    links = me.get(f"/v1/memories/{echo}/links").json()["data"]
+    assert (said, "derived_from") in {(link["target_id"], link["type"]) for link in links}
+    assert me.delete(f"/v1/memories/{said}?erase=true").status_code == 202
+    work(me.tenant_id)
+    assert {me.get(f"/v1/memories/{i}").status_code for i in (said, echo)} == {410}
