@@ -181,8 +181,10 @@ def post_terms(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
 def set_content_version(session: Session, tenant_id: UUID, memory_id: UUID) -> None:
     """Say that the present version of a memory is the one its vectors and postings were made of, in half precision."""
     session.execute(
-        text("UPDATE memory SET content_version = version, precision_tier = 0, precision_wanted = NULL "
-            "WHERE tenant_id = :tenant AND id = :id"),
+        text(
+            "UPDATE memory SET content_version = version, precision_tier = 0, precision_wanted = NULL "
+            "WHERE tenant_id = :tenant AND id = :id"
+        ),
         {"tenant": tenant_id, "id": memory_id},
     )
 
