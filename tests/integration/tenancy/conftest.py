@@ -150,7 +150,7 @@ def make_household(
         old = post(
             "/v1/memories",
             {
-                "content": f"{secret}: he drank coffee with Ana yesterday. I live in {secret.title()}.",
+                "content": f"{secret}: he drank coffee with Ana yesterday. I am vegetarian.",
                 "external_id": f"{name}-external",
                 **scope,
             },

