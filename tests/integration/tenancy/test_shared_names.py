@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 from consolidation import consolidate
-from consolidation.planning import Ask, Plan, ReviewKind, Revise, Step, Why
+from consolidation.planning import Ask, Plan, Put, ReviewKind, Revise, Step, Structure, Why
 from consolidation.records import Ref
 from memory_service.api.services import utc_now
 from memory_service.api.writing import encoding_of
 from memory_service.lifecycle.changesets import apply
 from memory_service.storage.database import Database
 from memory_service.storage.idempotency import try_lock
+from memory_service.storage.ids import new_id
 from memory_service.storage.keys import hash_secret
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import Caller
@@ -107,6 +108,9 @@ CURSORS = (
     ("GET", "/v1/documents?limit=1&namespace=shared", None),
     ("GET", "/v1/fusion-weights?limit=1", None),
     ("GET", "/v1/fusion-weights?limit=1&namespace=shared", None),
+    ("GET", "/v1/episodes?limit=1", None),
+    ("GET", "/v1/topics?limit=1", None),
+    ("GET", "/v1/communities?limit=1", None),
     ("GET", "/v1/changesets?limit=1", None),
     ("GET", "/v1/changesets?limit=1&namespace=shared", None),
     ("GET", "/v1/reviews?limit=1", None),
@@ -160,6 +164,22 @@ def twins(client: Any, database: Database, make_tenant: Any, tenant_client: Any,
     return made
 
 
+BUILT: dict[Structure, dict[str, Any]] = {
+    Structure.EPISODE: {
+        "user_id": "u0", "agent_id": "a0", "session_id": "s0", "first_memory_id": None, "last_memory_id": None,
+        "starts": utc_now(), "ends": utc_now(), "size": 1,
+    },
+    Structure.TOPIC: {"parent_id": None, "level": 0, "size": 1, "centroid": None},
+    Structure.COMMUNITY: {"size": 1, "entity_ids": []},
+}  # fmt: skip
+
+
+def _of(values: dict[str, Any], memory_id: UUID) -> dict[str, Any]:
+    """Return the values of a structure made of one memory."""
+    ends = {name: memory_id for name in values if name in {"first_memory_id", "last_memory_id"}}
+    return {**values, **ends, "members": [memory_id]}
+
+
 def _consolidated(database: Database, me: Any) -> None:
     """Apply two changesets of two changes and two questions each."""
     why = Why(Step.NOTES, "a test")
@@ -172,6 +192,7 @@ def _consolidated(database: Database, me: Any) -> None:
             changes = (
                 Revise(memories[0], {"title": f"Title {number}"}, why, in_place=True),
                 Ask(ReviewKind.LOW_TRUST, (memories[number],), "archive", why),
+                *(Put(kind, new_id(), _of(values, memories[0].id), why) for kind, values in BUILT.items()),
             )
             apply(session, me.tenant_id, Plan(namespace_id, changes), now=utc_now())
 
