@@ -24,31 +24,32 @@ def send(me: Any, *messages: dict[str, Any], **fields: Any) -> list[str]:
 
 
 @pytest.fixture
-def drawn(database: Database, me: Any) -> Callable[[], tuple[int, int]]:
-    """Return a function that counts what was drawn from texts in this tenant: live mentions and times."""
+def drawn(database: Database, me: Any) -> Callable[[], tuple[int, ...]]:
+    """Return a function that counts what was drawn from texts in this tenant: live mentions, times and facts."""
 
-    def count() -> tuple[int, int]:
+    def count() -> tuple[int, ...]:
         with database.transaction(me.tenant_id) as session:
             found = [
                 session.scalar(
                     text(f"SELECT count(*) FROM {table} WHERE tenant_id = :t AND known_to = 'infinity'"),
                     {"t": me.tenant_id},
                 )
-                for table in ("mention", "time_mention")
+                for table in ("mention", "time_mention", "fact")
             ]
-        return found[0] or 0, found[1] or 0
+        return tuple(number or 0 for number in found)
 
     return count
 
 
 def test_three_rounds_through_the_context_draw_nothing_new(
-    me: Any, api: Any, work: Callable[[UUID], None], drawn: Callable[[], tuple[int, int]]
+    me: Any, api: Any, work: Callable[[UUID], None], drawn: Callable[[], tuple[int, ...]]
 ) -> None:
     first = send(me, *({"role": "user", "name": "Ana", "content": said} for said in SAID), session_id="s")
     work(me.tenant_id)
     before = drawn()
     assert before[0] >= 3
     assert before[1] >= 1
+    assert before[2] >= 1
     for turn in range(3):
         context = api.context("Where does Ana live, and what of Beatriz and Zephyr?", token_budget=2000)
         (echo,) = send(me, {"role": "assistant", "name": "Bot", "content": context["text"]}, session_id="s")
