@@ -415,7 +415,7 @@ def plan_conflicts(
         if one.record.id in gone or not _lives(one.record, now):
             continue
         decided = []
-        for neighbour in one.neighbours:
+        for neighbour in (*one.neighbours, *one.kin):
             if neighbour.record.id in gone or not _lives(neighbour.record, now):
                 continue
             old, new = sorted((neighbour.record, one.record), key=lambda record: (record.observed_at, record.id))

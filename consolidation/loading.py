@@ -1,6 +1,6 @@
 """Load what the steps of a run read: records with what is near them, in short transactions that end before anything is decided."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from consolidation.neighbourhood import Neighbourhood, neighbourhood
 from consolidation.records import Considered, Edge, Neighbour, Record
 from memory_service.storage import considered
+from memory_service.storage.facts import same_attribute
 from memory_service.storage.namespaces import Namespace
 from retrieval.feed import vectors_of
 
 _PLAIN: Final = (
     "id", "version", "content", "observed_at", "created_at", "memory_type", "state", "content_version", "user_id", "agent_id",
     "session_id", "external_id", "speaker", "role", "title", "context", "language", "importance", "confidence", "pinned",
-    "valid_from", "valid_to", "superseded_by", "derivation_method", "extract",
+    "valid_from", "valid_to", "superseded_by", "derivation_method", "extract", "trust",
 )  # fmt: skip
 
 
@@ -58,6 +59,7 @@ def load_neighbourhood(session: Session, tenant_id: UUID, namespace: Namespace, 
 def load_considered(
     session: Session,
     tenant_id: UUID,
+    namespace_id: UUID,
     rows: Sequence[Any],
     near: Neighbourhood,
     *,
@@ -69,7 +71,9 @@ def load_considered(
     inside = [record for record in records if record.id in near.place]
     found = near.nearest([near.place[record.id] for record in inside])
     cache |= {record.id: record for record in records}
+    kin = same_attribute(session, tenant_id, namespace_id, [record.id for record in inside])
     ids = {near.ids[place] for nearest in found for place, _ in nearest}
+    ids |= {other for others in kin.values() for other in others if other in near.place}
     missing = sorted(ids - cache.keys())
     others = considered.live_records(session, tenant_id, missing, now=now)
     cache |= {record.id: record for record in records_of(session, tenant_id, others)}
@@ -80,14 +84,32 @@ def load_considered(
             record,
             near.vectors[near.place[record.id]].astype(np.float32),
             tuple(Neighbour(cache[near.ids[p]], cosine) for p, cosine in nearest if near.ids[p] in cache),
-            tuple(
+            edges=tuple(
                 dict.fromkeys(
                     edge for end in (record.id, *(near.ids[p] for p, _ in nearest)) for edge in edges.get(end, ())
                 )
             ),
+            kin=_kin(record, nearest, kin.get(record.id, ()), near, cache),
         )
         for record, nearest in zip(inside, found, strict=True)
     ]
+
+
+def _kin(
+    record: Record,
+    nearest: Sequence[tuple[int, float]],
+    others: Sequence[UUID],
+    near: Neighbourhood,
+    cache: Mapping[UUID, Record],
+) -> tuple[Neighbour, ...]:
+    """Return those that state the same attribute and are not near already, with their cosines."""
+    known = {near.ids[place] for place, _ in nearest}
+    own = near.vectors[near.place[record.id]].astype(np.float32)
+    return tuple(
+        Neighbour(cache[i], round(float(own @ near.vectors[near.place[i]].astype(np.float32)), 4))
+        for i in others
+        if i in cache and i in near.place and i not in known
+    )
 
 
 def _by_end(edges: Iterable[Edge]) -> dict[UUID, list[Edge]]:

@@ -90,3 +90,6 @@ class Considered:
     vector: NDArray[np.float32]  # (d,), normalised: the mean of its chunks
     neighbours: tuple[Neighbour, ...] = ()
     edges: tuple[Edge, ...] = field(default=())
+    kin: tuple[
+        Neighbour, ...
+    ] = ()  # live ones that give a value of the same attribute of the same subject, near or not

@@ -26,10 +26,11 @@ from consolidation.structure_loading import Place
 from consolidation.structure_steps import STEPS as TIER_STEPS
 from consolidation.structure_steps import sources_of
 from consolidation.turn_steps import plan_turn
-from memory_service.analysis.facts import Fact, facts
+from memory_service.analysis.facts import Fact
 from memory_service.lifecycle.changesets import Derived, EvidenceLost, PlanOutdated, apply
 from memory_service.lifecycle.draft import Draft, prepare
 from memory_service.storage import considered, consolidated
+from memory_service.storage.facts import facts_of
 from memory_service.storage.namespaces import Namespace, get_namespace
 from memory_service.types import Extract, MemoryType, SourceKind
 
@@ -228,20 +229,17 @@ class _Run:
         return Plan(self.namespace.id, tuple(changes), considered_now, done)
 
     def _facts(self, fresh: Sequence[Considered]) -> dict[UUID, tuple[Fact, ...]]:
-        """Read the facts of memories and of their neighbours; each text once in a run."""
-        found = {}
-        for record in (record for one in fresh for record in (one.record, *(near.record for near in one.neighbours))):
-            key = (record.id, record.content_version)
-            if key not in self.facts:
-                self.facts[key] = facts(
-                    record.content,
-                    speaker=record.speaker,
-                    role=record.role,
-                    language=record.language,
-                    observed_at=record.observed_at,
-                )
-            found[record.id] = self.facts[key]
-        return found
+        """Read what memories and those near them state, as the enrichment kept it; each once in a run."""
+        ids = {
+            record.id: record
+            for one in fresh
+            for record in (one.record, *(near.record for near in (*one.neighbours, *one.kin)))
+        }
+        missing = [i for i, record in ids.items() if (i, record.content_version) not in self.facts]
+        with self.tenancy.open() as session:
+            found = facts_of(session, self.tenancy.tenant_id, missing)
+        self.facts |= {(i, ids[i].content_version): tuple(found.get(i, ())) for i in missing}
+        return {i: self.facts[i, record.content_version] for i, record in ids.items()}
 
     def _due(self) -> frozenset[Tier]:
         """Return the tiers whose turn it is: those that owe something now, or every one when the caller wants it all."""
@@ -324,6 +322,12 @@ class _Run:
         with self.tenancy.open() as session:
             rows = considered.live_records(session, tenant_id, ids, now=now)
             loaded = load_considered(
-                session, tenant_id, sorted(rows, key=lambda row: row["id"]), near, cache=self.cache, now=now
+                session,
+                tenant_id,
+                self.namespace.id,
+                sorted(rows, key=lambda row: row["id"]),
+                near,
+                cache=self.cache,
+                now=now,
             )
         return [one for one in loaded if one.record.id not in self.gone]

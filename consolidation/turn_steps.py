@@ -1,6 +1,7 @@
 """The steps of the turn tier over memories that are new: what repeats or replaces what, notes, links. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -8,9 +9,10 @@ from consolidation.conflicts import plan_conflicts
 from consolidation.evolution import one_revision_each, plan_evolution
 from consolidation.linking import plan_links
 from consolidation.notes import plan_notes
-from consolidation.planning import Change, Step, leaves_results
+from consolidation.planning import Ask, Change, ReviewKind, Step, Why, leaves_results
 from consolidation.records import Considered
 from memory_service.analysis.facts import Fact
+from memory_service.analysis.trust import needs_review
 
 
 def plan_turn(
@@ -31,6 +33,7 @@ def plan_turn(
     changes: list[Change] = []
     if Step.CONFLICTS in steps:
         changes += plan_conflicts(considered, facts, now=now)
+        changes += _doubtful(considered)
     gone = leaves_results(changes)
     notes: list[Change] = []
     if Step.NOTES in steps:
@@ -41,3 +44,13 @@ def plan_turn(
         links = plan_links(considered, now, without=gone)
         links += plan_evolution(considered, links, revised=notes, without=gone)
     return one_revision_each([*changes, *notes, *links])
+
+
+def _doubtful(considered: Sequence[Considered]) -> list[Change]:
+    """Have a person look at texts that are trusted little: instructions in what tools and documents brought."""
+    why = Why(Step.CONFLICTS, "little trust")
+    return [
+        Ask(ReviewKind.LOW_TRUST, (one.record.ref,), "archive", replace(why, score=one.record.trust))
+        for one in considered
+        if needs_review(one.record.trust, one.record.state)
+    ]

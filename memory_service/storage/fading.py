@@ -30,8 +30,8 @@ _DUE = """
 """
 _FADING = text(
     f"""
-    SELECT m.id, m.version, m.memory_type, m.created_at, m.importance, m.pinned, m.state, m.archived_at, s.kind AS source_kind,
-        r.stability_days, r.difficulty, r.recall_count, r.last_recalled_at, r.refreshed_at, r.spaced_uses, r.traces,
+    SELECT m.id, m.version, m.memory_type, m.created_at, m.importance, m.pinned, m.surprise, m.state, m.archived_at,
+        s.kind AS source_kind, r.stability_days, r.difficulty, r.recall_count, r.last_recalled_at, r.refreshed_at, r.spaced_uses, r.traces,
         r.traced_at, r.forgotten_at, m.precision_tier
     FROM (SELECT memory_id FROM ({_DUE}) d ORDER BY memory_id LIMIT :limit) d
     JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = d.memory_id
@@ -138,7 +138,7 @@ def next_due(
 
 _HELD = text(
     """
-    SELECT m.id, m.memory_type, m.created_at, m.importance, m.pinned, s.kind AS source_kind, r.stability_days, r.difficulty,
+    SELECT m.id, m.memory_type, m.created_at, m.importance, m.pinned, m.surprise, s.kind AS source_kind, r.stability_days, r.difficulty,
         r.recall_count, r.last_recalled_at, r.refreshed_at, r.spaced_uses, CAST(n.retention_policy AS text) AS policy
     FROM unnest(CAST(:ids AS uuid[])) AS k (id)
     JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id
@@ -162,7 +162,7 @@ def losses_of(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: da
 _HISTORIES = text(
     """
     SELECT m.id, coalesce(v.memory_type, m.memory_type) AS memory_type, m.created_at,
-        coalesce(v.importance, m.importance) AS importance, m.pinned, s.kind AS source_kind
+        coalesce(v.importance, m.importance) AS importance, m.pinned, m.surprise, s.kind AS source_kind
     FROM memory m
     LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0
     LEFT JOIN memory_version v ON v.tenant_id = :tenant AND v.id = m.id AND v.version = 1

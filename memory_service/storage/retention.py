@@ -26,7 +26,7 @@ class RecallRow:
 
 _LOCK = text(
     """
-    SELECT r.memory_id, m.memory_type, m.created_at, m.importance, m.pinned, s.kind AS source_kind, r.stability_days,
+    SELECT r.memory_id, m.memory_type, m.created_at, m.importance, m.pinned, m.surprise, s.kind AS source_kind, r.stability_days,
         r.difficulty, r.recall_count, r.last_recalled_at, r.refreshed_at, r.spaced_uses, r.traces, r.traced_at,
         CAST(n.retention_policy AS text) AS retention_policy
     FROM retention r
