@@ -30,7 +30,8 @@ _DUE = """
 """
 _FADING = text(
     f"""
-    SELECT m.id, m.version, m.memory_type, m.created_at, m.importance, m.pinned, m.surprise, m.state, m.archived_at,
+    SELECT m.id, m.version, m.memory_type, m.created_at, m.importance, m.pinned, m.surprise,
+        m.state, m.archived_at,
         s.kind AS source_kind, r.stability_days, r.difficulty, r.recall_count, r.last_recalled_at, r.refreshed_at, r.spaced_uses, r.traces,
         r.traced_at, r.forgotten_at, m.precision_tier
     FROM (SELECT memory_id FROM ({_DUE}) d ORDER BY memory_id LIMIT :limit) d
@@ -138,7 +139,8 @@ def next_due(
 
 _HELD = text(
     """
-    SELECT m.id, m.memory_type, m.created_at, m.importance, m.pinned, m.surprise, s.kind AS source_kind, r.stability_days, r.difficulty,
+    SELECT m.id, m.memory_type, m.created_at, m.importance, m.pinned, m.surprise,
+        s.kind AS source_kind, r.stability_days, r.difficulty,
         r.recall_count, r.last_recalled_at, r.refreshed_at, r.spaced_uses, CAST(n.retention_policy AS text) AS policy
     FROM unnest(CAST(:ids AS uuid[])) AS k (id)
     JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id
