@@ -20,6 +20,7 @@ from memory_service.analysis.tokens import ROLES
 USER: Final = "user"  # the subject of what somebody without a name says of himself
 MOST_FACTS: Final = 20  # of one window
 MOST_EVIDENCE: Final = 3
+MOST_WORDS: Final = 6  # of an attribute; four are asked for
 LEAST_OF_A_VALUE: Final = 0.5  # of the words of a value that the quoted sentences hold
 
 ASKED: Final = f"""\
@@ -151,6 +152,9 @@ def _fact(part: FactPart, offered: Mapping[str, Passage]) -> ExtractedFact | str
     if subject is None:
         return "nobody named the subject"
     about = [passage.said for passage in quoted]
+    # An attribute is the model's own word for a kind of fact, so it is held to the form of one, and brings no number.
+    if len(part.attribute.split()) > MOST_WORDS or not is_grounded(part.attribute, about, share=0.0):
+        return "the attribute is more than a name"
     if not is_grounded(part.sentence, [*about, subject, part.attribute, part.value]):
         return "the sentence says what the texts do not"
     trust = min(passage.trust for passage in quoted)

@@ -131,6 +131,9 @@ def unusable_settings(error: ValidationError) -> list[str]:
     sentences = []
     for problem in error.errors():
         name = str(problem["loc"][0])
+        # A value that was set is named as in the environment, a default as the field.
+        field = Settings.model_fields.get(name)
+        name = str(field.validation_alias) if field is not None and field.validation_alias else name
         name = name if name.isupper() else f"MEMORY_SERVICE_{name.upper()}"
         said = str(problem["msg"]).removeprefix("Value error, ").removesuffix(".")
         value = "is set" if name.endswith("_URL") else f"is {problem['input']!r}"

@@ -17,19 +17,28 @@ log = structlog.get_logger(__name__)
 class GuardedChat:
     """Ask a model unless its circuit is open; safe to share between threads."""
 
-    def __init__(self, chat: ChatModel, *, clock: Callable[[], float], rules: BreakerRules | None = None) -> None:
+    def __init__(
+        self,
+        chat: ChatModel,
+        *,
+        clock: Callable[[], float],
+        rules: BreakerRules | None = None,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
         """Begin with a closed circuit.
 
         Args:
             chat: Whom to ask.
             clock: Seconds that never go back.
             rules: When the circuit opens and for how long.
+            close: Closes the model's connections.
         """
         self._chat = chat
         self._clock = clock
         self._rules = rules or BreakerRules()
         self._state = BreakerState()
         self._lock = threading.Lock()
+        self.close = close
 
     @property
     def name(self) -> str:

@@ -4,14 +4,13 @@ import time
 
 from memory_service.chat_model.endpoint import ChatEndpoint
 from memory_service.chat_model.guarded import GuardedChat
-from memory_service.chat_model.protocol import ChatModel
 from memory_service.settings import Settings
 
 
-def open_chat_model(settings: Settings) -> ChatModel | None:
+def open_chat_model(settings: Settings) -> GuardedChat | None:
     """Return the model behind a circuit breaker, None where none is configured; nothing is sent before the first question.
 
-    Open it once per worker process: the breaker and the connections live with it.
+    Open it once per worker process, after the fork: the breaker and the connections live with it, until it is closed.
     """
     if not settings.llm_base_url:
         return None
@@ -22,4 +21,4 @@ def open_chat_model(settings: Settings) -> ChatModel | None:
         timeout_s=settings.llm_timeout_s,
         attempts=settings.llm_attempts,
     )
-    return GuardedChat(endpoint, clock=time.monotonic)
+    return GuardedChat(endpoint, clock=time.monotonic, close=endpoint.close)
