@@ -25,8 +25,8 @@ from consolidation.precision import raise_waiting
 from consolidation.recut import recut_namespace
 from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from memory_service.analysis.tokens import TERMS_VERSION
+from memory_service.chat_model.guarded import GuardedChat
 from memory_service.chat_model.loading import open_chat_model
-from memory_service.chat_model.protocol import ChatModel
 from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.jobs import CONSOLIDATE_NAMESPACE, ENRICH, QUEUE, RUN_JOB, SHELVE
@@ -88,7 +88,7 @@ def _database() -> Database:
 
 
 @lru_cache(maxsize=1)
-def _chat() -> ChatModel | None:
+def _chat() -> GuardedChat | None:
     """Open the model once per worker process: its circuit breaker lives there."""
     return open_chat_model(get_settings())
 
@@ -103,6 +103,8 @@ def _forget_inherited(**_: object) -> None:
 def _close(**_: object) -> None:
     if _database.cache_info().currsize:
         _database().dispose()
+    if _chat.cache_info().currsize and (chat := _chat()) is not None:
+        chat.close()
 
 
 def _now() -> datetime:

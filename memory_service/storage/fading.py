@@ -32,8 +32,8 @@ _FADING = text(
     f"""
     SELECT m.id, m.version, m.memory_type, m.created_at, m.importance, m.pinned, m.surprise,
         m.state, m.archived_at,
-        s.kind AS source_kind, r.stability_days, r.difficulty, r.recall_count, r.last_recalled_at, r.refreshed_at, r.spaced_uses, r.traces,
-        r.traced_at, r.forgotten_at, m.precision_tier
+        s.kind AS source_kind, r.stability_days, r.difficulty, r.recall_count, r.last_recalled_at, r.refreshed_at,
+        r.spaced_uses, r.traces, r.traced_at, r.forgotten_at, m.precision_tier
     FROM (SELECT memory_id FROM ({_DUE}) d ORDER BY memory_id LIMIT :limit) d
     JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = d.memory_id
     JOIN memory m ON m.tenant_id = :tenant AND m.id = d.memory_id
