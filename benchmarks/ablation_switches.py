@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.ablation_setup import ALWAYS_QUESTION, ALWAYS_STATEMENT, BARE, FURTHER, Setup
-from retrieval.breadth import BreadthSettings
 from retrieval.contiguity import ContiguitySettings
 from retrieval.priors import PriorSettings
 from retrieval.ranking_settings import DEFAULT, RankingSettings
@@ -117,6 +116,9 @@ def _surroundings() -> list[Mechanism]:
     return found
 
 
+LIFT = 0.35  # what the best row of an episode or a topic lends its others, where it does
+
+
 def _breadth() -> list[Mechanism]:
     """Return what episodes and topics are worth to questions about the course of things."""
     found = []
@@ -125,10 +127,10 @@ def _breadth() -> list[Mechanism]:
         ("topics", ("topic",)),
         ("episodes and topics", ("episode", "topic")),
     ):
-        off = replace(DEFAULT.breadth, **{part: 0.0 for part in parts})
-        only = replace(BARE.settings.breadth, **{part: getattr(BreadthSettings(), part) for part in parts})
+        lifting = {part: LIFT for part in parts}
+        on, only = replace(DEFAULT.breadth, **lifting), replace(BARE.settings.breadth, **lifting)
         label = f"course of things: {name} lift their memories"
-        found.append(Mechanism(label, True, _usual(breadth=off), _bare(breadth=only)))
+        found.append(Mechanism(label, False, _usual(breadth=on), _bare(breadth=only)))
     return found
 
 
