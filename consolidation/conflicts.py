@@ -411,13 +411,16 @@ def plan_conflicts(
     """
     changes: list[Change] = []
     gone: set[UUID] = set()
+    compared: set[frozenset[UUID]] = set()  # those with the same attribute see each other
     for one in sorted(considered, key=lambda one: (one.record.observed_at, one.record.id)):
         if one.record.id in gone or not _lives(one.record, now):
             continue
         decided = []
         for neighbour in (*one.neighbours, *one.kin):
-            if neighbour.record.id in gone or not _lives(neighbour.record, now):
+            pair = frozenset((one.record.id, neighbour.record.id))
+            if pair in compared or neighbour.record.id in gone or not _lives(neighbour.record, now):
                 continue
+            compared.add(pair)
             old, new = sorted((neighbour.record, one.record), key=lambda record: (record.observed_at, record.id))
             decision = decide(
                 new, old, cosine=neighbour.cosine, new_facts=facts.get(new.id, ()), old_facts=facts.get(old.id, ()),
