@@ -15,7 +15,7 @@ from consolidation.formation import Formed, form, keep_echoes
 from consolidation.learning import EncodeQuery, learn_job
 from consolidation.planning import Step
 from consolidation.reading import read_document
-from consolidation.run import Wanted, run
+from consolidation.run import Outcome, Wanted, run
 from memory_service.analysis.facts import facts
 from memory_service.analysis.names import people_of
 from memory_service.chat_model.protocol import ChatModel
@@ -25,7 +25,7 @@ from memory_service.lifecycle.documents import READ
 from memory_service.lifecycle.draft import Encoding
 from memory_service.lifecycle.erase import erase
 from memory_service.lifecycle.teach import LEARN
-from memory_service.storage import entities, jobs, pending
+from memory_service.storage import consolidated, entities, jobs, pending
 from memory_service.storage.database import translate_errors
 from memory_service.storage.facts import keep_facts
 from memory_service.storage.time_mentions import keep_time_mentions
@@ -39,6 +39,9 @@ LEASE = timedelta(minutes=5)
 # 2, 4, 8 … seconds after each attempt: more than four minutes in all before a job is given up.
 FIRST_RETRY = timedelta(seconds=2)
 MAX_ATTEMPTS = 8
+
+LOOK_AGAIN = timedelta(seconds=5)  # for a namespace at which another run is
+REST = timedelta(minutes=10)  # of a namespace whose tiers cannot go on
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +87,8 @@ class Tenancy:
     open_encoding: Callable[[], AbstractContextManager[Encoding]] = no_encoding
     # Keeps other runs out of a namespace while one is at it; says whether nobody else was.
     alone: Callable[[UUID], AbstractContextManager[bool]] = lambda _: nullcontext(True)
+    # Says whether there is time for more: what takes longer is given back in between, and goes on in another task.
+    go_on: Callable[[], bool] = lambda: True
 
 
 def enrich_pending(tenancy: Tenancy, *, ids: Sequence[UUID] | None = None) -> int:
@@ -293,7 +298,10 @@ def _erase_job(tenancy: Tenancy, job: Any) -> bool:
 
 
 def _consolidate_job(tenancy: Tenancy, job: Any) -> bool:
-    """Consolidate the namespace of a job; False when another run is at it, or some of its memories wait for enrichment."""
+    """Consolidate the namespace of a job; what another run is at waits for it, and what takes too long goes on later.
+
+    Neither is a failure: no attempt is used up.
+    """
     payload, namespace_id = job["payload"], job["namespace_id"]
     wanted = Wanted(
         steps=frozenset(Step(step) for step in payload["steps"]), again=payload["again"], dry_run=payload["dry_run"]
@@ -303,23 +311,25 @@ def _consolidate_job(tenancy: Tenancy, job: Any) -> bool:
     def report(done: int, total: int, items: Sequence[Mapping[str, Any]]) -> bool:
         with tenancy.open() as session:
             until = tenancy.clock() + LEASE
-            return jobs.report_progress(
+            going_on = jobs.report_progress(
                 session, tenancy.tenant_id, job["id"], done=done, total=total, items=items, lease_until=until
             )
+        return going_on and tenancy.go_on()
 
     with tenancy.alone(namespace_id) as mine:
         if not mine:
-            return False
-        outcome = run(tenancy, namespace_id, wanted, report=report, job_id=job["id"])
-    if not outcome.stopped:
-        with tenancy.open() as session:
+            with tenancy.open() as session:
+                jobs.pause_job(session, tenancy.tenant_id, job["id"], until=tenancy.clock() + LOOK_AGAIN)
+            return True
+        outcome = run(tenancy, namespace_id, wanted, report=report, job_id=job["id"], so_far=Outcome.of(job["result"]))
+    with tenancy.open() as session:
+        now = tenancy.clock()
+        if outcome.stopped:
+            # Of a job that was cancelled nothing is left to pause.
+            jobs.pause_job(session, tenancy.tenant_id, job["id"], until=now, result=outcome.json())
+        else:
             jobs.finish_job(
-                session,
-                tenancy.tenant_id,
-                job["id"],
-                status=JobStatus.SUCCEEDED,
-                now=tenancy.clock(),
-                result=outcome.json(),
+                session, tenancy.tenant_id, job["id"], status=JobStatus.SUCCEEDED, now=now, result=outcome.json()
             )
     return True
 
@@ -329,7 +339,15 @@ def consolidate_due(tenancy: Tenancy, namespace_id: UUID, *, go_on: Callable[[],
     with tenancy.alone(namespace_id) as mine:
         if not mine:
             return 0
-        outcome = run(tenancy, namespace_id, Wanted(due_only=True), report=lambda *_: go_on())
+        try:
+            outcome = run(tenancy, namespace_id, Wanted(due_only=True), report=lambda *_: go_on())
+        except Unavailable:
+            raise
+        except Exception:
+            # It would fail again at once, and at every sweep.
+            with tenancy.open() as session:
+                consolidated.postpone(session, tenancy.tenant_id, namespace_id, until=tenancy.clock() + REST)
+            raise
     if outcome.counts:
         log.info("consolidated", considered=outcome.considered, **outcome.counts)
     return outcome.considered

@@ -251,6 +251,8 @@ def _decided(verdict: ConflictVerdict, doubt: Ask, records: Mapping[UUID, Record
     if old.pinned or (new.pinned and verdict.decision is Decision.DUPLICATE):
         return [replace(doubt, why=why)]  # What somebody pinned is for a person to decide.
     match verdict.decision:
+        case Decision.DUPLICATE if new.outlasts(old) or new.trust > old.trust:
+            return []  # With the old one it would end, or be believed less.
         case Decision.DUPLICATE:
             return [Merge(new.ref, old.ref, why)]
         case Decision.SUPERSEDE:

@@ -27,16 +27,22 @@ class Faded:
 
 
 def load_faded(
-    session: Session, tenant_id: UUID, namespace_id: UUID, *, leaving: Collection[UUID], now: datetime
+    session: Session,
+    tenant_id: UUID,
+    namespace_id: UUID,
+    *,
+    leaving: Collection[UUID],
+    surviving: Collection[UUID] = (),
+    now: datetime,
 ) -> Faded:
     """Read memories that may have crossed a threshold, and plan what becomes of them.
 
-    `leaving` are those that the same run takes out of the results. A memory that merged ones lead to is held as if it were
-    pinned: without it they would be lost.
+    `leaving` are those that the same run takes out of the results, `surviving` those into which it merges others. A memory
+    that merged ones lead to is held as if it were pinned: without it they would be lost.
     """
     policy = fading.policy_of(session, tenant_id, namespace_id)
     rows = fading.load_fading(session, tenant_id, namespace_id, now=now, limit=PAGE)
-    held = consolidated.survivors(session, tenant_id, [row.ref.id for row in rows])
+    held = consolidated.survivors(session, tenant_id, [row.ref.id for row in rows]) | set(surviving)
     kept = [
         replace(row, holding=replace(row.holding, pinned=True)) if row.ref.id in held else row
         for row in rows

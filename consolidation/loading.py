@@ -18,7 +18,7 @@ from retrieval.feed import vectors_of
 _PLAIN: Final = (
     "id", "version", "content", "observed_at", "created_at", "memory_type", "state", "content_version", "user_id", "agent_id",
     "session_id", "external_id", "speaker", "role", "title", "context", "language", "importance", "confidence", "pinned",
-    "valid_from", "valid_to", "superseded_by", "derivation_method", "extract", "trust",
+    "valid_from", "valid_to", "expires_at", "superseded_by", "derivation_method", "extract", "trust",
 )  # fmt: skip
 
 

@@ -292,6 +292,17 @@ def leaves_results(changes: Iterable[Change]) -> set[UUID]:
     return gone
 
 
+def stays_for_others(changes: Iterable[Change]) -> set[UUID]:
+    """Return the memories into which others are merged: later steps of the same run must leave them in the results.
+
+    >>> from uuid import UUID
+    >>> a, b = Ref(UUID(int=1), 1), Ref(UUID(int=2), 1)
+    >>> stays_for_others([Merge(a, b, Why(Step.CONFLICTS, "duplicate"))]) == {b.id}
+    True
+    """
+    return {change.survivor.id for change in changes if isinstance(change, Merge)}
+
+
 def one_fate(changes: Iterable[Change]) -> list[Change]:
     """Leave each memory one fate: of several merges and supersessions of it the first counts.
 

@@ -46,6 +46,7 @@ class Record:
     pinned: bool = False
     valid_from: datetime | None = None
     valid_to: datetime | None = None
+    expires_at: datetime | None = None
     superseded_by: UUID | None = None
     derivation_method: str = "verbatim"
     parents: tuple[UUID, ...] = ()
@@ -57,6 +58,19 @@ class Record:
     def ref(self) -> Ref:
         """The memory in this version."""
         return Ref(self.id, self.version)
+
+    def outlasts(self, other: "Record") -> bool:
+        """Say whether it is still in the results, or still holds, when the other one has ended.
+
+        >>> from datetime import UTC
+        >>> at, end = datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
+        >>> ends = Record(UUID(int=1), 1, "a", at, at, expires_at=end)
+        >>> stays = Record(UUID(int=2), 1, "a", at, at)
+        >>> stays.outlasts(ends), ends.outlasts(stays), ends.outlasts(ends)
+        (True, False, False)
+        """
+        ends = ((self.expires_at, other.expires_at), (self.valid_to, other.valid_to))
+        return any(theirs is not None and (mine is None or mine > theirs) for mine, theirs in ends)
 
 
 @dataclass(frozen=True, slots=True)

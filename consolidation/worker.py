@@ -47,6 +47,7 @@ SWEEP_EVERY_S = 10.0
 HOUSEKEEP_EVERY_S = 300.0
 SWEPT_AT_ONCE = 500
 CONSOLIDATE_FOR_S = 400.0  # of one task; well below the limit of a task
+JOBS_FOR_S = 60.0  # of each sweep, for jobs of which no message told: the rest of the sweep is to have its turn
 RECUT_FOR_S = 5.0  # of each sweep, while there is something to cut anew
 RAISE_FOR_S = 60.0  # of each housekeeping, while something waits to rise to its precision tier
 TASK_LIMIT_S = 600
@@ -111,7 +112,8 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _tenancy(tenant_id: UUID) -> Tenancy:
+def _tenancy(tenant_id: UUID, *, until: float | None = None) -> Tenancy:
+    """Return a tenant as this worker sees it; `until`, on the monotonic clock, is when what takes long is to stop."""
     database, settings = _database(), get_settings()
     return Tenancy(
         tenant_id=tenant_id,
@@ -126,6 +128,7 @@ def _tenancy(tenant_id: UUID) -> Tenancy:
         ),
         open_encoding=_open_encoding,
         alone=lambda namespace_id: only_run(database.engine, namespace_id),
+        go_on=lambda: until is None or monotonic() < until,
     )
 
 
@@ -203,7 +206,7 @@ def enrich(tenant_id: str) -> int:
 def run_job(tenant_id: str, job_id: str) -> bool:
     """Work on one job, unless it has ended or another worker holds its lease."""
     with structlog.contextvars.bound_contextvars(tenant_id=tenant_id, job_id=job_id):
-        return consolidate.run_job(_tenancy(UUID(tenant_id)), UUID(job_id))
+        return consolidate.run_job(_tenancy(UUID(tenant_id), until=monotonic() + CONSOLIDATE_FOR_S), UUID(job_id))
 
 
 # A run over much stops by itself in time; the next sweep goes on with what is left.
@@ -259,8 +262,11 @@ def sweep() -> dict[str, int]:
     """Do whatever is due, whether or not a message said so."""
     done = {"jobs": 0, "enriched": 0, "expired": 0}
     now = _now()
+    until = monotonic() + JOBS_FOR_S
     for tenant_id, job_id in _across_tenants("SELECT * FROM due_jobs(:now, :limit)", now=now):
-        work: Callable[[], int] = partial(consolidate.run_job, _tenancy(tenant_id), job_id)
+        if monotonic() > until:
+            break
+        work: Callable[[], int] = partial(consolidate.run_job, _tenancy(tenant_id, until=until), job_id)
         done["jobs"] += _guarded(work, "job_failed", tenant_id=tenant_id, job_id=job_id)
     tenants = {tenant for tenant, _ in _across_tenants("SELECT * FROM pending_enrichment(:limit)")}
     for tenant_id in sorted(tenants):
@@ -283,7 +289,8 @@ def sweep() -> dict[str, int]:
         timedelta(seconds=settings.consolidate_at_latest_s),
     )
     for tenant_id, namespace_id in _across_tenants(due_now, now=now, quiet=quiet, patience=patience):
-        consolidate_namespace.delay(str(tenant_id), str(namespace_id))
+        # Busy workers must not find one message of every sweep: what is still due then is told again.
+        consolidate_namespace.apply_async((str(tenant_id), str(namespace_id)), expires=SWEEP_EVERY_S)
     if any(done.values()):
         log.info("swept", **done)
     return done

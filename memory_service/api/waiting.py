@@ -15,6 +15,7 @@ from memory_service.storage.pending import still_pending
 from memory_service.types import Caller
 
 POLL_S = 0.05
+TELL_AGAIN_S = 2.0
 
 
 def wait_until_consolidated(
@@ -31,7 +32,7 @@ def wait_until_consolidated(
     commit(session)
     run_after_commit(session)
     deadline = time.monotonic() + timeout_s
-    told: set[UUID] = set()
+    told: dict[UUID, float] = {}
     while True:
         try:
             with services.database.transaction(caller.tenant_id) as glance:
@@ -42,9 +43,11 @@ def wait_until_consolidated(
             return False
         if not waiting and not namespaces:
             return True
-        for namespace_id in namespaces - told:
-            services.nudger.nudge(CONSOLIDATE_NAMESPACE, str(caller.tenant_id), str(namespace_id))
-        told |= namespaces
+        for namespace_id in namespaces:
+            # Told again: one that came while another run was at the namespace was for nothing.
+            if time.monotonic() >= told.get(namespace_id, 0.0):
+                services.nudger.nudge(CONSOLIDATE_NAMESPACE, str(caller.tenant_id), str(namespace_id))
+                told[namespace_id] = time.monotonic() + TELL_AGAIN_S
         if time.monotonic() >= deadline:
             return False
         # A plain sleep: the route runs in a thread of its own, and polling needs no broker.

@@ -467,6 +467,7 @@ def revert(
     )
     _put_edges_back(session, tenant_id, head["namespace_id"], going, changeset_id=changeset_id, now=now)
     reviews.withdraw(session, tenant_id, changeset_id, now=now)
+    reviews.reopen(session, tenant_id, changeset_id)
     return Reverted(changeset_id, tuple(put_back), tuple(conflicts))
 
 
@@ -474,6 +475,7 @@ def _changed_since(session: Session, tenant_id: UUID, changes: Sequence[Row], ro
     """Return memories whose version or computed values are no longer those that the changeset left; erased ones are none."""
     changed: set[UUID] = set()
     wanted: list[tuple[UUID, UUID, str]] = []
+    derived: list[UUID] = []
     for change in changes:
         row = rows.get(change["memory_id"])
         if row is None:
@@ -484,11 +486,15 @@ def _changed_since(session: Session, tenant_id: UUID, changes: Sequence[Row], ro
         after = (change["after"] or {}) if in_place else {}
         if newer or any(_differs(row, name, value) for name, value in after.items()):
             changed.add(row["id"])
+        if change["change"] == "derive":
+            derived.append(row["id"])
         if change["change"] == "merge" and row["external_id"] is not None:
             wanted.append((row["id"], row["namespace_id"], row["external_id"]))
     held = memories.find_by_external_ids(session, tenant_id, [(namespace, name) for _, namespace, name in wanted])
     taken = {(row["namespace_id"], row["external_id"]) for row in held}
     changed |= {i for i, namespace, name in wanted if (namespace, name) in taken}
+    # What was merged into a derived memory would be lost with it.
+    changed |= consolidated.survivors(session, tenant_id, derived)
     return sorted(changed)
 
 
@@ -578,4 +584,7 @@ def _put_edges_back(
         for e in parted
         if UUID(e["source"]) in there and UUID(e["target"]) in there
     ]
+    # A later run may have drawn one again.
+    known = consolidated.drawn(session, tenant_id, [edge[1:4] for edge in again])
+    again = [edge for edge in again if edge[1:4] not in known]
     consolidated.insert_links(session, tenant_id, namespace_id, again, changeset_id=None, now=now)

@@ -21,7 +21,12 @@ def erase(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: dateti
     keeps id, namespace, a hash of the content and the time; a hash of every wording keeps it from being stored again unless
     it is observed after this (`remember.decide`).
     """
-    rows = memories.lock_memories(session, tenant_id, [*ids, *lineage.made_of(session, tenant_id, ids)])
+    found, wanted = list[UUID](), sorted({*ids, *lineage.made_of(session, tenant_id, ids)})
+    while len(found) < len(wanted):
+        found = wanted
+        rows = memories.lock_memories(session, tenant_id, wanted)
+        # While we waited for the locks, a run may have merged others into these or made others of them; now none can.
+        wanted = sorted({*found, *lineage.made_of(session, tenant_id, found)})
     found = list(rows)
     if found:
         erasure.bury(session, tenant_id, found, now=now)

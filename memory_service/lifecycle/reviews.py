@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from consolidation.planning import Archive, Change, Merge, Plan, Step, Supersede, Why
 from consolidation.records import Ref
-from memory_service.errors import Conflict, NotFound
-from memory_service.lifecycle.changesets import REVIEW, apply, revert
+from memory_service.errors import Conflict, FieldError, NotFound
+from memory_service.lifecycle.changesets import REVIEW, EvidenceLost, apply, revert
 from memory_service.storage import memories, reviews
+from memory_service.storage.changesets import lock_namespace
 from memory_service.storage.sql import Row
 
 PERSON = "person"  # the method of what a person decided
@@ -22,15 +23,25 @@ def approve(session: Session, tenant_id: UUID, review_id: UUID, *, now: datetime
 
     Raises:
         NotFound: there is no such review.
-        Conflict: it was decided before, or what it is about is no longer live (`review_outdated`).
+        Conflict: it was decided before, what it is about is no longer live or says something else (`review_outdated`), or
+            sources would be lost that were merged into what is to be archived (`evidence_lost`).
     """
     row = _open(session, tenant_id, review_id)
     rows = memories.lock_memories(session, tenant_id, row["memory_ids"])
     live = [rows[i] for i in row["memory_ids"] if i in rows and rows[i]["archived_at"] is None]
     if len(live) < len(row["memory_ids"]):
         raise Conflict("A memory of this review is no longer live; decline it.", code="review_outdated")
+    if reviews.reworded(session, tenant_id, row["memory_ids"], since=row["created_at"]):
+        raise Conflict("A memory of this review says something else now; decline it.", code="review_outdated")
     plan = Plan(row["namespace_id"], (_change(row, live),))
-    changeset_id = apply(session, tenant_id, plan, kind=REVIEW, now=now)
+    try:
+        changeset_id = apply(session, tenant_id, plan, kind=REVIEW, now=now)
+    except EvidenceLost as lost:
+        raise Conflict(
+            f"{len(lost.memory_ids)} memories were merged into this one and would be lost with it; restore them first.",
+            errors=tuple(FieldError(f"/memories/{i}", "It was merged into this one.") for i in sorted(lost.memory_ids)),
+            code="evidence_lost",
+        ) from lost
     return _decide(session, tenant_id, review_id, reviews.APPROVED, changeset_id, now=now)
 
 
@@ -56,6 +67,7 @@ def undo(session: Session, tenant_id: UUID, review_id: UUID, *, now: datetime) -
     if row["status"] not in {reviews.APPROVED, reviews.DECLINED}:
         raise Conflict(f"This review is {row['status']}; there is no decision to undo.", code="review_not_decided")
     if row["decision_changeset_id"] is not None:
+        # It opens the question again, too.
         revert(session, tenant_id, row["decision_changeset_id"], now=now)
     return _decide(session, tenant_id, review_id, reviews.OPEN, None, now=None)
 
@@ -74,6 +86,10 @@ def _change(row: RowMapping, live: Sequence[Row]) -> Change:
 
 
 def _get(session: Session, tenant_id: UUID, review_id: UUID) -> RowMapping:
+    seen = reviews.get_review(session, tenant_id, review_id)
+    if seen is not None:
+        # Before any row, as runs do: otherwise each could wait for what the other holds.
+        lock_namespace(session, seen["namespace_id"])
     row = reviews.get_review(session, tenant_id, review_id, lock=True)
     if row is None:
         raise NotFound(f"There is no review {review_id}.", code="review_not_found")

@@ -45,12 +45,13 @@ def lock_namespace(session: Session, namespace_id: UUID, *, timeout_ms: int = LO
     Raises:
         DBAPIError: it took too long (SQLSTATE 55P03); the edge of the transaction makes `Unavailable` of it.
     """
+    before = session.scalar(text("SELECT current_setting('lock_timeout')"))
     session.execute(text("SELECT set_config('lock_timeout', CAST(:ms AS text), true)"), {"ms": timeout_ms})
     session.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended('consolidate' || CAST(:namespace AS text), 0))"),
         {"namespace": namespace_id},
     )
-    session.execute(text("SELECT set_config('lock_timeout', '0', true)"))
+    session.execute(text("SELECT set_config('lock_timeout', :before, true)"), {"before": before})
 
 
 def only_run(engine: Engine, namespace_id: UUID) -> AbstractContextManager[bool]:

@@ -280,6 +280,14 @@ def owed(
     return found
 
 
+def postpone(session: Session, tenant_id: UUID, namespace_id: UUID, *, until: datetime) -> None:
+    """Let what tiers owe in a namespace wait until a moment at least."""
+    statement = text(
+        "UPDATE tier_work SET due_at = :until WHERE tenant_id = :tenant AND namespace_id = :namespace AND due_at < :until"
+    )
+    session.execute(statement, {"tenant": tenant_id, "namespace": namespace_id, "until": until})
+
+
 def settle(session: Session, tenant_id: UUID, namespace_id: UUID, tiers: Sequence[str]) -> None:
     """Say that tiers have done all that they owed in a namespace."""
     if tiers:

@@ -174,6 +174,21 @@ def release_job(session: Session, tenant_id: UUID, job_id: UUID, *, retry_at: da
     )
 
 
+def pause_job(
+    session: Session,
+    tenant_id: UUID,
+    job_id: UUID,
+    *,
+    until: datetime,
+    result: Mapping[str, Any] | None = None,
+) -> bool:
+    """Give a running job back without having failed: it goes on at `until`, and the attempt does not count."""
+    values: dict[str, Any] = {"lease_until": until, "attempts": func.greatest(job.c.attempts - 1, 0)}
+    if result is not None:
+        values["result"] = result
+    return _change(session, tenant_id, job_id, job.c.status == JobStatus.RUNNING.value, **values)
+
+
 def cancel_job(session: Session, tenant_id: UUID, job_id: UUID, *, now: datetime) -> bool:
     """End a job that has not ended; a worker notices at its next report. False says that it had ended."""
     return _change(

@@ -122,6 +122,27 @@ def decide(
     )
 
 
+def reopen(session: Session, tenant_id: UUID, changeset_id: UUID) -> None:
+    """Open again the questions whose approval made a changeset that is being reverted."""
+    session.execute(
+        text(
+            "UPDATE review SET status = 'open', decision_changeset_id = NULL, decided_at = NULL WHERE tenant_id = :tenant "
+            "AND decision_changeset_id = :changeset AND status = 'approved'"
+        ),
+        {"tenant": tenant_id, "changeset": changeset_id},
+    )
+
+
+def reworded(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, since: datetime) -> list[UUID]:
+    """Return those of the memories whose texts are others than at a moment."""
+    statement = text(
+        "SELECT m.id FROM memory m WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) AND m.updated_at > :since "
+        "AND EXISTS (SELECT FROM memory_version v WHERE v.tenant_id = :tenant AND v.id = m.id AND v.updated_at <= :since "
+        "AND v.known_to > :since AND v.content <> m.content)"
+    )
+    return [row.id for row in session.execute(statement, {"tenant": tenant_id, "ids": list(ids), "since": since})]
+
+
 def withdraw(session: Session, tenant_id: UUID, changeset_id: UUID, *, now: datetime) -> None:
     """Take back the open questions of a changeset that is being reverted."""
     session.execute(

@@ -123,6 +123,8 @@ def _plan(services: Services, session: SessionDep, caller: Caller, job_id: UUID,
             job = jobs.get_job(glance, caller.tenant_id, job_id)
         if job is None or job["status"] in {JobStatus.FAILED, JobStatus.CANCELLED}:
             raise Unavailable("The plan could not be made; nothing was changed.", retry_after_s=1)
+        if job["status"] == JobStatus.SUCCEEDED and job["result"] is None:
+            raise Unavailable("What the plan was about was erased meanwhile; plan again.", retry_after_s=1)
         if job["status"] == JobStatus.SUCCEEDED:
             return answer({"job_id": str(job_id), **job["result"]})
         if time.monotonic() >= deadline:

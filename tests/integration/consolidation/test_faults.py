@@ -1,0 +1,362 @@
+"""One thing that goes wrong, or comes at the wrong moment, stands in the way of nothing else."""
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from consolidation import run as running
+from consolidation.consolidate import Tenancy, consolidate_due, enrich_pending, run_job
+from consolidation.planning import (
+    Archive,
+    Ask,
+    Derive,
+    End,
+    Join,
+    Merge,
+    Part,
+    Plan,
+    Put,
+    ReviewKind,
+    Revise,
+    Step,
+    Structure,
+    Why,
+)
+from consolidation.run import Wanted, run
+from memory_service.lifecycle.changesets import Derived, apply
+from memory_service.lifecycle.draft import Draft, prepare
+from memory_service.lifecycle.erase import erase
+from memory_service.storage.changesets import lock_namespace
+from memory_service.storage.database import Database
+
+WHY = Why(Step.CONFLICTS, "a test", 0.97)
+DUE = "SELECT namespace_id FROM due_consolidations(now(), '0s', '0s', 500) WHERE tenant_id = :t"
+
+
+def state_of(me: Any, memory_id: str) -> str:
+    state: str = me.get(f"/v1/memories/{memory_id}").json()["state"]
+    return state
+
+
+def consolidated(me: Any, tenancy: Tenancy, **body: Any) -> dict[str, Any]:
+    enrich_pending(tenancy)
+    job_id = me.post("/v1/consolidations", json=body).json()["job_id"]
+    run_job(tenancy, UUID(job_id))
+    job: dict[str, Any] = me.get(f"/v1/jobs/{job_id}").json()
+    return job
+
+
+def test_what_a_run_merges_others_into_does_not_fade_in_the_same_run(
+    me: Any, tenancy: Tenancy, remember: Any, rows: Any
+) -> None:
+    old = remember("My rent is 950 euros.", observed_at="2015-01-01T00:00:00Z")["id"]
+    rows.run("UPDATE memory SET created_at = now() - interval '9 years' WHERE id = :id", id=old)
+    rows.run("UPDATE retention SET due_at = now() WHERE memory_id = :id", id=old)
+    again = remember("My rent is 950 euros!", observed_at="2024-01-01T00:00:00Z")["id"]
+    job = consolidated(me, tenancy)
+    assert job["status"] == "succeeded", job
+    assert (state_of(me, old), state_of(me, again)) == ("activated", "merged")
+
+
+def test_a_memory_that_a_step_cannot_read_keeps_no_other_from_its_turn(
+    me: Any, tenancy: Tenancy, remember: Any, rows: Any, monkeypatch: pytest.MonkeyPatch, namespace_id: Any
+) -> None:
+    bad = remember("The unreadable one.", observed_at="2024-01-01T00:00:00Z")["id"]
+    first = remember("My rent is 950 euros.", observed_at="2024-01-02T00:00:00Z")["id"]
+    again = remember("My rent is 950 euros!", observed_at="2024-01-03T00:00:00Z")["id"]
+    enrich_pending(tenancy)
+    real = running.plan_turn
+
+    def plan_turn(considered: Any, *args: Any, **options: Any) -> Any:
+        if any(one.record.id == UUID(bad) for one in considered):
+            raise ValueError("unreadable")
+        return real(considered, *args, **options)
+
+    monkeypatch.setattr(running, "plan_turn", plan_turn)
+    assert consolidate_due(tenancy, namespace_id(), go_on=lambda: True) == 3
+    assert (state_of(me, first), state_of(me, again), state_of(me, bad)) == ("activated", "merged", "activated")
+    assert rows.all(DUE, t=me.tenant_id) == [], "it is not tried again for ever"
+
+
+def test_a_run_in_which_nothing_can_be_read_fails(
+    me: Any, tenancy: Tenancy, remember: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        remember(f"Text number {number}.")
+    monkeypatch.setattr(running, "MOST_SET_ASIDE", 2)
+
+    def plan_turn(*_: Any, **__: Any) -> Any:
+        raise ValueError("unreadable")
+
+    monkeypatch.setattr(running, "plan_turn", plan_turn)
+    with pytest.raises(ValueError, match="unreadable"):
+        consolidated(me, tenancy)
+    assert rows.one(
+        "SELECT count(*) AS n FROM memory WHERE tenant_id = :t AND consolidated_version = 0", t=me.tenant_id
+    ).n
+
+
+def test_a_memory_without_vectors_is_looked_at_once(
+    me: Any, tenancy: Tenancy, remember: Any, rows: Any, namespace_id: Any
+) -> None:
+    bare = remember("No vector leads here.")["id"]
+    remember("Another one.")
+    rows.run("DELETE FROM embedding WHERE memory_id = :id", id=bare)
+    enrich_pending(tenancy)
+    consolidate_due(tenancy, namespace_id(), go_on=lambda: True)
+    assert rows.all(DUE, t=me.tenant_id) == []
+
+
+def test_what_comes_while_a_run_is_at_it_is_left_to_the_next(
+    me: Any, tenancy: Tenancy, remember: Any, rows: Any, monkeypatch: pytest.MonkeyPatch, namespace_id: Any
+) -> None:
+    monkeypatch.setattr(running, "BATCH", 2)
+    for number in range(2):
+        remember(f"Text number {number}.")
+    enrich_pending(tenancy)
+    late: list[str] = []
+
+    def report(*_: Any) -> bool:
+        if not late:
+            late.append(remember("My name is Ana.")["id"])
+            enrich_pending(tenancy)
+        return True
+
+    run(tenancy, namespace_id(), Wanted(due_only=True), report=report)
+    assert rows.one("SELECT consolidated_version AS v FROM memory WHERE id = :id", id=late[0]).v == 0
+
+
+def test_a_run_that_takes_too_long_is_given_back_and_goes_on(
+    me: Any, tenancy: Tenancy, remember: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "BATCH", 2)
+    for number in range(5):
+        remember(f"Text number {number}.")
+    consolidated(me, tenancy)
+    hurried = replace(tenancy, go_on=lambda: False)
+    job_id = me.post("/v1/consolidations", json={"scope": "all"}).json()["job_id"]
+    for done in (2, 4):
+        assert run_job(hurried, UUID(job_id)) is True
+        job = me.get(f"/v1/jobs/{job_id}").json()
+        assert (job["status"], job["progress"]) == ("running", {"done": done, "total": 5})
+    assert run_job(hurried, UUID(job_id)) is True
+    job = me.get(f"/v1/jobs/{job_id}").json()
+    assert (job["status"], job["result"]["considered"], job["attempts"]) == ("succeeded", 5, 1)
+
+
+def test_waiting_for_another_run_uses_up_no_attempt(me: Any, tenancy: Tenancy, remember: Any, rows: Any) -> None:
+    from contextlib import nullcontext
+
+    remember("A text.")
+    job_id = me.post("/v1/consolidations", json={}).json()["job_id"]
+    busy = replace(tenancy, alone=lambda _: nullcontext(False))
+    for _ in range(10):
+        run_job(busy, UUID(job_id))
+        rows.run("UPDATE job SET lease_until = now() - interval '1 second' WHERE id = :id", id=job_id)
+    assert me.get(f"/v1/jobs/{job_id}").json()["status"] == "running"
+    assert run_job(tenancy, UUID(job_id)) is True
+    assert me.get(f"/v1/jobs/{job_id}").json()["status"] == "succeeded"
+
+
+def test_what_ends_sooner_takes_nothing_in(me: Any, tenancy: Tenancy, remember: Any) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    remember("My rent is 950 euros.", observed_at="2024-01-01T00:00:00Z", expires_at=soon)
+    stays = remember("My rent is 950 euros!", observed_at="2024-01-02T00:00:00Z")["id"]
+    consolidated(me, tenancy)
+    assert state_of(me, stays) == "activated"
+
+
+@pytest.fixture
+def two(remember: Any) -> list[str]:
+    return [
+        remember("Ana lives in Porto.", observed_at="2024-01-01T00:00:00Z")["id"],
+        remember("In Porto, Ana lives.", observed_at="2024-02-01T00:00:00Z")["id"],
+    ]
+
+
+def test_reverting_what_made_a_memory_loses_nothing_that_was_merged_into_it(
+    me: Any, two: list[str], do: Any, ref: Any, remember: Any, database: Database, client: Any, namespace_id: Any
+) -> None:
+    from memory_service.api.writing import encoding_of
+
+    encoding, made = encoding_of(client.app.state.services), UUID(remember("A number.")["id"][:-12] + "0123456789ab")
+    now = datetime.now(UTC)
+    derived = Derived(encoding, {made: prepare([Draft("Ana is in Porto.")], encoding=encoding, now=now)[0]})
+    with database.transaction(me.tenant_id) as session:
+        change = Derive(made, "Ana is in Porto.", (ref(two[0]),), WHY)
+        first = apply(session, me.tenant_id, Plan(namespace_id(), (change,)), now=now, derived=derived)
+    do(Merge(ref(two[1]), ref(str(made)), WHY))
+    answer = me.post(f"/v1/changesets/{first}/revert")
+    assert (answer.status_code, answer.json()["code"]) == (409, "changed_since")
+    assert state_of(me, str(made)) == "activated"
+
+
+def test_an_edge_that_a_later_run_drew_again_is_not_drawn_twice(
+    me: Any, two: list[str], do: Any, snapshot: Any, rows: Any
+) -> None:
+    a, b = map(UUID, two)
+    do(Join(a, b, "similar", 0.8, WHY))
+    before = snapshot()
+    parted = do(Part(rows.one("SELECT id FROM link WHERE tenant_id = :t", t=me.tenant_id).id, WHY))
+    do(Join(a, b, "similar", 0.8, WHY))
+    assert me.post(f"/v1/changesets/{parted}/revert").status_code == 200
+    assert snapshot()["links"] == before["links"]
+
+
+def review_of(me: Any) -> str:
+    (review,) = me.get("/v1/reviews").json()["data"]
+    return str(review["id"])
+
+
+def test_what_others_were_merged_into_is_not_archived_by_a_review(me: Any, two: list[str], do: Any, ref: Any) -> None:
+    do(Ask(ReviewKind.LOW_TRUST, (ref(two[0]),), "archive", WHY))
+    do(Merge(ref(two[1]), ref(two[0]), WHY))
+    answer = me.post(f"/v1/reviews/{review_of(me)}/approve")
+    assert (answer.status_code, answer.json()["code"]) == (409, "evidence_lost")
+    assert state_of(me, two[0]) == "activated"
+
+
+def test_a_text_that_changed_since_is_not_what_was_asked_about(me: Any, two: list[str], do: Any, ref: Any) -> None:
+    do(Ask(ReviewKind.DUPLICATE, (ref(two[1]), ref(two[0])), "merge", WHY))
+    assert me.patch(f"/v1/memories/{two[1]}", json={"tags": ["mine"]}).status_code == 200
+    assert me.patch(f"/v1/memories/{two[1]}", json={"content": "My mother lives in Faro."}).status_code == 200
+    answer = me.post(f"/v1/reviews/{review_of(me)}/approve")
+    assert (answer.status_code, answer.json()["code"]) == (409, "review_outdated")
+    assert state_of(me, two[1]) == "activated"
+
+
+def test_other_changes_do_not_outdate_a_review(me: Any, two: list[str], do: Any, ref: Any) -> None:
+    do(Ask(ReviewKind.DUPLICATE, (ref(two[1]), ref(two[0])), "merge", WHY))
+    assert me.patch(f"/v1/memories/{two[1]}", json={"tags": ["mine"]}).status_code == 200
+    assert me.post(f"/v1/reviews/{review_of(me)}/approve").status_code == 200
+
+
+def test_reverting_a_decision_opens_its_question_again(
+    me: Any, two: list[str], do: Any, ref: Any, snapshot: Any
+) -> None:
+    do(Ask(ReviewKind.DUPLICATE, (ref(two[1]), ref(two[0])), "merge", WHY))
+    before, review = snapshot(), review_of(me)
+    decision = me.post(f"/v1/reviews/{review}/approve").json()["decision_changeset_id"]
+    assert me.post(f"/v1/changesets/{decision}/revert").status_code == 200
+    assert me.get(f"/v1/reviews/{review}").json()["status"] == "open"
+    assert snapshot() == before
+    again = me.post(f"/v1/reviews/{review}/approve")
+    assert again.status_code == 200, again.text
+
+
+def test_a_decision_waits_for_a_run_without_holding_what_the_run_needs(
+    me: Any, two: list[str], do: Any, ref: Any, database: Database, namespace_id: Any
+) -> None:
+    do(Ask(ReviewKind.DUPLICATE, (ref(two[1]), ref(two[0])), "merge", WHY))
+    review, answers = review_of(me), []
+    with database.transaction(me.tenant_id) as session:
+        lock_namespace(session, namespace_id())
+        person = threading.Thread(target=lambda: answers.append(me.post(f"/v1/reviews/{review}/approve")))
+        person.start()
+        threading.Event().wait(1.0)
+        # Taken at once, or the person holds it.
+        session.connection().exec_driver_sql("SET LOCAL lock_timeout = '200ms'")
+        change = Revise(ref(two[0]), {"tags": ["x"]}, WHY, in_place=True)
+        apply(session, me.tenant_id, Plan(namespace_id(), (change,)), now=datetime.now(UTC))
+    person.join()
+    assert answers[0].status_code == 200
+
+
+def test_an_erasure_takes_along_what_is_being_merged_into_the_memory(
+    me: Any, two: list[str], ref: Any, database: Database, namespace_id: Any, rows: Any
+) -> None:
+    gone: list[UUID] = []
+
+    def work() -> None:
+        with database.transaction(me.tenant_id) as session:
+            gone.extend(erase(session, me.tenant_id, [UUID(two[0])], now=datetime.now(UTC)))
+
+    with database.transaction(me.tenant_id) as session:
+        plan = Plan(namespace_id(), (Merge(ref(two[1]), ref(two[0]), WHY),))
+        apply(session, me.tenant_id, plan, now=datetime.now(UTC))
+        eraser = threading.Thread(target=work)
+        eraser.start()
+        threading.Event().wait(1.0)
+    eraser.join()
+    assert sorted(map(str, gone)) == sorted(two)
+    assert rows.all("SELECT id FROM memory WHERE tenant_id = :t", t=me.tenant_id) == []
+
+
+def test_locks_are_waited_for_no_longer_than_before(
+    me: Any, two: list[str], database: Database, namespace_id: Any
+) -> None:
+    with database.transaction(me.tenant_id) as session:
+        ask = "SHOW lock_timeout"
+        before = session.connection().exec_driver_sql(ask).scalar()
+        lock_namespace(session, namespace_id())
+        assert session.connection().exec_driver_sql(ask).scalar() == before
+
+
+def test_an_archive_that_would_lose_a_source_costs_the_rest_of_a_run_nothing(
+    me: Any,
+    tenancy: Tenancy,
+    two: list[str],
+    do: Any,
+    ref: Any,
+    remember: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: Any,
+) -> None:
+    do(Merge(ref(two[1]), ref(two[0]), WHY))
+    first = remember("My rent is 950 euros.", observed_at="2024-01-02T00:00:00Z")["id"]
+    again = remember("My rent is 950 euros!", observed_at="2024-01-03T00:00:00Z")["id"]
+    enrich_pending(tenancy)
+    real = running.plan_turn
+
+    def plan_turn(considered: Any, *args: Any, **options: Any) -> Any:
+        wrong = [Archive(one.record.ref, WHY) for one in considered if one.record.id == UUID(two[0])]
+        return [*real(considered, *args, **options), *wrong]
+
+    monkeypatch.setattr(running, "plan_turn", plan_turn)
+    assert consolidated(me, tenancy)["status"] == "succeeded"
+    assert (state_of(me, first), state_of(me, again), state_of(me, two[0])) == ("activated", "merged", "activated")
+
+
+def test_a_merged_memory_that_somebody_restored_is_not_merged_again_by_itself(
+    me: Any, tenancy: Tenancy, remember: Any, rows: Any, namespace_id: Any
+) -> None:
+    first = remember("My rent is 950 euros.", observed_at="2024-01-02T00:00:00Z")["id"]
+    again = remember("My rent is 950 euros!", observed_at="2024-01-03T00:00:00Z")["id"]
+    consolidated(me, tenancy)
+    assert me.post(f"/v1/memories/{again}/restore").json()["state"] == "activated"
+    enrich_pending(tenancy)
+    consolidate_due(tenancy, namespace_id(), go_on=lambda: True)
+    assert state_of(me, again) == "activated"
+    refs = "SELECT ref FROM source WHERE memory_id = :id AND ref IS NOT NULL"
+    assert rows.all(refs, id=first) == [], "it is a source of the other no more"
+
+
+EPISODE = {
+    "user_id": None, "agent_id": None, "session_id": "s", "starts": "2024-01-01T00:00:00+00:00",
+    "ends": "2024-02-01T00:00:00+00:00", "method": "rules",
+}  # fmt: skip
+
+
+def episode(number: int, members: list[str]) -> Put:
+    values = {
+        **EPISODE, "first_memory_id": members[0], "last_memory_id": members[-1], "size": len(members), "members": members,
+    }  # fmt: skip
+    return Put(Structure.EPISODE, UUID(int=number), values, Why(Step.EPISODES, "a test"))
+
+
+def test_reverting_what_a_later_run_built_on_gives_no_memory_two_episodes(
+    me: Any, two: list[str], do: Any, rows: Any
+) -> None:
+    live = "SELECT id FROM episode WHERE tenant_id = :t AND known_to = 'infinity' ORDER BY id"
+    ended = Why(Step.EPISODES, "a test")
+    do(episode(1, two))
+    second = do(End(Structure.EPISODE, UUID(int=1), ended), episode(2, two))
+    third = do(End(Structure.EPISODE, UUID(int=2), ended), episode(3, two))
+    assert me.post(f"/v1/changesets/{second}/revert").status_code == 200
+    assert [row.id for row in rows.all(live, t=me.tenant_id)] == [UUID(int=3)]
+    assert me.post(f"/v1/changesets/{third}/revert").status_code == 200
+    assert [row.id for row in rows.all(live, t=me.tenant_id)] == [UUID(int=2)]
