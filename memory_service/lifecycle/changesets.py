@@ -557,7 +557,8 @@ def _put_structures_back(
     now: datetime,
 ) -> None:
     """Let structures be what they were before a changeset, where no later one has built on them."""
-    for kind in Structure:
+    # Gists come last: they are of the others.
+    for kind in sorted(Structure, key=lambda one: one is Structure.GIST):
         put = [c["target_id"] for c in changes if c["change"] == "put" and c["after"]["structure"] == kind]
         ended = [c["target_id"] for c in changes if c["change"] == "end" and c["before"]["structure"] == kind]
         if not put and not ended:
@@ -566,7 +567,8 @@ def _put_structures_back(
         mine = [i for i in put if makers.get(i) == changeset_id]
         earlier = structure.until(session, tenant_id, kind, [*mine, *(i for i in ended if i not in makers)], at)
         structure.end(session, tenant_id, kind, mine, now=now)
-        structure.put_many(session, tenant_id, namespace_id, kind, earlier, changeset_id=None, now=now)
+        free = structure.unclaimed(session, tenant_id, namespace_id, kind, earlier)
+        structure.put_many(session, tenant_id, namespace_id, kind, free, changeset_id=None, now=now)
 
 
 def _put_edges_back(

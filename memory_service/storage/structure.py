@@ -154,6 +154,41 @@ def until(
     return {id: {**values, MEMBERS: members.get(id, [])} for id, values in found.items()}
 
 
+def unclaimed(
+    session: Session, tenant_id: UUID, namespace_id: UUID, structure: str, rows: Mapping[UUID, Values]
+) -> dict[UUID, Values]:
+    """Return those of the states that may live again beside what lives now, the live states of the same ids left out.
+
+    A memory has one episode, one topic, one community; a structure that lives has one gist; a user has one profile
+    in a namespace.
+    """
+    params: dict[str, Any] = {"tenant": tenant_id, "namespace": namespace_id, "structure": structure, "ids": list(rows)}
+    if structure == "gist":
+        targets = {_uuid(values["target_id"]) for values in rows.values()}
+        live_targets = {
+            id
+            for name, table in TABLES.items()
+            if name != "gist"
+            for id in session.scalars(
+                text(
+                    f"SELECT id FROM {table.name} WHERE tenant_id = :tenant AND id = ANY(CAST(:targets AS uuid[])) "
+                    "AND known_to = 'infinity'"
+                ),
+                {"tenant": tenant_id, "targets": sorted(targets)},
+            )
+        }
+        params["keys"] = sorted(live_targets)
+        taken = set(session.scalars(text(_TAKEN.format(key="target_id", table="gist", type="uuid")), params))
+        return {i: values for i, values in rows.items() if _uuid(values["target_id"]) in live_targets - taken}
+    if structure == "profile":
+        params["keys"] = [values["user_id"] for values in rows.values()]
+        taken = set(session.scalars(text(_TAKEN.format(key="user_id", table="profile", type="text")), params))
+        return {i: values for i, values in rows.items() if values["user_id"] not in taken}
+    params["keys"] = sorted({_uuid(one) for values in rows.values() for one in values[MEMBERS]})
+    taken = set(session.scalars(text(_CLAIMED), params))
+    return {i: values for i, values in rows.items() if taken.isdisjoint(_uuid(one) for one in values[MEMBERS])}
+
+
 def members_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
     """Return the present members of some structures, in the order of their ids."""
     found: dict[UUID, list[UUID]] = {}
@@ -259,6 +294,14 @@ def _uuid(value: UUID | str) -> UUID:
 _LOCK: Final = (
     "SELECT id FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR KEY SHARE"
 )
+_TAKEN: Final = (
+    "SELECT {key} FROM {table} WHERE tenant_id = :tenant AND {key} = ANY(CAST(:keys AS {type}[])) AND known_to = 'infinity' "
+    "AND namespace_id = :namespace AND NOT id = ANY(CAST(:ids AS uuid[]))"
+)
+_CLAIMED: Final = """
+    SELECT DISTINCT memory_id FROM structure_member WHERE tenant_id = :tenant AND structure = :structure
+    AND memory_id = ANY(CAST(:keys AS uuid[])) AND known_to = 'infinity' AND NOT structure_id = ANY(CAST(:ids AS uuid[]))
+"""
 _MEMBERS: Final = """
     SELECT structure_id, memory_id FROM structure_member
     WHERE tenant_id = :tenant AND structure_id = ANY(CAST(:ids AS uuid[])) AND known_to = 'infinity'
