@@ -54,7 +54,9 @@ def put_back(session: Session, tenant_id: UUID, versions: Mapping[UUID, int], *,
     """Give memories a next version that equals an earlier one; the caller has kept the present one."""
     if not versions:
         return
-    sets = ", ".join(f"{name} = v.{name}" for name in RESTORED)
+    # What superseded it may have been erased since.
+    there = {"superseded_by": "(SELECT o.id FROM memory o WHERE o.tenant_id = :tenant AND o.id = v.superseded_by)"}
+    sets = ", ".join(f"{name} = {there.get(name, f'v.{name}')}" for name in RESTORED)
     session.execute(
         text(
             f"UPDATE memory m SET {sets}, version = m.version + 1, updated_at = :now, "

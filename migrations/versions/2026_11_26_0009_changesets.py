@@ -20,7 +20,7 @@ def upgrade() -> None:
     run("""
         ALTER TABLE memory ADD COLUMN consolidated_version integer NOT NULL DEFAULT 0;
         -- A memory that did not come in turn with the others (an import, an old database) is found here as well.
-        CREATE INDEX memory_unconsolidated ON memory (tenant_id, namespace_id, id) INCLUDE (created_at)
+        CREATE INDEX memory_unconsolidated ON memory (tenant_id, namespace_id, id) INCLUDE (updated_at)
             WHERE consolidated_version < content_version AND extract <> 'none' AND archived_at IS NULL;
         -- A merged memory keeps its external_id, so that a repeated post finds it.
         CREATE INDEX memory_merged ON memory (tenant_id, namespace_id, external_id)
@@ -116,7 +116,7 @@ def upgrade() -> None:
                 SELECT m.tenant_id, m.namespace_id FROM public.memory m
                 WHERE m.consolidated_version < m.content_version AND m.extract <> 'none' AND m.archived_at IS NULL
                 GROUP BY m.tenant_id, m.namespace_id
-                HAVING max(m.created_at) <= at - quiet OR min(m.created_at) <= at - patience
+                HAVING max(m.updated_at) <= at - quiet OR min(m.updated_at) <= at - patience
                 UNION
                 SELECT w.tenant_id, w.namespace_id FROM public.tier_work w WHERE w.due_at <= at
             ) d JOIN public.namespace n ON n.tenant_id = d.tenant_id AND n.id = d.namespace_id

@@ -24,6 +24,7 @@ from consolidation.planning import (
     Revise,
     Step,
     Structure,
+    Supersede,
     Why,
 )
 from consolidation.run import Wanted, run
@@ -360,3 +361,28 @@ def test_reverting_what_a_later_run_built_on_gives_no_memory_two_episodes(
     assert [row.id for row in rows.all(live, t=me.tenant_id)] == [UUID(int=3)]
     assert me.post(f"/v1/changesets/{third}/revert").status_code == 200
     assert [row.id for row in rows.all(live, t=me.tenant_id)] == [UUID(int=2)]
+
+
+def test_reverting_leads_to_no_memory_that_was_erased_since(
+    me: Any, two: list[str], do: Any, ref: Any, database: Database
+) -> None:
+    a, b = two
+    do(Supersede(ref(a), ref(b), datetime(2024, 2, 1, tzinfo=UTC), WHY))
+    revised = do(Revise(ref(a), {"tags": ["home"]}, WHY))
+    with database.transaction(me.tenant_id) as session:
+        erase(session, me.tenant_id, [UUID(b)], now=datetime.now(UTC))
+    assert me.post(f"/v1/changesets/{revised}/revert").status_code == 200
+    assert me.get(f"/v1/memories/{a}").json().get("superseded_by") is None
+
+
+def test_a_text_that_was_just_changed_is_left_alone_for_a_while(
+    me: Any, tenancy: Tenancy, two: list[str], rows: Any, namespace_id: Any
+) -> None:
+    consolidated(me, tenancy)
+    rows.run("UPDATE memory SET created_at = now() - interval '1 day' WHERE tenant_id = :t", t=me.tenant_id)
+    rows.run("DELETE FROM tier_work WHERE tenant_id = :t", t=me.tenant_id)
+    due = "SELECT namespace_id FROM due_consolidations(now(), '60s', '600s', 500) WHERE tenant_id = :t"
+    assert me.patch(f"/v1/memories/{two[0]}", json={"content": "Ana lives in Faro."}).status_code == 200
+    assert rows.all(due, t=me.tenant_id) == []
+    later = due.replace("now()", "now() + interval '2 minutes'")
+    assert [row.namespace_id for row in rows.all(later, t=me.tenant_id)] == [namespace_id()]
