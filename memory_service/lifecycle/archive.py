@@ -14,6 +14,9 @@ from memory_service.storage.identities import free_identities, set_identities
 from memory_service.storage.sql import Sql
 from memory_service.types import State
 
+# What was merged leads elsewhere no more once it has another fate.
+LEADS_ON = Sql("CASE WHEN m.state = 'merged' THEN NULL ELSE m.superseded_by END")
+
 
 def archive(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
     """Archive memories; those that are archived already are left as they are. Return the ids that changed."""
@@ -29,7 +32,7 @@ def archive(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: date
         tenant_id,
         changed,
         # Its duplicate hash goes, so that the same text may be remembered anew.
-        {"state": State.ARCHIVED, "archived_at": now, "dedupe_hash": None},
+        {"state": State.ARCHIVED, "archived_at": now, "dedupe_hash": None, "superseded_by": LEADS_ON},
         now=now,
     )
     return changed
@@ -72,8 +75,7 @@ def restore(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: date
         {
             "state": Sql("CASE WHEN m.pinned THEN 'frozen' ELSE 'activated' END"),
             "archived_at": None,
-            # What was merged leads elsewhere no more.
-            "superseded_by": Sql("CASE WHEN m.state = 'merged' THEN NULL ELSE m.superseded_by END"),
+            "superseded_by": LEADS_ON,
             # What has expired would expire again at once.
             "expires_at": Sql("CASE WHEN m.expires_at <= :now THEN NULL ELSE m.expires_at END"),
         },
@@ -112,7 +114,12 @@ def expire(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datet
             session,
             tenant_id,
             changed,
-            {"state": State.EXPIRED, "archived_at": Sql("m.expires_at"), "dedupe_hash": None},
+            {
+                "state": State.EXPIRED,
+                "archived_at": Sql("m.expires_at"),
+                "dedupe_hash": None,
+                "superseded_by": LEADS_ON,
+            },
             now=now,
         )
     return changed

@@ -2,7 +2,7 @@
 
 import select
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -114,14 +114,24 @@ def only_one(engine: Engine, key: str) -> Iterator[bool]:
     """Say whether nobody else holds a key; it is held for as long as the context lasts or this process lives.
 
     The lock belongs to a connection outside of any transaction: a killed worker gives it back.
+
+    Raises:
+        Unavailable: the database is down, or every connection busy.
     """
-    with engine.connect() as connection:
-        mine = bool(connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:key, 0))"), {"key": key}))
+    with ExitStack() as opened:
+        with translate_errors():
+            connection = opened.enter_context(engine.connect())
+            mine = bool(connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:key, 0))"), {"key": key}))
         try:
             yield mine
         finally:
             if mine and not connection.invalidated:
-                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, 0))"), {"key": key})
+                try:
+                    connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, 0))"), {"key": key})
+                except DBAPIError:
+                    # The connection went while it had nothing to say, and the lock with it; what was done is done.
+                    log.warning("lock_lost", key=key)
+                    connection.invalidate()
 
 
 def _on_connect(connection: Any, _record: object) -> None:

@@ -1,6 +1,8 @@
 """One thing that goes wrong, or comes at the wrong moment, stands in the way of nothing else."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,7 +33,7 @@ from consolidation.run import Wanted, run
 from memory_service.lifecycle.changesets import Derived, apply
 from memory_service.lifecycle.draft import Draft, prepare
 from memory_service.lifecycle.erase import erase
-from memory_service.storage.changesets import lock_namespace
+from memory_service.storage.changesets import lock_namespace, only_run
 from memory_service.storage.database import Database
 
 WHY = Why(Step.CONFLICTS, "a test", 0.97)
@@ -386,3 +388,23 @@ def test_a_text_that_was_just_changed_is_left_alone_for_a_while(
     assert rows.all(due, t=me.tenant_id) == []
     later = due.replace("now()", "now() + interval '2 minutes'")
     assert [row.namespace_id for row in rows.all(later, t=me.tenant_id)] == [namespace_id()]
+
+
+def test_a_merged_memory_that_was_archived_comes_back_as_its_own(me: Any, two: list[str], do: Any, ref: Any) -> None:
+    do(Merge(ref(two[1]), ref(two[0]), WHY))
+    assert me.delete(f"/v1/memories/{two[1]}").status_code == 204
+    restored = me.post(f"/v1/memories/{two[1]}/restore").json()
+    assert (restored["state"], restored.get("superseded_by")) == ("activated", None)
+
+
+def test_a_run_whose_lock_was_lost_is_none_that_failed(
+    me: Any, tenancy: Tenancy, two: list[str], database: Database
+) -> None:
+    @contextmanager
+    def alone(namespace_id: UUID) -> Iterator[bool]:
+        with only_run(database.engine, namespace_id) as mine:
+            yield mine
+            with database.engine.connect() as other:
+                other.exec_driver_sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+
+    assert consolidated(me, replace(tenancy, alone=alone))["status"] == "succeeded"
