@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from memory_service.errors import Conflict
 from memory_service.lifecycle.draft import identity_of
 from memory_service.lifecycle.moments import not_before
-from memory_service.storage import memories, search_index
+from memory_service.storage import consolidated, memories, search_index
 from memory_service.storage.identities import free_identities, set_identities
 from memory_service.storage.sql import Sql
 from memory_service.types import State
@@ -87,6 +87,8 @@ def restore(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: date
     ]
     set_identities(session, tenant_id, free_identities(session, tenant_id, wanted))
     search_index.reopen(session, tenant_id, changed, now=now)
+    # Somebody decided against the merge: the next run must not decide it once more.
+    consolidated.mark_considered(session, tenant_id, [i for i in changed if rows[i]["state"] == State.MERGED])
     return changed
 
 
