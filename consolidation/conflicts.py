@@ -22,7 +22,15 @@ from uuid import UUID
 from consolidation.facts import Agreement, agree
 from consolidation.planning import Ask, Change, Join, Merge, ReviewKind, Step, Supersede, Why
 from consolidation.records import Considered, Record
-from consolidation.statements import Difference, Reading, Statement, compare, read_parts, read_statements
+from consolidation.statements import (
+    Difference,
+    Reading,
+    Statement,
+    compare,
+    numbered_otherwise,
+    read_parts,
+    read_statements,
+)
 from memory_service.analysis.facts import SILENT_ROLES, USER, Fact, subject_of
 from memory_service.analysis.facts.values import Value, ValueKind
 from memory_service.analysis.facts.wording import content_words
@@ -265,7 +273,7 @@ def _replaced(old: Statement, new: Statement, settings: ConflictSettings) -> str
     pairs = _pairs(difference)
     if not pairs:
         return None
-    if not tells and (new.scoped or old.past or _several_kinds(pairs)):
+    if not tells and (new.scoped or old.past or _several_kinds(pairs) or any(gone.perhaps_name for gone, _ in pairs)):
         return None
     return f"another {pairs[0][1].kind.value}"
 
@@ -284,6 +292,7 @@ def _other_word(old: Statement, new: Statement, difference: Difference, *, tells
         tells
         and not verbs
         and len(difference.missing) == len(difference.extra) == 1
+        and not numbered_otherwise(difference.missing, difference.extra)
         and not (difference.gone or difference.come)
         and (difference.common > 1 or (difference.common == 1 and _names_one(difference, old, new)))
         and new.text.strip().lower().rstrip(".!").endswith(_AT_PRESENT)
@@ -392,6 +401,8 @@ def _near(after: Reading, before: Reading, cosine: float, settings: ConflictSett
         return None
     if len(difference.extra) > 1 or len(difference.missing) > 1 or a.persons != b.persons:
         return None
+    if numbered_otherwise(difference.missing, difference.extra):
+        return None  # "memory number 16", "memory number 17": nobody has to be asked whether they are one
     return Decision(Action.ASK_DUPLICATE, cosine, "almost the same words")
 
 

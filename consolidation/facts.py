@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from consolidation.statements import Reading
+from consolidation.statements import Reading, numbered_otherwise
 from memory_service.analysis.facts import Fact
 from memory_service.analysis.facts.attributes import FAMILY, LISTS, PERSONAL
 from memory_service.analysis.facts.places import is_wide
@@ -66,7 +66,10 @@ def agree(
             verdict = _takes_place(fact, other, corrected=corrected)
             if verdict is None:
                 continue
-            lost = bool(_besides(before, [other]) - set(after.whole.words)) or _new_values(before, after, [other])
+            left = _besides(before, [other]) - set(after.whole.words)
+            if numbered_otherwise(left, _besides(after, [fact]) - set(before.whole.words)):
+                continue  # "Test 1: the value is 7", "Test 2: the value is 14"
+            lost = bool(left) or _new_values(before, after, [other])
             return Agreement(other=fact, lost=lost, sure=verdict, corrected=corrected)
     return NONE
 

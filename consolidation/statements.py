@@ -1,6 +1,7 @@
 """What a text states, as two texts are compared: its content words, its values, whether it denies, asks or supposes. Pure."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -214,6 +215,15 @@ def compare(old: Statement, new: Statement) -> Difference:
         missing, extra = (), ()
     gone, come = _unmatched(old.values, new.values), _unmatched(new.values, old.values)
     return Difference(missing, extra, common, gone, come)
+
+
+def numbered_otherwise(missing: Iterable[str], extra: Iterable[str]) -> bool:
+    """Say whether words that only one of two texts has name different things by number: "order 1001" and "order 1002".
+
+    >>> numbered_otherwise(("1001",), ("1002",)), numbered_otherwise(("fern",), ("2",)), numbered_otherwise((), ("2",))
+    (True, False, False)
+    """
+    return all(any(any(map(str.isdigit, word)) for word in words) for words in (missing, extra))
 
 
 def _joined(parts: tuple[str, ...]) -> str:

@@ -7,9 +7,11 @@ Each value has a key under which it is one and the same however it is written: "
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
+
+from memory_service.analysis.facts.numbered import Naming, naming_of
 
 MOST_VALUES: Final = 64  # of one text; a table of numbers says little of any of them
 
@@ -40,6 +42,7 @@ class Value:
         amount: In `unit`; minutes after midnight for a time of day; None for dates and addresses.
         unit: What is counted, in one form per dimension ("m", "s", "byte"); the currency of money.
         date: (year, month, day), None for what is not stated.
+        perhaps_name: It may as well say which thing is meant: "I like item 2", "I weigh 70".
     """
 
     kind: ValueKind
@@ -49,6 +52,7 @@ class Value:
     amount: float | None = None
     unit: str | None = None
     date: tuple[int | None, int | None, int | None] | None = None
+    perhaps_name: bool = False
 
 
 _MONTHS: Final = {
@@ -159,13 +163,6 @@ _HINT: Final = re.compile(rf"\d|@|\b(?:{_WORDS}|{_WEEKDAY}|{_MONTH}|{'|'.join(_O
 _DIGITS: Final = re.compile(r"\d+")
 _NUMBER: Final = re.compile(rf"{_AMOUNT}")
 _MODAL: Final = frozenset({"may", "march", "mar", "mars", "sep", "dec", "jun"})
-# A number after one of these names a thing: "version 2" is another thing than "version 3", not another value.
-_NUMBERED: Final = re.compile(
-    r"\b(?:version|chapter|level|season|episode|part|step|phase|unit|module|sprint|week|day|year|grade|class|round|stage|problem|"
-    r"question|exercise|section|page|line|issue|ticket|task|room|gate|platform|flight|bus|route|exit|option|example|case|group|team|"
-    r"quarter|milestone|lesson|number|no|nr|v|python|ubuntu|windows|ios|android)\.?\s?#?\Z",
-    re.IGNORECASE,
-)
 
 
 def read_values(text: str) -> tuple[Value, ...]:
@@ -175,18 +172,27 @@ def read_values(text: str) -> tuple[Value, ...]:
     [('quantity', 1.8, 'm'), ('money', 12000.0, 'usd'), ('clock', 870.0, None)]
     >>> [one.date for one in read_values("From 3 May, or May 3rd, 2024. It may rain.")]
     [(None, 5, 3), (2024, 5, 3)]
+
+    A number that says which thing is meant is no value:
+
+    >>> [one.amount for one in read_values("Sensor 4 has 2 batteries.")]
+    [2.0]
     """
     if _HINT.search(text) is None:
         return ()
     found = []
     for match in _VALUE.finditer(text):
         value = _read(match)
-        if value is not None and not (
-            value.kind is ValueKind.NUMBER and _NUMBERED.search(text, max(0, match.start() - 14), match.start())
-        ):
-            found.append(value)
-            if len(found) == MOST_VALUES:
-                break
+        if value is None:
+            continue
+        if value.kind is ValueKind.NUMBER or (value.kind is ValueKind.CODE and value.text.isdigit()):
+            naming = naming_of(text, value.start, value.end)
+            if naming is Naming.YES:
+                continue
+            value = replace(value, perhaps_name=naming is Naming.PERHAPS)
+        found.append(value)
+        if len(found) == MOST_VALUES:
+            break
     return tuple(found)
 
 

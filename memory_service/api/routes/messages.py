@@ -24,7 +24,7 @@ from memory_service.lifecycle.draft import prepare
 from memory_service.lifecycle.remember import remember
 from memory_service.storage import jobs
 from memory_service.storage.namespaces import find_namespaces
-from memory_service.types import Caller, JobStatus, KeyScope
+from memory_service.types import Caller, JobStatus, KeyScope, State
 
 router = APIRouter(tags=["messages"], route_class=StrictRoute)
 
@@ -83,12 +83,16 @@ def list_session_messages(
     limit: Annotated[int, Query(ge=1, le=MAX_LIST_LIMIT)] = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Response:
-    """List the memories of one session in the order in which they were stored."""
+    """List the memories of one session in the order in which they were stored.
+
+    Turns that a run merged into the memory whose words they repeat are among them: it is what was said.
+    """
+    said = {"AND": [{"session_id": session_id}, {"state": {"nin": [State.ARCHIVED.value, State.EXPIRED.value]}}]}
     return answer(
         list_page(
             session,
             caller,
-            selection=parse_filter({"session_id": session_id}),
+            selection=parse_filter(said),
             asked={"session_id": session_id},
             namespace=namespace,
             limit=limit,

@@ -77,6 +77,33 @@ def test_running_again_changes_nothing(
     assert structures(rows, me) == built
 
 
+def test_a_repetition_that_somebody_brought_back_stays(
+    me: Any, tenancy: Tenancy, remember: Callable[..., dict[str, Any]]
+) -> None:
+    first = remember("The dentist is Olga on Hill Street.", observed_at="2026-01-01T10:00:00Z")
+    again = remember("The dentist is Olga, on Hill Street!", observed_at="2026-01-05T10:00:00Z")
+    enrich_pending(tenancy)
+    consolidate(me, tenancy)
+    assert me.get(f"/v1/memories/{again['id']}").json()["state"] == "merged"
+    assert me.post(f"/v1/memories/{again['id']}/restore").json()["state"] == "activated"
+    assert consolidate(me, tenancy)["result"]["counts"].keys() <= {"put"}
+    states = [me.get(f"/v1/memories/{one['id']}").json()["state"] for one in (first, again)]
+    assert states == ["activated", "activated"]
+
+
+def test_a_session_shows_every_turn_also_those_that_repeat(me: Any, tenancy: Tenancy) -> None:
+    said = ["I need two tickets for the opera.", "I need two tickets for the opera.", "And one for the ballet."]
+    messages = [{"content": one, "observed_at": f"2026-01-0{day}T10:00:00Z"} for day, one in enumerate(said, 1)]
+    ids = me.post("/v1/messages", json={"session_id": "s", "messages": messages}).json()["memories"]
+    enrich_pending(tenancy)
+    consolidate(me, tenancy)
+    assert me.get(f"/v1/memories/{ids[1]}").json()["state"] == "merged"
+    shown = me.get("/v1/sessions/s/messages").json()["data"]
+    assert [one["id"] for one in shown] == ids
+    assert me.delete(f"/v1/memories/{ids[0]}").status_code == 204
+    assert [one["id"] for one in me.get("/v1/sessions/s/messages").json()["data"]] == ids[1:]
+
+
 def test_a_dry_run_plans_what_a_run_does(
     me: Any, tenancy: Tenancy, talk: list[str], snapshot: Callable[[], Any], rows: Any
 ) -> None:

@@ -179,6 +179,57 @@ def test_an_open_conflict_is_drawn_and_asked() -> None:
     assert (ask.kind, ask.proposal) == (ReviewKind.CONFLICT, "supersede")
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "memory number {0} about x",
+        "Order {0} has shipped",
+        "Order 1000000{0} has shipped",
+        "Ticket #{0} is closed.",
+        "User {0} prefers plan B",
+        "Fact {0}: the value is {0}7",
+        "Note {0}: lorem ipsum dolor sit amet.",
+        "I like item {0}",
+        "My note {0} is about gardening",
+        "This is test message {0}.",
+        "The document {0} describes the project.",
+        "Patient {0} has a fever of 38.{0} degrees",
+        "Sensor {0} reads {0}1 degrees",
+        "Player {0} scored {0}2 points",
+        "The second floor meeting room {0} has {0}5 chairs",
+        "Bestellung {0} wurde verschickt",
+        "Invoice INV-000{0} was paid with {0}50 euros",
+    ],
+)
+def test_numbered_things_are_different_things(template: str) -> None:
+    texts = [template.format(number) for number in range(2, 8)]
+    assert planned(*(said(one, day) for day, one in enumerate(texts)), cosine=0.97) == []
+
+
+def test_what_is_so_now_of_one_thing_says_nothing_of_another() -> None:
+    for old, new in (
+        ("Room 12 is free", "Room 14 is free now"),
+        ("Ticket #7 is open", "Ticket #8 is open now."),
+        ("Sensor 3 reads 20 degrees", "Sensor 4 now reads 25 degrees"),
+    ):
+        assert planned(said(old), said(new, 1), cosine=0.97) == [], new
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("My budget is 500", "My budget is 650"),
+        ("We need 12 chairs", "We need 14 chairs"),
+        ("I weigh 70.", "I weigh 68."),
+        ("Our team has 5 members", "Our team has 6 members"),
+        ("The rent of room 4 is 500 euros", "The rent of room 4 is 550 euros"),
+        ("Order 1001 costs 20 euros", "Order 1001 costs 25 euros"),
+    ],
+)
+def test_numbers_that_say_how_much_are_values(old: str, new: str) -> None:
+    assert decided(said(old), said(new, 1)).action is Action.SUPERSEDE
+
+
 def test_archived_ones_are_left_alone() -> None:
     assert planned(said(LIVES[0], state="archived"), said(LIVES[1], 1)) == []
 
