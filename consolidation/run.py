@@ -1,24 +1,24 @@
 """One run over a namespace: load what is new, decide with pure steps, apply as changesets.
 
 No connection is held while a step decides. A batch of new memories is one changeset; what the tiers above owe joins the last
-batch, so that a run over few memories is a single changeset that one call reverts.
+batch, so that a run over few memories is a single changeset that one call reverts. In a large namespace each of their steps
+is a changeset of its own: none of them waits for another, or is planned again because another was outdated.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.orm import Session
 
 from consolidation.accounting import budget_of, write_down
 from consolidation.asking import Outcome as Asked
 from consolidation.counsel import Counsel
 from consolidation.fading_step import Faded, load_faded, settle_faded
 from consolidation.gist import Source
-from consolidation.loading import load_considered, load_neighbourhood
+from consolidation.loading import MOST_READ, asks_database, load_considered, load_neighbourhood, near_some
 from consolidation.neighbourhood import Neighbourhood
 from consolidation.planning import TIER_OF, Change, Derive, Plan, Put, Step, Tier, leaves_results, plan_json
 from consolidation.records import Considered, Record
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from consolidation.consolidate import Tenancy
 
 BATCH: Final = 500  # memories of one changeset
+TOGETHER: Final = 5_000  # live memories up to which the tiers above join the changeset of the last batch
+REMEMBERED: Final = 30_000  # records that a run keeps to read them but once
 ATTEMPTS: Final = 3  # for a batch whose memories are changed meanwhile
 JOB_TTL: Final = timedelta(days=30)  # of jobs that erase what the operator's policy wants erased
 SHOWN: Final = 1_000  # changes in the answer of a dry run
@@ -58,6 +60,7 @@ class Wanted:
     again: bool = False  # also memories that were consolidated before
     dry_run: bool = False  # plan only
     due_only: bool = False  # of the tiers above the turn only what is due; otherwise all that they owe
+    after: UUID | None = None  # go on from after this memory, where an earlier run was stopped
 
 
 @dataclass(slots=True)
@@ -69,6 +72,7 @@ class Outcome:
     changesets: list[UUID] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
     stopped: bool = False
+    after: UUID | None = None  # the last memory that a stopped run has done
 
     def add(self, plan: Plan, changeset_id: UUID | None, *, considered: int, show: bool) -> None:
         """Count a plan that was applied, or would be."""
@@ -104,6 +108,17 @@ def run(
     return _Run(tenancy, namespace_id, wanted, report, job_id).go()
 
 
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """Steps of the tiers above the turn, and the tiers that owe nothing any more when those are done."""
+
+    steps: frozenset[Step] = frozenset()
+    settled: frozenset[Tier] = frozenset()
+
+
+_NOTHING: Final = _Above()
+
+
 class _Run:
     """The state of one run: what it has read and done so far."""
 
@@ -116,6 +131,9 @@ class _Run:
         self.job_id = job_id
         self.outcome = Outcome()
         self.total = 0
+        self.live = 0
+        self.near: Neighbourhood | None = None
+        self.after: UUID | None = None
         self.counsel = self._open_counsel()
         self.faded: Faded | None = None  # what the last plan lets fade
         self.cache: dict[UUID, Record] = {}
@@ -125,32 +143,41 @@ class _Run:
             self.namespace: Namespace = get_namespace(session, tenancy.tenant_id, namespace_id)
 
     def go(self) -> Outcome:
-        """Work batch by batch."""
+        """Work batch by batch, then in the tiers above."""
         tenant_id, now = self.tenancy.tenant_id, self.tenancy.clock()
-        near: Neighbourhood | None = None
         with self.tenancy.open() as session:
-            total = considered.count_unconsolidated(
+            self.total = considered.count_unconsolidated(
                 session, tenant_id, self.namespace.id, again=self.wanted.again, now=now
             )
-        self.total = total
-        after: UUID | None = None
+            self.live = considered.count_live(session, tenant_id, self.namespace.id, now=now, most=MOST_READ + 1)
+        apart = self.live > TOGETHER and not self.wanted.dry_run
+        self.after = self.wanted.after
         while True:
-            rows = self._next(after)
+            rows = self._next(self.after)
             last = len(rows) < BATCH
-            if rows:
-                after = rows[-1]["id"]
-            if rows and near is None:
-                with self.tenancy.open() as session:
-                    near = load_neighbourhood(session, tenant_id, self.namespace, now=self.tenancy.clock())
-            if not self._batch([row["id"] for row in rows], near, last=last):
-                self.outcome.stopped = True
-                return self.outcome
-            done = min(total, self.outcome.considered)
-            if not self.report(done, max(total, done), []):
-                self.outcome.stopped = True
-                return self.outcome
+            ids = [row["id"] for row in rows]
+            if ids or not apart:
+                above = self._above_turn() if last and not apart else _NOTHING
+                if not self._batch(ids, above) or not self._report():
+                    return self._stopped()
+            if ids:
+                self.after = ids[-1]
             if last:
-                return self.outcome
+                break
+        if apart:
+            for above in self._one_by_one():
+                if not self._batch([], above) or not self._report():
+                    return self._stopped()
+        return self.outcome
+
+    def _report(self) -> bool:
+        done = min(self.total, self.outcome.considered)
+        return self.report(done, max(self.total, done), [])
+
+    def _stopped(self) -> Outcome:
+        self.outcome.stopped = True
+        self.outcome.after = self.after
+        return self.outcome
 
     def _next(self, after: UUID | None) -> Sequence[Any]:
         with self.tenancy.open() as session:
@@ -164,10 +191,11 @@ class _Run:
                 now=self.tenancy.clock(),
             )
 
-    def _batch(self, ids: Sequence[UUID], near: Neighbourhood | None, *, last: bool) -> bool:
-        """Plan and apply one batch; anew when its memories changed meanwhile."""
+    def _batch(self, ids: Sequence[UUID], above: "_Above") -> bool:
+        """Plan and apply one batch, and what the tiers above owe with it; anew when its memories changed meanwhile."""
+        near = self._near(ids)
         for attempt in range(1, ATTEMPTS + 1):
-            plan = self._plan(ids, near, last=last)
+            plan = self._plan(ids, near, above)
             if self.wanted.dry_run:
                 self.gone |= leaves_results(plan.changes)
                 self.outcome.add(plan, None, considered=len(ids), show=True)
@@ -197,6 +225,9 @@ class _Run:
                 log.error("evidence_would_be_lost", memories=len(lost.memory_ids))
                 raise
             self._forget(plan.reads())
+            if len(self.cache) > REMEMBERED:
+                self.cache.clear()
+                self.facts.clear()
             self.outcome.add(plan, changeset_id, considered=len(ids), show=False)
             return True
         return True  # They are being changed all the time; the next run finds them.
@@ -205,7 +236,18 @@ class _Run:
         for memory_id in ids:
             self.cache.pop(memory_id, None)
 
-    def _plan(self, ids: Sequence[UUID], near: Neighbourhood | None, *, last: bool) -> Plan:
+    def _near(self, ids: Sequence[UUID]) -> Neighbourhood | None:
+        """Return what is near some memories: the whole namespace, read once in a run, or what the database finds for these."""
+        if not ids:
+            return None
+        open_transaction, tenant_id, now = self.tenancy.open, self.tenancy.tenant_id, self.tenancy.clock()
+        if asks_database(self.namespace, live=self.live, new=self.total):
+            return near_some(open_transaction, tenant_id, self.namespace, ids, now=now)
+        if self.near is None:
+            self.near = load_neighbourhood(open_transaction, tenant_id, self.namespace, now=now)
+        return self.near
+
+    def _plan(self, ids: Sequence[UUID], near: Neighbourhood | None, above: "_Above") -> Plan:
         """Load and decide: the steps of the turn tier over the batch, then those of the tiers above."""
         fresh = self._load(ids, near)
         changes = plan_turn(
@@ -213,20 +255,31 @@ class _Run:
         )
         if self.counsel is not None:
             changes = self.counsel.turn(fresh, changes, self.wanted.steps)
-        settled: frozenset[Tier] = frozenset()
-        if last:
-            settled = self._due()
-            self.faded = None
-            for step, work in TIER_STEPS.items():
-                if step in self.wanted.steps and TIER_OF[step] in settled:
-                    changes += self._above(work, changes)
-            if Step.RETENTION in self.wanted.steps and TIER_OF[Step.RETENTION] in settled:
-                changes += self._fading(changes)
+        self.faded = None
+        for step, work in TIER_STEPS.items():
+            if step in above.steps:
+                changes += self._above(work, changes)
+        if Step.RETENTION in above.steps:
+            changes += self._fading(changes)
         # What was not run is still owed.
         turn_done = self.wanted.steps >= _STEPS[Tier.TURN]
-        done = frozenset(tier for tier in settled if self.wanted.steps >= _STEPS[tier])
         considered_now = tuple(one.record.ref for one in fresh) if turn_done else ()
-        return Plan(self.namespace.id, tuple(changes), considered_now, done)
+        return Plan(self.namespace.id, tuple(changes), considered_now, above.settled)
+
+    def _above_turn(self) -> "_Above":
+        """Return all that the tiers above are to do in this run; what was not run is still owed."""
+        due = self._due()
+        steps = frozenset(step for step in self.wanted.steps if TIER_OF[step] in due)
+        return _Above(steps, frozenset(tier for tier in due if self.wanted.steps >= _STEPS[tier]))
+
+    def _one_by_one(self) -> Iterator["_Above"]:
+        """Give the same step by step; a tier has done what it owes after its last step."""
+        whole = self._above_turn()
+        steps = [step for step in Step if step in whole.steps]
+        for at, step in enumerate(steps):
+            tier = TIER_OF[step]
+            ended = tier in whole.settled and all(TIER_OF[later] is not tier for later in steps[at + 1 :])
+            yield _Above(frozenset({step}), frozenset({tier} if ended else ()))
 
     def _facts(self, fresh: Sequence[Considered]) -> dict[UUID, tuple[Fact, ...]]:
         """Read what memories and those near them state, as the enrichment kept it; each once in a run."""
@@ -259,20 +312,20 @@ class _Run:
         return self.faded.changes
 
     def _above(self, work: Callable[[Place], list[Change]], planned: Sequence[Change]) -> list[Change]:
-        with self.tenancy.open() as session:
-            changes = work(self._place(session, planned))
+        changes = work(self._place(planned))
         if self.counsel is None:
             return changes
         return self.counsel.gists(changes, lambda change: self._sources(change, [*planned, *changes]))
 
-    def _place(self, session: Session, planned: Sequence[Change]) -> Place:
+    def _place(self, planned: Sequence[Change]) -> Place:
         leaving = frozenset({*leaves_results(planned), *self.gone})
-        return Place(session, self.tenancy.tenant_id, self.namespace, self.tenancy.clock(), leaving, tuple(planned))
+        return Place(
+            self.tenancy.open, self.tenancy.tenant_id, self.namespace, self.tenancy.clock(), leaving, tuple(planned)
+        )
 
     def _sources(self, change: Put, planned: Sequence[Change]) -> list[Source]:
         """Read the memories that a gist or a profile is about."""
-        with self.tenancy.open() as session:
-            return sources_of(self._place(session, planned), change)
+        return sources_of(self._place(planned), change)
 
     def _open_counsel(self) -> Counsel | None:
         """Open a model's counsel where one is configured; a dry run asks nobody, since asking costs."""

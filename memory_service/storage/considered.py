@@ -84,6 +84,24 @@ def live_places(session: Session, tenant_id: UUID, namespace_id: UUID, *, now: d
     return list(session.execute(statement, {"tenant": tenant_id, "namespace": namespace_id, "now": now}))
 
 
+def places_of(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[Any]:
+    """Return (id, content_version, user_id, observed_at) of those of the memories that are live."""
+    statement = text(
+        "SELECT m.id, m.content_version, m.user_id, m.observed_at FROM unnest(CAST(:ids AS uuid[])) AS k (id) "
+        f"JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id WHERE {_LIVE}"
+    )
+    return list(session.execute(statement, {"tenant": tenant_id, "ids": list(ids), "now": now}))
+
+
+def count_live(session: Session, tenant_id: UUID, namespace_id: UUID, *, now: datetime, most: int) -> int:
+    """Count the live memories of a namespace, up to `most`."""
+    statement = text(
+        f"SELECT count(*) FROM (SELECT FROM memory m WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND {_LIVE} "
+        "LIMIT :most) x"
+    )
+    return session.scalar(statement, {"tenant": tenant_id, "namespace": namespace_id, "now": now, "most": most}) or 0
+
+
 def edges_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> list[Any]:
     """Return the present edges from and to memories: (id, source_id, target_id, type, weight)."""
     if not ids:
