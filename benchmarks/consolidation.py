@@ -117,6 +117,8 @@ def _recall(one: Answered) -> float:
 
 
 def _throughput(client: ServiceClient, options: argparse.Namespace) -> dict[str, Any]:
+    if options.loaded:
+        return _run_over(client, options, options.loaded, ingest_s=options.loaded_in)
     namespace = f"bench/consolidation/{secrets.token_hex(3)}"
     client.post("/v1/namespaces", {"path": namespace, "settings": {"consolidation": "manual"}})
     made = texts(options.synthetic, seed=options.seed)
@@ -125,8 +127,12 @@ def _throughput(client: ServiceClient, options: argparse.Namespace) -> dict[str,
         for start in range(0, len(made), LOAD_BATCH):
             subject.store(made[start : start + LOAD_BATCH], namespace=namespace, first=start)
     ingest_s = time.perf_counter() - began
+    return _run_over(client, options, namespace, ingest_s=ingest_s)
+
+
+def _run_over(client: ServiceClient, options: argparse.Namespace, namespace: str, *, ingest_s: float) -> dict[str, Any]:
+    """Measure a run over a namespace that was filled with `--synthetic` memories in so many seconds."""
     _await_enrichment(client, namespace)
-    enriched_s = time.perf_counter() - began
     before = usage(options.data_dir)
     began = time.perf_counter()
     peak = before.pss_mib
@@ -136,12 +142,14 @@ def _throughput(client: ServiceClient, options: argparse.Namespace) -> dict[str,
         result = job
     seconds = time.perf_counter() - began
     after = usage(options.data_dir)
+    considered = result["result"]["considered"]
+    ingest_rate, rate = options.synthetic / ingest_s, considered / seconds
     found = {
-        "memories": len(made),
-        "ingest_per_second": len(made) / ingest_s,
-        "ingest_and_enrichment_per_second": len(made) / enriched_s,
-        "consolidated_per_second": len(made) / seconds,
-        "ratio": ingest_s / seconds,
+        "memories": options.synthetic,
+        "considered": considered,
+        "ingest_per_second": ingest_rate,
+        "consolidated_per_second": rate,
+        "ratio": rate / ingest_rate,
         "seconds": seconds,
         "cpu_s": after.cpu_s - before.cpu_s,
         "pss_mib_before": before.pss_mib,
@@ -196,12 +204,18 @@ def _options() -> argparse.Namespace:
     parser = arguments(__doc__)
     parser.add_argument("files", nargs="*", type=Path, help="conversations as jsonl")
     parser.add_argument("--synthetic", type=int, default=0, metavar="N", help="measure a run over N made memories")
+    parser.add_argument(
+        "--loaded", metavar="NAMESPACE", help="use that many memories that an earlier run has stored there"
+    )
+    parser.add_argument("--loaded-in", type=float, metavar="SECONDS", help="and how long that took")
     parser.add_argument("--limit-conversations", type=int, default=None)
     options = parser.parse_args()
     if options.out is None:
         options.out = RESULTS / ("consolidation-throughput.json" if options.synthetic else "consolidation.json")
     if not options.files and not options.synthetic:
         parser.error("name a file, or --synthetic N")
+    if options.loaded and not (options.synthetic and options.loaded_in):
+        parser.error("--loaded needs --synthetic and --loaded-in")
     return options
 
 

@@ -1,9 +1,11 @@
 """Workflows of the background: load what is pending, decide with pure functions, apply in one transaction."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -84,6 +86,9 @@ class Tenancy:
     open_encoding: Callable[[], AbstractContextManager[Encoding]] = no_encoding
     # Keeps other runs out of a namespace while one is at it; says whether nobody else was.
     alone: Callable[[UUID], AbstractContextManager[bool]] = lambda _: nullcontext(True)
+    # A job that takes longer gives its worker back and goes on as another task, behind what others wait for meanwhile.
+    turn_s: float = math.inf
+    nudge: Callable[[UUID], None] = lambda _: None  # asks for that task; without it a sweep finds the job
 
 
 def enrich_pending(tenancy: Tenancy, *, ids: Sequence[UUID] | None = None) -> int:
@@ -295,24 +300,31 @@ def _erase_job(tenancy: Tenancy, job: Any) -> bool:
 def _consolidate_job(tenancy: Tenancy, job: Any) -> bool:
     """Consolidate the namespace of a job; False when another run is at it, or some of its memories wait for enrichment."""
     payload, namespace_id = job["payload"], job["namespace_id"]
+    earlier = job["result"] or {}  # of a run that had to give its worker back
     wanted = Wanted(
-        steps=frozenset(Step(step) for step in payload["steps"]), again=payload["again"], dry_run=payload["dry_run"]
+        steps=frozenset(Step(step) for step in payload["steps"]),
+        again=payload["again"],
+        dry_run=payload["dry_run"],
+        after=UUID(earlier["after"]) if earlier.get("after") else None,
+        turn_over=lambda: not payload["dry_run"] and monotonic() > until,
     )
     enrich_pending(tenancy)
+    before = earlier.get("considered", 0)
+    until = monotonic() + tenancy.turn_s
 
     def report(done: int, total: int, items: Sequence[Mapping[str, Any]]) -> bool:
         with tenancy.open() as session:
-            until = tenancy.clock() + LEASE
             return jobs.report_progress(
-                session, tenancy.tenant_id, job["id"], done=done, total=total, items=items, lease_until=until
-            )
+                session, tenancy.tenant_id, job["id"], done=before + done, total=before + total, items=items,
+                lease_until=tenancy.clock() + LEASE,
+            )  # fmt: skip
 
     with tenancy.alone(namespace_id) as mine:
         if not mine:
             return False
-        outcome = run(tenancy, namespace_id, wanted, report=report, job_id=job["id"])
-    if not outcome.stopped:
-        with tenancy.open() as session:
+        outcome = run(tenancy, namespace_id, wanted, report=report, job_id=job["id"]).after_parts(earlier)
+    with tenancy.open() as session:
+        if not outcome.stopped:
             jobs.finish_job(
                 session,
                 tenancy.tenant_id,
@@ -321,6 +333,12 @@ def _consolidate_job(tenancy: Tenancy, job: Any) -> bool:
                 now=tenancy.clock(),
                 result=outcome.json(),
             )
+            return True
+        so_far = {**outcome.json(), "after": str(outcome.after) if outcome.after else None}
+        # It was cancelled, or its turn is over.
+        goes_on = jobs.go_on_later(session, tenancy.tenant_id, job["id"], now=tenancy.clock(), result=so_far)
+    if goes_on:
+        tenancy.nudge(job["id"])
     return True
 
 
@@ -329,7 +347,8 @@ def consolidate_due(tenancy: Tenancy, namespace_id: UUID, *, go_on: Callable[[],
     with tenancy.alone(namespace_id) as mine:
         if not mine:
             return 0
-        outcome = run(tenancy, namespace_id, Wanted(due_only=True), report=lambda *_: go_on())
+        wanted = Wanted(due_only=True, turn_over=lambda: not go_on())
+        outcome = run(tenancy, namespace_id, wanted, report=lambda *_: True)
     if outcome.counts:
         log.info("consolidated", considered=outcome.considered, **outcome.counts)
     return outcome.considered

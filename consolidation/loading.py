@@ -174,9 +174,11 @@ def load_considered(
             near.vectors[near.place[record.id]].astype(np.float32),
             tuple(Neighbour(cache[near.ids[p]], cosine) for p, cosine in nearest if near.ids[p] in cache),
             edges=tuple(
-                dict.fromkeys(
-                    edge for end in (record.id, *(near.ids[p] for p, _ in nearest)) for edge in edges.get(end, ())
-                )
+                {
+                    edge.id: edge
+                    for end in (record.id, *(near.ids[p] for p, _ in nearest))
+                    for edge in edges.get(end, ())
+                }.values()
             ),
             kin=_kin(record, nearest, kin.get(record.id, ()), near, cache),
         )

@@ -94,9 +94,10 @@ def neighbourhood(
         vectors: float32[n, d] of any length, or float16[n, d] as `stored` returns them.
         scopes: int[n], the same for memories of the same user.
     """
+    kept = vectors.astype(np.float16, copy=False) if vectors.dtype == np.float16 else stored(vectors.astype(np.float32))
     return Neighbourhood(
         tuple(ids),
-        vectors if vectors.dtype == np.float16 else stored(vectors.astype(np.float32)),
+        kept,
         np.asarray(scopes, dtype=np.int64),
         {i: at for at, i in enumerate(ids)},
     )

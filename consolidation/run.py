@@ -6,8 +6,9 @@ is a changeset of its own: none of them waits for another, or is planned again b
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -42,6 +43,7 @@ TOGETHER: Final = 5_000  # live memories up to which the tiers above join the ch
 REMEMBERED: Final = 30_000  # records that a run keeps to read them but once
 ATTEMPTS: Final = 3  # for a batch whose memories are changed meanwhile
 JOB_TTL: Final = timedelta(days=30)  # of jobs that erase what the operator's policy wants erased
+ASK_FOR_S: Final = 400.0  # that a model may take of one run, well below the limit of a task; the next run asks on
 SHOWN: Final = 1_000  # changes in the answer of a dry run
 
 _STEPS: Final = {tier: frozenset(step for step in Step if TIER_OF[step] is tier) for tier in Tier}
@@ -61,6 +63,8 @@ class Wanted:
     dry_run: bool = False  # plan only
     due_only: bool = False  # of the tiers above the turn only what is due; otherwise all that they owe
     after: UUID | None = None  # go on from after this memory, where an earlier run was stopped
+    # Says between two batches whether somebody else should have the worker; the tiers above are worked through.
+    turn_over: Callable[[], bool] = lambda: False
 
 
 @dataclass(slots=True)
@@ -84,6 +88,18 @@ class Outcome:
         if show:
             room = SHOWN - len(self.changes)
             self.changes += plan_json(Plan(plan.namespace_id, plan.changes[:room]))["changes"]
+
+    def after_parts(self, earlier: Mapping[str, Any]) -> "Outcome":
+        """Return the outcome with what earlier parts of the same job did, as `json` gave it."""
+        counts = dict(earlier.get("counts", {}))
+        for name, number in self.counts.items():
+            counts[name] = counts.get(name, 0) + number
+        return replace(
+            self,
+            considered=self.considered + earlier.get("considered", 0),
+            counts=counts,
+            changesets=[*(UUID(one) for one in earlier.get("changesets", ())), *self.changesets],
+        )
 
     def json(self) -> dict[str, Any]:
         """Return the outcome as JSON."""
@@ -147,7 +163,7 @@ class _Run:
         tenant_id, now = self.tenancy.tenant_id, self.tenancy.clock()
         with self.tenancy.open() as session:
             self.total = considered.count_unconsolidated(
-                session, tenant_id, self.namespace.id, again=self.wanted.again, now=now
+                session, tenant_id, self.namespace.id, again_after=self.wanted.after, again=self.wanted.again, now=now
             )
             self.live = considered.count_live(session, tenant_id, self.namespace.id, now=now, most=MOST_READ + 1)
         apart = self.live > TOGETHER and not self.wanted.dry_run
@@ -158,15 +174,18 @@ class _Run:
             ids = [row["id"] for row in rows]
             if ids or not apart:
                 above = self._above_turn() if last and not apart else _NOTHING
-                if not self._batch(ids, above) or not self._report():
+                self._batch(ids, above)
+                self.after = ids[-1] if ids else self.after
+                if not self._report():
                     return self._stopped()
-            if ids:
-                self.after = ids[-1]
             if last:
                 break
+            if self.wanted.turn_over():
+                return self._stopped()
         if apart:
             for above in self._one_by_one():
-                if not self._batch([], above) or not self._report():
+                self._batch([], above)
+                if not self._report():
                     return self._stopped()
         return self.outcome
 
@@ -191,7 +210,7 @@ class _Run:
                 now=self.tenancy.clock(),
             )
 
-    def _batch(self, ids: Sequence[UUID], above: "_Above") -> bool:
+    def _batch(self, ids: Sequence[UUID], above: "_Above") -> None:
         """Plan and apply one batch, and what the tiers above owe with it; anew when its memories changed meanwhile."""
         near = self._near(ids)
         for attempt in range(1, ATTEMPTS + 1):
@@ -199,7 +218,7 @@ class _Run:
             if self.wanted.dry_run:
                 self.gone |= leaves_results(plan.changes)
                 self.outcome.add(plan, None, considered=len(ids), show=True)
-                return True
+                return
             derived = self._derived(plan)
             try:
                 with self.tenancy.open() as session:
@@ -229,8 +248,9 @@ class _Run:
                 self.cache.clear()
                 self.facts.clear()
             self.outcome.add(plan, changeset_id, considered=len(ids), show=False)
-            return True
-        return True  # They are being changed all the time; the next run finds them.
+            return
+        # They are being changed all the time; the next run finds them.
+        log.info("plan_given_up", memories=len(ids))
 
     def _forget(self, ids: Collection[UUID]) -> None:
         for memory_id in ids:
@@ -345,7 +365,12 @@ class _Run:
                     ttl=tenancy.spending.reply_ttl,
                 )  # fmt: skip
 
-        return Counsel(tenancy.chat, budget, account, lambda: self.report(self.outcome.considered, self.total, []))
+        until = monotonic() + ASK_FOR_S
+
+        def go_on() -> bool:
+            return self.report(self.outcome.considered, self.total, []) and monotonic() < until
+
+        return Counsel(tenancy.chat, budget, account, go_on)
 
     def _derived(self, plan: Plan) -> Derived | None:
         """Encode what a plan derives, before any transaction opens."""

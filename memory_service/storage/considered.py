@@ -45,13 +45,23 @@ def unconsolidated(
     return session.execute(statement, params).mappings().all()
 
 
-def count_unconsolidated(session: Session, tenant_id: UUID, namespace_id: UUID, *, again: bool, now: datetime) -> int:
+def count_unconsolidated(
+    session: Session,
+    tenant_id: UUID,
+    namespace_id: UUID,
+    *,
+    again_after: UUID | None = None,
+    again: bool,
+    now: datetime,
+) -> int:
     """Count what `unconsolidated` would return without a limit, whether or not it is enriched yet."""
     where = f"{_LIVE} AND m.extract <> 'none'" if again else f"{_NEW} AND {_LIVE}"
+    beyond = "" if again_after is None else "AND m.id > :after"
     statement = text(
-        f"SELECT count(*) FROM memory m WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND {where}"
+        f"SELECT count(*) FROM memory m WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND {where} {beyond}"
     )
-    return session.scalar(statement, {"tenant": tenant_id, "namespace": namespace_id, "now": now}) or 0
+    params = {"tenant": tenant_id, "namespace": namespace_id, "after": again_after, "now": now}
+    return session.scalar(statement, params) or 0
 
 
 def awaiting(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> set[UUID]:

@@ -141,19 +141,28 @@ def end_links(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: da
 
 def add_sources(session: Session, tenant_id: UUID, pairs: Sequence[tuple[UUID, UUID]], *, now: datetime) -> None:
     """Make merged memories sources of those that stay: (survivor, merged) each, kind and speaker as the merged one had them."""
-    for survivor, merged in pairs:
-        session.execute(
-            text(
-                """
-                INSERT INTO source (tenant_id, memory_id, ordinal, kind, ref, speaker, role, span_from, span_to, hash, created_at)
-                SELECT :tenant, :survivor, (SELECT coalesce(max(ordinal), -1) + 1 FROM source WHERE tenant_id = :tenant
-                    AND memory_id = :survivor), s.kind, :ref, s.speaker, s.role, 0, length(m.content), s.hash, :now
-                FROM memory m JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0
-                WHERE m.tenant_id = :tenant AND m.id = :merged
-                """
-            ),
-            {"tenant": tenant_id, "survivor": survivor, "merged": merged, "ref": source_ref(merged), "now": now},
-        )
+    if not pairs:
+        return
+    statement = text(
+        """
+        INSERT INTO source (tenant_id, memory_id, ordinal, kind, ref, speaker, role, span_from, span_to, hash, created_at)
+        SELECT :tenant, k.survivor, (SELECT coalesce(max(ordinal), -1) FROM source WHERE tenant_id = :tenant
+                AND memory_id = k.survivor) + row_number() OVER (PARTITION BY k.survivor ORDER BY k.at),
+            s.kind, k.ref, s.speaker, s.role, 0, length(m.content), s.hash, :now
+        FROM unnest(CAST(:survivors AS uuid[]), CAST(:merged AS uuid[]), CAST(:refs AS text[])) WITH ORDINALITY
+            AS k (survivor, merged, ref, at)
+        JOIN memory m ON m.tenant_id = :tenant AND m.id = k.merged
+        JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0
+        """
+    )
+    params = {
+        "tenant": tenant_id,
+        "survivors": [survivor for survivor, _ in pairs],
+        "merged": [merged for _, merged in pairs],
+        "refs": [source_ref(merged) for _, merged in pairs],
+        "now": now,
+    }
+    session.execute(statement, params)
 
 
 def add_spans(

@@ -174,6 +174,13 @@ def release_job(session: Session, tenant_id: UUID, job_id: UUID, *, retry_at: da
     )
 
 
+def go_on_later(session: Session, tenant_id: UUID, job_id: UUID, *, now: datetime, result: Mapping[str, Any]) -> bool:
+    """Give a running job back because its turn is over; whoever claims it next finds in its result how far it is."""
+    running = job.c.status == JobStatus.RUNNING.value
+    # It came on, so this was no attempt that failed.
+    return _change(session, tenant_id, job_id, running, lease_until=now, result=result, attempts=0)
+
+
 def cancel_job(session: Session, tenant_id: UUID, job_id: UUID, *, now: datetime) -> bool:
     """End a job that has not ended; a worker notices at its next report. False says that it had ended."""
     return _change(
