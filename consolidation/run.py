@@ -30,6 +30,7 @@ from consolidation.turn_steps import plan_turn
 from memory_service.analysis.facts import Fact
 from memory_service.lifecycle.changesets import Derived, EvidenceLost, PlanOutdated, apply
 from memory_service.lifecycle.draft import Draft, prepare
+from memory_service.lifecycle.fading import SWEEP
 from memory_service.storage import considered, consolidated
 from memory_service.storage.facts import facts_of
 from memory_service.storage.namespaces import Namespace, get_namespace
@@ -168,8 +169,9 @@ class _Run:
             self.live = considered.count_live(session, tenant_id, self.namespace.id, now=now, most=MOST_READ + 1)
         apart = self.live > TOGETHER and not self.wanted.dry_run
         self.after = self.wanted.after
+        turn = bool(self.wanted.steps & _STEPS[Tier.TURN])
         while True:
-            rows = self._next(self.after)
+            rows = self._next(self.after) if turn else ()
             last = len(rows) < BATCH
             ids = [row["id"] for row in rows]
             if ids or not apart:
@@ -289,8 +291,15 @@ class _Run:
     def _above_turn(self) -> "_Above":
         """Return all that the tiers above are to do in this run; what was not run is still owed."""
         due = self._due()
-        steps = frozenset(step for step in self.wanted.steps if TIER_OF[step] in due)
-        return _Above(steps, frozenset(tier for tier in due if self.wanted.steps >= _STEPS[tier]))
+        # A large namespace is swept page by page, minute after minute: that is no reason to build everything else anew.
+        sweep_only = frozenset(tier for tier, keys in due.items() if tuple(keys) == (SWEEP,))
+        steps = frozenset(
+            step
+            for step in self.wanted.steps
+            if TIER_OF[step] in due and (TIER_OF[step] not in sweep_only or step is Step.RETENTION)
+        )
+        whole = due.keys() - sweep_only
+        return _Above(steps, frozenset(tier for tier in whole if self.wanted.steps >= _STEPS[tier]))
 
     def _one_by_one(self) -> Iterator["_Above"]:
         """Give the same step by step; a tier has done what it owes after its last step."""
@@ -314,14 +323,14 @@ class _Run:
         self.facts |= {(i, ids[i].content_version): tuple(found.get(i, ())) for i in missing}
         return {i: self.facts[i, record.content_version] for i, record in ids.items()}
 
-    def _due(self) -> frozenset[Tier]:
-        """Return the tiers whose turn it is: those that owe something now, or every one when the caller wants it all."""
+    def _due(self) -> dict[Tier, Sequence[str]]:
+        """Return the tiers whose turn it is, with what they owe now; every one, owing all, when the caller wants it all."""
         above = frozenset(Tier) - {Tier.TURN}
         if not self.wanted.due_only:
-            return above
+            return dict.fromkeys(above, ())
         with self.tenancy.open() as session:
             owed = consolidated.owed(session, self.tenancy.tenant_id, self.namespace.id, due_at=self.tenancy.clock())
-        return frozenset(Tier(tier) for tier in owed) & above
+        return {Tier(tier): keys for tier, keys in owed.items() if Tier(tier) in above}
 
     def _fading(self, planned: Sequence[Change]) -> Sequence[Change]:
         leaving = {*leaves_results(planned), *self.gone}

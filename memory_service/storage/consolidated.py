@@ -289,6 +289,19 @@ def owed(
     return found
 
 
+def owe_at_last(
+    session: Session, tenant_id: UUID, namespace_id: UUID, tier: str, key: str, *, due_at: datetime
+) -> None:
+    """Note when a tier owes something next, whatever was noted before."""
+    session.execute(
+        text(
+            "INSERT INTO tier_work (tenant_id, namespace_id, tier, key, due_at) VALUES (:tenant, :namespace, :tier, :key, :due) "
+            "ON CONFLICT (tenant_id, namespace_id, tier, key) DO UPDATE SET due_at = excluded.due_at"
+        ),
+        {"tenant": tenant_id, "namespace": namespace_id, "tier": str(tier), "key": key, "due": due_at},
+    )
+
+
 def settle(session: Session, tenant_id: UUID, namespace_id: UUID, tiers: Sequence[str]) -> None:
     """Say that tiers have done all that they owed in a namespace."""
     if tiers:

@@ -222,3 +222,30 @@ def test_the_database_finds_what_reading_everything_finds(
         plans.append(consolidate(me, tenancy, dry_run=True, steps=["conflicts", "notes", "links"])["result"])
     assert plans[0]["counts"]["join"] > 10
     assert plans[0] == plans[1]
+
+
+def test_what_only_fades_lets_nothing_else_be_built_anew(
+    me: Any, tenancy: Tenancy, talk: list[str], rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large namespace is swept page by page; topics and communities are a matter of a day, not of every page."""
+    consolidate(me, tenancy)
+    rows.run(
+        "UPDATE tier_work SET due_at = now() - interval '1 minute' WHERE tenant_id = :t AND key = 'retention'",
+        t=me.tenant_id,
+    )
+    me.post("/v1/memories", json={"content": "The allotment has a new gate.", "user_id": "pair"})
+    enrich_pending(tenancy)
+    ran: list[str] = []
+    steps = {s: lambda _, s=s: ran.append(s.value) or [] for s in run_module.TIER_STEPS}
+    monkeypatch.setattr(run_module, "TIER_STEPS", steps)
+    assert consolidate_due(tenancy, UUID(namespace_of(rows, me)), go_on=lambda: True) == 1
+    assert ran == []
+    owed = rows.all("SELECT tier, key, due_at > now() AS later FROM tier_work WHERE tenant_id = :t", t=me.tenant_id)
+    assert {(one.tier, one.key): one.later for one in owed} == {
+        ("day", ""): True, ("day", "retention"): True, ("week", ""): True
+    }  # fmt: skip
+
+
+def namespace_of(rows: Any, me: Any) -> str:
+    found = rows.one("SELECT id FROM namespace WHERE tenant_id = :t AND path = 'default'", t=me.tenant_id)
+    return str(found.id)
