@@ -1,9 +1,11 @@
 """Workflows of the background: load what is pending, decide with pure functions, apply in one transaction."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -89,6 +91,9 @@ class Tenancy:
     alone: Callable[[UUID], AbstractContextManager[bool]] = lambda _: nullcontext(True)
     # Says whether there is time for more: what takes longer is given back in between, and goes on in another task.
     go_on: Callable[[], bool] = lambda: True
+    # A job that takes longer gives its worker back and goes on as another task, behind what others wait for meanwhile.
+    turn_s: float = math.inf
+    nudge: Callable[[UUID], None] = lambda _: None  # asks for that task; without it a sweep finds the job
 
 
 def enrich_pending(tenancy: Tenancy, *, ids: Sequence[UUID] | None = None) -> int:
@@ -303,18 +308,22 @@ def _consolidate_job(tenancy: Tenancy, job: Any) -> bool:
     Neither is a failure: no attempt is used up.
     """
     payload, namespace_id = job["payload"], job["namespace_id"]
-    wanted = Wanted(
-        steps=frozenset(Step(step) for step in payload["steps"]), again=payload["again"], dry_run=payload["dry_run"]
-    )
     enrich_pending(tenancy)
+    until = monotonic() + tenancy.turn_s
+    wanted = Wanted(
+        steps=frozenset(Step(step) for step in payload["steps"]),
+        again=payload["again"],
+        dry_run=payload["dry_run"],
+        turn_over=lambda: not payload["dry_run"] and monotonic() > until,
+    )
 
     def report(done: int, total: int, items: Sequence[Mapping[str, Any]]) -> bool:
         with tenancy.open() as session:
-            until = tenancy.clock() + LEASE
+            lease = tenancy.clock() + LEASE
             going_on = jobs.report_progress(
-                session, tenancy.tenant_id, job["id"], done=done, total=total, items=items, lease_until=until
+                session, tenancy.tenant_id, job["id"], done=done, total=total, items=items, lease_until=lease
             )
-        return going_on and tenancy.go_on()
+        return going_on and (payload["dry_run"] or tenancy.go_on())
 
     with tenancy.alone(namespace_id) as mine:
         if not mine:
@@ -324,13 +333,15 @@ def _consolidate_job(tenancy: Tenancy, job: Any) -> bool:
         outcome = run(tenancy, namespace_id, wanted, report=report, job_id=job["id"], so_far=Outcome.of(job["result"]))
     with tenancy.open() as session:
         now = tenancy.clock()
-        if outcome.stopped:
-            # Of a job that was cancelled nothing is left to pause.
-            jobs.pause_job(session, tenancy.tenant_id, job["id"], until=now, result=outcome.json())
-        else:
+        if not outcome.stopped:
             jobs.finish_job(
                 session, tenancy.tenant_id, job["id"], status=JobStatus.SUCCEEDED, now=now, result=outcome.json()
             )
+            return True
+        # Of a job that was cancelled nothing is left to pause.
+        goes_on = jobs.pause_job(session, tenancy.tenant_id, job["id"], until=now, result=outcome.json())
+    if goes_on:
+        tenancy.nudge(job["id"])
     return True
 
 
@@ -340,7 +351,8 @@ def consolidate_due(tenancy: Tenancy, namespace_id: UUID, *, go_on: Callable[[],
         if not mine:
             return 0
         try:
-            outcome = run(tenancy, namespace_id, Wanted(due_only=True), report=lambda *_: go_on())
+            wanted = Wanted(due_only=True, turn_over=lambda: not go_on())
+            outcome = run(tenancy, namespace_id, wanted, report=lambda *_: True)
         except Unavailable:
             raise
         except Exception:

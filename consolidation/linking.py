@@ -82,7 +82,9 @@ def plan_links(
     gone = set(without)
     kept = [one for one in considered if one.record.id not in gone]
     scored = [score_neighbours(one, vocabulary, settings=settings, without=gone) for one in kept]
-    links = _Links((edge for one in kept for edge in one.edges), incoming=settings.incoming)
+    # Many memories have the same neighbours: a link stands with each of them.
+    edges = {edge.id: edge for one in kept for edge in one.edges}
+    links = _Links(edges.values(), incoming=settings.incoming)
     for one, found in zip(kept, _accepted(scored, settings), strict=True):
         for place in found[: settings.outgoing]:
             links.offer(one.record.id, place, type_of(one.record, place, settings=settings))

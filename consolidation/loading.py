@@ -1,19 +1,54 @@
 """Load what the steps of a run read: records with what is near them, in short transactions that end before anything is decided."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from consolidation.neighbourhood import Neighbourhood, neighbourhood
+from consolidation.neighbourhood import NEAREST, Neighbourhood, neighbourhood, stored
 from consolidation.records import Considered, Edge, Neighbour, Record
 from memory_service.storage import considered
 from memory_service.storage.facts import same_attribute
 from memory_service.storage.namespaces import Namespace
+from memory_service.storage.sql import Sql
 from retrieval.feed import vectors_of
+from retrieval.scope import FIRST_OWN_SHELF, Scope
+from retrieval.statements import find_candidates
+
+OpenTransaction = Callable[[], AbstractContextManager[Session]]
+
+CANDIDATES: Final = (
+    2 * NEAREST
+)  # that the database is asked for: the mean of a text's chunks may be nearer than any of them
+# Reading everything costs about as much as asking the index of an own shelf about one memory in so many, or as letting the
+# database compare so few with everything.
+ONE_IN: Final = 250
+FEW: Final = 20
+SMALL: Final = 2_000  # memories that are read in less time than it takes to ask about one or two
+MOST_READ: Final = 250_000  # memories: 0.2 GB of vectors, and as much again for where they stand
+_PAGE: Final = 10_000  # memories whose vectors are read at once
+
+
+def asks_database(namespace: Namespace, *, live: int, new: int) -> bool:
+    """Say whether it costs less to ask the database what is near so many new memories than to read all that are live.
+
+    >>> small, large = (Namespace(UUID(int=1), "n", {}, shelf=shelf, encoder_id=1) for shelf in (0, FIRST_OWN_SHELF))
+    >>> [asks_database(small, live=40_000, new=new) for new in (1, 500)]
+    [True, False]
+    >>> [asks_database(large, live=100_000, new=new) for new in (1, 300, 500)], asks_database(large, live=10**6, new=10**6)
+    ([True, True, False], True)
+    """
+    if live > MOST_READ:
+        return True
+    if live < SMALL:
+        return False
+    return new <= (live // ONE_IN if namespace.shelf >= FIRST_OWN_SHELF else FEW)
+
 
 _PLAIN: Final = (
     "id", "version", "content", "observed_at", "created_at", "memory_type", "state", "content_version", "user_id", "agent_id",
@@ -41,19 +76,73 @@ def records_of(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> list[R
     return [record_of(row, names.get(row["id"], ())) for row in rows]
 
 
-def load_neighbourhood(session: Session, tenant_id: UUID, namespace: Namespace, *, now: datetime) -> Neighbourhood:
-    """Read the vectors of every live memory of a namespace: the mean of its chunks, in the order of observation."""
-    places = considered.live_places(session, tenant_id, namespace.id, now=now)
-    places.sort(key=lambda row: (row.observed_at, row.id))
-    vectors = vectors_of(
-        session, tenant_id, [namespace.id], shelf=namespace.shelf, encoder_id=namespace.encoder_id, ids=None
-    )
-    there = [row for row in places if (row.id, row.content_version) in vectors]
+def load_neighbourhood(
+    open_transaction: OpenTransaction, tenant_id: UUID, namespace: Namespace, *, now: datetime
+) -> Neighbourhood:
+    """Read the vectors of every live memory of a namespace: the mean of its chunks, in the order of observation.
+
+    They are read and halved page by page: whole at once they would take several times the memory that is kept.
+    """
+    with open_transaction() as session:
+        places = considered.live_places(session, tenant_id, namespace.id, now=now)
+    return _with_vectors(open_transaction, tenant_id, namespace, places)
+
+
+def near_some(
+    open_transaction: OpenTransaction, tenant_id: UUID, namespace: Namespace, ids: Sequence[UUID], *, now: datetime
+) -> Neighbourhood:
+    """Read some memories and what may be near them, as the database finds it: so few may be new to a large namespace.
+
+    What is nearest is told from more candidates than are wanted. They are exact on a shared shelf but for texts of several
+    chunks, and those of the index on a shelf of its own.
+    """
+    with open_transaction() as session:
+        fresh = considered.places_of(session, tenant_id, ids, now=now)
+        around = {row.id for row in fresh}
+        for others in same_attribute(session, tenant_id, namespace.id, [row.id for row in fresh]).values():
+            around.update(others)
+    own = _with_vectors(open_transaction, tenant_id, namespace, fresh)
+    for row in fresh:
+        at = own.place.get(row.id)
+        if at is None:
+            continue
+        before = Sql(
+            "m.user_id IS NOT DISTINCT FROM CAST(:near_user AS text) AND (m.observed_at, m.id) < (:near_at, :near_id)",
+            {"near_user": row.user_id, "near_at": row.observed_at, "near_id": row.id},
+        )
+        scope = Scope(tenant_id, (namespace.id,), namespace.shelf, namespace.encoder_id, now, where=before)
+        vector = own.vectors[at].astype(np.float32)
+        with open_transaction() as session:
+            around.update(
+                find_candidates(session, scope, vector=vector, keyword=None, per_channel=CANDIDATES, scored=False).ids
+            )
+    with open_transaction() as session:
+        places = considered.places_of(session, tenant_id, sorted(around), now=now)
+    return _with_vectors(open_transaction, tenant_id, namespace, places)
+
+
+def _with_vectors(
+    open_transaction: OpenTransaction, tenant_id: UUID, namespace: Namespace, places: Sequence[Any]
+) -> Neighbourhood:
+    ordered = sorted(places, key=lambda row: (row.observed_at, row.id))
     users: dict[str | None, int] = {}
-    scopes = [users.setdefault(row.user_id, len(users)) for row in there]
-    means = [vectors[row.id, row.content_version].mean(axis=0) for row in there]
-    matrix = np.stack(means).astype(np.float32) if means else np.zeros((0, 1), dtype=np.float32)
-    return neighbourhood([row.id for row in there], matrix, scopes)
+    ids: list[UUID] = []
+    scopes: list[int] = []
+    pages: list[NDArray[np.float16]] = []
+    for start in range(0, len(ordered), _PAGE):
+        page = ordered[start : start + _PAGE]
+        with open_transaction() as session:
+            vectors = vectors_of(
+                session, tenant_id, [namespace.id], shelf=namespace.shelf, encoder_id=namespace.encoder_id,
+                ids=[row.id for row in page],
+            )  # fmt: skip
+        there = [row for row in page if (row.id, row.content_version) in vectors]
+        if there:
+            means = np.stack([vectors[row.id, row.content_version].mean(axis=0) for row in there])
+            pages.append(stored(means.astype(np.float32)))
+            ids += [row.id for row in there]
+            scopes += [users.setdefault(row.user_id, len(users)) for row in there]
+    return neighbourhood(ids, np.concatenate(pages) if pages else np.zeros((0, 1), dtype=np.float16), scopes)
 
 
 def load_considered(
@@ -85,9 +174,11 @@ def load_considered(
             near.vectors[near.place[record.id]].astype(np.float32),
             tuple(Neighbour(cache[near.ids[p]], cosine) for p, cosine in nearest if near.ids[p] in cache),
             edges=tuple(
-                dict.fromkeys(
-                    edge for end in (record.id, *(near.ids[p] for p, _ in nearest)) for edge in edges.get(end, ())
-                )
+                {
+                    edge.id: edge
+                    for end in (record.id, *(near.ids[p] for p, _ in nearest))
+                    for edge in edges.get(end, ())
+                }.values()
             ),
             kin=_kin(record, nearest, kin.get(record.id, ()), near, cache),
         )

@@ -1,24 +1,25 @@
 """One run over a namespace: load what is new, decide with pure steps, apply as changesets.
 
 No connection is held while a step decides. A batch of new memories is one changeset; what the tiers above owe joins the last
-batch, so that a run over few memories is a single changeset that one call reverts.
+batch, so that a run over few memories is a single changeset that one call reverts. In a large namespace each of their steps
+is a changeset of its own: none of them waits for another, or is planned again because another was outdated.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.orm import Session
 
 from consolidation.accounting import budget_of, write_down
 from consolidation.asking import Outcome as Asked
 from consolidation.counsel import Counsel
 from consolidation.fading_step import Faded, load_faded, settle_faded
 from consolidation.gist import Source
-from consolidation.loading import load_considered, load_neighbourhood
+from consolidation.loading import MOST_READ, asks_database, load_considered, load_neighbourhood, near_some
 from consolidation.neighbourhood import Neighbourhood
 from consolidation.planning import (
     TIER_OF,
@@ -41,6 +42,7 @@ from memory_service.analysis.facts import Fact
 from memory_service.errors import MemoryServiceError
 from memory_service.lifecycle.changesets import Derived, EvidenceLost, PlanOutdated, apply
 from memory_service.lifecycle.draft import Draft, prepare
+from memory_service.lifecycle.fading import SWEEP
 from memory_service.storage import considered, consolidated
 from memory_service.storage.facts import facts_of
 from memory_service.storage.namespaces import Namespace, get_namespace
@@ -51,8 +53,11 @@ if TYPE_CHECKING:
     from consolidation.consolidate import Tenancy
 
 BATCH: Final = 500  # memories of one changeset
+TOGETHER: Final = 5_000  # live memories up to which the tiers above join the changeset of the last batch
+REMEMBERED: Final = 30_000  # records that a run keeps to read them but once
 ATTEMPTS: Final = 3  # for a batch whose memories are changed meanwhile
 JOB_TTL: Final = timedelta(days=30)  # of jobs that erase what the operator's policy wants erased
+ASK_FOR_S: Final = 400.0  # that a model may take of one run, well below the limit of a task; the next run asks on
 SHOWN: Final = 1_000  # changes in the answer of a dry run
 MOST_SET_ASIDE: Final = 20  # memories that cannot be consolidated; with more of them something else is wrong
 
@@ -72,11 +77,13 @@ class Wanted:
     again: bool = False  # also memories that were consolidated before
     dry_run: bool = False  # plan only
     due_only: bool = False  # of the tiers above the turn only what is due; otherwise all that they owe
+    # Says between two batches whether somebody else should have the worker; the tiers above are worked through.
+    turn_over: Callable[[], bool] = lambda: False
 
     @property
     def by_place(self) -> bool:
         """Say whether what is done is known only by how far the run is: memories are not marked, or were before."""
-        return self.again or self.dry_run
+        return self.again or self.dry_run or not self.steps >= _STEPS[Tier.TURN]
 
 
 @dataclass(slots=True)
@@ -146,6 +153,17 @@ def run(
     return _Run(tenancy, namespace_id, wanted, report, job_id, so_far or Outcome()).go()
 
 
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """Steps of the tiers above the turn, and the tiers that owe nothing any more when those are done."""
+
+    steps: frozenset[Step] = frozenset()
+    settled: frozenset[Tier] = frozenset()
+
+
+_NOTHING: Final = _Above()
+
+
 class _Run:
     """The state of one run: what it has read and done so far."""
 
@@ -165,6 +183,8 @@ class _Run:
         self.outcome = so_far
         self.set_aside = 0
         self.total = 0
+        self.live = 0
+        self.near: Neighbourhood | None = None
         self.counsel = self._open_counsel()
         self.faded: Faded | None = None  # what the last plan lets fade
         self.bare: list[Ref] = []  # those of the batch that no vector leads to: nothing is near them, and they are done
@@ -175,32 +195,46 @@ class _Run:
             self.namespace: Namespace = get_namespace(session, tenancy.tenant_id, namespace_id)
 
     def go(self) -> Outcome:
-        """Work batch by batch."""
+        """Work batch by batch, then in the tiers above."""
         tenant_id, now = self.tenancy.tenant_id, self.tenancy.clock()
-        near: Neighbourhood | None = None
         with self.tenancy.open() as session:
-            total = considered.count_unconsolidated(
-                session, tenant_id, self.namespace.id, again=self.wanted.again, now=now
+            self.total = self.outcome.considered + considered.count_unconsolidated(
+                session, tenant_id, self.namespace.id, again_after=self.outcome.after, again=self.wanted.again, now=now
             )
-        total += 0 if self.wanted.by_place else self.outcome.considered
-        self.total = total
+            self.live = considered.count_live(session, tenant_id, self.namespace.id, now=now, most=MOST_READ + 1)
+        apart = self.live > TOGETHER and not self.wanted.dry_run
         after = self.outcome.after
+        turn = bool(self.wanted.steps & _STEPS[Tier.TURN])
         while True:
-            rows = self._next(after)
+            rows = self._next(after) if turn else ()
             last = len(rows) < BATCH
-            if rows:
-                after = rows[-1]["id"]
-            if rows and near is None:
-                with self.tenancy.open() as session:
-                    near = load_neighbourhood(session, tenant_id, self.namespace, now=self.tenancy.clock())
-            self._batch([row["id"] for row in rows], near, last=last)
-            self.outcome.after = after if self.wanted.by_place else None
-            done = min(total, self.outcome.considered)
-            # Asked at the end as well: a cancel that came meanwhile is heard.
-            if not self.report(done, max(total, done), []) and not last:
-                self.outcome.stopped = True
-            if last or self.outcome.stopped:
-                return self.outcome
+            ids = [row["id"] for row in rows]
+            if ids or not apart:
+                self._batch(ids, self._above_turn() if last and not apart else _NOTHING)
+                after = ids[-1] if ids else after
+                self.outcome.after = after if self.wanted.by_place else None
+                # Asked at the end as well: a cancel that came meanwhile is heard.
+                if not self._report() and not (last and not apart):
+                    return self._stopped()
+            if last:
+                break
+            if self.wanted.turn_over():
+                return self._stopped()
+        if apart:
+            parts = list(self._one_by_one())
+            for at, above in enumerate(parts, start=1):
+                self._batch((), above)
+                if not self._report() and at < len(parts):
+                    return self._stopped()
+        return self.outcome
+
+    def _report(self) -> bool:
+        done = min(self.total, self.outcome.considered)
+        return self.report(done, max(self.total, done), [])
+
+    def _stopped(self) -> Outcome:
+        self.outcome.stopped = True
+        return self.outcome
 
     def _next(self, after: UUID | None) -> Sequence[Any]:
         with self.tenancy.open() as session:
@@ -214,10 +248,13 @@ class _Run:
                 now=self.tenancy.clock(),
             )
 
-    def _batch(self, ids: Sequence[UUID], near: Neighbourhood | None, *, last: bool) -> None:
-        """Plan and apply one batch; one that fails is halved until the memory is found at which it does, and that is set aside."""
+    def _batch(self, ids: Sequence[UUID], above: "_Above") -> None:
+        """Plan and apply one batch, and what the tiers above owe with it.
+
+        One that fails is halved until the memory is found at which it does, and that is set aside.
+        """
         try:
-            self._attempt(ids, near, last=last)
+            self._attempt(ids, above)
         except MemoryServiceError:
             raise  # The database or the model, not a memory.
         except Exception as error:
@@ -225,15 +262,15 @@ class _Run:
                 raise
             # The message of the error may quote a text.
             log.warning("batch_failed", memories=len(ids), error=type(error).__name__)
-            if len(ids) == 1 and not last:
+            if len(ids) == 1 and above == _NOTHING:
                 self._set_aside(ids[0])
                 return
             half = (len(ids) + 1) // 2
-            self._batch(ids[:half], near, last=False)
+            self._batch(ids[:half], _NOTHING)
             if ids[half:]:
-                self._batch(ids[half:], near, last=False)
-            if last:
-                self._batch((), near, last=True)
+                self._batch(ids[half:], _NOTHING)
+            if above != _NOTHING:
+                self._batch((), above)
 
     def _set_aside(self, memory_id: UUID) -> None:
         """Mark a memory as done without a finding."""
@@ -248,10 +285,11 @@ class _Run:
             seen = tuple(Ref(row["id"], row["version"]) for row in rows)
             apply(session, tenant_id, Plan(self.namespace.id, considered=seen), now=now, job_id=self.job_id)
 
-    def _attempt(self, ids: Sequence[UUID], near: Neighbourhood | None, *, last: bool) -> None:
+    def _attempt(self, ids: Sequence[UUID], above: "_Above") -> None:
         """Plan and apply, anew when memories changed meanwhile."""
+        near = self._near(ids)
         for attempt in range(1, ATTEMPTS + 1):
-            plan = self._plan(ids, near, last=last)
+            plan = self._plan(ids, near, above)
             if self.wanted.dry_run:
                 self.gone |= leaves_results(plan.changes)
                 self.outcome.add(plan, None, considered=len(ids), show=True)
@@ -281,6 +319,9 @@ class _Run:
                 log.error("evidence_would_be_lost", memories=len(lost.memory_ids))
                 raise
             self._forget(plan.reads())
+            if len(self.cache) > REMEMBERED:
+                self.cache.clear()
+                self.facts.clear()
             self.outcome.add(plan, changeset_id, considered=len(ids), show=False)
             return
         log.warning("batch_left", memories=len(ids))  # They are being changed all the time; the next run finds them.
@@ -289,7 +330,18 @@ class _Run:
         for memory_id in ids:
             self.cache.pop(memory_id, None)
 
-    def _plan(self, ids: Sequence[UUID], near: Neighbourhood | None, *, last: bool) -> Plan:
+    def _near(self, ids: Sequence[UUID]) -> Neighbourhood | None:
+        """Return what is near some memories: the whole namespace, read once in a run, or what the database finds for these."""
+        if not ids:
+            return None
+        open_transaction, tenant_id, now = self.tenancy.open, self.tenancy.tenant_id, self.tenancy.clock()
+        if asks_database(self.namespace, live=self.live, new=self.total):
+            return near_some(open_transaction, tenant_id, self.namespace, ids, now=now)
+        if self.near is None:
+            self.near = load_neighbourhood(open_transaction, tenant_id, self.namespace, now=now)
+        return self.near
+
+    def _plan(self, ids: Sequence[UUID], near: Neighbourhood | None, above: "_Above") -> Plan:
         """Load and decide: the steps of the turn tier over the batch, then those of the tiers above."""
         fresh = self._load(ids, near)
         changes = plan_turn(
@@ -297,20 +349,38 @@ class _Run:
         )
         if self.counsel is not None:
             changes = self.counsel.turn(fresh, changes, self.wanted.steps)
-        settled: frozenset[Tier] = frozenset()
-        if last:
-            settled = self._due()
-            self.faded = None
-            for step, work in TIER_STEPS.items():
-                if step in self.wanted.steps and TIER_OF[step] in settled:
-                    changes += self._above(work, changes)
-            if Step.RETENTION in self.wanted.steps and TIER_OF[Step.RETENTION] in settled:
-                changes += self._fading(changes)
+        self.faded = None
+        for step, work in TIER_STEPS.items():
+            if step in above.steps:
+                changes += self._above(work, changes)
+        if Step.RETENTION in above.steps:
+            changes += self._fading(changes)
         # What was not run is still owed.
         turn_done = self.wanted.steps >= _STEPS[Tier.TURN]
-        done = frozenset(tier for tier in settled if self.wanted.steps >= _STEPS[tier])
         considered_now = (*(one.record.ref for one in fresh), *self.bare) if turn_done else ()
-        return Plan(self.namespace.id, tuple(changes), considered_now, done)
+        return Plan(self.namespace.id, tuple(changes), considered_now, above.settled)
+
+    def _above_turn(self) -> "_Above":
+        """Return all that the tiers above are to do in this run; what was not run is still owed."""
+        due = self._due()
+        # A large namespace is swept page by page, minute after minute: that is no reason to build everything else anew.
+        sweep_only = frozenset(tier for tier, keys in due.items() if tuple(keys) == (SWEEP,))
+        steps = frozenset(
+            step
+            for step in self.wanted.steps
+            if TIER_OF[step] in due and (TIER_OF[step] not in sweep_only or step is Step.RETENTION)
+        )
+        whole = due.keys() - sweep_only
+        return _Above(steps, frozenset(tier for tier in whole if self.wanted.steps >= _STEPS[tier]))
+
+    def _one_by_one(self) -> Iterator["_Above"]:
+        """Give the same step by step; a tier has done what it owes after its last step."""
+        whole = self._above_turn()
+        steps = [step for step in Step if step in whole.steps]
+        for at, step in enumerate(steps):
+            tier = TIER_OF[step]
+            ended = tier in whole.settled and all(TIER_OF[later] is not tier for later in steps[at + 1 :])
+            yield _Above(frozenset({step}), frozenset({tier} if ended else ()))
 
     def _facts(self, fresh: Sequence[Considered]) -> dict[UUID, tuple[Fact, ...]]:
         """Read what memories and those near them state, as the enrichment kept it; each once in a run."""
@@ -325,14 +395,14 @@ class _Run:
         self.facts |= {(i, ids[i].content_version): tuple(found.get(i, ())) for i in missing}
         return {i: self.facts[i, record.content_version] for i, record in ids.items()}
 
-    def _due(self) -> frozenset[Tier]:
-        """Return the tiers whose turn it is: those that owe something now, or every one when the caller wants it all."""
+    def _due(self) -> dict[Tier, Sequence[str]]:
+        """Return the tiers whose turn it is, with what they owe now; every one, owing all, when the caller wants it all."""
         above = frozenset(Tier) - {Tier.TURN}
         if not self.wanted.due_only:
-            return above
+            return dict.fromkeys(above, ())
         with self.tenancy.open() as session:
             owed = consolidated.owed(session, self.tenancy.tenant_id, self.namespace.id, due_at=self.tenancy.clock())
-        return frozenset(Tier(tier) for tier in owed) & above
+        return {Tier(tier): keys for tier, keys in owed.items() if Tier(tier) in above}
 
     def _fading(self, planned: Sequence[Change]) -> Sequence[Change]:
         leaving = {*leaves_results(planned), *self.gone}
@@ -344,20 +414,20 @@ class _Run:
         return self.faded.changes
 
     def _above(self, work: Callable[[Place], list[Change]], planned: Sequence[Change]) -> list[Change]:
-        with self.tenancy.open() as session:
-            changes = work(self._place(session, planned))
+        changes = work(self._place(planned))
         if self.counsel is None:
             return changes
         return self.counsel.gists(changes, lambda change: self._sources(change, [*planned, *changes]))
 
-    def _place(self, session: Session, planned: Sequence[Change]) -> Place:
+    def _place(self, planned: Sequence[Change]) -> Place:
         leaving = frozenset({*leaves_results(planned), *self.gone})
-        return Place(session, self.tenancy.tenant_id, self.namespace, self.tenancy.clock(), leaving, tuple(planned))
+        return Place(
+            self.tenancy.open, self.tenancy.tenant_id, self.namespace, self.tenancy.clock(), leaving, tuple(planned)
+        )
 
     def _sources(self, change: Put, planned: Sequence[Change]) -> list[Source]:
         """Read the memories that a gist or a profile is about."""
-        with self.tenancy.open() as session:
-            return sources_of(self._place(session, planned), change)
+        return sources_of(self._place(planned), change)
 
     def _open_counsel(self) -> Counsel | None:
         """Open a model's counsel where one is configured; a dry run asks nobody, since asking costs."""
@@ -377,7 +447,12 @@ class _Run:
                     ttl=tenancy.spending.reply_ttl,
                 )  # fmt: skip
 
-        return Counsel(tenancy.chat, budget, account, lambda: self.report(self.outcome.considered, self.total, []))
+        until = monotonic() + ASK_FOR_S
+
+        def go_on() -> bool:
+            return self.report(self.outcome.considered, self.total, []) and monotonic() < until
+
+        return Counsel(tenancy.chat, budget, account, go_on)
 
     def _derived(self, plan: Plan) -> Derived | None:
         """Encode what a plan derives, before any transaction opens."""

@@ -1,6 +1,7 @@
 """Read what the structure steps need: sessions to cut, memories without a topic, what names what, what to quote."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -23,15 +24,20 @@ from retrieval.feed import vectors_of
 
 _SESSIONS_TOGETHER: Final = 500
 _SOURCES_TOGETHER: Final = 5_000
+_VECTORS_TOGETHER: Final = 10_000
 
 Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a step works: one namespace, as of now, without the memories that earlier steps of the run take away."""
+    """Where a step works: one namespace, as of now, without the memories that earlier steps of the run take away.
 
-    transaction: Transaction
+    Every question is a short transaction of its own: deciding takes minutes where there is much, and the database ends a
+    transaction that is idle for one.
+    """
+
+    open: Callable[[], AbstractContextManager[Transaction]]
     tenant_id: UUID
     namespace: Namespace
     now: datetime
@@ -43,7 +49,8 @@ class Place:
         fixed = {
             "tenant": self.tenant_id, "namespace": self.namespace.id, "now": self.now, "leaving": sorted(self.leaving),
         }  # fmt: skip
-        return self.transaction.execute(text(statement), {**fixed, **params}).all()
+        with self.open() as transaction:
+            return transaction.execute(text(statement), {**fixed, **params}).all()
 
 
 def sessions_to_cut(place: Place) -> Iterator[Session]:
@@ -65,7 +72,8 @@ def sessions_to_cut(place: Place) -> Iterator[Session]:
         episodes: dict[SessionKey, dict[UUID, Sequence[UUID]]] = {}
         condition = f"t.namespace_id = :namespace AND {_IN_SESSIONS.format('t')}"
         params = {"namespace": place.namespace.id, **wanted}
-        found = structure.live_where(place.transaction, place.tenant_id, "episode", condition, params)
+        with place.open() as transaction:
+            found = structure.live_where(transaction, place.tenant_id, "episode", condition, params)
         for id, values in found.items():
             key = SessionKey(values["session_id"], values["user_id"], values["agent_id"])
             episodes.setdefault(key, {})[id] = values["members"]
@@ -77,7 +85,8 @@ def sessions_to_cut(place: Place) -> Iterator[Session]:
 
 def topic_rows(place: Place) -> list[TopicRow]:
     """Return the live topics of the namespace."""
-    found = structure.live_in(place.transaction, place.tenant_id, "topic", place.namespace.id)
+    with place.open() as transaction:
+        found = structure.live_in(transaction, place.tenant_id, "topic", place.namespace.id)
     return [
         TopicRow(id, values["parent_id"], values["level"], values["centroid"], values["members"])
         for id, values in found.items()
@@ -103,17 +112,21 @@ def mean_vectors(place: Place, versions: Mapping[UUID, int]) -> dict[UUID, Vecto
     """Return the normalised mean of the chunks of memories in these versions, of those that have vectors."""
     if not versions:
         return {}
-    chunks = vectors_of(
-        place.transaction, place.tenant_id, [place.namespace.id], shelf=place.namespace.shelf,
-        encoder_id=place.namespace.encoder_id, ids=sorted(versions),
-    )  # fmt: skip
     found = {}
-    for id, version in versions.items():
-        mine = chunks.get((id, version))
-        if mine is not None:
-            mean = mine.mean(axis=0)
-            norm = float(np.linalg.norm(mean))
-            found[id] = (mean / norm if norm > 0 else mean).astype(np.float32)
+    ids = sorted(versions)
+    for start in range(0, len(ids), _VECTORS_TOGETHER):
+        some = ids[start : start + _VECTORS_TOGETHER]
+        with place.open() as transaction:
+            chunks = vectors_of(
+                transaction, place.tenant_id, [place.namespace.id], shelf=place.namespace.shelf,
+                encoder_id=place.namespace.encoder_id, ids=some,
+            )  # fmt: skip
+        for id in some:
+            mine = chunks.get((id, versions[id]))
+            if mine is not None:
+                mean = mine.mean(axis=0)
+                norm = float(np.linalg.norm(mean))
+                found[id] = (mean / norm if norm > 0 else mean).astype(np.float32)
     return found
 
 
@@ -137,7 +150,8 @@ def written_gists(place: Place, kind: str) -> dict[UUID, Written]:
     """Return the present gists of one structure in the namespace, by what they are gists of."""
     condition = "t.namespace_id = :namespace AND t.target_structure = :kind"
     params = {"namespace": place.namespace.id, "kind": kind}
-    found = structure.live_where(place.transaction, place.tenant_id, "gist", condition, params)
+    with place.open() as transaction:
+        found = structure.live_where(transaction, place.tenant_id, "gist", condition, params)
     return {
         values["target_id"]: Written(id, values["text"], spans_of(values["spans"]), values["method"])
         for id, values in found.items()
@@ -152,7 +166,8 @@ def spans_of(stored: Sequence[Sequence[Any]]) -> tuple[tuple[UUID, int, int, int
 def outdated_targets(place: Place, kind: str) -> dict[UUID, list[UUID]]:
     """Return the live rows of a structure without a gist, or with one that quotes a text that has changed; by their members."""
     ids = [row.id for row in place.all(_OUTDATED.format(table=structure.TABLES[kind].name))]
-    return structure.members_of(place.transaction, place.tenant_id, ids)
+    with place.open() as transaction:
+        return structure.members_of(transaction, place.tenant_id, ids)
 
 
 def associations(place: Place) -> tuple[list[Association], list[Association], int]:
@@ -168,7 +183,8 @@ def associations(place: Place) -> tuple[list[Association], list[Association], in
 
 def communities(place: Place) -> dict[UUID, Sequence[UUID]]:
     """Return the members of the present communities."""
-    found = structure.live_in(place.transaction, place.tenant_id, "community", place.namespace.id)
+    with place.open() as transaction:
+        found = structure.live_in(transaction, place.tenant_id, "community", place.namespace.id)
     return {id: values["members"] for id, values in found.items()}
 
 
@@ -193,7 +209,8 @@ def statements(place: Place) -> Iterator[Any]:
 
 def profiles(place: Place) -> dict[str, tuple[UUID, list[dict[str, Any]]]]:
     """Return id and lines of the present profiles, by user."""
-    found = structure.live_in(place.transaction, place.tenant_id, "profile", place.namespace.id)
+    with place.open() as transaction:
+        found = structure.live_in(transaction, place.tenant_id, "profile", place.namespace.id)
     return {values["user_id"]: (id, values["lines"]) for id, values in found.items()}
 
 

@@ -105,7 +105,8 @@ def _with_planned(
 
 def co_recall_changes(place: Place) -> list[Change]:
     """Strengthen the links of memories that were of use together, and let those fade that nobody used since."""
-    known = load_co_recalls(place.transaction, place.tenant_id, place.namespace.id, None)
+    with place.open() as transaction:
+        known = load_co_recalls(transaction, place.tenant_id, place.namespace.id, None)
     return plan_co_recalls(replace(known, live=known.live - place.leaving), place.now)
 
 
@@ -115,7 +116,8 @@ def sources_of(place: Place, change: Put) -> list[Source]:
     planned = [one for one in place.planned if isinstance(one, Put) and one.id == target]
     members = planned[-1].values["members"] if planned else ()
     if not members:
-        members = structure.members_of(place.transaction, place.tenant_id, [target]).get(target, ())
+        with place.open() as transaction:
+            members = structure.members_of(transaction, place.tenant_id, [target]).get(target, ())
     found = loading.sources(place, members or change.values["members"])
     return list(found.values())
 

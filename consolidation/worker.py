@@ -46,7 +46,8 @@ HOUSEKEEP = "consolidation.housekeep"
 SWEEP_EVERY_S = 10.0
 HOUSEKEEP_EVERY_S = 300.0
 SWEPT_AT_ONCE = 500
-CONSOLIDATE_FOR_S = 400.0  # of one task; well below the limit of a task
+# Of one task: others wait for the worker meanwhile, and reading a namespace anew takes seconds. Well below the limit of a task.
+CONSOLIDATE_FOR_S = 90.0
 JOBS_FOR_S = 60.0  # of each sweep, for jobs of which no message told: the rest of the sweep is to have its turn
 RECUT_FOR_S = 5.0  # of each sweep, while there is something to cut anew
 RAISE_FOR_S = 60.0  # of each housekeeping, while something waits to rise to its precision tier
@@ -129,6 +130,8 @@ def _tenancy(tenant_id: UUID, *, until: float | None = None) -> Tenancy:
         open_encoding=_open_encoding,
         alone=lambda namespace_id: only_run(database.engine, namespace_id),
         go_on=lambda: until is None or monotonic() < until,
+        turn_s=CONSOLIDATE_FOR_S,
+        nudge=lambda job_id: run_job.delay(str(tenant_id), str(job_id)),
     )
 
 

@@ -260,27 +260,30 @@ _COMPUTED = frozenset({"title", "context", "keywords", "tags", "entities", "lang
 def _supersede(run: _Run, changes: Sequence[Supersede]) -> None:
     """Close the validity of what another memory now says. Unlike a caller's supersede, both keep their external_id."""
     _next_versions(run, (change.old.id for change in changes))
+    ended = []
     for change in changes:
         row = run.rows[change.old.id]
-        begins = row["valid_from"] or row["observed_at"]
-        ends = max(change.valid_from, begins)
-        consolidated.set_fields(
-            run.session,
-            run.tenant_id,
-            [
-                {
-                    "id": change.old.id,
-                    "superseded_by": change.new.id,
-                    "valid_to": min(ends, row["valid_to"]) if row["valid_to"] else ends,
-                    "changeset_id": run.changeset_id,
-                }
-            ],
-            now=run.now,
+        ends = max(change.valid_from, row["valid_from"] or row["observed_at"])
+        ended.append(
+            {
+                "id": change.old.id,
+                "superseded_by": change.new.id,
+                "valid_to": min(ends, row["valid_to"]) if row["valid_to"] else ends,
+                "changeset_id": run.changeset_id,
+            }
         )
-        link = new_id()
-        _draw(run, [(link, change.new.id, change.old.id, LinkType.SUPERSEDES, 1.0, change.why.method)])
+    consolidated.set_fields(run.session, run.tenant_id, ended, now=run.now)
+    links = [
+        (new_id(), change.new.id, change.old.id, LinkType.SUPERSEDES, 1.0, change.why.method) for change in changes
+    ]
+    _draw(run, links)
+    for change, link in zip(changes, links, strict=True):
         run.keep(
-            change, memory_id=change.old.id, other_id=change.new.id, target_id=link, version_before=change.old.version
+            change,
+            memory_id=change.old.id,
+            other_id=change.new.id,
+            target_id=link[0],
+            version_before=change.old.version,
         )
 
 
@@ -288,21 +291,18 @@ def _merge(run: _Run, changes: Sequence[Merge]) -> None:
     """Take duplicates out of the results; each leads to the memory that stays, and is a source of it."""
     ids = _next_versions(run, (change.duplicate.id for change in changes))
     search_index.close(run.session, run.tenant_id, ids, now=run.now)
+    merged = [
+        {
+            "id": change.duplicate.id,
+            "state": State.MERGED,
+            "superseded_by": change.survivor.id,
+            "archived_at": run.now,
+            "changeset_id": run.changeset_id,
+        }
+        for change in changes
+    ]
+    consolidated.set_fields(run.session, run.tenant_id, merged, now=run.now)
     for change in changes:
-        consolidated.set_fields(
-            run.session,
-            run.tenant_id,
-            [
-                {
-                    "id": change.duplicate.id,
-                    "state": State.MERGED,
-                    "superseded_by": change.survivor.id,
-                    "archived_at": run.now,
-                    "changeset_id": run.changeset_id,
-                }
-            ],
-            now=run.now,
-        )
         run.keep(
             change, memory_id=change.duplicate.id, other_id=change.survivor.id, version_before=change.duplicate.version
         )
@@ -400,8 +400,8 @@ def _end(run: _Run, changes: Sequence[End]) -> None:
 
 
 def _ask(run: _Run, changes: Sequence[Ask]) -> None:
-    for change in changes:
-        question = reviews.Question(
+    questions = [
+        reviews.Question(
             change.kind,
             change.proposal,
             tuple(ref.id for ref in change.memories),
@@ -409,11 +409,14 @@ def _ask(run: _Run, changes: Sequence[Ask]) -> None:
             change.why.reason,
             change.why.method,
         )
-        asked = reviews.ask(
-            run.session, run.tenant_id, run.namespace_id, question, changeset_id=run.changeset_id, now=run.now
-        )
-        if asked is not None:
-            run.keep(change, target_id=asked, other_id=change.memories[0].id)
+        for change in changes
+    ]
+    asked = reviews.ask(
+        run.session, run.tenant_id, run.namespace_id, questions, changeset_id=run.changeset_id, now=run.now
+    )
+    for change, review_id in zip(changes, asked, strict=True):
+        if review_id is not None:
+            run.keep(change, target_id=review_id, other_id=change.memories[0].id)
 
 
 # In this order: what is derived may be linked, and what is merged or archived is so last.

@@ -22,6 +22,7 @@ from memory_service.storage.sql import Row
 FORECAST_DAYS: Final = (0.0, 1.0, 7.0, 30.0, 90.0, 365.0)
 ERASE: Final = "erase"  # the kind of job
 LATEST: Final = timedelta(days=7)  # between two sweeps of a namespace
+SWEEP: Final = "retention"  # the key under which a tier owes nothing but the sweep of what fades
 _BATCH: Final = 1_000  # memories in one job of erasure
 
 
@@ -69,7 +70,8 @@ def owe_sweep(session: Session, tenant_id: UUID, namespace_id: UUID, policy: Ret
     """
     due = fading.next_due(session, tenant_id, namespace_id, policy_id=policy.id, now=now)
     after = LATEST if due is None else min(LATEST, due - now)
-    consolidated.owe(session, tenant_id, namespace_id, {(TIER_OF[Step.RETENTION], "retention"): after}, now=now)
+    # What was noted before is out of date; left there it would be due again and again.
+    consolidated.owe_at_last(session, tenant_id, namespace_id, TIER_OF[Step.RETENTION], SWEEP, due_at=now + after)
 
 
 def retention_course(row: Row, recalls: Sequence[tuple[datetime, bool | None]], *, now: datetime) -> dict[str, Any]:

@@ -45,13 +45,23 @@ def unconsolidated(
     return session.execute(statement, params).mappings().all()
 
 
-def count_unconsolidated(session: Session, tenant_id: UUID, namespace_id: UUID, *, again: bool, now: datetime) -> int:
+def count_unconsolidated(
+    session: Session,
+    tenant_id: UUID,
+    namespace_id: UUID,
+    *,
+    again_after: UUID | None = None,
+    again: bool,
+    now: datetime,
+) -> int:
     """Count what `unconsolidated` would return without a limit, whether or not it is enriched yet."""
     where = f"{_LIVE} AND m.extract <> 'none'" if again else f"{_NEW} AND {_LIVE}"
+    beyond = "" if again_after is None else "AND m.id > :after"
     statement = text(
-        f"SELECT count(*) FROM memory m WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND {where}"
+        f"SELECT count(*) FROM memory m WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND {where} {beyond}"
     )
-    return session.scalar(statement, {"tenant": tenant_id, "namespace": namespace_id, "now": now}) or 0
+    params = {"tenant": tenant_id, "namespace": namespace_id, "after": again_after, "now": now}
+    return session.scalar(statement, params) or 0
 
 
 def awaiting(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
@@ -82,6 +92,24 @@ def live_places(session: Session, tenant_id: UUID, namespace_id: UUID, *, now: d
         f"WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND {_LIVE}"
     )
     return list(session.execute(statement, {"tenant": tenant_id, "namespace": namespace_id, "now": now}))
+
+
+def places_of(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[Any]:
+    """Return (id, content_version, user_id, observed_at) of those of the memories that are live."""
+    statement = text(
+        "SELECT m.id, m.content_version, m.user_id, m.observed_at FROM unnest(CAST(:ids AS uuid[])) AS k (id) "
+        f"JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id WHERE {_LIVE}"
+    )
+    return list(session.execute(statement, {"tenant": tenant_id, "ids": list(ids), "now": now}))
+
+
+def count_live(session: Session, tenant_id: UUID, namespace_id: UUID, *, now: datetime, most: int) -> int:
+    """Count the live memories of a namespace, up to `most`."""
+    statement = text(
+        f"SELECT count(*) FROM (SELECT FROM memory m WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND {_LIVE} "
+        "LIMIT :most) x"
+    )
+    return session.scalar(statement, {"tenant": tenant_id, "namespace": namespace_id, "now": now, "most": most}) or 0
 
 
 def edges_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> list[Any]:

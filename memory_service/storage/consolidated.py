@@ -143,19 +143,28 @@ def end_links(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: da
 
 def add_sources(session: Session, tenant_id: UUID, pairs: Sequence[tuple[UUID, UUID]], *, now: datetime) -> None:
     """Make merged memories sources of those that stay: (survivor, merged) each, kind and speaker as the merged one had them."""
-    for survivor, merged in pairs:
-        session.execute(
-            text(
-                """
-                INSERT INTO source (tenant_id, memory_id, ordinal, kind, ref, speaker, role, span_from, span_to, hash, created_at)
-                SELECT :tenant, :survivor, (SELECT coalesce(max(ordinal), -1) + 1 FROM source WHERE tenant_id = :tenant
-                    AND memory_id = :survivor), s.kind, :ref, s.speaker, s.role, 0, length(m.content), s.hash, :now
-                FROM memory m JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0
-                WHERE m.tenant_id = :tenant AND m.id = :merged
-                """
-            ),
-            {"tenant": tenant_id, "survivor": survivor, "merged": merged, "ref": source_ref(merged), "now": now},
-        )
+    if not pairs:
+        return
+    statement = text(
+        """
+        INSERT INTO source (tenant_id, memory_id, ordinal, kind, ref, speaker, role, span_from, span_to, hash, created_at)
+        SELECT :tenant, k.survivor, (SELECT coalesce(max(ordinal), -1) FROM source WHERE tenant_id = :tenant
+                AND memory_id = k.survivor) + row_number() OVER (PARTITION BY k.survivor ORDER BY k.at),
+            s.kind, k.ref, s.speaker, s.role, 0, length(m.content), s.hash, :now
+        FROM unnest(CAST(:survivors AS uuid[]), CAST(:merged AS uuid[]), CAST(:refs AS text[])) WITH ORDINALITY
+            AS k (survivor, merged, ref, at)
+        JOIN memory m ON m.tenant_id = :tenant AND m.id = k.merged
+        JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0
+        """
+    )
+    params = {
+        "tenant": tenant_id,
+        "survivors": [survivor for survivor, _ in pairs],
+        "merged": [merged for _, merged in pairs],
+        "refs": [source_ref(merged) for _, merged in pairs],
+        "now": now,
+    }
+    session.execute(statement, params)
 
 
 def add_spans(
@@ -288,6 +297,19 @@ def postpone(session: Session, tenant_id: UUID, namespace_id: UUID, *, until: da
         "UPDATE tier_work SET due_at = :until WHERE tenant_id = :tenant AND namespace_id = :namespace AND due_at < :until"
     )
     session.execute(statement, {"tenant": tenant_id, "namespace": namespace_id, "until": until})
+
+
+def owe_at_last(
+    session: Session, tenant_id: UUID, namespace_id: UUID, tier: str, key: str, *, due_at: datetime
+) -> None:
+    """Note when a tier owes something next, whatever was noted before."""
+    session.execute(
+        text(
+            "INSERT INTO tier_work (tenant_id, namespace_id, tier, key, due_at) VALUES (:tenant, :namespace, :tier, :key, :due) "
+            "ON CONFLICT (tenant_id, namespace_id, tier, key) DO UPDATE SET due_at = excluded.due_at"
+        ),
+        {"tenant": tenant_id, "namespace": namespace_id, "tier": str(tier), "key": key, "due": due_at},
+    )
 
 
 def settle(session: Session, tenant_id: UUID, namespace_id: UUID, tiers: Sequence[str]) -> None:

@@ -29,35 +29,42 @@ def ask(
     session: Session,
     tenant_id: UUID,
     namespace_id: UUID,
-    question: Question,
+    questions: Sequence[Question],
     *,
     changeset_id: UUID | None,
     now: datetime,
-) -> UUID | None:
-    """Put a question to the people of a tenant; None when it was asked before, whatever the answer was."""
+) -> list[UUID | None]:
+    """Put questions to the people of a tenant; return the id of each, None where it was asked before, whatever the answer."""
+    if not questions:
+        return []
+    ids = [new_id() for _ in questions]
     statement = text(
         "INSERT INTO review (tenant_id, id, namespace_id, kind, proposal, status, memory_id, other_id, score, reason, "
-        "method, changeset_id, created_at) VALUES (:tenant, :id, :namespace, :kind, :proposal, 'open', :memory, :other, "
-        ":score, :reason, :method, :changeset, :now) ON CONFLICT DO NOTHING RETURNING id"
+        "method, changeset_id, created_at) SELECT :tenant, k.id, :namespace, k.kind, k.proposal, 'open', k.memory, k.other, "
+        "k.score, k.reason, k.method, :changeset, :now FROM unnest(CAST(:ids AS uuid[]), CAST(:kinds AS text[]), "
+        "CAST(:proposals AS text[]), CAST(:memories AS uuid[]), CAST(:others AS uuid[]), CAST(:scores AS float8[]), "
+        "CAST(:reasons AS text[]), CAST(:methods AS text[])) "
+        "AS k (id, kind, proposal, memory, other, score, reason, method) ON CONFLICT DO NOTHING RETURNING id"
     )
-    row = session.execute(
+    rows = session.execute(
         statement,
         {
             "tenant": tenant_id,
-            "id": new_id(),
             "namespace": namespace_id,
-            "kind": question.kind,
-            "proposal": question.proposal,
-            "memory": question.memory_ids[0],
-            "other": question.memory_ids[1] if len(question.memory_ids) > 1 else None,
-            "score": question.score,
-            "reason": question.reason,
-            "method": question.method,
             "changeset": changeset_id,
             "now": now,
+            "ids": ids,
+            "kinds": [str(one.kind) for one in questions],
+            "proposals": [one.proposal for one in questions],
+            "memories": [one.memory_ids[0] for one in questions],
+            "others": [one.memory_ids[1] if len(one.memory_ids) > 1 else None for one in questions],
+            "scores": [one.score for one in questions],
+            "reasons": [one.reason for one in questions],
+            "methods": [one.method for one in questions],
         },
-    ).one_or_none()
-    return row.id if row is not None else None
+    )
+    there = {row.id for row in rows}
+    return [id if id in there else None for id in ids]
 
 
 _SHOWN = (

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from consolidation import run as run_module
 from consolidation.consolidate import Tenancy, consolidate_due, enrich_pending, run_job
 
 TALK = Path(__file__).parents[3] / "examples" / "conversation.jsonl"
@@ -192,3 +194,85 @@ def test_consolidation_takes_nothing_out_of_the_results_but_duplicates(
     merged = me.post("/v1/memories/query", json={"filter": {"state": "merged"}, "limit": 200}).json()["data"]
     assert len(listed) + len(merged) == 100
     assert {memory["superseded_by"] for memory in merged} <= {memory["id"] for memory in listed}
+
+
+def test_a_long_job_gives_its_worker_back_and_goes_on_where_it_was(
+    me: Any, tenancy: Tenancy, talk: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the number of turns it takes, each memory is considered once, and the result is of all of them."""
+    monkeypatch.setattr(run_module, "BATCH", 30)
+    asked: list[UUID] = []
+    impatient = replace(tenancy, turn_s=0.0, nudge=asked.append)
+    job_id = me.post("/v1/consolidations", json={"scope": "all"}).json()["job_id"]
+    turns = 0
+    while me.get(f"/v1/jobs/{job_id}").json()["status"] != "succeeded":
+        assert run_job(impatient, UUID(job_id))
+        turns += 1
+        assert turns < 10
+    job = me.get(f"/v1/jobs/{job_id}").json()
+    assert (turns, asked) == (4, [UUID(job_id)] * 3)
+    assert job["progress"] == {"done": 100, "total": 100}
+    assert job["result"]["considered"] == 100
+    stored = [one["id"] for one in me.get("/v1/changesets").json()["data"]]
+    assert job["result"]["changesets"] == stored[::-1]
+    assert len(stored) == 4
+    assert "after" not in job["result"]
+
+
+def test_in_a_large_namespace_each_step_of_the_tiers_above_is_a_changeset(
+    me: Any, tenancy: Tenancy, talk: list[str], rows: Any, snapshot: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is built is the same, nothing is owed afterwards, and taken back from the last to the first it is as before."""
+    before = snapshot()
+    together = consolidate(me, tenancy)
+    built = structures(rows, me)
+    owed = rows.all("SELECT tier, key FROM tier_work WHERE tenant_id = :t", t=me.tenant_id)
+    (changeset,) = together["result"]["changesets"]
+    assert me.post(f"/v1/changesets/{changeset}/revert").status_code == 200
+    monkeypatch.setattr(run_module, "TOGETHER", 10)
+    apart = consolidate(me, tenancy, scope="all")
+    assert len(apart["result"]["changesets"]) > 2
+    assert structures(rows, me) == built
+    assert rows.all("SELECT tier, key FROM tier_work WHERE tenant_id = :t", t=me.tenant_id) == owed
+    assert not consolidate(me, tenancy)["result"]["changesets"]
+    for one in reversed(apart["result"]["changesets"]):
+        assert me.post(f"/v1/changesets/{one}/revert").status_code == 200
+    assert snapshot() == before
+
+
+def test_the_database_finds_what_reading_everything_finds(
+    me: Any, tenancy: Tenancy, talk: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = []
+    for asks in (False, True):
+        monkeypatch.setattr(run_module, "asks_database", lambda *_, asks=asks, **__: asks)
+        plans.append(consolidate(me, tenancy, dry_run=True, steps=["conflicts", "notes", "links"])["result"])
+    assert plans[0]["counts"]["join"] > 10
+    assert plans[0] == plans[1]
+
+
+def test_what_only_fades_lets_nothing_else_be_built_anew(
+    me: Any, tenancy: Tenancy, talk: list[str], rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large namespace is swept page by page; topics and communities are a matter of a day, not of every page."""
+    consolidate(me, tenancy)
+    rows.run(
+        "UPDATE tier_work SET due_at = now() - interval '1 minute' WHERE tenant_id = :t AND key = 'retention'",
+        t=me.tenant_id,
+    )
+    me.post("/v1/memories", json={"content": "The allotment has a new gate.", "user_id": "pair"})
+    enrich_pending(tenancy)
+    ran: list[str] = []
+    steps = {s: lambda _, s=s: ran.append(s.value) or [] for s in run_module.TIER_STEPS}
+    monkeypatch.setattr(run_module, "TIER_STEPS", steps)
+    assert consolidate_due(tenancy, UUID(namespace_of(rows, me)), go_on=lambda: True) == 1
+    assert ran == []
+    owed = rows.all("SELECT tier, key, due_at > now() AS later FROM tier_work WHERE tenant_id = :t", t=me.tenant_id)
+    assert {(one.tier, one.key): one.later for one in owed} == {
+        ("day", ""): True, ("day", "retention"): True, ("week", ""): True
+    }  # fmt: skip
+
+
+def namespace_of(rows: Any, me: Any) -> str:
+    found = rows.one("SELECT id FROM namespace WHERE tenant_id = :t AND path = 'default'", t=me.tenant_id)
+    return str(found.id)

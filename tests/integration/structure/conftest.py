@@ -54,7 +54,8 @@ class Structures:
 
     def place(self, session: Any, *, leaving: frozenset[UUID] = frozenset()) -> Place:
         space = find_namespaces(session, self.me.tenant_id, ["default"])["default"]
-        return Place(session, self.me.tenant_id, space, self.now, leaving)
+        tenant_id = self.me.tenant_id
+        return Place(lambda: self.database.transaction(tenant_id), tenant_id, space, self.now, leaving)
 
     def run(self, step: Step, **options: Any) -> list[Change]:
         """Plan a step and write its changes."""

@@ -7,6 +7,7 @@ tables of tenants through indexes whose condition names the tenant.
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -199,7 +200,9 @@ HELD = Holding("episodic", NOW, stability_days=3.0, difficulty=5.0, traces=FRESH
 
 
 def a_place(session: Session) -> structure_loading.Place:
-    return structure_loading.Place(session, TENANT, Namespace(SMALL_SPACE, "space/0007", {}, 1, 0), NOW)
+    return structure_loading.Place(
+        lambda: nullcontext(session), TENANT, Namespace(SMALL_SPACE, "space/0007", {}, 1, 0), NOW
+    )
 
 
 # One fact and one time as a worker finds them.
