@@ -320,7 +320,8 @@ _RENAME_MERGED: Final = """
     UPDATE entity e SET name = o.name, folded = o.name FROM (
         SELECT m.entity_id, min(n.name) AS name FROM mention m, unnest(m.names) AS n (name)
         WHERE m.tenant_id = :tenant AND m.entity_id = ANY(CAST(:ids AS uuid[])) GROUP BY m.entity_id
-    ) o WHERE e.tenant_id = :tenant AND e.id = o.entity_id AND e.id = ANY(CAST(:ids AS uuid[])) AND e.merged_into IS NOT NULL
+    ) o WHERE e.tenant_id = :tenant AND e.id = o.entity_id AND e.id = ANY(CAST(:ids AS uuid[]))
+    AND coalesce(e.merged_into, e.id) <> e.id
     AND NOT EXISTS (SELECT FROM mention m WHERE m.tenant_id = :tenant AND m.entity_id = e.id AND e.folded = ANY(m.names))
     AND NOT EXISTS (SELECT FROM entity_name n WHERE n.tenant_id = :tenant AND n.namespace_id = e.namespace_id
         AND n.folded = e.folded)

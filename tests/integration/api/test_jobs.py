@@ -29,7 +29,8 @@ def test_a_job_from_queue_to_end(database: Database, me: Any) -> None:
     assert shown == {
         "id": str(job_id), "kind": "enrich", "namespace": None, "status": "queued", "progress": {"done": 0, "total": 2},
         "items": [], "error": None, "attempts": 0, "created_at": "2026-01-02T03:04:05Z", "started_at": None,
-        "finished_at": None,
+        "finished_at": None, "result": None,
+        "usage": {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "dead_letters": 0, "tasks": []},
     }  # fmt: skip
     with database.transaction(me.tenant_id) as session:
         claimed = jobs.claim_job(session, me.tenant_id, job_id, now=NOW, lease=DAY)

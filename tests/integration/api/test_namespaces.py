@@ -6,12 +6,16 @@ import pytest
 
 def test_default_is_there_before_anything_is(me: Any) -> None:
     assert me.get("/v1/namespaces").json()["data"] == [
-        {"path": "default", "settings": {"extract": "rules", "fusion": {"learn": False}}, "created_at": None}
+        {
+            "path": "default",
+            "settings": {"extract": "rules", "consolidation": "auto", "fusion": {"learn": False}},
+            "created_at": None,
+        }
     ]
     assert me.get("/v1/namespaces/default").json()["memories"] == 0
     changed = me.patch("/v1/namespaces/default", json={"settings": {"extract": "none"}})
     assert changed.status_code == 200, changed.text
-    assert changed.json()["settings"] == {"extract": "none", "fusion": {"learn": False}}
+    assert changed.json()["settings"] == {"extract": "none", "consolidation": "auto", "fusion": {"learn": False}}
     assert changed.json()["created_at"] is not None
 
 
@@ -24,13 +28,13 @@ def test_a_namespace_is_made_found_and_changed(me: Any) -> None:
     again = me.post("/v1/namespaces", json={"path": "users/42"})
     assert (again.status_code, again.json()) == (200, made.json())
     reset = me.patch("/v1/namespaces/users%2F42", json={"settings": {"extract": None}})
-    assert reset.json()["settings"] == {"extract": "rules", "fusion": {"learn": False}}
+    assert reset.json()["settings"] == {"extract": "rules", "consolidation": "auto", "fusion": {"learn": False}}
 
 
 def test_a_setting_without_its_parts_has_their_defaults(me: Any) -> None:
     for learn, said in ((True, {"learn": True}), (False, {})):
         changed = me.patch("/v1/namespaces/default", json={"settings": {"fusion": said}})
-        assert changed.json()["settings"] == {"extract": "rules", "fusion": {"learn": learn}}
+        assert changed.json()["settings"] == {"extract": "rules", "consolidation": "auto", "fusion": {"learn": learn}}
     assert me.patch("/v1/namespaces/default", json={"settings": {}}).json()["settings"]["fusion"] == {"learn": False}
 
 

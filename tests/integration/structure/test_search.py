@@ -110,7 +110,8 @@ def test_as_of_earlier_the_earlier_episodes_count(structures: Any) -> None:
     assert groups(rows, rows.episode) == earlier
 
 
-def test_a_question_on_the_course_of_things_counts_what_belongs_together(structures: Any, me: Any) -> None:
+def test_what_was_built_moves_no_result(structures: Any, me: Any) -> None:
+    """Lifting what belongs to the same episodes and topics did not help, so it is off (docs/discussion/ablation.md)."""
     structures.say(*GARDEN, *FLIGHT)
     query = {"query": "Can you give me a summary of the cancelled flight?", "explain": True}
     before = me.post("/v1/search", json=query).json()
@@ -118,13 +119,10 @@ def test_a_question_on_the_course_of_things_counts_what_belongs_together(structu
         structures.run(step)
     after = me.post("/v1/search", json=query).json()
 
-    def lifted(answer: Any) -> dict[str, float]:
-        return {r["memory"]["content"]: r["channels"]["temporal"]["contribution"] for r in answer["results"]}
+    def scores(answer: Any) -> list[tuple[str, float]]:
+        return [(r["memory"]["content"], pytest.approx(r["score"])) for r in answer["results"]]
 
-    for content in FLIGHT:
-        assert lifted(after)[content] > lifted(before)[content]
-    for content in GARDEN:
-        assert lifted(after)[content] < lifted(before)[content]
+    assert scores(after) == scores(before)
     plain = {"query": "Which airline was it?", "explain": True}
     answer = me.post("/v1/search", json=plain).json()
     assert answer["results"]
