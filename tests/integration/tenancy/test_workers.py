@@ -167,9 +167,15 @@ def test_a_sweep_does_everybody_s_work_under_their_own_name(
             connection.execute(
                 text("UPDATE namespace SET terms_version = 1 WHERE tenant_id = :t"), {"t": household.tenant_id}
             )
-    worker.sweep()
+    # A sweep takes 500 of each kind; other tests of a whole run have left more.
+    for _ in range(10):
+        worker.sweep()
+        if not any(pending(maintenance, household.tenant_id) for household in swept):
+            break
     with maintenance.connect() as connection:
-        assert connection.scalar(text("SELECT min(terms_version) FROM namespace")) == TERMS_VERSION
+        outdated = "SELECT min(terms_version) FROM namespace WHERE tenant_id = ANY(:tenants)"
+        tenants = [household.tenant_id for household in swept]
+        assert connection.scalar(text(outdated), {"tenants": tenants}) == TERMS_VERSION
     worker.housekeep()
     for household in swept:
         assert pending(maintenance, household.tenant_id) == 0
