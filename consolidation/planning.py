@@ -13,7 +13,7 @@ A step is a pure function from records to changes. Applying and reverting them i
             └─ Ask         a person is to decide
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -138,7 +138,9 @@ class Retier:
 
     memory_id: UUID
     tier: str
-    before: str  # the tier it had, to which a revert goes back
+    before: (
+        str  # the tier it had; a revert leaves the new one (docs/adr/0013), a useful recall brings the finer one back
+    )
     why: Why
 
 
@@ -323,32 +325,6 @@ def one_fate(changes: Iterable[Change]) -> list[Change]:
             fated.add(memory_id)
         kept.append(change)
     return kept
-
-
-def lost_evidence(pointers: Mapping[UUID, UUID], live: set[UUID], consumed: Sequence[UUID]) -> list[UUID]:
-    """Return the consumed sources from which no live record is reached: a run that leaves one must not be applied.
-
-    Args:
-        pointers: where each merged memory went.
-        live: memories that are in the results afterwards.
-        consumed: memories that were merged, now or before.
-
-    >>> from uuid import UUID
-    >>> a, b, c = (UUID(int=i) for i in (1, 2, 3))
-    >>> lost_evidence({a: b, b: c}, {c}, [a, b])
-    []
-    >>> lost_evidence({a: b, b: a}, {c}, [a])
-    [UUID('00000000-0000-0000-0000-000000000001')]
-    """
-    lost = []
-    for start in consumed:
-        seen, at = {start}, pointers.get(start)
-        while at is not None and at not in live and at not in seen:
-            seen.add(at)
-            at = pointers.get(at)
-        if at is None or at not in live:
-            lost.append(start)
-    return lost
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

@@ -238,8 +238,8 @@ def _revise(run: _Run, changes: Sequence[Revise]) -> None:
             row = run.rows[change.memory.id]
             values = {**change.fields, "computed": sorted({*row["computed"], *(change.fields.keys() & _COMPUTED)})}
             alike.setdefault(frozenset(values), []).append({"id": change.memory.id, **values})
-            # `computed` is kept by no version.
-            before = {name: row[name] for name in values if in_place or name == "computed"}
+            # Where it makes a version, the version before keeps what was.
+            before = {name: row[name] for name in values} if in_place else None
             run.keep(
                 change,
                 memory_id=change.memory.id,
@@ -521,7 +521,7 @@ def _put_memories_back(
             continue
         if change["change"] == "derive":
             derived.append(row["id"])
-        elif change["change"] == "revise":
+        elif change["change"] == "revise" and change["before"] is not None:
             computed.append({"id": row["id"], **change["before"]})
         if change["change"] != "derive" and change["after"] is None:
             versioned[row["id"]] = change["version_before"]
