@@ -1,0 +1,113 @@
+"""A real service with all its parts in processes of its own, for the tests of every client."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+# The service has an environment of its own: frameworks that clients serve pin what it needs in other versions.
+PYTHON = Path(os.environ.get("MEMORY_SERVICE_PYTHON") or CHECKOUT / ".venv" / "bin" / "python")
+START_S = 180  # With the one-time export of the model, on a busy machine.
+STOP_S = 60
+FOREIGN = ("MEMORY_SERVICE_", "DATABASE_URL", "BROKER_URL", "LLM_", "PYTHONPATH")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service and the key of its first tenant, which has every scope."""
+
+    url: str
+    api_key: str
+    data_dir: Path
+
+    def http(self, api_key: str | None = None) -> httpx.Client:
+        """Return a plain client, for what a test has to see beside the client under test."""
+        headers = {"Authorization": f"Bearer {api_key or self.api_key}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+
+
+@pytest.fixture(scope="session")
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run the service until the tests end."""
+    assert PYTHON.exists(), f"{PYTHON} is missing; run `make dev`"
+    data_dir = tmp_path_factory.mktemp("service") / "var"
+    data_dir.mkdir(mode=0o700)
+    cache = getattr(request.config, "cache", None)
+    if cache is not None:  # The exported model is kept between runs.
+        (data_dir / "models").symlink_to(cache.mkdir("models"))
+    port = _free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    environment |= {
+        "MEMORY_SERVICE_DATA_DIR": str(data_dir),
+        "MEMORY_SERVICE_PORT": str(port),
+        "PYTHONPATH": str(CHECKOUT),
+        "OMP_NUM_THREADS": "1",
+    }
+    log = data_dir.parent / "service.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [PYTHON, "-m", "memory_service.cli.main", "run"],
+            cwd=CHECKOUT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _await_ready(url, process, log)
+        yield Service(url, (data_dir / "api-key").read_text(encoding="utf-8").strip(), data_dir)
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def namespace() -> str:
+    """Return the path of a namespace that nobody else uses."""
+    return f"tests/{secrets.token_hex(6)}"
+
+
+@pytest.fixture(scope="session")
+def make_tenant(service: Service) -> Callable[[], str]:
+    """Return a function that makes a tenant and returns the key of its administrator."""
+
+    def make() -> str:
+        with service.http() as http:
+            answer = http.post("/v1/tenants", json={"name": f"tenant {secrets.token_hex(4)}"})
+            answer.raise_for_status()
+            return str(answer.json()["api_key"]["key"])
+
+    return make
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _await_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        assert process.poll() is None, log.read_text(errors="replace")
+        try:
+            if httpx.get(f"{url}/readyz", timeout=5).json().get("status") == "ready":
+                return
+        except httpx.HTTPError:
+            pass  # Not listening yet.
+        assert time.monotonic() < deadline, log.read_text(errors="replace")
+        time.sleep(0.2)
