@@ -1,22 +1,27 @@
 # The way in. `make` alone lists it.
 PYTHON ?= python3
 BIN := .venv/bin
+CLIENTS_BIN := .venv-clients/bin
+CLIENTS := clients
 # Folders whose doctests are the worked examples of the formulas.
 DOCTESTED := retrieval consolidation memory_service/analysis memory_service/chat_model memory_service/embedded/restarts.py
 DOC_TESTS := tests/unit/test_docs.py tests/acceptance/test_docs.py
 TESTED := tests/unit tests/integration tests/migration tests/acceptance
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-vllm check lint types layers migrate bench demo docs doctor clean install dev bench-file
+.PHONY: help run test test-clients test-vllm check lint types types-clients layers migrate bench demo docs doctor clean install dev bench-file dev-clients
 
 help: ## List these targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: install ## Start everything on this machine: database, broker, API, worker, beat; Ctrl-C stops it
 	@exec $(BIN)/memory-service run
 
 test: dev ## Run all tests and the worked examples in the docstrings
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --doctest-modules $(wildcard $(TESTED)) $(wildcard $(DOCTESTED)) $(ARGS)
+
+test-clients: dev dev-clients ## Test SDKs, MCP server and adapters against a running service, beside the real frameworks (600 MB)
+	@$(CLIENTS_BIN)/python -m pytest -c clients/pytest.ini $(CLIENTS) $(ARGS)
 
 test-vllm: dev ## Test what a language model is asked against a real vLLM; installs it once (3.5 GB)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/vllm $(ARGS)
@@ -29,6 +34,10 @@ lint: dev ## Check style and formatting
 
 types: dev ## Check types
 	@$(BIN)/python -m mypy
+
+types-clients: dev-clients ## Check the types of the clients
+	@for client in $(wildcard clients/*/pyproject.toml); do \
+		(cd $$(dirname $$client) && ../../$(CLIENTS_BIN)/python -m mypy) || exit 1; done
 
 layers: dev ## Check that imports point down
 	@$(BIN)/lint-imports
@@ -49,7 +58,7 @@ docs: dev ## Check that every link, list and snippet in the docs is right
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(DOC_TESTS) $(ARGS)
 
 clean: ## Remove the virtual environment and caches; never var/, which holds your data
-	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf .venv .venv-clients build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
 
 # Before anything is installed for nothing.
@@ -62,3 +71,6 @@ install:
 
 dev:
 	@$(PYTHON) bootstrap.py dev
+
+dev-clients:
+	@$(PYTHON) bootstrap.py clients

@@ -1,7 +1,8 @@
 """Make the virtual environment `.venv` and install this checkout into it.
 
 Run by `make`; needs nothing but a Python. `python3 bootstrap.py [extra…]` installs the core and the named extras of
-pyproject.toml. A second run with nothing changed takes a fraction of a second. The syntax is old on purpose: a Python
+pyproject.toml; `python3 bootstrap.py clients` makes `.venv-clients`, in which the clients are tested beside the frameworks
+they serve. A second run with nothing changed takes a fraction of a second. The syntax is old on purpose: a Python
 that is too old must get as far as the sentence that says so.
 """
 
@@ -22,6 +23,9 @@ STAMP = VENV / "installed.json"
 LOG = VENV / "install.log"
 # The versions this checkout was tested with.
 CONSTRAINTS = ROOT / "constraints.txt"
+# The service must not be importable where its clients are tested, and frameworks pin what it needs in other versions.
+CLIENTS_VENV = ROOT / ".venv-clients"
+CLIENTS_REQUIREMENTS = ROOT / "clients" / "requirements-test.txt"
 MINIMUM = (3, 11)
 # Interpreters to look for when the one that runs this is too old, newest well supported first.
 OTHER_PYTHONS = ("python3.13", "python3.12", "python3.11", "python3.14")
@@ -75,10 +79,10 @@ def venv_python():
 
 
 def make_environment():
-    """Create `.venv`, unless there is one that works."""
+    """Create the environment, unless there is one that works."""
     if venv_python().exists() and run_quietly([venv_python(), "-m", "pip", "--version"]):
         return
-    say("Creating .venv with Python {}.{}.{}".format(*sys.version_info[:3]))
+    say("Creating {} with Python {}.{}.{}".format(VENV.name, *sys.version_info[:3]))
     done = subprocess.run(
         [sys.executable, "-m", "venv", "--clear", str(VENV)],
         stdout=subprocess.PIPE,
@@ -181,11 +185,11 @@ def cuda_needs():
     return needs.stdout.decode().split() if needs.returncode == 0 else None
 
 
-def state():
+def state(inputs):
     """Return what the installation depends on. The path counts: installed commands name it."""
     digest = hashlib.sha256()
-    for name in ("pyproject.toml", "bootstrap.py", CONSTRAINTS.name):
-        digest.update((ROOT / name).read_bytes())
+    for path in inputs:
+        digest.update(path.read_bytes())
     digest.update(f"{ROOT} {sysconfig.get_platform()}".encode())
     return digest.hexdigest()
 
@@ -199,11 +203,27 @@ def installed():
         return "", set()
 
 
+def install(arguments):
+    """Let pip install, or end with the last lines of its log."""
+    if pip("install", *arguments):
+        return
+    tail = LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+    print("\n".join("    " + line for line in tail), file=sys.stderr)
+    fail(f"pip could not install the requirements; the whole log is {LOG}.")
+
+
+def finish(now, extras):
+    """Remember what was installed."""
+    STAMP.write_text(json.dumps({"state": now, "extras": sorted(extras)}), encoding="utf-8")
+    say("Installed.")
+
+
 def main(extras):
     """Bring `.venv` up to date."""
     require_python()
+    now = state([ROOT / "pyproject.toml", ROOT / "bootstrap.py", CONSTRAINTS])
     last_state, last_extras = installed()
-    if last_state == state() and extras <= last_extras and venv_python().exists():
+    if last_state == now and extras <= last_extras and venv_python().exists():
         return
     # What was asked for once stays: `make run` after `make test` must not leave the test tools behind the times.
     extras = extras | last_extras
@@ -211,13 +231,27 @@ def main(extras):
     install_torch()
     target = ".[{}]".format(",".join(sorted(extras))) if extras else "."
     say("Installing the memory service" + (" with " + ", ".join(sorted(extras)) if extras else ""))
-    if not pip("install", "--constraint", CONSTRAINTS.name, "--editable", target):
-        tail = LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
-        print("\n".join("    " + line for line in tail), file=sys.stderr)
-        fail(f"pip could not install the requirements; the whole log is {LOG}.")
-    STAMP.write_text(json.dumps({"state": state(), "extras": sorted(extras)}), encoding="utf-8")
-    say("Installed.")
+    install(["--constraint", CONSTRAINTS.name, "--editable", target])
+    finish(now, extras)
+
+
+def main_clients():
+    """Bring `.venv-clients` up to date."""
+    global VENV, STAMP, LOG
+    VENV, STAMP, LOG = CLIENTS_VENV, CLIENTS_VENV / STAMP.name, CLIENTS_VENV / LOG.name
+    require_python()
+    projects = sorted(CLIENTS_REQUIREMENTS.parent.glob("*/pyproject.toml"))
+    now = state([ROOT / "bootstrap.py", CLIENTS_REQUIREMENTS, *projects])
+    if installed()[0] == now and venv_python().exists():
+        return
+    make_environment()
+    say("Installing the clients with the frameworks they serve")
+    install(["--requirement", str(CLIENTS_REQUIREMENTS.relative_to(ROOT))])
+    finish(now, set())
 
 
 if __name__ == "__main__":
-    main(set(sys.argv[1:]) - {"run"})
+    if sys.argv[1:] == ["clients"]:
+        main_clients()
+    else:
+        main(set(sys.argv[1:]) - {"run"})

@@ -106,9 +106,26 @@ def test_second_run_does_nothing_until_something_changes(
     installer.main(set())
     installer.main({"dev"})
     assert len(calls) == 1
-    monkeypatch.setattr(installer, "state", lambda: "changed")
+    monkeypatch.setattr(installer, "state", lambda _inputs: "changed")
     installer.main(set())
     assert calls[1:] == calls[:1]
+
+
+def test_clients_have_an_environment_of_their_own(
+    installer: ModuleType, calls: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(installer, "CLIENTS_VENV", tmp_path / "clients")
+    monkeypatch.setattr(installer, "make_environment", lambda: None)
+    (tmp_path / "clients" / "bin").mkdir(parents=True)
+    (tmp_path / "clients" / "bin" / "python").touch()
+    installer.main_clients()
+    assert calls == [("install", "--requirement", "clients/requirements-test.txt")]
+    assert (tmp_path / "clients" / "installed.json").exists()
+    installer.main_clients()
+    assert len(calls) == 1
+    monkeypatch.setattr(installer, "state", lambda _inputs: "changed")
+    installer.main_clients()
+    assert len(calls) == 2
 
 
 def test_python_that_is_too_old_is_told_so(installer: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
