@@ -18,10 +18,10 @@ from benchmarks.ablation_data import Space
 from benchmarks.ablation_ranks import Placed, ask_all, by_category, counted, recalls
 from benchmarks.ablation_setup import Setup
 from consolidation.enrichment import enrich
-from consolidation.linking import plan_links
 from consolidation.neighbourhood import neighbourhood
 from consolidation.planning import Join
 from consolidation.records import Considered, Neighbour, Record
+from consolidation.zettelkasten.linking import plan_links
 from memory_service.types import LinkType
 from retrieval.rows import NONE, Links, Role
 

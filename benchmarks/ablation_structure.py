@@ -7,8 +7,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from consolidation.episodes import boundaries
-from consolidation.topic_tree import Tree
+from consolidation.structure.episodes import boundaries
+from consolidation.structure.topic_tree import Tree
 from retrieval.rows import NONE, Rows
 
 

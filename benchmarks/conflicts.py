@@ -23,7 +23,7 @@ from rich.table import Table
 
 from benchmarks.provenance import RESULTS, provenance
 from benchmarks.results import require_writable, write_result
-from consolidation.conflicts import Action, Decision, decide
+from consolidation.conflicts.decisions import Action, Decision, decide
 from consolidation.records import Record
 from memory_service.analysis.facts import facts
 from memory_service.analysis.language import guess

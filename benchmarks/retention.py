@@ -33,7 +33,7 @@ from benchmarks.loading import LoadReport, memories
 from benchmarks.readable import readable_failures
 from benchmarks.retention_days import Asked, Life, live
 from benchmarks.targets import Target, publish
-from consolidation.policy_form import merged, to_json
+from consolidation.retention.policy_form import merged, to_json
 from memory_service.cli.console import progress_bar
 from memory_service.embedded.postgres import EmbeddedPostgres
 from memory_service.lifecycle.draft import Draft, Encoding, prepare

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from consolidation.forgetting import plan_retention
 from consolidation.planning import Archive, Retier, Revise
+from consolidation.retention.forgetting import plan_retention
 from memory_service.lifecycle.archive import archive
 from memory_service.lifecycle.fading import settle
 from memory_service.lifecycle.moments import not_before

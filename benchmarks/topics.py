@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.provenance import RESULTS, provenance
 from benchmarks.results import require_writable, write_result
-from consolidation.topic_tree import LEAF, Tree
+from consolidation.structure.topic_tree import LEAF, Tree
 
 DIMENSION: Final = 384
 WINDOW: Final = 500

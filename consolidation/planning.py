@@ -1,6 +1,6 @@
 """What one run of consolidation wants to change, as a value: planned, shown, checked, and then applied as one changeset.
 
-A step is a pure function from records to changes. Applying and reverting them is `memory_service.lifecycle.changesets`.
+A step is a pure function from records to changes. `memory_service.lifecycle.apply` applies them.
 
     Change ─┬─ Supersede   another memory now holds what this one said; its validity ends, it stays findable
             ├─ Merge       it says what another one says; it leaves the results and becomes a source of the other

@@ -14,12 +14,10 @@ from uuid import UUID
 
 import structlog
 
-from consolidation.accounting import budget_of, write_down
-from consolidation.asking import Outcome as Asked
-from consolidation.counsel import Counsel
-from consolidation.fading_step import Faded, load_faded, settle_faded
-from consolidation.gist import Source
 from consolidation.loading import MOST_READ, asks_database, load_considered, load_neighbourhood, near_some
+from consolidation.model.accounting import budget_of, write_down
+from consolidation.model.asking import Outcome as Asked
+from consolidation.model.counsel import Counsel
 from consolidation.neighbourhood import Neighbourhood
 from consolidation.planning import (
     TIER_OF,
@@ -34,13 +32,15 @@ from consolidation.planning import (
     stays_for_others,
 )
 from consolidation.records import Considered, Record, Ref
-from consolidation.structure_loading import Place
-from consolidation.structure_steps import STEPS as TIER_STEPS
-from consolidation.structure_steps import sources_of
+from consolidation.retention.step import Faded, load_faded, settle_faded
+from consolidation.structure.gist import Source
+from consolidation.structure.loading import Place
+from consolidation.structure.steps import STEPS as TIER_STEPS
+from consolidation.structure.steps import sources_of
 from consolidation.turn_steps import plan_turn
 from memory_service.analysis.facts import Fact
 from memory_service.errors import MemoryServiceError
-from memory_service.lifecycle.changesets import Derived, EvidenceLost, PlanOutdated, apply
+from memory_service.lifecycle.apply import Derived, EvidenceLost, PlanOutdated, apply
 from memory_service.lifecycle.draft import Draft, prepare
 from memory_service.lifecycle.fading import SWEEP
 from memory_service.storage import considered, consolidated

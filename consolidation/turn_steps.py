@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from consolidation.conflicts import plan_conflicts
-from consolidation.evolution import one_revision_each, plan_evolution
-from consolidation.linking import plan_links
-from consolidation.notes import plan_notes
+from consolidation.conflicts.decisions import plan_conflicts
 from consolidation.planning import Ask, Change, ReviewKind, Step, Why, leaves_results
 from consolidation.records import Considered
+from consolidation.zettelkasten.evolution import one_revision_each, plan_evolution
+from consolidation.zettelkasten.linking import plan_links
+from consolidation.zettelkasten.notes import plan_notes
 from memory_service.analysis.facts import Fact
 from memory_service.analysis.trust import needs_review
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from consolidation.policy_form import read_policy
+from consolidation.retention.policy_form import read_policy
 from memory_service.storage.fading import losses_of
 from memory_service.storage.namespaces import Namespace, paths_named, paths_to_search, require_all
 from retrieval.confidence import DEFAULT as CALIBRATION

@@ -1,4 +1,4 @@
-"""Bodies and answers of the policy calls; what the numbers may be is said once, in `consolidation.policy_form`."""
+"""Bodies and answers of the policy calls; what the numbers may be is said once, in `consolidation.retention.policy_form`."""
 
 from datetime import datetime
 from typing import Annotated, Any

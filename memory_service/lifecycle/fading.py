@@ -8,13 +8,20 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from consolidation.forecast import Point, crossings, past
-from consolidation.forgetting import Fading, after_plan, erasable
-from consolidation.holding import Holding, activation_of, holding_of, is_protected, retrievability_of, traces_at
 from consolidation.planning import TIER_OF, Step
-from consolidation.policy_form import read_policy
-from consolidation.retention_policy import DEFAULT_ID, RetentionPolicy
-from consolidation.traces import TIME_CONSTANTS_DAYS
+from consolidation.retention.forecast import Point, crossings, past
+from consolidation.retention.forgetting import Fading, after_plan, erasable
+from consolidation.retention.holding import (
+    Holding,
+    activation_of,
+    holding_of,
+    is_protected,
+    retrievability_of,
+    traces_at,
+)
+from consolidation.retention.policy import DEFAULT_ID, RetentionPolicy
+from consolidation.retention.policy_form import read_policy
+from consolidation.retention.traces import TIME_CONSTANTS_DAYS
 from memory_service.lifecycle.records import retention_json, rfc3339
 from memory_service.storage import consolidated, fading, jobs
 from memory_service.storage.sql import Row

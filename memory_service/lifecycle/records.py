@@ -4,8 +4,8 @@ import difflib
 from datetime import UTC, datetime
 from typing import Any
 
-from consolidation.holding import holding_of, retrievability_of, stability_of, strength_of
-from consolidation.policy_form import read_policy
+from consolidation.retention.holding import holding_of, retrievability_of, stability_of, strength_of
+from consolidation.retention.policy_form import read_policy
 from memory_service.storage.sql import Row
 from memory_service.types import PrecisionTier, State
 

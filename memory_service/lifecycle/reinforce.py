@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from consolidation.holding import lapsed, recalled, stability_of
-from consolidation.policy_form import read_policy
+from consolidation.retention.holding import lapsed, recalled, stability_of
+from consolidation.retention.policy_form import read_policy
 from memory_service.lifecycle.correct import missing
 from memory_service.storage import precision, retention
 from memory_service.storage.retention import RecallRow

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from consolidation.planning import Archive, Change, Merge, Plan, Step, Supersede, Why
 from consolidation.records import Ref
 from memory_service.errors import Conflict, FieldError, NotFound
-from memory_service.lifecycle.changesets import REVIEW, EvidenceLost, apply, revert
+from memory_service.lifecycle.apply import REVIEW, EvidenceLost, apply
+from memory_service.lifecycle.revert import revert
 from memory_service.storage import memories, reviews
 from memory_service.storage.changesets import lock_namespace
 from memory_service.storage.sql import Row

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from consolidation.co_recall import CoRecalls, Recalled
 from consolidation.records import Edge
+from consolidation.zettelkasten.co_recall import CoRecalls, Recalled
 from memory_service.types import LinkType
 
 MOST: Final = 50_000  # recalls read at once, the newest

@@ -7,12 +7,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from consolidation.forgetting import Due, Fading
-from consolidation.holding import Holding, holding_of, retrievability_of
-from consolidation.policy_form import read_policy
 from consolidation.records import Ref
-from consolidation.retention_policy import RetentionPolicy
-from consolidation.simulation import History
+from consolidation.retention.forgetting import Due, Fading
+from consolidation.retention.holding import Holding, holding_of, retrievability_of
+from consolidation.retention.policy import RetentionPolicy
+from consolidation.retention.policy_form import read_policy
+from consolidation.retention.simulation import History
 from memory_service.types import PrecisionTier, State
 
 _PAGE = 5_000

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from consolidation.holding import Holding, holding_of
+from consolidation.retention.holding import Holding, holding_of
 from memory_service.storage.ids import new_id
 
 

@@ -13,17 +13,17 @@ from uuid import UUID
 import jsonschema
 import pytest
 
-from consolidation.accounting import budget_of, write_down
-from consolidation.asking import RULES, Outcome
-from consolidation.budget import Budget
-from consolidation.consulting import ask_conflicts, ask_facts, ask_gist, ask_links, ask_notes, ask_profile
-from consolidation.extraction import ExtractedFact
-from consolidation.gist_writing import CitedSentence
-from consolidation.grounding import is_grounded, numbers_of, words_of
-from consolidation.note_writing import Note
-from consolidation.passages import Passage
-from consolidation.prompts import Task
-from consolidation.verdicts import ConflictVerdict, Decision, LinkVerdict
+from consolidation.model.accounting import budget_of, write_down
+from consolidation.model.asking import RULES, Outcome
+from consolidation.model.budget import Budget
+from consolidation.model.consulting import ask_conflicts, ask_facts, ask_gist, ask_links, ask_notes, ask_profile
+from consolidation.model.extraction import ExtractedFact
+from consolidation.model.gist_writing import CitedSentence
+from consolidation.model.grounding import is_grounded, numbers_of, words_of
+from consolidation.model.note_writing import Note
+from consolidation.model.passages import Passage
+from consolidation.model.prompts import Task
+from consolidation.model.verdicts import ConflictVerdict, Decision, LinkVerdict
 from memory_service.chat_model.dialect import Dialect, unbounded
 from memory_service.storage.database import Database
 from memory_service.types import LinkType

@@ -15,8 +15,8 @@ from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.strict_json import Body, StrictRoute
 from memory_service.errors import NotFound
-from memory_service.lifecycle.changesets import revert
 from memory_service.lifecycle.records import rfc3339
+from memory_service.lifecycle.revert import revert
 from memory_service.storage import changesets
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import Caller, KeyScope

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Header, Query, Response
 from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
-from consolidation.policy_form import Finding, merged, to_json
-from consolidation.retention_policy import DEFAULT, RetentionPolicy
-from consolidation.simulation import Simulation, simulate
+from consolidation.retention.policy import DEFAULT, RetentionPolicy
+from consolidation.retention.policy_form import Finding, merged, to_json
+from consolidation.retention.simulation import Simulation, simulate
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from consolidation.consolidate import Tenancy
 from consolidation.planning import Change, Plan
 from consolidation.records import Ref
-from memory_service.lifecycle.changesets import apply
+from memory_service.lifecycle.apply import apply
 from memory_service.storage import jobs
 from memory_service.storage.database import Database
 

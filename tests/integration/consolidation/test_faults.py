@@ -30,7 +30,7 @@ from consolidation.planning import (
     Why,
 )
 from consolidation.run import Wanted, run
-from memory_service.lifecycle.changesets import Derived, apply
+from memory_service.lifecycle.apply import Derived, apply
 from memory_service.lifecycle.draft import Draft, prepare
 from memory_service.lifecycle.erase import erase
 from memory_service.storage.changesets import lock_namespace, only_run

@@ -162,8 +162,8 @@ def test_replies_that_cannot_be_used_leave_the_rules_standing(
 def test_a_model_decides_what_rules_would_ask_a_person(
     me: Any, with_model: Tenancy, told: Any, remember: Any, do: Any, ref: Any
 ) -> None:
-    from consolidation.budget import Budget
-    from consolidation.counsel import Counsel
+    from consolidation.model.budget import Budget
+    from consolidation.model.counsel import Counsel
     from consolidation.planning import Ask, Merge, ReviewKind, Step, Supersede, Why
     from consolidation.records import Considered, Record
 

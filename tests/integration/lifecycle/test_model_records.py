@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from consolidation.accounting import budget_of, write_down
-from consolidation.asking import NOT_CONFIGURED, RULES, Outcome
-from consolidation.budget import Budget
 from consolidation.consolidate import Tenancy, run_job
-from consolidation.consulting import ask_facts
-from consolidation.extraction import ExtractedFact
-from consolidation.passages import Passage
+from consolidation.model.accounting import budget_of, write_down
+from consolidation.model.asking import NOT_CONFIGURED, RULES, Outcome
+from consolidation.model.budget import Budget
+from consolidation.model.consulting import ask_facts
+from consolidation.model.extraction import ExtractedFact
+from consolidation.model.passages import Passage
 from memory_service.chat_model.protocol import Message, Reply, Usage
 from memory_service.storage.database import Database
 

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from consolidation.forgetting import plan_retention
 from consolidation.planning import Archive, Retier, Revise
+from consolidation.retention.forgetting import plan_retention
 from memory_service.lifecycle.archive import archive
 from memory_service.lifecycle.fading import settle
 from memory_service.storage import jobs

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from consolidation.co_recall import CoRecalls, plan_co_recalls
 from consolidation.planning import Join
+from consolidation.zettelkasten.co_recall import CoRecalls, plan_co_recalls
 from memory_service.storage.co_recalls import load_co_recalls
 from memory_service.storage.database import Database
 

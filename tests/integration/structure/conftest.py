@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from consolidation.planning import Change, End, Put
-from consolidation.structure_loading import Place
+from consolidation.structure.loading import Place
 from memory_service.storage import structure
 from memory_service.storage.database import Database
 from memory_service.storage.namespaces import find_namespaces

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from starlette.testclient import TestClient
 
-from consolidation.episodes import boundaries
+from consolidation.structure.episodes import boundaries
 
 from .conftest import FLIGHT, GARDEN
 

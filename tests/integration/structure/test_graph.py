@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from consolidation import consolidate
-from consolidation.structure_steps import episode_changes, topic_changes
+from consolidation.structure.steps import episode_changes, topic_changes
 
 from .conftest import FLIGHT, GARDEN
 

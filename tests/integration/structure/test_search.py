@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from consolidation import consolidate
-from consolidation.structure_steps import episode_changes, topic_changes
+from consolidation.structure.steps import episode_changes, topic_changes
 from memory_service.storage.database import Database
 from retrieval.reading import gathered, snapshot
 from retrieval.resident import Residents

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from consolidation import consolidate
 from consolidation.planning import Put, Structure
-from consolidation.structure_steps import community_changes, episode_changes, profile_changes, topic_changes
+from consolidation.structure.steps import community_changes, episode_changes, profile_changes, topic_changes
 
 from .conftest import BEGAN, FLIGHT, GARDEN
 

@@ -12,18 +12,18 @@ from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 
 from consolidation import consolidate
-from consolidation.accounting import write_down
-from consolidation.asking import RULES, DeadLetter, Outcome
-from consolidation.budget import Budget
 from consolidation.consolidate import Tenancy
+from consolidation.model.accounting import write_down
+from consolidation.model.asking import RULES, DeadLetter, Outcome
+from consolidation.model.budget import Budget
+from consolidation.model.prompts import Task
 from consolidation.planning import Ask as AskPerson
 from consolidation.planning import Plan, ReviewKind, Revise, Step, Why
-from consolidation.prompts import Task
 from consolidation.records import Ref
 from memory_service.api.services import utc_now
 from memory_service.api.writing import encoding_of
 from memory_service.chat_model.protocol import Usage
-from memory_service.lifecycle.changesets import apply
+from memory_service.lifecycle.apply import apply
 from memory_service.storage import structure
 from memory_service.storage.database import Database
 from memory_service.storage.ids import new_id

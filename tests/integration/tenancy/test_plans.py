@@ -20,11 +20,11 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from consolidation import structure_loading
-from consolidation.forgetting import Due
-from consolidation.holding import Holding
-from consolidation.retention_policy import DEFAULT_ID
-from consolidation.traces import FRESH
+from consolidation.retention.forgetting import Due
+from consolidation.retention.holding import Holding
+from consolidation.retention.policy import DEFAULT_ID
+from consolidation.retention.traces import FRESH
+from consolidation.structure import loading as structure_loading
 from memory_service.analysis.facts import Fact
 from memory_service.analysis.naming import EntityKind, Named
 from memory_service.filters import parse_filter

@@ -14,7 +14,7 @@ from consolidation.planning import Ask, Plan, Put, ReviewKind, Revise, Step, Str
 from consolidation.records import Ref
 from memory_service.api.services import utc_now
 from memory_service.api.writing import encoding_of
-from memory_service.lifecycle.changesets import apply
+from memory_service.lifecycle.apply import apply
 from memory_service.storage.database import Database
 from memory_service.storage.idempotency import try_lock
 from memory_service.storage.ids import new_id

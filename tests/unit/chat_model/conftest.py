@@ -12,8 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from consolidation.budget import Budget
-from consolidation.passages import Passage
+from consolidation.model.budget import Budget
+from consolidation.model.passages import Passage
 from memory_service.chat_model.endpoint import ChatEndpoint
 
 

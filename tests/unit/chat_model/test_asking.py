@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from consolidation.asking import NOT_CONFIGURED, RULES, merged
-from consolidation.budget import Budget
-from consolidation.consulting import ask_conflicts, ask_facts, ask_gist, ask_links, ask_notes, ask_profile
-from consolidation.passages import Passage
-from consolidation.verdicts import Decision
+from consolidation.model.asking import NOT_CONFIGURED, RULES, merged
+from consolidation.model.budget import Budget
+from consolidation.model.consulting import ask_conflicts, ask_facts, ask_gist, ask_links, ask_notes, ask_profile
+from consolidation.model.passages import Passage
+from consolidation.model.verdicts import Decision
 from memory_service.chat_model.breaker import BreakerRules
 from memory_service.chat_model.endpoint import ChatEndpoint
 from memory_service.chat_model.guarded import GuardedChat

@@ -9,12 +9,12 @@ from uuid import UUID
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from consolidation.extraction import USER, FactsReply, read_facts
-from consolidation.gist_writing import GistReply, read_sentences
-from consolidation.grounding import SHARE, find_quote, numbers_of, share_of, words_of
-from consolidation.note_writing import NotesReply, read_notes
-from consolidation.passages import Passage, labelled
-from consolidation.verdicts import ConflictsReply, Decision, LinksReply, read_conflicts, read_links
+from consolidation.model.extraction import USER, FactsReply, read_facts
+from consolidation.model.gist_writing import GistReply, read_sentences
+from consolidation.model.grounding import SHARE, find_quote, numbers_of, share_of, words_of
+from consolidation.model.note_writing import NotesReply, read_notes
+from consolidation.model.passages import Passage, labelled
+from consolidation.model.verdicts import ConflictsReply, Decision, LinksReply, read_conflicts, read_links
 
 PASSAGES = [
     Passage(UUID(int=1), "I adopted a cat, Mia, in May. My rent is 900 a month.", speaker="Ana"),

@@ -6,7 +6,9 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consolidation.co_recall import (
+from consolidation.planning import Change, Join, Part
+from consolidation.records import Edge
+from consolidation.zettelkasten.co_recall import (
     CoRecalls,
     CoRecallSettings,
     Recalled,
@@ -15,8 +17,6 @@ from consolidation.co_recall import (
     uses_of,
     weight_of,
 )
-from consolidation.planning import Change, Join, Part
-from consolidation.records import Edge
 from memory_service.types import LinkType
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from consolidation.communities import Association, CommunitySettings, find_communities, plan_communities
 from consolidation.planning import End, Put
-from consolidation.profiles import Happening, KnownFact, Said, User, known_facts, plan_profiles
-from consolidation.successors import successors
+from consolidation.structure.communities import Association, CommunitySettings, find_communities, plan_communities
+from consolidation.structure.profiles import Happening, KnownFact, Said, User, known_facts, plan_profiles
+from consolidation.structure.successors import successors
 from memory_service.analysis.facts import Fact
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from consolidation.episodes import EpisodeSettings, Session, SessionKey, Turn, boundaries, plan_episodes
 from consolidation.planning import End, Put
+from consolidation.structure.episodes import EpisodeSettings, Session, SessionKey, Turn, boundaries, plan_episodes
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = SessionKey("s", "ana")

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consolidation.forgetting import Fading, after_plan, due_after, erasable, plan_retention
-from consolidation.holding import Holding, lapsed, recalled, retrievability_of, stability_of
 from consolidation.planning import Archive, Plan, Retier, Revise, plan_json
 from consolidation.records import Ref
-from consolidation.retention import Curve
-from consolidation.retention_policy import DEFAULT, RetentionPolicy
+from consolidation.retention.curve import Curve
+from consolidation.retention.forgetting import Fading, after_plan, due_after, erasable, plan_retention
+from consolidation.retention.holding import Holding, lapsed, recalled, retrievability_of, stability_of
+from consolidation.retention.policy import DEFAULT, RetentionPolicy
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 NEVER_PROMOTES = replace(DEFAULT, promotion={})

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consolidation.gist import GistSettings, Source, Target, Written, plan_gists, summarise
 from consolidation.planning import End, Put, Step, Structure
+from consolidation.structure.gist import GistSettings, Source, Target, Written, plan_gists, summarise
 
 
 def sources(*texts: str, keywords: tuple[str, ...] = ()) -> list[Source]:

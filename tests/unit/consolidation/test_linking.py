@@ -11,10 +11,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consolidation.linking import LinkingSettings, plan_links
-from consolidation.mixture import higher_mode
 from consolidation.planning import Change, Join, Part
 from consolidation.records import Considered, Edge, Neighbour, Record
+from consolidation.zettelkasten.linking import LinkingSettings, plan_links
+from consolidation.zettelkasten.mixture import higher_mode
 from memory_service.types import LinkType
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consolidation.evolution import EvolutionSettings, plan_evolution
-from consolidation.notes import NOTED, plan_notes
 from consolidation.planning import Change, Join, Revise, Step, Why
 from consolidation.records import Considered, Neighbour, Record
-from consolidation.titles import LONGEST, title_of
 from consolidation.turn_steps import plan_turn
-from consolidation.vocabulary import CHOSEN
+from consolidation.zettelkasten.evolution import EvolutionSettings, plan_evolution
+from consolidation.zettelkasten.notes import NOTED, plan_notes
+from consolidation.zettelkasten.titles import LONGEST, title_of
+from consolidation.zettelkasten.vocabulary import CHOSEN
 from memory_service.analysis.keywords import keywords
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from consolidation.policy_form import merged, read_policy, to_json
-from consolidation.retention_policy import DEFAULT, Promotion
+from consolidation.retention.policy import DEFAULT, Promotion
+from consolidation.retention.policy_form import merged, read_policy, to_json
 
 WRONG = [
     ({"curve": "linear"}, "/curve"),

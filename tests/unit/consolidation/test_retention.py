@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consolidation.retention import (
+from consolidation.retention.curve import (
     AT_STABILITY,
     INITIAL_STABILITY_DAYS,
     Curve,

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from consolidation.holding import Holding
-from consolidation.retention_policy import DEFAULT
-from consolidation.simulation import History, simulate
+from consolidation.retention.holding import Holding
+from consolidation.retention.policy import DEFAULT
+from consolidation.retention.simulation import History, simulate
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 STRICT = replace(DEFAULT, archive_below=0.6, binary_below=0.65, int8_below=0.8, promotion={})  # episodic: 106 days

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from consolidation.planning import End, Put
-from consolidation.topic_tree import DEFAULT, LEAF, TopicSettings, Tree, two_means
-from consolidation.topics import Item, TopicRow, grown, plan_topics
+from consolidation.structure.topic_tree import DEFAULT, LEAF, TopicSettings, Tree, two_means
+from consolidation.structure.topics import Item, TopicRow, grown, plan_topics
 
 SMALL = TopicSettings(branching=4, capacity=4)
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consolidation.retention import retrievability
-from consolidation.traces import FRESH, accessed, activation, faded, spaced_gain
+from consolidation.retention.curve import retrievability
+from consolidation.retention.traces import FRESH, accessed, activation, faded, spaced_gain
 
 HOUR, TWO_YEARS = 1 / 24, 730.5
 

@@ -1,0 +1,1 @@
+"""How memories fade, what a policy does about it, and what it would do."""

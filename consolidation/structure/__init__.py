@@ -1,0 +1,1 @@
+"""Episodes, topics, communities, profiles and the gists of them."""

@@ -1,0 +1,1 @@
+"""Notes, the links between them, and how both evolve."""
