@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from consolidation.conflicts.decisions import plan_conflicts
+from consolidation.conflicts.plan import plan_conflicts
 from consolidation.planning import Ask, Change, ReviewKind, Step, Why, leaves_results
 from consolidation.records import Considered
 from consolidation.zettelkasten.evolution import one_revision_each, plan_evolution

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consolidation.conflicts.decisions import Action, Decision, decide, plan_conflicts
+from consolidation.conflicts.decisions import Action, Decision, decide
+from consolidation.conflicts.plan import plan_conflicts
 from consolidation.planning import Ask, Change, Join, Merge, Plan, ReviewKind, Supersede, leaves_results
 from consolidation.records import Considered, Neighbour, Record
 from memory_service.analysis.facts import facts
