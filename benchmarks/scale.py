@@ -28,8 +28,8 @@ from benchmarks.readable import readable_failures
 from benchmarks.scale_data import Query, Synthetic, queries
 from benchmarks.scale_store import BATCH, ENCODER, TENANT, Store
 from benchmarks.targets import Target, publish
-from consolidation.consolidate import Tenancy
 from consolidation.shelving import Building, move_to_own_shelf
+from consolidation.tenancy import Tenancy
 from memory_service.cli.console import progress_bar
 from memory_service.embedded.postgres import EmbeddedPostgres
 from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash

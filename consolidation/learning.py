@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from consolidation.tenancy import EncodeQuery, Tenancy
 from memory_service.filters import parse_filter
 from memory_service.storage import feedback, fusion_weights, jobs, saved_queries
 from memory_service.storage.namespaces import Namespace, get_namespace
@@ -28,10 +28,6 @@ from retrieval.recall import prepare
 from retrieval.request import RecallRequest
 from retrieval.resident import Residents
 
-if TYPE_CHECKING:
-    from consolidation.consolidate import Tenancy
-
-EncodeQuery: TypeAlias = Callable[[str], NDArray[np.float32]]  # a text into float32[d], normalised
 OpenTransaction: TypeAlias = Callable[[], AbstractContextManager[Session]]
 
 ROWS_KEPT: Final = 200  # of a ranking: those that factors of 0.5 to 2 can bring among the first ten
@@ -52,7 +48,7 @@ class Question:
     promised: bool = False
 
 
-def learn_job(tenancy: "Tenancy", job: Any) -> bool:
+def learn_job(tenancy: Tenancy, job: Any) -> bool:
     """Learn the weights of the job's namespace and write what was decided into the job."""
     with tenancy.open_encoder() as encode:
         weights_id, lesson = learn_weights(tenancy, job["namespace_id"], encode=encode)
@@ -63,7 +59,7 @@ def learn_job(tenancy: "Tenancy", job: Any) -> bool:
     return True
 
 
-def learn_weights(tenancy: "Tenancy", namespace_id: UUID, *, encode: EncodeQuery) -> tuple[UUID, Lesson]:
+def learn_weights(tenancy: Tenancy, namespace_id: UUID, *, encode: EncodeQuery) -> tuple[UUID, Lesson]:
     """Learn the weights of a namespace; return the decision and the id it is kept under.
 
     The weights are read and written under one lock, so that two runs cannot both build on the same ones; the searches
@@ -117,7 +113,7 @@ def _questions(session: Session, tenant_id: UUID, namespace_id: UUID, *, now: da
 
 
 def _judged(
-    tenancy: "Tenancy",
+    tenancy: Tenancy,
     namespace: Namespace,
     key: bytes,
     question: Question,

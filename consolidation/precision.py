@@ -14,7 +14,7 @@ import structlog
 from numpy.typing import NDArray
 from sqlalchemy import RowMapping
 
-from consolidation.consolidate import Tenancy
+from consolidation.tenancy import Tenancy
 from memory_service.lifecycle.draft import Encoding
 from memory_service.storage import precision
 from memory_service.storage.precision import Vectors

@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
 
+from consolidation.tenancy import Tenancy
 from memory_service.analysis.documents import Kind, Unreadable, cut, read
 from memory_service.errors import Conflict, Unavailable
 from memory_service.lifecycle.documents import Outdated, Plan, Stored, load_present, plan, posted_of, store
@@ -15,9 +16,6 @@ from memory_service.lifecycle.draft import Encoding, Prepared, prepare
 from memory_service.storage import documents, jobs
 from memory_service.storage.namespaces import get_namespace
 from memory_service.types import JobStatus
-
-if TYPE_CHECKING:
-    from consolidation.consolidate import Tenancy
 
 ENCODED_AT_ONCE: Final = 64  # chunks between two reports of progress
 PLANS: Final = 3  # another job may change the document while this one encodes
@@ -30,7 +28,7 @@ class _Cancelled(Exception):
     """The job was cancelled meanwhile."""
 
 
-def read_document(tenancy: "Tenancy", job: Any, *, lease: Any) -> Sequence[UUID]:
+def read_document(tenancy: Tenancy, job: Any) -> Sequence[UUID]:
     """Work on a job that reads a document; return the new memories.
 
     No connection is held while the file is read and its chunks are encoded. All of the document is stored in one
@@ -48,7 +46,7 @@ def read_document(tenancy: "Tenancy", job: Any, *, lease: Any) -> Sequence[UUID]
         _fail(tenancy, job["id"], f"Given up after {MAX_READS} attempts; post the document in parts.")
         return ()
     try:
-        stored = _read(tenancy, job["id"], upload, lease=lease)
+        stored = _read(tenancy, job["id"], upload)
     except (Unreadable, Conflict) as error:
         code = error.code if isinstance(error, Unreadable) else error.specific_code
         _fail(tenancy, job["id"], f"{code}: {error.detail}")
@@ -58,7 +56,7 @@ def read_document(tenancy: "Tenancy", job: Any, *, lease: Any) -> Sequence[UUID]
     return stored.memory_ids
 
 
-def _read(tenancy: "Tenancy", job_id: UUID, upload: Any, *, lease: Any) -> Stored:
+def _read(tenancy: Tenancy, job_id: UUID, upload: Any) -> Stored:
     request = dict(upload["request"])
     kind = Kind(request.pop("kind"))
     posted = posted_of(request)
@@ -75,7 +73,7 @@ def _read(tenancy: "Tenancy", job_id: UUID, upload: Any, *, lease: Any) -> Store
             prepared: list[Prepared] = []
             if planned.new and not planned.unchanged:
                 encoding = encoding or opened.enter_context(tenancy.open_encoding())
-                prepared = _encode(tenancy, job_id, planned, encoding, lease=lease)
+                prepared = _encode(tenancy, job_id, planned, encoding)
             try:
                 with tenancy.open() as session:
                     # Asked in the transaction that stores: a cancel comes before all of it or after.
@@ -104,7 +102,7 @@ def _read(tenancy: "Tenancy", job_id: UUID, upload: Any, *, lease: Any) -> Store
     raise Unavailable("Other versions of this document are being stored.", code="busy", retry_after_s=2)
 
 
-def _encode(tenancy: "Tenancy", job_id: UUID, planned: Plan, encoding: Encoding, *, lease: Any) -> list[Prepared]:
+def _encode(tenancy: Tenancy, job_id: UUID, planned: Plan, encoding: Encoding) -> list[Prepared]:
     """Encode the new chunks, a few at a time, and say how far it is.
 
     Raises:
@@ -116,20 +114,13 @@ def _encode(tenancy: "Tenancy", job_id: UUID, planned: Plan, encoding: Encoding,
     for start in range(0, len(drafts), ENCODED_AT_ONCE):
         prepared += prepare(drafts[start : start + ENCODED_AT_ONCE], encoding=encoding, now=now)
         with tenancy.open() as session:
-            going_on = jobs.report_progress(
-                session,
-                tenancy.tenant_id,
-                job_id,
-                done=len(prepared),
-                total=len(drafts),
-                lease_until=tenancy.clock() + lease,
-            )
+            going_on = jobs.report_progress(session, tenancy.tenant_id, job_id, done=len(prepared), total=len(drafts))
         if not going_on:
             raise _Cancelled
     return prepared
 
 
-def _fail(tenancy: "Tenancy", job_id: UUID, reason: str) -> None:
+def _fail(tenancy: Tenancy, job_id: UUID, reason: str) -> None:
     """End the job with a reason that people can act on, and let the file go."""
     log.info("document_not_read", job_id=str(job_id), reason=reason.split(":", 1)[0])
     with tenancy.open() as session:

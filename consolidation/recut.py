@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from consolidation.consolidate import Tenancy
+from consolidation.tenancy import Tenancy
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.storage import outdated_terms

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -37,6 +37,7 @@ from consolidation.structure.gist import Source
 from consolidation.structure.loading import Place
 from consolidation.structure.steps import STEPS as TIER_STEPS
 from consolidation.structure.steps import sources_of
+from consolidation.tenancy import Tenancy
 from consolidation.turn_steps import plan_turn
 from memory_service.analysis.facts import Fact
 from memory_service.errors import MemoryServiceError
@@ -48,9 +49,6 @@ from memory_service.storage.facts import facts_of
 from memory_service.storage.namespaces import Namespace, get_namespace
 from memory_service.types import Extract, MemoryType, SourceKind
 from retrieval.feed import vectors_of
-
-if TYPE_CHECKING:
-    from consolidation.consolidate import Tenancy
 
 BATCH: Final = 500  # memories of one changeset
 TOGETHER: Final = 5_000  # live memories up to which the tiers above join the changeset of the last batch
@@ -134,7 +132,7 @@ class Outcome:
 
 
 def run(
-    tenancy: "Tenancy",
+    tenancy: Tenancy,
     namespace_id: UUID,
     wanted: Wanted,
     *,
@@ -169,7 +167,7 @@ class _Run:
 
     def __init__(
         self,
-        tenancy: "Tenancy",
+        tenancy: Tenancy,
         namespace_id: UUID,
         wanted: Wanted,
         report: Report,

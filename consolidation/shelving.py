@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from consolidation.consolidate import Tenancy
+from consolidation.tenancy import Tenancy
 from memory_service.errors import Unavailable
 from memory_service.storage import shelves
 from memory_service.storage.shelves import Move

@@ -18,12 +18,11 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 from sqlalchemy import text
 
-from consolidation import consolidate
-from consolidation.consolidate import Spending, Tenancy
-from consolidation.learning import EncodeQuery
+from consolidation import consolidate, enriching
 from consolidation.precision import raise_waiting
 from consolidation.recut import recut_namespace
 from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
+from consolidation.tenancy import EncodeQuery, Spending, Tenancy
 from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.chat_model.guarded import GuardedChat
 from memory_service.chat_model.loading import open_chat_model
@@ -202,7 +201,7 @@ def _across_tenants(query: str, **params: Any) -> Iterator[tuple[UUID, Any]]:
 @app.task(name=ENRICH, autoretry_for=(Unavailable,), retry_backoff=True, max_retries=5)
 def enrich(tenant_id: str) -> int:
     """Enrich what waits in one tenant."""
-    return consolidate.enrich_pending(_tenancy(UUID(tenant_id)))
+    return enriching.enrich_pending(_tenancy(UUID(tenant_id)))
 
 
 @app.task(name=RUN_JOB, autoretry_for=(Unavailable,), retry_backoff=True, max_retries=5)
@@ -273,7 +272,7 @@ def sweep() -> dict[str, int]:
         done["jobs"] += _guarded(work, "job_failed", tenant_id=tenant_id, job_id=job_id)
     tenants = {tenant for tenant, _ in _across_tenants("SELECT * FROM pending_enrichment(:limit)")}
     for tenant_id in sorted(tenants):
-        work = partial(consolidate.enrich_pending, _tenancy(tenant_id))
+        work = partial(enriching.enrich_pending, _tenancy(tenant_id))
         done["enriched"] += _guarded(work, "enrichment_failed", tenant_id=tenant_id)
     due: dict[UUID, list[UUID]] = {}
     for tenant_id, memory_id in _across_tenants("SELECT * FROM expired_memories(:now, :limit)", now=now):

@@ -124,7 +124,6 @@ def report_progress(
     done: int,
     items: Sequence[Mapping[str, Any]] = (),
     total: int | None = None,
-    lease_until: datetime | None = None,
 ) -> bool:
     """Write how far a running job is and add outcomes of items; False says that it was cancelled: stop."""
     values: dict[str, Any] = {"done": done}
@@ -132,9 +131,13 @@ def report_progress(
         values["items"] = job.c["items"].concat([dict(item) for item in items])
     if total is not None:
         values["total"] = total
-    if lease_until is not None:
-        values["lease_until"] = lease_until
     return _change(session, tenant_id, job_id, job.c.status == JobStatus.RUNNING.value, **values)
+
+
+def extend_lease(session: Session, tenant_id: UUID, job_id: UUID, *, attempt: int, until: datetime) -> bool:
+    """Keep a job for the worker that claimed it as its `attempt`; False says that it has ended, rests or is another's."""
+    mine = (job.c.status == JobStatus.RUNNING.value, job.c.attempts == attempt)
+    return _change(session, tenant_id, job_id, *mine, lease_until=until)
 
 
 def finish_job(

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from consolidation import recut
-from consolidation.consolidate import Tenancy
+from consolidation.tenancy import Tenancy
 from memory_service.analysis.memory_terms import memory_terms
 from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.storage.bootstrap import RoleUrls, bootstrap

@@ -11,7 +11,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
-from consolidation.consolidate import Spending, Tenancy, enrich_pending, run_job
+from consolidation.consolidate import run_job
+from consolidation.enriching import enrich_pending
+from consolidation.tenancy import Spending, Tenancy
 from memory_service.api.writing import encoding_of
 from memory_service.lifecycle.draft import Encoding
 from memory_service.storage.database import Database

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from consolidation import consolidate
+from consolidation import consolidate, enriching
+from consolidation.tenancy import Tenancy
 from memory_service.storage.database import Database
 
 Worker = Callable[[], Any]
@@ -22,14 +23,14 @@ def worker(me: Any, database: Database) -> Worker:
 
     @contextmanager
     def run() -> Iterator[None]:
-        tenancy = consolidate.Tenancy(
+        tenancy = Tenancy(
             tenant_id=me.tenant_id, open=lambda: database.transaction(me.tenant_id), clock=lambda: datetime.now(UTC)
         )
         done = threading.Event()
 
         def enrich() -> None:
             while not done.wait(0.1):
-                consolidate.enrich_pending(tenancy)
+                enriching.enrich_pending(tenancy)
                 with database.transaction(me.tenant_id) as session:
                     spaces = session.scalars(text("SELECT id FROM namespace WHERE tenant_id = :t"), {"t": me.tenant_id})
                     found = list(spaces)

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
-from consolidation.consolidate import Tenancy
 from consolidation.planning import Change, Plan
 from consolidation.records import Ref
+from consolidation.tenancy import Tenancy
 from memory_service.lifecycle.apply import apply
 from memory_service.storage import jobs
 from memory_service.storage.database import Database

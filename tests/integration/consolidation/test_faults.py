@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 
 from consolidation import run as running
-from consolidation.consolidate import Tenancy, consolidate_due, enrich_pending, run_job
+from consolidation.consolidate import consolidate_due, run_job
+from consolidation.enriching import enrich_pending
 from consolidation.planning import (
     Archive,
     Ask,
@@ -30,6 +31,7 @@ from consolidation.planning import (
     Why,
 )
 from consolidation.run import Wanted, run
+from consolidation.tenancy import Tenancy
 from memory_service.lifecycle.apply import Derived, apply
 from memory_service.lifecycle.draft import Draft, prepare
 from memory_service.lifecycle.erase import erase

@@ -12,7 +12,9 @@ from uuid import UUID
 import pytest
 
 from consolidation import run as run_module
-from consolidation.consolidate import Tenancy, consolidate_due, enrich_pending, run_job
+from consolidation.consolidate import consolidate_due, run_job
+from consolidation.enriching import enrich_pending
+from consolidation.tenancy import Tenancy
 
 TALK = Path(__file__).parents[3] / "examples" / "conversation.jsonl"
 STRUCTURES = ("episode", "topic", "gist", "community", "profile", "structure_member")

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from consolidation.consolidate import Tenancy, enrich_pending
+from consolidation.enriching import enrich_pending
 from consolidation.planning import Step
 from consolidation.run import Wanted, run
+from consolidation.tenancy import Tenancy
 from memory_service.storage.database import Database
 
 SENTENCES = (

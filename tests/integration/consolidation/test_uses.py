@@ -3,7 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from consolidation.consolidate import Tenancy, run_job
+from consolidation.consolidate import run_job
+from consolidation.tenancy import Tenancy
 
 
 def consolidate(me: Any, tenancy: Tenancy) -> dict[str, int]:

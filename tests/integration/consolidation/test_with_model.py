@@ -13,7 +13,9 @@ from uuid import UUID
 
 import pytest
 
-from consolidation.consolidate import Spending, Tenancy, enrich_pending, run_job
+from consolidation.consolidate import run_job
+from consolidation.enriching import enrich_pending
+from consolidation.tenancy import Spending, Tenancy
 from memory_service.chat_model.endpoint import ChatEndpoint
 from memory_service.lifecycle.draft import Encoding
 

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from consolidation import consolidate
+from consolidation import consolidate, enriching
+from consolidation.tenancy import Tenancy
 from memory_service.api.writing import encoding_of
 from memory_service.storage.database import Database
 
@@ -93,7 +94,7 @@ def work(database: Database, app: Any) -> Callable[[UUID], None]:
     def run(tenant_id: UUID) -> None:
         from sqlalchemy import text
 
-        tenancy = consolidate.Tenancy(
+        tenancy = Tenancy(
             tenant_id=tenant_id,
             open=lambda: database.transaction(tenant_id),
             clock=lambda: datetime.now(UTC),
@@ -106,7 +107,7 @@ def work(database: Database, app: Any) -> Callable[[UUID], None]:
             spaces = session.scalars(text("SELECT id FROM namespace WHERE tenant_id = :t"), {"t": tenant_id}).all()
         for job_id in queued:
             consolidate.run_job(tenancy, job_id)
-        consolidate.enrich_pending(tenancy)
+        enriching.enrich_pending(tenancy)
         for namespace_id in spaces:
             consolidate.consolidate_due(tenancy, namespace_id, go_on=lambda: True)
 

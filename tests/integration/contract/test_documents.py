@@ -226,11 +226,12 @@ def test_the_version_posted_last_wins(
     from datetime import UTC, datetime
 
     from consolidation import consolidate
+    from consolidation.tenancy import Tenancy
     from memory_service.api.writing import encoding_of
 
     desk.read(content="The ferry leaves at eight.", external_id="ferry")
     made = [desk.post(content=f"The ferry leaves at {hour}.", external_id="ferry") for hour in ("nine", "ten")]
-    tenancy = consolidate.Tenancy(
+    tenancy = Tenancy(
         me.tenant_id,
         lambda: database.transaction(me.tenant_id),
         lambda: datetime.now(UTC),

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from consolidation.consolidate import Tenancy, enrich_pending
+from consolidation.enriching import enrich_pending
+from consolidation.tenancy import Tenancy
 from memory_service.storage.database import Database
 
 Work = Callable[[UUID], None]

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from consolidation import consolidate
-from consolidation.consolidate import Tenancy
+from consolidation.tenancy import Tenancy
 from memory_service.storage.database import Database
 
 # What is asked, what answers it without the words of the question, and a decoy that has the words and no answer.

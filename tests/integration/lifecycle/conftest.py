@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
-from consolidation.consolidate import Tenancy
+from consolidation.tenancy import Tenancy
 from memory_service.storage import jobs
 from memory_service.storage.database import Database
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from consolidation.consolidate import Tenancy, run_job
+from consolidation.consolidate import run_job
+from consolidation.tenancy import Tenancy
 
 CONTENT = "The safe behind the mirror opens with 4711."
 

@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from consolidation.consolidate import Tenancy, run_job
+from consolidation.consolidate import run_job
 from consolidation.model.accounting import budget_of, write_down
 from consolidation.model.asking import NOT_CONFIGURED, RULES, Outcome
 from consolidation.model.budget import Budget
 from consolidation.model.consulting import ask_facts
 from consolidation.model.extraction import ExtractedFact
 from consolidation.model.passages import Passage
+from consolidation.tenancy import Tenancy
 from memory_service.chat_model.protocol import Message, Reply, Usage
 from memory_service.storage.database import Database
 

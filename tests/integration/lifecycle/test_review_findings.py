@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from consolidation import consolidate
-from consolidation.consolidate import Tenancy
+from consolidation import consolidate, enriching
+from consolidation.tenancy import Tenancy
 from memory_service.errors import Gone, NotFound
 from memory_service.lifecycle import archive
 from memory_service.lifecycle.reinforce import take_feedback
@@ -25,11 +25,11 @@ def by_keyword(me: Any, query: str, **fields: Any) -> list[str]:
 
 def test_computed_fields_follow_the_content(tenancy: Tenancy, me: Any, remember: Any) -> None:
     memory_id = remember("Anna lives in Oslo.")["id"]
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     assert me.get(f"/v1/memories/{memory_id}").json()["entities"] == ["Oslo"]
     corrected = me.patch(f"/v1/memories/{memory_id}", json={"content": "Tomás moved to Lisbon."}).json()
     assert (corrected["entities"], corrected["keywords"], corrected["language"]) == ([], [], None)
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     found = me.get(f"/v1/memories/{memory_id}").json()
     assert found["entities"] == ["Lisbon"]
     assert "oslo" not in " ".join(found["keywords"]).lower()
@@ -39,16 +39,16 @@ def test_computed_fields_follow_the_content(tenancy: Tenancy, me: Any, remember:
 @pytest.mark.parametrize("stated", [["Anna"], ["Oslo"]], ids=["another value", "the value that was found"])
 def test_what_a_patch_states_is_no_longer_computed(tenancy: Tenancy, me: Any, remember: Any, stated: list[str]) -> None:
     memory_id = remember("Anna lives in Oslo.")["id"]
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     assert me.patch(f"/v1/memories/{memory_id}", json={"entities": stated}).status_code == 200
     me.patch(f"/v1/memories/{memory_id}", json={"content": "Tomás moved to Lisbon."})
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     assert me.get(f"/v1/memories/{memory_id}").json()["entities"] == stated
 
 
 def test_fields_stated_at_the_start_survive_new_content(tenancy: Tenancy, me: Any, remember: Any) -> None:
     memory_id = remember("Anna lives in Oslo.", keywords=["home"])["id"]
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     me.patch(f"/v1/memories/{memory_id}", json={"content": "Anna lives in Bergen."})
     assert me.get(f"/v1/memories/{memory_id}").json()["keywords"] == ["home"]
 

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from consolidation import consolidate
-from consolidation.consolidate import MAX_ATTEMPTS, Tenancy
+from consolidation import consolidate, enriching
+from consolidation.consolidate import MAX_ATTEMPTS
+from consolidation.tenancy import Tenancy
 from memory_service.errors import Unavailable
 from memory_service.storage import jobs
 from memory_service.storage.database import Database
@@ -118,19 +119,19 @@ def test_one_memory_that_cannot_be_enriched_holds_up_no_other(
     tenancy: Tenancy, remember: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad, good = remember("Poison for the rules.")["id"], remember("Anna lives in Oslo.")["id"]
-    enrich = consolidate.enrich
+    enrich = enriching.enrich
 
     def choking(content: str, **known: Any) -> Any:
         if "Poison" in content:
             raise ValueError(content)
         return enrich(content, **known)
 
-    monkeypatch.setattr(consolidate, "enrich", choking)
-    assert consolidate.enrich_pending(tenancy) == 2
+    monkeypatch.setattr(enriching, "enrich", choking)
+    assert enriching.enrich_pending(tenancy) == 2
     statement = "SELECT entities, enriched_version >= content_version AS done FROM memory WHERE id = CAST(:id AS uuid)"
     assert rows.one(statement, id=good) == (["Oslo"], True)
     assert rows.one(statement, id=bad) == ([], True)
-    assert consolidate.enrich_pending(tenancy) == 0
+    assert enriching.enrich_pending(tenancy) == 0
 
 
 def test_a_memory_without_extraction_never_waits_for_it(tenancy: Tenancy, me: Any, remember: Any, rows: Any) -> None:
@@ -138,7 +139,7 @@ def test_a_memory_without_extraction_never_waits_for_it(tenancy: Tenancy, me: An
     assert me.patch(f"/v1/memories/{memory_id}", json={"content": "Anna lives in Bergen."}).status_code == 200
     waiting = rows.all("SELECT * FROM pending_enrichment(100000) WHERE tenant_id = :t", t=tenancy.tenant_id)
     assert waiting == []
-    assert consolidate.enrich_pending(tenancy) == 0
+    assert enriching.enrich_pending(tenancy) == 0
     assert me.get(f"/v1/memories/{memory_id}").json()["entities"] == []
 
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from consolidation.consolidate import Tenancy, run_job
+from consolidation.consolidate import run_job
+from consolidation.tenancy import Tenancy
 from memory_service.storage.database import Database
 
 

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
 from consolidation import consolidate
-from consolidation.consolidate import Tenancy
 from consolidation.precision import encode_again, raise_waiting
+from consolidation.tenancy import Tenancy
 from memory_service.api.writing import encoding_of
 from memory_service.lifecycle.draft import Encoding
 from memory_service.storage.database import Database

@@ -12,7 +12,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import event
 
-from consolidation import consolidate
+from consolidation import consolidate, enriching
+from consolidation.tenancy import Tenancy
 from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
 from memory_service.lifecycle.remember import remember
 from memory_service.storage.database import Database
@@ -83,8 +84,8 @@ def work(database: Database) -> Callable[[UUID], None]:
     """Return a function that enriches what waits in a tenant, as a worker does."""
 
     def run(tenant_id: UUID) -> None:
-        tenancy = consolidate.Tenancy(tenant_id, lambda: database.transaction(tenant_id), lambda: datetime.now(UTC))
-        consolidate.enrich_pending(tenancy)
+        tenancy = Tenancy(tenant_id, lambda: database.transaction(tenant_id), lambda: datetime.now(UTC))
+        enriching.enrich_pending(tenancy)
 
     return run
 
@@ -117,9 +118,7 @@ def test_archived_and_restored(mine: Memories) -> None:
 def test_an_erased_memory_is_gone(mine: Memories, database: Database) -> None:
     memory = mine.found("bees")[0]
     job = mine.ok("DELETE", f"/v1/memories/{memory}?erase=true")["job_id"]
-    tenancy = consolidate.Tenancy(
-        mine.me.tenant_id, lambda: database.transaction(mine.me.tenant_id), lambda: datetime.now(UTC)
-    )
+    tenancy = Tenancy(mine.me.tenant_id, lambda: database.transaction(mine.me.tenant_id), lambda: datetime.now(UTC))
     assert consolidate.run_job(tenancy, UUID(job))
     assert memory not in mine.found("bees", top_k=50)
 

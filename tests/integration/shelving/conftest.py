@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from consolidation.consolidate import Tenancy
 from consolidation.shelving import move_to_own_shelf
+from consolidation.tenancy import Tenancy
 from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
 from memory_service.lifecycle.remember import remember
 from memory_service.storage.bootstrap import RoleUrls, bootstrap

@@ -10,8 +10,8 @@ from sqlalchemy import create_engine, insert, text
 from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
-from consolidation.consolidate import Tenancy
 from consolidation.shelving import move_to_own_shelf
+from consolidation.tenancy import Tenancy
 from memory_service.api.app import create_app
 from memory_service.settings import Settings
 from memory_service.storage import keys

@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from consolidation import consolidate
+from consolidation import consolidate, enriching
+from consolidation.tenancy import Tenancy
 from memory_service.analysis.naming import EntityKind, Named
 from memory_service.storage import entities
 from memory_service.storage.database import Database
@@ -22,14 +23,14 @@ def work(database: Database) -> Work:
     """Return a function that does what a worker would."""
 
     def run(tenant_id: UUID) -> None:
-        tenancy = consolidate.Tenancy(tenant_id, lambda: database.transaction(tenant_id), lambda: datetime.now(UTC))
+        tenancy = Tenancy(tenant_id, lambda: database.transaction(tenant_id), lambda: datetime.now(UTC))
         with database.transaction(tenant_id) as session:
             queued = session.scalars(
                 text("SELECT id FROM job WHERE tenant_id = :t AND status = 'queued' ORDER BY id"), {"t": tenant_id}
             ).all()
         for job_id in queued:
             consolidate.run_job(tenancy, job_id)
-        consolidate.enrich_pending(tenancy)
+        enriching.enrich_pending(tenancy)
 
     return run
 

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
-from consolidation import consolidate
-from consolidation.consolidate import Tenancy
+from consolidation import consolidate, enriching
+from consolidation.tenancy import Tenancy
 from memory_service.analysis.facts import Fact
 from memory_service.storage.database import Database
 from memory_service.storage.facts import facts_of, keep_facts, same_attribute
@@ -29,7 +29,7 @@ def remember(me: Any, tenancy: Tenancy) -> Callable[..., UUID]:
         answer = me.post("/v1/memories", json=body)
         assert answer.status_code == 201, answer.text
         memory_id = UUID(answer.json()["id"])
-        assert consolidate.enrich_pending(tenancy, ids=[memory_id]) == 1
+        assert enriching.enrich_pending(tenancy, ids=[memory_id]) == 1
         return memory_id
 
     return store
@@ -103,7 +103,7 @@ def test_a_new_text_ends_what_the_old_one_stated(me: Any, maintenance: Engine, t
     assert me.patch(f"/v1/memories/{memory_id}", json={"content": "I live in Porto."}).status_code == 200
     (old,) = rows_of(maintenance, memory_id)
     assert old.known_to is not None
-    consolidate.enrich_pending(tenancy, ids=[memory_id])
+    enriching.enrich_pending(tenancy, ids=[memory_id])
     old, new = rows_of(maintenance, memory_id)
     assert (old.value, old.known_to is None, new.value, new.known_to) == ("Lisbon", False, "Porto", None)
 

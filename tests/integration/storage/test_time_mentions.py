@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
-from consolidation import consolidate
-from consolidation.consolidate import Tenancy
+from consolidation import consolidate, enriching
+from consolidation.tenancy import Tenancy
 from memory_service.storage.database import Database
 from memory_service.storage.ids import new_id
 from memory_service.storage.time_mentions import spans_of
@@ -60,7 +60,7 @@ def test_the_worker_writes_what_a_text_speaks_of(
     content = "I met her last Friday, and I have lived here since 2019."
     spoken, silent = remember(content), remember("I like tea.")
     assert spans(database, tenancy.tenant_id, spoken, silent) == {}
-    assert consolidate.enrich_pending(tenancy) == 2
+    assert enriching.enrich_pending(tenancy) == 2
     since = (datetime(2019, 1, 1, tzinfo=UTC).timestamp(), math.inf)
     assert spans(database, tenancy.tenant_id, spoken, silent) == {spoken: (FRIDAY, since)}
     friday, since_2019 = rows_of(maintenance, spoken)
@@ -71,7 +71,7 @@ def test_the_worker_writes_what_a_text_speaks_of(
 
 def test_an_open_beginning_is_minus_infinity(database: Database, tenancy: Tenancy, remember: Any) -> None:
     memory_id = remember("That was before 2022.")
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     end = datetime(2022, 1, 1, tzinfo=UTC).timestamp()
     assert spans(database, tenancy.tenant_id, memory_id) == {memory_id: ((-math.inf, end),)}
 
@@ -83,7 +83,7 @@ def test_many_memories_are_read_at_once(database: Database, tenancy: Tenancy, me
     ]
     answer = me.post("/v1/memories/batch", json={"items": items})
     ids = [UUID(result["id"]) for result in answer.json()["results"]]
-    assert consolidate.enrich_pending(tenancy) == 300
+    assert enriching.enrich_pending(tenancy) == 300
     found = spans(database, tenancy.tenant_id, *ids, new_id())
     assert found == dict.fromkeys(ids, (SUNDAY,))
 
@@ -92,11 +92,11 @@ def test_running_again_changes_nothing(
     database: Database, tenancy: Tenancy, remember: Any, maintenance: Engine
 ) -> None:
     memory_id = remember("We met yesterday.")
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     before = rows_of(maintenance, memory_id)
     with maintenance.begin() as connection:
         connection.execute(text("UPDATE memory SET enriched_version = 0 WHERE id = :id"), {"id": memory_id})
-    assert consolidate.enrich_pending(tenancy) == 1
+    assert enriching.enrich_pending(tenancy) == 1
     assert rows_of(maintenance, memory_id) == before
 
 
@@ -105,11 +105,11 @@ def test_new_content_ends_what_the_old_spoke_of(
 ) -> None:
     memory_id = remember("We met last Friday.")
     stored = datetime.now(UTC)
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     assert me.patch(f"/v1/memories/{memory_id}", json={"content": "We met yesterday."}).status_code == 200
     # Nothing is said of the new text before a worker has read it.
     assert spans(database, tenancy.tenant_id, memory_id) == {}
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     assert spans(database, tenancy.tenant_id, memory_id) == {memory_id: (SUNDAY,)}
     assert spans(database, tenancy.tenant_id, memory_id, known=stored) == {memory_id: (FRIDAY,)}
     assert spans(database, tenancy.tenant_id, memory_id, known=stored - timedelta(days=1)) == {}
@@ -123,16 +123,16 @@ def test_another_time_of_observation_moves_what_is_relative(
     database: Database, tenancy: Tenancy, remember: Any, me: Any
 ) -> None:
     memory_id = remember("We met yesterday.")
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     later = {"observed_at": (MONDAY - timedelta(days=2)).isoformat()}
     assert me.patch(f"/v1/memories/{memory_id}", json=later).status_code == 200
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     assert spans(database, tenancy.tenant_id, memory_id) == {memory_id: (FRIDAY,)}
 
 
 def test_other_changes_leave_them_alone(database: Database, tenancy: Tenancy, remember: Any, me: Any) -> None:
     memory_id = remember("We met yesterday.")
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     assert me.patch(f"/v1/memories/{memory_id}", json={"tags": ["x"], "title": "A meeting"}).status_code == 200
     assert me.delete(f"/v1/memories/{memory_id}").status_code == 204
     assert me.post(f"/v1/memories/{memory_id}/restore").status_code == 200
@@ -145,7 +145,7 @@ def test_what_was_changed_before_the_worker_came_is_known_from_the_text_s_beginn
     memory_id = remember("We met yesterday.")
     stored = datetime.now(UTC)
     me.patch(f"/v1/memories/{memory_id}", json={"tags": ["x"]})
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     assert spans(database, tenancy.tenant_id, memory_id, known=stored) == {memory_id: (SUNDAY,)}
 
 
@@ -154,13 +154,13 @@ def test_memories_that_ask_for_no_extraction_get_none(
 ) -> None:
     memory_id = remember("We met yesterday.", extract="none")
     me.patch(f"/v1/memories/{memory_id}", json={"content": "We met last Friday."})
-    assert consolidate.enrich_pending(tenancy) == 0
+    assert enriching.enrich_pending(tenancy) == 0
     assert rows_of(maintenance, memory_id) == []
 
 
 def test_they_are_read_within_one_namespace(database: Database, tenancy: Tenancy, remember: Any) -> None:
     here, elsewhere = remember("We met yesterday."), remember("We met yesterday.", namespace="other")
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     assert spans(database, tenancy.tenant_id, here, elsewhere).keys() == {here}
 
 
@@ -168,7 +168,7 @@ def test_another_tenant_sees_none_of_them(
     database: Database, tenancy: Tenancy, remember: Any, make_tenant: Any, maintenance: Engine
 ) -> None:
     memory_id = remember("We met yesterday.")
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     stranger, _ = make_tenant()
     (row,) = rows_of(maintenance, memory_id)
     with database.transaction(stranger) as session:
@@ -179,9 +179,9 @@ def test_another_tenant_sees_none_of_them(
 
 def test_erasure_leaves_none(tenancy: Tenancy, remember: Any, me: Any, maintenance: Engine) -> None:
     memory_id = remember("We met yesterday at the lake.")
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     me.patch(f"/v1/memories/{memory_id}", json={"content": "We met last Friday at the lake."})
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     assert len(rows_of(maintenance, memory_id)) == 2
     job = me.delete(f"/v1/memories/{memory_id}?erase=true").json()["job_id"]
     assert consolidate.run_job(tenancy, UUID(job))

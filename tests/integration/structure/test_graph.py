@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from consolidation import consolidate
+from consolidation import enriching
 from consolidation.structure.steps import episode_changes, topic_changes
+from consolidation.tenancy import Tenancy
 
 from .conftest import FLIGHT, GARDEN
 
@@ -15,8 +16,8 @@ from .conftest import FLIGHT, GARDEN
 def built(structures: Any) -> Any:
     structures.ids = [str(id) for id in structures.say(*GARDEN, *FLIGHT)]
     me, database = structures.me, structures.database
-    consolidate.enrich_pending(
-        consolidate.Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: datetime.now(UTC))
+    enriching.enrich_pending(
+        Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: datetime.now(UTC))
     )
     for step in (episode_changes, topic_changes):
         structures.run(step)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from consolidation import consolidate
 from consolidation.structure.steps import episode_changes, topic_changes
+from consolidation.tenancy import Tenancy
 from memory_service.storage.database import Database
 from retrieval.reading import gathered, snapshot
 from retrieval.resident import Residents
@@ -89,7 +90,7 @@ def test_a_namespace_in_memory_follows_its_episodes_and_topics(
         structures.run(step)
     agree(structures, residents)
     job = me.delete(f"/v1/memories/{ids[2]}?erase=true").json()["job_id"]
-    tenancy = consolidate.Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: structures.now)
+    tenancy = Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: structures.now)
     assert consolidate.run_job(tenancy, UUID(job))
     agree(structures, residents)
     for step in KINDS.values():

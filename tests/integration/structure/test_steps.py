@@ -6,9 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from consolidation import consolidate
+from consolidation import consolidate, enriching
 from consolidation.planning import Put, Structure
 from consolidation.structure.steps import community_changes, episode_changes, profile_changes, topic_changes
+from consolidation.tenancy import Tenancy
 
 from .conftest import BEGAN, FLIGHT, GARDEN
 
@@ -110,7 +111,7 @@ def test_erasing_a_memory_takes_the_gists_that_quote_it_and_the_next_run_makes_t
     assert "4711" in held
     assert str(ids[0]) in held
     job = me.delete(f"/v1/memories/{ids[0]}?erase=true").json()["job_id"]
-    tenancy = consolidate.Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: structures.now)
+    tenancy = Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: structures.now)
     assert consolidate.run_job(tenancy, UUID(job))
     held = _everything(database, me)
     assert "4711" not in held
@@ -134,14 +135,14 @@ def test_a_corrected_text_is_quoted_as_it_is_now(structures: Any, me: Any) -> No
 def test_memories_that_name_the_same_belong_together(structures: Any, database: Any, me: Any) -> None:
     pairs = ("Tom", "Rita")
     ids = structures.say(*(f"I saw {pairs[n % 2]} again, number {n}." for n in range(12)))
-    tenancy = consolidate.Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: structures.now)
-    consolidate.enrich_pending(tenancy)
+    tenancy = Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: structures.now)
+    enriching.enrich_pending(tenancy)
     structures.run(community_changes)
     # Whom half of all memories name tells nothing by the usual share, so nobody is held together here.
     assert structures.live("community") == {}
     structures.say(*(f"It rained in the valley on day {n}." for n in range(30)), session="rain")
     structures.say(*(f"I saw {name} in {place}." for name in pairs for place in ("Porto", "Lisbon")), session="more")
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     structures.run(community_changes)
     assert {frozenset(ids[0::2]), frozenset(ids[1::2])} <= {
         frozenset(set(ids) & some) for some in members(structures, "community")

@@ -11,8 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 
-from consolidation import consolidate
-from consolidation.consolidate import Tenancy
+from consolidation import consolidate, enriching
 from consolidation.model.accounting import write_down
 from consolidation.model.asking import RULES, DeadLetter, Outcome
 from consolidation.model.budget import Budget
@@ -20,6 +19,7 @@ from consolidation.model.prompts import Task
 from consolidation.planning import Ask as AskPerson
 from consolidation.planning import Plan, ReviewKind, Revise, Step, Why
 from consolidation.records import Ref
+from consolidation.tenancy import Tenancy
 from memory_service.api.services import utc_now
 from memory_service.api.writing import encoding_of
 from memory_service.chat_model.protocol import Usage
@@ -156,7 +156,7 @@ def make_household(
             },
         )
         # Read by a worker, so that the tables of what is found in texts have rows; the others wait.
-        assert consolidate.enrich_pending(open_tenancy(tenant_id), ids=[UUID(old["id"])]) == 1
+        assert enriching.enrich_pending(open_tenancy(tenant_id), ids=[UUID(old["id"])]) == 1
         named = {"external_id": f"{name}-external", "on_conflict": "supersede", "speaker": f"{name}-speaker"}
         memory = post("/v1/memories", {"content": content, **named, **scope}, **{"Idempotency-Key": f"{name}-idem"})
         assert me.patch(f"/v1/memories/{memory['id']}", json={"tags": [secret]}).status_code == 200

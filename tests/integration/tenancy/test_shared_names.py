@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
-from consolidation import consolidate
+from consolidation import consolidate, enriching
 from consolidation.planning import Ask, Plan, Put, ReviewKind, Revise, Step, Structure, Why
 from consolidation.records import Ref
 from memory_service.api.services import utc_now
@@ -142,7 +142,7 @@ def twins(client: Any, database: Database, make_tenant: Any, tenant_client: Any,
             named = me.post("/v1/memories", json={"content": f"Ada saw Bob {number}.", "namespace": "named"}).json()
             superseding = {"content": f"Ada saw Cyd {number}."}
             assert me.post(f"/v1/memories/{named['id']}/supersede", json=superseding).status_code == 201
-        consolidate.enrich_pending(open_tenancy(me.tenant_id))
+        enriching.enrich_pending(open_tenancy(me.tenant_id))
         me.id = me.get("/v1/memories?namespace=shared&user_id=u0").json()["data"][0]["id"]
         assert me.patch(f"/v1/memories/{me.id}", json={"tags": ["x"]}).status_code == 200
         _consolidated(database, me)

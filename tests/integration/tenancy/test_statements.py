@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, event, text
 
-from consolidation import consolidate
+from consolidation import consolidate, enriching
 from memory_service.storage.database import Database
 from memory_service.types import KeyScope
 
@@ -119,7 +119,7 @@ def statements(
     _by_ways_of_search(me)
     tenancy = open_tenancy(me.tenant_id)
     consolidate.run_job(tenancy, UUID(me.queued_job_id))
-    consolidate.enrich_pending(tenancy)
+    enriching.enrich_pending(tenancy)
     consolidate.expire_due(tenancy, [UUID(me.memory_id)])
     with database.transaction(me.tenant_id) as session:
         for namespace_id in session.scalars(text("SELECT id FROM namespace WHERE tenant_id = :t"), {"t": me.tenant_id}):

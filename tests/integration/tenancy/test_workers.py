@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
-from consolidation import consolidate
+from consolidation import consolidate, enriching
 from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.errors import Unavailable
 from memory_service.settings import get_settings
@@ -82,7 +82,7 @@ def test_ids_of_another_tenant_are_not_worked_on(
 ) -> None:
     tenancy = open_tenancy(ours.tenant_id)
     ids = [UUID(i) for i in (untouched.memory_id, untouched.older_id, untouched.archived_id)]
-    assert consolidate.enrich_pending(tenancy, ids=ids) == 0
+    assert enriching.enrich_pending(tenancy, ids=ids) == 0
     assert consolidate.expire_due(tenancy, ids) == 0
     with maintenance.connect() as connection:
         spaces = connection.scalars(text("SELECT id FROM namespace WHERE tenant_id = :t"), {"t": untouched.tenant_id})
@@ -209,7 +209,8 @@ def test_a_sweep_goes_on_after_a_tenant_whose_work_fails(
                 text("UPDATE memory SET expires_at = now() WHERE tenant_id = :t AND id = CAST(:id AS uuid)"),
                 {"t": household.tenant_id, "id": household.memory_id},
             )
-    tried, work = [], getattr(consolidate, step)
+    home = enriching if step == "enrich_pending" else consolidate
+    tried, work = [], getattr(home, step)
 
     def failing(tenancy: Any, *ids: Any) -> Any:
         tried.append(tenancy.tenant_id)
@@ -217,7 +218,7 @@ def test_a_sweep_goes_on_after_a_tenant_whose_work_fails(
             raise fault
         return work(tenancy, *ids)
 
-    monkeypatch.setattr(consolidate, step, failing)
+    monkeypatch.setattr(home, step, failing)
     monkeypatch.setattr(worker, "SWEPT_AT_ONCE", 100_000)  # other tests left work of their own
     worker.sweep()
     assert {broken.tenant_id, sound.tenant_id} <= set(tried)
@@ -240,6 +241,6 @@ def test_a_sweep_stops_when_the_database_is_down(
     def down(*_: Any) -> int:
         raise Unavailable("The database does not answer.")
 
-    monkeypatch.setattr(consolidate, "enrich_pending", down)
+    monkeypatch.setattr(enriching, "enrich_pending", down)
     with pytest.raises(Unavailable):
         worker.sweep()
