@@ -1,0 +1,67 @@
+"""Long-term memory for agents: the Python client of the memory service."""
+
+from memory_client.clients import AsyncMemoryClient, MemoryClient
+from memory_client.errors import (
+    AuthenticationFailed,
+    Conflict,
+    ConnectionFailed,
+    FieldError,
+    Gone,
+    InternalError,
+    JobFailed,
+    MemoryClientError,
+    MemoryNotFound,
+    NamespaceNotFound,
+    NotConfigured,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    RouteNotFound,
+    ServiceError,
+    ServiceUnavailable,
+    StillRunning,
+    TimedOut,
+    TooLarge,
+    UnexpectedAnswer,
+    ValidationFailed,
+    VersionConflict,
+)
+from memory_client.models.jobs import Job
+from memory_client.models.memories import Memory
+from memory_client.retries import NO_RETRIES, Retries
+from memory_client.timeouts import Timeout
+from memory_client.version import VERSION as __version__
+
+__all__ = [
+    "NO_RETRIES",
+    "AsyncMemoryClient",
+    "AuthenticationFailed",
+    "Conflict",
+    "ConnectionFailed",
+    "FieldError",
+    "Gone",
+    "InternalError",
+    "Job",
+    "JobFailed",
+    "Memory",
+    "MemoryClient",
+    "MemoryClientError",
+    "MemoryNotFound",
+    "NamespaceNotFound",
+    "NotConfigured",
+    "NotFound",
+    "PermissionDenied",
+    "RateLimited",
+    "Retries",
+    "RouteNotFound",
+    "ServiceError",
+    "ServiceUnavailable",
+    "StillRunning",
+    "TimedOut",
+    "Timeout",
+    "TooLarge",
+    "UnexpectedAnswer",
+    "ValidationFailed",
+    "VersionConflict",
+    "__version__",
+]
