@@ -1,5 +1,8 @@
 """Long-term memory for agents: the Python client of the memory service."""
 
+from typing import TYPE_CHECKING, Any
+
+from memory_client import models
 from memory_client.clients import AsyncMemoryClient, MemoryClient
 from memory_client.errors import (
     AuthenticationFailed,
@@ -26,11 +29,13 @@ from memory_client.errors import (
     ValidationFailed,
     VersionConflict,
 )
-from memory_client.models.jobs import Job
-from memory_client.models.memories import Memory
 from memory_client.retries import NO_RETRIES, Retries
 from memory_client.timeouts import Timeout
 from memory_client.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from memory_client.models import Job as Job
+    from memory_client.models import Memory as Memory
 
 __all__ = [
     "NO_RETRIES",
@@ -65,3 +70,9 @@ __all__ = [
     "VersionConflict",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"Job", "Memory"}:  # Loaded when asked for, as all answers are.
+        return getattr(models, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

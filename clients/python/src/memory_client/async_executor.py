@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import anyio
 import httpx
 
 from memory_client.errors import MemoryClientError
@@ -93,7 +92,9 @@ class _Channel:
 
     async def carry_out(self, effect: Effect) -> Any:
         if isinstance(effect, Sleep):
-            return await anyio.sleep(effect.seconds)
+            from anyio import sleep  # Loaded where it is needed: a program that blocks never is.
+
+            return await sleep(effect.seconds)
         with failures(self._executor.endpoint.url):
             if isinstance(effect, Read):
                 return b"" if self._chunks is None else await anext(self._chunks, b"")

@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING
 from memory_client.async_executor import AsyncExecutor
 from memory_client.calls import E
 from memory_client.discovery import find_endpoint
-from memory_client.resources.access import ApiKeys, Tenants
 from memory_client.resources.adding import AddingMemories
-from memory_client.resources.base import Resource
-from memory_client.resources.consolidation import Changesets, Consolidations, Reviews
-from memory_client.resources.documents import Documents
-from memory_client.resources.health import Health
-from memory_client.resources.jobs import Jobs
-from memory_client.resources.scopes import Agents, Namespaces, Sessions, Users
+from memory_client.resources.groups import Groups
 from memory_client.resources.searching import Searching
-from memory_client.resources.structure import Communities, Entities, Episodes, Facts, GraphCalls, Profiles, Topics
-from memory_client.resources.tuning import FusionWeightsCalls, Policies, SavedQueries
 from memory_client.retries import Retries
 from memory_client.sync_executor import SyncExecutor
 from memory_client.timeouts import Timeout
@@ -28,33 +20,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Calls(AddingMemories[E], Searching[E], Resource[E]):
+class Calls(AddingMemories[E], Searching[E], Groups[E]):
     """Every call of the service: those about memories on the client itself, all others in groups."""
-
-    def __init__(self, executor: E) -> None:
-        super().__init__(executor)
-        self.jobs: Jobs[E] = Jobs(executor)
-        self.documents: Documents[E] = Documents(executor)
-        self.namespaces: Namespaces[E] = Namespaces(executor)
-        self.users: Users[E] = Users(executor)
-        self.agents: Agents[E] = Agents(executor)
-        self.sessions: Sessions[E] = Sessions(executor)
-        self.graph: GraphCalls[E] = GraphCalls(executor)
-        self.entities: Entities[E] = Entities(executor)
-        self.facts: Facts[E] = Facts(executor)
-        self.episodes: Episodes[E] = Episodes(executor)
-        self.topics: Topics[E] = Topics(executor)
-        self.communities: Communities[E] = Communities(executor)
-        self.profiles: Profiles[E] = Profiles(executor)
-        self.consolidations: Consolidations[E] = Consolidations(executor)
-        self.changesets: Changesets[E] = Changesets(executor)
-        self.reviews: Reviews[E] = Reviews(executor)
-        self.policies: Policies[E] = Policies(executor)
-        self.saved_queries: SavedQueries[E] = SavedQueries(executor)
-        self.fusion_weights: FusionWeightsCalls[E] = FusionWeightsCalls(executor)
-        self.api_keys: ApiKeys[E] = ApiKeys(executor)
-        self.tenants: Tenants[E] = Tenants(executor)
-        self.health: Health[E] = Health(executor)
 
 
 class MemoryClient(Calls[SyncExecutor]):

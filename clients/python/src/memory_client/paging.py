@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from memory_client import models
 from memory_client.flow import Flow, emit
-from memory_client.models.base import Page
 from memory_client.operation import Ask, Operation, Route, operation_of
 
 if TYPE_CHECKING:
     from memory_client.async_executor import AsyncExecutor
     from memory_client.executor import Executor
+    from memory_client.models import Page
     from memory_client.sync_executor import SyncExecutor
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class Listing(Generic[T]):
             query = {**(query or {}), **here}
         else:
             body = {**body, **here}
-        page: type[Page[T]] = Page[self.ask.answer]  # type: ignore[name-defined]  # The item type, known as a value only.
+        page: type[Page[T]] = models.Page[self.ask.answer]  # type: ignore[name-defined]  # The item type, known as a value only.
         return operation_of(self.route, Ask(page, *self.ask.path, query=query, body=body), self.options)
 
     def pages(self, executor: Executor) -> Flow[None]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from memory_client import models
 from memory_client.errors import ConnectionFailed, JobFailed, TimedOut, UnexpectedAnswer
 from memory_client.events import EventReader
 from memory_client.flow import Flow, emit, read, sleep
-from memory_client.models.base import Answer
-from memory_client.models.jobs import Job
-from memory_client.models.memories import Memory
 from memory_client.operation import Ask, Operation, Route, operation_of
 from memory_client.timeouts import Timeout, shorter
 
 if TYPE_CHECKING:
     from memory_client.executor import Executor
+    from memory_client.models import Job, Memory, StillPending
 
 # The service holds a waiting call this long at most; less leaves room for the way.
 LONGEST_WAIT_S = 25.0
@@ -25,10 +24,6 @@ FIRST_LOOK_S, LAST_LOOK_S = 0.05, 2.0
 GET_MEMORY = Route("GET", "/v1/memories/{memory_id}")
 GET_JOB = Route("GET", "/v1/jobs/{job_id}")
 FOLLOW_JOB = Route("GET", "/v1/jobs/{job_id}/events")
-
-
-class StillPending(Answer):
-    """The body of a 202: the memory before the background has read it."""
 
 
 def consolidated(executor: Executor, ids: Iterable[str], *, timeout: float | None) -> Flow[list[Memory]]:
@@ -50,7 +45,7 @@ def consolidated(executor: Executor, ids: Iterable[str], *, timeout: float | Non
                 accepted=StillPending,
             )
             answer = yield from executor.exchange(operation_of(GET_MEMORY, ask, {}))
-            if isinstance(answer, Memory):
+            if isinstance(answer, models.Memory):
                 memories.append(answer)
                 break
             if deadline is not None and executor.conduct.clock() >= deadline:
@@ -70,7 +65,7 @@ def job_ended(executor: Executor, job_id: Any, *, timeout: float | None) -> Flow
     deadline = None if timeout is None else executor.conduct.clock() + timeout
     pause = FIRST_LOOK_S
     while True:
-        job = yield from executor.exchange(operation_of(GET_JOB, Ask(Job, job_id), {}))
+        job = yield from executor.exchange(operation_of(GET_JOB, Ask(models.Job, job_id), {}))
         if job.ended:
             break
         remaining = None if deadline is None else deadline - executor.conduct.clock()
@@ -137,6 +132,6 @@ def _follow(job_id: Any, usual: Timeout, remaining: float | None) -> Operation[N
 
 def _job_of(data: str) -> Job:
     try:
-        return Job.model_validate_json(data)
+        return models.Job.model_validate_json(data)
     except ValueError as error:
         raise UnexpectedAnswer("The stream of a job holds what is no job.", status=200) from error

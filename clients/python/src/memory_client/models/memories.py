@@ -190,3 +190,9 @@ class Recall(Answer):
     useful: bool | None = None
     cited: bool | None = None
     recalled_at: AwareDatetime
+
+
+class StillPending(Answer):
+    """A memory that the background has not read yet, as the answer of a wait that ran out."""
+
+    id: str

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from memory_client import models
 from memory_client.calls import E, call, listing
 from memory_client.fields import stated
-from memory_client.models.access import ApiKey, NewApiKey, NewTenant, Tenant
 from memory_client.operation import Ask
 from memory_client.resources.base import Resource
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from memory_client.fields import Id, Time
+    from memory_client.models import ApiKey, NewApiKey, NewTenant, Tenant
     from memory_client.operation import Reading, Writing
 
 
@@ -26,17 +27,17 @@ class ApiKeys(Resource[E]):
         self, name: str, scopes: Sequence[str], *, expires_at: Time | None = None, **options: Unpack[Writing]
     ) -> Ask[NewApiKey]:
         """Make a key; its secret is shown this once."""
-        return Ask(NewApiKey, body=stated({"name": name, "scopes": scopes, "expires_at": expires_at}))
+        return Ask(models.NewApiKey, body=stated({"name": name, "scopes": scopes, "expires_at": expires_at}))
 
     @listing("GET", "/v1/api-keys")
     def list(self, *, limit: int | None = None, cursor: str | None = None, **options: Unpack[Reading]) -> Ask[ApiKey]:
         """List keys, revoked and expired ones too."""
-        return Ask(ApiKey, query={"limit": limit, "cursor": cursor})
+        return Ask(models.ApiKey, query={"limit": limit, "cursor": cursor})
 
     @call("GET", "/v1/api-keys/{key_id}")
     def get(self, key_id: Id, **options: Unpack[Reading]) -> Ask[ApiKey]:
         """Return one key without its secret."""
-        return Ask(ApiKey, key_id)
+        return Ask(models.ApiKey, key_id)
 
     @call("DELETE", "/v1/api-keys/{key_id}")
     def revoke(self, key_id: Id, **options: Unpack[Reading]) -> Ask[None]:
@@ -50,7 +51,7 @@ class ApiKeys(Resource[E]):
         Raises:
             Conflict: it is revoked or expired already.
         """
-        return Ask(NewApiKey, key_id)
+        return Ask(models.NewApiKey, key_id)
 
 
 class Tenants(Resource[E]):
@@ -63,9 +64,9 @@ class Tenants(Resource[E]):
         Raises:
             Conflict: the name is taken.
         """
-        return Ask(NewTenant, body={"name": name})
+        return Ask(models.NewTenant, body={"name": name})
 
     @listing("GET", "/v1/tenants")
     def list(self, *, limit: int | None = None, cursor: str | None = None, **options: Unpack[Reading]) -> Ask[Tenant]:
         """List tenants, oldest first."""
-        return Ask(Tenant, query={"limit": limit, "cursor": cursor})
+        return Ask(models.Tenant, query={"limit": limit, "cursor": cursor})

@@ -13,7 +13,6 @@ from memory_client.async_executor import AsyncExecutor
 from memory_client.calls import Bound, E, Procedure
 from memory_client.encoding import refuse
 from memory_client.fields import Message
-from memory_client.models.handles import Added, AddedMany, AddedMessages
 from memory_client.operation import OPTIONS
 from memory_client.resources.memories import Memories
 from memory_client.sync_executor import SyncExecutor
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from memory_client.fields import AddFields
     from memory_client.flow import Flow
+    from memory_client.models import Added, AddedMany, AddedMessages
 
 TURN = frozenset(Message.__annotations__)
 

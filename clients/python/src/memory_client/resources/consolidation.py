@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from memory_client import models
 from memory_client.calls import E, call, listing
 from memory_client.fields import stated
-from memory_client.models.consolidation import Change, Changeset, Plan, Reverted, Review
-from memory_client.models.handles import Started
 from memory_client.operation import Ask
 from memory_client.resources.base import Resource
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from memory_client.fields import Id, InNamespace
+    from memory_client.models import Change, Changeset, Plan, Reverted, Review, Started
     from memory_client.operation import Reading, Writing
 
 
@@ -32,7 +32,7 @@ class Consolidations(Resource[E]):
         **options: Unpack[Writing],
     ) -> Ask[Started[E]]:
         """Start a run over a namespace, over what is new in it or over all, and return its job."""
-        return Ask(Started, body=stated({"namespace": namespace, "steps": steps, "scope": scope}))
+        return Ask(models.Started, body=stated({"namespace": namespace, "steps": steps, "scope": scope}))
 
     @call("POST", "/v1/consolidations")
     def plan(
@@ -46,7 +46,7 @@ class Consolidations(Resource[E]):
     ) -> Ask[Plan | Started[E]]:
         """Return what a run would change, without changing anything; its job when that takes longer than ``timeout_s``."""
         asked = {"namespace": namespace, "steps": steps, "scope": scope, "timeout_s": timeout_s}
-        return Ask(Plan, body=stated({**asked, "dry_run": True}), accepted=Started)
+        return Ask(models.Plan, body=stated({**asked, "dry_run": True}), accepted=models.Started)
 
 
 class Changesets(Resource[E]):
@@ -55,17 +55,17 @@ class Changesets(Resource[E]):
     @listing("GET", "/v1/changesets")
     def list(self, **where: Unpack[InNamespace]) -> Ask[Changeset]:
         """List changesets, newest first, without their changes."""
-        return Ask(Changeset, query=where)
+        return Ask(models.Changeset, query=where)
 
     @call("GET", "/v1/changesets/{changeset_id}")
     def get(self, changeset_id: Id, **options: Unpack[Reading]) -> Ask[Changeset]:
         """Return one changeset with its first 1,000 changes."""
-        return Ask(Changeset, changeset_id)
+        return Ask(models.Changeset, changeset_id)
 
     @listing("GET", "/v1/changesets/{changeset_id}/changes")
     def changes(self, changeset_id: Id, *, limit: int | None = None, **options: Unpack[Reading]) -> Ask[Change]:
         """List all changes of a changeset."""
-        return Ask(Change, changeset_id, query={"limit": limit})
+        return Ask(models.Change, changeset_id, query={"limit": limit})
 
     @call("POST", "/v1/changesets/{changeset_id}/revert")
     def revert(
@@ -81,7 +81,7 @@ class Changesets(Resource[E]):
             Conflict: memories changed since (``errors`` names them; ``on_conflict="skip"`` leaves those alone), or it was
                 taken back before.
         """
-        return Ask(Reverted, changeset_id, body=stated({"on_conflict": on_conflict}))
+        return Ask(models.Reverted, changeset_id, body=stated({"on_conflict": on_conflict}))
 
 
 class Reviews(Resource[E]):
@@ -90,24 +90,24 @@ class Reviews(Resource[E]):
     @listing("GET", "/v1/reviews")
     def list(self, *, kind: str | None = None, status: str | None = None, **where: Unpack[InNamespace]) -> Ask[Review]:
         """List reviews."""
-        return Ask(Review, query={"kind": kind, "status": status, **where})
+        return Ask(models.Review, query={"kind": kind, "status": status, **where})
 
     @call("GET", "/v1/reviews/{review_id}")
     def get(self, review_id: Id, **options: Unpack[Reading]) -> Ask[Review]:
         """Return one review."""
-        return Ask(Review, review_id)
+        return Ask(models.Review, review_id)
 
     @call("POST", "/v1/reviews/{review_id}/approve")
     def approve(self, review_id: Id, **options: Unpack[Writing]) -> Ask[Review]:
         """Do what is proposed, as a changeset."""
-        return Ask(Review, review_id)
+        return Ask(models.Review, review_id)
 
     @call("POST", "/v1/reviews/{review_id}/decline")
     def decline(self, review_id: Id, **options: Unpack[Writing]) -> Ask[Review]:
         """Leave things as they are; it is not asked again."""
-        return Ask(Review, review_id)
+        return Ask(models.Review, review_id)
 
     @call("POST", "/v1/reviews/{review_id}/undo")
     def undo(self, review_id: Id, **options: Unpack[Writing]) -> Ask[Review]:
         """Open a review again, and take back what its approval changed."""
-        return Ask(Review, review_id)
+        return Ask(models.Review, review_id)

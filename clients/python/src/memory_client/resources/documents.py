@@ -5,11 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
+from memory_client import models
 from memory_client.calls import E, call, listing
 from memory_client.fields import stated
-from memory_client.models.documents import Document
-from memory_client.models.handles import DocumentStarted, Started
-from memory_client.models.memories import Memory
 from memory_client.operation import Ask
 from memory_client.resources.base import Resource
 
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from memory_client.fields import DocumentFields, Id, InNamespace
+    from memory_client.models import Document, DocumentStarted, Memory, Started
     from memory_client.operation import Reading
 
 
@@ -32,24 +31,24 @@ class Documents(Resource[E]):
             fields: ``title``, ``namespace``, ``external_id`` and so on, see :class:`DocumentFields`.
         """
         said = {"content": content} if isinstance(content, str) else {"file": b64encode(content).decode("ascii")}
-        return Ask(DocumentStarted, body={**said, **stated(fields)})
+        return Ask(models.DocumentStarted, body={**said, **stated(fields)})
 
     @listing("GET", "/v1/documents")
     def list(self, **where: Unpack[InNamespace]) -> Ask[Document]:
         """List documents, newest first, without their texts."""
-        return Ask(Document, query=where)
+        return Ask(models.Document, query=where)
 
     @call("GET", "/v1/documents/{document_id}")
     def get(self, document_id: Id, *, version: int | None = None, **options: Unpack[Reading]) -> Ask[Document]:
         """Return a document with its text, or an earlier one, and which memory is which span of it."""
-        return Ask(Document, document_id, query={"version": version})
+        return Ask(models.Document, document_id, query={"version": version})
 
     @listing("GET", "/v1/documents/{document_id}/memories")
     def memories(self, document_id: Id, *, limit: int | None = None, **options: Unpack[Reading]) -> Ask[Memory]:
         """List the memories that a document was cut into, in the order in which they were stored."""
-        return Ask(Memory, document_id, query={"limit": limit})
+        return Ask(models.Memory, document_id, query={"limit": limit})
 
     @call("DELETE", "/v1/documents/{document_id}")
     def delete(self, document_id: Id, *, erase: bool = False, **options: Unpack[Reading]) -> Ask[Started[E] | None]:
         """Archive a document with its memories; or erase them for good, as a job that is returned."""
-        return Ask(Started, document_id, query={"erase": erase or None})
+        return Ask(models.Started, document_id, query={"erase": erase or None})

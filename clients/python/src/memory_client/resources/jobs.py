@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from memory_client import models
 from memory_client.calls import E, Procedure, call, listing, stream
-from memory_client.models.jobs import DeadLetter, Job
 from memory_client.operation import Ask
 from memory_client.resources.base import Resource
 from memory_client.waiting import follow_job, job_ended
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from memory_client.fields import Id
     from memory_client.flow import Flow
+    from memory_client.models import DeadLetter, Job
     from memory_client.operation import Reading, Writing
 
 
@@ -32,12 +33,12 @@ class Jobs(Resource[E]):
         **options: Unpack[Reading],
     ) -> Ask[Job]:
         """List jobs, newest first, without what became of each item."""
-        return Ask(Job, query={"namespace": namespace, "status": status, "limit": limit, "cursor": cursor})
+        return Ask(models.Job, query={"namespace": namespace, "status": status, "limit": limit, "cursor": cursor})
 
     @call("GET", "/v1/jobs/{job_id}")
     def get(self, job_id: Id, **options: Unpack[Reading]) -> Ask[Job]:
         """Return one job with what became of each item so far."""
-        return Ask(Job, job_id)
+        return Ask(models.Job, job_id)
 
     @call("POST", "/v1/jobs/{job_id}/cancel")
     def cancel(self, job_id: Id, **options: Unpack[Writing]) -> Ask[Job]:
@@ -46,7 +47,7 @@ class Jobs(Resource[E]):
         Raises:
             Conflict: it has ended already.
         """
-        return Ask(Job, job_id)
+        return Ask(models.Job, job_id)
 
     @call("POST", "/v1/jobs/{job_id}/retry")
     def retry(self, job_id: Id, **options: Unpack[Writing]) -> Ask[Job]:
@@ -55,12 +56,12 @@ class Jobs(Resource[E]):
         Raises:
             Conflict: it is neither.
         """
-        return Ask(Job, job_id)
+        return Ask(models.Job, job_id)
 
     @listing("GET", "/v1/jobs/{job_id}/dead-letters")
     def dead_letters(self, job_id: Id, *, limit: int | None = None, **options: Unpack[Reading]) -> Ask[DeadLetter]:
         """List replies of a language model that the job could not use."""
-        return Ask(DeadLetter, job_id, query={"limit": limit})
+        return Ask(models.DeadLetter, job_id, query={"limit": limit})
 
     @stream("GET", "/v1/jobs/{job_id}/events")
     def watch(self, job_id: Id, *, timeout: float | None = None) -> Flow[Job]:

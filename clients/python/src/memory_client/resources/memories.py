@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from memory_client import models
 from memory_client.calls import Bound, E, call, listing
 from memory_client.fields import renamed, stated
-from memory_client.models.handles import Added, AddedMany, AddedMessages, Started
-from memory_client.models.memories import (
-    Changed,
-    Diff,
-    Link,
-    Memory,
-    Provenance,
-    Recall,
-    RetentionCourse,
-    Version,
-)
-from memory_client.models.structure import Fact
 from memory_client.operation import Ask
 
 if TYPE_CHECKING:
@@ -34,6 +23,20 @@ if TYPE_CHECKING:
         Time,
         UpdateFields,
     )
+    from memory_client.models import (
+        Added,
+        AddedMany,
+        AddedMessages,
+        Changed,
+        Diff,
+        Link,
+        Memory,
+        Provenance,
+        Recall,
+        RetentionCourse,
+        Started,
+        Version,
+    )
     from memory_client.operation import Reading, Versioned, Writing
 
 
@@ -42,7 +45,7 @@ class Memories(Bound[E]):
 
     @call("POST", "/v1/memories")
     def _add_one(self, /, **fields: Any) -> Ask[Added[E]]:
-        return Ask(Added, body=stated(fields))
+        return Ask(models.Added, body=stated(fields))
 
     @call("POST", "/v1/memories/batch")
     def add_many(self, items: Iterable[MemoryItem | str], **options: Unpack[Writing]) -> Ask[AddedMany[E]]:
@@ -53,7 +56,7 @@ class Memories(Bound[E]):
             options: see :class:`Writing`.
         """
         bodies = [{"content": one} if isinstance(one, str) else stated(one) for one in items]
-        return Ask(AddedMany, body={"items": bodies})
+        return Ask(models.AddedMany, body={"items": bodies})
 
     @call("POST", "/v1/messages")
     def add_messages(
@@ -66,7 +69,7 @@ class Memories(Bound[E]):
             fields: ``namespace``, ``user_id``, ``agent_id``, ``session_id`` and so on, see :class:`MessagesFields`.
         """
         turns = [{"role": "user", "content": one} if isinstance(one, str) else stated(one) for one in messages]
-        return Ask(AddedMessages, body={"messages": turns, **stated(fields)})
+        return Ask(models.AddedMessages, body={"messages": turns, **stated(fields)})
 
     @call("GET", "/v1/memories/{memory_id}")
     def get(self, memory_id: Id, *, as_of: Time | None = None, **options: Unpack[Reading]) -> Ask[Memory]:
@@ -76,12 +79,12 @@ class Memories(Bound[E]):
             MemoryNotFound: there is none.
             Gone: it was erased.
         """
-        return Ask(Memory, memory_id, query={"as_of": as_of})
+        return Ask(models.Memory, memory_id, query={"as_of": as_of})
 
     @listing("GET", "/v1/memories")
     def list(self, **fields: Unpack[ListFields]) -> Ask[Memory]:
         """List memories, newest first; archived and expired ones when ``state`` says so. ``limit`` is the size of a page."""
-        return Ask(Memory, query=renamed(fields))
+        return Ask(models.Memory, query=renamed(fields))
 
     @listing("POST", "/v1/memories/query")
     def query(
@@ -94,7 +97,9 @@ class Memories(Bound[E]):
         **options: Unpack[Reading],
     ) -> Ask[Memory]:
         """List memories that a filter selects, newest first. ``limit`` is the size of a page."""
-        return Ask(Memory, body=stated({"filter": filter, "namespace": namespace, "limit": limit, "cursor": cursor}))
+        return Ask(
+            models.Memory, body=stated({"filter": filter, "namespace": namespace, "limit": limit, "cursor": cursor})
+        )
 
     @call("PATCH", "/v1/memories/{memory_id}", keyed=True)
     def update(self, memory_id: Id, **fields: Unpack[UpdateFields]) -> Ask[Memory]:
@@ -103,7 +108,7 @@ class Memories(Bound[E]):
         Raises:
             VersionConflict: ``if_match`` is not the present version.
         """
-        return Ask(Memory, memory_id, body=renamed(fields))
+        return Ask(models.Memory, memory_id, body=renamed(fields))
 
     @call("POST", "/v1/memories/{memory_id}/supersede")
     def supersede(self, memory_id: Id, content: str, **fields: Unpack[SupersedeFields]) -> Ask[Added[E]]:
@@ -112,32 +117,32 @@ class Memories(Bound[E]):
         Raises:
             Conflict: it is superseded or archived already.
         """
-        return Ask(Added, memory_id, body={"content": content, **stated(fields)})
+        return Ask(models.Added, memory_id, body={"content": content, **stated(fields)})
 
     @call("DELETE", "/v1/memories/{memory_id}")
     def delete(self, memory_id: Id, *, erase: bool = False, **options: Unpack[Versioned]) -> Ask[Started[E] | None]:
         """Archive a memory, which ``restore`` takes back; or erase it for good, as a job that is returned."""
-        return Ask(Started, memory_id, query={"erase": erase or None})
+        return Ask(models.Started, memory_id, query={"erase": erase or None})
 
     @call("POST", "/v1/memories/{memory_id}/archive")
     def archive(self, memory_id: Id, **options: Unpack[Versioned]) -> Ask[Memory]:
         """Take a memory out of every search, until it is restored."""
-        return Ask(Memory, memory_id)
+        return Ask(models.Memory, memory_id)
 
     @call("POST", "/v1/memories/{memory_id}/restore")
     def restore(self, memory_id: Id, **options: Unpack[Versioned]) -> Ask[Memory]:
         """Bring an archived or expired memory back."""
-        return Ask(Memory, memory_id)
+        return Ask(models.Memory, memory_id)
 
     @call("POST", "/v1/memories/{memory_id}/pin")
     def pin(self, memory_id: Id, **options: Unpack[Versioned]) -> Ask[Memory]:
         """Keep a memory from fading."""
-        return Ask(Memory, memory_id)
+        return Ask(models.Memory, memory_id)
 
     @call("POST", "/v1/memories/{memory_id}/unpin")
     def unpin(self, memory_id: Id, **options: Unpack[Versioned]) -> Ask[Memory]:
         """Let a memory fade again."""
-        return Ask(Memory, memory_id)
+        return Ask(models.Memory, memory_id)
 
     @call("POST", "/v1/memories/archive")
     def archive_many(
@@ -150,7 +155,7 @@ class Memories(Bound[E]):
         **options: Unpack[Writing],
     ) -> Ask[Changed]:
         """Archive every memory that a filter or a list of ids selects; ``dry_run`` only counts them."""
-        return Ask(Changed, body=_selection(filter, ids, namespace, dry_run))
+        return Ask(models.Changed, body=_selection(filter, ids, namespace, dry_run))
 
     @call("POST", "/v1/memories/restore")
     def restore_many(
@@ -163,42 +168,37 @@ class Memories(Bound[E]):
         **options: Unpack[Writing],
     ) -> Ask[Changed]:
         """Restore every memory that a filter or a list of ids selects; ``dry_run`` only counts them."""
-        return Ask(Changed, body=_selection(filter, ids, namespace, dry_run))
+        return Ask(models.Changed, body=_selection(filter, ids, namespace, dry_run))
 
     @listing("GET", "/v1/memories/{memory_id}/versions")
     def history(self, memory_id: Id, *, limit: int | None = None, **options: Unpack[Reading]) -> Ask[Version]:
         """List every state a memory has had, newest first."""
-        return Ask(Version, memory_id, query={"limit": limit})
+        return Ask(models.Version, memory_id, query={"limit": limit})
 
     @call("GET", "/v1/memories/{memory_id}/diff")
     def diff(self, memory_id: Id, from_: int, to: int, **options: Unpack[Reading]) -> Ask[Diff]:
         """Compare two versions of a memory."""
-        return Ask(Diff, memory_id, query={"from": from_, "to": to})
+        return Ask(models.Diff, memory_id, query={"from": from_, "to": to})
 
     @call("GET", "/v1/memories/{memory_id}/provenance")
     def provenance(self, memory_id: Id, **options: Unpack[Reading]) -> Ask[Provenance]:
         """Return where a memory comes from and what replaced it, as a graph."""
-        return Ask(Provenance, memory_id)
+        return Ask(models.Provenance, memory_id)
 
     @listing("GET", "/v1/memories/{memory_id}/links")
     def links(self, memory_id: Id, *, limit: int | None = None, **options: Unpack[Reading]) -> Ask[Link]:
         """List the edges that touch a memory, newest first."""
-        return Ask(Link, memory_id, query={"limit": limit})
-
-    @listing("GET", "/v1/memories/{memory_id}/facts")
-    def facts_of(self, memory_id: Id, *, limit: int | None = None, **options: Unpack[Reading]) -> Ask[Fact]:
-        """List the facts read in a memory, in the order of its text."""
-        return Ask(Fact, memory_id, query={"limit": limit})
+        return Ask(models.Link, memory_id, query={"limit": limit})
 
     @call("GET", "/v1/memories/{memory_id}/retention")
     def retention(self, memory_id: Id, **options: Unpack[Reading]) -> Ask[RetentionCourse]:
         """Return how firmly a memory holds, how it came to that, and how it will fade if nobody recalls it."""
-        return Ask(RetentionCourse, memory_id)
+        return Ask(models.RetentionCourse, memory_id)
 
     @listing("GET", "/v1/memories/{memory_id}/recalls")
     def recalls(self, memory_id: Id, *, limit: int | None = None, **options: Unpack[Reading]) -> Ask[Recall]:
         """List the recalls of a memory that were reinforced or judged, newest first."""
-        return Ask(Recall, memory_id, query={"limit": limit})
+        return Ask(models.Recall, memory_id, query={"limit": limit})
 
 
 def _selection(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from memory_client import models
 from memory_client.calls import E, call, listing
 from memory_client.fields import stated
-from memory_client.models.memories import Memory
-from memory_client.models.namespaces import Namespace, Scope
 from memory_client.operation import Ask
 from memory_client.resources.base import Resource
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from memory_client.fields import InNamespace
+    from memory_client.models import Memory, Namespace, Scope
     from memory_client.operation import Reading, Writing
 
 
@@ -32,14 +32,14 @@ class Namespaces(Resource[E]):
         **options: Unpack[Reading],
     ) -> Ask[Namespace]:
         """List namespaces in order of path."""
-        return Ask(Namespace, query={"prefix": prefix, "limit": limit, "cursor": cursor})
+        return Ask(models.Namespace, query={"prefix": prefix, "limit": limit, "cursor": cursor})
 
     @call("POST", "/v1/namespaces")
     def create(
         self, path: str, *, settings: Mapping[str, Any] | None = None, **options: Unpack[Writing]
     ) -> Ask[Namespace]:
         """Make a namespace, or return it when it is there; the first write to one makes it, too."""
-        return Ask(Namespace, body=stated({"path": path, "settings": settings}))
+        return Ask(models.Namespace, body=stated({"path": path, "settings": settings}))
 
     @call("GET", "/v1/namespaces/{path}")
     def get(self, path: str, **options: Unpack[Reading]) -> Ask[Namespace]:
@@ -48,12 +48,12 @@ class Namespaces(Resource[E]):
         Raises:
             NamespaceNotFound: nothing was written there yet.
         """
-        return Ask(Namespace, path)
+        return Ask(models.Namespace, path)
 
     @call("PATCH", "/v1/namespaces/{path}")
     def update(self, path: str, settings: Mapping[str, Any], **options: Unpack[Reading]) -> Ask[Namespace]:
         """Change settings of a namespace; None goes back to the default."""
-        return Ask(Namespace, path, body={"settings": settings})
+        return Ask(models.Namespace, path, body={"settings": settings})
 
 
 class Users(Resource[E]):
@@ -62,7 +62,7 @@ class Users(Resource[E]):
     @listing("GET", "/v1/users")
     def list(self, **where: Unpack[InNamespace]) -> Ask[Scope]:
         """List users in order of id, with how much is remembered of each."""
-        return Ask(Scope, query=where)
+        return Ask(models.Scope, query=where)
 
 
 class Agents(Resource[E]):
@@ -71,7 +71,7 @@ class Agents(Resource[E]):
     @listing("GET", "/v1/agents")
     def list(self, **where: Unpack[InNamespace]) -> Ask[Scope]:
         """List agents in order of id, with how much is remembered of each."""
-        return Ask(Scope, query=where)
+        return Ask(models.Scope, query=where)
 
 
 class Sessions(Resource[E]):
@@ -80,9 +80,9 @@ class Sessions(Resource[E]):
     @listing("GET", "/v1/sessions")
     def list(self, **where: Unpack[InNamespace]) -> Ask[Scope]:
         """List sessions in order of id, with how much is remembered of each."""
-        return Ask(Scope, query=where)
+        return Ask(models.Scope, query=where)
 
     @listing("GET", "/v1/sessions/{session_id}/messages")
     def messages(self, session_id: str, **where: Unpack[InNamespace]) -> Ask[Memory]:
         """List the memories of a session, oldest first."""
-        return Ask(Memory, session_id, query=where)
+        return Ask(models.Memory, session_id, query=where)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from memory_client import models
 from memory_client.calls import Bound, E, call
 from memory_client.fields import stated
-from memory_client.models.search import Context, Feedback, SearchAnswer, Trace, WhyNot
 from memory_client.operation import Ask
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from memory_client.fields import ContextFields, Id, SearchFields
+    from memory_client.models import Context, Feedback, SearchAnswer, Trace, WhyNot
     from memory_client.operation import Reading, Writing
 
 
@@ -31,7 +32,7 @@ class Searching(Bound[E]):
         Raises:
             NamespaceNotFound: nothing was written there yet.
         """
-        return Ask(SearchAnswer, body={"query": query, **stated(fields)})
+        return Ask(models.SearchAnswer, body={"query": query, **stated(fields)})
 
     @call("POST", "/v1/context")
     def context(self, query: str, **fields: Unpack[ContextFields]) -> Ask[Context]:
@@ -44,21 +45,21 @@ class Searching(Bound[E]):
         Raises:
             NamespaceNotFound: nothing was written there yet.
         """
-        return Ask(Context, body={"query": query, **stated(fields)})
+        return Ask(models.Context, body={"query": query, **stated(fields)})
 
     @call("GET", "/v1/traces/{search_id}")
     def trace(self, search_id: Id, *, replay: bool = False, **options: Unpack[Reading]) -> Ask[Trace]:
         """Return what a search asked, found and nearly found; ``replay`` searches again with what was known then."""
-        return Ask(Trace, search_id, query={"replay": replay or None})
+        return Ask(models.Trace, search_id, query={"replay": replay or None})
 
     @call("POST", "/v1/traces/{search_id}/why-not")
     def why_not(self, search_id: Id, memory_id: Id, **options: Unpack[Reading]) -> Ask[WhyNot]:
         """Return where a memory fell out of a search, and why."""
-        return Ask(WhyNot, search_id, body={"memory_id": str(memory_id)})
+        return Ask(models.WhyNot, search_id, body={"memory_id": str(memory_id)})
 
     @call("POST", "/v1/traces/{search_id}/feedback")
     def feedback(
         self, search_id: Id, memory_id: Id, *, useful: bool = True, cited: bool = False, **options: Unpack[Writing]
     ) -> Ask[Feedback]:
         """Say whether a found memory was of use: useful ones hold longer, others fade sooner."""
-        return Ask(Feedback, search_id, body={"memory_id": str(memory_id), "useful": useful, "cited": cited})
+        return Ask(models.Feedback, search_id, body={"memory_id": str(memory_id), "useful": useful, "cited": cited})

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from memory_client import models
 from memory_client.calls import E, call, listing
 from memory_client.fields import stated
-from memory_client.models.memories import Link
-from memory_client.models.structure import Community, Entity, Episode, Fact, Graph, Profile, Topic
 from memory_client.operation import Ask
 from memory_client.resources.base import Resource
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from memory_client.fields import Id, InNamespace
+    from memory_client.models import Community, Entity, Episode, Fact, Graph, Link, Profile, Topic
     from memory_client.operation import Reading, Writing
 
 
@@ -25,12 +25,12 @@ class Entities(Resource[E]):
     @listing("GET", "/v1/entities")
     def list(self, **where: Unpack[InNamespace]) -> Ask[Entity]:
         """List entities, the latest found first."""
-        return Ask(Entity, query=where)
+        return Ask(models.Entity, query=where)
 
     @call("GET", "/v1/entities/{entity_id}")
     def get(self, entity_id: Id, **options: Unpack[Reading]) -> Ask[Entity]:
         """Return one entity, also one that was merged into another."""
-        return Ask(Entity, entity_id)
+        return Ask(models.Entity, entity_id)
 
     @call("POST", "/v1/entities/merge")
     def merge(
@@ -38,14 +38,16 @@ class Entities(Resource[E]):
     ) -> Ask[Entity]:
         """Make several entities one, which keeps its id and name, and return it."""
         ids = [str(one) for one in from_]
-        return Ask(Entity, body=stated({"namespace": namespace, "from": ids, "into": str(into)}))
+        return Ask(models.Entity, body=stated({"namespace": namespace, "from": ids, "into": str(into)}))
 
     @call("POST", "/v1/entities/split")
     def split(
         self, entity_id: Id, names: Sequence[str], *, namespace: str | None = None, **options: Unpack[Writing]
     ) -> Ask[Entity]:
         """Make these names of an entity one of their own, and return it."""
-        return Ask(Entity, body=stated({"namespace": namespace, "entity_id": str(entity_id), "names": list(names)}))
+        return Ask(
+            models.Entity, body=stated({"namespace": namespace, "entity_id": str(entity_id), "names": list(names)})
+        )
 
 
 class Facts(Resource[E]):
@@ -56,7 +58,12 @@ class Facts(Resource[E]):
         self, *, subject: str | None = None, attribute: str | None = None, **where: Unpack[InNamespace]
     ) -> Ask[Fact]:
         """List facts of live memories, those of the latest memory first."""
-        return Ask(Fact, query={"subject": subject, "attribute": attribute, **where})
+        return Ask(models.Fact, query={"subject": subject, "attribute": attribute, **where})
+
+    @listing("GET", "/v1/memories/{memory_id}/facts")
+    def of(self, memory_id: Id, *, limit: int | None = None, **options: Unpack[Reading]) -> Ask[Fact]:
+        """List the facts read in one memory, in the order of its text."""
+        return Ask(models.Fact, memory_id, query={"limit": limit})
 
 
 class Episodes(Resource[E]):
@@ -65,12 +72,12 @@ class Episodes(Resource[E]):
     @listing("GET", "/v1/episodes")
     def list(self, **where: Unpack[InNamespace]) -> Ask[Episode]:
         """List episodes, the newest first."""
-        return Ask(Episode, query=where)
+        return Ask(models.Episode, query=where)
 
     @call("GET", "/v1/episodes/{episode_id}")
     def get(self, episode_id: Id, **options: Unpack[Reading]) -> Ask[Episode]:
         """Return one episode."""
-        return Ask(Episode, episode_id)
+        return Ask(models.Episode, episode_id)
 
 
 class Topics(Resource[E]):
@@ -79,12 +86,12 @@ class Topics(Resource[E]):
     @listing("GET", "/v1/topics")
     def list(self, *, parent_id: Id | None = None, **where: Unpack[InNamespace]) -> Ask[Topic]:
         """List topics, the newest first; with ``parent_id``, those right below one."""
-        return Ask(Topic, query={"parent_id": parent_id, **where})
+        return Ask(models.Topic, query={"parent_id": parent_id, **where})
 
     @call("GET", "/v1/topics/{topic_id}")
     def get(self, topic_id: Id, **options: Unpack[Reading]) -> Ask[Topic]:
         """Return one topic."""
-        return Ask(Topic, topic_id)
+        return Ask(models.Topic, topic_id)
 
 
 class Communities(Resource[E]):
@@ -93,7 +100,7 @@ class Communities(Resource[E]):
     @listing("GET", "/v1/communities")
     def list(self, **where: Unpack[InNamespace]) -> Ask[Community]:
         """List communities, the newest first."""
-        return Ask(Community, query=where)
+        return Ask(models.Community, query=where)
 
 
 class Profiles(Resource[E]):
@@ -106,7 +113,7 @@ class Profiles(Resource[E]):
         Raises:
             NotFound: nothing is known yet.
         """
-        return Ask(Profile, user_id, query={"namespace": namespace})
+        return Ask(models.Profile, user_id, query={"namespace": namespace})
 
 
 class GraphCalls(Resource[E]):
@@ -124,9 +131,11 @@ class GraphCalls(Resource[E]):
         **options: Unpack[Reading],
     ) -> Ask[Graph]:
         """Return the nodes and edges around some ids, around what a query finds, or around the newest memories."""
-        return Ask(Graph, query={"seed": seed, "query": query, "namespace": namespace, "depth": depth, "limit": limit})
+        return Ask(
+            models.Graph, query={"seed": seed, "query": query, "namespace": namespace, "depth": depth, "limit": limit}
+        )
 
     @listing("GET", "/v1/links")
     def links(self, **where: Unpack[InNamespace]) -> Ask[Link]:
         """List the edges between memories, newest first."""
-        return Ask(Link, query=where)
+        return Ask(models.Link, query=where)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from memory_client import models
 from memory_client.calls import E, call, listing
 from memory_client.fields import stated
-from memory_client.models.consolidation import Factors, FusionWeights, Policy, SavedQuery, Simulation
-from memory_client.models.handles import Started
 from memory_client.operation import Ask
 from memory_client.resources.base import Resource
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from memory_client.fields import Id, InNamespace, PolicyFields, Time
+    from memory_client.models import Factors, FusionWeights, Policy, SavedQuery, Simulation, Started
     from memory_client.operation import Reading, Versioned, Writing
 
 
@@ -25,26 +25,26 @@ class Policies(Resource[E]):
     @listing("GET", "/v1/policies")
     def list(self, *, history: bool = False, **where: Unpack[InNamespace]) -> Ask[Policy]:
         """List the policies that namespaces have of their own, newest first; with ``history``, those that were, too."""
-        return Ask(Policy, query={"history": history or None, **where})
+        return Ask(models.Policy, query={"history": history or None, **where})
 
     @call("GET", "/v1/policies/{kind}")
     def get(self, kind: str = "retention", *, namespace: str | None = None, **options: Unpack[Reading]) -> Ask[Policy]:
         """Return the policy by which a namespace goes: its own, or the defaults."""
-        return Ask(Policy, kind, query={"namespace": namespace})
+        return Ask(models.Policy, kind, query={"namespace": namespace})
 
     @call("PUT", "/v1/policies/{kind}")
     def put(
         self, kind: str = "retention", *, namespace: str | None = None, **fields: Unpack[PolicyFields]
     ) -> Ask[Policy]:
         """Give a namespace a policy; what it does not say is as the defaults are."""
-        return Ask(Policy, kind, query={"namespace": namespace}, body=fields)
+        return Ask(models.Policy, kind, query={"namespace": namespace}, body=fields)
 
     @call("PATCH", "/v1/policies/{kind}")
     def update(
         self, kind: str = "retention", *, namespace: str | None = None, **fields: Unpack[PolicyFields]
     ) -> Ask[Policy]:
         """Change parts of the policy of a namespace."""
-        return Ask(Policy, kind, query={"namespace": namespace}, body=fields)
+        return Ask(models.Policy, kind, query={"namespace": namespace}, body=fields)
 
     @call("DELETE", "/v1/policies/{kind}")
     def delete(
@@ -63,7 +63,7 @@ class Policies(Resource[E]):
         **options: Unpack[Reading],
     ) -> Ask[Simulation]:
         """Return what a policy would have archived since a time, without changing anything."""
-        return Ask(Simulation, body=stated({"namespace": namespace, "policy": policy, "from": from_}))
+        return Ask(models.Simulation, body=stated({"namespace": namespace, "policy": policy, "from": from_}))
 
 
 class SavedQueries(Resource[E]):
@@ -72,7 +72,7 @@ class SavedQueries(Resource[E]):
     @listing("GET", "/v1/saved-queries")
     def list(self, **where: Unpack[InNamespace]) -> Ask[SavedQuery]:
         """List saved queries, newest first."""
-        return Ask(SavedQuery, query=where)
+        return Ask(models.SavedQuery, query=where)
 
     @call("POST", "/v1/saved-queries")
     def create(
@@ -80,12 +80,12 @@ class SavedQueries(Resource[E]):
     ) -> Ask[SavedQuery]:
         """Save which memories answer a question; the same question again replaces them."""
         ids = [str(one) for one in relevant]
-        return Ask(SavedQuery, body=stated({"query": query, "relevant": ids, "namespace": namespace}))
+        return Ask(models.SavedQuery, body=stated({"query": query, "relevant": ids, "namespace": namespace}))
 
     @call("GET", "/v1/saved-queries/{query_id}")
     def get(self, query_id: Id, **options: Unpack[Reading]) -> Ask[SavedQuery]:
         """Return one saved query."""
-        return Ask(SavedQuery, query_id)
+        return Ask(models.SavedQuery, query_id)
 
     @call("DELETE", "/v1/saved-queries/{query_id}")
     def delete(self, query_id: Id, **options: Unpack[Reading]) -> Ask[None]:
@@ -99,7 +99,7 @@ class FusionWeightsCalls(Resource[E]):
     @listing("GET", "/v1/fusion-weights")
     def list(self, **where: Unpack[InNamespace]) -> Ask[FusionWeights]:
         """List proposals of learned weights and what became of them, newest first."""
-        return Ask(FusionWeights, query=where)
+        return Ask(models.FusionWeights, query=where)
 
     @call("POST", "/v1/fusion-weights/learn")
     def learn(self, namespace: str | None = None, **options: Unpack[Writing]) -> Ask[Started[E]]:
@@ -108,7 +108,7 @@ class FusionWeightsCalls(Resource[E]):
         Raises:
             Conflict: the namespace is learning already.
         """
-        return Ask(Started, body=stated({"namespace": namespace}))
+        return Ask(models.Started, body=stated({"namespace": namespace}))
 
     @call("POST", "/v1/fusion-weights/revert")
     def revert(self, namespace: str | None = None, **options: Unpack[Writing]) -> Ask[Factors]:
@@ -117,4 +117,4 @@ class FusionWeightsCalls(Resource[E]):
         Raises:
             Conflict: none are learned.
         """
-        return Ask(Factors, body=stated({"namespace": namespace}))
+        return Ask(models.Factors, body=stated({"namespace": namespace}))
