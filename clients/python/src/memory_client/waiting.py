@@ -39,10 +39,10 @@ def consolidated(executor: Executor, ids: Iterable[str], *, timeout: float | Non
             remaining = _remaining(executor, deadline)
             patience = shorter(LONGEST_WAIT_S, remaining) or LONGEST_WAIT_S
             ask: Ask[Memory | StillPending] = Ask(
-                Memory,
+                models.Memory,
                 memory_id,
                 query={"wait": "consolidated", "timeout_s": round(patience, 3)},
-                accepted=StillPending,
+                accepted=models.StillPending,
             )
             answer = yield from executor.exchange(operation_of(GET_MEMORY, ask, {}))
             if isinstance(answer, models.Memory):
