@@ -1,7 +1,7 @@
 """Memories one at a time: remember, read, correct, supersede, archive, restore, pin, erase."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -12,11 +12,12 @@ from memory_service.api.answers import answer, memory_answer, versions_wanted
 from memory_service.api.dependencies import AnyCaller, ServicesDep, SessionDep, check_scope, require
 from memory_service.api.fields import Time
 from memory_service.api.idempotency import idempotent, was_replayed
-from memory_service.api.memory_models import MemoryIn, MemoryPatch
+from memory_service.api.memory_models import MAX_WAIT_S, MemoryIn, MemoryPatch
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
 from memory_service.api.waiting import wait_until_consolidated
 from memory_service.api.writing import encoding_of, nudge_enrichment
+from memory_service.errors import FieldError, InvalidRequest
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle import archive as archiving
 from memory_service.lifecycle.correct import correct, load_for_change, missing
@@ -85,18 +86,33 @@ def _when_wanted(response: Response, body: MemoryIn, caller: Caller, services: S
     return memory_answer(record, status=201, headers={"Location": location})
 
 
-@router.get("/{memory_id}", response_model=Memory)
+@router.get(
+    "/{memory_id}",
+    response_model=Memory,
+    responses={202: {"model": Memory, "description": "The wait ended before the memory was consolidated."}},
+)
 def get_memory(
     memory_id: UUID,
     caller: Reader,
     services: ServicesDep,
     session: SessionDep,
     as_of: Annotated[Time | None, Query(description="Read the memory as it was known at this time.")] = None,
+    wait: Annotated[
+        Literal["stored", "consolidated"], Query(description="`consolidated` holds the answer back until it is.")
+    ] = "stored",
+    timeout_s: Annotated[float, Query(gt=0, le=MAX_WAIT_S, allow_inf_nan=False)] = 10,
 ) -> Response:
-    """Read one memory, now or as it was known at a time."""
-    now = services.clock()
+    """Read one memory, now or as it was known at a time; or wait until it is consolidated and read it then."""
     if as_of is None:
-        return memory_answer(read_memory(session, caller, memory_id, now=now))
+        record = read_memory(session, caller, memory_id, now=services.clock())
+        if wait == "stored":
+            return memory_answer(record)
+        done = wait_until_consolidated(services, session, caller, [memory_id], timeout_s=timeout_s)
+        record = read_memory(session, caller, memory_id, now=services.clock())
+        return memory_answer(record, status=200 if done else 202)
+    if wait != "stored":
+        detail = "A memory as it was known at a time is waited for in vain; ask with wait or with as_of."
+        raise InvalidRequest(detail, errors=(FieldError("?wait", detail),))
     row = memories.get_records_as_known(session, caller.tenant_id, [memory_id], known=as_of).get(memory_id)
     if row is None:
         raise missing(session, caller.tenant_id, memory_id)

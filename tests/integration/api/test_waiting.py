@@ -86,3 +86,22 @@ def test_a_batch_waits_for_the_items_that_say_so(me: Any, worker: Worker) -> Non
     with worker():
         _, seconds = batch({"content": "e", **waiting, "timeout_s": 20})
     assert seconds < 15
+
+
+def test_reading_waits(me: Any, worker: Worker) -> None:
+    memory_id = me.post("/v1/memories", json={"content": "Ada lives in Turin."}).json()["id"]
+
+    def read(**query: Any) -> tuple[Any, float]:
+        return timed(lambda: me.get(f"/v1/memories/{memory_id}", params={"wait": "consolidated", **query}))
+
+    answer, seconds = read(timeout_s=0.3)
+    assert (answer.status_code, answer.json()["keywords"]) == (202, [])
+    assert seconds >= 0.3
+    with worker():
+        answer, seconds = read(timeout_s=20)
+    assert (answer.status_code, answer.headers["etag"]) == (200, '"1"')
+    assert answer.json()["keywords"]
+    assert seconds < 15
+    assert read(timeout_s=31)[0].status_code == 422
+    then = read(as_of="2099-01-01T00:00:00Z")[0]
+    assert (then.status_code, then.json()["errors"][0]["pointer"]) == (422, "?wait")

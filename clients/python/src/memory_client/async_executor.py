@@ -1,0 +1,118 @@
+"""Carry out flows by awaiting."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+
+from memory_client.errors import MemoryClientError
+from memory_client.exchange import exchange
+from memory_client.executor import Executor, failures
+from memory_client.flow import Effect, Emit, Flow, Open, Read, Send, Sleep
+from memory_client.operation import Operation, Reply
+
+if TYPE_CHECKING:
+    from memory_client.discovery import Endpoint
+    from memory_client.retries import Retries
+    from memory_client.timeouts import Timeout
+
+T = TypeVar("T")
+
+
+class AsyncExecutor(Executor):
+    """Carries out flows by awaiting, under asyncio and trio alike."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        timeout: Timeout,
+        retries: Retries,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(endpoint, timeout=timeout, retries=retries)
+        self._http = httpx.AsyncClient(transport=transport, **self.http_options())
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def perform(self, operation: Operation[T]) -> T:
+        """Carry out one call."""
+        return await self.run(exchange(operation, self.conduct))
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Carry out a flow and return what it returns."""
+        channel = _Channel(self, self._http)
+        try:
+            effect = next(flow)
+            while True:
+                try:
+                    outcome = await channel.carry_out(effect)
+                except MemoryClientError as failure:
+                    effect = flow.throw(failure)
+                else:
+                    effect = flow.send(outcome)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]  # The value of a Flow[T].
+        finally:
+            flow.close()
+            await channel.close()
+
+    async def iterate(self, flow: Flow[None]) -> AsyncIterator[Any]:
+        """Carry out a flow and yield what it emits."""
+        channel = _Channel(self, self._http)
+        try:
+            effect = next(flow)
+            while True:
+                try:
+                    outcome = (yield effect.item) if isinstance(effect, Emit) else await channel.carry_out(effect)
+                except MemoryClientError as failure:
+                    effect = flow.throw(failure)
+                else:
+                    effect = flow.send(outcome)
+        except StopIteration:
+            return
+        finally:
+            flow.close()
+            await channel.close()
+
+
+class _Channel:
+    """The I/O of one flow, and the answer it holds open."""
+
+    __slots__ = ("_chunks", "_executor", "_http", "_open")
+
+    def __init__(self, executor: Executor, http: httpx.AsyncClient) -> None:
+        self._executor, self._http = executor, http
+        self._open: httpx.Response | None = None
+        self._chunks: AsyncIterator[bytes] | None = None
+
+    async def carry_out(self, effect: Effect) -> Any:
+        if isinstance(effect, Sleep):
+            from anyio import sleep  # Loaded where it is needed: a program that blocks never is.
+
+            return await sleep(effect.seconds)
+        with failures(self._executor.endpoint.url):
+            if isinstance(effect, Read):
+                return b"" if self._chunks is None else await anext(self._chunks, b"")
+            assert isinstance(effect, Send)
+            await self.close()
+            response = await self._http.send(self._executor.request(self._http, effect), stream=True)
+            self._open = response
+            if isinstance(effect, Open) and response.is_success:
+                self._chunks = response.aiter_bytes()
+                return Reply(response.status_code, response.headers, b"")
+            patience, body = self._executor.patience(effect), []
+            async for chunk in response.aiter_bytes():
+                patience.check()
+                body.append(chunk)
+            await self.close()
+            return Reply(response.status_code, response.headers, b"".join(body))
+
+    async def close(self) -> None:
+        if self._open is not None:
+            await self._open.aclose()
+            self._open = None

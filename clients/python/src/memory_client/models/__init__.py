@@ -1,0 +1,117 @@
+"""Answers of the service, as objects.
+
+Each is loaded when it is first used: a program that searches does not pay for eighty other answers.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from memory_client.models.access import ApiKey as ApiKey
+    from memory_client.models.access import Liveness as Liveness
+    from memory_client.models.access import NewApiKey as NewApiKey
+    from memory_client.models.access import NewTenant as NewTenant
+    from memory_client.models.access import Part as Part
+    from memory_client.models.access import Readiness as Readiness
+    from memory_client.models.access import Tenant as Tenant
+    from memory_client.models.base import Answer as Answer
+    from memory_client.models.base import Page as Page
+    from memory_client.models.consolidation import Change as Change
+    from memory_client.models.consolidation import Changeset as Changeset
+    from memory_client.models.consolidation import Factors as Factors
+    from memory_client.models.consolidation import FusionWeights as FusionWeights
+    from memory_client.models.consolidation import Plan as Plan
+    from memory_client.models.consolidation import Policy as Policy
+    from memory_client.models.consolidation import Reverted as Reverted
+    from memory_client.models.consolidation import Review as Review
+    from memory_client.models.consolidation import SavedQuery as SavedQuery
+    from memory_client.models.consolidation import Simulation as Simulation
+    from memory_client.models.documents import Document as Document
+    from memory_client.models.documents import DocumentSpan as DocumentSpan
+    from memory_client.models.handles import Added as Added
+    from memory_client.models.handles import AddedMany as AddedMany
+    from memory_client.models.handles import AddedMessages as AddedMessages
+    from memory_client.models.handles import DocumentStarted as DocumentStarted
+    from memory_client.models.handles import Started as Started
+    from memory_client.models.jobs import DeadLetter as DeadLetter
+    from memory_client.models.jobs import Job as Job
+    from memory_client.models.jobs import Progress as Progress
+    from memory_client.models.memories import Changed as Changed
+    from memory_client.models.memories import Derivation as Derivation
+    from memory_client.models.memories import Diff as Diff
+    from memory_client.models.memories import FieldChange as FieldChange
+    from memory_client.models.memories import Header as Header
+    from memory_client.models.memories import ItemOutcome as ItemOutcome
+    from memory_client.models.memories import LineageEdge as LineageEdge
+    from memory_client.models.memories import LineageNode as LineageNode
+    from memory_client.models.memories import Link as Link
+    from memory_client.models.memories import Memory as Memory
+    from memory_client.models.memories import Provenance as Provenance
+    from memory_client.models.memories import Recall as Recall
+    from memory_client.models.memories import Retention as Retention
+    from memory_client.models.memories import RetentionCourse as RetentionCourse
+    from memory_client.models.memories import Source as Source
+    from memory_client.models.memories import StillPending as StillPending
+    from memory_client.models.memories import Version as Version
+    from memory_client.models.namespaces import FusionSetting as FusionSetting
+    from memory_client.models.namespaces import Namespace as Namespace
+    from memory_client.models.namespaces import NamespaceSettings as NamespaceSettings
+    from memory_client.models.namespaces import Scope as Scope
+    from memory_client.models.search import Candidate as Candidate
+    from memory_client.models.search import Channel as Channel
+    from memory_client.models.search import Citation as Citation
+    from memory_client.models.search import Context as Context
+    from memory_client.models.search import Explanation as Explanation
+    from memory_client.models.search import Feedback as Feedback
+    from memory_client.models.search import Replay as Replay
+    from memory_client.models.search import Result as Result
+    from memory_client.models.search import SearchAnswer as SearchAnswer
+    from memory_client.models.search import Timings as Timings
+    from memory_client.models.search import Trace as Trace
+    from memory_client.models.search import WhyNot as WhyNot
+    from memory_client.models.structure import Community as Community
+    from memory_client.models.structure import Edge as Edge
+    from memory_client.models.structure import Entity as Entity
+    from memory_client.models.structure import Episode as Episode
+    from memory_client.models.structure import Fact as Fact
+    from memory_client.models.structure import Gist as Gist
+    from memory_client.models.structure import Graph as Graph
+    from memory_client.models.structure import Node as Node
+    from memory_client.models.structure import Profile as Profile
+    from memory_client.models.structure import Quote as Quote
+    from memory_client.models.structure import Topic as Topic
+
+# What the imports above tell type checkers, for the running program; a test holds the two together.
+HOMES = {
+    name: module
+    for module, names in {
+        "access": "ApiKey NewApiKey Tenant NewTenant Part Readiness Liveness",
+        "base": "Answer Page",
+        "consolidation": "Plan Change Changeset Reverted Review Policy Simulation SavedQuery FusionWeights Factors",
+        "documents": "DocumentSpan Document",
+        "handles": "Added AddedMessages AddedMany Started DocumentStarted",
+        "jobs": "Progress Job DeadLetter",
+        "memories": (
+            "Source Derivation Retention Header Memory Version ItemOutcome Changed FieldChange Diff "
+            "LineageNode LineageEdge Provenance Link RetentionCourse Recall StillPending"
+        ),
+        "namespaces": "FusionSetting NamespaceSettings Namespace Scope",
+        "search": (
+            "Channel Result Timings Candidate Explanation SearchAnswer Citation Context Replay Trace WhyNot Feedback"
+        ),
+        "structure": "Entity Fact Quote Gist Episode Topic Community Profile Node Edge Graph",
+    }.items()
+    for name in names.split()
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{HOMES[name]}"), name)
+    globals()[name] = value  # So that it is asked for once.
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(HOMES)

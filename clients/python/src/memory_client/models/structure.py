@@ -1,0 +1,130 @@
+"""What consolidation makes of memories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AwareDatetime
+
+from memory_client.models.base import Answer
+
+
+class Entity(Answer):
+    """Somebody or something that memories mention."""
+
+    id: str
+    namespace: str
+    name: str
+    aliases: list[str] = []
+    kind: str
+    mentions: int
+    first_seen: AwareDatetime | None = None
+    last_seen: AwareDatetime | None = None
+    merged_into: str | None = None
+
+
+class Fact(Answer):
+    """What a memory says of somebody, read by rules or a model."""
+
+    memory_id: str
+    namespace: str
+    subject: str
+    attribute: str
+    value: str
+    number: float | None = None
+    unit: str | None = None
+    positive: bool
+    functional: bool
+    ended: bool
+    valid_from: AwareDatetime | None = None
+    valid_to: AwareDatetime | None = None
+    span: list[int]
+    method: str
+    observed_at: AwareDatetime
+    superseded_by: str | None = None
+
+
+class Quote(Answer):
+    """Where one sentence of a gist stands."""
+
+    memory_id: str
+    version: int
+    span: list[int]
+
+
+class Gist(Answer):
+    """What a group of memories says, in its own sentences."""
+
+    text: str
+    keywords: list[str] = []
+    spans: list[Quote] = []
+    derivation: dict[str, Any] = {}
+
+
+class _Group(Answer):
+    id: str
+    namespace: str
+    size: int
+    memory_ids: list[str] = []
+    gist: Gist | None = None
+    derivation: dict[str, Any] = {}
+    updated_at: AwareDatetime
+
+
+class Episode(_Group):
+    """Turns of a session that belong together."""
+
+    user_id: str | None = None
+    agent_id: str | None = None
+    session_id: str
+    starts: AwareDatetime
+    ends: AwareDatetime
+
+
+class Topic(_Group):
+    """A node of the tree of topics."""
+
+    parent_id: str | None = None
+    depth: int
+    leaf: bool
+
+
+class Community(_Group):
+    """Entities that are mentioned together."""
+
+    entities: list[str] = []
+
+
+class Profile(Answer):
+    """What lasts and what is recent about a user."""
+
+    user_id: str
+    static: list[dict[str, Any]]
+    recent: list[dict[str, Any]]
+    updated_at: AwareDatetime
+
+
+class Node(Answer):
+    """A point of the graph."""
+
+    id: str
+    kind: str
+    label: str
+    namespace: str
+
+
+class Edge(Answer):
+    """A line of the graph."""
+
+    source: str
+    target: str
+    type: str
+    weight: float | None = None
+
+
+class Graph(Answer):
+    """A part of the graph."""
+
+    nodes: list[Node]
+    edges: list[Edge]
+    truncated: bool

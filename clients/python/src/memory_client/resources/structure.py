@@ -1,0 +1,141 @@
+"""What consolidation makes of memories: entities, facts, episodes, topics, communities, profiles, and their graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from memory_client import models
+from memory_client.calls import E, call, listing
+from memory_client.fields import stated
+from memory_client.operation import Ask
+from memory_client.resources.base import Resource
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from memory_client.fields import Id, InNamespace
+    from memory_client.models import Community, Entity, Episode, Fact, Graph, Link, Profile, Topic
+    from memory_client.operation import Reading, Writing
+
+
+class Entities(Resource[E]):
+    """Calls about whom and what memories mention."""
+
+    @listing("GET", "/v1/entities")
+    def list(self, **where: Unpack[InNamespace]) -> Ask[Entity]:
+        """List entities, the latest found first."""
+        return Ask(models.Entity, query=where)
+
+    @call("GET", "/v1/entities/{entity_id}")
+    def get(self, entity_id: Id, **options: Unpack[Reading]) -> Ask[Entity]:
+        """Return one entity, also one that was merged into another."""
+        return Ask(models.Entity, entity_id)
+
+    @call("POST", "/v1/entities/merge")
+    def merge(
+        self, from_: Iterable[Id], into: Id, *, namespace: str | None = None, **options: Unpack[Writing]
+    ) -> Ask[Entity]:
+        """Make several entities one, which keeps its id and name, and return it."""
+        ids = [str(one) for one in from_]
+        return Ask(models.Entity, body=stated({"namespace": namespace, "from": ids, "into": str(into)}))
+
+    @call("POST", "/v1/entities/split")
+    def split(
+        self, entity_id: Id, names: Sequence[str], *, namespace: str | None = None, **options: Unpack[Writing]
+    ) -> Ask[Entity]:
+        """Make these names of an entity one of their own, and return it."""
+        return Ask(
+            models.Entity, body=stated({"namespace": namespace, "entity_id": str(entity_id), "names": list(names)})
+        )
+
+
+class Facts(Resource[E]):
+    """Calls about what memories say of somebody."""
+
+    @listing("GET", "/v1/facts")
+    def list(
+        self, *, subject: str | None = None, attribute: str | None = None, **where: Unpack[InNamespace]
+    ) -> Ask[Fact]:
+        """List facts of live memories, those of the latest memory first."""
+        return Ask(models.Fact, query={"subject": subject, "attribute": attribute, **where})
+
+    @listing("GET", "/v1/memories/{memory_id}/facts")
+    def of(self, memory_id: Id, *, limit: int | None = None, **options: Unpack[Reading]) -> Ask[Fact]:
+        """List the facts read in one memory, in the order of its text."""
+        return Ask(models.Fact, memory_id, query={"limit": limit})
+
+
+class Episodes(Resource[E]):
+    """Calls about turns that belong together."""
+
+    @listing("GET", "/v1/episodes")
+    def list(self, **where: Unpack[InNamespace]) -> Ask[Episode]:
+        """List episodes, the newest first."""
+        return Ask(models.Episode, query=where)
+
+    @call("GET", "/v1/episodes/{episode_id}")
+    def get(self, episode_id: Id, **options: Unpack[Reading]) -> Ask[Episode]:
+        """Return one episode."""
+        return Ask(models.Episode, episode_id)
+
+
+class Topics(Resource[E]):
+    """Calls about the tree of topics."""
+
+    @listing("GET", "/v1/topics")
+    def list(self, *, parent_id: Id | None = None, **where: Unpack[InNamespace]) -> Ask[Topic]:
+        """List topics, the newest first; with ``parent_id``, those right below one."""
+        return Ask(models.Topic, query={"parent_id": parent_id, **where})
+
+    @call("GET", "/v1/topics/{topic_id}")
+    def get(self, topic_id: Id, **options: Unpack[Reading]) -> Ask[Topic]:
+        """Return one topic."""
+        return Ask(models.Topic, topic_id)
+
+
+class Communities(Resource[E]):
+    """Calls about entities that are mentioned together."""
+
+    @listing("GET", "/v1/communities")
+    def list(self, **where: Unpack[InNamespace]) -> Ask[Community]:
+        """List communities, the newest first."""
+        return Ask(models.Community, query=where)
+
+
+class Profiles(Resource[E]):
+    """Calls about what is known of a user."""
+
+    @call("GET", "/v1/profiles/{user_id}")
+    def get(self, user_id: str, *, namespace: str | None = None, **options: Unpack[Reading]) -> Ask[Profile]:
+        """Return what lasts and what is recent about a user.
+
+        Raises:
+            NotFound: nothing is known yet.
+        """
+        return Ask(models.Profile, user_id, query={"namespace": namespace})
+
+
+class GraphCalls(Resource[E]):
+    """Calls about memories, entities and groups as a graph."""
+
+    @call("GET", "/v1/graph")
+    def get(
+        self,
+        seed: Id | Sequence[Id] | None = None,
+        *,
+        query: str | None = None,
+        namespace: str | None = None,
+        depth: int | None = None,
+        limit: int | None = None,
+        **options: Unpack[Reading],
+    ) -> Ask[Graph]:
+        """Return the nodes and edges around some ids, around what a query finds, or around the newest memories."""
+        return Ask(
+            models.Graph, query={"seed": seed, "query": query, "namespace": namespace, "depth": depth, "limit": limit}
+        )
+
+    @listing("GET", "/v1/links")
+    def links(self, **where: Unpack[InNamespace]) -> Ask[Link]:
+        """List the edges between memories, newest first."""
+        return Ask(models.Link, query=where)

@@ -1,0 +1,120 @@
+"""How a namespace fades and weighs: policies, saved queries, learned weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from memory_client import models
+from memory_client.calls import E, call, listing
+from memory_client.fields import stated
+from memory_client.operation import Ask
+from memory_client.resources.base import Resource
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from memory_client.fields import Id, InNamespace, PolicyFields, Time
+    from memory_client.models import Factors, FusionWeights, Policy, SavedQuery, Simulation, Started
+    from memory_client.operation import Reading, Versioned, Writing
+
+
+class Policies(Resource[E]):
+    """Calls about policies; there is one kind, ``retention``."""
+
+    @listing("GET", "/v1/policies")
+    def list(self, *, history: bool = False, **where: Unpack[InNamespace]) -> Ask[Policy]:
+        """List the policies that namespaces have of their own, newest first; with ``history``, those that were, too."""
+        return Ask(models.Policy, query={"history": history or None, **where})
+
+    @call("GET", "/v1/policies/{kind}")
+    def get(self, kind: str = "retention", *, namespace: str | None = None, **options: Unpack[Reading]) -> Ask[Policy]:
+        """Return the policy by which a namespace goes: its own, or the defaults."""
+        return Ask(models.Policy, kind, query={"namespace": namespace})
+
+    @call("PUT", "/v1/policies/{kind}")
+    def put(
+        self, kind: str = "retention", *, namespace: str | None = None, **fields: Unpack[PolicyFields]
+    ) -> Ask[Policy]:
+        """Give a namespace a policy; what it does not say is as the defaults are."""
+        return Ask(models.Policy, kind, query={"namespace": namespace}, body=fields)
+
+    @call("PATCH", "/v1/policies/{kind}")
+    def update(
+        self, kind: str = "retention", *, namespace: str | None = None, **fields: Unpack[PolicyFields]
+    ) -> Ask[Policy]:
+        """Change parts of the policy of a namespace."""
+        return Ask(models.Policy, kind, query={"namespace": namespace}, body=fields)
+
+    @call("DELETE", "/v1/policies/{kind}")
+    def delete(
+        self, kind: str = "retention", *, namespace: str | None = None, **options: Unpack[Versioned]
+    ) -> Ask[None]:
+        """Go back to the defaults."""
+        return Ask(type(None), kind, query={"namespace": namespace})
+
+    @call("POST", "/v1/policies/simulate")
+    def simulate(
+        self,
+        *,
+        namespace: str | None = None,
+        policy: Mapping[str, Any] | None = None,
+        from_: Time | None = None,
+        **options: Unpack[Reading],
+    ) -> Ask[Simulation]:
+        """Return what a policy would have archived since a time, without changing anything."""
+        return Ask(models.Simulation, body=stated({"namespace": namespace, "policy": policy, "from": from_}))
+
+
+class SavedQueries(Resource[E]):
+    """Calls about questions whose right answers are known."""
+
+    @listing("GET", "/v1/saved-queries")
+    def list(self, **where: Unpack[InNamespace]) -> Ask[SavedQuery]:
+        """List saved queries, newest first."""
+        return Ask(models.SavedQuery, query=where)
+
+    @call("POST", "/v1/saved-queries")
+    def create(
+        self, query: str, relevant: Iterable[Id], *, namespace: str | None = None, **options: Unpack[Writing]
+    ) -> Ask[SavedQuery]:
+        """Save which memories answer a question; the same question again replaces them."""
+        ids = [str(one) for one in relevant]
+        return Ask(models.SavedQuery, body=stated({"query": query, "relevant": ids, "namespace": namespace}))
+
+    @call("GET", "/v1/saved-queries/{query_id}")
+    def get(self, query_id: Id, **options: Unpack[Reading]) -> Ask[SavedQuery]:
+        """Return one saved query."""
+        return Ask(models.SavedQuery, query_id)
+
+    @call("DELETE", "/v1/saved-queries/{query_id}")
+    def delete(self, query_id: Id, **options: Unpack[Reading]) -> Ask[None]:
+        """Remove a saved query."""
+        return Ask(type(None), query_id)
+
+
+class FusionWeightsCalls(Resource[E]):
+    """Calls about learned weights."""
+
+    @listing("GET", "/v1/fusion-weights")
+    def list(self, **where: Unpack[InNamespace]) -> Ask[FusionWeights]:
+        """List proposals of learned weights and what became of them, newest first."""
+        return Ask(models.FusionWeights, query=where)
+
+    @call("POST", "/v1/fusion-weights/learn")
+    def learn(self, namespace: str | None = None, **options: Unpack[Writing]) -> Ask[Started[E]]:
+        """Learn from feedback now, as a job.
+
+        Raises:
+            Conflict: the namespace is learning already.
+        """
+        return Ask(models.Started, body=stated({"namespace": namespace}))
+
+    @call("POST", "/v1/fusion-weights/revert")
+    def revert(self, namespace: str | None = None, **options: Unpack[Writing]) -> Ask[Factors]:
+        """Go back to the weights before those in force.
+
+        Raises:
+            Conflict: none are learned.
+        """
+        return Ask(models.Factors, body=stated({"namespace": namespace}))
