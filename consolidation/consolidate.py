@@ -147,8 +147,12 @@ def _consolidate_job(tenancy: Tenancy, job: Any) -> bool:
     with tenancy.open() as session:
         now = tenancy.clock()
         if not outcome.stopped:
+            status, error = JobStatus.SUCCEEDED, None
+            if outcome.failed:
+                steps = ", ".join(outcome.failed)
+                status, error = JobStatus.FAILED, f"All was done but {steps}: the log of the worker says more."
             jobs.finish_job(
-                session, tenancy.tenant_id, job["id"], status=JobStatus.SUCCEEDED, now=now, result=outcome.json()
+                session, tenancy.tenant_id, job["id"], status=status, now=now, error=error, result=outcome.json()
             )
             return True
         # Of a job that was cancelled nothing is left to pause.
@@ -169,13 +173,19 @@ def consolidate_due(tenancy: Tenancy, namespace_id: UUID, *, go_on: Callable[[],
         except Unavailable:
             raise
         except Exception:
-            # It would fail again at once, and at every sweep.
-            with tenancy.open() as session:
-                consolidated.postpone(session, tenancy.tenant_id, namespace_id, until=tenancy.clock() + REST)
+            _let_rest(tenancy, namespace_id)
             raise
+    if outcome.failed:
+        _let_rest(tenancy, namespace_id)
     if outcome.counts:
         log.info("consolidated", considered=outcome.considered, **outcome.counts)
     return outcome.considered
+
+
+def _let_rest(tenancy: Tenancy, namespace_id: UUID) -> None:
+    """Put off what the tiers of a namespace owe: it would fail again at once, and at every sweep."""
+    with tenancy.open() as session:
+        consolidated.postpone(session, tenancy.tenant_id, namespace_id, until=tenancy.clock() + REST)
 
 
 def _document_job(tenancy: Tenancy, job: Any) -> bool:

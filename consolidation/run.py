@@ -93,6 +93,9 @@ class Outcome:
     changesets: list[UUID] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
     stopped: bool = False
+    failed: dict[str, str] = field(
+        default_factory=dict
+    )  # steps above the turn tier that could not be done, with what it was
     after: UUID | None = None  # the last memory that it looked at, where that says what is done
 
     @classmethod
@@ -105,6 +108,7 @@ class Outcome:
             counts=dict(stored["counts"]),
             changesets=[UUID(one) for one in stored["changesets"]],
             changes=list(stored["changes"]),
+            failed=dict(stored.get("failed", {})),
             after=UUID(stored["after"]) if stored.get("after") else None,
         )
 
@@ -127,6 +131,7 @@ class Outcome:
             "changesets": [str(i) for i in self.changesets],
             "changes": self.changes,
             "truncated": sum(self.counts.values()) > len(self.changes) > 0,
+            **({"failed": self.failed} if self.failed else {}),
             **({"after": str(self.after)} if self.stopped and self.after is not None else {}),
         }
 
@@ -142,10 +147,10 @@ def run(
 ) -> Outcome:
     """Consolidate what waits in a namespace; `so_far` is what a run that was stopped had done.
 
-    A memory with which a step cannot go on is set aside: it is marked as done, and the others have their turn.
+    A memory with which a step cannot go on is set aside: it is marked as done, and the others have their turn. So it is with a
+    step of the tiers above that cannot be done: the outcome names it, its tier still owes it, and the other steps are done.
 
     Raises:
-        EvidenceLost: what the tiers above planned would have lost a source; it was not applied.
         Unavailable: the database was busy or down; what was applied stays, and the next run goes on from there.
     """
     return _Run(tenancy, namespace_id, wanted, report, job_id, so_far or Outcome()).go()
@@ -160,6 +165,15 @@ class _Above:
 
 
 _NOTHING: Final = _Above()
+
+
+def _one_by_one(whole: _Above) -> Iterator[_Above]:
+    """Give the same step by step; a tier has done what it owes after its last step."""
+    steps = [step for step in Step if step in whole.steps]
+    for at, step in enumerate(steps):
+        tier = TIER_OF[step]
+        ended = tier in whole.settled and all(TIER_OF[later] is not tier for later in steps[at + 1 :])
+        yield _Above(frozenset({step}), frozenset({tier} if ended else ()))
 
 
 class _Run:
@@ -219,7 +233,7 @@ class _Run:
             if self.wanted.turn_over():
                 return self._stopped()
         if apart:
-            parts = list(self._one_by_one())
+            parts = list(_one_by_one(self._above_turn()))
             for at, above in enumerate(parts, start=1):
                 self._batch((), above)
                 if not self._report() and at < len(parts):
@@ -249,14 +263,18 @@ class _Run:
     def _batch(self, ids: Sequence[UUID], above: "_Above") -> None:
         """Plan and apply one batch, and what the tiers above owe with it.
 
-        One that fails is halved until the memory is found at which it does, and that is set aside.
+        One that fails is halved until the memory is found at which it does, and that is set aside. Steps above that fail are
+        done one by one.
         """
         try:
             self._attempt(ids, above)
         except MemoryServiceError:
             raise  # The database or the model, not a memory.
         except Exception as error:
-            if not ids or self.set_aside >= MOST_SET_ASIDE:
+            if not ids:
+                self._apart(above, error)
+                return
+            if self.set_aside >= MOST_SET_ASIDE:
                 raise
             # The message of the error may quote a text.
             log.warning("batch_failed", memories=len(ids), error=type(error).__name__)
@@ -269,6 +287,16 @@ class _Run:
                 self._batch(ids[half:], _NOTHING)
             if above != _NOTHING:
                 self._batch((), above)
+
+    def _apart(self, above: "_Above", error: Exception) -> None:
+        """Do steps that failed together one by one, and note the one that fails by itself."""
+        if len(above.steps) > 1:
+            for part in _one_by_one(above):
+                self._batch((), part)
+            return
+        for step in above.steps:
+            log.error("step_failed", step=str(step), error=type(error).__name__)
+            self.outcome.failed[str(step)] = type(error).__name__
 
     def _set_aside(self, memory_id: UUID) -> None:
         """Mark a memory as done without a finding."""
@@ -356,7 +384,8 @@ class _Run:
         # What was not run is still owed.
         turn_done = self.wanted.steps >= _STEPS[Tier.TURN]
         considered_now = (*(one.record.ref for one in fresh), *self.bare) if turn_done else ()
-        return Plan(self.namespace.id, tuple(changes), considered_now, above.settled)
+        owing = {TIER_OF[Step(step)] for step in self.outcome.failed}
+        return Plan(self.namespace.id, tuple(changes), considered_now, above.settled - owing)
 
     def _above_turn(self) -> "_Above":
         """Return all that the tiers above are to do in this run; what was not run is still owed."""
@@ -370,15 +399,6 @@ class _Run:
         )
         whole = due.keys() - sweep_only
         return _Above(steps, frozenset(tier for tier in whole if self.wanted.steps >= _STEPS[tier]))
-
-    def _one_by_one(self) -> Iterator["_Above"]:
-        """Give the same step by step; a tier has done what it owes after its last step."""
-        whole = self._above_turn()
-        steps = [step for step in Step if step in whole.steps]
-        for at, step in enumerate(steps):
-            tier = TIER_OF[step]
-            ended = tier in whole.settled and all(TIER_OF[later] is not tier for later in steps[at + 1 :])
-            yield _Above(frozenset({step}), frozenset({tier} if ended else ()))
 
     def _facts(self, fresh: Sequence[Considered]) -> dict[UUID, tuple[Fact, ...]]:
         """Read what memories and those near them state, as the enrichment kept it; each once in a run."""

@@ -87,6 +87,57 @@ def test_a_memory_that_a_step_cannot_read_keeps_no_other_from_its_turn(
     assert rows.all(DUE, t=me.tenant_id) == [], "it is not tried again for ever"
 
 
+@pytest.fixture
+def topics_fail(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    def fail(_: Any) -> Any:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setitem(running.TIER_STEPS, Step.TOPICS, fail)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_step_that_cannot_be_done_keeps_no_other_from_its_turn(
+    me: Any, tenancy: Tenancy, rows: Any, topics_fail: pytest.MonkeyPatch, together: bool
+) -> None:
+    if not together:
+        topics_fail.setattr(running, "TOGETHER", 0)
+    messages = [{"role": "user", "content": f"I met Anna in Oslo, day {n}."} for n in range(8)]
+    me.post("/v1/messages", json={"session_id": "s", "messages": messages})
+    job = consolidated(me, tenancy)
+    assert (job["status"], job["result"]["failed"]) == ("failed", {"topics": "ZeroDivisionError"})
+    assert "topics" in job["error"]
+    assert me.get("/v1/episodes").json()["data"], "the session's tier is done"
+    assert me.get("/v1/topics").json()["data"] == []
+    assert owed(rows, me) == {"day"}, "what failed is owed, and what was done is not"
+    topics_fail.undo()
+    me.post(f"/v1/jobs/{job['id']}/retry")
+    run_job(tenancy, UUID(job["id"]))
+    assert me.get(f"/v1/jobs/{job['id']}").json()["status"] == "succeeded"
+    assert me.get("/v1/topics").json()["data"]
+    assert owed(rows, me) == set()
+
+
+def owed(rows: Any, me: Any) -> set[str]:
+    """Return the tiers that owe more than the sweeps by which memories fade."""
+    return {
+        row.tier for row in rows.all("SELECT tier FROM tier_work WHERE tenant_id = :t AND key = ''", t=me.tenant_id)
+    }
+
+
+def test_a_tier_whose_step_fails_rests(
+    me: Any, tenancy: Tenancy, remember: Any, rows: Any, topics_fail: pytest.MonkeyPatch, namespace_id: Any
+) -> None:
+    remember("A text.")
+    enrich_pending(tenancy)
+    rows.run("UPDATE tier_work SET due_at = now() WHERE tenant_id = :t", t=me.tenant_id)
+    consolidate_due(tenancy, namespace_id(), go_on=lambda: True)
+    rows.run("UPDATE tier_work SET due_at = now() WHERE tenant_id = :t", t=me.tenant_id)
+    consolidate_due(tenancy, namespace_id(), go_on=lambda: True)
+    assert rows.all(DUE, t=me.tenant_id) == []
+    assert owed(rows, me) == {"day"}
+
+
 def test_a_run_in_which_nothing_can_be_read_fails(
     me: Any, tenancy: Tenancy, remember: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
