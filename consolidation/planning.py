@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from consolidation.records import Ref
@@ -336,13 +336,16 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     }
 
 
+_NOT_SHOWN: Final = frozenset({"centroid"})  # vectors in base64: nobody can read them, and they are most of a plan
+
+
 def _json(value: Any) -> Any:
     if isinstance(value, Ref):
         return {"id": str(value.id), "version": value.version}
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: _json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _json(item) for key, item in value.items()}
+        return {str(key): _json(item) for key, item in value.items() if key not in _NOT_SHOWN}
     if isinstance(value, tuple | list | set | frozenset):
         return [_json(item) for item in value]
     if isinstance(value, UUID):

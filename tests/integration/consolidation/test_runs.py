@@ -127,6 +127,8 @@ def test_a_dry_run_plans_what_a_run_does(
     assert answer.status_code == 200, answer.text
     plan = answer.json()
     assert (plan["considered"], plan["changesets"]) == (100, [])
+    assert any(one.get("structure") == "topic" for one in plan["changes"])
+    assert "centroid" not in answer.text
     assert (snapshot(), structures(rows, me)) == (before, built)
     assert me.get("/v1/changesets").json()["data"] == []
     assert consolidate(me, tenancy)["result"]["counts"] == plan["counts"]
