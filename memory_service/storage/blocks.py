@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from memory_service.storage.idempotency import forget_answers
 from memory_service.storage.ids import new_id
-from memory_service.storage.scopes import ScopeColumn
+from memory_service.storage.scopes import belonging
+from memory_service.storage.tables import block
 
 STATE = ("value", "description", "max_characters", "read_only", "metadata", "archived", "operation", "edited_by")
 
@@ -204,19 +205,15 @@ def list_versions(
 
 
 def ids_of(
-    session: Session, tenant_id: UUID, column: ScopeColumn, value: str, *, namespace_id: UUID | None = None
+    session: Session, tenant_id: UUID, *, columns: Mapping[str, str], namespace_id: UUID | None, before: datetime
 ) -> list[UUID]:
-    """Return the blocks that are addressed by a user or an agent, archived ones too; no block belongs to a session."""
-    if column is ScopeColumn.SESSION:
+    """Return the blocks, archived ones too, that belong to somebody: all of the scope columns have these values.
+
+    No block belongs to a session. With no columns, those of a namespace are meant.
+    """
+    if "session_id" in columns:
         return []
-    condition = "" if namespace_id is None else " AND b.namespace_id = :namespace"
-    found = session.scalars(
-        text(
-            f"SELECT b.id FROM block b WHERE b.tenant_id = :tenant AND b.{column.value} = :value{condition} ORDER BY b.id"
-        ),
-        {"tenant": tenant_id, "value": value, "namespace": namespace_id},
-    )
-    return list(found)
+    return belonging(session, tenant_id, block, columns, namespace_id=namespace_id, before=before)
 
 
 def erase(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> int:

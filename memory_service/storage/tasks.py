@@ -10,8 +10,9 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.idempotency import forget_answers
-from memory_service.storage.scopes import ScopeColumn
+from memory_service.storage.scopes import belonging
 from memory_service.storage.sql import to_jsonb
+from memory_service.storage.tables import task_node
 
 PLACE: Final = ("id", "namespace_id", "root_id", "parent_id", "depth", "user_id", "agent_id", "session_id", "replaces")
 STATE: Final = (
@@ -279,15 +280,14 @@ def list_versions(
 
 
 def ids_of(
-    session: Session, tenant_id: UUID, column: ScopeColumn, value: str, *, namespace_id: UUID | None = None
+    session: Session, tenant_id: UUID, *, columns: Mapping[str, str], namespace_id: UUID | None, before: datetime
 ) -> list[UUID]:
-    """Return the nodes of a user, an agent or a session with all that lies below them."""
-    condition = "" if namespace_id is None else " AND t.namespace_id = :namespace"
-    found = session.scalars(
-        text(f"SELECT t.id FROM task_node t WHERE t.tenant_id = :tenant AND t.{column.value} = :value{condition}"),
-        {"tenant": tenant_id, "value": value, "namespace": namespace_id},
-    ).all()
-    return below(session, tenant_id, found)
+    """Return the nodes that belong to somebody, and all that lies below them.
+
+    All of the scope columns have these values; with no columns, those of a namespace are meant.
+    """
+    found = belonging(session, tenant_id, task_node, columns, namespace_id=namespace_id, before=before)
+    return below(session, tenant_id, found) if found else []
 
 
 def erase(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> int:
