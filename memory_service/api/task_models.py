@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, Field, StringConst
 
 from memory_service.api.fields import Flag, Metadata, Number, ShortText, Time, Value, not_blank
 from memory_service.api.strict_json import Body
-from memory_service.lifecycle.tasks import NewTask
+from memory_service.lifecycle.task_tree import NewTask
 from memory_service.types import TaskStatus
 
 LAST_VERSION = 2**31 - 2  # One more must still be an integer to Postgres.

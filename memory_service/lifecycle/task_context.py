@@ -1,15 +1,15 @@
 """What an agent needs to work on one task: the way down to it, outcomes it may build on, and nothing of what was undone."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from memory_service.storage.sql import Row
 from memory_service.types import TaskStatus
 
+Row: TypeAlias = Mapping[Any, Any]
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 FOLDED: Final = 1_000  # characters of an output that nobody gave an outcome, and of what an ancestor is about

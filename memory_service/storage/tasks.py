@@ -137,26 +137,26 @@ def below(session: Session, tenant_id: UUID, ids: Collection[UUID]) -> list[UUID
     return list(found)
 
 
-def waits_for(session: Session, tenant_id: UUID, task_id: UUID, ids: Collection[UUID]) -> bool:
-    """Say whether any of `ids` can end only after `task_id` has: through dependencies, and through open children."""
-    found = session.scalar(
+def needs_from(session: Session, tenant_id: UUID, ids: Collection[UUID]) -> list[tuple[UUID, UUID]]:
+    """Return who can end only after whom, as far as nodes lead: through dependencies, and through children that count."""
+    rows = session.execute(
         text(
             """
-            WITH RECURSIVE needed AS (
-                SELECT k.id FROM unnest(CAST(:ids AS uuid[])) AS k (id)
+            WITH RECURSIVE needs AS (
+                SELECT CAST(NULL AS uuid) AS task, k.id AS needed FROM unnest(CAST(:ids AS uuid[])) AS k (id)
                 UNION
-                SELECT x.id FROM needed CROSS JOIN LATERAL (
+                SELECT needs.needed, x.id FROM needs CROSS JOIN LATERAL (
                     SELECT d.depends_on_id AS id FROM task_dependency d
-                        WHERE d.tenant_id = :tenant AND d.task_id = needed.id
+                        WHERE d.tenant_id = :tenant AND d.task_id = needs.needed
                     UNION ALL
-                    SELECT c.id FROM task_node c WHERE c.tenant_id = :tenant AND c.parent_id = needed.id
+                    SELECT c.id FROM task_node c WHERE c.tenant_id = :tenant AND c.parent_id = needs.needed
                         AND c.status NOT IN ('superseded', 'discarded')) x)
-            SELECT true FROM needed WHERE needed.id = :task LIMIT 1
+            SELECT needs.task, needs.needed FROM needs WHERE needs.task IS NOT NULL
             """
         ),
-        {"tenant": tenant_id, "task": task_id, "ids": list(ids)},
+        {"tenant": tenant_id, "ids": list(ids)},
     )
-    return bool(found)
+    return [(row.task, row.needed) for row in rows]
 
 
 def dependents_of(session: Session, tenant_id: UUID, ids: Collection[UUID]) -> list[UUID]:
@@ -172,11 +172,13 @@ def dependents_of(session: Session, tenant_id: UUID, ids: Collection[UUID]) -> l
     return list(found)
 
 
-def last_change(session: Session, tenant_id: UUID, root_id: UUID) -> datetime | None:
-    """Return when a tree was changed last."""
+def last_change(session: Session, tenant_id: UUID, roots: Collection[UUID]) -> datetime | None:
+    """Return when any of these trees was changed last."""
     changed: datetime | None = session.scalar(
-        text("SELECT max(t.updated_at) FROM task_node t WHERE t.tenant_id = :tenant AND t.root_id = :root"),
-        {"tenant": tenant_id, "root": root_id},
+        text(
+            "SELECT max(t.updated_at) FROM task_node t WHERE t.tenant_id = :tenant AND t.root_id = ANY(CAST(:roots AS uuid[]))"
+        ),
+        {"tenant": tenant_id, "roots": list(roots)},
     )
     return changed
 

@@ -32,7 +32,10 @@ from memory_service.lifecycle.task_context import (
     lines_about,
     memory_line,
 )
-from memory_service.lifecycle.tasks import close, find, load_for_change, replace, rollback, rolled_back_json, task_json
+from memory_service.lifecycle.task_records import rolled_back_json, task_json
+from memory_service.lifecycle.task_tree import find, load_for_change
+from memory_service.lifecycle.task_undoing import replace, rollback
+from memory_service.lifecycle.tasks import close
 from memory_service.storage import tasks
 from memory_service.storage.sql import Row
 from memory_service.types import UNFINISHED, Caller, KeyScope, TaskStatus

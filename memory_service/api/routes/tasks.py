@@ -12,7 +12,10 @@ from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.strict_json import StrictRoute
 from memory_service.api.task_models import TaskIn, TaskOut, TaskPatch, TasksOut, TaskVersionsOut
-from memory_service.lifecycle.tasks import change, create, discard, find, load_for_change, task_json, version_json
+from memory_service.lifecycle.task_records import task_json, version_json
+from memory_service.lifecycle.task_tree import find, load_for_change
+from memory_service.lifecycle.task_undoing import discard
+from memory_service.lifecycle.tasks import change, create
 from memory_service.storage import tasks
 from memory_service.storage.namespaces import check_path, ensure_namespaces, find_namespace_id
 from memory_service.types import DEFAULT_NAMESPACE, Caller, KeyScope, TaskStatus
