@@ -97,6 +97,22 @@ class JobStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class TaskStatus(StrEnum):
+    """Where a node of a task tree is; all but the first two are closed."""
+
+    OPEN = "open"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"  # another node took its place
+    DISCARDED = "discarded"  # rolled back, or taken away
+
+
+UNFINISHED = (TaskStatus.OPEN, TaskStatus.RUNNING)
+WITHOUT_EFFECT = (TaskStatus.SUPERSEDED, TaskStatus.DISCARDED)  # what they say no longer counts
+
+
 class LinkType(StrEnum):
     """What an edge between two memories means."""
 

@@ -46,6 +46,6 @@ def versions_wanted(if_match: str | None) -> frozenset[int] | None:
     named = frozenset(int(m["tag"]) for m in _TAG.finditer(if_match) if not m["weak"] and _VERSION.fullmatch(m["tag"]))
     if not named:
         raise PreconditionFailed(
-            "If-Match names no version of this memory; send the ETag of the version you have read."
+            "If-Match names no version of this record; send the ETag of the version you have read."
         )
     return named

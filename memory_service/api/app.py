@@ -19,6 +19,7 @@ from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Obse
 from memory_service.api.rate_limit import RateLimiter
 from memory_service.api.routes import (
     api_keys,
+    blocks,
     built,
     changesets,
     consolidations,
@@ -43,6 +44,8 @@ from memory_service.api.routes import (
     scopes,
     search,
     structure,
+    task_work,
+    tasks,
     tenants,
 )
 from memory_service.api.services import Services, utc_now
@@ -70,6 +73,9 @@ ROUTERS: list[APIRouter] = [
     messages.router,
     documents.router,
     context.router,
+    blocks.router,
+    tasks.router,
+    task_work.router,
     scopes.router,
     entities.router,
     structure.router,

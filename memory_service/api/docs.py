@@ -15,6 +15,8 @@ TAGS = [
     {"name": "memories", "description": "Records, their versions and where they come from."},
     {"name": "messages", "description": "Turns of a conversation, stored verbatim."},
     {"name": "search", "description": "Recall, context for a prompt, and why."},
+    {"name": "blocks", "description": "Core memory: short texts that agents always see and edit in place."},
+    {"name": "tasks", "description": "Trees of tasks that agents work on: context, close, roll back, replace."},
     {"name": "documents", "description": "Longer texts and files, kept whole and cut into memories."},
     {"name": "learning", "description": "Questions with known answers, and the weights that feedback teaches."},
     {"name": "graph", "description": "Whom and what texts name, and how memories are linked."},

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, model_validator
 
 from memory_service.api.answer_models import Memory
+from memory_service.api.block_models import LABEL
 from memory_service.api.explain_models import ChannelOut, ExplainOut
 from memory_service.api.fields import Flag, Number, RawFilter, ShortText, Time, is_blank
 from memory_service.api.strict_json import Body
@@ -15,6 +16,7 @@ from memory_service.types import CHANNELS
 
 MAX_TOP_K = 200
 MAX_QUERY_BYTES = 16 * 1024
+MAX_BLOCKS = 64  # in one context
 MAX_CHANNELS = 16  # More than there are; keeps complaints few.
 
 Weight = Annotated[float, Number, Field(ge=0, le=1_000, allow_inf_nan=False)]
@@ -127,6 +129,9 @@ class SearchIn(Body):
         return asked
 
 
+Labels = Annotated[list[Annotated[str, Field(pattern=LABEL)]], Field(min_length=1, max_length=MAX_BLOCKS)]
+
+
 class ContextIn(SearchIn):
     """A search whose answer is packed into a prompt; it looks at more results than a search, for the budget to choose from."""
 
@@ -134,6 +139,12 @@ class ContextIn(SearchIn):
     token_budget: Annotated[int, Number, Field(ge=1, le=1_000_000)] = 1200
     format: Literal["text", "messages", "json"] = "text"
     order: Literal["relevance", "time", "stable"] = "relevance"
+    include_blocks: Annotated[
+        Flag | Labels,
+        Field(
+            description="Core blocks that this agent sees with this user, before the memories: all, or those labelled so."
+        ),
+    ] = False
 
 
 class ResultOut(BaseModel):
@@ -179,6 +190,17 @@ class Citation(BaseModel):
     span: list[int]
 
 
+class BlockCitation(BaseModel):
+    """A marker in a context and the block it stands for, whole."""
+
+    marker: str
+    block_id: str
+    label: str
+    version: int
+    span: list[int]
+    text: str | None = None
+
+
 class ContextOut(BaseModel):
     """Memories packed for a prompt."""
 
@@ -186,6 +208,8 @@ class ContextOut(BaseModel):
     messages: list[dict[str, Any]] | None = None
     items: list[dict[str, Any]] | None = None
     citations: list[Citation]
+    blocks: list[BlockCitation] | None = None
+    blocks_left_out: list[str] | None = None
     tokens: int
     search_id: str
     prefix_hash: str

@@ -1,8 +1,10 @@
 """Answers that were given to idempotency keys."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -61,4 +63,15 @@ def keep_answer(
         statement.on_conflict_do_update(
             index_elements=[columns.tenant_id, columns.api_key_id, columns.key], set_=values
         )
+    )
+
+
+def forget_answers(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
+    """Drop the answers that name any of these ids: with the record goes what quotes it."""
+    session.execute(
+        text(
+            "DELETE FROM idempotency_key i WHERE i.tenant_id = :tenant AND EXISTS (SELECT FROM unnest(CAST(:ids AS uuid[])) "
+            "AS k (id) WHERE position(convert_to(CAST(k.id AS text), 'UTF8') IN i.body) > 0)"
+        ),
+        {"tenant": tenant_id, "ids": list(ids)},
     )

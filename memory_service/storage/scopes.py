@@ -1,11 +1,11 @@
 """Users, agents and sessions: not records of their own, but what memories say they belong to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Table, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from memory_service.storage.tables import memory
@@ -51,3 +51,35 @@ def list_scopes(
     if after is not None:
         query = query.where(name > after)
     return session.execute(query).mappings().all()
+
+
+def belonging(
+    session: Session,
+    tenant_id: UUID,
+    table: Table,
+    columns: Mapping[str, str],
+    *,
+    namespace_id: UUID | None,
+    before: datetime,
+) -> list[UUID]:
+    """Return the ids of rows of a table that somebody owns, made up to a moment.
+
+    Args:
+        session: the caller's transaction.
+        tenant_id: whose rows.
+        table: has the scope columns, a namespace, and times of creation.
+        columns: scope columns and the values they must have, all of them.
+        namespace_id: only of this namespace.
+        before: the moment.
+
+    Raises:
+        ValueError: neither a scope column nor a namespace is named, which would mean everything.
+    """
+    if not columns.keys() <= {column.value for column in ScopeColumn} or not (columns or namespace_id):
+        raise ValueError("name a user, an agent, a session or a namespace")
+    query = select(table.c.id).where(table.c.tenant_id == tenant_id, table.c.created_at <= before)
+    for name, value in columns.items():
+        query = query.where(table.c[name] == value)
+    if namespace_id is not None:
+        query = query.where(table.c.namespace_id == namespace_id)
+    return list(session.scalars(query.order_by(table.c.id)))

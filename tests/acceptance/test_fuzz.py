@@ -32,7 +32,7 @@ CHECKS = [
     response_headers_conformance,
 ]
 # Revoking or rotating the key in use would end the run; key ids stay made up.
-KNOWN = ("memory_id", "job_id", "search_id", "session_id", "path")
+KNOWN = ("memory_id", "job_id", "search_id", "session_id", "path", "label", "task_id")
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,10 @@ def seed(client: httpx.Client) -> dict[str, list[str]]:
     sent = client.post("/v1/messages", json=turns).json()
     made = [client.post("/v1/memories", json={"content": f"Heron number {n}."}).json()["id"] for n in range(3)]
     client.post(f"/v1/memories/{made[0]}/supersede", json={"content": "Heron number zero."})
+    for label in ("persona", "human"):
+        client.put(f"/v1/blocks/{label}", json={"value": "A heron."})
+    root = client.post("/v1/tasks", json={"title": "Watch the heron."}).json()["id"]
+    steps = [client.post("/v1/tasks", json={"title": f"Step {n}.", "parent_id": root}).json()["id"] for n in range(3)]
     searches = [client.post("/v1/search", json={"query": "heron"}).json()["search_id"] for _ in range(2)]
     return {
         "memory_id": [*made, *sent["memories"]],
@@ -61,6 +65,8 @@ def seed(client: httpx.Client) -> dict[str, list[str]]:
         "search_id": searches,
         "session_id": ["s"],
         "path": ["default"],
+        "label": ["persona", "human"],
+        "task_id": [root, *steps],
     }
 
 

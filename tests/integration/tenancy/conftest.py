@@ -69,6 +69,9 @@ class Household:
     changeset_id: str
     review_id: str
     document_id: str
+    label: str  # of a block
+    task_id: str
+    step_id: str  # below task_id
     namespace: str
     user_id: str
     agent_id: str
@@ -193,6 +196,12 @@ def make_household(
         )
         # Nobody reads this one.
         post("/v1/documents", {"content": f"{secret}: the new tide table.", **paper})
+        place = {name: value for name, value in scope.items() if name != "session_id"}
+        block = {"value": f"{secret}: a block.", **place}
+        assert me.put(f"/v1/blocks/{name}-block", json=block).status_code == 201
+        task = post("/v1/tasks", {"title": f"{secret}: a task", "input": secret, **scope})
+        first = post("/v1/tasks", {"title": f"{secret}: a step", "parent_id": task["id"]})
+        post("/v1/tasks", {"title": "another", "parent_id": task["id"], "depends_on": [first["id"]]})
         granted = post("/v1/api-keys", {"name": f"{secret} key", "scopes": ["memories:read"]})
         with maintenance.begin() as connection:
             # Only a namespace with hundreds of documents has common terms.
@@ -220,6 +229,9 @@ def make_household(
             changeset_id=changeset_id,
             review_id=review_id,
             document_id=document["document_id"],
+            label=f"{name}-block",
+            task_id=task["id"],
+            step_id=first["id"],
             tenant_id=tenant_id,
             memory_id=memory["id"],
             older_id=old["id"],
@@ -365,7 +377,15 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
 
     return {
         "POST /v1/search": elsewhere("/v1/search"),
-        "POST /v1/context": elsewhere("/v1/context"),
+        "POST /v1/context": [
+            *elsewhere("/v1/context"),
+            Ask(
+                "nothing",
+                "/v1/context",
+                {**search, "user_id": h.user_id, "agent_id": h.agent_id, "include_blocks": True},
+            ),
+            Ask("absent", "/v1/context", {**search, "namespace": h.namespace, "include_blocks": [h.label]}),
+        ],
         "GET /v1/traces/{search_id}": [Ask("absent", f"/v1/traces/{h.search_id}")],
         "POST /v1/traces/{search_id}/feedback": [
             Ask("absent", f"/v1/traces/{h.search_id}/feedback", {"memory_id": h.memory_id, "useful": True}),
@@ -516,6 +536,8 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             Ask("absent", "/v1/entities/split", {"entity_id": h.entity_id, "names": ["Tomás"], "namespace": path})
             for path in (h.namespace, asker.namespace)
         ],
+        **_asks_of_blocks(h, asker, space),
+        **_asks_of_tasks(h, asker),
         "GET /v1/namespaces": [Ask("nothing", f"/v1/namespaces?prefix={space}")],
         "POST /v1/namespaces": [Ask("own", "/v1/namespaces", {"path": h.namespace})],
         "GET /v1/namespaces/{path}": [Ask("absent", f"/v1/namespaces/{space}")],
@@ -537,6 +559,65 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
         "GET /healthz": [Ask("own", "/healthz")],
         "GET /readyz": [Ask("own", "/readyz")],
         "GET /metrics": [Ask("own", "/metrics")],
+    }
+
+
+def _asks_of_blocks(h: Household, asker: Household, space: str) -> dict[str, list[Ask]]:
+    block = f"/v1/blocks/{h.label}"
+    theirs = f"?namespace={space}&user_id={h.user_id}&agent_id={h.agent_id}"
+    at_home = f"?user_id={h.user_id}&agent_id={h.agent_id}"
+
+    def everywhere(suffix: str = "", more: str = "", body: Any = None) -> list[Ask]:
+        return [Ask("absent", f"{block}{suffix}{where}{more}", body) for where in (theirs, at_home, "?")]
+
+    return {
+        "GET /v1/blocks": [
+            Ask("absent", f"/v1/blocks?namespace={space}"),
+            *(Ask("nothing", f"/v1/blocks?{said}") for said in (f"label={h.label}", at_home[1:])),
+        ],
+        "GET /v1/blocks/{label}": everywhere() + everywhere(more="&as_of=2999-01-01T00:00:00Z"),
+        "PUT /v1/blocks/{label}": [Ask("own", f"{block}{theirs}", {"value": asker.secret})],
+        "PATCH /v1/blocks/{label}": everywhere(body={"append": "defaced"}),
+        "DELETE /v1/blocks/{label}": everywhere() + everywhere(more="&erase=true"),
+        "GET /v1/blocks/{label}/versions": everywhere("/versions"),
+    }
+
+
+def _asks_of_tasks(h: Household, asker: Household) -> dict[str, list[Ask]]:
+    ids = (h.task_id, h.step_id)
+    mine = asker.task_id
+
+    def each(suffix: str = "", body: Any = None) -> list[Ask]:
+        return [Ask("absent", f"/v1/tasks/{i}{suffix}", body) for i in ids]
+
+    return {
+        "POST /v1/tasks": [
+            *(Ask("refused", "/v1/tasks", {"title": "a", "parent_id": i}, 422) for i in ids),
+            Ask("refused", "/v1/tasks", {"title": "a", "parent_id": h.task_id, "namespace": h.namespace}, 422),
+            *(Ask("refused", "/v1/tasks", {"title": "a", "depends_on": [i]}, 422) for i in ids),
+            Ask("refused", "/v1/tasks", {"title": "a", "parent_id": mine, "depends_on": [h.step_id]}, 422),
+            Ask("own", "/v1/tasks", {"title": asker.secret, "namespace": h.namespace, "user_id": h.user_id}),
+        ],
+        "GET /v1/tasks": [
+            Ask("absent", f"/v1/tasks?namespace={h.namespace.replace('/', '%2F')}"),
+            *(Ask("nothing", f"/v1/tasks?{name}={i}") for name in ("parent_id", "root_id") for i in ids),
+            Ask("nothing", f"/v1/tasks?user_id={h.user_id}"),
+            Ask("nothing", f"/v1/tasks?agent_id={h.agent_id}&session_id={h.session_id}"),
+        ],
+        "GET /v1/tasks/{task_id}": each(),
+        "PATCH /v1/tasks/{task_id}": [
+            *each(body={"title": "defaced"}),
+            Ask("refused", f"/v1/tasks/{mine}", {"depends_on": [h.step_id]}, 422),
+        ],
+        "DELETE /v1/tasks/{task_id}": each() + each("?erase=true"),
+        "GET /v1/tasks/{task_id}/versions": each("/versions"),
+        "GET /v1/tasks/{task_id}/context": each("/context") + each("/context?include_memories=true"),
+        "POST /v1/tasks/{task_id}/close": each("/close", {"force": True}),
+        "POST /v1/tasks/{task_id}/rollback": each("/rollback", {}),
+        "POST /v1/tasks/{task_id}/replace": [
+            *each("/replace", {}),
+            Ask("refused", f"/v1/tasks/{mine}/replace", {"depends_on": [h.step_id]}, 422),
+        ],
     }
 
 

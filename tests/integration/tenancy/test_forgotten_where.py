@@ -133,6 +133,11 @@ def test_rows_cannot_point_into_another_tenant(
         "document_text",
         "document_chunk",
         "document_upload",
+        "block",
+        "block_version",
+        "task_node",
+        "task_version",
+        "task_dependency",
     ):
         with maintenance.connect() as powerful:
             ours_instead = "to_jsonb(t) || jsonb_build_object('tenant_id', CAST(:ours AS text))"
@@ -156,7 +161,8 @@ def test_a_change_of_every_row_changes_only_its_tenant(
     with database.transaction(doomed.tenant_id) as session:
         # What others point to comes last, or cascades would take rows before their own turn.
         last = [
-            "changeset", "document_text", "document", "saved_query", "entity", "dead_letter", "job", "memory", "namespace",
+            "changeset", "document_text", "document", "saved_query", "entity", "dead_letter", "job", "memory",
+            "block", "task_node", "namespace",
         ]  # fmt: skip
         for table in sorted(writable, key=lambda table: last.index(table) if table in last else -1):
             assert session.execute(text(f"DELETE FROM {table}")).rowcount == rows[table], table

@@ -115,6 +115,10 @@ CURSORS = (
     ("GET", "/v1/changesets?limit=1&namespace=shared", None),
     ("GET", "/v1/reviews?limit=1", None),
     ("GET", "/v1/reviews?limit=1&namespace=shared", None),
+    ("GET", "/v1/blocks?limit=1", None),
+    ("GET", "/v1/blocks?limit=1&namespace=shared", None),
+    ("GET", "/v1/tasks?limit=1", None),
+    ("GET", "/v1/tasks?limit=1&namespace=shared", None),
 )
 
 
@@ -137,6 +141,8 @@ def twins(client: Any, database: Database, make_tenant: Any, tenant_client: Any,
             )
             turn = {"messages": [{"content": f"turn {number}"}], "namespace": "shared", "session_id": "shared"}
             assert me.post("/v1/messages", json=turn).status_code == 202
+            assert me.put(f"/v1/blocks/b{number}", json={"value": "v", "namespace": "shared"}).status_code == 201
+            assert me.post("/v1/tasks", json={"title": "t", "namespace": "shared"}).status_code == 201
             assert me.post("/v1/api-keys", json={"name": "k", "scopes": ["memories:read"]}).status_code == 201
         for number in range(2):
             named = me.post("/v1/memories", json={"content": f"Ada saw Bob {number}.", "namespace": "named"}).json()
@@ -228,7 +234,8 @@ def test_every_paged_list_is_among_the_cursors_above(app: Any) -> None:
     # are listed by operators only.
     tested.add("GET /v1/documents/{document_id}/memories")
     tested |= {"GET /v1/memories/{memory_id}/links", "GET /v1/memories/{memory_id}/recalls", "GET /v1/tenants"}
-    tested |= {"GET /v1/memories/{memory_id}/facts"}
+    tested |= {"GET /v1/memories/{memory_id}/facts", "GET /v1/tasks/{task_id}/versions"}
+    tested |= {"GET /v1/blocks/{label}/versions"}
     tested |= {"GET /v1/changesets/{changeset_id}/changes", "GET /v1/jobs/{job_id}/dead-letters"}
     assert paged <= tested
 
