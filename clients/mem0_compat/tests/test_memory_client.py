@@ -2,8 +2,11 @@
 
 import inspect
 import os
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, closing
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -43,6 +46,9 @@ class Sync:
     def __call__(self, method: str, *args: Any, **options: Any) -> Any:
         return getattr(self.client, method)(*args, **options)
 
+    def close(self) -> None:
+        self.client.client.close()
+
 
 class Async:
     """A client whose coroutines are run to their end, each with a client of its own."""
@@ -58,17 +64,22 @@ class Async:
 
         return anyio.run(run)
 
+    def close(self) -> None:
+        pass  # Each was closed after its call.
+
 
 @pytest.fixture(params=[Sync, Async])
-def call(request: pytest.FixtureRequest, service: Any, make_tenant: Callable[[], str]) -> Call:
+def call(request: pytest.FixtureRequest, service: Any, make_tenant: Callable[[], str]) -> Iterator[Call]:
     """Return a function that calls a method of the client of a fresh tenant, sync or async."""
-    made: Call = request.param(f"{service.url}/compat/mem0", make_tenant())
-    return made
+    with closing(request.param(f"{service.url}/compat/mem0", make_tenant())) as made:
+        yield made
 
 
 @pytest.fixture
-def client(service: Any, make_tenant: Callable[[], str]) -> MemoryClient:
-    return MemoryClient(api_key=make_tenant(), host=f"{service.url}/compat/mem0")
+def connect(service: Any) -> Iterator[Callable[..., Sync]]:
+    """Return a function that makes a sync client of a key, whose connections are closed in the end."""
+    with ExitStack() as stack:
+        yield lambda key, below="": stack.enter_context(closing(Sync(f"{service.url}/compat/mem0{below}", key)))
 
 
 def add(call: Call, text: str, **options: Any) -> str:
@@ -111,7 +122,9 @@ def test_the_quickstart(call: Call) -> None:
 
 def test_options_say_the_same_as_keywords(call: Call) -> None:
     scope = {"user_id": "alex", "run_id": "r"}
-    call("add", "Meet at nine.", AddMemoryOptions(filters=scope, metadata={"k": "v"}, infer=False, timestamp=1700000000))
+    call(
+        "add", "Meet at nine.", AddMemoryOptions(filters=scope, metadata={"k": "v"}, infer=False, timestamp=1700000000)
+    )
     listed = call("get_all", GetAllMemoryOptions(filters=scope, page=1, page_size=5, end_date="2023-12-31"))
     (item,) = listed["results"]
     assert (item["run_id"], item["metadata"], item["created_at"]) == ("r", {"k": "v"}, "2023-11-14T22:13:20Z")
@@ -197,8 +210,8 @@ def test_what_is_not_offered_says_why(call: Call, method: str, args: tuple[Any, 
     assert refused.value.message == refused.value.details["detail"]
 
 
-def test_the_project_is_the_namespace(service: Any, make_tenant: Callable[[], str]) -> None:
-    client = MemoryClient(api_key=make_tenant(), host=f"{service.url}/compat/mem0/ns/team%2Fa")
+def test_the_project_is_the_namespace(connect: Callable[..., Sync], make_tenant: Callable[[], str]) -> None:
+    client = connect(make_tenant(), "/ns/team%2Fa").client
     assert client.project_id == client.project.project_id == "team/a"
     assert client.project.get()["name"] == "team/a"
     assert client.get_project(fields=["custom_categories"])["custom_categories"] == []
@@ -226,10 +239,11 @@ def test_async_projects(service: Any, make_tenant: Callable[[], str]) -> None:
     anyio.run(run)
 
 
-def test_a_namespace_in_the_address_is_apart(service: Any, make_tenant: Callable[[], str]) -> None:
+def test_a_namespace_in_the_address_is_apart(
+    service: Any, connect: Callable[..., Sync], make_tenant: Callable[[], str]
+) -> None:
     key = make_tenant()
-    inside = Sync(f"{service.url}/compat/mem0/ns/team%2Fa", key)
-    outside = Sync(f"{service.url}/compat/mem0", key)
+    inside, outside = connect(key, "/ns/team%2Fa"), connect(key)
     memory_id = add(inside, "Inside.")
     assert inside("get_all", filters={"user_id": "alex"})["count"] == 1
     assert outside("get_all", filters={"user_id": "alex"})["count"] == 0
@@ -251,24 +265,26 @@ def test_errors_come_as_the_client_knows_them(call: Call, service: Any) -> None:
         call("search", "a", filters={"user_id": {"like": "a"}})
     with pytest.raises(MemoryQuotaExceededError, match="64 KiB"):
         call("add", "x" * 70_000, user_id="alex")
-    with pytest.raises(ValueError, match="not valid"):
-        MemoryClient(api_key="nonsense", host=f"{service.url}/compat/mem0")
+    with httpx.Client() as http, pytest.raises(ValueError, match="not valid"):
+        MemoryClient(api_key="nonsense", host=f"{service.url}/compat/mem0", client=http)
     with pytest.raises(ValueError, match="not valid"):
         AsyncMemoryClient(api_key="nonsense", host=f"{service.url}/compat/mem0")
 
 
-def test_a_key_without_the_right_is_refused(service: Any, make_tenant: Callable[[], str]) -> None:
+def test_a_key_without_the_right_is_refused(
+    service: Any, connect: Callable[..., Sync], make_tenant: Callable[[], str]
+) -> None:
     with service.http(make_tenant()) as http:
         body = {"name": "reader", "scopes": ["memories:read"]}
         key = http.post("/v1/api-keys", json=body).json()["key"]
-    client = MemoryClient(api_key=key, host=f"{service.url}/compat/mem0")
+    client = connect(key).client
     assert client.get_all(filters={"user_id": "alex"})["count"] == 0
     with pytest.raises(AuthenticationError, match="memories:write"):
         client.add("a", user_id="alex")
 
 
-def test_another_tenant_sees_nothing(service: Any, make_tenant: Callable[[], str]) -> None:
-    ours, theirs = (Sync(f"{service.url}/compat/mem0", make_tenant()) for _ in range(2))
+def test_another_tenant_sees_nothing(connect: Callable[..., Sync], make_tenant: Callable[[], str]) -> None:
+    ours, theirs = (connect(make_tenant()) for _ in range(2))
     memory_id = add(ours, "Ours alone.")
     assert theirs("search", "Ours alone.", filters={"user_id": "alex"})["results"] == []
     assert theirs("get_all", filters={"user_id": "*"})["count"] == 0
@@ -286,7 +302,10 @@ def test_an_own_http_client_is_used(service: Any, make_tenant: Callable[[], str]
         assert client.add("Through my own.", user_id="alex")["status"] == "SUCCEEDED"
 
 
-def test_what_mem0_stored_is_consolidated_like_anything_else(client: MemoryClient, service: Any) -> None:
+def test_what_mem0_stored_is_consolidated_like_anything_else(
+    connect: Callable[..., Sync], service: Any, make_tenant: Callable[[], str]
+) -> None:
+    client = connect(make_tenant()).client
     (added,) = client.add("I live in Lisbon.", user_id="alex")["results"]
     with service.http(client.api_key) as http:
         body = {"namespace": "default", "steps": ["notes"]}
@@ -295,6 +314,20 @@ def test_what_mem0_stored_is_consolidated_like_anything_else(client: MemoryClien
             assert any("finished" in line for line in events.iter_lines())
         facts = http.get(f"/v1/memories/{added['id']}/facts").json()["data"]
     assert [fact["attribute"] for fact in facts] == ["lives_in"]
+
+
+GUIDE = Path(__file__).parents[3] / "docs" / "howto" / "mem0.md"
+
+
+def test_the_snippet_of_the_guide_works(
+    service: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (snippet,) = re.findall(r"^```python mem0\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
+    monkeypatch.chdir(service.data_dir.parent)
+    said: dict[str, Any] = {}
+    exec(snippet.replace("http://127.0.0.1:8000", service.url), said)
+    said["client"].client.close()
+    assert capsys.readouterr().out.splitlines() == ["I'm vegetarian and allergic to nuts."] * 2
 
 
 TESTED = {
