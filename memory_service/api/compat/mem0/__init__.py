@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from memory_service.api.compat.mem0 import not_offered, platform, server
+from memory_service.api.compat.mem0 import entities, not_offered, platform, server
 
 # What is refused comes first: its paths are longer than those with a name of any length at the end.
-ROUTERS: Final[tuple[APIRouter, ...]] = (not_offered.router, platform.router, server.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (not_offered.router, platform.router, entities.router, server.router)

@@ -20,9 +20,7 @@ _EXPORT: Final = (
     "A structured export is not offered: it has a language model fill in a schema. GET /v1/memories lists the memories "
     "themselves."
 )
-_PROFILE: Final = (
-    "Profiles are built by consolidation, by itself and without settings of mem0's; POST /v1/consolidations runs it now."
-)
+_PROFILE: Final = "Consolidation builds profiles, without settings of mem0's; POST /v1/consolidations runs it now."
 _PROJECT: Final = (
     "Projects are namespaces here, made by the first write to them; see PATCH /v1/namespaces/{path} for their settings "
     "and /v1/api-keys for who may do what."

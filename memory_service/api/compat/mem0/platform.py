@@ -1,8 +1,6 @@
-"""The paths of mem0's platform that `MemoryClient` and `AsyncMemoryClient` of mem0ai 2.2.1 ask."""
+"""The paths of mem0's platform about memories, as `MemoryClient` and `AsyncMemoryClient` of mem0ai 2.2.1 ask them."""
 
-import ast
-import json
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -18,17 +16,15 @@ from memory_service.api.compat.mem0.bodies import (
     ListIn,
     UpdateIn,
 )
-from memory_service.api.compat.mem0.filters import Raw, joined
-from memory_service.api.compat.mem0.forgetting import check_may_forget, forget, forget_matching
+from memory_service.api.compat.mem0.forgetting import check_may_forget, forget
 from memory_service.api.compat.mem0.parameters import REFUSED, is_ignored
 from memory_service.api.compat.mem0.routing import PREFIX, MemZeroRoute, NamespaceDep
-from memory_service.api.compat.mem0.scope import ENTITY_FIELDS, MISSING, owned_by
 from memory_service.api.dependencies import AnyCaller, ServicesDep, SessionDep, require
 from memory_service.api.idempotency import idempotent
 from memory_service.api.listing import MAX_LIST_LIMIT
 from memory_service.api.problems import invalid_request
 from memory_service.api.strict_json import takes_parameters
-from memory_service.errors import FieldError, NotFound
+from memory_service.errors import FieldError
 from memory_service.types import Caller, KeyScope
 
 router = APIRouter(prefix=PREFIX, tags=["mem0"], route_class=MemZeroRoute)
@@ -39,9 +35,6 @@ Owner = Annotated[str | None, Query(min_length=1, max_length=256)]
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 PageSize = Annotated[int, Query(ge=1, le=MAX_LIST_LIMIT)]
 MemoryId = Annotated[str, Path(min_length=1, max_length=256)]
-Name = Annotated[str, Path(min_length=1, max_length=256)]
-
-MAX_WRITTEN_FILTERS: Final = 4_096  # characters
 
 
 @router.get("/v1/ping/", response_model=dict[str, Any])
@@ -165,58 +158,6 @@ def compat_delete(
     return answer({"message": "Memory deleted successfully!"})
 
 
-@router.delete("/v1/memories/", response_model=dict[str, Any])
-@takes_parameters(is_ignored)
-def compat_delete_all(
-    caller: AnyCaller,
-    services: ServicesDep,
-    namespace: NamespaceDep,
-    user_id: Owner = None,
-    agent_id: Owner = None,
-    app_id: Owner = None,
-    run_id: Owner = None,
-    filters: Annotated[str | None, Query(description="The same ids as an object.")] = None,
-) -> Response:
-    """Delete every memory of a user, agent, app or run; `*` stands for any."""
-    check_may_forget(services, caller)
-    ids = {"user_id": user_id, "agent_id": agent_id, "app_id": app_id, "run_id": run_id}
-    selection = joined([owned_by(ids), owned_by(written_ids(filters))])
-    if not selection:
-        raise invalid_request([FieldError("?user_id", MISSING)])
-    deleted = forget_matching(services, caller, namespace, selection)
-    return answer({"message": "Memories deleted successfully!", "deleted": deleted})
-
-
-def written_ids(filters: str | None) -> dict[str, str]:
-    """Return the ids of a query parameter that holds an object.
-
-    mem0's client puts a dictionary into the address as Python writes one.
-
-    >>> written_ids("{'user_id': 'ada'}"), written_ids('{"run_id": "r"}'), written_ids(None)
-    ({'user_id': 'ada'}, {'run_id': 'r'}, {})
-
-    Raises:
-        InvalidRequest: it is no object of ids.
-    """
-    if filters is None:
-        return {}
-    read: Any = None
-    if len(filters) <= MAX_WRITTEN_FILTERS:
-        try:
-            read = json.loads(filters)
-        except (ValueError, RecursionError):
-            try:
-                read = ast.literal_eval(filters)
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
-                read = None
-    fields = set(ENTITY_FIELDS.values())
-    if not isinstance(read, dict) or not all(
-        name in fields and isinstance(value, str) and value and "\0" not in value for name, value in read.items()
-    ):
-        raise invalid_request([FieldError("?filters", 'is an object of ids such as {"user_id": "ada"}')])
-    return read
-
-
 @router.put("/v1/batch/", response_model=dict[str, Any])
 @takes_parameters(is_ignored)
 def compat_batch_update(
@@ -256,49 +197,6 @@ def compat_batch_delete(
     return answer({"message": f"Successfully deleted {len(ids)} memories"})
 
 
-@router.get("/v1/entities/", response_model=dict[str, Any])
-@takes_parameters(is_ignored)
-def compat_entities(
-    request: Request,
-    caller: Reader,
-    services: ServicesDep,
-    session: SessionDep,
-    namespace: NamespaceDep,
-    page: PageNumber = 1,
-    page_size: PageSize = MAX_LIST_LIMIT,
-) -> Response:
-    """List users, agents, apps and runs with the number of their memories."""
-    return finding.list_entities(request, session, caller, services, namespace, page=page, page_size=page_size)
-
-
-@router.delete("/v2/entities/{entity_type}/{entity_id:path}/", response_model=dict[str, Any])
-@takes_parameters(is_ignored)
-def compat_delete_entity(
-    entity_type: Literal["user", "agent", "app", "run"],
-    entity_id: Name,
-    caller: AnyCaller,
-    services: ServicesDep,
-    namespace: NamespaceDep,
-) -> Response:
-    """Delete every memory of one user, agent, app or run."""
-    check_may_forget(services, caller)
-    # Named, not chosen by a filter: here a star is a star.
-    own: Raw = {"user": "user_id", "agent": "agent_id", "app": "metadata.app_id", "run": "session_id"}
-    deleted = forget_matching(services, caller, namespace, {own[entity_type]: {"eq": entity_id}})
-    if not deleted:
-        raise NotFound(f"No memory belongs to this {entity_type}.", code="entity_not_found")
-    return answer({"message": "Entity deleted successfully!", "deleted": deleted})
-
-
-@router.get("/v2/entities/user/{entity_id:path}/profile/", response_model=dict[str, Any])
-@takes_parameters(is_ignored)
-def compat_profile(
-    entity_id: Name, caller: Reader, services: ServicesDep, session: SessionDep, namespace: NamespaceDep
-) -> Response:
-    """Read what consolidation made out about a user."""
-    return answer(finding.read_profile(session, caller, services, namespace, entity_id))
-
-
 @router.post("/v1/feedback/", response_model=dict[str, Any])
 @takes_parameters(is_ignored)
 def compat_feedback(
@@ -319,23 +217,3 @@ def compat_feedback(
         return answer({"id": str(found), "memory_id": str(found), **said})
 
     return idempotent(request, caller, session, produce)
-
-
-@router.get("/api/v1/orgs/organizations/{org_id}/projects/{project_id:path}/", response_model=dict[str, Any])
-@takes_parameters(lambda name: is_ignored(name) or name == "fields")
-def compat_project(org_id: Name, project_id: Name, caller: Reader, namespace: NamespaceDep) -> Response:
-    """Read the namespace as mem0's project; nothing of it can be set here."""
-    if org_id != str(caller.tenant_id) or project_id != namespace:
-        raise NotFound("There is no such project behind this address and key.")
-    return answer(
-        {
-            "id": namespace,
-            "name": namespace,
-            "org_id": org_id,
-            "custom_instructions": None,
-            "agent_custom_instructions": None,
-            "custom_categories": [],
-            "multilingual": True,
-            "decay": True,
-        }
-    )

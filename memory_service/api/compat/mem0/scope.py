@@ -1,5 +1,7 @@
 """Whose memories a call of mem0 is about: user, agent, app and run."""
 
+import ast
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -12,7 +14,7 @@ MISSING: Final = (
     "Name at least one of user_id, agent_id, app_id and run_id, as mem0 asks: otherwise a forgotten filter would show "
     'the memories of everybody. "*" stands for any.'
 )
-ENTITY_FIELDS: Final[Mapping[str, str]] = {"user": "user_id", "agent": "agent_id", "app": "app_id", "run": "run_id"}
+MAX_WRITTEN: Final = 4_096  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +77,32 @@ def owned_by(given: Mapping[str, Any]) -> Raw:
     """
     named = [{name: given[name]} for name in OWNERS if given.get(name) is not None]
     return joined([translate(one, pointer="") for one in named])
+
+
+def written_ids(filters: str | None) -> dict[str, str]:
+    """Return the ids of a query parameter that holds an object.
+
+    mem0's client puts a dictionary into the address as Python writes one.
+
+    >>> written_ids("{'user_id': 'ada'}"), written_ids('{"run_id": "r"}'), written_ids(None)
+    ({'user_id': 'ada'}, {'run_id': 'r'}, {})
+
+    Raises:
+        InvalidRequest: it is no object of ids.
+    """
+    if filters is None:
+        return {}
+    read: Any = None
+    if len(filters) <= MAX_WRITTEN:
+        try:
+            read = json.loads(filters)
+        except (ValueError, RecursionError):
+            try:
+                read = ast.literal_eval(filters)
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                read = None
+    if not isinstance(read, dict) or not all(
+        name in OWNERS and isinstance(value, str) and value and "\0" not in value for name, value in read.items()
+    ):
+        raise invalid_request([FieldError("?filters", 'is an object of ids such as {"user_id": "ada"}')])
+    return read

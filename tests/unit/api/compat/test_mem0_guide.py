@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from memory_service.api.compat.mem0 import bodies, filters, moments, platform, routing, scope, shapes
+from memory_service.api.compat.mem0 import bodies, filters, moments, routing, scope, shapes
 from memory_service.api.compat.mem0.not_offered import REFUSALS
 from memory_service.api.compat.mem0.parameters import IGNORED, REFUSED
 
@@ -33,9 +33,7 @@ def test_refusals_are_sentences() -> None:
         assert reason.endswith("."), (method, path)
 
 
-@pytest.mark.parametrize(
-    "module", [bodies, filters, moments, platform, routing, scope, shapes], ids=lambda m: m.__name__
-)
+@pytest.mark.parametrize("module", [bodies, filters, moments, routing, scope, shapes], ids=lambda m: m.__name__)
 def test_worked_examples(module: ModuleType) -> None:
     tried = doctest.testmod(module)
     assert (tried.failed, tried.attempted > 0) == (0, True)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from memory_service.api.compat.mem0.moments import expiration_date_of, expiry_of, rfc3339_of
-from memory_service.api.compat.mem0.platform import written_ids
 from memory_service.api.compat.mem0.routing import split
+from memory_service.api.compat.mem0.scope import written_ids
 from memory_service.api.compat.mem0.shapes import found_items, history_of, page_of, with_fields
 from memory_service.errors import InvalidRequest
 
