@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     consolidate_after_s: int = Field(default=60, ge=0)
     consolidate_at_latest_s: int = Field(default=600, ge=0)
 
+    # What a delete of a mem0 client does: archive, which can be taken back, or erase for good.
+    mem0_delete: Literal["archive", "erase"] = "archive"
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 from memory_service import __version__
 from memory_service.api import problems
 from memory_service.api.auth import Authenticator
+from memory_service.api.compat import mem0
 from memory_service.api.docs import DOCS_ROUTES, document
 from memory_service.api.metrics import Metrics, TimedEncoder
 from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Observe
@@ -94,6 +95,7 @@ ROUTERS: list[APIRouter] = [
     api_keys.router,
     tenants.router,
     health.router,
+    *mem0.ROUTERS,
 ]
 
 DATABASE_PATIENCE_S = 30  # After a crash of everything the database may still be recovering.

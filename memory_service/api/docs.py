@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from memory_service.api.problems import MEDIA_TYPE
+from memory_service.api.problems import MEDIA_TYPE, PLAIN_JSON, PLAIN_JSON_BELOW
 
 ASSETS = "/docs/assets"
 TAGS = [
@@ -27,6 +27,7 @@ TAGS = [
     {"name": "jobs", "description": "What the background owes."},
     {"name": "api-keys", "description": "Who may do what."},
     {"name": "tenants", "description": "For operators: who owns data."},
+    {"name": "mem0", "description": "The calls of mem0's clients, so that its users can switch by URL."},
     {"name": "health", "description": "For probes and Prometheus; no key needed."},
 ]
 
@@ -114,26 +115,30 @@ def document(app: FastAPI) -> dict[str, Any]:
         "Problem": {
             "description": "What was wrong, as a problem document.",
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
+        },
+        "PlainProblem": {
+            "description": "The same for clients of other systems, as plain JSON.",
+            "content": {PLAIN_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        },
     }
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = PROBLEM_SCHEMA
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    for path in contract["paths"].values():
-        for operation in path.values():
-            _complete(operation)
+    for path, operations in contract["paths"].items():
+        for operation in operations.values():
+            _complete(operation, "PlainProblem" if path.startswith(PLAIN_JSON_BELOW) else "Problem")
     app.openapi_schema = contract
     return contract
 
 
-def _complete(operation: dict[str, Any]) -> None:
+def _complete(operation: dict[str, Any], problem: str) -> None:
     responses = operation["responses"]
     # FastAPI documents its own 422, which we do not send.
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
     for status in ("4XX", "5XX"):
-        responses.setdefault(status, {"$ref": "#/components/responses/Problem"})
+        responses.setdefault(status, {"$ref": f"#/components/responses/{problem}"})
     is_open = "health" in operation.get("tags", ())
     operation.setdefault("security", [] if is_open else [{"bearer": []}, {"apiKey": []}])
 

@@ -18,6 +18,9 @@ from memory_service.errors import FieldError, InvalidRequest, MemoryServiceError
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+# Clients of other systems read the sentence of an error only where it is called plain JSON.
+PLAIN_JSON_BELOW = "/compat/"
+PLAIN_JSON = "application/json"
 MAX_ERRORS = 50  # A body of a thousand bad items should not be answered by a megabyte of complaints.
 MAX_DETAIL = 500  # Sentences of validators may quote the input.
 
@@ -53,8 +56,9 @@ def problem(
         "request_id": scope.get("state", {}).get("request_id"),
         "retryable": retryable,
     }
+    media_type = PLAIN_JSON if scope["path"].startswith(PLAIN_JSON_BELOW) else MEDIA_TYPE
     # ASCII only: a lone surrogate in a pointer must not break the answer about it.
-    return Response(json.dumps(document).encode(), status_code=status, headers=headers, media_type=MEDIA_TYPE)
+    return Response(json.dumps(document).encode(), status_code=status, headers=headers, media_type=media_type)
 
 
 def _shorten(text: str) -> str:

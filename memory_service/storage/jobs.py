@@ -65,6 +65,14 @@ def get_job(session: Session, tenant_id: UUID, job_id: UUID) -> RowMapping | Non
     return session.execute(query).mappings().one_or_none()
 
 
+def get_payload(session: Session, tenant_id: UUID, job_id: UUID) -> dict[str, Any] | None:
+    """Return what a job was made with."""
+    payload: dict[str, Any] | None = session.scalar(
+        select(job.c.payload).where(job.c.tenant_id == tenant_id, job.c.id == job_id)
+    )
+    return payload
+
+
 def list_jobs(
     session: Session,
     tenant_id: UUID,

@@ -178,8 +178,9 @@ def list_records(
     before: UUID | None,
     limit: int,
     ascending: bool = False,
+    offset: int = 0,
 ) -> Sequence[RowMapping]:
-    """Return memories that match, newest first (or oldest first), one page of them."""
+    """Return memories that match, newest first (or oldest first), one page of them; `offset` skips so many."""
     beyond = ""
     if before is not None:
         beyond = "AND m.id > :before" if ascending else "AND m.id < :before"
@@ -187,9 +188,9 @@ def list_records(
         session.execute(
             text(
                 f"{_RECORD_NOW} FROM memory m {_JOINS} WHERE m.tenant_id = :tenant AND ({where.text}) {beyond} "
-                f"ORDER BY m.id {'ASC' if ascending else 'DESC'} LIMIT :limit"
+                f"ORDER BY m.id {'ASC' if ascending else 'DESC'} LIMIT :limit OFFSET :offset"
             ),
-            {"tenant": tenant_id, "before": before, "limit": limit, **where.params},
+            {"tenant": tenant_id, "before": before, "limit": limit, "offset": offset, **where.params},
         )
         .mappings()
         .all()

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Table, and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.tables import memory
@@ -83,3 +83,26 @@ def belonging(
     if namespace_id is not None:
         query = query.where(table.c.namespace_id == namespace_id)
     return list(session.scalars(query.order_by(table.c.id)))
+
+
+_OWNERS = """
+    SELECT o.type, o.name, count(*) AS count, min(m.observed_at) AS first, max(m.updated_at) AS last,
+        count(*) OVER () AS total
+    FROM memory m CROSS JOIN LATERAL (
+        VALUES (1, 'user', m.user_id), (2, 'agent', m.agent_id), (3, 'app', m.metadata ->> 'app_id'), (4, 'run', m.session_id)
+    ) AS o (place, type, name)
+    WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND o.name <> ''
+        AND m.archived_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > :now)
+    GROUP BY o.place, o.type, o.name ORDER BY o.place, o.name LIMIT :limit OFFSET :offset
+"""
+
+
+def list_owners(
+    session: Session, tenant_id: UUID, namespace_id: UUID, *, limit: int, offset: int, now: datetime
+) -> Sequence[RowMapping]:
+    """Return users, agents, apps and runs of a namespace in one list, with how many live memories each has.
+
+    An app is what the metadata call `app_id`. The whole namespace is read: clients of mem0 ask for this list rarely.
+    """
+    params = {"tenant": tenant_id, "namespace": namespace_id, "limit": limit, "offset": offset, "now": now}
+    return session.execute(text(_OWNERS), params).mappings().all()

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 from memory_service.storage.bootstrap import RoleUrls
 from memory_service.types import KeyScope
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 EXAMPLES = 40  # Per operation and kind of request.
 CHECKS = [

@@ -15,6 +15,8 @@ from memory_service.storage.database import Database
 
 PROBLEM_FIELDS = {"type", "title", "status", "detail", "instance", "code", "errors", "request_id", "retryable"}
 
+MEM0 = "/compat/mem0"
+
 Problem = Callable[..., dict[str, Any]]
 
 
@@ -112,3 +114,45 @@ def work(database: Database, app: Any) -> Callable[[UUID], None]:
             consolidate.consolidate_due(tenancy, namespace_id, go_on=lambda: True)
 
     return run
+
+
+class Mem0:
+    """The calls of mem0's clients, every answer checked for the status it should have."""
+
+    def __init__(self, me: Any, prefix: str = MEM0) -> None:
+        self.me, self.prefix = me, prefix
+
+    def call(self, method: str, path: str, *, status: int = 200, **options: Any) -> Any:
+        answer = self.me.request(method, self.prefix + path, **options)
+        assert answer.status_code == status, f"{answer.status_code}: {answer.text[:500]}"
+        assert answer.headers["content-type"] == "application/json"
+        return answer.json()
+
+    def add(self, messages: Any, *, status: int = 200, **fields: Any) -> Any:
+        return self.call("POST", "/v3/memories/add/", json={"messages": messages, **fields}, status=status)
+
+    def one(self, text: str, **fields: Any) -> str:
+        (result,) = self.add(text, **({"user_id": "alex"} | fields))["results"]
+        return str(result["id"])
+
+    def search(self, query: str, *, status: int = 200, **fields: Any) -> Any:
+        return self.call("POST", "/v3/memories/search/", json={"query": query, **fields}, status=status)
+
+    def all(self, filters: Any, *, status: int = 200, params: Any = None, **fields: Any) -> Any:
+        body = {"filters": filters, **fields}
+        return self.call("POST", "/v3/memories/", json=body, params=params or {}, status=status)
+
+    def texts(self, filters: Any, **fields: Any) -> list[str]:
+        return [item["memory"] for item in self.all(filters, **fields)["results"]]
+
+
+@pytest.fixture
+def mem0(me: Any) -> Mem0:
+    """Return the calls of mem0's clients for a fresh tenant."""
+    return Mem0(me)
+
+
+@pytest.fixture(scope="session")
+def mem0_of() -> type[Mem0]:
+    """Return the class of these calls, for other tenants and namespaces."""
+    return Mem0
