@@ -3,6 +3,7 @@
 import inspect
 import os
 import re
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, closing
 from importlib.metadata import version
@@ -92,6 +93,17 @@ def test_it_is_the_version_that_the_docs_name_and_it_reports_to_nobody() -> None
     assert telemetry.MEM0_TELEMETRY is False
     assert telemetry.client_telemetry.posthog is None
     assert os.environ["MEM0_DIR"] not in mem0.__file__
+
+
+def test_the_guard_would_notice(nothing_leaves_this_machine: list[str]) -> None:
+    for reach in (
+        lambda: socket.create_connection(("192.0.2.1", 80), timeout=1),
+        lambda: httpx.get("http://mem0.invalid/", timeout=1),
+    ):
+        with pytest.raises((PermissionError, httpx.ConnectError)):
+            reach()
+    assert nothing_leaves_this_machine == ["192.0.2.1", "mem0.invalid"]
+    nothing_leaves_this_machine.clear()
 
 
 def test_the_quickstart(call: Call) -> None:

@@ -294,7 +294,7 @@ class BatchDeleteIn(ForeignBody):
     memories: Annotated[list[BatchDeleteItem], Field(min_length=1, max_length=MAX_BATCH_ITEMS)]
 
 
-class FeedbackIn(ForeignBody):
+class VerdictIn(ForeignBody):
     """What a person thinks of a memory; without a verdict nothing is changed."""
 
     memory_id: str

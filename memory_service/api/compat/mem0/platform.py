@@ -11,10 +11,10 @@ from memory_service.api.compat.mem0.bodies import (
     AddIn,
     BatchDeleteIn,
     BatchUpdateIn,
-    FeedbackIn,
     FindIn,
     ListIn,
     UpdateIn,
+    VerdictIn,
 )
 from memory_service.api.compat.mem0.forgetting import check_may_forget, forget
 from memory_service.api.compat.mem0.parameters import REFUSED, is_ignored
@@ -200,7 +200,7 @@ def compat_batch_delete(
 @router.post("/v1/feedback/", response_model=dict[str, Any])
 @takes_parameters(is_ignored)
 def compat_feedback(
-    body: FeedbackIn,
+    body: VerdictIn,
     request: Request,
     caller: Writer,
     services: ServicesDep,
