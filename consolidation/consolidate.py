@@ -8,7 +8,9 @@ from uuid import UUID
 
 import structlog
 
+from consolidation.archiving import archive_selected
 from consolidation.enriching import BATCH, enrich_pending
+from consolidation.erasing import erase_selected
 from consolidation.learning import learn_job
 from consolidation.leases import LEASE, held
 from consolidation.planning import Step
@@ -17,8 +19,10 @@ from consolidation.run import Outcome, Wanted, run
 from consolidation.tenancy import Tenancy
 from memory_service.errors import Unavailable
 from memory_service.lifecycle import archive
+from memory_service.lifecycle.audit import SEALED_AT_ONCE, seal_pending
 from memory_service.lifecycle.documents import READ
-from memory_service.lifecycle.erase import erase
+from memory_service.lifecycle.erasures import ERASE
+from memory_service.lifecycle.scopes import ARCHIVE
 from memory_service.lifecycle.teach import LEARN
 from memory_service.storage import consolidated, jobs, pending
 from memory_service.types import CONSOLIDATE, JobStatus
@@ -99,21 +103,6 @@ def _enrich_job(tenancy: Tenancy, job: Any) -> bool:
         if not going_on:
             return True
     with tenancy.open() as session:
-        jobs.finish_job(session, tenancy.tenant_id, job["id"], status=JobStatus.SUCCEEDED, now=tenancy.clock())
-    return True
-
-
-def _erase_job(tenancy: Tenancy, job: Any) -> bool:
-    """Erase the memories of a job; the receipt says of each whether it was there."""
-    ids = [UUID(i) for i in job["payload"]["memory_ids"]]
-    with tenancy.open() as session:
-        # Asked in the transaction that erases: the row stays locked, so a cancel comes before all of it or after.
-        if not jobs.report_progress(session, tenancy.tenant_id, job["id"], done=0):
-            return True
-        erased = set(erase(session, tenancy.tenant_id, ids, now=tenancy.clock()))
-        items = [{"memory_id": str(i), "status": "erased" if i in erased else "absent"} for i in ids]
-        items += [{"memory_id": str(i), "status": "erased", "with": "its source"} for i in sorted(erased - set(ids))]
-        jobs.report_progress(session, tenancy.tenant_id, job["id"], done=len(ids), items=items)
         jobs.finish_job(session, tenancy.tenant_id, job["id"], status=JobStatus.SUCCEEDED, now=tenancy.clock())
     return True
 
@@ -199,7 +188,8 @@ def _document_job(tenancy: Tenancy, job: Any) -> bool:
 # What a job of each kind does; False says that it is not done yet and must be tried again.
 _WORK: dict[str, Callable[[Tenancy, Any], bool]] = {
     "enrich": _enrich_job,
-    "erase": _erase_job,
+    ERASE: erase_selected,
+    ARCHIVE: archive_selected,
     LEARN: learn_job,
     CONSOLIDATE: _consolidate_job,
     READ: _document_job,
@@ -210,6 +200,17 @@ def expire_due(tenancy: Tenancy, ids: Sequence[UUID]) -> int:
     """Mark memories whose time has come."""
     with tenancy.open() as session:
         return len(archive.expire(session, tenancy.tenant_id, ids, now=tenancy.clock()))
+
+
+def seal_audit(tenancy: Tenancy) -> int:
+    """Seal what waits for it in the audit chain of a tenant; return how many events."""
+    done = 0
+    while True:
+        with tenancy.open() as session:
+            sealed = seal_pending(session, tenancy.tenant_id)
+        done += sealed
+        if sealed < SEALED_AT_ONCE:
+            return done
 
 
 def fold_corpus(tenancy: Tenancy, namespace_id: UUID) -> bool:

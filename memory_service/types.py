@@ -127,6 +127,36 @@ class LinkType(StrEnum):
     CO_RECALLED = "co_recalled"
 
 
+class Action(StrEnum):
+    """What the audit chain writes down; words of ours, never of a user."""
+
+    KEY_CREATE = "api_key.create"
+    KEY_ROTATE = "api_key.rotate"
+    KEY_REVOKE = "api_key.revoke"
+    TENANT_CREATE = "tenant.create"
+    NAMESPACE_CREATE = "namespace.create"
+    NAMESPACE_CHANGE = "namespace.change"
+    POLICY_CHANGE = "policy.change"
+    POLICY_DELETE = "policy.delete"
+    ERASURE_BEGIN = "erasure.begin"
+    ERASURE_FINISH = "erasure.finish"
+    MEMORIES_ARCHIVE = "memories.archive"
+    MEMORIES_RESTORE = "memories.restore"
+    SCOPE_ARCHIVE = "scope.archive"
+    CONSOLIDATION_BEGIN = "consolidation.begin"
+    CHANGESET_REVERT = "changeset.revert"
+    REVIEW_APPROVE = "review.approve"
+    REVIEW_DECLINE = "review.decline"
+    REVIEW_UNDO = "review.undo"
+    ENTITY_MERGE = "entity.merge"
+    ENTITY_SPLIT = "entity.split"
+    WEIGHTS_REVERT = "fusion_weights.revert"
+    JOB_CANCEL = "job.cancel"
+    JOB_RETRY = "job.retry"
+    EXPORT_BEGIN = "export.begin"
+    IMPORT_BEGIN = "import.begin"
+
+
 Channel = Literal["vector", "keyword", "graph", "temporal", "hopfield"]
 CHANNELS: tuple[Channel, ...] = ("vector", "keyword", "graph", "temporal", "hopfield")
 

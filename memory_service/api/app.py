@@ -20,6 +20,7 @@ from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Obse
 from memory_service.api.rate_limit import RateLimiter
 from memory_service.api.routes import (
     api_keys,
+    audit,
     blocks,
     built,
     changesets,
@@ -28,6 +29,7 @@ from memory_service.api.routes import (
     dead_letters,
     documents,
     entities,
+    erasures,
     facts,
     fusion_weights,
     graph,
@@ -48,6 +50,7 @@ from memory_service.api.routes import (
     task_work,
     tasks,
     tenants,
+    usage,
 )
 from memory_service.api.services import Services, utc_now
 from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
@@ -60,6 +63,7 @@ from memory_service.settings import Settings, get_settings
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.database import Database
 from memory_service.storage.encoders import EncoderRow, default_encoder, register_encoder
+from retrieval.recent import Recent
 from retrieval.resident import Residents
 
 log = structlog.get_logger(__name__)
@@ -90,8 +94,11 @@ ROUTERS: list[APIRouter] = [
     consolidations.router,
     changesets.router,
     reviews.router,
+    erasures.router,
     jobs.router,
     dead_letters.router,
+    usage.router,
+    audit.router,
     api_keys.router,
     tenants.router,
     health.router,
@@ -100,6 +107,7 @@ ROUTERS: list[APIRouter] = [
 
 DATABASE_PATIENCE_S = 30  # After a crash of everything the database may still be recovering.
 REQUEST_THREADS = 40
+USAGE_REMEMBERED = 1_000  # answers, a kilobyte or two each
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -188,6 +196,7 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
         rate_limiter=RateLimiter(settings.rate_limit),
         metrics=metrics,
         residents=Residents(limit_bytes=settings.resident_mb << 20, largest=settings.resident_largest),
+        usage=Recent(most=USAGE_REMEMBERED),
         reranker=reranker,
         commit_threads=CapacityLimiter(settings.pool_size * 2),
     )

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from anyio import CapacityLimiter
 
@@ -14,6 +15,7 @@ from memory_service.jobs import Nudger
 from memory_service.reranker.bounded import BoundedReranker
 from memory_service.settings import Settings
 from memory_service.storage.database import Database
+from retrieval.recent import Recent
 from retrieval.resident import Residents
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class Services:
     rate_limiter: RateLimiter
     metrics: Metrics
     residents: Residents
+    # What was measured of a tenant and a namespace, and when.
+    usage: Recent[tuple[UUID, str | None, int], tuple[datetime, dict[str, Any]]]
     reranker: BoundedReranker | None  # None: none is configured
     # Commits have threads of their own: were they to queue behind requests that wait for a connection, the
     # connections those requests wait for would never be given back.

@@ -22,12 +22,13 @@ from consolidation.retention.holding import (
 from consolidation.retention.policy import DEFAULT_ID, RetentionPolicy
 from consolidation.retention.policy_form import read_policy
 from consolidation.retention.traces import TIME_CONSTANTS_DAYS
+from memory_service.lifecycle.erasures import begin
 from memory_service.lifecycle.records import retention_json, rfc3339
-from memory_service.storage import consolidated, fading, jobs
+from memory_service.lifecycle.selection import Selection
+from memory_service.storage import consolidated, fading
 from memory_service.storage.sql import Row
 
 FORECAST_DAYS: Final = (0.0, 1.0, 7.0, 30.0, 90.0, 365.0)
-ERASE: Final = "erase"  # the kind of job
 LATEST: Final = timedelta(days=7)  # between two sweeps of a namespace
 SWEEP: Final = "retention"  # the key under which a tier owes nothing but the sweep of what fades
 _BATCH: Final = 1_000  # memories in one job of erasure
@@ -60,12 +61,9 @@ def settle(
     doomed = erasable(rows, policy, now=now)
     erasures = []
     for start in range(0, len(doomed), _BATCH):
-        ids = [str(one) for one in doomed[start : start + _BATCH]]
-        job_id = jobs.create_job(
-            session, tenant_id, kind=ERASE, payload={"memory_ids": ids}, total=len(ids), now=now, ttl=job_ttl,
-            namespace_id=namespace_id,
-        )  # fmt: skip
-        erasures.append(job_id)
+        selection = Selection(before=now, ids=tuple(doomed[start : start + _BATCH]))
+        begun = begin(session, tenant_id, selection, api_key_id=None, ttl=job_ttl, namespace_id=namespace_id)
+        erasures.append(begun.job_id)
     owe_sweep(session, tenant_id, namespace_id, policy, now=now)
     return Settled(len(rows), tuple(erasures))
 

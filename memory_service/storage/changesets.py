@@ -11,6 +11,7 @@ from sqlalchemy import Engine, RowMapping, text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.database import only_one
+from memory_service.storage.erased_rows import QUOTED
 from memory_service.storage.sql import to_jsonb
 
 APPLIED, REVERTED = "applied", "reverted"
@@ -174,6 +175,6 @@ def forget_memories(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> N
         f"DELETE FROM review WHERE tenant_id = :tenant AND memory_id = ANY({memories})",
         f"DELETE FROM review WHERE tenant_id = :tenant AND other_id = ANY({memories})",
         "UPDATE job SET result = NULL WHERE tenant_id = :tenant AND result IS NOT NULL AND EXISTS (SELECT FROM "
-        f"unnest({memories}) AS k (id) WHERE position(CAST(k.id AS text) IN CAST(result AS text)) > 0)",
+        f"regexp_matches(CAST(result AS text), {QUOTED}) AS f (found) WHERE CAST(f.found[1] AS uuid) = ANY({memories}))",
     ):
         session.execute(text(statement), params)

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from memory_service.storage import changesets, documents, entities, search_index, structure
+from memory_service.storage.idempotency import forget_answers
 
 
 def bury(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> None:
@@ -51,24 +52,27 @@ def is_erased(session: Session, tenant_id: UUID, memory_id: UUID) -> bool:
     return found is not None
 
 
-def remove(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
-    """Delete memories and everything that holds their words or points at them."""
+def remove(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> int:
+    """Delete memories and everything that holds their words or points at them; return how many postings that were."""
     params = {"tenant": tenant_id, "ids": list(ids)}
     search_index.count_out(session, tenant_id, ids)
     speakers = {(row.namespace_id, row.speaker) for row in session.execute(text(_SPEAKERS), params)}
-    terms = {(row.namespace_id, row.term) for row in session.execute(text(_POSTINGS), params)}
+    postings = session.execute(text(_POSTINGS), params).all()
+    terms = {(row.namespace_id, row.term) for row in postings}
     named = entities.mentioned_in(session, tenant_id, ids)
     structure.forget_memories(session, tenant_id, ids)
     saved = [row.saved_query_id for row in session.execute(text(_SAVED), params)]
     read_from = documents.blank_spans(session, tenant_id, ids)
     changesets.forget_memories(session, tenant_id, ids)
-    for statement in (_TRACES, _ANSWERS, _DEAD_LETTERS, _SUCCESSORS, _MEMORIES):
+    forget_answers(session, tenant_id, ids)
+    for statement in (_TRACES, _DEAD_LETTERS, _SUCCESSORS, _MEMORIES):
         session.execute(text(statement), params)
     documents.forget_empty(session, tenant_id, read_from)
     if saved:
         session.execute(text(_EMPTY_SAVED), {"tenant": tenant_id, "queries": saved})
     _forget_words(session, tenant_id, speakers=sorted(speakers), terms=sorted(terms))
     entities.forget_unmentioned(session, tenant_id, named)
+    return len(postings)
 
 
 _SPEAKERS = """
@@ -93,10 +97,6 @@ _TRACES = """
         WHERE NOT CAST(r ->> 'memory_id' AS uuid) = ANY(CAST(:ids AS uuid[]))))
     WHERE tenant_id = :tenant AND EXISTS (SELECT FROM jsonb_array_elements(result -> 'results') r
         WHERE CAST(r ->> 'memory_id' AS uuid) = ANY(CAST(:ids AS uuid[])))
-"""
-_ANSWERS = """
-    DELETE FROM idempotency_key i WHERE i.tenant_id = :tenant AND EXISTS (SELECT FROM unnest(CAST(:ids AS uuid[]))
-        AS k (id) WHERE position(convert_to(CAST(k.id AS text), 'UTF8') IN i.body) > 0)
 """
 
 # A reply of a model that could not be used quotes what the model was shown.

@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from memory_service.storage.erased_rows import QUOTED
 from memory_service.storage.tables import idempotency_key
 from memory_service.types import Caller
 
@@ -70,8 +71,9 @@ def forget_answers(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> No
     """Drop the answers that name any of these ids: with the record goes what quotes it."""
     session.execute(
         text(
-            "DELETE FROM idempotency_key i WHERE i.tenant_id = :tenant AND EXISTS (SELECT FROM unnest(CAST(:ids AS uuid[])) "
-            "AS k (id) WHERE position(convert_to(CAST(k.id AS text), 'UTF8') IN i.body) > 0)"
+            "DELETE FROM idempotency_key i WHERE i.tenant_id = :tenant AND EXISTS (SELECT FROM "
+            f"regexp_matches(encode(i.body, 'escape'), {QUOTED}) AS f (found) "
+            "WHERE CAST(f.found[1] AS uuid) = ANY(CAST(:ids AS uuid[])))"
         ),
         {"tenant": tenant_id, "ids": list(ids)},
     )

@@ -231,3 +231,13 @@ def retry_job(session: Session, tenant_id: UUID, job_id: UUID, *, now: datetime,
         finished_at=None,
         expires_at=now + ttl,
     )
+
+
+def forget_payload(session: Session, tenant_id: UUID, job_id: UUID) -> None:
+    """Empty what a job was asked for: it may name a person, and there is nothing left to do."""
+    session.execute(update(job).where(job.c.tenant_id == tenant_id, job.c.id == job_id).values(payload={}))
+
+
+def keep_result(session: Session, tenant_id: UUID, job_id: UUID, result: Mapping[str, Any]) -> None:
+    """Keep what a running job has come to so far, for whoever goes on with it."""
+    _change(session, tenant_id, job_id, job.c.status == JobStatus.RUNNING.value, result=dict(result))

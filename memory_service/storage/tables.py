@@ -786,3 +786,61 @@ document_upload = Table(
     Column("file", LargeBinary, nullable=False),
     Column("created_at", Time, nullable=False),
 )
+
+erasure = Table(
+    "erasure",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid),
+    Column("job_id", Uuid, nullable=False),
+    Column("api_key_id", Uuid),
+    Column("selected_by", Text, nullable=False),
+    Column("selection_hash", LargeBinary, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("counts", JSONB, nullable=False),
+    Column("verified", Boolean),
+    Column("remains", JSONB, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("finished_at", Time),
+)
+
+erasure_item = Table(
+    "erasure_item",
+    metadata,
+    _tenant(),
+    Column("erasure_id", Uuid, primary_key=True),
+    Column("memory_id", Uuid, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("derived", Boolean, nullable=False),
+)
+
+audit_event = Table(
+    "audit_event",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("api_key_id", Uuid),
+    Column("action", Text, nullable=False),
+    Column("subject", Text),
+    Column("subject_id", Uuid),
+    Column("namespace_id", Uuid),
+    Column("details", JSONB, nullable=False),
+)
+
+audit_seal = Table(
+    "audit_seal",
+    metadata,
+    _tenant(),
+    Column("seq", BigInteger, primary_key=True),
+    Column("event_id", Uuid, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+audit_pending = Table(
+    "audit_pending",
+    metadata,
+    _tenant(),
+    Column("event_id", Uuid, primary_key=True),
+)

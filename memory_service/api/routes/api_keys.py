@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from memory_service.api.answers import answer
+from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.fields import ShortText, Time, not_blank
 from memory_service.api.idempotency import idempotent
@@ -22,7 +23,7 @@ from memory_service.errors import Conflict, FieldError, Forbidden, InvalidReques
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import keys
 from memory_service.storage.database import after_commit
-from memory_service.types import Caller, KeyScope
+from memory_service.types import Action, Caller, KeyScope
 
 router = APIRouter(prefix="/v1/api-keys", tags=["api-keys"], route_class=StrictRoute)
 
@@ -133,6 +134,7 @@ def create_api_key(
         key_id, secret = keys.create_key(
             session, caller.tenant_id, name=body.name, scopes=scopes, expires_at=body.expires_at, now=now
         )
+        note(session, services, caller, Action.KEY_CREATE, subject=("api_key", key_id), scopes=scopes)
         return _created(new_key_json(session, caller.tenant_id, key_id, secret))
 
     return idempotent(request, caller, session, produce, keep=without_secret)
@@ -174,6 +176,7 @@ def revoke_api_key(key_id: UUID, caller: Admin, services: ServicesDep, session: 
     _check_power(caller, row)
     if row["revoked_at"] is None:
         _revoke(services, session, caller, key_id)
+        note(session, services, caller, Action.KEY_REVOKE, subject=("api_key", key_id))
     return Response(status_code=204)
 
 
@@ -195,6 +198,7 @@ def rotate_api_key(
         new_id, secret = keys.create_key(
             session, caller.tenant_id, name=row["name"], scopes=row["scopes"], expires_at=row["expires_at"], now=now
         )
+        note(session, services, caller, Action.KEY_ROTATE, subject=("api_key", key_id), new_key_id=str(new_id))
         return _created(new_key_json(session, caller.tenant_id, new_id, secret))
 
     return idempotent(request, caller, session, produce, keep=without_secret)

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
 from memory_service.api.answers import answer
+from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
@@ -19,7 +20,7 @@ from memory_service.lifecycle.records import rfc3339
 from memory_service.lifecycle.revert import revert
 from memory_service.storage import changesets
 from memory_service.storage.namespaces import find_namespace_id
-from memory_service.types import Caller, KeyScope
+from memory_service.types import Action, Caller, KeyScope
 
 router = APIRouter(prefix="/v1/changesets", tags=["consolidation"], route_class=StrictRoute)
 
@@ -206,6 +207,8 @@ def revert_changeset(
 
     def produce() -> Response:
         done = revert(session, caller.tenant_id, changeset_id, skip_conflicts=skip, now=services.clock())
+        counts = {"memories": len(done.memory_ids), "conflicts": len(done.conflicts)}
+        note(session, services, caller, Action.CHANGESET_REVERT, subject=("changeset", changeset_id), counts=counts)
         return answer(
             {
                 **changeset_json(_get(session, caller.tenant_id, changeset_id)),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from consolidation.planning import Step
 from memory_service.api.answers import answer
+from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.fields import Flag, Number
 from memory_service.api.idempotency import idempotent
@@ -21,7 +22,7 @@ from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.storage import jobs
 from memory_service.storage.database import commit, run_after_commit
 from memory_service.storage.namespaces import find_namespace_id
-from memory_service.types import CONSOLIDATE, DEFAULT_NAMESPACE, Caller, JobStatus, KeyScope
+from memory_service.types import CONSOLIDATE, DEFAULT_NAMESPACE, Action, Caller, JobStatus, KeyScope
 
 router = APIRouter(prefix="/v1/consolidations", tags=["consolidation"], route_class=StrictRoute)
 
@@ -78,7 +79,9 @@ def consolidate(
         return _plan(services, session, caller, job_id, timeout_s=body.timeout_s)
 
     def produce() -> Response:
-        return _accepted(_queue(services, session, caller, body))
+        job_id = _queue(services, session, caller, body)
+        note(session, services, caller, Action.CONSOLIDATION_BEGIN, subject=("job", job_id))
+        return _accepted(job_id)
 
     return idempotent(request, caller, session, produce)
 

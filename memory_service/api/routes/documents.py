@@ -13,7 +13,9 @@ from memory_service.analysis.documents.extracted import shows_nothing
 from memory_service.api.answer_models import MemoryList
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import AnyCaller, ServicesDep, SessionDep, check_scope, require
-from memory_service.api.document_models import DocumentAccepted, DocumentIn, DocumentList, DocumentOut, DocumentRead
+from memory_service.api.document_models import DocumentAccepted, DocumentIn, DocumentList, DocumentRead
+from memory_service.api.erasing import begin_erasure, begun_answer
+from memory_service.api.erasure_models import BegunOut
 from memory_service.api.idempotency import idempotent, was_replayed
 from memory_service.api.listing import MAX_LIST_LIMIT, list_page
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
@@ -25,6 +27,7 @@ from memory_service.filters import parse_filter
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle.documents import Received, archive_document, receive
 from memory_service.lifecycle.records import rfc3339
+from memory_service.lifecycle.selection import Selection
 from memory_service.storage import documents, jobs
 from memory_service.storage.database import commit, run_after_commit
 from memory_service.storage.namespaces import find_namespace_id
@@ -237,7 +240,7 @@ def list_document_memories(
     )
 
 
-@router.delete("/{document_id}", status_code=204, response_class=Response, responses={202: {"model": DocumentOut}})
+@router.delete("/{document_id}", status_code=204, response_class=Response, responses={202: {"model": BegunOut}})
 def delete_document(
     document_id: UUID,
     caller: AnyCaller,
@@ -254,15 +257,5 @@ def delete_document(
         archive_document(session, caller.tenant_id, row, now=now)
     if not erase:
         return Response(status_code=204)
-    job_id = jobs.create_job(
-        session,
-        caller.tenant_id,
-        kind="erase",
-        namespace_id=row["namespace_id"],
-        payload={"memory_ids": [str(i) for i in ids]},
-        total=len(ids),
-        now=now,
-        ttl=timedelta(days=services.settings.job_ttl_days),
-    )
-    enqueue_after_commit(session, services.nudger, RUN_JOB, str(caller.tenant_id), str(job_id))
-    return answer({"job_id": str(job_id)}, status=202, headers={"Location": f"/v1/jobs/{job_id}"})
+    selection = Selection(before=now, ids=tuple(ids))
+    return begun_answer(begin_erasure(session, services, caller, selection, namespace_id=row["namespace_id"]))

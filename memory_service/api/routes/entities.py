@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from memory_service.api.answers import answer
+from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.idempotency import idempotent
 from memory_service.api.routes.structure import EntityOut, entity_json
@@ -15,7 +16,7 @@ from memory_service.errors import NotFound
 from memory_service.lifecycle.identify import merge_entities, split_entity
 from memory_service.storage.entity_lists import get_entity
 from memory_service.storage.namespaces import find_namespace_id
-from memory_service.types import DEFAULT_NAMESPACE, Caller, KeyScope
+from memory_service.types import DEFAULT_NAMESPACE, Action, Caller, KeyScope
 
 router = APIRouter(prefix="/v1/entities", tags=["graph"], route_class=StrictRoute)
 
@@ -47,6 +48,8 @@ def merge(request: Request, body: MergeIn, caller: Writer, services: ServicesDep
         namespace_id = _namespace(session, caller, body.namespace, body.into)
         now = services.clock()
         merge_entities(session, caller.tenant_id, namespace_id, body.from_, body.into, now=now)
+        merged, into = [str(one) for one in body.from_], ("entity", body.into)
+        note(session, services, caller, Action.ENTITY_MERGE, subject=into, namespace_id=namespace_id, merged=merged)
         row = get_entity(session, caller.tenant_id, body.into, now=now)
         assert row is not None  # it was just merged into
         return answer(entity_json(row))
@@ -62,6 +65,8 @@ def split(request: Request, body: SplitIn, caller: Writer, services: ServicesDep
         namespace_id = _namespace(session, caller, body.namespace, body.entity_id)
         now = services.clock()
         new = split_entity(session, caller.tenant_id, namespace_id, body.entity_id, body.names, now=now)
+        old = ("entity", body.entity_id)
+        note(session, services, caller, Action.ENTITY_SPLIT, subject=old, namespace_id=namespace_id, new_id=str(new))
         row = get_entity(session, caller.tenant_id, new, now=now)
         assert row is not None  # it was just made
         return answer(entity_json(row), status=201, headers={"Location": f"/v1/entities/{new}"})

@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from memory_service.api.answers import answer
+from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
@@ -22,7 +23,7 @@ from memory_service.lifecycle.teach import start_learning
 from memory_service.storage import fusion_weights
 from memory_service.storage.fusion_weights import WeightsStatus
 from memory_service.storage.namespaces import find_namespace_id, unknown_namespace
-from memory_service.types import DEFAULT_NAMESPACE, Caller, KeyScope
+from memory_service.types import DEFAULT_NAMESPACE, Action, Caller, KeyScope
 
 router = APIRouter(prefix="/v1/fusion-weights", tags=["learning"], route_class=StrictRoute)
 
@@ -133,6 +134,7 @@ def revert_fusion_weights(
         namespace_id = _namespace(session, caller.tenant_id, body.namespace)
         if not fusion_weights.revert(session, caller.tenant_id, namespace_id, now=services.clock()):
             raise Conflict("No learned factors are in force in this namespace.", code="nothing_learned")
+        note(session, services, caller, Action.WEIGHTS_REVERT, namespace_id=namespace_id)
         now = fusion_weights.in_force(session, caller.tenant_id, namespace_id)
         return answer({"namespace": body.namespace, "factors": now.factors if now else {}})
 

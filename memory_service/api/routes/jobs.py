@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import StreamingResponse
 
 from memory_service.api.answers import answer
+from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.idempotency import idempotent
 from memory_service.api.model_usage import ModelUsageOut, usage_json
@@ -27,7 +28,7 @@ from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import jobs
 from memory_service.storage.model_records import usage_of_job
 from memory_service.storage.namespaces import find_namespace_id
-from memory_service.types import Caller, JobStatus, KeyScope
+from memory_service.types import Action, Caller, JobStatus, KeyScope
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
@@ -155,6 +156,7 @@ def cancel_job(request: Request, job_id: UUID, caller: Writer, services: Service
         shown = _get(session, caller.tenant_id, job_id)
         if not changed:
             raise Conflict(f"This job has {shown['status']} already.", code="job_ended")
+        note(session, services, caller, Action.JOB_CANCEL, subject=("job", job_id), kind=shown["kind"])
         return answer(shown)
 
     return idempotent(request, caller, session, produce)
@@ -172,6 +174,7 @@ def retry_job(request: Request, job_id: UUID, caller: Writer, services: Services
             raise Conflict(
                 f"This job is {shown['status']}; only a failed or cancelled one can be retried.", code="job_not_ended"
             )
+        note(session, services, caller, Action.JOB_RETRY, subject=("job", job_id), kind=shown["kind"])
         enqueue_after_commit(session, services.nudger, RUN_JOB, str(caller.tenant_id), str(job_id))
         return answer(shown)
 

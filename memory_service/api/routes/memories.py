@@ -1,6 +1,6 @@
 """Memories one at a time: remember, read, correct, supersede, archive, restore, pin, erase."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -8,8 +8,10 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from memory_service.api.answer_models import Memory
-from memory_service.api.answers import answer, memory_answer, versions_wanted
+from memory_service.api.answers import memory_answer, versions_wanted
 from memory_service.api.dependencies import AnyCaller, ServicesDep, SessionDep, check_scope, require
+from memory_service.api.erasing import begin_erasure, begun_answer
+from memory_service.api.erasure_models import BegunOut
 from memory_service.api.fields import Time
 from memory_service.api.idempotency import idempotent, was_replayed
 from memory_service.api.memory_models import MAX_WAIT_S, MemoryIn, MemoryPatch
@@ -18,14 +20,14 @@ from memory_service.api.strict_json import StrictRoute
 from memory_service.api.waiting import wait_until_consolidated
 from memory_service.api.writing import encoding_of, nudge_enrichment
 from memory_service.errors import FieldError, InvalidRequest
-from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle import archive as archiving
 from memory_service.lifecycle.correct import correct, load_for_change, missing
 from memory_service.lifecycle.draft import prepare
 from memory_service.lifecycle.records import memory_json
 from memory_service.lifecycle.remember import remember
+from memory_service.lifecycle.selection import Selection
 from memory_service.lifecycle.supersede import supersede
-from memory_service.storage import jobs, memories
+from memory_service.storage import memories
 from memory_service.types import Caller, KeyScope
 
 router = APIRouter(prefix="/v1/memories", tags=["memories"], route_class=StrictRoute)
@@ -153,7 +155,7 @@ def correct_memory(
     return idempotent(request, caller, session, produce)
 
 
-@router.delete("/{memory_id}", status_code=204, response_class=Response, responses={202: {"description": "Erasing"}})
+@router.delete("/{memory_id}", status_code=204, response_class=Response, responses={202: {"model": BegunOut}})
 def delete_memory(
     memory_id: UUID,
     caller: AnyCaller,
@@ -169,18 +171,8 @@ def delete_memory(
     archiving.archive(session, caller.tenant_id, [memory_id], now=now)
     if not erase:
         return Response(status_code=204)
-    job_id = jobs.create_job(
-        session,
-        caller.tenant_id,
-        kind="erase",
-        namespace_id=row["namespace_id"],
-        payload={"memory_ids": [str(memory_id)]},
-        total=1,
-        now=now,
-        ttl=timedelta(days=services.settings.job_ttl_days),
-    )
-    enqueue_after_commit(session, services.nudger, RUN_JOB, str(caller.tenant_id), str(job_id))
-    return answer({"job_id": str(job_id)}, status=202, headers={"Location": f"/v1/jobs/{job_id}"})
+    selection = Selection(before=now, ids=(memory_id,))
+    return begun_answer(begin_erasure(session, services, caller, selection, namespace_id=row["namespace_id"]))
 
 
 @router.post("/{memory_id}/supersede", status_code=201, response_model=Memory)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.answer_models import BatchOut, Changed, MemoryList
 from memory_service.api.answers import answer
+from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.fields import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
 from memory_service.api.idempotency import idempotent
@@ -36,7 +37,7 @@ from memory_service.lifecycle.remember import remember
 from memory_service.storage import memories
 from memory_service.storage.filter_sql import compile_filter
 from memory_service.storage.sql import Sql, all_of
-from memory_service.types import Caller, KeyScope
+from memory_service.types import Action, Caller, KeyScope
 
 router = APIRouter(prefix="/v1/memories", tags=["memories"], route_class=StrictRoute)
 
@@ -240,6 +241,9 @@ def _change_set(
             raise TooLarge(f"More than {SET_SIZE:,} memories match; narrow the filter and repeat the call.")
         change = archiving.restore if name == "restore" else archiving.archive
         changed = change(session, caller.tenant_id, ids, now=now) if ids else []
+        action = Action.MEMORIES_RESTORE if name == "restore" else Action.MEMORIES_ARCHIVE
+        by = "filter" if body.ids is None else "ids"
+        note(session, services, caller, action, changed=len(changed), selected_by=by)
         return answer({"matched": len(ids), "changed": len(changed), "dry_run": False})
 
     return produce() if body.dry_run else idempotent(request, caller, session, produce)

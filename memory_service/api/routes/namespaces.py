@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from memory_service.api.answers import answer
+from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.fields import Flag
 from memory_service.api.idempotency import idempotent
@@ -20,7 +22,7 @@ from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import namespace_settings
 from memory_service.storage.fusion_weights import in_force
 from memory_service.storage.namespaces import check_path, ensure_namespaces, unknown_namespace
-from memory_service.types import DEFAULT_NAMESPACE, Caller, Extract, KeyScope
+from memory_service.types import DEFAULT_NAMESPACE, Action, Caller, Extract, KeyScope
 
 router = APIRouter(prefix="/v1/namespaces", tags=["namespaces"], route_class=StrictRoute)
 
@@ -175,6 +177,8 @@ def create_namespace(
         changes = _changes(body.settings)
         row = namespace_settings.change_settings(session, caller.tenant_id, path, changes)
         assert row is not None
+        if not present or changes:
+            _note(services, session, caller, row["id"], changes, made=not present)
         return answer(
             _counted_json(services, session, caller, row),
             status=200 if present else 201,
@@ -194,6 +198,15 @@ def get_namespace(path: str, caller: Reader, services: ServicesDep, session: Ses
     return answer(_counted_json(services, session, caller, row or UNWRITTEN))
 
 
+def _note(
+    services: Services, session: Session, caller: Caller, namespace_id: UUID, changes: Mapping[str, Any], *, made: bool
+) -> None:
+    """Write down that a namespace was made, or which of its settings were changed."""
+    action = Action.NAMESPACE_CREATE if made else Action.NAMESPACE_CHANGE
+    subject = ("namespace", namespace_id)
+    note(session, services, caller, action, subject=subject, namespace_id=namespace_id, settings=sorted(changes))
+
+
 @router.patch("/{path:path}", response_model=CountedNamespaceOut)
 def change_namespace(
     path: str, body: NamespacePatch, caller: Writer, services: ServicesDep, session: SessionDep
@@ -206,4 +219,5 @@ def change_namespace(
     row = namespace_settings.change_settings(session, caller.tenant_id, path, changes)
     if row is None:
         raise unknown_namespace(path)
+    _note(services, session, caller, row["id"], changes, made=False)
     return answer(_counted_json(services, session, caller, row))

@@ -13,6 +13,7 @@ from consolidation.retention.policy import DEFAULT, RetentionPolicy
 from consolidation.retention.policy_form import Finding, merged, to_json
 from consolidation.retention.simulation import Simulation, simulate
 from memory_service.api.answers import answer
+from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.policy_models import PoliciesOut, PolicyOut, RetentionPolicyIn, SimulationIn
@@ -26,7 +27,7 @@ from memory_service.storage.fading import load_histories
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import check_path, ensure_namespaces, find_namespace_id
 from memory_service.storage.policies import RETENTION
-from memory_service.types import DEFAULT_NAMESPACE, Caller, KeyScope
+from memory_service.types import DEFAULT_NAMESPACE, Action, Caller, KeyScope
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"], route_class=StrictRoute)
 
@@ -172,6 +173,15 @@ def delete_policy(
     now = services.clock()
     policies.put(session, caller.tenant_id, space, kind, present["id"], None, now=now)
     owe_sweep(session, caller.tenant_id, space, DEFAULT, now=now)
+    note(
+        session,
+        services,
+        caller,
+        Action.POLICY_DELETE,
+        subject=("policy", present["id"]),
+        namespace_id=space,
+        kind=kind,
+    )
     return Response(status_code=204)
 
 
@@ -205,6 +215,7 @@ def _change(
     policy_id = new_id()
     policies.put(session, tenant_id, space, kind, policy_id, to_json(policy), now=now)
     owe_sweep(session, tenant_id, space, replace(policy, id=policy_id), now=now)
+    note(session, services, caller, Action.POLICY_CHANGE, subject=("policy", policy_id), namespace_id=space, kind=kind)
     return _shown(session, tenant_id, namespace, space)
 
 

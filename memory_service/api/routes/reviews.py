@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping
 
 from consolidation.planning import ReviewKind
 from memory_service.api.answers import answer
+from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
@@ -20,7 +21,7 @@ from memory_service.lifecycle import reviews as deciding
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import reviews
 from memory_service.storage.namespaces import find_namespace_id
-from memory_service.types import Caller, KeyScope
+from memory_service.types import Action, Caller, KeyScope
 
 router = APIRouter(prefix="/v1/reviews", tags=["consolidation"], route_class=StrictRoute)
 
@@ -103,14 +104,16 @@ def get_review(review_id: UUID, caller: Reader, session: SessionDep) -> Response
 Decide = Callable[..., RowMapping]
 
 
-def _add(name: str, decide: Decide, description: str) -> None:
+def _add(name: str, decide: Decide, action: Action, description: str) -> None:
     """Add ``POST /v1/reviews/{review_id}/<name>``."""
 
     def decided(
         review_id: UUID, request: Request, caller: Writer, services: ServicesDep, session: SessionDep
     ) -> Response:
         def produce() -> Response:
-            return answer(_json(decide(session, caller.tenant_id, review_id, now=services.clock())))
+            row = decide(session, caller.tenant_id, review_id, now=services.clock())
+            note(session, services, caller, action, subject=("review", review_id))
+            return answer(_json(row))
 
         return idempotent(request, caller, session, produce)
 
@@ -120,6 +123,6 @@ def _add(name: str, decide: Decide, description: str) -> None:
     )
 
 
-_add("approve", deciding.approve, "Do what is proposed, as a changeset of its own.")
-_add("decline", deciding.decline, "Leave everything as it is; it is not asked again.")
-_add("undo", deciding.undo, "Take the decision back: what approval changed is reverted.")
+_add("approve", deciding.approve, Action.REVIEW_APPROVE, "Do what is proposed, as a changeset of its own.")
+_add("decline", deciding.decline, Action.REVIEW_DECLINE, "Leave everything as it is; it is not asked again.")
+_add("undo", deciding.undo, Action.REVIEW_UNDO, "Take the decision back: what approval changed is reverted.")

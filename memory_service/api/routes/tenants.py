@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from memory_service.api.answers import answer
+from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
@@ -17,7 +18,7 @@ from memory_service.errors import Conflict
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import keys
 from memory_service.storage.tenants import as_tenant, create_tenant, list_tenants
-from memory_service.types import Caller, KeyScope
+from memory_service.types import Action, Caller, KeyScope
 
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"], route_class=StrictRoute)
 
@@ -74,6 +75,7 @@ def create_tenant_with_key(
                 session, tenant_id, name="first key", scopes=FIRST_KEY_SCOPES, expires_at=None, now=now
             )
             first_key = new_key_json(session, tenant_id, key_id, secret)
+        note(session, services, caller, Action.TENANT_CREATE, subject=("tenant", tenant_id))
         tenant = _tenant_json(tenant_id, body.name, now)
         return answer({**tenant, "api_key": first_key}, status=201)
 

@@ -72,6 +72,7 @@ class Household:
     label: str  # of a block
     task_id: str
     step_id: str  # below task_id
+    erasure_id: str
     namespace: str
     user_id: str
     agent_id: str
@@ -166,8 +167,10 @@ def make_household(
         archived = post("/v1/memories", {"content": f"{secret}: an archived thought.", **scope})
         assert me.delete(f"/v1/memories/{archived['id']}").status_code == 204
         erased = post("/v1/memories", {"content": f"{secret}: a thought to be erased.", **scope})
-        job = me.delete(f"/v1/memories/{erased['id']}?erase=true").json()["job_id"]
+        erasure = me.delete(f"/v1/memories/{erased['id']}?erase=true").json()
+        job = erasure["job_id"]
         assert consolidate.run_job(open_tenancy(tenant_id), UUID(job))
+        assert consolidate.seal_audit(open_tenancy(tenant_id))  # what follows waits for its seal
         turns = {"messages": [{"content": f"{secret}: a turn of a conversation.", "name": f"{name}-speaker"}], **scope}
         queued = post("/v1/messages", turns)["job_id"]
         found = post("/v1/search", {"query": secret, "namespace": scope["namespace"], "reinforce": True})
@@ -232,6 +235,7 @@ def make_household(
             label=f"{name}-block",
             task_id=task["id"],
             step_id=first["id"],
+            erasure_id=erasure["erasure_id"],
             tenant_id=tenant_id,
             memory_id=memory["id"],
             older_id=old["id"],
@@ -445,6 +449,32 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
                 Ask("nothing", f"/v1/memories/{change}", {"filter": {"namespace": h.namespace}}),
             ]
             for change in ("archive", "restore")
+        },
+        "POST /v1/erasures": [
+            Ask("absent", "/v1/erasures", {"ids": list(ids), "namespace": h.namespace}),
+            Ask("absent", "/v1/erasures", {"filter": {}, "namespace": h.namespace, "dry_run": True}),
+            Ask("nothing", "/v1/erasures", {"ids": list(ids), "dry_run": True}),
+            Ask("nothing", "/v1/erasures", {"filter": {"user_id": h.user_id}, "dry_run": True}),
+            Ask("nothing", "/v1/erasures", {"filter": {"namespace": h.namespace}, "dry_run": True}),
+            *(Ask("nothing", "/v1/erasures", {**scope, "dry_run": True}) for scope in every[:3]),
+            Ask("own", "/v1/erasures", {"ids": list(ids)}),
+            *(Ask("own", "/v1/erasures", scope) for scope in every[:3]),
+        ],
+        **{
+            f"DELETE /v1/{kind}/{{{column}}}": [
+                Ask("absent", f"/v1/{kind}/{getattr(h, column)}"),
+                Ask("absent", f"/v1/{kind}/{getattr(h, column)}?erase=true"),
+                Ask("absent", f"/v1/{kind}/{getattr(asker, column)}?namespace={space}"),
+            ]
+            for kind, column in (("users", "user_id"), ("agents", "agent_id"), ("sessions", "session_id"))
+        },
+        "GET /v1/audit": [Ask("nothing", f"/v1/audit?actor={h.key_id}"), Ask("own", "/v1/audit")],
+        "GET /v1/usage": [*in_namespace("/v1/usage"), Ask("own", "/v1/usage")],
+        "GET /v1/audit/verify": [Ask("own", "/v1/audit/verify")],
+        "GET /v1/erasures": in_namespace("/v1/erasures"),
+        **{
+            f"GET /v1/erasures/{{erasure_id}}{view}": [Ask("absent", f"/v1/erasures/{h.erasure_id}{view}")]
+            for view in ("", "/items")
         },
         f"GET {MEMORY}": each(MEMORY) + each(MEMORY + "?as_of=2100-01-01T00:00:00Z"),
         f"PATCH {MEMORY}": each(MEMORY, {"content": "defaced"}) + each(MEMORY, {"pinned": True}),

@@ -14,9 +14,11 @@ from memory_service.storage.ids import new_id
 from memory_service.types import KeyScope
 
 PARAMETERS = {
+    "agent_id",
     "changeset_id",
     "review_id",
     "document_id",
+    "erasure_id",
     "entity_id",
     "episode_id",
     "topic_id",
@@ -38,7 +40,7 @@ PARAMETERS = {
 # What a caller may use to name something; a new way to name needs attacks of its own.
 NAMES_SOMETHING = re.compile(r"(^|_)(ids?|namespaces?|prefix|path|cursor|filter|parents?|ref|tenant)$")
 KNOWN_NAMES = PARAMETERS | {
-    "agent_id", "app_id", "cursor", "external_id", "filter", "ids", "namespace", "namespace_prefix", "namespaces", "prefix",
+    "app_id", "cursor", "external_id", "filter", "ids", "namespace", "namespace_prefix", "namespaces", "prefix",
     "parent_id", "root_id",
     "ref",  # of a source: a text of the caller, nothing is looked up by it
     "run_id", "user_id",
@@ -188,6 +190,7 @@ def test_its_own_tenant_finds_all_of_it(theirs: Any, client: TestClient) -> None
         f"tasks/{theirs.step_id}/context",
         f"blocks/{theirs.label}?namespace={theirs.namespace}&user_id={theirs.user_id}&agent_id={theirs.agent_id}",
         f"profiles/{theirs.user_id}",
+        f"erasures/{theirs.erasure_id}",
     )
     for path in paths:
         assert me.get(f"/v1/{path}").status_code == 200, path

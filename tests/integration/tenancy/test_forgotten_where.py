@@ -12,7 +12,8 @@ from sqlalchemy.pool import NullPool
 from memory_service.storage.bootstrap import RoleUrls
 from memory_service.storage.database import Database
 
-READ_ONLY = {"tenant"}
+# The audit chain is only ever added to.
+READ_ONLY = {"tenant", "audit_event", "audit_seal"}
 
 
 @pytest.fixture
@@ -138,6 +139,9 @@ def test_rows_cannot_point_into_another_tenant(
         "task_node",
         "task_version",
         "task_dependency",
+        "erasure",
+        "erasure_item",
+        "audit_pending",
     ):
         with maintenance.connect() as powerful:
             ours_instead = "to_jsonb(t) || jsonb_build_object('tenant_id', CAST(:ours AS text))"
@@ -161,7 +165,7 @@ def test_a_change_of_every_row_changes_only_its_tenant(
     with database.transaction(doomed.tenant_id) as session:
         # What others point to comes last, or cascades would take rows before their own turn.
         last = [
-            "changeset", "document_text", "document", "saved_query", "entity", "dead_letter", "job", "memory",
+            "changeset", "document_text", "document", "erasure", "saved_query", "entity", "dead_letter", "job", "memory",
             "block", "task_node", "namespace",
         ]  # fmt: skip
         for table in sorted(writable, key=lambda table: last.index(table) if table in last else -1):
@@ -177,6 +181,10 @@ def test_no_command_reaches_past_the_rows(
         refused(connection, f"TRUNCATE {table} CASCADE", InsufficientPrivilege)
     for statement in (
         "DELETE FROM tenant",
+        "DELETE FROM audit_event",
+        "UPDATE audit_event SET action = 'x'",
+        "DELETE FROM audit_seal",
+        "UPDATE audit_seal SET hash = 'x'",
         "UPDATE tenant SET name = 'x'",
         "INSERT INTO encoder SELECT * FROM encoder",
     ):

@@ -17,7 +17,7 @@ FUNCTIONS_OF_THE_OWNER = {"open_shelf", "fill_shelf", "advance_shelf"}
 GRANTED_FUNCTIONS = FUNCTIONS_OF_THE_OWNER | {
     "authenticate_key", "create_tenant", "crowded_namespaces", "due_consolidations", "due_jobs",
     "expired_memories", "list_tenants", "outdated_terms",
-    "pending_enrichment", "purge_expired", "rising_memories", "stale_corpora",
+    "pending_enrichment", "purge_expired", "rising_memories", "stale_corpora", "unsealed_audit",
 }  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def test_its_powers_over_tables_are_those_it_needs(connection: Connection, tenan
         )
     ).all()
     all_rows = dict.fromkeys(tenant_tables, "DELETE INSERT SELECT UPDATE")
+    all_rows |= dict.fromkeys(("audit_event", "audit_seal"), "INSERT SELECT")
     assert dict(map(tuple, granted)) == all_rows | dict.fromkeys(("tenant", "encoder", "alembic_version"), "SELECT")
 
 
@@ -176,7 +177,7 @@ def test_sweeps_tell_ids_and_nothing_else(connection: Connection, theirs: Any) -
     calls = (
         "pending_enrichment(:n)", "due_jobs(:at, :n)", "due_consolidations(:at, '0', '0', :n)",
         "stale_corpora(:n)", "expired_memories(:at, :n)",
-        "outdated_terms(99, :n)", "crowded_namespaces(0, :n)", "rising_memories(:n)",
+        "outdated_terms(99, :n)", "crowded_namespaces(0, :n)", "rising_memories(:n)", "unsealed_audit(:n)",
     )  # fmt: skip
     for call in calls:
         result = connection.execute(text(f"SELECT * FROM {call}"), later)

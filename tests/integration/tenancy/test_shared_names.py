@@ -113,6 +113,8 @@ CURSORS = (
     ("GET", "/v1/communities?limit=1", None),
     ("GET", "/v1/changesets?limit=1", None),
     ("GET", "/v1/changesets?limit=1&namespace=shared", None),
+    ("GET", "/v1/erasures?limit=1", None),
+    ("GET", "/v1/audit?limit=1", None),
     ("GET", "/v1/reviews?limit=1", None),
     ("GET", "/v1/reviews?limit=1&namespace=shared", None),
     ("GET", "/v1/blocks?limit=1", None),
@@ -160,6 +162,7 @@ def twins(client: Any, database: Database, make_tenant: Any, tenant_client: Any,
         encode = client.app.state.services.batching.encode_query
         learner = replace(open_tenancy(me.tenant_id), open_encoder=lambda encode=encode: nullcontext(encode))
         for number in range(2):
+            assert me.post("/v1/erasures", json={"ids": [str(new_id())], "namespace": "shared"}).status_code == 202
             question = {"query": f"thought {number}?", "relevant": [me.id], "namespace": "shared"}
             assert me.post("/v1/saved-queries", json=question).status_code == 201
             learning = me.post("/v1/fusion-weights/learn", json={"namespace": "shared"}).json()["job_id"]
@@ -236,6 +239,7 @@ def test_every_paged_list_is_among_the_cursors_above(app: Any) -> None:
     tested |= {"GET /v1/memories/{memory_id}/links", "GET /v1/memories/{memory_id}/recalls", "GET /v1/tenants"}
     tested |= {"GET /v1/memories/{memory_id}/facts", "GET /v1/tasks/{task_id}/versions"}
     tested |= {"GET /v1/blocks/{label}/versions"}
+    tested.add("GET /v1/erasures/{erasure_id}/items")
     tested |= {"GET /v1/changesets/{changeset_id}/changes", "GET /v1/jobs/{job_id}/dead-letters"}
     assert paged <= tested
 

@@ -1,7 +1,7 @@
 """Delete: archive, or erase where the operator has decided so (`MEMORY_SERVICE_MEM0_DELETE`)."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.compat.mem0.filters import Raw
 from memory_service.api.dependencies import check_scope
+from memory_service.api.erasing import begin_erasure
 from memory_service.api.listing import in_namespace
 from memory_service.api.services import Services
 from memory_service.errors import NamespaceNotFound
 from memory_service.filters import parse_filter
-from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle.archive import archive
-from memory_service.storage import jobs, memories
+from memory_service.lifecycle.selection import Selection
+from memory_service.storage import memories
 from memory_service.storage.filter_sql import compile_filter
 from memory_service.storage.sql import Sql, all_of
 from memory_service.types import Caller, KeyScope
@@ -37,16 +38,7 @@ def forget(session: Session, services: Services, caller: Caller, ids: Sequence[U
     """Put memories away and return how many changed; to erase them a job is queued, and until then they are archived."""
     changed = archive(session, caller.tenant_id, ids, now=now)
     if services.settings.mem0_delete == "erase" and ids:
-        job_id = jobs.create_job(
-            session,
-            caller.tenant_id,
-            kind="erase",
-            payload={"memory_ids": [str(i) for i in ids]},
-            total=len(ids),
-            now=now,
-            ttl=timedelta(days=services.settings.job_ttl_days),
-        )
-        enqueue_after_commit(session, services.nudger, RUN_JOB, str(caller.tenant_id), str(job_id))
+        begin_erasure(session, services, caller, Selection(before=now, ids=tuple(ids)))
     return len(changed)
 
 
