@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from consolidation.enriching import BATCH, enrich_pending
+from consolidation.importing import import_bundle
 from consolidation.learning import learn_job
 from consolidation.leases import LEASE, held
 from consolidation.planning import Step
@@ -196,6 +197,12 @@ def _document_job(tenancy: Tenancy, job: Any) -> bool:
     return True
 
 
+def _import_job(tenancy: Tenancy, job: Any) -> bool:
+    """Take in the lines of a bundle; what takes too long goes on later, and no attempt is used up."""
+    import_bundle(tenancy, job)
+    return True
+
+
 # What a job of each kind does; False says that it is not done yet and must be tried again.
 _WORK: dict[str, Callable[[Tenancy, Any], bool]] = {
     "enrich": _enrich_job,
@@ -203,6 +210,7 @@ _WORK: dict[str, Callable[[Tenancy, Any], bool]] = {
     LEARN: learn_job,
     CONSOLIDATE: _consolidate_job,
     READ: _document_job,
+    IMPORT: _import_job,
 }
 
 

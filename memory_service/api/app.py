@@ -28,10 +28,12 @@ from memory_service.api.routes import (
     dead_letters,
     documents,
     entities,
+    exports,
     facts,
     fusion_weights,
     graph,
     health,
+    imports,
     jobs,
     memories,
     memory_history,
@@ -49,6 +51,7 @@ from memory_service.api.routes import (
     tasks,
     tenants,
 )
+from memory_service.api.routes.imports import IMPORTS
 from memory_service.api.services import Services, utc_now
 from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
 from memory_service.errors import Misconfigured, Unavailable
@@ -90,6 +93,8 @@ ROUTERS: list[APIRouter] = [
     consolidations.router,
     changesets.router,
     reviews.router,
+    exports.router,
+    imports.router,
     jobs.router,
     dead_letters.router,
     api_keys.router,
@@ -132,7 +137,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         middleware=[
             Middleware(Observe, metrics=metrics),
             Middleware(CheckHost, host=settings.host, allowed_hosts=settings.allowed_hosts.split(",")),
-            Middleware(LimitBody),
+            Middleware(LimitBody, uploads={IMPORTS: settings.import_mb << 20}),
             Middleware(AnswerHead),
         ],
     )

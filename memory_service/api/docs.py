@@ -24,6 +24,7 @@ TAGS = [
     {"name": "namespaces", "description": "Paths inside a tenant; memories of one are searched together."},
     {"name": "consolidation", "description": "Runs, what they changed and the way back; questions for people."},
     {"name": "policies", "description": "How memories fade."},
+    {"name": "transfer", "description": "Memories as files: out of one service, into another."},
     {"name": "jobs", "description": "What the background owes."},
     {"name": "api-keys", "description": "Who may do what."},
     {"name": "tenants", "description": "For operators: who owns data."},

@@ -786,3 +786,18 @@ document_upload = Table(
     Column("file", LargeBinary, nullable=False),
     Column("created_at", Time, nullable=False),
 )
+
+import_record = Table(
+    "import_record",
+    metadata,
+    _tenant(),
+    Column("job_id", Uuid, primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("memory_ids", ARRAY(Uuid), nullable=False),
+    Column("record", LargeBinary),
+    Column("status", Text),
+    Column("item_id", Text),
+    Column("code", Text),
+    Column("detail", Text),
+)
