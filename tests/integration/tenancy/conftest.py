@@ -555,9 +555,9 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             Ask("absent", "/v1/exports", {"namespace": h.namespace}),
             Ask("absent", "/v1/exports", {"namespaces": ["default", h.namespace]}),
             Ask("absent", "/v1/exports", {"namespace_prefix": h.namespace.split("/")[0]}),
-            *(Ask("own", "/v1/exports", {"filter": scope}) for scope in every),
-            Ask("own", "/v1/exports", {"filter": {"id": {"in": list(ids)}}}),
-            Ask("own", "/v1/exports", {}),
+            *(Ask("nothing", "/v1/exports", {"filter": scope}) for scope in every),
+            Ask("nothing", "/v1/exports", {"filter": {"id": {"in": list(ids)}}}),
+            Ask("nothing", "/v1/exports", {"filter": {"content": {"icontains": h.secret}}}),
         ],
         # A bundle is a file; what one of another tenant's ids may do stands in tests/integration/transfer.
         "POST /v1/imports": [Ask("refused", "/v1/imports", {}, 415)],
