@@ -22,7 +22,7 @@ from memory_service.lifecycle.documents import READ
 from memory_service.lifecycle.erase import erase
 from memory_service.lifecycle.teach import LEARN
 from memory_service.storage import consolidated, jobs, pending
-from memory_service.types import CONSOLIDATE, JobStatus
+from memory_service.types import CONSOLIDATE, IMPORT, JobStatus
 
 # 2, 4, 8 … seconds after each attempt: more than four minutes in all before a job is given up.
 FIRST_RETRY = timedelta(seconds=2)

@@ -22,9 +22,7 @@ from memory_service.storage import consolidated, imports, jobs
 from memory_service.storage.encoders import default_encoder
 from memory_service.storage.imports import LineOutcome, Waiting
 from memory_service.storage.namespaces import find_namespaces
-from memory_service.types import IMPORT, JobStatus
-
-__all__ = ["IMPORT", "import_bundle"]
+from memory_service.types import JobStatus
 
 AT_ONCE: Final = 100  # lines in one transaction
 MOST_BYTES: Final = 8 * 2**20  # in one transaction, unless one line is longer
@@ -49,6 +47,7 @@ class _Work:
     wanted: Importing
     until: float
     opened: ExitStack
+    done: int
     encoding: Encoding | None = None
     stopped: bool = field(default=False)  # it was cancelled, or its turn is over
 
@@ -72,7 +71,9 @@ def import_bundle(tenancy: Tenancy, job: Any) -> None:
     """
     with ExitStack() as opened:
         until = monotonic() + tenancy.turn_s
-        work = _Work(tenancy, job, _wanted(tenancy, job), until, opened)
+        with tenancy.open() as session:
+            done = imports.count_done(session, tenancy.tenant_id, job["id"])
+        work = _Work(tenancy, job, _wanted(tenancy, job), until, opened, done)
         for kind in (*RECORDS, UNKNOWN):
             _import_kind(work, kind)
             if work.stopped:
@@ -140,7 +141,7 @@ def _take_in(work: _Work, kind: str, lines: Sequence[Line], refused: Sequence[Li
     created: list[MemoryRecord] = []
     with tenancy.open() as session:
         # The row stays locked: a cancel comes before all of the batch or after.
-        if not jobs.report_progress(session, tenancy.tenant_id, job_id, done=work.job["done"]):
+        if not jobs.report_progress(session, tenancy.tenant_id, job_id, done=work.done):
             work.stopped = True
             return 0
         now = tenancy.clock()
@@ -152,9 +153,8 @@ def _take_in(work: _Work, kind: str, lines: Sequence[Line], refused: Sequence[Li
         elif lines:
             outcomes += _PARTS[kind](session, work.wanted, lines, now=now)
         imports.keep_outcomes(session, tenancy.tenant_id, job_id, outcomes)
-        done = imports.count_done(session, tenancy.tenant_id, job_id)
-        jobs.report_progress(session, tenancy.tenant_id, job_id, done=done)
-        work.job = {**work.job, "done": done}
+        work.done += len(outcomes)
+        jobs.report_progress(session, tenancy.tenant_id, job_id, done=work.done)
     waits = [record.id for record in created if not record.enriched]
     if waits:
         enrich_pending(tenancy, ids=waits)

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from consolidation import consolidate
-from consolidation.consolidate import Tenancy
+from consolidation.tenancy import Tenancy
 from memory_service.api.writing import encoding_of
 from memory_service.bundle.framing import Frame
 from memory_service.storage.database import Database

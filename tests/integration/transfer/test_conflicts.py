@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
-from consolidation import consolidate
+from consolidation import consolidate, enriching
 
 from .conftest import NDJSON, bundle_of, read_bundle
 
@@ -18,7 +18,7 @@ def raw(me: Any, export: Any, open_tenancy: Callable[..., Any]) -> bytes:
     first = me.post("/v1/memories", json={"content": "Ana lives in Lisbon.", "external_id": "home"}).json()
     assert me.patch(f"/v1/memories/{first['id']}", json={"content": "Ana lives in Porto."}).is_success
     assert me.post("/v1/memories", json={"content": "Ana rows on Sundays."}).is_success
-    consolidate.enrich_pending(open_tenancy(me.tenant_id))
+    enriching.enrich_pending(open_tenancy(me.tenant_id))
     return bytes(export(me))
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from consolidation import consolidate
+from consolidation import consolidate, enriching
 
 from .conftest import read_bundle
 
@@ -58,7 +58,7 @@ def household(me: Any, open_tenancy: Callable[..., Any]) -> Any:
     )
     assert consolidate.run_job(open_tenancy(me.tenant_id), UUID(made["job_id"]))
     post("/v1/memories", {"content": "A memory of another place."})
-    consolidate.enrich_pending(open_tenancy(me.tenant_id))
+    enriching.enrich_pending(open_tenancy(me.tenant_id))
     found = post("/v1/search", {"query": "Where does Ana live?", "namespace": SPACE, "reinforce": True})
     assert found["results"]
     return me

@@ -27,7 +27,7 @@ import sys
 from datetime import UTC, datetime
 from uuid import UUID
 from consolidation import consolidate
-from consolidation.consolidate import Tenancy
+from consolidation.tenancy import Tenancy
 from memory_service.storage.database import Database
 url, tenant, job = sys.argv[1:]
 database = Database(url, pool_size=2)
@@ -83,7 +83,7 @@ def test_a_killed_worker_loses_nothing_and_another_goes_on(
     assert 0 < memories < MANY
     assert other.get(f"/v1/jobs/{job_id}").json()["status"] == "running"
     assert not consolidate.run_job(open_tenancy(other.tenant_id), UUID(job_id)), "the dead worker's lease holds"
-    later = open_tenancy(other.tenant_id, clock=lambda: datetime.now(UTC) + timedelta(minutes=6))
+    later = open_tenancy(other.tenant_id, clock=lambda: datetime.now(UTC) + timedelta(minutes=2))
     assert consolidate.run_job(later, UUID(job_id))
     job = other.get(f"/v1/jobs/{job_id}").json()
     assert (job["status"], job["result"]["counts"]) == ("succeeded", {"memory": {"created": MANY}})
