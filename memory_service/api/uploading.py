@@ -32,7 +32,7 @@ class UploadRoute(StrictRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler behind the checks."""
-        if "POST" not in self.methods:
+        if "POST" not in (self.methods or ()):
             return super().get_route_handler()
         handle = super(StrictRoute, self).get_route_handler()
         known = frozenset(query_names(self.dependant))

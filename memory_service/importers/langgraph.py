@@ -46,7 +46,7 @@ def items(url: str, report: Report, *, namespace: str = ROOT) -> Iterator[Item]:
             with connection.cursor(name="items") as cursor:
                 cursor.itersize = PAGE
                 cursor.execute(
-                    f"SELECT prefix, key, value, created_at, updated_at, {ends} FROM store ORDER BY prefix, key"  # type: ignore[arg-type]
+                    f"SELECT prefix, key, value, created_at, updated_at, {ends} FROM store ORDER BY prefix, key"
                 )
                 for row in cursor:
                     report.read += 1
