@@ -38,22 +38,29 @@ def keep_lines(
     session: Session, tenant_id: UUID, job_id: UUID, lines: Sequence[tuple[int, str, Sequence[UUID], bytes]]
 ) -> None:
     """Store lines that a job has to import: (ordinal, kind, memories whose words it may hold, the line)."""
+    params: dict[str, Any] = {"tenant": tenant_id, "job": job_id}
     session.execute(
         text(
-            "INSERT INTO import_record (tenant_id, job_id, ordinal, kind, memory_ids, record) "
-            "SELECT :tenant, :job, k.ordinal, k.kind, CAST(k.memory_ids AS uuid[]), k.record "
-            "FROM unnest(CAST(:ordinals AS integer[]), CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:records AS bytea[])) "
-            "AS k (ordinal, kind, memory_ids, record)"
+            "INSERT INTO import_record (tenant_id, job_id, ordinal, kind, record) "
+            "SELECT :tenant, :job, k.ordinal, k.kind, k.record "
+            "FROM unnest(CAST(:ordinals AS integer[]), CAST(:kinds AS text[]), CAST(:records AS bytea[])) "
+            "AS k (ordinal, kind, record)"
         ),
-        {
-            "tenant": tenant_id,
-            "job": job_id,
+        params
+        | {
             "ordinals": [line[0] for line in lines],
             "kinds": [line[1] for line in lines],
-            # An array of arrays would need them all to be of one length.
-            "ids": ["{" + ",".join(str(i) for i in line[2]) + "}" for line in lines],
             "records": [line[3] for line in lines],
         },
+    )
+    named = [(line[0], memory_id) for line in lines for memory_id in dict.fromkeys(line[2])]
+    session.execute(
+        text(
+            "INSERT INTO import_record_memory (tenant_id, memory_id, job_id, ordinal) "
+            "SELECT :tenant, k.memory_id, :job, k.ordinal "
+            "FROM unnest(CAST(:ordinals AS integer[]), CAST(:ids AS uuid[])) AS k (ordinal, memory_id)"
+        ),
+        params | {"ordinals": [ordinal for ordinal, _ in named], "ids": [memory_id for _, memory_id in named]},
     )
 
 
@@ -161,20 +168,29 @@ def forget_memories(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> N
     params: Mapping[str, Any] = {"tenant": tenant_id, "ids": list(ids)}
     session.execute(
         text(
-            "UPDATE import_record SET record = NULL, status = 'rejected', code = 'erased', detail = 'It was erased.', "
-            "item_id = CAST(memory_ids[1] AS text) WHERE tenant_id = :tenant AND record IS NOT NULL AND kind = 'memory' "
-            "AND memory_ids && CAST(:ids AS uuid[])"
+            """
+            UPDATE import_record r SET record = NULL, status = 'rejected', code = 'erased', detail = 'It was erased.',
+                item_id = CAST(m.memory_id AS text)
+            FROM import_record_memory m WHERE m.tenant_id = :tenant AND m.memory_id = ANY(CAST(:ids AS uuid[]))
+            AND r.tenant_id = :tenant AND r.job_id = m.job_id AND r.ordinal = m.ordinal
+            AND r.record IS NOT NULL AND r.kind = 'memory'
+            """
         ),
         params,
     )
     rows = session.execute(
         text(
-            "SELECT job_id, ordinal, record FROM import_record WHERE tenant_id = :tenant AND record IS NOT NULL "
-            "AND kind = 'document_text' AND memory_ids && CAST(:ids AS uuid[]) ORDER BY job_id, ordinal FOR UPDATE"
+            """
+            SELECT r.job_id, r.ordinal, r.record FROM import_record_memory m
+            JOIN import_record r ON r.tenant_id = :tenant AND r.job_id = m.job_id AND r.ordinal = m.ordinal
+            WHERE m.tenant_id = :tenant AND m.memory_id = ANY(CAST(:ids AS uuid[]))
+            AND r.record IS NOT NULL AND r.kind = 'document_text' ORDER BY 1, 2 FOR UPDATE OF r
+            """
         ),
         params,
     ).all()
-    for row in rows:
+    # Once each, whichever of its memories named it.
+    for row in {(row.job_id, row.ordinal): row for row in rows}.values():
         session.execute(
             text(
                 "UPDATE import_record SET record = :record "

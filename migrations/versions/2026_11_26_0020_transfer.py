@@ -21,7 +21,6 @@ def upgrade() -> None:
             job_id uuid NOT NULL,
             ordinal integer NOT NULL,
             kind text NOT NULL,
-            memory_ids uuid[] NOT NULL,
             record bytea,
             status text CHECK (status IN ('created', 'updated', 'skipped', 'rejected')),
             item_id text,
@@ -32,10 +31,21 @@ def upgrade() -> None:
             FOREIGN KEY (tenant_id, job_id) REFERENCES job (tenant_id, id) ON DELETE CASCADE
         );
         CREATE INDEX import_record_waiting ON import_record (tenant_id, job_id, kind, ordinal) WHERE status IS NULL;
+
+        -- The memories whose words a line may hold.
+        CREATE TABLE import_record_memory (
+            tenant_id uuid NOT NULL,
+            memory_id uuid NOT NULL,
+            job_id uuid NOT NULL,
+            ordinal integer NOT NULL,
+            PRIMARY KEY (tenant_id, memory_id, job_id, ordinal),
+            FOREIGN KEY (tenant_id, job_id, ordinal) REFERENCES import_record (tenant_id, job_id, ordinal) ON DELETE CASCADE
+        );
+        CREATE INDEX import_record_memory_line ON import_record_memory (tenant_id, job_id, ordinal);
     """)
-    protect("import_record")
+    protect("import_record", "import_record_memory")
     keep_out_of_statistics({"import_record": ("record", "item_id", "detail")})
 
 
 def downgrade() -> None:
-    run("DROP TABLE import_record")
+    run("DROP TABLE import_record_memory, import_record")

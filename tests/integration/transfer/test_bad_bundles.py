@@ -278,3 +278,20 @@ def test_exports_say_what_is_wrong(me: Any) -> None:
         answer = me.post("/v1/exports", json=body)
         assert (answer.status_code, answer.json()["code"]) == (status, code), body
     assert me.get("/v1/imports/01a21111-0000-7000-8000-000000000001/outcomes").status_code == 404
+
+
+def test_too_many_exports_at_once_are_asked_to_come_back(me: Any, export: Any) -> None:
+    from memory_service.api.routes import exports
+
+    for _ in range(exports.AT_ONCE + 1):
+        assert export(me), "each lets the next one in"
+    for _ in range(exports.AT_ONCE):
+        assert exports._RUNNING.acquire(blocking=False)
+    try:
+        answer = me.post("/v1/exports", json={})
+    finally:
+        for _ in range(exports.AT_ONCE):
+            exports._RUNNING.release()
+    assert (answer.status_code, answer.json()["code"]) == (503, "too_many_exports")
+    assert answer.headers["retry-after"]
+    assert export(me)
