@@ -32,6 +32,7 @@ WORTH_A_LOOK: Final = 3  # rounds without progress after which the job is given 
 _PARTS: Final[dict[str, Callable[..., list[LineOutcome]]]] = {
     "namespace": imported_parts.import_namespaces,
     "policy": imported_parts.import_policies,
+    "block": imported_parts.import_blocks,
     "link": imported_parts.import_links,
     "document": imported_parts.import_documents,
     "document_text": imported_parts.import_texts,

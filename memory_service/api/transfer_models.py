@@ -8,7 +8,9 @@ from pydantic import BaseModel, Field
 from memory_service.api.fields import RawFilter
 from memory_service.api.strict_json import Body
 
-Part = Literal["archived", "versions", "retention", "links", "settings", "policies", "documents", "embeddings"]
+Part = Literal[
+    "archived", "versions", "retention", "links", "settings", "policies", "blocks", "documents", "embeddings"
+]
 
 
 class ExportIn(Body):

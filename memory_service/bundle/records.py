@@ -31,6 +31,7 @@ MAX_VERSIONS: Final = 10_000  # of one memory
 MAX_PARENTS: Final = 10_000
 MAX_TEXT: Final = 4_194_304  # characters of a document, as POST /v1/documents takes them
 MAX_DETAIL: Final = 300
+MAX_BLOCK: Final = 65_536  # characters, as PUT /v1/blocks/{label} takes them
 CLOSED: Final = frozenset({State.ARCHIVED, State.EXPIRED, State.MERGED})
 
 Ordinal = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
@@ -256,6 +257,41 @@ class PolicyRecord(Record):
     policy: Metadata
 
 
+class BlockVersionRecord(Record):
+    """One text that a core block had."""
+
+    version: VersionNumber
+    value: Annotated[str, Field(max_length=MAX_BLOCK)]
+    description: LongText | None = None
+    max_characters: Annotated[int, Field(strict=True, ge=1, le=MAX_BLOCK)]
+    read_only: Flag = False
+    metadata: Metadata = {}
+    archived: Flag = False
+    operation: ShortText
+    edited_by: ShortText | None = None
+    known_from: Time
+
+
+class BlockRecord(Record):
+    """A core block with its texts, the present one the last."""
+
+    type: Literal["block"]
+    id: UUID
+    namespace: Path
+    label: ShortText
+    user_id: ShortText | None = None
+    agent_id: ShortText | None = None
+    created_at: Time
+    versions: Annotated[list[BlockVersionRecord], Field(min_length=1, max_length=MAX_VERSIONS)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for earlier, later in pairwise(self.versions):
+            if later.version <= earlier.version or later.known_from < earlier.known_from:
+                raise ValueError("versions do not ascend")
+        return self
+
+
 class LinkRecord(Record):
     """An edge between two memories, present or past."""
 
@@ -332,6 +368,7 @@ class DocumentTextRecord(Record):
 RECORDS: Final[dict[str, type[Record]]] = {
     "namespace": NamespaceRecord,
     "policy": PolicyRecord,
+    "block": BlockRecord,
     "memory": MemoryRecord,
     "link": LinkRecord,
     "document": DocumentRecord,

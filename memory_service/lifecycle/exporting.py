@@ -19,10 +19,20 @@ PAGE: Final = 200  # memories, each with its history
 LINKS: Final = 1_000
 EVERYTHING: Final = Sql("true")
 
-PARTS: Final = ("archived", "versions", "retention", "links", "settings", "policies", "documents", "embeddings")
+PARTS: Final = (
+    "archived",
+    "versions",
+    "retention",
+    "links",
+    "settings",
+    "policies",
+    "blocks",
+    "documents",
+    "embeddings",
+)
 DEFAULT_PARTS: Final = frozenset(PARTS) - {"embeddings"}
 # What tells of a whole namespace is left out where a filter asks for some of its memories.
-WHOLE_NAMESPACES: Final = frozenset({"settings", "policies", "documents"})
+WHOLE_NAMESPACES: Final = frozenset({"settings", "policies", "blocks", "documents"})
 _OPEN: Final = Sql("m.archived_at IS NULL")
 
 _PLAIN: Final = (
@@ -80,6 +90,9 @@ class Exporter:
             yield self._lines({"type": "namespace", "path": n["path"], "settings": n["settings"]} for n in namespaces)
         if "policies" in self.wanted.taken:
             yield self._lines(self._policies(namespaces))
+        if "blocks" in self.wanted.taken:
+            for namespace in namespaces:
+                yield from self._blocks(namespace["id"], namespace["path"])
         for namespace in namespaces:
             yield from self._memories(namespace["id"], namespace["path"])
         # What points at memories comes when all of them are there.
@@ -103,6 +116,18 @@ class Exporter:
                 "kind": row["kind"],
                 "policy": row["body"],
             }
+
+    def _blocks(self, namespace_id: UUID, path: str) -> Iterator[bytes]:
+        after: UUID | None = None
+        while rows := exports.page_of_blocks(self.session, self.tenant_id, namespace_id, after=after, limit=PAGE):
+            after = rows[-1]["id"]
+            texts = exports.block_versions_of(self.session, self.tenant_id, [row["id"] for row in rows])
+            for row in rows:
+                versions = texts[row["id"]]
+                if versions[-1]["archived"] and "archived" not in self.wanted.taken:
+                    continue
+                kept = versions if "versions" in self.wanted.taken else versions[-1:]
+                yield self.frame.record(block_record(row, path, kept))
 
     @property
     def _where(self) -> Sql:
@@ -269,6 +294,24 @@ def link_record(row: Row) -> dict[str, Any]:
         "changeset_id": _id(row["changeset_id"]),
         "known_from": rfc3339(row["known_from"]),
         "known_to": rfc3339(row["known_to"]),
+    }
+
+
+def block_record(row: Row, path: str, versions: Sequence[Row]) -> dict[str, Any]:
+    """Return a core block with its texts."""
+    return {
+        "type": "block",
+        "id": str(row["id"]),
+        "namespace": path,
+        **{name: row[name] for name in ("label", "user_id", "agent_id")},
+        "created_at": rfc3339(row["created_at"]),
+        "versions": [
+            {
+                **{name: value for name, value in version.items() if name != "block_id"},
+                "known_from": rfc3339(version["known_from"]),
+            }
+            for version in versions
+        ],
     }
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from consolidation.retention.policy_form import merged, to_json
 from memory_service.bundle.records import (
+    BlockRecord,
     DocumentRecord,
     DocumentTextRecord,
     LinkRecord,
@@ -88,6 +89,39 @@ def import_policies(session: Session, wanted: Importing, lines: Sequence[Line], 
             policies.put(session, wanted.tenant_id, namespace.id, record.kind, policy_id, to_json(policy), now=now)
             owe_sweep(session, wanted.tenant_id, namespace.id, replace(policy, id=policy_id), now=now)
             outcomes.append(LineOutcome(line.ordinal, "created" if present is None else "updated"))
+    return outcomes
+
+
+def import_blocks(session: Session, wanted: Importing, lines: Sequence[Line], *, now: datetime) -> list[LineOutcome]:
+    """Store core blocks with their texts where nothing is at their address."""
+    outcomes = []
+    for line in lines:
+        record: BlockRecord = line.record
+        item, last = str(record.id), record.versions[-1]
+        namespace = _namespace(session, wanted, record.namespace, now=now)
+        if max(last.known_from, record.created_at) > now + SKEW:
+            detail = "It was changed in the future."
+            outcomes.append(LineOutcome(line.ordinal, "rejected", item, "time_in_future", detail))
+            continue
+        values = {
+            "id": record.id,
+            "namespace_id": namespace.id,
+            **{name: getattr(record, name) for name in ("label", "user_id", "agent_id", "created_at")},
+            "version": last.version,
+            "updated_at": last.known_from,
+        }
+        texts = [version.model_dump() for version in record.versions]
+        there = imported.insert_block(session, wanted.tenant_id, values, texts)
+        if there is None:
+            outcomes.append(LineOutcome(line.ordinal, "created", item))
+        elif there == record.id and imported.block_position(session, wanted.tenant_id, there) == (
+            namespace.id,
+            last.version,
+            last.known_from,
+        ):
+            outcomes.append(LineOutcome(line.ordinal, "skipped", item, "present", "This very version is there."))
+        else:
+            outcomes.append(_differs(line, item, wanted, f"Block {there} is there and says something else."))
     return outcomes
 
 

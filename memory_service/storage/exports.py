@@ -129,6 +129,33 @@ def page_of_links(
     )
 
 
+def page_of_blocks(
+    session: Session, tenant_id: UUID, namespace_id: UUID, *, after: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """Return the next core blocks of a namespace."""
+    beyond = "AND id > :after" if after is not None else ""
+    return _page(
+        session,
+        "SELECT id, label, user_id, agent_id, version, created_at FROM block "
+        f"WHERE tenant_id = :tenant AND namespace_id = :namespace {beyond} ORDER BY id LIMIT :limit",
+        {"tenant": tenant_id, "namespace": namespace_id, "after": after, "limit": limit},
+    )
+
+
+def block_versions_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, list[RowMapping]]:
+    """Return the texts of core blocks, the oldest first."""
+    found: dict[UUID, list[RowMapping]] = {}
+    for row in _page(
+        session,
+        "SELECT block_id, version, value, description, max_characters, read_only, metadata, archived, operation, edited_by, "
+        "known_from FROM block_version WHERE tenant_id = :tenant AND block_id = ANY(CAST(:ids AS uuid[])) "
+        "ORDER BY block_id, version",
+        {"tenant": tenant_id, "ids": list(ids)},
+    ):
+        found.setdefault(row["block_id"], []).append(row)
+    return found
+
+
 def documents_of(session: Session, tenant_id: UUID, namespace_id: UUID, *, after: UUID | None) -> RowMapping | None:
     """Return the next document of a namespace; one at a time, since its texts may be long."""
     beyond = "AND id > :after" if after is not None else ""

@@ -9,14 +9,14 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
 from memory_service.storage import search_index
 from memory_service.storage.languages import note_languages
 from memory_service.storage.search_index import IMPACT, IMPACT_PARAMS
 from memory_service.storage.sql import to_jsonb
-from memory_service.storage.tables import STATE_COLUMNS, memory
+from memory_service.storage.tables import STATE_COLUMNS, block, block_version, memory
 
 _STATE: Final = ", ".join(STATE_COLUMNS)
 # What the database fills in is left to it, but for whether consolidation has seen the memory.
@@ -269,3 +269,40 @@ def insert_links(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str, 
             {"tenant": tenant_id, "rows": to_jsonb(list(rows))},
         )
     )
+
+
+def insert_block(
+    session: Session, tenant_id: UUID, values: Mapping[str, Any], versions: Sequence[Mapping[str, Any]]
+) -> UUID | None:
+    """Insert a core block with its texts; return the block that is there already under its id or at its address instead."""
+    there: UUID | None = session.scalar(
+        text(
+            "SELECT id FROM block WHERE tenant_id = :tenant AND (id = :id OR namespace_id = :namespace AND label = :label "
+            "AND user_id IS NOT DISTINCT FROM CAST(:user AS text) AND agent_id IS NOT DISTINCT FROM CAST(:agent AS text)) "
+            "ORDER BY id <> :id LIMIT 1"
+        ),
+        {
+            "tenant": tenant_id,
+            "id": values["id"],
+            "namespace": values["namespace_id"],
+            "label": values["label"],
+            "user": values["user_id"],
+            "agent": values["agent_id"],
+        },
+    )
+    if there is not None:
+        return there
+    session.execute(insert(block).values(tenant_id=tenant_id, **values))
+    session.execute(
+        insert(block_version), [{"tenant_id": tenant_id, "block_id": values["id"], **version} for version in versions]
+    )
+    return None
+
+
+def block_position(session: Session, tenant_id: UUID, block_id: UUID) -> tuple[UUID, int, datetime] | None:
+    """Return the namespace, the version and the last change of a core block."""
+    row = session.execute(
+        text("SELECT namespace_id, version, updated_at FROM block WHERE tenant_id = :tenant AND id = :id"),
+        {"tenant": tenant_id, "id": block_id},
+    ).one_or_none()
+    return None if row is None else (row.namespace_id, row.version, row.updated_at)

@@ -137,7 +137,7 @@ def _by_bundles(app: Any, me: Any, theirs: Any, tenancy: Any) -> None:
     """Import what is there already, and what another tenant has, with every part, in every way."""
     encoding = encoding_of(app.state.services)
     able = replace(tenancy, open_encoding=lambda: nullcontext(encoding))
-    parts = ["archived", "versions", "retention", "links", "settings", "policies", "documents", "embeddings"]
+    parts = ["archived", "versions", "retention", "links", "settings", "policies", "blocks", "documents", "embeddings"]
     jobs = [me.import_job_id]
     for whose in (me, theirs):
         bundle = whose.client.post("/v1/exports", json={"include": parts}).content

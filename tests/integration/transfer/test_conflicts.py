@@ -167,3 +167,21 @@ def test_the_same_ids_live_in_two_tenants_apart(me: Any, other: Any, raw: bytes,
     assert me.get(f"/v1/memories/{memory_id}").json()["content"] == "Ana lives in Porto."
     assert found(me, "Braga") == []
     assert found(other, "Braga") == [memory_id]
+
+
+def test_a_core_block_that_is_there_is_never_replaced(
+    me: Any, other: Any, export: Any, take_in: Any, outcomes: Any
+) -> None:
+    assert me.put("/v1/blocks/persona", json={"value": "I help."}).status_code == 201
+    assert other.put("/v1/blocks/persona", json={"value": "I do not help."}).status_code == 201
+    bundle = export(me, include=["blocks", "versions"])
+    for on_conflict, status, code in (
+        ("skip", "skipped", "differs"),
+        ("new_version", "skipped", "differs"),
+        ("error", "rejected", "conflict"),
+    ):
+        (outcome,) = outcomes(other, take_in(other, bundle, on_conflict=on_conflict))
+        assert (outcome["kind"], outcome["status"], outcome["code"]) == ("block", status, code)
+    assert other.get("/v1/blocks/persona").json()["value"] == "I do not help."
+    (outcome,) = outcomes(me, take_in(me, bundle))
+    assert (outcome["status"], outcome["code"]) == ("skipped", "present")

@@ -58,6 +58,9 @@ def household(me: Any, open_tenancy: Callable[..., Any]) -> Any:
     )
     assert consolidate.run_job(open_tenancy(me.tenant_id), UUID(made["job_id"]))
     post("/v1/memories", {"content": "A memory of another place."})
+    block = {"value": "Ana is a sailor.", "namespace": SPACE, "user_id": "ana"}
+    assert me.put("/v1/blocks/human", json=block).status_code == 201
+    assert me.put("/v1/blocks/human", json={**block, "value": "Ana was a sailor."}).is_success
     enriching.enrich_pending(open_tenancy(me.tenant_id))
     found = post("/v1/search", {"query": "Where does Ana live?", "namespace": SPACE, "reinforce": True})
     assert found["results"]
@@ -80,11 +83,11 @@ def search(who: Any, query: str, **body: Any) -> list[tuple[str, float]]:
 def test_an_export_imported_elsewhere_exports_as_the_same(
     household: Any, other: Any, export: Any, take_in: Any, include: str | None
 ) -> None:
-    parts = ["archived", "versions", "retention", "links", "settings", "policies", "documents"]
+    parts = ["archived", "versions", "retention", "links", "settings", "policies", "blocks", "documents"]
     body = {} if include is None else {"include": [*parts, include]}
     first = export(household, **body)
     kinds = {record["type"] for record in read_bundle(first)}
-    assert kinds == {"bundle", "namespace", "policy", "memory", "link", "document", "document_text", "end"}
+    assert kinds == {"bundle", "namespace", "policy", "block", "memory", "link", "document", "document_text", "end"}
     job = take_in(other, first)
     assert job["status"] == "succeeded", job
     assert job["items"] == []
@@ -118,6 +121,11 @@ def test_history_and_lineage_are_the_same(household: Any, other: Any, export: An
                     del one["retention"]["retrievability"]  # It falls with every moment.
             assert mine == theirs, view
     assert other.get(f"/v1/namespaces/{SPACE.replace('/', '%2F')}").json()["settings"]["fusion"] == {"learn": True}
+    mine, theirs = (
+        who.get("/v1/blocks/human", params={"namespace": SPACE, "user_id": "ana"}).json() for who in (household, other)
+    )
+    assert mine == theirs
+    assert theirs["value"] == "Ana was a sailor."
     (document,) = other.get("/v1/documents").json()["data"]
     mine, theirs = (who.get(f"/v1/documents/{document['id']}").json() for who in (household, other))
     assert mine == theirs
