@@ -11,6 +11,7 @@ import structlog
 from consolidation.archiving import archive_selected
 from consolidation.enriching import BATCH, enrich_pending
 from consolidation.erasing import erase_selected
+from consolidation.importing import import_bundle
 from consolidation.learning import learn_job
 from consolidation.leases import LEASE, held
 from consolidation.planning import Step
@@ -25,7 +26,7 @@ from memory_service.lifecycle.erasures import ERASE
 from memory_service.lifecycle.scopes import ARCHIVE
 from memory_service.lifecycle.teach import LEARN
 from memory_service.storage import consolidated, jobs, pending
-from memory_service.types import CONSOLIDATE, JobStatus
+from memory_service.types import CONSOLIDATE, IMPORT, JobStatus
 
 # 2, 4, 8 … seconds after each attempt: more than four minutes in all before a job is given up.
 FIRST_RETRY = timedelta(seconds=2)
@@ -185,6 +186,12 @@ def _document_job(tenancy: Tenancy, job: Any) -> bool:
     return True
 
 
+def _import_job(tenancy: Tenancy, job: Any) -> bool:
+    """Take in the lines of a bundle; what takes too long goes on later, and no attempt is used up."""
+    import_bundle(tenancy, job)
+    return True
+
+
 # What a job of each kind does; False says that it is not done yet and must be tried again.
 _WORK: dict[str, Callable[[Tenancy, Any], bool]] = {
     "enrich": _enrich_job,
@@ -193,6 +200,7 @@ _WORK: dict[str, Callable[[Tenancy, Any], bool]] = {
     LEARN: learn_job,
     CONSOLIDATE: _consolidate_job,
     READ: _document_job,
+    IMPORT: _import_job,
 }
 
 

@@ -60,10 +60,7 @@ def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any], *, now:
             pending.keep_enrichment(session, tenant_id, [(one.row, _decide(one)) for one in formed])
             keep_echoes(session, tenant_id, formed, now=now)
             # What follows reads what each memory says in its own words.
-            said = [one.row for one in formed]
-            _keep_times(session, tenant_id, said)
-            _keep_facts(session, tenant_id, said)
-            _keep_mentions(session, tenant_id, said)
+            keep_findings(session, tenant_id, [one.row for one in formed])
     except Unavailable:
         raise
     except Exception as error:
@@ -91,6 +88,13 @@ def _decide(formed: Formed) -> dict[str, Any]:
         "entities": list(found.entities) if found.entities is not None else None,
         **formed.values,
     }
+
+
+def keep_findings(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
+    """Read texts and store the moments, facts and entities in them; the same again changes nothing."""
+    _keep_times(session, tenant_id, rows)
+    _keep_facts(session, tenant_id, rows)
+    _keep_mentions(session, tenant_id, rows)
 
 
 def _keep_times(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:

@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     # What a delete of a mem0 client does: archive, which can be taken back, or erase for good.
     mem0_delete: Literal["archive", "erase"] = "archive"
 
+    # The longest bundle that one import may bring.
+    import_mb: int = Field(default=1024, ge=1, le=65_536)
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 

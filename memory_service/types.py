@@ -163,6 +163,7 @@ CHANNELS: tuple[Channel, ...] = ("vector", "keyword", "graph", "temporal", "hopf
 DEFAULT_NAMESPACE = "default"
 
 CONSOLIDATE = "consolidate"  # the kind of job
+IMPORT = "import"  # the kind of job
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,12 @@ from memory_service.api.routes import (
     documents,
     entities,
     erasures,
+    exports,
     facts,
     fusion_weights,
     graph,
     health,
+    imports,
     jobs,
     memories,
     memory_history,
@@ -52,6 +54,7 @@ from memory_service.api.routes import (
     tenants,
     usage,
 )
+from memory_service.api.routes.imports import IMPORTS
 from memory_service.api.services import Services, utc_now
 from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
 from memory_service.errors import Misconfigured, Unavailable
@@ -95,6 +98,8 @@ ROUTERS: list[APIRouter] = [
     changesets.router,
     reviews.router,
     erasures.router,
+    exports.router,
+    imports.router,
     jobs.router,
     dead_letters.router,
     usage.router,
@@ -140,7 +145,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         middleware=[
             Middleware(Observe, metrics=metrics),
             Middleware(CheckHost, host=settings.host, allowed_hosts=settings.allowed_hosts.split(",")),
-            Middleware(LimitBody),
+            Middleware(LimitBody, uploads={IMPORTS: settings.import_mb << 20}),
             Middleware(AnswerHead),
         ],
     )

@@ -25,6 +25,7 @@ TAGS = [
     {"name": "consolidation", "description": "Runs, what they changed and the way back; questions for people."},
     {"name": "policies", "description": "How memories fade."},
     {"name": "erasures", "description": "What is removed for good, and the proof of it."},
+    {"name": "transfer", "description": "Memories as files: out of one service, into another."},
     {"name": "jobs", "description": "What the background owes."},
     {"name": "usage", "description": "How much is kept, written, searched and asked of models."},
     {"name": "audit", "description": "Who changed what, in a chain that shows when it was tampered with."},

@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,6 +22,7 @@ BODY_TOO_LARGE = (
     f"The request is larger than {MAX_BODY // 2**20} MiB. Send fewer items at a time: POST /v1/memories/batch takes up "
     "to 1,000 memories and 2 MiB of content in one call, and a long document can be posted in parts to /v1/documents."
 )
+NO_UPLOADS: Mapping[str, int] = MappingProxyType({})
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 UNMATCHED = "unmatched"  # One label for every path that no route knows: strangers must not make series.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -132,10 +134,11 @@ def host_name(header: str) -> str:
 class LimitBody:
     """Stops reading a body that is too large, whether or not it said so beforehand."""
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int = MAX_BODY) -> None:
-        """Allow ``max_bytes``."""
+    def __init__(self, app: ASGIApp, *, max_bytes: int = MAX_BODY, uploads: Mapping[str, int] = NO_UPLOADS) -> None:
+        """Allow ``max_bytes``, and more on the paths of ``uploads``."""
         self._app = app
         self._max = max_bytes
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -143,8 +146,10 @@ class LimitBody:
             await self._app(scope, receive, send)
             return
         length = Headers(scope=scope).get("content-length", "")
-        if length.isdecimal() and int(length) > self._max:
-            await problem_of(scope, TooLarge(BODY_TOO_LARGE))(scope, receive, send)
+        upload = self._uploads.get(scope["path"]) if scope["method"] == "POST" else None
+        most, detail = (self._max, BODY_TOO_LARGE) if upload is None else (upload, _file_too_large(upload))
+        if length.isdecimal() and int(length) > most:
+            await problem_of(scope, TooLarge(detail))(scope, receive, send)
             return
         read = 0
 
@@ -152,11 +157,18 @@ class LimitBody:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self._max:
-                raise TooLarge(BODY_TOO_LARGE)
+            if read > most:
+                raise TooLarge(detail)
             return message
 
         await self._app(scope, bounded, send)
+
+
+def _file_too_large(most: int) -> str:
+    return (
+        f"The file is larger than {most // 2**20:,} MiB. Export a namespace at a time and import one bundle after the other, "
+        "or raise MEMORY_SERVICE_IMPORT_MB."
+    )
 
 
 class AnswerHead:

@@ -14,6 +14,7 @@ from starlette.types import Scope
 
 from memory_service.api.allowed_methods import allowed_methods
 from memory_service.errors import FieldError, InvalidRequest, MemoryServiceError, Unauthenticated
+from memory_service.json_values import escape
 
 log = structlog.get_logger(__name__)
 
@@ -126,15 +127,6 @@ def pointer_of(location: Sequence[int | str], body: Any) -> str:
             continue
         pointer += "/" + escape(str(part))
     return pointer
-
-
-def escape(token: str) -> str:
-    """Escape one reference token of an RFC 6901 pointer.
-
-    >>> escape("a/b~c")
-    'a~1b~0c'
-    """
-    return token.replace("~", "~0").replace("/", "~1")
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]], body: Any) -> tuple[FieldError, ...]:

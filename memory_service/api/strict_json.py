@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
 
 from memory_service.api.dependencies import admit, get_caller
-from memory_service.api.json_values import MAX_FINDINGS, faults, parse_json
-from memory_service.api.problems import escape, invalid_request
+from memory_service.api.problems import invalid_request
 from memory_service.errors import FieldError, InvalidRequest, UnsupportedMediaType
+from memory_service.json_values import MAX_FINDINGS, escape, faults, parse_json
 
 PARSED_ON_THE_LOOP = 64 * 1024  # bytes; a larger body is parsed in a thread
 UNKNOWN_FIELDS_NAMED = 8  # An object with more unknown fields is refused as a whole.
@@ -108,7 +108,7 @@ class StrictRoute(APIRoute):
         async def strict(request: Request) -> Response:
             if needs_key:
                 await admit(request)
-            _check_parameters(request, known, read_by_route)
+            check_parameters(request, known, read_by_route)
             request.state.raw_body = b""
             if request.method in BODILESS_METHODS and not takes_body:
                 return await handle(request)
@@ -170,9 +170,14 @@ def _name(name: str, info: FieldInfo) -> str:
     return info.alias or name
 
 
-def _check_parameters(
+def check_parameters(
     request: Request, known: frozenset[str], read_by_route: Callable[[str], bool] | None = None
 ) -> None:
+    """Refuse parameters that a route does not know, and NUL anywhere.
+
+    Raises:
+        InvalidRequest: naming them.
+    """
     if "\0" in request.scope["path"]:
         raise invalid_request([FieldError("", "The path contains a NUL character.")])
     if not request.scope["query_string"]:

@@ -68,13 +68,14 @@ class Database:
                 "superuser, owner of the tables, nor BYPASSRLS."
             )
 
-    def session(self, tenant_id: UUID, *, durable: bool = True) -> Session:
+    def session(self, tenant_id: UUID, *, durable: bool = True, snapshot: bool = False) -> Session:
         """Return a session for one tenant; it takes a connection at its first statement, not before.
 
         A commit waits for the disk unless `durable` is false: then a crash may lose the last commits, never halves of them.
+        With `snapshot` all of its statements see one moment, and none may write.
         """
         session = Session(self.engine, autoflush=False, expire_on_commit=False)
-        session.info |= {"tenant_id": tenant_id, "durable": durable}
+        session.info |= {"tenant_id": tenant_id, "durable": durable, "snapshot": snapshot}
         return session
 
     @contextmanager
@@ -160,7 +161,9 @@ def _set_tenant(session: Session, _transaction: SessionTransaction, connection: 
     hurried = ", set_config('synchronous_commit', 'off', true)" if is_hurried(session) else ""
     if not session.info.pop("by_hand", False):
         # Two statements in one message take no parameters; a UUID needs no quoting.
-        connection.exec_driver_sql(f"BEGIN; SELECT set_config('app.tenant', '{tenant_of(session)}', true){hurried}")
+        connection.exec_driver_sql(
+            f"{begin_of(session)}; SELECT set_config('app.tenant', '{tenant_of(session)}', true){hurried}"
+        )
 
 
 def tenant_of(session: Session) -> UUID:
@@ -169,6 +172,11 @@ def tenant_of(session: Session) -> UUID:
     if tenant_id is None:
         raise RuntimeError("a session without a tenant must not reach the database")
     return UUID(str(tenant_id))
+
+
+def begin_of(session: Session) -> str:
+    """Return the statement that begins a transaction of a session."""
+    return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if session.info.get("snapshot") else "BEGIN"
 
 
 def is_hurried(session: Session) -> bool:

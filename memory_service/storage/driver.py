@@ -15,7 +15,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from memory_service.storage.database import begins_by_hand, is_hurried, tenant_of
+from memory_service.storage.database import begin_of, begins_by_hand, is_hurried, tenant_of
 
 _TENANT: Final = "SELECT set_config('app.tenant', %s, true)"
 _HURRIED_TENANT: Final = f"{_TENANT}, set_config('synchronous_commit', 'off', true)"
@@ -91,7 +91,7 @@ def _send(session: Session) -> None:
         cursors = [driver.cursor(binary=True) for _ in questions]
         with nullcontext() if begun and len(questions) == 1 else driver.pipeline():
             if not begun:
-                driver.execute("BEGIN", prepare=False)
+                driver.execute(begin_of(session), prepare=False)
                 driver.execute(_HURRIED_TENANT if is_hurried(session) else _TENANT, (str(tenant_of(session)),))
             for cursor, question in zip(cursors, questions, strict=True):
                 _announce(session, cursor, question._statement, question._params)

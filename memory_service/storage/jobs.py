@@ -148,6 +148,11 @@ def extend_lease(session: Session, tenant_id: UUID, job_id: UUID, *, attempt: in
     return _change(session, tenant_id, job_id, *mine, lease_until=until)
 
 
+def set_total(session: Session, tenant_id: UUID, job_id: UUID, total: int) -> bool:
+    """Say how much a job has to do, once that is known; False says that there is no such job."""
+    return _change(session, tenant_id, job_id, total=total)
+
+
 def finish_job(
     session: Session,
     tenant_id: UUID,

@@ -844,3 +844,26 @@ audit_pending = Table(
     _tenant(),
     Column("event_id", Uuid, primary_key=True),
 )
+
+import_record = Table(
+    "import_record",
+    metadata,
+    _tenant(),
+    Column("job_id", Uuid, primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("record", LargeBinary),
+    Column("status", Text),
+    Column("item_id", Text),
+    Column("code", Text),
+    Column("detail", Text),
+)
+
+import_record_memory = Table(
+    "import_record_memory",
+    metadata,
+    _tenant(),
+    Column("memory_id", Uuid, primary_key=True),
+    Column("job_id", Uuid, primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+)

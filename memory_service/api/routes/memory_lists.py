@@ -15,7 +15,6 @@ from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.fields import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
 from memory_service.api.idempotency import idempotent
-from memory_service.api.json_values import check_value
 from memory_service.api.listing import MAX_LIST_LIMIT, in_namespace, list_page
 from memory_service.api.memory_models import BatchIn, MemoryIn, QueryIn, SelectionIn
 from memory_service.api.pages import DEFAULT_LIMIT
@@ -31,6 +30,7 @@ from memory_service.errors import (
     TooLarge,
 )
 from memory_service.filters import Filter, filter_from_query, is_filter_parameter, parse_filter
+from memory_service.json_values import check_value
 from memory_service.lifecycle import archive as archiving
 from memory_service.lifecycle.draft import Outcome, prepare
 from memory_service.lifecycle.remember import remember

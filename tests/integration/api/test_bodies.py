@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from starlette.testclient import TestClient
 
-from memory_service.api.json_values import MAX_VALUES
+from memory_service.json_values import MAX_VALUES
 
 JSON = {"Content-Type": "application/json"}
 EIGHT_MIB = 8 * 1024 * 1024

@@ -73,6 +73,7 @@ class Household:
     task_id: str
     step_id: str  # below task_id
     erasure_id: str
+    import_job_id: str
     namespace: str
     user_id: str
     agent_id: str
@@ -205,6 +206,13 @@ def make_household(
         task = post("/v1/tasks", {"title": f"{secret}: a task", "input": secret, **scope})
         first = post("/v1/tasks", {"title": f"{secret}: a step", "parent_id": task["id"]})
         post("/v1/tasks", {"title": "another", "parent_id": task["id"], "depends_on": [first["id"]]})
+        # One import that nobody works on: its lines wait.
+        waiting = me.post(
+            "/v1/imports",
+            content=me.post("/v1/exports", json={"namespace": scope["namespace"]}).content,
+            headers={"Content-Type": "application/x-ndjson"},
+        )
+        assert waiting.status_code == 202, waiting.text
         granted = post("/v1/api-keys", {"name": f"{secret} key", "scopes": ["memories:read"]})
         with maintenance.begin() as connection:
             # Only a namespace with hundreds of documents has common terms.
@@ -236,6 +244,7 @@ def make_household(
             task_id=task["id"],
             step_id=first["id"],
             erasure_id=erasure["erasure_id"],
+            import_job_id=waiting.json()["job_id"],
             tenant_id=tenant_id,
             memory_id=memory["id"],
             older_id=old["id"],
@@ -572,6 +581,19 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
         "POST /v1/namespaces": [Ask("own", "/v1/namespaces", {"path": h.namespace})],
         "GET /v1/namespaces/{path}": [Ask("absent", f"/v1/namespaces/{space}")],
         "PATCH /v1/namespaces/{path}": [Ask("absent", f"/v1/namespaces/{space}", {"settings": {"extract": "none"}})],
+        "POST /v1/exports": [
+            Ask("absent", "/v1/exports", {"namespace": h.namespace}),
+            Ask("absent", "/v1/exports", {"namespaces": ["default", h.namespace]}),
+            Ask("absent", "/v1/exports", {"namespace_prefix": h.namespace.split("/")[0]}),
+            *(Ask("nothing", "/v1/exports", {"filter": scope}) for scope in every),
+            Ask("nothing", "/v1/exports", {"filter": {"id": {"in": list(ids)}}}),
+            Ask("nothing", "/v1/exports", {"filter": {"content": {"icontains": h.secret}}}),
+        ],
+        # A bundle is a file; what one of another tenant's ids may do stands in tests/integration/transfer.
+        "POST /v1/imports": [Ask("refused", "/v1/imports", {}, 415)],
+        "GET /v1/imports/{job_id}/outcomes": [
+            Ask("absent", f"/v1/imports/{i}/outcomes") for i in (h.import_job_id, h.queued_job_id)
+        ],
         "GET /v1/jobs/{job_id}": [Ask("absent", f"/v1/jobs/{i}") for i in (h.queued_job_id, h.done_job_id)],
         "GET /v1/jobs/{job_id}/dead-letters": [
             Ask("absent", f"/v1/jobs/{i}/dead-letters") for i in (h.queued_job_id, h.done_job_id)

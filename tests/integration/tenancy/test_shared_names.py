@@ -235,7 +235,7 @@ def test_every_paged_list_is_among_the_cursors_above(app: Any) -> None:
     tested |= {"GET /v1/memories/{memory_id}/versions", "GET /v1/sessions/{session_id}/messages"}
     # Lists by one memory are bound to its id, and that id is unknown to others before the cursor is looked at; tenants
     # are listed by operators only.
-    tested.add("GET /v1/documents/{document_id}/memories")
+    tested |= {"GET /v1/documents/{document_id}/memories", "GET /v1/imports/{job_id}/outcomes"}
     tested |= {"GET /v1/memories/{memory_id}/links", "GET /v1/memories/{memory_id}/recalls", "GET /v1/tenants"}
     tested |= {"GET /v1/memories/{memory_id}/facts", "GET /v1/tasks/{task_id}/versions"}
     tested |= {"GET /v1/blocks/{label}/versions"}

@@ -8,6 +8,8 @@ understand what a condition means: `tenant_id = other.tenant_id` counts, and so 
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from consolidation import consolidate, enriching
+from memory_service.api.writing import encoding_of
 from memory_service.storage.database import Database
 from memory_service.types import KeyScope
 
@@ -119,6 +122,7 @@ def statements(
     _by_ways_of_search(me)
     tenancy = open_tenancy(me.tenant_id)
     consolidate.run_job(tenancy, UUID(me.queued_job_id))
+    _by_bundles(app, me, theirs, tenancy)
     enriching.enrich_pending(tenancy)
     consolidate.expire_due(tenancy, [UUID(me.memory_id)])
     with database.transaction(me.tenant_id) as session:
@@ -127,6 +131,27 @@ def statements(
     for engine in engines:
         event.remove(engine, "before_cursor_execute", note)
     return seen
+
+
+def _by_bundles(app: Any, me: Any, theirs: Any, tenancy: Any) -> None:
+    """Import what is there already, and what another tenant has, with every part, in every way."""
+    encoding = encoding_of(app.state.services)
+    able = replace(tenancy, open_encoding=lambda: nullcontext(encoding))
+    parts = ["archived", "versions", "retention", "links", "settings", "policies", "blocks", "documents", "embeddings"]
+    jobs = [me.import_job_id]
+    for whose in (me, theirs):
+        bundle = whose.client.post("/v1/exports", json={"include": parts}).content
+        for on_conflict in ("skip", "new_version"):
+            answer = me.client.post(
+                f"/v1/imports?on_conflict={on_conflict}",
+                content=bundle,
+                headers={"Content-Type": "application/x-ndjson"},
+            )
+            jobs.append(answer.json()["job_id"])
+            assert me.client.post(f"/v1/memories/{me.memory_id}/pin").status_code == 200
+    for job_id in jobs:
+        assert consolidate.run_job(able, UUID(job_id))
+        assert me.client.get(f"/v1/imports/{job_id}/outcomes?status=skipped").status_code == 200
 
 
 def _by_ways_of_search(me: Any) -> None:

@@ -76,6 +76,8 @@ INSERT INTO document_text SELECT tenant_id, id, 1, 'text', now() FROM document;
 INSERT INTO document_chunk SELECT r.tenant, pg_temp.id(4, t, n), 1, 0, r.id, 0, 4 FROM r WHERE n <= 5000;
 INSERT INTO document_upload SELECT t.id, pg_temp.id(5, t.t, n), pg_temp.id(2, t.t, n % 20), pg_temp.id(4, t.t, n), '{}', 'text', now()
     FROM t, generate_series(1, 5000) n;
+INSERT INTO import_record SELECT tenant, pg_temp.id(5, t, n), 2, 'memory', '{}', NULL, NULL, NULL, NULL FROM r WHERE n <= 5000;
+INSERT INTO import_record_memory SELECT tenant, id, pg_temp.id(5, t, n), 2 FROM r WHERE n <= 5000;
 INSERT INTO tombstone SELECT t.id, pg_temp.id(8, t.t, n), pg_temp.id(2, t.t, 0), '', now() FROM t, generate_series(1, 5000) n;
 INSERT INTO erased_text SELECT t.id, pg_temp.id(2, t.t, n % 20), sha256(n::text::bytea), pg_temp.id(8, t.t, n), now()
     FROM t, generate_series(1, 5000) n;

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_service.api.json_values import MAX_DEPTH, MAX_VALUES, check_value, count_values, parse_json
 from memory_service.errors import InvalidRequest, TooLarge
+from memory_service.json_values import MAX_DEPTH, MAX_VALUES, check_value, count_values, parse_json
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from memory_service.api.problems import escape
 from memory_service.errors import FieldError, InvalidRequest, TooLarge
 
 MAX_DEPTH = 32
@@ -15,6 +14,15 @@ MAX_VALUES = 200_000  # A batch of 1,000 memories with 200 values each; more wou
 MAX_FINDINGS = 20
 INTEGERS = range(-(2**63), 2**63)
 TOO_LONG_TO_READ = 1 << 64  # Stands for an integer with more digits than Python converts.
+
+
+def escape(token: str) -> str:
+    """Escape one reference token of an RFC 6901 pointer.
+
+    >>> escape("a/b~c")
+    'a~1b~0c'
+    """
+    return token.replace("~", "~0").replace("/", "~1")
 
 
 def check_value(value: Any, pointer: str = "") -> FieldError | None:

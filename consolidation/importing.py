@@ -1,0 +1,231 @@
+"""Work on an import: line by line, a batch in one transaction with its outcomes, so that a killed worker loses nothing."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from time import monotonic
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from consolidation.enriching import enrich_pending, keep_findings
+from consolidation.formation import RECALLED
+from consolidation.planning import Tier
+from consolidation.tenancy import Tenancy
+from memory_service.bundle.records import RECORDS, UNKNOWN, MemoryRecord, Refused, read_record
+from memory_service.errors import Misconfigured
+from memory_service.lifecycle import imported_parts, importing
+from memory_service.lifecycle.draft import Encoding
+from memory_service.lifecycle.importing import Importing, Line, OnPresent
+from memory_service.storage import consolidated, imports, jobs
+from memory_service.storage.encoders import default_encoder
+from memory_service.storage.imports import LineOutcome, Waiting
+from memory_service.storage.namespaces import find_namespaces
+from memory_service.types import JobStatus
+
+AT_ONCE: Final = 100  # lines in one transaction
+MOST_BYTES: Final = 8 * 2**20  # in one transaction, unless one line is longer
+SHOWN: Final = 1_000  # outcomes that the job itself tells; all of them are listed apart
+WORTH_A_LOOK: Final = 3  # rounds without progress after which the job is given back
+
+_PARTS: Final[dict[str, Callable[..., list[LineOutcome]]]] = {
+    "namespace": imported_parts.import_namespaces,
+    "policy": imported_parts.import_policies,
+    "block": imported_parts.import_blocks,
+    "link": imported_parts.import_links,
+    "document": imported_parts.import_documents,
+    "document_text": imported_parts.import_texts,
+}
+
+
+@dataclass(slots=True)
+class _Work:
+    """One turn of one import."""
+
+    tenancy: Tenancy
+    job: Any
+    wanted: Importing
+    until: float
+    opened: ExitStack
+    done: int
+    encoding: Encoding | None = None
+    stopped: bool = field(default=False)  # it was cancelled, or its turn is over
+
+    def open_encoding(self) -> Encoding:
+        """Load the encoder when the first text needs it: a bundle may bring all its vectors along."""
+        if self.encoding is None:
+            self.encoding = self.opened.enter_context(self.tenancy.open_encoding())
+        return self.encoding
+
+    @property
+    def turn_over(self) -> bool:
+        """Say whether others should have the worker now."""
+        return monotonic() > self.until or not self.tenancy.go_on()
+
+
+def import_bundle(tenancy: Tenancy, job: Any) -> None:
+    """Take in what waits of a bundle, kind by kind, since edges and texts point at memories.
+
+    Each batch is stored together with its outcomes: whoever goes on after a crash finds exactly what is left. A job that
+    takes longer than its turn is given back and goes on behind what others wait for.
+    """
+    with ExitStack() as opened:
+        until = monotonic() + tenancy.turn_s
+        with tenancy.open() as session:
+            done = imports.count_done(session, tenancy.tenant_id, job["id"])
+        work = _Work(tenancy, job, _wanted(tenancy, job), until, opened, done)
+        for kind in (*RECORDS, UNKNOWN):
+            _import_kind(work, kind)
+            if work.stopped:
+                return
+    _finish(work)
+
+
+def _wanted(tenancy: Tenancy, job: Any) -> Importing:
+    payload = job["payload"]
+    with tenancy.open() as session:
+        encoder = default_encoder(session.connection())
+    if encoder is None:
+        raise Misconfigured("No encoder has made vectors yet.")
+    return Importing(
+        tenant_id=tenancy.tenant_id,
+        job_id=job["id"],
+        encoder=encoder,
+        on_conflict=OnPresent(payload["on_conflict"]),
+        trusted=payload["trusted"],
+        same_encoder=payload["encoder"] == encoder.fingerprint,
+    )
+
+
+def _import_kind(work: _Work, kind: str) -> None:
+    fruitless = 0
+    while True:
+        with work.tenancy.open() as session:
+            waiting = imports.next_lines(
+                session, work.tenancy.tenant_id, work.job["id"], kind, limit=AT_ONCE, max_bytes=MOST_BYTES
+            )
+        if not waiting:
+            return
+        lines, refused = read_lines(waiting)
+        done = _take_in(work, kind, lines, refused)
+        if work.stopped:
+            return
+        fruitless = 0 if done else fruitless + 1
+        if work.turn_over or fruitless >= WORTH_A_LOOK:
+            _pause(work)
+            return
+
+
+def read_lines(waiting: Sequence[Waiting]) -> tuple[list[Line], list[LineOutcome]]:
+    """Return the records on lines, and the outcomes of those that hold none. Pure."""
+    lines, refused = [], []
+    for one in waiting:
+        try:
+            lines.append(Line(one.ordinal, read_record(one.raw)))
+        except Refused as error:
+            refused.append(LineOutcome(one.ordinal, "rejected", None, error.code, error.detail))
+    return lines, refused
+
+
+def _take_in(work: _Work, kind: str, lines: Sequence[Line], refused: Sequence[LineOutcome]) -> int:
+    """Store one batch with its outcomes; return how many lines got one."""
+    tenancy, job_id = work.tenancy, work.job["id"]
+    encoded: dict[int, importing.Encoded] = {}
+    if kind == "memory" and lines:
+        with tenancy.open() as session:
+            now = tenancy.clock()
+            known = importing.look_up(session, work.wanted, lines, now=now)
+            decided = importing.decide_all(lines, known, work.wanted, now=now)
+        # No connection is held while texts are encoded.
+        encoded = importing.encode(decided, work.wanted, work.open_encoding)
+    created: list[MemoryRecord] = []
+    with tenancy.open() as session:
+        # The row stays locked: a cancel comes before all of the batch or after.
+        if not jobs.report_progress(session, tenancy.tenant_id, job_id, done=work.done):
+            work.stopped = True
+            return 0
+        now = tenancy.clock()
+        outcomes = list(refused)
+        if kind == "memory":
+            made, created = importing.apply(session, work.wanted, lines, encoded, now=now) if lines else ([], [])
+            outcomes += made
+            _settle(session, work, created)
+        elif lines:
+            outcomes += _PARTS[kind](session, work.wanted, lines, now=now)
+        imports.keep_outcomes(session, tenancy.tenant_id, job_id, outcomes)
+        work.done += len(outcomes)
+        jobs.report_progress(session, tenancy.tenant_id, job_id, done=work.done)
+    waits = [record.id for record in created if not record.enriched]
+    if waits:
+        enrich_pending(tenancy, ids=waits)
+    return len(outcomes)
+
+
+def _settle(session: Session, work: _Work, created: Sequence[MemoryRecord]) -> None:
+    """Read what came enriched again, since what texts speak of, state and name does not travel; owe the tiers their work."""
+    tenant_id = work.tenancy.tenant_id
+    paths = find_namespaces(session, tenant_id, {record.namespace for record in created})
+    rows = [
+        {
+            "id": record.id,
+            "namespace_id": paths[record.namespace].id,
+            **{
+                name: getattr(record, name)
+                for name in ("content", "content_version", "observed_at", "language", "speaker", "role", "entities")
+            },
+        }
+        for record in created
+        # What repeats recalled memories says nothing of its own.
+        if record.enriched and record.derivation.method != RECALLED
+    ]
+    if rows:
+        keep_findings(session, tenant_id, rows)
+    for namespace in paths.values():
+        mine = [r for r in created if r.namespace == namespace.path and r.consolidated and not r.closed]
+        due: dict[tuple[str, str], timedelta] = {
+            (str(Tier.SESSION), r.session_id): timedelta() for r in mine if r.session_id is not None
+        }
+        if mine:
+            due |= {(str(Tier.DAY), ""): timedelta(), (str(Tier.WEEK), ""): timedelta()}
+        consolidated.owe(session, tenant_id, namespace.id, due, now=work.tenancy.clock())
+
+
+def _pause(work: _Work) -> None:
+    work.stopped = True
+    tenancy = work.tenancy
+    with tenancy.open() as session:
+        goes_on = jobs.pause_job(session, tenancy.tenant_id, work.job["id"], until=tenancy.clock())
+    if goes_on:
+        tenancy.nudge(work.job["id"])
+
+
+def _finish(work: _Work) -> None:
+    """End the job with counts, and with the outcomes that somebody should look at."""
+    tenancy, job_id = work.tenancy, work.job["id"]
+    with tenancy.open() as session:
+        counts = imports.count_outcomes(session, tenancy.tenant_id, job_id)
+        notable = imports.notable_outcomes(session, tenancy.tenant_id, job_id, limit=SHOWN)
+        items = [outcome_json(row) for row in notable]
+        done = sum(sum(by_status.values()) for by_status in counts.values())
+        jobs.report_progress(session, tenancy.tenant_id, job_id, done=done, items=items)
+        jobs.finish_job(
+            session,
+            tenancy.tenant_id,
+            job_id,
+            status=JobStatus.SUCCEEDED,
+            now=tenancy.clock(),
+            result={"counts": counts},
+        )
+
+
+def outcome_json(row: Any) -> dict[str, Any]:
+    """Return what became of one line, as jobs and lists tell it; lines count from 1, the header is the first."""
+    return {
+        "line": row["ordinal"],
+        "kind": row["kind"],
+        "status": row["status"],
+        "id": row["item_id"],
+        "code": row["code"],
+        "detail": row["detail"],
+    }
