@@ -10,7 +10,7 @@ import httpx
 from memory_client.errors import MemoryClientError
 from memory_client.exchange import exchange
 from memory_client.executor import Executor, failures
-from memory_client.flow import Effect, Emit, Flow, Open, Read, Send, Sleep
+from memory_client.flow import Effect, Emission, Emit, Flow, Open, Read, Send, Sleep
 from memory_client.operation import Operation, Reply
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class AsyncExecutor(Executor):
             flow.close()
             await channel.close()
 
-    async def iterate(self, flow: Flow[None]) -> AsyncIterator[Any]:
+    async def iterate(self, flow: Emission[T]) -> AsyncIterator[T]:
         """Carry out a flow and yield what it emits."""
         channel = _Channel(self, self._http)
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from memory_client import models
 from memory_client.errors import ConnectionFailed, JobFailed, TimedOut, UnexpectedAnswer
 from memory_client.events import EventReader
-from memory_client.flow import Flow, emit, read, sleep
+from memory_client.flow import Emission, Flow, emit, read, sleep
 from memory_client.operation import Ask, Operation, Route, operation_of
 from memory_client.timeouts import Timeout, shorter
 
@@ -82,7 +82,7 @@ def _remaining(executor: Executor, deadline: float | None) -> float | None:
     return None if deadline is None else max(deadline - executor.conduct.clock(), 0.001)
 
 
-def follow_job(executor: Executor, job_id: Any, *, timeout: float | None) -> Flow[Any]:
+def follow_job(executor: Executor, job_id: Any, *, timeout: float | None) -> Emission[Job]:
     """Emit a job at every change until it has ended.
 
     The service ends a stream after a minute, and networks do sooner: the flow then connects again, and emits only what it has
