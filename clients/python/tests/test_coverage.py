@@ -19,21 +19,10 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 # What other programs speak, not this client: the calls of other systems' clients.
 FOREIGN = re.compile(r"^/compat/|^/admin|^/docs")
 # Calls of the contract that this version of the service does not answer yet.
-PLANNED = re.compile(r"^/v1/(kv|blocks|tasks|erasures|audit|exports|imports)\b|^/v1/(users|agents|sessions)/{}$")
+PLANNED = re.compile(r"^/v1/(kv|erasures|audit|exports|imports)\b|^/v1/(users|agents|sessions)/{}$")
 AHEAD = {
-    "BlockIn",
-    "BlockPatch",
-    "TaskIn",
-    "TaskPatch",
     "ErasureIn",
     "ExportIn",
-    "BlockOut",
-    "BlockVersionOut",
-    "TaskOut",
-    "TaskVersionOut",
-    "ClosedOut",
-    "RolledBackOut",
-    "TaskContextOut",
     "ErasureOut",
     "PreviewOut",
     "ErasureItemOut",
@@ -107,8 +96,6 @@ def test_the_fields_of_requests_are_those_of_the_service(
 ) -> None:
     shape = schema_of(openapi, schema)
     theirs = set(shape["properties"])
-    if schema == "ContextIn":
-        theirs.add("include_blocks")  # Ahead of a service without core blocks.
     assert set(ours.__annotations__) - {"run_id", *OPTIONS} == theirs - apart
 
 

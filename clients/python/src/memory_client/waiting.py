@@ -21,6 +21,9 @@ LONGEST_WAIT_S = 25.0
 # Between two looks at a job, growing: most are done at once, and few take minutes.
 FIRST_LOOK_S, LAST_LOOK_S = 0.05, 2.0
 
+# The service ends a stream after a minute; one that is silent for longer is dead.
+LONGEST_SILENCE_S = 75.0
+
 GET_MEMORY = Route("GET", "/v1/memories/{memory_id}")
 GET_JOB = Route("GET", "/v1/jobs/{job_id}")
 FOLLOW_JOB = Route("GET", "/v1/jobs/{job_id}/events")
@@ -124,8 +127,7 @@ def follow_job(executor: Executor, job_id: Any, *, timeout: float | None) -> Emi
 
 
 def _follow(job_id: Any, usual: Timeout, remaining: float | None) -> Operation[None]:
-    # A job that says nothing for long is no failure, so that only the end of all waiting bounds the silence.
-    timeout = Timeout(usual.connect, shorter(None, remaining), remaining)
+    timeout = Timeout(usual.connect, shorter(LONGEST_SILENCE_S, remaining), remaining)
     ask: Ask[None] = Ask(type(None), job_id)
     return operation_of(FOLLOW_JOB, ask, {"timeout": timeout})
 
