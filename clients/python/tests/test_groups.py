@@ -60,7 +60,7 @@ async def test_how_a_namespace_fades_and_weighs(client: Any, namespace: str) -> 
     policy = await got(client.policies.put(namespace=namespace, archive_below=0.05))
     assert (await got(client.policies.update(namespace=namespace, rank_weight=0.1))).policy["archive_below"] == 0.05
     assert policy.id in {one.id for one in await every(client.policies.list(namespace=namespace, history=True))}
-    assert await got(client.policies.simulate(namespace=namespace, policy={"archive_below": 0.5}))
+    assert await got(client.policies.simulate(namespace=namespace, policy={"archive_below": 0.4}))
     assert await got(client.policies.delete(namespace=namespace)) is None
     with pytest.raises(NotFound):
         await got(client.policies.delete(namespace=namespace))

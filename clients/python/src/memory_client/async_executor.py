@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -113,6 +113,9 @@ class _Channel:
             return Reply(response.status_code, response.headers, b"".join(body))
 
     async def close(self) -> None:
+        if isinstance(self._chunks, AsyncGenerator):  # Left to the garbage collector it would be closed too late.
+            await self._chunks.aclose()
+            self._chunks = None
         if self._open is not None:
             await self._open.aclose()
             self._open = None

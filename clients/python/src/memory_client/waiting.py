@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from memory_client import models
@@ -114,6 +115,7 @@ def follow_job(executor: Executor, job_id: Any, *, timeout: float | None) -> Emi
                         emitted = job
                         yield from emit(job)
                     if job.ended:
+                        yield from _rest()
                         return
         except ConnectionFailed as error:
             if isinstance(error, TimedOut) and deadline is not None and conduct.clock() >= deadline:
@@ -124,6 +126,13 @@ def follow_job(executor: Executor, job_id: Any, *, timeout: float | None) -> Emi
             yield from sleep(conduct.retries.pause(max(failed, 1), error, random=conduct.random))
         else:
             yield from sleep(FIRST_LOOK_S)
+
+
+def _rest() -> Flow[None]:
+    """Read what little is left of a stream, so that its connection can serve the next call."""
+    with suppress(ConnectionFailed):  # All that matters was heard.
+        while (yield from read()):
+            pass
 
 
 def _follow(job_id: Any, usual: Timeout, remaining: float | None) -> Operation[None]:
