@@ -11,8 +11,8 @@ from memory_client import AsyncMemoryClient, MemoryClient, Retries, Timeout
 
 sys.path.insert(0, str(Path(__file__).parent))  # For the two modules below, which are no tests.
 
-from either_way import got  # noqa: E402
-from misbehaving_proxy import MisbehavingProxy  # noqa: E402
+from either_way import got
+from misbehaving_proxy import MisbehavingProxy
 
 
 class Service(Protocol):
@@ -63,6 +63,6 @@ def proxy(service: Service) -> Iterator[MisbehavingProxy]:
 @pytest.fixture
 async def shaky(connect: Callable[..., Client], service: Service, proxy: MisbehavingProxy) -> AsyncIterator[Client]:
     """Return a client that goes through the misbehaving proxy."""
-    made = connect(proxy.url, service.api_key, timeout=Timeout(connect=1, read=1, total=20))
+    made = connect(proxy.url, service.api_key)
     yield made
     await got(made.close())

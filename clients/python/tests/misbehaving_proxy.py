@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from types import TracebackType
@@ -24,11 +25,12 @@ class Fault(Enum):
     OUTCOME_UNKNOWN = auto()  # The service has done it, and says that it does not know.
     BAD_GATEWAY = auto()  # 502 in HTML; the service has done it.
     GATEWAY_TIMEOUT = auto()  # 504 in HTML; the service has not seen it.
+    STILL_RUNNING = auto()  # 409: another request with this key runs.
     HTML = auto()  # 200, and not the service at all.
     CUT_STREAM = auto()  # A stream ends after its first event.
 
 
-SILENCE_S = 3.0
+SILENCE_S = 30.0  # Longer than anybody waits; ends with the proxy.
 
 
 @dataclass
@@ -115,7 +117,9 @@ class MisbehavingProxy:
     def _answer(self, client: socket.socket, lines: list[str], rest: bytes) -> bool:
         """Serve one request; say whether the connection goes on."""
         method, path, _ = lines[0].split(" ", 2)
-        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        headers = {
+            name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
+        }
         body = rest + _exactly(client, int(headers.get("content-length", 0)) - len(rest))
         with self._lock:
             fault = self._faults.popleft() if self._faults else Fault.NONE
@@ -124,6 +128,9 @@ class MisbehavingProxy:
             return False
         if fault is Fault.LIMITED:
             client.sendall(_problem(429, "rate_limited", "Retry-After: 1"))
+            return True
+        if fault is Fault.STILL_RUNNING:
+            client.sendall(_problem(409, "idempotency_in_progress", "Retry-After: 1"))
             return True
         if fault is Fault.UNAVAILABLE:
             client.sendall(_problem(503, "unavailable"))
@@ -204,7 +211,5 @@ def _response(status: str, kind: str, body: bytes, *headers: str) -> bytes:
 
 
 def _hang_up(connection: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # It may be closed already.
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # It is closed already.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -10,7 +10,7 @@ import httpx
 from memory_client.errors import MemoryClientError
 from memory_client.exchange import exchange
 from memory_client.executor import Executor, failures
-from memory_client.flow import Effect, Emit, Flow, Open, Read, Send, Sleep
+from memory_client.flow import Effect, Emission, Emit, Flow, Open, Read, Send, Sleep
 from memory_client.operation import Operation, Reply
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class AsyncExecutor(Executor):
             flow.close()
             await channel.close()
 
-    async def iterate(self, flow: Flow[None]) -> AsyncIterator[Any]:
+    async def iterate(self, flow: Emission[T]) -> AsyncIterator[T]:
         """Carry out a flow and yield what it emits."""
         channel = _Channel(self, self._http)
         try:
@@ -113,6 +113,9 @@ class _Channel:
             return Reply(response.status_code, response.headers, b"".join(body))
 
     async def close(self) -> None:
+        if isinstance(self._chunks, AsyncGenerator):  # Left to the garbage collector it would be closed too late.
+            await self._chunks.aclose()
+            self._chunks = None
         if self._open is not None:
             await self._open.aclose()
             self._open = None

@@ -20,7 +20,7 @@ from memory_client.sync_executor import SyncExecutor
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from memory_client.flow import Flow
+    from memory_client.flow import Emission, Flow
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,13 +98,9 @@ class Procedure(_Method[P, T]):
 class Stream(_Method[P, T]):
     """A call whose answer comes piece by piece."""
 
-    def __init__(self, route: Route, define: Callable[Concatenate[Any, P], Flow[T]]) -> None:
+    def __init__(self, route: Route, define: Callable[Concatenate[Any, P], Emission[T]]) -> None:
         super().__init__(define)
         self.route = route
-
-    def operation(self, ask: Ask[Any], options: dict[str, Any]) -> Operation[Any]:
-        """Return the call that opens the stream."""
-        return operation_of(self.route, ask, options)
 
     @overload
     def __get__(self, instance: None, owner: type, /) -> Self: ...
@@ -182,7 +178,7 @@ def call(
     return lambda define: Call(route, define)
 
 
-def stream(method: str, path: str) -> Callable[[Callable[Concatenate[Any, P], Flow[T]]], Stream[P, T]]:
+def stream(method: str, path: str) -> Callable[[Callable[Concatenate[Any, P], Emission[T]]], Stream[P, T]]:
     """Make a method of a flow that emits items."""
     return lambda define: Stream(Route(method, path), define)
 

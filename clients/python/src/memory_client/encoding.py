@@ -15,6 +15,8 @@ from memory_client.errors import FieldError, ValidationFailed
 
 SURROGATE = "holds half of a surrogate pair, which no text in UTF-8 can"
 NOT_FINITE = "is not a finite number"
+# Places of paths whose values are names that people gave; the others are ids that the service gave, without slashes.
+NAMES = frozenset({"{path}", "{session_id}", "{user_id}", "{agent_id}", "{label}"})
 
 
 def refuse(pointer: str, why: str, *, code: str = "invalid_request") -> ValidationFailed:
@@ -110,6 +112,9 @@ def path_of(template: str, values: Iterable[Any]) -> str:
         value = str(next(remaining))
         if not value:
             raise refuse(part, "is empty")
+        if "/" in value and part not in NAMES:
+            # Servers take an escaped slash for one that parts a path, and the call for another one.
+            raise refuse(part, "holds a slash, which no id does")
         # A part of dots alone would be taken for a way up.
         parts.append("%2E" * len(value) if value in {".", ".."} else _quoted(value, part))
     return "/".join(parts)

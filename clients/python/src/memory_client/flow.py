@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from memory_client.operation import Operation, Reply
 
@@ -50,14 +50,16 @@ class Sleep:
 
 
 @dataclass(frozen=True)
-class Emit:
+class Emit(Generic[T]):
     """Give one item to whoever iterates."""
 
-    item: Any
+    item: T
 
 
-Effect: TypeAlias = "Send | Open | Read | Sleep | Emit"
+Effect: TypeAlias = "Send | Open | Read | Sleep"
+# A flow that returns one thing, and one that emits many.
 Flow: TypeAlias = "Generator[Effect, Any, T]"
+Emission: TypeAlias = "Generator[Effect | Emit[T], Any, None]"
 
 
 def send(operation: Operation[Any], limits: Limits) -> Flow[Reply]:
@@ -83,6 +85,6 @@ def sleep(seconds: float) -> Flow[None]:
     yield Sleep(seconds)
 
 
-def emit(item: object) -> Flow[None]:
+def emit(item: T) -> Emission[T]:
     """Give one item to whoever iterates."""
     yield Emit(item)

@@ -62,11 +62,11 @@ class Route:
 class Ask(Generic[T]):
     """What one call fills its route with, and the type of its answer.
 
-    ``accepted`` is the type of a 202 where that differs, ``also`` names a status beyond 2xx that is an answer and no error; an
-    answer without a body is None.
+    The body is JSON, or a ``file``: bytes and their media type. ``accepted`` is the type of a 202 where that differs, ``also``
+    names a status beyond 2xx that is an answer and no error; an answer without a body is None.
     """
 
-    __slots__ = ("accepted", "also", "answer", "body", "path", "query")
+    __slots__ = ("accepted", "also", "answer", "body", "file", "path", "query")
 
     def __init__(
         self,
@@ -74,6 +74,7 @@ class Ask(Generic[T]):
         *path: Any,
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
+        file: tuple[bytes, str] | None = None,
         accepted: type[Any] | None = None,
         also: int | None = None,
     ) -> None:
@@ -81,6 +82,7 @@ class Ask(Generic[T]):
         self.path = path
         self.query = query
         self.body = body
+        self.file = file
         self.accepted = accepted
         self.also = also
 
@@ -141,6 +143,8 @@ def operation_of(route: Route, ask: Ask[T], options: Mapping[str, Any]) -> Opera
     if ask.body is not None:
         content = to_json(ask.body)
         headers["Content-Type"] = "application/json"
+    elif ask.file is not None:
+        content, headers["Content-Type"] = ask.file
     if route.keyed:
         key = options.get("idempotency_key") or str(uuid4())
         headers[IDEMPOTENCY_KEY] = header_of(key, IDEMPOTENCY_KEY, code="invalid_idempotency_key")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from memory_client import models
-from memory_client.flow import Flow, emit
+from memory_client.flow import Emission, emit
 from memory_client.operation import Ask, Operation, Route, operation_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Listing(Generic[T]):
         page: type[Page[T]] = models.Page[self.ask.answer]  # type: ignore[name-defined]  # The item type, known as a value only.
         return operation_of(self.route, Ask(page, *self.ask.path, query=query, body=body), self.options)
 
-    def pages(self, executor: Executor) -> Flow[None]:
+    def pages(self, executor: Executor) -> Emission[Page[T]]:
         """Emit page after page."""
         cursor: str | None = None
         while True:
@@ -48,7 +48,7 @@ class Listing(Generic[T]):
                 return
             cursor = page.next_cursor
 
-    def items(self, executor: Executor) -> Flow[None]:
+    def items(self, executor: Executor) -> Emission[T]:
         """Emit item after item."""
         cursor: str | None = None
         while True:

@@ -11,7 +11,7 @@ import httpx
 from memory_client.errors import MemoryClientError
 from memory_client.exchange import exchange
 from memory_client.executor import Executor, failures
-from memory_client.flow import Effect, Emit, Flow, Open, Read, Send, Sleep
+from memory_client.flow import Effect, Emission, Emit, Flow, Open, Read, Send, Sleep
 from memory_client.operation import Operation, Reply
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class SyncExecutor(Executor):
             flow.close()
             channel.close()
 
-    def iterate(self, flow: Flow[None]) -> Iterator[Any]:
+    def iterate(self, flow: Emission[T]) -> Iterator[T]:
         """Carry out a flow and yield what it emits."""
         channel = _Channel(self, self._http)
         try:

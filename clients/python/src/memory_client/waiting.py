@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from memory_client import models
 from memory_client.errors import ConnectionFailed, JobFailed, TimedOut, UnexpectedAnswer
 from memory_client.events import EventReader
-from memory_client.flow import Flow, emit, read, sleep
+from memory_client.flow import Emission, Flow, emit, read, sleep
 from memory_client.operation import Ask, Operation, Route, operation_of
 from memory_client.timeouts import Timeout, shorter
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 LONGEST_WAIT_S = 25.0
 # Between two looks at a job, growing: most are done at once, and few take minutes.
 FIRST_LOOK_S, LAST_LOOK_S = 0.05, 2.0
+
+# The service ends a stream after a minute; one that is silent for longer is dead.
+LONGEST_SILENCE_S = 75.0
 
 GET_MEMORY = Route("GET", "/v1/memories/{memory_id}")
 GET_JOB = Route("GET", "/v1/jobs/{job_id}")
@@ -82,7 +86,7 @@ def _remaining(executor: Executor, deadline: float | None) -> float | None:
     return None if deadline is None else max(deadline - executor.conduct.clock(), 0.001)
 
 
-def follow_job(executor: Executor, job_id: Any, *, timeout: float | None) -> Flow[Any]:
+def follow_job(executor: Executor, job_id: Any, *, timeout: float | None) -> Emission[Job]:
     """Emit a job at every change until it has ended.
 
     The service ends a stream after a minute, and networks do sooner: the flow then connects again, and emits only what it has
@@ -111,6 +115,7 @@ def follow_job(executor: Executor, job_id: Any, *, timeout: float | None) -> Flo
                         emitted = job
                         yield from emit(job)
                     if job.ended:
+                        yield from _rest()
                         return
         except ConnectionFailed as error:
             if isinstance(error, TimedOut) and deadline is not None and conduct.clock() >= deadline:
@@ -123,9 +128,15 @@ def follow_job(executor: Executor, job_id: Any, *, timeout: float | None) -> Flo
             yield from sleep(FIRST_LOOK_S)
 
 
+def _rest() -> Flow[None]:
+    """Read what little is left of a stream, so that its connection can serve the next call."""
+    with suppress(ConnectionFailed):  # All that matters was heard.
+        while (yield from read()):
+            pass
+
+
 def _follow(job_id: Any, usual: Timeout, remaining: float | None) -> Operation[None]:
-    # A job that says nothing for long is no failure, so that only the end of all waiting bounds the silence.
-    timeout = Timeout(usual.connect, shorter(None, remaining), remaining)
+    timeout = Timeout(usual.connect, shorter(LONGEST_SILENCE_S, remaining), remaining)
     ask: Ask[None] = Ask(type(None), job_id)
     return operation_of(FOLLOW_JOB, ask, {"timeout": timeout})
 

@@ -28,10 +28,20 @@ if TYPE_CHECKING:
     from memory_client.models.consolidation import Simulation as Simulation
     from memory_client.models.documents import Document as Document
     from memory_client.models.documents import DocumentSpan as DocumentSpan
+    from memory_client.models.governance import AuditEvent as AuditEvent
+    from memory_client.models.governance import AuditVerdict as AuditVerdict
+    from memory_client.models.governance import Derived as Derived
+    from memory_client.models.governance import Erasure as Erasure
+    from memory_client.models.governance import ErasureItem as ErasureItem
+    from memory_client.models.governance import ErasurePreview as ErasurePreview
+    from memory_client.models.governance import ImportOutcome as ImportOutcome
+    from memory_client.models.governance import Tally as Tally
     from memory_client.models.handles import Added as Added
     from memory_client.models.handles import AddedMany as AddedMany
     from memory_client.models.handles import AddedMessages as AddedMessages
     from memory_client.models.handles import DocumentStarted as DocumentStarted
+    from memory_client.models.handles import ErasureStarted as ErasureStarted
+    from memory_client.models.handles import ImportStarted as ImportStarted
     from memory_client.models.handles import Started as Started
     from memory_client.models.jobs import DeadLetter as DeadLetter
     from memory_client.models.jobs import Job as Job
@@ -80,6 +90,17 @@ if TYPE_CHECKING:
     from memory_client.models.structure import Profile as Profile
     from memory_client.models.structure import Quote as Quote
     from memory_client.models.structure import Topic as Topic
+    from memory_client.models.working import Block as Block
+    from memory_client.models.working import BlockCitation as BlockCitation
+    from memory_client.models.working import BlockVersion as BlockVersion
+    from memory_client.models.working import Children as Children
+    from memory_client.models.working import ClosedTask as ClosedTask
+    from memory_client.models.working import RolledBackTask as RolledBackTask
+    from memory_client.models.working import Task as Task
+    from memory_client.models.working import TaskContext as TaskContext
+    from memory_client.models.working import TaskItem as TaskItem
+    from memory_client.models.working import TaskVersion as TaskVersion
+    from memory_client.models.working import Undone as Undone
 
 # What the imports above tell type checkers, for the running program; a test holds the two together.
 HOMES = {
@@ -89,7 +110,8 @@ HOMES = {
         "base": "Answer Page",
         "consolidation": "Plan Change Changeset Reverted Review Policy Simulation SavedQuery FusionWeights Factors",
         "documents": "DocumentSpan Document",
-        "handles": "Added AddedMessages AddedMany Started DocumentStarted",
+        "governance": "Derived ErasurePreview Tally Erasure ErasureItem AuditEvent AuditVerdict ImportOutcome",
+        "handles": "Added AddedMessages AddedMany Started DocumentStarted ErasureStarted ImportStarted",
         "jobs": "Progress Job DeadLetter",
         "memories": (
             "Source Derivation Retention Header Memory Version ItemOutcome Changed FieldChange Diff "
@@ -100,6 +122,10 @@ HOMES = {
             "Channel Result Timings Candidate Explanation SearchAnswer Citation Context Replay Trace WhyNot Feedback"
         ),
         "structure": "Entity Fact Quote Gist Episode Topic Community Profile Node Edge Graph",
+        "working": (
+            "Block BlockVersion BlockCitation Children Task TaskVersion ClosedTask Undone "
+            "RolledBackTask TaskItem TaskContext"
+        ),
     }.items()
     for name in names.split()
 }

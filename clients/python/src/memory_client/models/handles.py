@@ -98,3 +98,15 @@ class DocumentStarted(Started[E]):
 
     document_id: str
     unchanged: bool
+
+
+class ErasureStarted(Started[E]):
+    """An erasure just begun, and its job; ``erasures.get(erasure_id)`` is its receipt. Archiving has no receipt."""
+
+    erasure_id: str | None = None
+
+
+class ImportStarted(Started[E]):
+    """A bundle just taken over, and the job that reads it."""
+
+    records: int

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime
 
 from memory_client.models.base import Answer
 from memory_client.models.memories import Memory
+from memory_client.models.working import BlockCitation
 
 
 class Channel(Answer):
@@ -88,6 +89,8 @@ class Context(Answer):
     messages: list[dict[str, Any]] | None = None
     items: list[dict[str, Any]] | None = None
     citations: list[Citation]
+    blocks: list[BlockCitation] | None = None
+    blocks_left_out: list[str] | None = None
     tokens: int
     search_id: str
     prefix_hash: str

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from memory_client.resources.access import ApiKeys, Tenants
     from memory_client.resources.consolidation import Changesets, Consolidations, Reviews
     from memory_client.resources.documents import Documents
+    from memory_client.resources.governance import Audit, Erasures
     from memory_client.resources.health import Health
     from memory_client.resources.jobs import Jobs
+    from memory_client.resources.kv import KV
     from memory_client.resources.scopes import Agents, Namespaces, Sessions, Users
     from memory_client.resources.structure import Communities, Entities, Episodes, Facts, GraphCalls, Profiles, Topics
+    from memory_client.resources.transfer import Exports, Imports
     from memory_client.resources.tuning import FusionWeightsCalls, Policies, SavedQueries
+    from memory_client.resources.working import Blocks, Tasks
 
 
 class Groups(Resource[E]):
@@ -175,3 +179,52 @@ class Groups(Resource[E]):
         from memory_client.resources.health import Health
 
         return Health(self._executor)
+
+    @cached_property
+    def blocks(self) -> Blocks[E]:
+        """Texts that agents keep in view and edit themselves."""
+        from memory_client.resources.working import Blocks
+
+        return Blocks(self._executor)
+
+    @cached_property
+    def tasks(self) -> Tasks[E]:
+        """Trees of tasks that agents work on."""
+        from memory_client.resources.working import Tasks
+
+        return Tasks(self._executor)
+
+    @cached_property
+    def erasures(self) -> Erasures[E]:
+        """What is forgotten for good, with receipts."""
+        from memory_client.resources.governance import Erasures
+
+        return Erasures(self._executor)
+
+    @cached_property
+    def audit(self) -> Audit[E]:
+        """Who changed what."""
+        from memory_client.resources.governance import Audit
+
+        return Audit(self._executor)
+
+    @cached_property
+    def exports(self) -> Exports[E]:
+        """Bundles of memories, written."""
+        from memory_client.resources.transfer import Exports
+
+        return Exports(self._executor)
+
+    @cached_property
+    def imports(self) -> Imports[E]:
+        """Bundles of memories, read."""
+        from memory_client.resources.transfer import Imports
+
+        return Imports(self._executor)
+
+    @cached_property
+    def kv(self) -> KV[E]:
+        """Memories as attention states."""
+        from memory_client.resources.kv import KV
+
+        return KV(self._executor)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from memory_client.fields import Id
-    from memory_client.flow import Flow
+    from memory_client.flow import Emission, Flow
     from memory_client.models import DeadLetter, Job
     from memory_client.operation import Reading, Writing
 
@@ -64,7 +64,7 @@ class Jobs(Resource[E]):
         return Ask(models.DeadLetter, job_id, query={"limit": limit})
 
     @stream("GET", "/v1/jobs/{job_id}/events")
-    def watch(self, job_id: Id, *, timeout: float | None = None) -> Flow[Job]:
+    def watch(self, job_id: Id, *, timeout: float | None = None) -> Emission[Job]:
         """Follow a job: yield it at every change until it has ended, over as many connections as that takes.
 
         Raises:

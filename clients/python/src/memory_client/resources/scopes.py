@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from memory_client.fields import InNamespace
-    from memory_client.models import Memory, Namespace, Scope
+    from memory_client.models import ErasureStarted, Memory, Namespace, Scope
     from memory_client.operation import Reading, Writing
 
 
@@ -64,6 +64,13 @@ class Users(Resource[E]):
         """List users in order of id, with how much is remembered of each."""
         return Ask(models.Scope, query=where)
 
+    @call("DELETE", "/v1/users/{user_id}")
+    def delete(
+        self, user_id: str, *, namespace: str | None = None, erase: bool = False, **options: Unpack[Reading]
+    ) -> Ask[ErasureStarted[E]]:
+        """Archive all memories of a user; or erase them for good. Either is a job."""
+        return Ask(models.ErasureStarted, user_id, query={"namespace": namespace, "erase": erase or None})
+
 
 class Agents(Resource[E]):
     """Calls about agents."""
@@ -73,6 +80,13 @@ class Agents(Resource[E]):
         """List agents in order of id, with how much is remembered of each."""
         return Ask(models.Scope, query=where)
 
+    @call("DELETE", "/v1/agents/{agent_id}")
+    def delete(
+        self, agent_id: str, *, namespace: str | None = None, erase: bool = False, **options: Unpack[Reading]
+    ) -> Ask[ErasureStarted[E]]:
+        """Archive all memories of an agent; or erase them for good. Either is a job."""
+        return Ask(models.ErasureStarted, agent_id, query={"namespace": namespace, "erase": erase or None})
+
 
 class Sessions(Resource[E]):
     """Calls about sessions."""
@@ -81,6 +95,13 @@ class Sessions(Resource[E]):
     def list(self, **where: Unpack[InNamespace]) -> Ask[Scope]:
         """List sessions in order of id, with how much is remembered of each."""
         return Ask(models.Scope, query=where)
+
+    @call("DELETE", "/v1/sessions/{session_id}")
+    def delete(
+        self, session_id: str, *, namespace: str | None = None, erase: bool = False, **options: Unpack[Reading]
+    ) -> Ask[ErasureStarted[E]]:
+        """Archive all memories of a session; or erase them for good. Either is a job."""
+        return Ask(models.ErasureStarted, session_id, query={"namespace": namespace, "erase": erase or None})
 
     @listing("GET", "/v1/sessions/{session_id}/messages")
     def messages(self, session_id: str, **where: Unpack[InNamespace]) -> Ask[Memory]:

@@ -1,0 +1,102 @@
+"""The groups of calls, each against the real service."""
+
+from typing import Any
+
+import pytest
+from either_way import every, got
+
+from memory_client import AuthenticationFailed, Conflict, NotFound, PermissionDenied
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_consolidation_makes(client: Any, namespace: str) -> None:
+    turns = ["Rosa lives in Genoa.", "Rosa studies sea urchins.", "Rosa met Tom in Turin.", "Tom likes Rosa."]
+    said = await got(client.add_messages(turns, namespace=namespace, user_id="tom", session_id="s"))
+    await got(said.wait())
+    planned = await got(client.consolidations.plan(namespace, scope="all"))
+    assert planned.counts is not None
+    job = await got((await got(client.consolidations.start(namespace, scope="all"))).wait())
+    assert job.status == "succeeded"
+    names = {one.name for one in await every(client.entities.list(namespace=namespace, limit=1))}
+    assert {"Rosa", "Tom"} <= names
+    assert "lives_in" in {one.attribute for one in await every(client.facts.list(namespace=namespace))}
+    assert await every(client.facts.of(said.memories[0]))
+    for group in (client.episodes, client.topics, client.communities, client.reviews, client.fusion_weights):
+        assert isinstance(await every(group.list(namespace=namespace)), list)
+    graph = await got(client.graph.get(said.memories[0], depth=1))
+    assert said.memories[0] in {node.id for node in graph.nodes}
+    for changeset in await every(client.changesets.list(namespace=namespace, limit=1)):
+        whole = await got(client.changesets.get(changeset.id))
+        assert len(await every(client.changesets.changes(changeset.id))) == len(whole.changes)
+    counted = {
+        kind: {one.id: one.count for one in await every(getattr(client, kind).list(namespace=namespace))}
+        for kind in ("users", "agents", "sessions")
+    }
+    assert counted == {"users": {"tom": 4}, "agents": {}, "sessions": {"s": 4}}
+
+
+async def test_entities_are_told_apart(client: Any, namespace: str) -> None:
+    added = await got(
+        client.add_messages(["Melanie met Mel Brooks.", "Mel Brooks met Rosa Meyer."], namespace=namespace)
+    )
+    await got(added.wait())
+    found = {one.name: one.id for one in await every(client.entities.list(namespace=namespace))}
+    one, two = sorted(found)[:2]
+    merged = await got(client.entities.merge([found[one]], found[two], namespace=namespace))
+    assert one in merged.aliases
+    apart = await got(client.entities.split(merged.id, [one], namespace=namespace))
+    assert apart.name == one
+    assert (await got(client.entities.get(apart.id))).namespace == namespace
+
+
+async def test_how_a_namespace_fades_and_weighs(client: Any, namespace: str) -> None:
+    made = await got(client.namespaces.create(namespace, settings={"extract": "none"}))
+    assert (made.settings.extract, made.memories) == ("none", 0)
+    changed = await got(client.namespaces.update(namespace, {"extract": None, "fusion": {"learn": True}}))
+    assert (changed.settings.extract, changed.settings.fusion.learn) == ("rules", True)
+    assert [one.path for one in await every(client.namespaces.list(prefix=namespace))] == [namespace]
+    assert (await got(client.policies.get(namespace=namespace))).id is None
+    policy = await got(client.policies.put(namespace=namespace, archive_below=0.05))
+    assert (await got(client.policies.update(namespace=namespace, rank_weight=0.1))).policy["archive_below"] == 0.05
+    assert policy.id in {one.id for one in await every(client.policies.list(namespace=namespace, history=True))}
+    assert await got(client.policies.simulate(namespace=namespace, policy={"archive_below": 0.4}))
+    assert await got(client.policies.delete(namespace=namespace)) is None
+    with pytest.raises(NotFound):
+        await got(client.policies.delete(namespace=namespace))
+    memory = await got(client.add("Rosa likes trout.", namespace=namespace))
+    saved = await got(client.saved_queries.create("fish", [memory.id], namespace=namespace))
+    assert (await got(client.saved_queries.get(saved.id))).relevant == [memory.id]
+    assert [one.id for one in await every(client.saved_queries.list(namespace=namespace))] == [saved.id]
+    await got(client.saved_queries.delete(saved.id))
+    assert (await got((await got(client.fusion_weights.learn(namespace))).wait())).status == "succeeded"
+    with pytest.raises(Conflict):
+        await got(client.fusion_weights.revert(namespace))
+
+
+async def test_keys_and_tenants(client: Any, connect: Any, service: Any, namespace: str) -> None:
+    tenant = await got(client.tenants.create(f"tenant of {namespace}"))
+    assert tenant.api_key.key not in repr(tenant)
+    assert tenant.id in {one.id for one in await every(client.tenants.list())}
+    theirs = connect(service.url, tenant.api_key.key)
+    reader = await got(theirs.api_keys.create("reader", ["memories:read"]))
+    weak = connect(service.url, reader.key)
+    with pytest.raises(PermissionDenied) as refused:
+        await got(weak.add("x"))
+    assert refused.value.code == "forbidden"
+    newer = await got(theirs.api_keys.rotate(reader.id))
+    assert {one.id for one in await every(theirs.api_keys.list())} >= {reader.id, newer.id}
+    assert await got(theirs.api_keys.revoke(newer.id)) is None
+    assert (await got(theirs.api_keys.get(newer.id))).revoked_at is not None
+    with pytest.raises(AuthenticationFailed):
+        await every(weak.list())
+    await got(theirs.close())
+    await got(weak.close())
+
+
+async def test_how_the_service_is(client: Any) -> None:
+    ready = await got(client.health.ready())
+    assert ready.status == "ready"
+    assert ready.parts["database"].ok
+    assert (await got(client.health.live())).status == "alive"
+    assert "# HELP" in await got(client.health.metrics())

@@ -1,0 +1,33 @@
+"""Every snippet of the pages about this client is run against the real service, page by page, in order."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+PAGES = [CHECKOUT / "clients" / "python" / "README.md", CHECKOUT / "docs" / "quickstart" / "python-sdk.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_snippets_run(page: Path, service: Any, make_tenant: Any, tmp_path: Path) -> None:
+    snippets = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+    assert snippets
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MEMORY_SERVICE_")}
+    environment |= {"MEMORY_SERVICE_URL": service.url, "MEMORY_SERVICE_API_KEY": make_tenant()}
+    program = tmp_path / "page.py"
+    program.write_text("\n".join(snippets), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
