@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from contextlib import ExitStack
 
 import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
@@ -94,14 +95,18 @@ async def serve_http(settings: Settings) -> None:
 
 def _listen(http: HttpSettings) -> socket.socket:
     """Return a socket that listens, so that the port is known and a taken one is said plainly."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            http.host.strip("[]"), http.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-    except OSError as error:
-        raise InvalidSettings(f"Cannot listen on {http.host} port {http.port}: {error.strerror or error}.") from error
-    listening.listen(BACKLOG)
+    with ExitStack() as unless_it_listens:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                http.host.strip("[]"), http.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listening = unless_it_listens.enter_context(socket.socket(family, kind, protocol))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(BACKLOG)
+        except OSError as error:
+            raise InvalidSettings(
+                f"Cannot listen on {http.host} port {http.port}: {error.strerror or error}."
+            ) from error
+        unless_it_listens.pop_all()
     return listening

@@ -18,7 +18,7 @@ BATCH = 500  # items of one request; the service takes 1,000, and two MiB
 PAGE = 1000  # the longest the service gives
 NAMES_AT_ONCE = 300  # the service takes 1,000 values per list, and three lists stand in one filter
 MOST_READ = 20_000  # elements; more is no answer that a model could read
-FOUND = 10  # by meaning, beside what holds the words
+FOUND = 10  # by meaning
 
 T = TypeVar("T")
 
@@ -116,12 +116,12 @@ class GraphStore:
         return changed
 
     async def search(self, query: str) -> Graph:
-        """Return entities that hold the words of a query or, where an answer is likely, what it means."""
+        """Return entities that hold a query as it stands, as the reference server does; where none does, what it means."""
         kinds = {f"metadata.{KEY}.kind": {"in": ["entity", "observation"]}}
         holding = await self.read({"AND": [kinds, {"content": {"icontains": query}}]} if query else kinds)
         elements = [one.element for one in holding]
-        if query.strip():
-            elements += await self._meant(query, kinds)
+        if not elements and query.strip():
+            elements = await self._meant(query, kinds)
         names = dict.fromkeys(
             e.entity if isinstance(e, Observation) else e.name for e in elements if not isinstance(e, Relation)
         )
