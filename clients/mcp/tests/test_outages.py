@@ -90,6 +90,7 @@ async def test_a_key_that_appears_later(stdio: Any, service: Any, tmp_path: Any,
     ) as client:
         failed = await client.call_tool("recall", {"query": "x"})
         assert failed.structured_content["error"]["code"] == "not_configured"
+        assert [r.uri for r in (await client.list_resources()).resources] == ["memory://recent"]
         data_dir.mkdir()
         (data_dir / "api-key").write_text(service.api_key)
         assert not (await client.call_tool("recall", {"query": "x"})).is_error

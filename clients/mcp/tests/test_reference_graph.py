@@ -4,6 +4,7 @@ import pytest
 
 from memory_mcp.reference.graph import Element, Entity, Observation, Relation, assemble, first_of_each_name
 from memory_mcp.reference.records import element_of, record_of
+from memory_mcp.reference.store import batches
 
 ELEMENTS: list[Element] = [
     Entity("Ada", "person"),
@@ -75,3 +76,14 @@ def test_the_first_of_a_name_counts() -> None:
         Entity("a", "x", ("1",)),
         Entity("b", "x"),
     ]
+
+
+def test_batches_are_what_the_service_takes() -> None:
+    elements = [Observation("Ada", f"{n}" + "ä" * (25_000 if n % 2 else 1)) for n in range(1200)]
+    cut = list(batches(elements, user_id=None))
+    assert [element for batch in cut for _, element, _ in batch] == elements
+    assert [number for batch in cut for number, _, _ in batch] == list(range(1, 1201))
+    for batch in cut:
+        assert len(batch) <= 1000
+        assert sum(len(record.content.encode()) for _, _, record in batch) <= 2 * 1024 * 1024
+    assert list(batches([], user_id=None)) == []

@@ -196,3 +196,22 @@ async def test_what_is_empty(connect: Any, namespace: str) -> None:
         assert await ask(client, "search_nodes", query="") == {"entities": [], "relations": []}
         await filled(client)
         assert len((await ask(client, "search_nodes", query=""))["entities"]) == 2, "everything holds the empty piece"
+
+
+async def test_what_is_refused_takes_nothing_with_it(connect: Any, namespace: str) -> None:
+    async with connect("--namespace", namespace, "--reference-tools") as client:
+        observations = ["Kept", "Bad \x00", "ä" * 50_000, "Kept, too"]
+        result = await client.call_tool("create_entities", {"entities": [{**ADA, "observations": observations}]})
+        assert result.is_error
+        error = result.structured_content["error"]
+        assert error["code"] == "partly_stored"
+        assert "3 elements were stored, 2 were refused: number 3" in error["message"]
+        (ada,) = (await ask(client, "read_graph"))["entities"]
+        assert ada["observations"] == ["Kept", "Kept, too"]
+
+
+async def test_more_text_than_one_request_holds(stdio: Any, service: Any, namespace: str) -> None:
+    who = {"MEMORY_SERVICE_URL": service.url, "MEMORY_SERVICE_API_KEY": service.api_key}
+    async with stdio("--namespace", namespace, "--reference-tools", **who) as client:
+        long = {**ADA, "observations": [f"{n} " + "x" * 49_000 for n in range(45)]}
+        assert await ask(client, "create_entities", entities=[long]) == [long]

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from urllib.parse import quote as percent
 
 import mcp_types as types
-from memory_client.errors import MemoryClientError, NamespaceNotFound, NotFound
+from memory_client.errors import NamespaceNotFound, NotFound
 
 from memory_mcp.failures import ToolFailure
 from memory_mcp.items import item_of, quoted
@@ -39,23 +39,22 @@ def templates() -> list[types.ResourceTemplate]:
     ]
 
 
-async def list_resources(caller: Caller) -> list[types.Resource]:
-    """Return what can be read right away: recent memories and the profiles of known users.
+def recent_resource() -> types.Resource:
+    """Return the resource that is always there."""
+    return types.Resource(
+        name="recent",
+        title="Recent memories",
+        uri="memory://recent",
+        description="The newest memories.",
+        mime_type=MIME_TYPE,
+    )
 
-    A service that does not answer leaves the list shorter: a host asks for it before anybody needs it.
-    """
-    listed = [
-        types.Resource(
-            name="recent",
-            title="Recent memories",
-            uri="memory://recent",
-            description="The newest memories.",
-            mime_type=MIME_TYPE,
-        )
-    ]
+
+async def profile_resources(caller: Caller) -> list[types.Resource]:
+    """Return the profiles of known users, or of the one user this server keeps to."""
     place = caller.scope.place()
     users = [place.user_id] if place.user_id is not None else await _known_users(caller, place)
-    return listed + [
+    return [
         types.Resource(
             name=f"profile of {label(user)}",
             title=f"Profile of {label(user)}",
@@ -70,7 +69,7 @@ async def list_resources(caller: Caller) -> list[types.Resource]:
 async def _known_users(caller: Caller, place: Place) -> list[str]:
     try:
         return [user.id for user in await caller.client.users.list(namespace=place.namespace, limit=MOST_LISTED)]
-    except MemoryClientError:
+    except NamespaceNotFound:
         return []
 
 

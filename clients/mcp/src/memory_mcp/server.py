@@ -17,7 +17,7 @@ from memory_mcp.callers import Clients
 from memory_mcp.failures import ToolFailure, failure_of
 from memory_mcp.pinned import PINNED
 from memory_mcp.reference.tools import REFERENCE
-from memory_mcp.resources import list_resources, read_resource, templates
+from memory_mcp.resources import profile_resources, read_resource, recent_resource, templates
 from memory_mcp.settings import Settings
 from memory_mcp.tool import Caller, Tool
 
@@ -82,8 +82,14 @@ def make_server(settings: Settings) -> Server[Clients]:
         )
 
     async def on_list_resources(context: Context, _: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
-        async with caller(context) as who:
-            return types.ListResourcesResult(resources=await list_resources(who))
+        try:
+            async with caller(context) as who:
+                profiles = await profile_resources(who)
+        except MemoryClientError as error:
+            # A host asks for the list before anybody needs it: a service that does not answer only makes it shorter.
+            log.warning("resources/list is short: %s", failure_of(error).code)
+            profiles = []
+        return types.ListResourcesResult(resources=[recent_resource(), *profiles])
 
     async def on_list_templates(
         _: Context, __: types.PaginatedRequestParams | None

@@ -19,13 +19,13 @@ MOST_PROBLEMS = 5  # as many wrong arguments as one sentence can name
 class Arguments(BaseModel):
     """What a tool is called with: unknown names are refused, nothing is converted silently."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
 class Structured(BaseModel):
     """What a tool answers for programs; absent values are left out, and fields may be added later."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 A = TypeVar("A", bound=Arguments)

@@ -14,7 +14,9 @@ from memory_mcp.reference.records import KEY, Record, element_of, record_of
 from memory_mcp.scope import Place
 from memory_mcp.tool import Caller
 
-BATCH = 500  # items of one request; the service takes 1,000, and two MiB
+BATCH = 500  # items of one request; the service takes 1,000
+BATCH_BYTES = 1_500_000  # of content; the service takes two MiB
+MOST_NAMED = 5  # refused elements, in one sentence
 PAGE = 1000  # the longest the service gives
 NAMES_AT_ONCE = 300  # the service takes 1,000 values per list, and three lists stand in one filter
 MOST_READ = 20_000  # elements; more is no answer that a model could read
@@ -77,9 +79,8 @@ class GraphStore:
         """Return those of the names that entities have."""
         found: set[str] = set()
         for some in _in_parts(list(dict.fromkeys(names)), NAMES_AT_ONCE):
-            stored = await self.read(
-                {"AND": [{f"metadata.{KEY}.kind": "entity"}, {f"metadata.{KEY}.entity": {"in": some}}]}
-            )
+            ids = [record_of(Entity(name, ""), user_id=self.place.user_id).external_id for name in some]
+            stored = await self.read({"external_id": {"in": ids}})  # The one condition that an index answers.
             found |= {one.element.name for one in stored if isinstance(one.element, Entity)}
         return found
 
@@ -91,19 +92,20 @@ class GraphStore:
         """
         made: list[Element] = []
         refused: list[str] = []
-        for some in _in_parts(elements, BATCH):
-            items = [self._item(record_of(element, user_id=self.place.user_id)) for element in some]
+        for batch in batches(elements, user_id=self.place.user_id):
+            items = [self._item(record) for _, _, record in batch]
             for outcome in (await self.caller.client.add_many(items)).results:
+                position, element, _ = batch[outcome.index]
                 if outcome.status == "created":
-                    made.append(some[outcome.index])
+                    made.append(element)
                 elif outcome.status == "rejected":
                     detail = outcome.problem.get("detail") if outcome.problem else "refused"
-                    refused.append(f"element {len(refused) + 1}: {detail}")
+                    refused.append(f"number {position}: {detail}")
         if refused:
             raise ToolFailure(
                 "partly_stored",
-                f"{len(made)} elements were stored, {len(refused)} were refused: {'; '.join(refused[:5])}. "
-                "The entities are there; add what is missing with add_observations.",
+                f"{len(made)} elements were stored, {len(refused)} were refused: {'; '.join(refused[:MOST_NAMED])}. "
+                "They are counted as entity, its observations, next entity, … Add what is missing with add_observations.",
             )
         return made
 
@@ -162,6 +164,22 @@ class GraphStore:
 
 def _element(memory: Memory) -> Element | None:
     return element_of(external_id=memory.external_id, content=memory.content, metadata=memory.metadata)
+
+
+def batches(elements: Iterable[Element], *, user_id: str | None) -> Iterator[list[tuple[int, Element, Record]]]:
+    """Cut elements, each with its number from 1 and its record, into requests that the service takes."""
+    batch: list[tuple[int, Element, Record]] = []
+    size = 0
+    for number, element in enumerate(elements, 1):
+        record = record_of(element, user_id=user_id)
+        more = len(record.content.encode())
+        if batch and (len(batch) == BATCH or size + more > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append((number, element, record))
+        size += more
+    if batch:
+        yield batch
 
 
 def _in_parts(whole: Sequence[T], size: int) -> Iterator[Sequence[T]]:
