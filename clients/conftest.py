@@ -1,5 +1,6 @@
 """A real service with all its parts in processes of its own, for the tests of every client."""
 
+import importlib
 import os
 import secrets
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,11 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PYTHON = Path(os.environ.get("MEMORY_SERVICE_PYTHON") or CHECKOUT / ".venv" / "bin" / "python")
 START_S = 180  # With the one-time export of the model, on a busy machine.
 STOP_S = 60
+# pytest takes the folders above a test for packages. Those named like what they serve must not stand in for it.
+for framework in ("langgraph", "mcp"):
+    with suppress(ImportError):
+        importlib.import_module(framework)
+
 FOREIGN = ("MEMORY_SERVICE_", "DATABASE_URL", "BROKER_URL", "LLM_", "PYTHONPATH")
 
 
