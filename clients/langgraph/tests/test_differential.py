@@ -5,6 +5,7 @@ were only asked for, orders its results by insertion, and takes true for 1. Here
 """
 
 import asyncio
+import json
 import secrets
 from typing import Any
 
@@ -46,15 +47,17 @@ CONDITIONS = st.fixed_dictionaries(
         "missing": st.none() | TEXTS,
     },
 )
-PUTS = st.builds(PutOp, NAMESPACES, KEYS, st.none() | VALUES)
+PUTS = st.tuples(NAMESPACES, KEYS, st.none() | VALUES).map(lambda of: PutOp(*of))
 READS = (
-    st.builds(GetOp, NAMESPACES, KEYS)
+    st.tuples(NAMESPACES, KEYS).map(lambda of: GetOp(*of))
     | st.builds(
         SearchOp,
         namespace_prefix=PREFIXES,
         filter=st.none() | CONDITIONS,
         limit=st.integers(1, 5) | st.just(100),
         offset=st.integers(0, 2),
+        query=st.none(),
+        refresh_ttl=st.booleans(),
     )
     | st.builds(
         ListNamespacesOp,
@@ -72,6 +75,10 @@ def plain(item: Any) -> Any:
     return (item.namespace, item.key, item.value) if isinstance(item, Item) else item
 
 
+def canonical(item: Item) -> str:
+    return json.dumps(plain(item), sort_keys=True)
+
+
 def compare(ours: Any, op: Op, whole: "list[Any]", theirs: InMemoryStore) -> None:
     """Compare one answer with that of the other store, which has not carried out the writes of the batch yet."""
     if isinstance(op, PutOp):
@@ -80,7 +87,7 @@ def compare(ours: Any, op: Op, whole: "list[Any]", theirs: InMemoryStore) -> Non
         assert plain(ours) == plain(theirs.batch([op])[0])
     elif isinstance(op, SearchOp):
         expected: Any = theirs.batch([op._replace(limit=10_000, offset=0)])[0]
-        assert sorted(map(repr, map(plain, whole))) == sorted(map(repr, map(plain, expected)))
+        assert sorted(map(canonical, whole)) == sorted(map(canonical, expected))
         assert ours == whole[op.offset : op.offset + op.limit]
     else:
         # Without the namespaces that are empty.

@@ -106,10 +106,20 @@ def test_odd_questions_are_answered(notes: MemoryServiceStore, query: str) -> No
     assert isinstance(notes.search(("notes",), query=query), list)
 
 
+def test_what_only_looks_like_a_match_takes_no_place(store: MemoryServiceStore) -> None:
+    # For the service a list equals what it holds, so it lets these through; they must not use up the results.
+    lists = [PutOp(("a",), f"l{n}", {"text": "green tea", "tag": ["x"]}) for n in range(40)]
+    store.batch([*lists, PutOp(("a",), "one", {"text": "a train to Porto", "tag": "x"})])
+    assert keys(store.search(("a",), query="green tea", filter={"tag": "x"}, limit=1)) == ["one"]
+    assert keys(store.search(("a",), filter={"tag": "x"}, limit=1)) == ["one"]
+
+
 def test_a_filter_selects_before_the_best_are_taken(store: MemoryServiceStore) -> None:
     # Items that fit the question better must not crowd out the few that the filter is about.
     crowd = [PutOp(("a",), f"c{n}", {"text": "green tea in the morning", "n": n, "of": "crowd"}) for n in range(300)]
     store.batch([*crowd, PutOp(("a",), "few", {"text": "a train to Porto", "n": -1, "of": "few"})])
+    assert len(store.search(("a",), query="green tea", limit=150)) == 150
+    assert len(store.search(("a",), query="green tea", limit=20, offset=130)) == 20
     assert keys(store.search(("a",), query="green tea", filter={"of": "few"})) == ["few"]
     assert keys(store.search(("a",), query="green tea", filter={"n": {"$lt": 0}})) == ["few"]
     assert keys(store.search(("a",), query="green tea", filter={"of": {"$ne": "crowd"}})) == ["few"]

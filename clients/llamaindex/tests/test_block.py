@@ -2,13 +2,15 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.memory import Memory
 from memory_client import AsyncMemoryClient
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from memory_llamaindex import MemoryServiceBlock
 
@@ -21,16 +23,22 @@ def run(service: Any, work: Callable[[AsyncMemoryClient, str], Awaitable[None]])
     asyncio.run(go())
 
 
-def memory(block: MemoryServiceBlock, session_id: str) -> Memory:
-    # So small that all but the latest messages leave the short-term memory at once.
-    return Memory.from_defaults(
-        session_id=session_id,
-        token_limit=60,
-        chat_history_token_ratio=0.3,
-        token_flush_size=10,
-        memory_blocks=[block],
-        tokenizer_fn=str.split,
-    )
+@asynccontextmanager
+async def memory(block: MemoryServiceBlock, session_id: str) -> AsyncIterator[Memory]:
+    engine = create_async_engine("sqlite+aiosqlite:///:memory:")  # Ours to close: `Memory` leaves its own one open.
+    try:
+        # So small that all but the latest messages leave the short-term memory at once.
+        yield Memory.from_defaults(
+            session_id=session_id,
+            token_limit=60,
+            chat_history_token_ratio=0.3,
+            token_flush_size=10,
+            memory_blocks=[block],
+            tokenizer_fn=str.split,
+            async_engine=engine,
+        )
+    finally:
+        await engine.dispose()
 
 
 def user(text: str) -> ChatMessage:
@@ -43,15 +51,15 @@ FILLER = [user(f"Let us talk about something else now, number {n}, with a few mo
 def test_what_left_the_short_term_memory_comes_back_in_another_session(service: Any) -> None:
     async def work(client: AsyncMemoryClient, namespace: str) -> None:
         block = MemoryServiceBlock(client=client, namespace=namespace, user_id="ana")
-        first = memory(block, "first")
-        assert await first.aget(input=user("Hello?")) is not None  # Nothing was remembered yet.
-        await first.aput_messages([user("My sister Rosa lives in Porto."), *FILLER])
+        async with memory(block, "first") as first:
+            assert await first.aget(input=user("Hello?")) is not None  # Nothing was remembered yet.
+            await first.aput_messages([user("My sister Rosa lives in Porto."), *FILLER])
         kept = [one async for one in client.query({"session_id": "first"}, namespace=namespace)]
         assert "My sister Rosa lives in Porto." in [one.content for one in kept]
         assert {one.user_id for one in kept} == {"ana"}
-        second = memory(block, "second")
-        await second.aput(user("Where does my sister live?"))
-        given = await second.aget()
+        async with memory(block, "second") as second:
+            await second.aput(user("Where does my sister live?"))
+            given = await second.aget()
         assert given[0].role == MessageRole.SYSTEM
         assert "My sister Rosa lives in Porto." in str(given[0].content)
 

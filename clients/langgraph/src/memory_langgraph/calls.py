@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from memory_client import AsyncMemoryClient, MemoryClient
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 Call: TypeAlias = "Callable[[MemoryClient | AsyncMemoryClient], Any]"
 
 MOST_NAMESPACES = 200  # in one page
+BALANCED = 50  # Candidates of each kind in a large namespace; who wants more results needs more of them.
 
 
 def query(chosen: Mapping[str, Any], *, namespace: str | None = None, limit: int, cursor: str | None = None) -> Call:
@@ -21,7 +22,8 @@ def query(chosen: Mapping[str, Any], *, namespace: str | None = None, limit: int
 
 def search(words: str, *, prefix: str, filter: Mapping[str, Any], top_k: int) -> Call:
     """Ask for the memories that come closest to a question."""
-    return lambda client: client.search(words, namespace_prefix=prefix, filter=filter, top_k=top_k)
+    preset: Literal["balanced", "thorough"] = "balanced" if top_k <= BALANCED else "thorough"
+    return lambda client: client.search(words, namespace_prefix=prefix, filter=filter, top_k=top_k, preset=preset)
 
 
 def write(bodies: Sequence[Mapping[str, Any]]) -> Call:

@@ -153,12 +153,16 @@ def _question(query: str | None) -> str:
 def _by_meaning(question: str, op: SearchOp, layout: Layout) -> Flow[list[tuple[Memory, float | None]]]:
     wanted = op.filter or {}
     asked = {"AND": [INDEXED, *filters.narrowing(wanted)]}
-    most = MOST_FOUND if wanted else min(op.offset + op.limit, MOST_FOUND)
-    try:
-        found = yield calls.search(question, prefix=path_of(layout.root, op.namespace_prefix), filter=asked, top_k=most)
-    except NamespaceNotFound:  # Nothing was put there yet.
-        return []
-    kept = [(one.memory, one.score) for one in found.results if filters.matches(one.memory.value, wanted)]
+    prefix = path_of(layout.root, op.namespace_prefix)
+    enough = min(op.offset + op.limit, MOST_FOUND)
+    for most in (enough, MOST_FOUND):
+        try:
+            found = yield calls.search(question, prefix=prefix, filter=asked, top_k=most)
+        except NamespaceNotFound:  # Nothing was put there yet.
+            return []
+        kept = [(one.memory, one.score) for one in found.results if filters.matches(one.memory.value, wanted)]
+        if len(kept) >= enough or len(found.results) < most:
+            break  # Else the service let more through than the filter does: look further down.
     return kept[op.offset : op.offset + op.limit]
 
 
