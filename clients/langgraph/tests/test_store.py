@@ -38,7 +38,7 @@ def keys(found: "list[SearchItem]") -> list[str]:
 
 def test_what_is_put_is_got(store: MemoryServiceStore) -> None:
     before = datetime.now(timezone.utc)
-    assert store.put(("users", "ana"), "profile", NESTED) is None
+    store.put(("users", "ana"), "profile", NESTED)
     item = store.get(("users", "ana"), "profile")
     assert isinstance(item, Item)
     assert (item.value, item.key, item.namespace) == (NESTED, "profile", ("users", "ana"))
@@ -54,7 +54,7 @@ def test_nothing_is_there_before_the_first_write(store: MemoryServiceStore) -> N
     assert store.search(("a",)) == []
     assert store.search((), query="anything") == []
     assert store.list_namespaces() == []
-    assert store.delete(("a",), "k") is None
+    store.delete(("a",), "k")
 
 
 def test_a_second_put_replaces_the_value_and_keeps_the_beginning(store: MemoryServiceStore) -> None:
@@ -210,7 +210,7 @@ def test_a_batch_answers_in_order_and_reads_before_it_writes(store: MemoryServic
     )
     got = [result.value if isinstance(result, Item) else result for result in results]
     assert got[:3] == [{"data": 1}, None, {"data": 2}]
-    assert [item.key for item in got[3]] == ["k1"]  # type: ignore[union-attr, attr-defined]
+    assert [item.key for item in got[3]] == ["k1"]  # type: ignore[union-attr]
     assert got[4:] == [[("test", "bar")], None, None, {"data": 1}]
     changed = store.get(("test", "bar"), "k2")
     assert changed is not None

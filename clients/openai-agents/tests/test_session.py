@@ -126,6 +126,19 @@ STEPS = st.lists(
 )
 
 
+async def taken(session: Session, step: str, argument: Any) -> Any:
+    match step:
+        case "add":
+            await session.add_items(argument)
+        case "get":
+            return await session.get_items(argument)
+        case "pop":
+            return await session.pop_item()
+        case _:
+            await session.clear_session()
+    return None
+
+
 def test_the_same_steps_as_in_the_session_of_the_sdk(service: Any) -> None:
     @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
     @given(STEPS)
@@ -134,17 +147,7 @@ def test_the_same_steps_as_in_the_session_of_the_sdk(service: Any) -> None:
             theirs = SQLiteSession(ours.session_id)
             try:
                 for step, argument in steps:
-                    answers = []
-                    for session in (ours, theirs):
-                        if step == "add":
-                            answers.append(await session.add_items(argument))
-                        elif step == "get":
-                            answers.append(await session.get_items(argument))
-                        elif step == "pop":
-                            answers.append(await session.pop_item())
-                        else:
-                            answers.append(await session.clear_session())
-                    assert answers[0] == answers[1]
+                    assert await taken(ours, step, argument) == await taken(theirs, step, argument)
                 assert await ours.get_items() == await theirs.get_items()
             finally:
                 theirs.close()
@@ -158,8 +161,8 @@ def test_of_two_who_pop_each_gets_its_own(service: Any) -> None:
     async def work(session: MemoryServiceSession) -> None:
         items: Items = [{"role": "user", "content": f"Number {n}."} for n in range(8)]
         await session.add_items(items)
-        popped = await asyncio.gather(*(session.pop_item() for _ in range(8)))
-        assert sorted(item["content"] for item in popped if item) == [item["content"] for item in items]  # type: ignore[typeddict-item]
+        popped: Items = list(await asyncio.gather(*(session.pop_item() for _ in range(8))))
+        assert sorted(item["content"] for item in popped) == [item["content"] for item in items]
         assert await session.get_items() == []
 
     run(service, work)

@@ -45,7 +45,7 @@ class MemoryServiceSession:
         session_settings: SessionSettings | None = None,
     ) -> None:
         self.session_id = session_id
-        self.session_settings = session_settings or SessionSettings()
+        self.session_settings: SessionSettings | None = session_settings or SessionSettings()
         self._client = client
         self._place = Place(namespace, session_id, user_id, agent_id)
 
