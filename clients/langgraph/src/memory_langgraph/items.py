@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from memory_client import Memory
 
 MARK = "langgraph"  # the key in `metadata` that says an item is ours
-OURS: Mapping[str, Any] = {f"metadata.{MARK}.indexed": {"exists": True}}
-INDEXED: Mapping[str, Any] = {f"metadata.{MARK}.indexed": True}
+# What was superseded, by an import or by hand, has handed its external id over to its successor.
+OURS: Mapping[str, Any] = {f"metadata.{MARK}.indexed": {"exists": True}, "external_id": {"exists": True}}
+INDEXED: Mapping[str, Any] = {f"metadata.{MARK}.indexed": True, "external_id": {"exists": True}}
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,17 @@ def found_item(memory: Memory, layout: Layout, *, score: float | None = None) ->
 
 
 def _fields(memory: Memory, layout: Layout) -> dict[str, Any]:
+    # An item that was imported from another store is as old as it was there.
+    imported = memory.metadata.get(MARK, {}).get("created_at")
+    created_at = memory.created_at if imported is None else datetime.fromisoformat(imported)
+    # Refreshing an end, or importing, is no update of an item.
+    by_put = imported is not None or _ttl(memory) is not None
     return {
         "value": memory.value,
         "key": key_of(memory.external_id or ""),
         "namespace": namespace_of(layout.root, memory.namespace),
-        "created_at": memory.created_at,
-        # Refreshing an end is no update of an item.
-        "updated_at": memory.updated_at if _ttl(memory) is None else max(memory.observed_at, memory.created_at),
+        "created_at": created_at,
+        "updated_at": max(memory.observed_at, created_at) if by_put else memory.updated_at,
     }
 
 
