@@ -27,6 +27,11 @@ for framework in ("langgraph", "mcp"):
 
 FOREIGN = ("MEMORY_SERVICE_", "DATABASE_URL", "BROKER_URL", "LLM_", "PYTHONPATH")
 
+# pytest takes the folders above a test for packages. Those named like what they serve must not stand in for it.
+for framework in ("langgraph", "mcp"):
+    with suppress(ImportError):
+        importlib.import_module(framework)
+
 
 @dataclass(frozen=True)
 class Service:

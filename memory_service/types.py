@@ -65,6 +65,7 @@ class OnConflict(StrEnum):
 
     SKIP = "skip"
     SUPERSEDE = "supersede"
+    UPDATE = "update"
     ERROR = "error"
 
 

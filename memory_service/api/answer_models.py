@@ -91,7 +91,7 @@ class ItemOutcome(BaseModel):
     """What became of one item of a batch."""
 
     index: int
-    status: Literal["created", "skipped", "superseded", "rejected"]
+    status: Literal["created", "skipped", "superseded", "updated", "rejected"]
     id: str | None
     problem: dict[str, Any] | None
 

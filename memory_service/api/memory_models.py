@@ -121,6 +121,7 @@ class MemoryIn(Body):
             source_span=(source.span[0], source.span[1]) if source.span else None,
             extract=self.extract,
             on_conflict=self.on_conflict,
+            given=frozenset(self.model_fields_set),
         )
 
 

@@ -213,7 +213,7 @@ def _json(field: Field, raw: object, pointer: str) -> Scalar:
     if isinstance(raw, str):
         return _text(field, raw, pointer)
     hint = "use 'in' for several values" if isinstance(raw, list | tuple) else f"write '{_name(field)}.<key>'"
-    refuse(pointer, f"Metadata are compared with a string, a number or a boolean, not {json_word(raw)}; {hint}.")
+    refuse(pointer, f"'{_name(field)}' is compared with a string, a number or a boolean, not {json_word(raw)}; {hint}.")
 
 
 SCALARS: dict[FieldKind, Callable[[Field, object, str], Scalar]] = {

@@ -6,8 +6,9 @@ r"""Read the filter grammar.
     {"field": {"operator": value, …}}   several operators, and several fields in one object, must all hold
     {}                                  everything
 
-``and``, ``$and`` and ``$eq`` mean the same as ``AND`` and ``eq``. ``metadata.a.b`` names the key b below the key a; a
-dot or backslash inside a key is written ``\.`` or ``\\``, and a whole number steps into a list (-1 is the last).
+``and``, ``$and`` and ``$eq`` mean the same as ``AND`` and ``eq``. ``metadata.a.b`` names the key b below the key a, and
+``value.a.b`` the same in the value; a dot or backslash inside a key is written ``\.`` or ``\\``, and a whole number
+steps into a list (-1 is the last).
 
 An absent value (null, an empty list, a missing metadata key) matches nothing but ``{"exists": false}``; ``ne`` and
 ``nin`` skip it as well. So every memory satisfies exactly one of eq, ne and ``exists: false``. NOT is the complement:
@@ -18,7 +19,7 @@ all that its filter does not match, absent values included. null is no operand.
   none; gt, gte, lt and lte hold for some element; contains has the element, icontains an element with that piece.
 - *numbers, booleans, times, ids*: contains looks at the text form (times as 2023-05-08T10:00:00Z); false comes before
   true.
-- *metadata*: numbers compare with numbers, strings with strings, booleans with booleans, a list like tags. Between
+- *metadata, value*: numbers compare with numbers, strings with strings, booleans with booleans, a list like tags. Between
   different types gt, gte, lt and lte never match, and values are different.
 - contains and icontains with a list: every one of these, each counts as a term.
 """
@@ -30,7 +31,7 @@ from memory_service.filters.operands import below, check_text, comparison, json_
 from memory_service.filters.syntax import (
     ALIASES,
     FIELDS,
-    METADATA_PREFIX,
+    JSON_COLUMNS,
     Field,
     FieldKind,
     Filter,
@@ -78,21 +79,24 @@ def resolve_field(name: str, *, pointer: str) -> Field:
         InvalidFilter: there is no such field; the message names the nearest one.
     """
     name = ALIASES.get(name, name)
-    if name.startswith(METADATA_PREFIX):
+    column, dot, below_it = name.partition(".")
+    if dot and column in JSON_COLUMNS:
         check_text(name, pointer)
-        path = tuple(_split_path(name.removeprefix(METADATA_PREFIX)))
+        path = tuple(_split_path(below_it))
         if "" in path or len(path) > MAX_PATH:
             refuse(
                 pointer,
-                f"A metadata path has 1 to {MAX_PATH} keys joined by single dots, such as metadata.project.name.",
+                f"A {column} path has 1 to {MAX_PATH} keys joined by single dots, such as {column}.project.name.",
             )
-        return Field("metadata", FieldKind.JSON, path=path)
+        return Field(column, FieldKind.JSON, path=path)
     if name in FIELDS:
         return FIELDS[name]
-    if name == "metadata":
-        refuse(pointer, "Name the key: metadata.<path>, such as metadata.project.")
+    if name in JSON_COLUMNS:
+        refuse(pointer, f"Name the key: {name}.<path>, such as {name}.project.")
     near = difflib.get_close_matches(name[:80], [*FIELDS, *ALIASES], n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else f"Fields are {', '.join(FIELDS)} and metadata.<path>."
+    hint = (
+        f"Did you mean '{near[0]}'?" if near else f"Fields are {', '.join(FIELDS)}, metadata.<path> and value.<path>."
+    )
     refuse(pointer, f"There is no field '{printable(name)}'. {hint}")
 
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from memory_service.filters.operands import below, comparison, refuse, refuse_size
 from memory_service.filters.parse import MAX_TERMS, resolve_field
-from memory_service.filters.syntax import METADATA_PREFIX, Filter, Operator, all_of
+from memory_service.filters.syntax import Filter, Operator, all_of
+
+METADATA_PREFIX = "metadata."
 
 # Given once it must equal, given several times it must be one of these.
 EQUALITY_PARAMETERS = frozenset(

@@ -40,7 +40,7 @@ class FieldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a memory; ``path`` are the keys below ``metadata``, ``choices`` the words of a choice."""
+    """A field of a memory; ``path`` are the keys below ``metadata`` or ``value``, ``choices`` the words of a choice."""
 
     name: str
     kind: FieldKind
@@ -86,7 +86,7 @@ Filter = And | Or | Not | Compare
 
 EVERYTHING = And(())
 
-METADATA_PREFIX = "metadata."
+JSON_COLUMNS = ("metadata", "value")  # whose keys a filter names by their path
 
 
 def _choices(kind: type[StrEnum]) -> tuple[str, ...]:

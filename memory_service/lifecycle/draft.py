@@ -53,6 +53,7 @@ class Draft:
     source_span: tuple[int, int] | None = None
     extract: Extract | None = None  # None: as the namespace says
     on_conflict: OnConflict = OnConflict.SKIP
+    given: frozenset[str] = frozenset()  # the fields that the caller named: what an update changes
     deduplicate: bool = True
     hides_instructions: bool = False  # it comes from a page that talks to models where people do not see it
 
@@ -191,7 +192,7 @@ def _prepared(draft: Draft, chunks: tuple[Chunk, ...], *, now: datetime) -> Prep
 class Outcome:
     """What became of one draft."""
 
-    status: str  # created, skipped, superseded or rejected
+    status: str  # created, skipped, superseded, updated or rejected
     memory_id: UUID
     problem: MemoryServiceError | None = None  # why it was rejected
     record: Row | None = None  # as the outside sees it, where it is known without reading it again

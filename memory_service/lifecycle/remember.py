@@ -11,6 +11,7 @@ from memory_service.errors import Conflict
 from memory_service.lifecycle.archive import expire
 from memory_service.lifecycle.draft import Encoding, Outcome, Prepared
 from memory_service.lifecycle.moments import inverted_validity, not_before
+from memory_service.lifecycle.renew import renew
 from memory_service.lifecycle.store import busy, store_new
 from memory_service.lifecycle.supersede import close_superseded, start_of_validity
 from memory_service.storage import memories
@@ -68,7 +69,7 @@ class Present:
 class Decision:
     """What to do with one draft; `id` is the new memory's or the one that is already there."""
 
-    action: str  # create, supersede, skip, refuse, invert or forbid
+    action: str  # create, supersede, update, skip, refuse, invert or forbid
     id: UUID
     old_id: UUID | None = None
 
@@ -87,6 +88,9 @@ def decide(namespace_id: UUID, item: Prepared, present: Present, *, now: datetim
             same = held_hash is not None and held_hash == item.dedupe_hash
             if draft.on_conflict is OnConflict.ERROR:
                 return Decision("refuse", held_id)
+            if draft.on_conflict is OnConflict.UPDATE:
+                erased = present.erased_as(namespace_id, item)
+                return Decision("forbid", erased) if erased else Decision("update", held_id, old_id=held_id)
             if draft.on_conflict is OnConflict.SKIP or same:
                 return Decision("skip", held_id)
             if draft.valid_to is not None and draft.valid_to < start_of_validity(draft, now=now):
@@ -138,12 +142,12 @@ def _remember(
         namespace = namespaces[item.draft.namespace]
         decision = decide(namespace.id, item, present, now=now)
         if decision.old_id in fresh:
-            # It replaces something of this very batch, which must be stored first.
+            # It changes something of this very batch, which must be stored first.
             if not _apply(session, tenant_id, pending, outcomes, encoding=encoding, now=now):
                 return
             pending, fresh = [], set()
         outcomes[index] = _outcome(decision)
-        if decision.action not in {"create", "supersede"}:
+        if decision.action not in {"create", "supersede", "update"}:
             continue
         pending.append(Pending(index, decision, item, namespace))
         fresh.add(decision.id)
@@ -176,6 +180,8 @@ def _outcome(decision: Decision) -> Outcome:
             return Outcome("created", decision.id)
         case "supersede":
             return Outcome("superseded", decision.id)
+        case "update":
+            return Outcome("updated", decision.id)
         case "skip":
             return Outcome("skipped", decision.id)
         case "invert":
@@ -220,8 +226,8 @@ def _apply(
     What replaces something is undone to a savepoint together with its neighbours when one of them loses: the old memories
     were changed by then. What replaces nothing needs none, since a memory that loses leaves nothing behind.
     """
-    if not pending:
-        return True
+    renewing = [p for p in pending if p.decision.action == "update"]
+    pending = [p for p in pending if p.decision.action != "update"]
     stored: dict[UUID, Row | None] = {}
     if any(p.decision.old_id is not None for p in pending):
         try:
@@ -231,8 +237,9 @@ def _apply(
                     raise _Lost
         except _Lost:
             stored = {}
-    else:
+    elif pending:
         stored = _store(session, tenant_id, pending, {}, encoding=encoding, now=now)
+    renewed = _renew(session, tenant_id, renewing, outcomes, encoding=encoding, now=now)
     for p in pending:
         outcome = outcomes[p.index]
         if outcome is not None and stored.get(p.decision.id) is not None:
@@ -241,7 +248,30 @@ def _apply(
     if lost:
         # Also of what was skipped as a copy of one that lost.
         outcomes[:] = [None if o is not None and o.memory_id in lost else o for o in outcomes]
-    return not lost
+    return renewed and not lost
+
+
+def _renew(
+    session: Session,
+    tenant_id: UUID,
+    pending: Sequence[Pending],
+    outcomes: list[Outcome | None],
+    *,
+    encoding: Encoding,
+    now: datetime,
+) -> bool:
+    """Apply decided updates; say whether all of them could be. What holds its external_id no more loses its outcome."""
+    if not pending:
+        return True
+    made = renew(
+        session, tenant_id, [(p.decision.id, p.item) for p in pending], encoder_id=encoding.encoder_id, now=now
+    )
+    for p, renewal in zip(pending, made, strict=True):
+        if not renewal.held:
+            outcomes[p.index] = None
+        elif renewal.problem is not None:
+            outcomes[p.index] = Outcome("rejected", p.decision.id, problem=renewal.problem)
+    return all(renewal.held for renewal in made)
 
 
 class _Lost(Exception):

@@ -160,7 +160,8 @@ class _Compiler:
     def _json(self, term: Compare) -> str:
         operator, operand = term.operator, term.operand
         path = self._bind(term.field.path, "text[]")
-        value = f"({self.alias}.metadata #> {path})"
+        column = f"{self.alias}.{term.field.name}"
+        value = f"({column} #> {path})"
         present = f"jsonb_typeof({value}) <> 'null' AND {value} <> {EMPTY_LIST}"
         match operator:
             case Operator.EXISTS:
@@ -175,7 +176,7 @@ class _Compiler:
             case Operator.CONTAINS | Operator.ICONTAINS:
                 if not isinstance(operand, str):
                     return self._json_same(value, operand)
-                return self._json_contains(value, f"({self.alias}.metadata #>> {path})", operator, operand)
+                return self._json_contains(value, f"({column} #>> {path})", operator, operand)
             case _:
                 # A jsonpath compares strings by code point and different types never. Strict, because lax reaches into
                 # a list inside the list.

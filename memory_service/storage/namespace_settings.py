@@ -15,9 +15,18 @@ _SHOWN = (namespace.c.id, namespace.c.path, namespace.c.settings, namespace.c.cr
 
 
 def list_namespaces(
-    session: Session, tenant_id: UUID, *, prefix: str | None, after: str | None, limit: int
+    session: Session,
+    tenant_id: UUID,
+    *,
+    prefix: str | None,
+    after: str | None,
+    limit: int,
+    occupied_at: datetime | None = None,
 ) -> list[dict[str, Any]]:
-    """Return namespaces in order of path; a prefix matches whole segments."""
+    """Return namespaces in order of path; a prefix matches whole segments.
+
+    With `occupied_at` only those that hold a live memory at that moment.
+    """
     query = select(*_SHOWN).where(namespace.c.tenant_id == tenant_id).order_by(namespace.c.path).limit(limit)
     if prefix is not None:
         # '0' is the character after '/': comparison can use the index under row level security, LIKE cannot.
@@ -25,6 +34,11 @@ def list_namespaces(
         query = query.where((namespace.c.path == prefix) | below)
     if after is not None:
         query = query.where(namespace.c.path > after)
+    if occupied_at is not None:
+        held = select(memory.c.id).where(
+            memory.c.tenant_id == tenant_id, memory.c.namespace_id == namespace.c.id, live(occupied_at)
+        )
+        query = query.where(held.exists())
     return [dict(row) for row in session.execute(query).mappings()]
 
 

@@ -94,6 +94,8 @@ def test_the_grammar(raw: object, expected: Filter) -> None:
         (r"metadata.a\.b.c", ("a.b", "c")),
         (r"metadata.a\\.c", ("a\\", "c")),
         ("metadata.a\\", ("a\\",)),
+        ("value.a", ("a",)),
+        (r"value.a\.b.c", ("a.b", "c")),
     ],
 )
 def test_dots_separate_the_keys_of_a_metadata_path(name: str, path: tuple[str, ...]) -> None:
@@ -110,6 +112,9 @@ def test_dots_separate_the_keys_of_a_metadata_path(name: str, path: tuple[str, .
         ({"user": "ada"}, "/user", "'user_id'"),
         ({"constructor": "ada"}, "/constructor", "Fields are"),
         ({"metadata": {"a": 1}}, "/metadata", "metadata.<path>"),
+        ({"value": 1}, "/value", "value.<path>"),
+        ({"value.": 1}, "/value.", "A value path"),
+        ({"value.n": {"eq": {"a": 1}}}, "/value.n/eq", "value.n.<key>"),
         ({"metadata.": 1}, "/metadata.", "keys"),
         ({"metadata.a..b": 1}, "/metadata.a..b", "keys"),
         ({"metadata.a/b~": {"like": 1}}, "/metadata.a~1b~0/like", "no operator"),

@@ -69,6 +69,8 @@ def create_memory(
         if outcome.status == "skipped":
             return memory_answer(record)
         nudge_enrichment(session, services, caller)
+        if outcome.status == "updated":
+            return memory_answer(record)
         location = {"Location": f"/v1/memories/{outcome.memory_id}"}
         return memory_answer(record, status=201, headers=location)
 

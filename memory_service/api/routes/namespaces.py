@@ -135,19 +135,29 @@ def _ensure(services: Services, session: Session, caller: Caller, path: str) -> 
 @router.get("", response_model=NamespacesOut)
 def list_namespaces(
     caller: Reader,
+    services: ServicesDep,
     session: SessionDep,
     prefix: Annotated[str | None, Query(description="Only this path and what lies below it.")] = None,
+    occupied: Annotated[bool, Query(description="Only those that hold live memories.")] = False,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Response:
     """List namespaces in order of path."""
     if prefix is not None:
         check_path(prefix, pointer="?prefix")
-    query = {"list": "namespaces", "prefix": prefix}
+    query = {"list": "namespaces", "prefix": prefix, "occupied": occupied}
     after = decode_cursor(cursor, of=str, tenant_id=caller.tenant_id, query=query)
-    rows = namespace_settings.list_namespaces(session, caller.tenant_id, prefix=prefix, after=after, limit=limit + 1)
+    rows = namespace_settings.list_namespaces(
+        session,
+        caller.tenant_id,
+        prefix=prefix,
+        after=after,
+        limit=limit + 1,
+        occupied_at=services.clock() if occupied else None,
+    )
     if (
-        prefix in (None, DEFAULT_NAMESPACE)
+        not occupied
+        and prefix in (None, DEFAULT_NAMESPACE)
         and (after is None or after < DEFAULT_NAMESPACE)
         and all(row["path"] != DEFAULT_NAMESPACE for row in rows)
     ):

@@ -80,3 +80,26 @@ def test_another_tenants_namespaces_are_not_there(me: Any, make_tenant: Any, as_
     ):
         assert (answer.status_code, answer.json()["code"]) == (404, "namespace_not_found")
     assert "mine" not in stranger.get("/v1/namespaces").text
+
+
+def test_occupied_ones_hold_something_that_lives(me: Any) -> None:
+    def occupied(**parameters: Any) -> list[str]:
+        answer = me.get("/v1/namespaces", params={"occupied": True, **parameters})
+        assert answer.status_code == 200, answer.text
+        return [each["path"] for each in answer.json()["data"]]
+
+    assert occupied() == []
+    assert me.post("/v1/namespaces", json={"path": "empty"}).status_code == 201
+    made = {
+        path: me.post("/v1/memories", json={"content": "Here.", "namespace": path, **fields}).json()["id"]
+        for path, fields in (("a", {}), ("a/b", {}), ("c", {"expires_at": "2020-01-01T00:00:00Z"}))
+    }
+    assert occupied() == ["a", "a/b"]
+    assert occupied(prefix="a/b") == ["a/b"]
+    page = me.get("/v1/namespaces", params={"occupied": True, "limit": 1}).json()
+    assert [each["path"] for each in page["data"]] == ["a"]
+    assert occupied(cursor=page["next_cursor"]) == ["a/b"]
+    assert me.get("/v1/namespaces", params={"cursor": page["next_cursor"]}).status_code == 422
+    assert me.delete(f"/v1/memories/{made['a']}").status_code == 204
+    assert occupied() == ["a/b"]
+    assert "default" in [each["path"] for each in me.get("/v1/namespaces").json()["data"]]

@@ -104,7 +104,15 @@ def session(database: Database, make_tenant: MakeTenant, encoder_id: int) -> Ite
         )
     own = {"tenant_id": str(tenant_id)}
     rows = [
-        {**BASE, **row, **own, "id": str(new_id()), "speaker": name, "namespace_id": str(paths[row["namespace"]])}
+        {
+            **BASE,
+            **row,
+            **own,
+            "value": row["metadata"],
+            "id": str(new_id()),
+            "speaker": name,
+            "namespace_id": str(paths[row["namespace"]]),
+        }
         for name, row in ROWS.items()
     ]
     # Only what is given, so that the other columns have their defaults.
@@ -255,6 +263,16 @@ def test_every_operator_on_every_kind_of_field(
     session: Session, kind: FieldKind, name: str, operator: Operator, operand: object, expected: str
 ) -> None:
     assert matches(session, {name: {operator: operand}}) == frozenset(expected.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "operand", "expected"), [line[1:] for line in CONTRACT if line[0] is FieldKind.JSON]
+)
+def test_a_value_is_compared_as_metadata_are(
+    session: Session, name: str, operator: Operator, operand: object, expected: str
+) -> None:
+    session.execute(text("UPDATE memory SET metadata = '{}' WHERE tenant_id = :t"), {"t": session.info["tenant_id"]})
+    assert matches(session, {name.replace("metadata.", "value."): {operator: operand}}) == frozenset(expected.split())
 
 
 def test_the_contract_is_complete() -> None:

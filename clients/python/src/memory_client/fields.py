@@ -1,7 +1,7 @@
 """The fields of requests: keyword arguments of the methods, and items of lists, under the names the service has for them.
 
-A field that is None is left out, except in an update, where it clears. A name that is not here is sent all the same: the service
-may be newer than this client, and refuses what it does not know.
+A field that is None is left out, except in an update (also by ``on_conflict``), where it clears. A name that is not here is
+sent all the same: the service may be newer than this client, and refuses what it does not know.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class NewMemory(Header, total=False):
 
     namespace: str | None
     payload_type: Literal["plaintext"] | None
-    on_conflict: Literal["skip", "supersede", "error"] | None
+    on_conflict: Literal["skip", "supersede", "update", "error"] | None
     speaker: str | None
     role: str | None
     source: SourceFields | None
@@ -333,10 +333,16 @@ def stated(fields: Mapping[str, Any]) -> dict[str, Any]:
     >>> stated({"content": "x", "run_id": "r1", "user_id": None})
     {'content': 'x', 'session_id': 'r1'}
 
+    What updates a memory that is there clears what is None, as ``update`` does:
+
+    >>> stated({"content": "x", "on_conflict": "update", "expires_at": None})
+    {'content': 'x', 'on_conflict': 'update', 'expires_at': None}
+
     Raises:
         ValidationFailed: a field is given under both of its names, with different values.
     """
-    return renamed({name: value for name, value in fields.items() if value is not None})
+    clears = fields.get("on_conflict") == "update"
+    return renamed({name: value for name, value in fields.items() if value is not None or clears})
 
 
 def renamed(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,12 +27,14 @@ class Namespaces(Resource[E]):
         self,
         *,
         prefix: str | None = None,
+        occupied: bool = False,
         limit: int | None = None,
         cursor: str | None = None,
         **options: Unpack[Reading],
     ) -> Ask[Namespace]:
-        """List namespaces in order of path."""
-        return Ask(models.Namespace, query={"prefix": prefix, "limit": limit, "cursor": cursor})
+        """List namespaces in order of path; ``occupied`` leaves out those without a live memory."""
+        query = {"prefix": prefix, "occupied": occupied or None, "limit": limit, "cursor": cursor}
+        return Ask(models.Namespace, query=query)
 
     @call("POST", "/v1/namespaces")
     def create(

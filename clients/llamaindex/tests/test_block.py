@@ -1,0 +1,120 @@
+"""The block inside the real `Memory` of LlamaIndex."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.memory import Memory
+from memory_client import AsyncMemoryClient
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from memory_llamaindex import MemoryServiceBlock
+
+
+def run(service: Any, work: Callable[[AsyncMemoryClient, str], Awaitable[None]]) -> None:
+    async def go() -> None:
+        async with AsyncMemoryClient(service.url, service.api_key) as client:
+            await work(client, f"tests/{secrets.token_hex(6)}")
+
+    asyncio.run(go())
+
+
+@asynccontextmanager
+async def memory(block: MemoryServiceBlock, session_id: str) -> AsyncIterator[Memory]:
+    engine = create_async_engine("sqlite+aiosqlite:///:memory:")  # Ours to close: `Memory` leaves its own one open.
+    try:
+        # So small that all but the latest messages leave the short-term memory at once.
+        yield Memory.from_defaults(
+            session_id=session_id,
+            token_limit=60,
+            chat_history_token_ratio=0.3,
+            token_flush_size=10,
+            memory_blocks=[block],
+            tokenizer_fn=str.split,
+            async_engine=engine,
+        )
+    finally:
+        await engine.dispose()
+
+
+def user(text: str) -> ChatMessage:
+    return ChatMessage(role=MessageRole.USER, content=text)
+
+
+FILLER = [user(f"Let us talk about something else now, number {n}, with a few more words.") for n in range(6)]
+
+
+def test_what_left_the_short_term_memory_comes_back_in_another_session(service: Any) -> None:
+    async def work(client: AsyncMemoryClient, namespace: str) -> None:
+        block = MemoryServiceBlock(client=client, namespace=namespace, user_id="ana")
+        async with memory(block, "first") as first:
+            assert await first.aget(input=user("Hello?")) is not None  # Nothing was remembered yet.
+            await first.aput_messages([user("My sister Rosa lives in Porto."), *FILLER])
+        kept = [one async for one in client.query({"session_id": "first"}, namespace=namespace)]
+        assert "My sister Rosa lives in Porto." in [one.content for one in kept]
+        assert {one.user_id for one in kept} == {"ana"}
+        async with memory(block, "second") as second:
+            await second.aput(user("Where does my sister live?"))
+            given = await second.aget()
+        assert given[0].role == MessageRole.SYSTEM
+        assert "My sister Rosa lives in Porto." in str(given[0].content)
+
+    run(service, work)
+
+
+def test_users_are_apart(service: Any) -> None:
+    async def work(client: AsyncMemoryClient, namespace: str) -> None:
+        ana = MemoryServiceBlock(client=client, namespace=namespace, user_id="ana")
+        bob = MemoryServiceBlock(client=client, namespace=namespace, user_id="bob")
+        await ana.aput([user("My PIN is 4711.")])
+        assert "4711" in await ana.aget([user("What is my PIN?")])
+        assert "4711" not in await bob.aget([user("What is my PIN?")])
+
+    run(service, work)
+
+
+def test_only_what_was_said_is_kept(service: Any) -> None:
+    async def work(client: AsyncMemoryClient, namespace: str) -> None:
+        block = MemoryServiceBlock(client=client, namespace=namespace)
+        await block.aput(
+            [
+                ChatMessage(role=MessageRole.SYSTEM, content="You are helpful."),
+                ChatMessage(role=MessageRole.TOOL, content="42"),
+                ChatMessage(role=MessageRole.ASSISTANT, content=None),
+                user(" \u200b"),
+                user("Tea\x00 please. \ud800"),
+                ChatMessage(role=MessageRole.ASSISTANT, content="x" * 70_000),
+            ]
+        )
+        kept = [one async for one in client.query(namespace=namespace)]
+        assert [one.content[:12] for one in reversed(kept)] == ["Tea\ufffd please.", "x" * 12]
+
+    run(service, work)
+
+
+@pytest.mark.parametrize("messages", [None, [], [user("")], [ChatMessage(role=MessageRole.USER, content=None)]])
+def test_without_a_question_nothing_comes_back(service: Any, messages: "list[ChatMessage] | None") -> None:
+    async def work(client: AsyncMemoryClient, namespace: str) -> None:
+        block = MemoryServiceBlock(client=client, namespace=namespace)
+        await block.aput([user("Tea.")])
+        assert await block.aget(messages) == ""
+        assert await block.aget([user("\ud800 tea " * 10_000)]) is not None
+
+    run(service, work)
+
+
+def test_the_budget_is_kept_and_truncation_takes_whole_lines(service: Any) -> None:
+    async def work(client: AsyncMemoryClient, namespace: str) -> None:
+        block = MemoryServiceBlock(client=client, namespace=namespace, token_budget=60)
+        await block.aput([user(f"Fact number {n} is about green tea in the morning.") for n in range(30)])
+        text = await block.aget([user("green tea")])
+        assert 0 < len(text) <= 60 * 4
+        shorter = await block.atruncate("one\ntwo\nthree", 1)
+        assert shorter == "one\ntwo"
+        assert await block.atruncate("one\ntwo\nthree", 100) is None
+
+    run(service, work)

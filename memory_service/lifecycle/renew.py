@@ -1,0 +1,89 @@
+"""Renew: what is posted again under an external_id becomes the next version of the memory that holds it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from memory_service.errors import MemoryServiceError
+from memory_service.lifecycle.archive import restore
+from memory_service.lifecycle.correct import correct
+from memory_service.lifecycle.draft import Draft, Prepared
+from memory_service.lifecycle.moments import inverted_validity
+from memory_service.storage import memories
+from memory_service.types import State
+
+# What a correction may change; who said it and where it comes from stay those of the first version.
+CHANGEABLE: Final = frozenset(
+    {
+        "content", "memory_type", "user_id", "agent_id", "session_id", "title", "context", "keywords", "tags", "entities",
+        "metadata", "value", "importance", "confidence", "pinned", "language", "observed_at", "valid_from", "valid_to",
+        "expires_at",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What became of one update; `held` is false when the memory lost its external_id to a concurrent change."""
+
+    held: bool
+    problem: MemoryServiceError | None = None
+
+
+def changes_of(draft: Draft) -> dict[str, Any]:
+    """Return the fields that a draft names and their values, as a correction takes them.
+
+    >>> changes_of(Draft("tea", tags=("a",), given=frozenset({"content", "tags", "namespace", "observed_at"})))
+    {'content': 'tea', 'tags': ['a']}
+    """
+    changes = {}
+    for name in sorted(draft.given & CHANGEABLE):
+        value = getattr(draft, name)
+        if value is None and name == "observed_at":
+            continue  # Every memory was observed at some time.
+        changes[name] = list(value) if isinstance(value, tuple) else value
+    return changes
+
+
+def renew(
+    session: Session, tenant_id: UUID, items: Sequence[tuple[UUID, Prepared]], *, encoder_id: int, now: datetime
+) -> list[Renewal]:
+    """Give memories the fields that drafts name, each as a new version; what a draft does not name stays.
+
+    All are locked first, in order of id, so that two batches never wait for each other.
+    """
+    rows = memories.lock_memories(session, tenant_id, sorted({memory_id for memory_id, _ in items}))
+    made = []
+    for memory_id, item in items:
+        row = rows.get(memory_id)
+        if row is None or row["external_id"] != item.draft.external_id:
+            made.append(Renewal(held=False))
+            continue
+        merged = row["state"] == State.MERGED
+        if row["archived_at"] is not None and not merged:
+            made.append(Renewal(held=False))
+            continue
+        changes = changes_of(item.draft)
+        begins, ends = (changes.get(name, row[name]) for name in ("valid_from", "valid_to"))
+        if begins is not None and ends is not None and ends < begins:
+            made.append(Renewal(held=True, problem=inverted_validity()))
+            continue
+        if merged:
+            # Said again by itself, it stands by itself again.
+            restore(session, tenant_id, [memory_id], now=now)
+        correct(
+            session,
+            tenant_id,
+            memory_id,
+            changes,
+            chunks=item.chunks,
+            encoder_id=encoder_id,
+            if_match=None,
+            now=now,
+        )
+        made.append(Renewal(held=True))
+    return made
