@@ -1,6 +1,7 @@
 """How ``add`` sends what it read, and what it prints."""
 
 import base64
+import json
 import mimetypes
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from memory_service.cli.inputs import STDIN, count_lines, read_bytes, read_lines
 
 BATCH_ITEMS = 200
 BATCH_BYTES = 1_000_000
-"""Half of what one call may hold."""
+"""Of JSON in ASCII: half of what one call may hold as content, whatever the rest is."""
 NOT_OF_DOCUMENTS = frozenset({"speaker", "role", "memory_type", "pinned", "expires_at", "on_conflict"})
 
 Item = tuple[int, dict[str, Any]]
@@ -83,7 +84,7 @@ def batches(items: Iterable[Item]) -> Iterator[list[Item]]:
     batch: list[Item] = []
     size = 0
     for number, item in items:
-        weight = len(str(item.get("content", "")).encode("utf-8", "replace"))
+        weight = len(json.dumps(item))
         if batch and (len(batch) == BATCH_ITEMS or size + weight > BATCH_BYTES):
             yield batch
             batch, size = [], 0
