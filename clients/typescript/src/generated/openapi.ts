@@ -767,7 +767,7 @@ export interface paths {
         };
         /**
          * Get Memory
-         * @description Read one memory, now or as it was known at a time.
+         * @description Read one memory, now or as it was known at a time; or wait until it is consolidated and read it then.
          */
         get: operations["get_memory"];
         put?: never;
@@ -5527,6 +5527,9 @@ export interface operations {
             query?: {
                 /** @description Read the memory as it was known at this time. */
                 as_of?: string | null;
+                timeout_s?: number;
+                /** @description `consolidated` holds the answer back until it is. */
+                wait?: "stored" | "consolidated";
             };
             header?: never;
             path: {
@@ -5540,6 +5543,15 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
             /** @description Successful Response */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Memory"];
+                };
+            };
+            /** @description The wait ended before the memory was consolidated. */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
