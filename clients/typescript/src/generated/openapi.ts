@@ -4,6 +4,414 @@
  */
 
 export interface paths {
+    "/compat/mem0/api/v1/orgs/organizations/{org_id}/projects/{project_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compat Project
+         * @description Read the namespace as mem0's project; nothing of it can be set here.
+         */
+        get: operations["compat_project"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/memories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compat List Memories
+         * @description List the newest memories of a user, agent, app or run.
+         */
+        get: operations["compat_list_memories"];
+        put?: never;
+        /**
+         * Compat Create Memories
+         * @description Remember messages as they are, one memory each; they are durable and found when this answers.
+         */
+        post: operations["compat_create_memories"];
+        /**
+         * Compat Delete Memories
+         * @description Delete every memory of a user, agent, app or run.
+         */
+        delete: operations["compat_delete_memories"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/memories/{memory_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compat Read Memory
+         * @description Read one memory.
+         */
+        get: operations["compat_read_memory"];
+        /**
+         * Compat Change Memory
+         * @description Change one memory as a new version of it; given metadata are added to those there are.
+         */
+        put: operations["compat_change_memory"];
+        post?: never;
+        /**
+         * Compat Delete Memory
+         * @description Delete one memory: archive it, or erase it where the operator has decided so.
+         */
+        delete: operations["compat_delete_memory"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/memories/{memory_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compat Read History
+         * @description Read what happened to one memory, oldest first; also after it was deleted.
+         */
+        get: operations["compat_read_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compat Reset
+         * @description Delete every memory of the namespace; needs the scope admin and `?confirm=` with the path of the namespace.
+         */
+        post: operations["compat_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compat Search Memories
+         * @description Search as `POST /v1/search` does, with mem0's filters.
+         */
+        post: operations["compat_search_memories"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/v1/batch/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Compat Batch Update
+         * @description Change up to 1,000 memories, all of them or none.
+         */
+        put: operations["compat_batch_update"];
+        post?: never;
+        /**
+         * Compat Batch Delete
+         * @description Delete up to 1,000 memories, all of them or none.
+         */
+        delete: operations["compat_batch_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/v1/entities/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compat Entities
+         * @description List users, agents, apps and runs with the number of their memories.
+         */
+        get: operations["compat_entities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/v1/event/{event_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compat Event
+         * @description Read what an add has stored.
+         */
+        get: operations["compat_event"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/v1/feedback/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compat Feedback
+         * @description Say what a memory was worth; a good one holds longer, a bad one fades sooner. The reason is not kept.
+         */
+        post: operations["compat_feedback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/v1/memories/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Compat Delete All
+         * @description Delete every memory of a user, agent, app or run; `*` stands for any.
+         */
+        delete: operations["compat_delete_all"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/v1/memories/{memory_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compat Get
+         * @description Read one memory.
+         */
+        get: operations["compat_get"];
+        /**
+         * Compat Update
+         * @description Change one memory as a new version of it; given metadata are added to those there are.
+         */
+        put: operations["compat_update"];
+        post?: never;
+        /**
+         * Compat Delete
+         * @description Delete one memory: archive it, or erase it where the operator has decided so.
+         */
+        delete: operations["compat_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/v1/memories/{memory_id}/history/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compat History
+         * @description Read what happened to one memory, oldest first; also after it was deleted.
+         */
+        get: operations["compat_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/v1/ping/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compat Ping
+         * @description Answer the check that a mem0 client makes of its key: the tenant is its organization, the namespace its project.
+         */
+        get: operations["compat_ping"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/v2/entities/{entity_type}/{entity_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Compat Delete Entity
+         * @description Delete every memory of one user, agent, app or run.
+         */
+        delete: operations["compat_delete_entity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/v2/entities/user/{entity_id}/profile/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compat Profile
+         * @description Read what consolidation made out about a user.
+         */
+        get: operations["compat_profile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/v3/memories/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compat Get All
+         * @description List the memories that mem0's filters select, newest first, in pages.
+         */
+        post: operations["compat_get_all"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/v3/memories/add/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compat Add
+         * @description Remember messages as they are, one memory each; they are durable and found when this answers.
+         */
+        post: operations["compat_add"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/compat/mem0/v3/memories/search/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compat Search
+         * @description Search as `POST /v1/search` does, with mem0's filters.
+         */
+        post: operations["compat_search"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -86,6 +494,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/agents/{agent_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Agent
+         * @description Archive all memories and documents of an agent as a job (memories:write), or erase all of its (memories:erase).
+         */
+        delete: operations["delete_agent"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/api-keys": {
         parameters: {
             query?: never;
@@ -148,6 +576,121 @@ export interface paths {
          * @description Revoke a key and make another with the same name, scopes and expiry.
          */
         post: operations["rotate_api_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Audit Events
+         * @description List what was changed by whom, newest first. What was written a moment ago has no `seq` and no `hash` yet.
+         */
+        get: operations["list_audit_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Verify Audit Chain
+         * @description Work out the whole chain anew, and say where it breaks.
+         *
+         *     Whoever can write to the database as its owner can make a whole chain anew. So keep a `head` elsewhere, and hand it in
+         *     as `seq` and `hash`: then the chain has to lead through it.
+         */
+        get: operations["verify_audit_chain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Blocks
+         * @description List blocks, the newest first.
+         */
+        get: operations["list_blocks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/blocks/{label}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Block
+         * @description Read one block, now or as it was known at a time.
+         */
+        get: operations["get_block"];
+        /**
+         * Put Block
+         * @description Write a whole block: 201 when there was none, else 200 and its next version.
+         */
+        put: operations["put_block"];
+        post?: never;
+        /**
+         * Delete Block
+         * @description Take a block away and keep its history (needs memories:write), or erase both (needs memories:erase).
+         */
+        delete: operations["delete_block"];
+        options?: never;
+        head?: never;
+        /**
+         * Edit Block
+         * @description Edit a block: add a line, replace one exact passage, or change fields of it.
+         */
+        patch: operations["edit_block"];
+        trace?: never;
+    };
+    "/v1/blocks/{label}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Block Versions
+         * @description List every state a block has had, the newest first; also of one that was taken away.
+         */
+        get: operations["list_block_versions"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -480,6 +1023,72 @@ export interface paths {
          * @description Read one episode.
          */
         get: operations["read_episode"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Erasures
+         * @description List receipts, newest first, without their ids.
+         */
+        get: operations["list_erasures"];
+        put?: never;
+        /**
+         * Create Erasure
+         * @description Erase what a filter selects, some memories, or all that belongs to a user, agent or session; for good.
+         *
+         *     Everything made of the memories goes with them. `dry_run` answers 200 with what would go, and changes nothing.
+         */
+        post: operations["create_erasure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/erasures/{erasure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Erasure
+         * @description Return the receipt of an erasure: what went, when, by which key, and whether anything is left.
+         */
+        get: operations["get_erasure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/erasures/{erasure_id}/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Erasure Items
+         * @description List what became of each memory, in order of their ids.
+         */
+        get: operations["list_erasure_items"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1457,6 +2066,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Session
+         * @description Archive all memories and documents of a session as a job (memories:write), or erase all of its (memories:erase).
+         */
+        delete: operations["delete_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions/{session_id}/messages": {
         parameters: {
             query?: never;
@@ -1471,6 +2100,158 @@ export interface paths {
          *     Turns that a run merged into the memory whose words they repeat are among them: it is what was said.
          */
         get: operations["list_session_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tasks
+         * @description List tasks, the newest first.
+         */
+        get: operations["list_tasks"];
+        put?: never;
+        /**
+         * Create Task
+         * @description Make a task: the root of a tree, or a step of another task, which may wait for others.
+         */
+        post: operations["create_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Task
+         * @description Read one task.
+         */
+        get: operations["get_task"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Task
+         * @description Discard a task with all below it (a rollback brings them back; needs memories:write), or erase them for good.
+         */
+        delete: operations["delete_task"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Task
+         * @description Change fields of an unfinished task as a new version of it.
+         */
+        patch: operations["change_task"];
+        trace?: never;
+    };
+    "/v1/tasks/{task_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close Task
+         * @description End a task: contexts show its outcome from now on, and nothing of what lies below it.
+         */
+        post: operations["close_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task_id}/context": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Task Context
+         * @description Pack what an agent needs to work on a task, never over a budget: the path to it, outcomes, open steps, memories.
+         */
+        get: operations["get_task_context"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task_id}/replace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace Task
+         * @description Put another plan in the place of a task; the old one stays in the history as superseded.
+         */
+        post: operations["replace_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task_id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll Back Task
+         * @description Bring a task and all below it back to how they were, and say what that undid; the history keeps everything.
+         */
+        post: operations["roll_back_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Task Versions
+         * @description List every state a task has had, the newest first.
+         */
+        get: operations["list_task_versions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1603,6 +2384,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Usage
+         * @description Return how many memories there are by state, their bytes, writes and searches by day, and tokens of models.
+         *
+         *     Measured at most every half minute by each process: `measured_at` says when.
+         */
+        get: operations["get_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/users": {
         parameters: {
             query?: never;
@@ -1623,10 +2426,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete User
+         * @description Archive all memories and documents of a user as a job (memories:write), or erase all of theirs (memories:erase).
+         */
+        delete: operations["delete_user"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Action
+         * @description What the audit chain writes down; words of ours, never of a user.
+         * @enum {string}
+         */
+        Action: "api_key.create" | "api_key.rotate" | "api_key.revoke" | "tenant.create" | "namespace.create" | "namespace.change" | "policy.change" | "policy.delete" | "erasure.begin" | "erasure.finish" | "memories.archive" | "memories.restore" | "scope.archive" | "consolidation.begin" | "changeset.revert" | "review.approve" | "review.decline" | "review.undo" | "entity.merge" | "entity.split" | "fusion_weights.revert" | "job.cancel" | "job.retry" | "export.begin" | "import.begin";
+        /**
+         * AddIn
+         * @description Turns to remember.
+         */
+        AddIn: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /** App Id */
+            app_id?: string | null;
+            /** Expiration Date */
+            expiration_date?: string | null;
+            /** Filters */
+            filters?: {
+                [key: string]: unknown;
+            } | null;
+            /** Infer */
+            infer?: boolean | null;
+            /** Memory Type */
+            memory_type?: "procedural_memory" | null;
+            /** Messages */
+            messages: string | {
+                [key: string]: unknown;
+            } | unknown[];
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /** Run Id */
+            run_id?: string | null;
+            /** Timestamp */
+            timestamp?: unknown;
+            /** User Id */
+            user_id?: string | null;
+        };
+        /**
+         * ArchivingOut
+         * @description A job that archives, or erases with a receipt.
+         */
+        ArchivingOut: {
+            /** Erasure Id */
+            erasure_id?: string | null;
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+        };
         /**
          * AsOfIn
          * @description Two-fold time: true at `valid`, known at `known`.
@@ -1636,6 +2512,22 @@ export interface components {
             known?: string | null;
             /** Valid */
             valid?: string | null;
+        };
+        /**
+         * BatchDeleteIn
+         * @description Memories to delete; all of them or none.
+         */
+        BatchDeleteIn: {
+            /** Memories */
+            memories: components["schemas"]["BatchDeleteItem"][];
+        };
+        /**
+         * BatchDeleteItem
+         * @description One memory to delete, with others.
+         */
+        BatchDeleteItem: {
+            /** Memory Id */
+            memory_id: string;
         };
         /**
          * BatchIn
@@ -1654,6 +2546,273 @@ export interface components {
             results: components["schemas"]["ItemOutcome"][];
         };
         /**
+         * BatchUpdateIn
+         * @description Memories to change; all of them or none.
+         */
+        BatchUpdateIn: {
+            /** Memories */
+            memories: components["schemas"]["BatchUpdateItem"][];
+        };
+        /**
+         * BatchUpdateItem
+         * @description One memory to change, with others.
+         */
+        BatchUpdateItem: {
+            /** Data */
+            data?: string | null;
+            /** Expiration Date */
+            expiration_date?: string | null;
+            /** Memory Id */
+            memory_id: string;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /** Text */
+            text?: string | null;
+            /** Timestamp */
+            timestamp?: unknown;
+        };
+        /**
+         * BegunOut
+         * @description An erasure that is under way.
+         */
+        BegunOut: {
+            /**
+             * Erasure Id
+             * Format: uuid
+             */
+            erasure_id: string;
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+        };
+        /**
+         * BlockCitation
+         * @description A marker in a context and the block it stands for, whole.
+         */
+        BlockCitation: {
+            /** Block Id */
+            block_id: string;
+            /** Label */
+            label: string;
+            /** Marker */
+            marker: string;
+            /** Span */
+            span: number[];
+            /** Text */
+            text?: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * BlockIn
+         * @description A whole block; what is not said is as a new block has it.
+         */
+        BlockIn: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Description */
+            description?: string | null;
+            /**
+             * Edited By
+             * @description Who makes this change, for the history.
+             */
+            edited_by?: string | null;
+            /**
+             * Limit
+             * @description How many characters the value may have.
+             * @default 5000
+             */
+            limit?: number;
+            /**
+             * Metadata
+             * @default {}
+             */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** Namespace */
+            namespace?: string | null;
+            /**
+             * Read Only
+             * @default false
+             */
+            read_only?: boolean;
+            /** User Id */
+            user_id?: string | null;
+            /** Value */
+            value: string;
+        };
+        /**
+         * BlockOut
+         * @description A core memory block.
+         */
+        BlockOut: {
+            /** Agent Id */
+            agent_id: string | null;
+            /** Characters */
+            characters: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Description */
+            description: string | null;
+            /** Edited By */
+            edited_by: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Label */
+            label: string;
+            /** Limit */
+            limit: number;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Namespace */
+            namespace: string;
+            /** Read Only */
+            read_only: boolean;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** User Id */
+            user_id: string | null;
+            /** Value */
+            value: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * BlockPatch
+         * @description What to change in a block: its value as a whole or by one precise edit, and what is said about it.
+         */
+        BlockPatch: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /**
+             * Append
+             * @description A text to add at the end, on a line of its own.
+             * @default
+             */
+            append?: string;
+            /** Description */
+            description?: string | null;
+            /** Edited By */
+            edited_by?: string | null;
+            /**
+             * Limit
+             * @default 5000
+             */
+            limit?: number;
+            /**
+             * Metadata
+             * @default {}
+             */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** Namespace */
+            namespace?: string | null;
+            /**
+             * Read Only
+             * @default false
+             */
+            read_only?: boolean;
+            replace?: components["schemas"]["memory_service__api__block_models__ReplaceIn"] | null;
+            /** User Id */
+            user_id?: string | null;
+            /**
+             * Value
+             * @default
+             */
+            value?: string;
+        };
+        /**
+         * BlocksOut
+         * @description A page of blocks, the newest first.
+         */
+        BlocksOut: {
+            /** Data */
+            data: components["schemas"]["BlockOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * BlockVersionOut
+         * @description A state of a block, and while it was the known one.
+         */
+        BlockVersionOut: {
+            /** Archived */
+            archived: boolean;
+            /** Characters */
+            characters: number;
+            /** Description */
+            description: string | null;
+            /** Edited By */
+            edited_by: string | null;
+            /**
+             * Known From
+             * Format: date-time
+             */
+            known_from: string;
+            /** Known To */
+            known_to: string | null;
+            /** Limit */
+            limit: number;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Operation */
+            operation: string;
+            /** Read Only */
+            read_only: boolean;
+            /** Value */
+            value: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * BlockVersionsOut
+         * @description A page of states of a block, the newest first.
+         */
+        BlockVersionsOut: {
+            /** Data */
+            data: components["schemas"]["BlockVersionOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * BreakOut
+         * @description The first place where the chain is not what it was.
+         */
+        BreakOut: {
+            /** Event Id */
+            event_id: string | null;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "hash_differs" | "event_missing" | "seal_missing" | "head_differs";
+            /** Seq */
+            seq: number;
+        };
+        /**
          * BudgetOut
          * @description Tokens that the results may hold and do hold, and those of the memory.
          */
@@ -1664,6 +2823,18 @@ export interface components {
             tokens: number;
             /** Used */
             used: number;
+        };
+        /**
+         * BytesUsedOut
+         * @description Bytes of texts in UTF-8: of memories, of their earlier versions, of documents.
+         */
+        BytesUsedOut: {
+            /** Documents */
+            documents: number;
+            /** Memories */
+            memories: number;
+            /** Versions */
+            versions: number;
         };
         /**
          * CandidateOut
@@ -1806,6 +2977,16 @@ export interface components {
             weight: number;
         };
         /**
+         * ChildrenOut
+         * @description How many children a task has; those that were replaced or rolled back do not count.
+         */
+        ChildrenOut: {
+            /** Closed */
+            closed: number;
+            /** Open */
+            open: number;
+        };
+        /**
          * Citation
          * @description A marker in a context and the verbatim span it stands for.
          */
@@ -1816,6 +2997,100 @@ export interface components {
             memory_id: string;
             /** Span */
             span: number[];
+        };
+        /**
+         * ClosedOut
+         * @description A task that was closed, and what was cancelled with it.
+         */
+        ClosedOut: {
+            /** Agent Id */
+            agent_id: string | null;
+            /** Cancelled */
+            cancelled: string[];
+            children: components["schemas"]["ChildrenOut"];
+            /** Closed At */
+            closed_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Depends On */
+            depends_on: string[];
+            /** Depth */
+            depth: number;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Input */
+            input: unknown;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Namespace */
+            namespace: string;
+            /** Outcome */
+            outcome: string | null;
+            /** Output */
+            output: unknown;
+            /** Parent Id */
+            parent_id: string | null;
+            /** Ready */
+            ready: boolean;
+            /** Replaces */
+            replaces: string | null;
+            /**
+             * Root Id
+             * Format: uuid
+             */
+            root_id: string;
+            /** Session Id */
+            session_id: string | null;
+            status: components["schemas"]["TaskStatus"];
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Title */
+            title: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** User Id */
+            user_id: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * CloseIn
+         * @description How a task ended.
+         */
+        CloseIn: {
+            /**
+             * Force
+             * @description Cancel what is unfinished below it.
+             * @default false
+             */
+            force?: boolean;
+            /**
+             * Outcome
+             * @description The result in a sentence, which contexts show instead.
+             */
+            outcome?: string | null;
+            /**
+             * Output
+             * @description The result; when left out, what PATCH has said.
+             */
+            output?: unknown;
+            /**
+             * Status
+             * @default succeeded
+             * @enum {string}
+             */
+            status?: "succeeded" | "failed" | "cancelled";
         };
         /**
          * CommunitiesOut
@@ -1954,6 +3229,12 @@ export interface components {
              * @default []
              */
             include?: "archived"[];
+            /**
+             * Include Blocks
+             * @description Core blocks that this agent sees with this user, before the memories: all, or those labelled so.
+             * @default false
+             */
+            include_blocks?: boolean | string[];
             /** Min Confidence */
             min_confidence?: number | null;
             /** Namespace */
@@ -2012,6 +3293,10 @@ export interface components {
          * @description Memories packed for a prompt.
          */
         ContextOut: {
+            /** Blocks */
+            blocks?: components["schemas"]["BlockCitation"][] | null;
+            /** Blocks Left Out */
+            blocks_left_out?: string[] | null;
             /** Citations */
             citations: components["schemas"]["Citation"][];
             /** Items */
@@ -2059,6 +3344,21 @@ export interface components {
             phrase: string;
             /** Start */
             start: string | null;
+        };
+        /**
+         * DayOut
+         * @description What a day of UTC brought.
+         */
+        DayOut: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Memories */
+            memories: number;
+            /** Searches */
+            searches: number;
         };
         /**
          * DeadLetterOut
@@ -2114,6 +3414,18 @@ export interface components {
             method: string;
             /** Parents */
             parents: string[];
+        };
+        /**
+         * DerivedOut
+         * @description What was made of the memories.
+         */
+        DerivedOut: {
+            /** Memories */
+            memories: number;
+            /** Rebuilt */
+            rebuilt: {
+                [key: string]: number;
+            };
         };
         /**
          * DifferenceOut
@@ -2427,6 +3739,174 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * ErasureIn
+         * @description What is to be erased: what a filter selects, some memories, or all that belongs to somebody.
+         */
+        ErasureIn: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run?: boolean;
+            /** Filter */
+            filter?: {
+                [key: string]: unknown;
+            } | null;
+            /** Ids */
+            ids?: unknown[] | null;
+            /** Namespace */
+            namespace?: string | null;
+            /** Session Id */
+            session_id?: string | null;
+            /** User Id */
+            user_id?: string | null;
+        };
+        /**
+         * ErasureItemOut
+         * @description What became of one memory.
+         */
+        ErasureItemOut: {
+            /** Derived */
+            derived: boolean;
+            /**
+             * Memory Id
+             * Format: uuid
+             */
+            memory_id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "erased" | "absent";
+        };
+        /**
+         * ErasureItemsOut
+         * @description A page of what became of memories, in order of their ids.
+         */
+        ErasureItemsOut: {
+            /** Data */
+            data: components["schemas"]["ErasureItemOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * ErasureOut
+         * @description A receipt with the first of its ids.
+         */
+        ErasureOut: {
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+            memories: components["schemas"]["TallyOut"];
+            /** Memory Ids */
+            memory_ids: string[];
+            /** Namespace */
+            namespace: string | null;
+            /** Remains */
+            remains: {
+                [key: string]: number;
+            };
+            /**
+             * Requested At
+             * Format: date-time
+             */
+            requested_at: string;
+            /** Requested By */
+            requested_by: string | null;
+            /**
+             * Selected By
+             * @enum {string}
+             */
+            selected_by: "filter" | "ids" | "scope";
+            /** Selection Hash */
+            selection_hash: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "incomplete";
+            /** Truncated */
+            truncated: boolean;
+            /** Verified */
+            verified: boolean | null;
+        };
+        /**
+         * ErasuresOut
+         * @description A page of receipts, newest first.
+         */
+        ErasuresOut: {
+            /** Data */
+            data: components["schemas"]["ListedErasureOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * EventOut
+         * @description One change: who, what, to which thing; its place in the chain once a worker has sealed it.
+         */
+        EventOut: {
+            action: components["schemas"]["Action"];
+            /** Actor */
+            actor: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Details */
+            details: {
+                [key: string]: unknown;
+            };
+            /** Hash */
+            hash: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Namespace */
+            namespace: string | null;
+            /** Namespace Id */
+            namespace_id: string | null;
+            /** Seq */
+            seq: number | null;
+            /** Subject */
+            subject: string | null;
+            /** Subject Id */
+            subject_id: string | null;
+        };
+        /**
+         * EventsOut
+         * @description A page of events, newest first.
+         */
+        EventsOut: {
+            /** Data */
+            data: components["schemas"]["EventOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
          * ExplainOut
          * @description How a search came to its results.
          */
@@ -2555,6 +4035,48 @@ export interface components {
             useful: boolean;
         };
         /**
+         * FindIn
+         * @description A search.
+         */
+        FindIn: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /** App Id */
+            app_id?: string | null;
+            /** Categories */
+            categories?: string[] | null;
+            /** Fields */
+            fields?: string[] | null;
+            /** Filters */
+            filters?: {
+                [key: string]: unknown;
+            } | null;
+            /** Latest Only */
+            latest_only?: boolean | null;
+            /** Limit */
+            limit?: number | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /** Query */
+            query: string;
+            /** Reference Date */
+            reference_date?: unknown;
+            /** Rerank */
+            rerank?: boolean | null;
+            /** Run Id */
+            run_id?: string | null;
+            /** Show Expired */
+            show_expired?: boolean | null;
+            /** Threshold */
+            threshold?: number | null;
+            /** Top K */
+            top_k?: number | null;
+            /** User Id */
+            user_id?: string | null;
+        };
+        /**
          * FusionIn
          * @description How the ranking of a namespace may change.
          */
@@ -2614,6 +4136,16 @@ export interface components {
             nodes: components["schemas"]["NodeOut"][];
             /** Truncated */
             truncated: boolean;
+        };
+        /**
+         * HeadOut
+         * @description The end of the chain, to be kept elsewhere.
+         */
+        HeadOut: {
+            /** Hash */
+            hash: string;
+            /** Seq */
+            seq: number;
         };
         /**
          * ItemOutcome
@@ -2761,6 +4293,56 @@ export interface components {
             job_id: string;
         };
         /**
+         * ListedErasureOut
+         * @description A receipt without its ids.
+         */
+        ListedErasureOut: {
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+            memories: components["schemas"]["TallyOut"];
+            /** Namespace */
+            namespace: string | null;
+            /** Remains */
+            remains: {
+                [key: string]: number;
+            };
+            /**
+             * Requested At
+             * Format: date-time
+             */
+            requested_at: string;
+            /** Requested By */
+            requested_by: string | null;
+            /**
+             * Selected By
+             * @enum {string}
+             */
+            selected_by: "filter" | "ids" | "scope";
+            /** Selection Hash */
+            selection_hash: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "incomplete";
+            /** Verified */
+            verified: boolean | null;
+        };
+        /**
          * ListedJobOut
          * @description A job without the outcomes of its items.
          */
@@ -2789,6 +4371,48 @@ export interface components {
             /** Started At */
             started_at: string | null;
             status: components["schemas"]["JobStatus"];
+        };
+        /**
+         * ListIn
+         * @description A list of memories.
+         */
+        ListIn: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /** App Id */
+            app_id?: string | null;
+            /** Categories */
+            categories?: string[] | null;
+            /** End Date */
+            end_date?: string | null;
+            /** Fields */
+            fields?: string[] | null;
+            /** Filters */
+            filters?: {
+                [key: string]: unknown;
+            } | null;
+            /** Latest Only */
+            latest_only?: boolean | null;
+            /** Run Id */
+            run_id?: string | null;
+            /** Show Expired */
+            show_expired?: boolean | null;
+            /** Start Date */
+            start_date?: string | null;
+            /** User Id */
+            user_id?: string | null;
+        };
+        /**
+         * MemoriesUsedOut
+         * @description Memories by state; erased ones are none.
+         */
+        MemoriesUsedOut: {
+            /** By State */
+            by_state: {
+                [key: string]: number;
+            };
+            /** Total */
+            total: number;
         };
         /**
          * Memory
@@ -2863,6 +4487,45 @@ export interface components {
             version: number;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * ReplaceIn
+         * @description A passage that stands in the block exactly once, and what is to stand there instead.
+         */
+        memory_service__api__block_models__ReplaceIn: {
+            /** New */
+            new: string;
+            /** Old */
+            old: string;
+        };
+        /**
+         * ReplaceIn
+         * @description Another plan; what is not said is as the old task has it.
+         */
+        memory_service__api__task_models__ReplaceIn: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /**
+             * Depends On
+             * @default []
+             */
+            depends_on?: string[];
+            /** Input */
+            input?: unknown;
+            /**
+             * Metadata
+             * @default {}
+             */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** Session Id */
+            session_id?: string | null;
+            /**
+             * Title
+             * @default -
+             */
+            title?: string;
         };
         /**
          * MemoryIn
@@ -3152,6 +4815,20 @@ export interface components {
             tasks: components["schemas"]["TaskUsageOut"][];
         };
         /**
+         * ModelUsedOut
+         * @description What was asked of one language model.
+         */
+        ModelUsedOut: {
+            /** Calls */
+            calls: number;
+            /** Completion Tokens */
+            completion_tokens: number;
+            /** Model */
+            model: string;
+            /** Prompt Tokens */
+            prompt_tokens: number;
+        };
+        /**
          * NamespaceIn
          * @description A namespace to make.
          */
@@ -3338,6 +5015,30 @@ export interface components {
             policy: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * PreviewOut
+         * @description What an erasure would remove: rows by table.
+         */
+        PreviewOut: {
+            /** Changed */
+            changed: number;
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            derived: components["schemas"]["DerivedOut"];
+            /**
+             * Dry Run
+             * @constant
+             */
+            dry_run: true;
+            /** Matched */
+            matched: number;
+            /** Memories */
+            memories: number;
+            /** Truncated */
+            truncated: boolean;
         };
         /** @description RFC 9457 problem; `code` is stable, `detail` is for people. */
         Problem: {
@@ -3761,6 +5462,84 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * RollbackIn
+         * @description How far back: to the end of a version of the task, to a time, or with neither to the beginning.
+         */
+        RollbackIn: {
+            /** To */
+            to?: string | null;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * RolledBackOut
+         * @description A task that was rolled back, what that undid, and which tasks outside the subtree depend on what was undone.
+         */
+        RolledBackOut: {
+            /** Affected */
+            affected: string[];
+            /** Agent Id */
+            agent_id: string | null;
+            children: components["schemas"]["ChildrenOut"];
+            /** Closed At */
+            closed_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Depends On */
+            depends_on: string[];
+            /** Depth */
+            depth: number;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Input */
+            input: unknown;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Namespace */
+            namespace: string;
+            /** Outcome */
+            outcome: string | null;
+            /** Output */
+            output: unknown;
+            /** Parent Id */
+            parent_id: string | null;
+            /** Ready */
+            ready: boolean;
+            /** Replaces */
+            replaces: string | null;
+            /**
+             * Root Id
+             * Format: uuid
+             */
+            root_id: string;
+            /** Session Id */
+            session_id: string | null;
+            status: components["schemas"]["TaskStatus"];
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Title */
+            title: string;
+            /** Undone */
+            undone: components["schemas"]["UndoneOut"][];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** User Id */
+            user_id: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
          * SavedQueriesOut
          * @description A page of saved queries, the newest first.
          */
@@ -4061,6 +5840,218 @@ export interface components {
          */
         Step: "conflicts" | "notes" | "links" | "co_recalls" | "episodes" | "topics" | "communities" | "profiles" | "retention";
         /**
+         * TallyOut
+         * @description Memories that were erased, how many of them as derived, and how many were not there.
+         */
+        TallyOut: {
+            /** Absent */
+            absent: number;
+            /** Derived */
+            derived: number;
+            /** Erased */
+            erased: number;
+        };
+        /**
+         * TaskContextOut
+         * @description What an agent needs to work on a task, within a budget.
+         */
+        TaskContextOut: {
+            /** Items */
+            items: components["schemas"]["TaskItemOut"][];
+            /** Left Out */
+            left_out: number;
+            /** Search Id */
+            search_id: string | null;
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /** Text */
+            text: string;
+            /** Tokens */
+            tokens: number;
+            /** Version */
+            version: number;
+        };
+        /**
+         * TaskIn
+         * @description A task to make: a root in a namespace, or a child of another task.
+         */
+        TaskIn: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /**
+             * Depends On
+             * @description Tasks of the namespace that must succeed before.
+             * @default []
+             */
+            depends_on?: string[];
+            /**
+             * Input
+             * @description What it is about: text or any JSON.
+             */
+            input?: unknown;
+            /**
+             * Metadata
+             * @default {}
+             */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Namespace
+             * @description Of a root `default`; a child lies where its parent does.
+             */
+            namespace?: string | null;
+            /** Parent Id */
+            parent_id?: string | null;
+            /** Session Id */
+            session_id?: string | null;
+            /** Title */
+            title: string;
+            /** User Id */
+            user_id?: string | null;
+        };
+        /**
+         * TaskItemOut
+         * @description One line of a context.
+         */
+        TaskItemOut: {
+            /** Cut */
+            cut: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "path" | "task" | "dependency" | "sibling" | "step_done" | "step_open" | "memory";
+            /** Memory Id */
+            memory_id: string | null;
+            status: components["schemas"]["TaskStatus"] | null;
+            /** Task Id */
+            task_id: string | null;
+            /** Text */
+            text: string;
+        };
+        /**
+         * TaskOut
+         * @description A node of a task tree.
+         */
+        TaskOut: {
+            /** Agent Id */
+            agent_id: string | null;
+            children: components["schemas"]["ChildrenOut"];
+            /** Closed At */
+            closed_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Depends On */
+            depends_on: string[];
+            /** Depth */
+            depth: number;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Input */
+            input: unknown;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Namespace */
+            namespace: string;
+            /** Outcome */
+            outcome: string | null;
+            /** Output */
+            output: unknown;
+            /** Parent Id */
+            parent_id: string | null;
+            /** Ready */
+            ready: boolean;
+            /** Replaces */
+            replaces: string | null;
+            /**
+             * Root Id
+             * Format: uuid
+             */
+            root_id: string;
+            /** Session Id */
+            session_id: string | null;
+            status: components["schemas"]["TaskStatus"];
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Title */
+            title: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** User Id */
+            user_id: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * TaskPatch
+         * @description Fields to change; a field that is absent stays. A task ends with a call of `/close`.
+         */
+        TaskPatch: {
+            /**
+             * Depends On
+             * @default []
+             */
+            depends_on?: string[];
+            /** Input */
+            input?: unknown;
+            /**
+             * Metadata
+             * @default {}
+             */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Output
+             * @description What there is of a result so far.
+             */
+            output?: unknown;
+            /**
+             * Status
+             * @default open
+             * @enum {string}
+             */
+            status?: "open" | "running";
+            /**
+             * Title
+             * @default
+             */
+            title?: string;
+        };
+        /**
+         * TasksOut
+         * @description A page of tasks, the newest first.
+         */
+        TasksOut: {
+            /** Data */
+            data: components["schemas"]["TaskOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * TaskStatus
+         * @description Where a node of a task tree is; all but the first two are closed.
+         * @enum {string}
+         */
+        TaskStatus: "open" | "running" | "succeeded" | "failed" | "cancelled" | "superseded" | "discarded";
+        /**
          * TaskUsageOut
          * @description What one task of a job cost with one model, and why rules stood in where they did.
          */
@@ -4081,6 +6072,54 @@ export interface components {
             refused: number;
             /** Task */
             task: string;
+        };
+        /**
+         * TaskVersionOut
+         * @description A state of a task, and while it was the known one.
+         */
+        TaskVersionOut: {
+            /** Closed At */
+            closed_at: string | null;
+            /** Depends On */
+            depends_on: string[];
+            /** Input */
+            input: unknown;
+            /**
+             * Known From
+             * Format: date-time
+             */
+            known_from: string;
+            /** Known To */
+            known_to: string | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Operation */
+            operation: string;
+            /** Outcome */
+            outcome: string | null;
+            /** Output */
+            output: unknown;
+            status: components["schemas"]["TaskStatus"];
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Title */
+            title: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * TaskVersionsOut
+         * @description A page of states of a task, the newest first.
+         */
+        TaskVersionsOut: {
+            /** Data */
+            data: components["schemas"]["TaskVersionOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /**
          * TenantIn
@@ -4213,6 +6252,97 @@ export interface components {
             search_id: string;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * UndoneOut
+         * @description One task that a rollback changed.
+         */
+        UndoneOut: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "restored" | "discarded";
+            /** Restored Version */
+            restored_version: number | null;
+            status: components["schemas"]["TaskStatus"];
+            status_before: components["schemas"]["TaskStatus"];
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /** Title */
+            title: string;
+            /** Version */
+            version: number;
+            /** Version Before */
+            version_before: number;
+        };
+        /**
+         * UpdateIn
+         * @description What is to change of a memory.
+         */
+        UpdateIn: {
+            /** Data */
+            data?: string | null;
+            /** Expiration Date */
+            expiration_date?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /** Text */
+            text?: string | null;
+            /** Timestamp */
+            timestamp?: unknown;
+        };
+        /**
+         * UsageOut
+         * @description What a tenant or a namespace holds and asks.
+         */
+        UsageOut: {
+            bytes: components["schemas"]["BytesUsedOut"];
+            /** Days */
+            days: components["schemas"]["DayOut"][];
+            /**
+             * Measured At
+             * Format: date-time
+             */
+            measured_at: string;
+            memories: components["schemas"]["MemoriesUsedOut"];
+            /** Models */
+            models: components["schemas"]["ModelUsedOut"][];
+            /** Namespace */
+            namespace: string | null;
+        };
+        /**
+         * VerdictIn
+         * @description What a person thinks of a memory; without a verdict nothing is changed.
+         */
+        VerdictIn: {
+            /** Feedback */
+            feedback?: ("POSITIVE" | "NEGATIVE" | "VERY_NEGATIVE") | null;
+            /** Feedback Reason */
+            feedback_reason?: string | null;
+            /** Memory Id */
+            memory_id: string;
+        };
+        /**
+         * VerdictOut
+         * @description Whether the chain is whole.
+         */
+        VerdictOut: {
+            broken_at: components["schemas"]["BreakOut"] | null;
+            /** Checked */
+            checked: number;
+            head: components["schemas"]["HeadOut"] | null;
+            /** Intact */
+            intact: boolean;
+            /** Stray */
+            stray: number;
+            /** Unsealed */
+            unsealed: number;
         };
         /**
          * WeightsListOut
@@ -4388,6 +6518,15 @@ export interface components {
         };
     };
     responses: {
+        /** @description The same for clients of other systems, as plain JSON. */
+        PlainProblem: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Problem"];
+            };
+        };
         /** @description What was wrong, as a problem document. */
         Problem: {
             headers: {
@@ -4405,6 +6544,723 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    compat_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                org_id: string;
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_list_memories: {
+        parameters: {
+            query?: {
+                agent_id?: string | null;
+                app_id?: string | null;
+                limit?: number;
+                run_id?: string | null;
+                user_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_create_memories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_delete_memories: {
+        parameters: {
+            query?: {
+                agent_id?: string | null;
+                app_id?: string | null;
+                run_id?: string | null;
+                user_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_read_memory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_change_memory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_delete_memory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_read_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+        };
+    };
+    compat_reset: {
+        parameters: {
+            query?: {
+                /** @description The path of the namespace, as a confirmation. */
+                confirm?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_search_memories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_batch_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchUpdateIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_batch_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchDeleteIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_entities: {
+        parameters: {
+            query?: {
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                event_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_feedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerdictIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_delete_all: {
+        parameters: {
+            query?: {
+                agent_id?: string | null;
+                app_id?: string | null;
+                /** @description The same ids as an object. */
+                filters?: string | null;
+                run_id?: string | null;
+                user_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+        };
+    };
+    compat_ping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_delete_entity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                entity_id: string;
+                entity_type: "user" | "agent" | "app" | "run";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                entity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_get_all: {
+        parameters: {
+            query?: {
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ListIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_add: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    compat_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
     healthz: {
         parameters: {
             query?: never;
@@ -4505,6 +7361,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScopesOut"];
+                };
+            };
+        };
+    };
+    delete_agent: {
+        parameters: {
+            query?: {
+                /** @description Remove it for good; needs the scope memories:erase. */
+                erase?: boolean;
+                /** @description Only what lies in this namespace; without it, in all. */
+                namespace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description A `/` is written as it is or as `%2F`. */
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArchivingOut"];
                 };
             };
         };
@@ -4626,6 +7512,282 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NewKeyOut"];
+                };
+            };
+        };
+    };
+    list_audit_events: {
+        parameters: {
+            query?: {
+                /** @description Only this kind of change. */
+                action?: components["schemas"]["Action"] | null;
+                /** @description Only changes by this API key. */
+                actor?: string | null;
+                cursor?: string | null;
+                limit?: number;
+                /** @description Only from this moment on. */
+                since?: string | null;
+                /** @description Only before this moment. */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventsOut"];
+                };
+            };
+        };
+    };
+    verify_audit_chain: {
+        parameters: {
+            query?: {
+                /** @description The hash you kept of it. */
+                hash?: string | null;
+                /** @description A place of which you kept the hash. */
+                seq?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerdictOut"];
+                };
+            };
+        };
+    };
+    list_blocks: {
+        parameters: {
+            query?: {
+                /** @description Only blocks of this agent. */
+                agent_id?: string | null;
+                cursor?: string | null;
+                label?: string | null;
+                limit?: number;
+                /** @description Only this namespace; without it, all. */
+                namespace?: string | null;
+                /** @description Only blocks about this user. */
+                user_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlocksOut"];
+                };
+            };
+        };
+    };
+    get_block: {
+        parameters: {
+            query?: {
+                /** @description The agent it belongs to; without one it is shared. */
+                agent_id?: string | null;
+                /** @description Read the block as it was known at this time. */
+                as_of?: string | null;
+                /** @description The namespace it lies in; `default` when left out. */
+                namespace?: string | null;
+                /** @description The user it is about; a block without one is another block. */
+                user_id?: string | null;
+            };
+            header?: never;
+            path: {
+                label: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    put_block: {
+        parameters: {
+            query?: {
+                /** @description The agent it belongs to; without one it is shared. */
+                agent_id?: string | null;
+                /** @description The namespace it lies in; `default` when left out. */
+                namespace?: string | null;
+                /** @description The user it is about; a block without one is another block. */
+                user_id?: string | null;
+            };
+            header?: {
+                "If-Match"?: string | null;
+                /** @description `*`: only when there is no such block. */
+                "If-None-Match"?: string | null;
+            };
+            path: {
+                label: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BlockIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    delete_block: {
+        parameters: {
+            query?: {
+                /** @description The agent it belongs to; without one it is shared. */
+                agent_id?: string | null;
+                /** @description Remove it and its history for good; needs the scope memories:erase. */
+                erase?: boolean;
+                /** @description The namespace it lies in; `default` when left out. */
+                namespace?: string | null;
+                /** @description The user it is about; a block without one is another block. */
+                user_id?: string | null;
+            };
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path: {
+                label: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    edit_block: {
+        parameters: {
+            query?: {
+                /** @description The agent it belongs to; without one it is shared. */
+                agent_id?: string | null;
+                /** @description The namespace it lies in; `default` when left out. */
+                namespace?: string | null;
+                /** @description The user it is about; a block without one is another block. */
+                user_id?: string | null;
+            };
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path: {
+                label: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BlockPatch"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    list_block_versions: {
+        parameters: {
+            query?: {
+                /** @description The agent it belongs to; without one it is shared. */
+                agent_id?: string | null;
+                cursor?: string | null;
+                limit?: number;
+                /** @description The namespace it lies in; `default` when left out. */
+                namespace?: string | null;
+                /** @description The user it is about; a block without one is another block. */
+                user_id?: string | null;
+            };
+            header?: never;
+            path: {
+                label: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockVersionsOut"];
                 };
             };
         };
@@ -4926,7 +8088,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DocumentOut"];
+                    "application/json": components["schemas"]["BegunOut"];
                 };
             };
             /** @description Successful Response */
@@ -5115,6 +8277,119 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EpisodeOut"];
+                };
+            };
+        };
+    };
+    list_erasures: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+                /** @description Only erasures within this namespace. */
+                namespace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasuresOut"];
+                };
+            };
+        };
+    };
+    create_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErasureIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewOut"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BegunOut"];
+                };
+            };
+        };
+    };
+    get_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                erasure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureOut"];
+                };
+            };
+        };
+    };
+    list_erasure_items: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                erasure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureItemsOut"];
                 };
             };
         };
@@ -5579,12 +8854,14 @@ export interface operations {
         responses: {
             "4XX": components["responses"]["Problem"];
             "5XX": components["responses"]["Problem"];
-            /** @description Erasing */
+            /** @description Accepted */
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BegunOut"];
+                };
             };
             /** @description Successful Response */
             204: {
@@ -6679,6 +9956,36 @@ export interface operations {
             };
         };
     };
+    delete_session: {
+        parameters: {
+            query?: {
+                /** @description Remove it for good; needs the scope memories:erase. */
+                erase?: boolean;
+                /** @description Only what lies in this namespace; without it, in all. */
+                namespace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description A `/` is written as it is or as `%2F`. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArchivingOut"];
+                };
+            };
+        };
+    };
     list_session_messages: {
         parameters: {
             query?: {
@@ -6703,6 +10010,297 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MemoryList"];
+                };
+            };
+        };
+    };
+    list_tasks: {
+        parameters: {
+            query?: {
+                agent_id?: string | null;
+                cursor?: string | null;
+                limit?: number;
+                /** @description Only this namespace; without it, all. */
+                namespace?: string | null;
+                /** @description Only the children of this task. */
+                parent_id?: string | null;
+                /** @description Only this tree. */
+                root_id?: string | null;
+                /** @description Only tasks without a parent. */
+                roots?: boolean;
+                session_id?: string | null;
+                status?: components["schemas"]["TaskStatus"] | null;
+                user_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TasksOut"];
+                };
+            };
+        };
+    };
+    create_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+        };
+    };
+    get_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+        };
+    };
+    delete_task: {
+        parameters: {
+            query?: {
+                /** @description Remove it, all below it and their history for good; needs the scope memories:erase. */
+                erase?: boolean;
+            };
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    change_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskPatch"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+        };
+    };
+    close_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClosedOut"];
+                };
+            };
+        };
+    };
+    get_task_context: {
+        parameters: {
+            query?: {
+                /** @description Also memories of the namespace that the task is about. */
+                include_memories?: boolean;
+                /** @description What to look for in memories; what the task says when left out. */
+                query?: string | null;
+                token_budget?: number;
+            };
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskContextOut"];
+                };
+            };
+        };
+    };
+    replace_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["memory_service__api__task_models__ReplaceIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+        };
+    };
+    roll_back_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollbackIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolledBackOut"];
+                };
+            };
+        };
+    };
+    list_task_versions: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskVersionsOut"];
                 };
             };
         };
@@ -6896,6 +10494,33 @@ export interface operations {
             };
         };
     };
+    get_usage: {
+        parameters: {
+            query?: {
+                /** @description How many days to tell apart, today among them. */
+                days?: number;
+                /** @description Only this namespace; without it, the whole tenant. */
+                namespace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageOut"];
+                };
+            };
+        };
+    };
     list_users: {
         parameters: {
             query?: {
@@ -6919,6 +10544,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScopesOut"];
+                };
+            };
+        };
+    };
+    delete_user: {
+        parameters: {
+            query?: {
+                /** @description Remove it for good; needs the scope memories:erase. */
+                erase?: boolean;
+                /** @description Only what lies in this namespace; without it, in all. */
+                namespace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description A `/` is written as it is or as `%2F`. */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArchivingOut"];
                 };
             };
         };
