@@ -1,6 +1,10 @@
 """One HTTP client for every command, which turns answers into values or into failures with a hint."""
 
+import json
 import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,13 +16,34 @@ from memory_service.cli.failures import CommandFailure, KeyRefused, RequestRefus
 LONGEST_WAIT_S = 30.0
 """A Retry-After beyond this is told to the caller instead of slept through."""
 
+PAUSE_S = 0.2
+"""Before a call whose connection broke is repeated; longer each time."""
+
 RETRYABLE = frozenset({429, 503})
+HINTS = {
+    "namespace_not_found": "`memory-service namespaces` lists those there are.",
+    "content_too_large": "`memory-service add --document` cuts a longer text into memories.",
+}
+"""What to do about a refusal, where the command line knows more than the service."""
+
+STILL_RUNNING = "idempotency_in_progress"
+
+Params = dict[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the service said: the status, and the decoded body, None when there is none."""
+
+    status: int
+    value: Any
 
 
 class ServiceClient:
     """A connection to a running service; close it, or use it as a context manager.
 
-    Reads and writes are retried only when the service itself said that nothing happened (429 and 503).
+    A call is repeated when the service says that nothing happened (429 and 503) and when the connection breaks under it.
+    A POST or PATCH carries one idempotency key through all its attempts, so that it changes things once.
     """
 
     def __init__(self, connection: Connection, *, timeout_s: float = 60.0, attempts: int = 4) -> None:
@@ -43,15 +68,32 @@ class ServiceClient:
 
     def get(self, path: str, **params: str | int) -> Any:
         """Return the JSON answer to a GET."""
-        return self._call("GET", path, params=params or None)
+        return self.call("GET", path, params=params or None).value
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Return the JSON answer to a POST."""
-        return self._call("POST", path, body=body)
+        return self.call("POST", path, body=body).value
 
     def delete(self, path: str) -> Any:
         """Return the JSON answer to a DELETE, None when it has no body."""
-        return self._call("DELETE", path)
+        return self.call("DELETE", path).value
+
+    def pages(self, path: str, params: Params | None = None, *, limit: int = 200) -> Iterator[dict[str, Any]]:
+        """Yield what a list holds, page after page."""
+        asked: Params = {**(params or {}), "limit": limit}
+        page = self.call("GET", path, params=asked).value
+        yield from page["data"]
+        while page["has_more"]:
+            page = self.call("GET", path, params={**asked, "cursor": page["next_cursor"]}).value
+            yield from page["data"]
+
+    def queried(self, path: str, body: dict[str, Any], *, limit: int) -> Iterator[dict[str, Any]]:
+        """Yield what a list that takes its filter in a body holds, page after page."""
+        page = self.post(path, {**body, "limit": limit})
+        yield from page["data"]
+        while page["has_more"]:
+            page = self.post(path, {**body, "limit": limit, "cursor": page["next_cursor"]})
+            yield from page["data"]
 
     def text(self, path: str) -> str:
         """Return a plain text answer such as ``/metrics``."""
@@ -62,33 +104,43 @@ class ServiceClient:
         answer = self._exchange("GET", path, None, None, {})
         return answer.status_code, _json(answer)
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: dict[str, Any] | None = None,
-        params: dict[str, str | int] | None = None,
-    ) -> Any:
+    def call(
+        self, method: str, path: str, *, body: dict[str, Any] | None = None, params: Params | None = None
+    ) -> Answer:
+        """Return status and JSON of an answer.
+
+        Raises:
+            ServiceUnreachable, KeyRefused, RequestRefused: there is none, or it is no success.
+            CommandFailure: it is not JSON.
+        """
         answer = self._send(method, path, body, params, keyed=True)
         if not answer.content:
-            return None
+            return Answer(answer.status_code, None)
         value = _json(answer)
         if value is None:
             raise CommandFailure(
                 f"{self.connection.url}{path} answered {answer.status_code} with something that is not JSON",
                 hint="Is another program listening at this address?",
             )
-        return value
+        return Answer(answer.status_code, value)
 
     def _send(
-        self, method: str, path: str, body: dict[str, Any] | None, params: dict[str, str | int] | None, *, keyed: bool
+        self, method: str, path: str, body: dict[str, Any] | None, params: Params | None, *, keyed: bool
     ) -> httpx.Response:
         headers = self._credentials() if keyed else {}
+        if method in ("POST", "PATCH"):
+            headers["Idempotency-Key"] = str(uuid.uuid4())
         for attempt in range(1, self._attempts + 1):
-            answer = self._exchange(method, path, body, params, headers)
+            last = attempt == self._attempts
+            try:
+                answer = self._exchange(method, path, body, params, headers)
+            except _ConnectionLost:
+                if last:
+                    raise
+                time.sleep(PAUSE_S * attempt)
+                continue
             pause = _retry_after(answer)
-            if answer.status_code not in RETRYABLE or attempt == self._attempts or pause > LONGEST_WAIT_S:
+            if last or pause > LONGEST_WAIT_S or not _may_repeat(answer):
                 break
             time.sleep(pause)
         if answer.is_success:
@@ -106,14 +158,21 @@ class ServiceClient:
         method: str,
         path: str,
         body: dict[str, Any] | None,
-        params: dict[str, str | int] | None,
+        params: Params | None,
         headers: dict[str, str],
     ) -> httpx.Response:
+        content = None if body is None else _encoded(body)
+        typed = headers if content is None else {**headers, "Content-Type": "application/json"}
         try:
-            return self._http.request(method, path, json=body, params=params, headers=headers)
+            return self._http.request(method, path, content=content, params=params, headers=typed)
         except httpx.TimeoutException as error:
             raise ServiceUnreachable(
                 f"{self.connection.url} did not answer {method} {path} in time",
+                hint="Look at its log, or run `memory-service doctor`.",
+            ) from error
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
+            raise _ConnectionLost(
+                f"{self.connection.url} broke the connection during {method} {path} ({error})",
                 hint="Look at its log, or run `memory-service doctor`.",
             ) from error
         except httpx.HTTPError as error:
@@ -134,7 +193,28 @@ class ServiceClient:
                 hint="`memory-service doctor` checks the key; an administrator makes one with "
                 "`memory-service keys create`.",
             )
-        return RequestRefused(status=answer.status_code, problem=problem)
+        hint = HINTS.get(str(problem.get("code")), "")
+        return RequestRefused(status=answer.status_code, problem=problem, hint=hint)
+
+
+class _ConnectionLost(ServiceUnreachable):
+    """The connection broke under a call; whether it was done is not known."""
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    """Return the body as JSON; half a character, which UTF-8 cannot hold, is left to the service to refuse."""
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(body, allow_nan=False).encode()
+
+
+def _may_repeat(answer: httpx.Response) -> bool:
+    """Say whether the same call may be made again: nothing happened, or its first attempt has not ended."""
+    if answer.status_code == 409:
+        problem = _json(answer)
+        return isinstance(problem, dict) and problem.get("code") == STILL_RUNNING
+    return answer.status_code in RETRYABLE
 
 
 def _json(answer: httpx.Response) -> Any:

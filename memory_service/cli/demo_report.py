@@ -8,6 +8,7 @@ from rich.text import Text
 
 from memory_service.cli.console import output
 from memory_service.cli.demo_answer import DemoAnswer, DemoSummary
+from memory_service.cli.shown_text import block, line
 
 
 def print_answer(answer: DemoAnswer, *, top: int, depth: int) -> None:
@@ -28,11 +29,11 @@ def print_answer(answer: DemoAnswer, *, top: int, depth: int) -> None:
         memory = result["memory"]
         star = "*" if memory.get("external_id") in answer.question.expected else " "
         speaker = (memory.get("source") or {}).get("speaker") or "?"
-        line = Text(f" {star}{result['rank']}. ")
-        line.append(f"[{_day(memory.get('observed_at'))}] {speaker}: ", style="cyan")
-        line.append(memory["content"])
-        console.print(line, soft_wrap=wide)
-        console.print(Text(f"     {result['score']:.3f}  {reasons(result)}", style="dim"), soft_wrap=wide)
+        shown = Text(f" {star}{result['rank']}. ")
+        shown.append(f"[{_day(memory.get('observed_at'))}] {line(speaker)}: ", style="cyan")
+        shown.append(block(memory["content"]))
+        console.print(shown, soft_wrap=wide)
+        console.print(Text(f"     {result['score']:.3f}  {line(reasons(result))}", style="dim"), soft_wrap=wide)
 
 
 def print_summary(summary: DemoSummary, *, depth: int) -> None:

@@ -4,11 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from memory_service.cli.options import KeyFileOption, UrlOption
+from memory_service.cli.failures import CommandFailure
+from memory_service.cli.options import JsonLinesOption, JsonOption, KeyFileOption, UrlOption
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
 
 @app.command()
@@ -33,6 +32,12 @@ def create(
         body["expires_at"] = expires_at
     with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
         made = client.post("/v1/api-keys", body)
+    if not made["key"]:
+        # The answer was lost on the way and given again; the service keeps no secret to give again.
+        raise CommandFailure(
+            f"the key {made['id']} was made, but the connection broke before its secret arrived",
+            hint=f"Revoke it with `memory-service keys revoke {made['id']}` and make another.",
+        )
     if as_json:
         print_json(made)
         return
@@ -41,27 +46,19 @@ def create(
 
 
 @app.command(name="list")
-def list_keys(url: UrlOption = None, key_file: KeyFileOption = None, as_json: JsonOption = False) -> None:
+def list_keys(url: UrlOption = None, key_file: KeyFileOption = None, as_json: JsonLinesOption = False) -> None:
     """List the keys of the tenant; secrets are not stored and cannot be shown."""
-    from rich.text import Text
-
     from memory_service.cli.client import ServiceClient
     from memory_service.cli.connection import find_connection
-    from memory_service.cli.console import output, print_json
+    from memory_service.cli.console import print_ndjson, print_text
 
-    found: list[dict[str, Any]] = []
     with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
-        page = client.get("/v1/api-keys", limit=100)
-        found += page["data"]
-        while page["has_more"]:
-            page = client.get("/v1/api-keys", limit=100, cursor=page["next_cursor"])
-            found += page["data"]
-    if as_json:
-        print_json(found)
-        return
-    console = output()
-    for key in found:
-        console.print(Text(_line(key)), soft_wrap=True)
+        found = client.pages("/v1/api-keys", limit=100)
+        if as_json:
+            print_ndjson(found)
+            return
+        for key in found:
+            print_text(_line(key))
 
 
 def _line(key: dict[str, Any]) -> str:

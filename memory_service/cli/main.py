@@ -3,28 +3,47 @@
 Command bodies import what they need when they run, so that ``--help`` answers at once.
 """
 
+import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
 
 from memory_service.cli import bench, keys
+from memory_service.cli.add import add
 from memory_service.cli.failures import CommandFailure
+from memory_service.cli.find import context, search, why
+from memory_service.cli.forget import forget, restore
 from memory_service.cli.options import KeyFileOption, UrlOption
+from memory_service.cli.read import history, list_memories, namespaces, show
+
+MEMORIES, SERVICE = "Memories", "Service"
 
 
 class _ReadableFailures(TyperGroup):
     """Print a CommandFailure as two lines instead of a traceback, and exit with its code."""
 
     def invoke(self, ctx: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            _spell_out(stream)
         try:
             return super().invoke(ctx)
         except CommandFailure as failure:
-            typer.secho(f"error: {failure}", err=True, fg=typer.colors.RED)
+            from memory_service.cli.shown_text import block
+
+            colour = None if os.environ.get("NO_COLOR") else typer.colors.RED
+            typer.secho(block(f"error: {failure}"), err=True, fg=colour)
             if failure.hint:
-                typer.echo(f"hint: {failure.hint}", err=True)
+                typer.echo(block(f"hint: {failure.hint}"), err=True)
             sys.exit(failure.exit_code)
+
+
+def _spell_out(stream: TextIO) -> None:
+    """Have a stream spell out the characters that its encoding lacks, instead of failing half-way through a table."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:  # Not every stand-in for a stream has it.
+        reconfigure(errors="backslashreplace")
 
 
 app = typer.Typer(
@@ -36,11 +55,21 @@ app = typer.Typer(
     "5 request refused, 6 unusable input file.",
     pretty_exceptions_show_locals=False,
 )
-app.add_typer(bench.app, name="bench")
-app.add_typer(keys.app, name="keys")
+app.command(rich_help_panel=MEMORIES)(add)
+app.command(rich_help_panel=MEMORIES)(search)
+app.command(rich_help_panel=MEMORIES)(context)
+app.command(rich_help_panel=MEMORIES)(why)
+app.command("list", rich_help_panel=MEMORIES)(list_memories)
+app.command(rich_help_panel=MEMORIES)(show)
+app.command(rich_help_panel=MEMORIES)(history)
+app.command(rich_help_panel=MEMORIES)(forget)
+app.command(rich_help_panel=MEMORIES)(restore)
+app.command(rich_help_panel=MEMORIES)(namespaces)
+app.add_typer(keys.app, name="keys", rich_help_panel=SERVICE)
+app.add_typer(bench.app, name="bench", rich_help_panel=SERVICE)
 
 
-@app.command()
+@app.command(rich_help_panel=SERVICE)
 def demo(
     url: UrlOption = None,
     key_file: KeyFileOption = None,
@@ -55,7 +84,7 @@ def demo(
     run_demo(find_connection(url=url, key_file=key_file), namespace=namespace, top=top, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=SERVICE)
 def doctor(
     url: UrlOption = None,
     key_file: KeyFileOption = None,
@@ -72,7 +101,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=SERVICE)
 def run() -> None:
     """Run database, broker, API, worker and beat on this machine until Ctrl-C; what `make run` does."""
     from memory_service.embedded import supervisor
@@ -80,7 +109,7 @@ def run() -> None:
     raise typer.Exit(supervisor.run())
 
 
-@app.command()
+@app.command(rich_help_panel=SERVICE)
 def migrate() -> None:
     """Bring the database of DATABASE_URL up to this version; the embedded one is migrated at every start.
 
@@ -92,7 +121,7 @@ def migrate() -> None:
     migrate_database()
 
 
-@app.command()
+@app.command(rich_help_panel=SERVICE)
 def version() -> None:
     """Print the version."""
     from importlib.metadata import PackageNotFoundError

@@ -15,6 +15,7 @@ import pytest
 
 KEY = "test-key"
 Answer = tuple[int, Any]
+BROKEN = 0  # As a status: the connection is closed without an answer.
 
 
 class LocalService:
@@ -22,6 +23,7 @@ class LocalService:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, Any]] = []
+        self.idempotency_keys: list[str | None] = []
         self.memories: dict[str, dict[str, dict[str, Any]]] = {}
         self.jobs: list[int] = []
         self.answers: dict[str, Callable[[Any], Answer]] = {}
@@ -107,17 +109,21 @@ def service() -> Iterator[LocalService]:
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
+            local.idempotency_keys.append(self.headers.get("Idempotency-Key"))
             status, value = local.answer(self.command, self.path, body, self.headers.get("Authorization"))
+            if status == BROKEN:
+                self.close_connection = True
+                return
             payload = json.dumps(value).encode() if value is not None else b""
             self.send_response(status)
             self.send_header("Content-Type", "application/json" if status < 400 else "application/problem+json")
             self.send_header("Content-Length", str(len(payload)))
-            if status in (429, 503):
+            if status in (409, 429, 503):
                 self.send_header("Retry-After", "0")
             self.end_headers()
             self.wfile.write(payload)
 
-        do_GET = do_POST = do_DELETE = _serve
+        do_GET = do_POST = do_PATCH = do_DELETE = _serve
 
         def log_message(self, format: str, *args: object) -> None:
             """Keep the test output quiet."""

@@ -6,6 +6,9 @@ from memory_service.cli.client import ServiceClient
 from memory_service.cli.connection import Connection
 from memory_service.cli.failures import KeyRefused, RequestRefused, ServiceUnreachable
 
+BROKEN = 0  # What the local service takes for: close the connection without an answer.
+RUNNING = {"title": "Still running", "code": "idempotency_in_progress"}
+
 
 def connect(service: Any, key: str | None = "test-key") -> ServiceClient:
     return ServiceClient(Connection(url=service.url, key=key, key_origin="the test"), timeout_s=5)
@@ -83,3 +86,52 @@ def test_an_unusable_address_is_a_failure(url: str) -> None:
         ServiceClient(Connection(url=url, key="k", key_origin="the test")) as client,
     ):
         client.get("/v1/memories")
+
+
+def test_all_attempts_of_a_change_carry_one_idempotency_key_and_two_changes_have_two(service: Any) -> None:
+    answers = [
+        (503, {"title": "Unavailable"}),
+        (BROKEN, None),
+        (409, RUNNING),
+        (201, {"id": "m1"}),
+        (201, {"id": "m2"}),
+    ]
+    service.answers["/v1/memories"] = lambda body: answers.pop(0)
+    with connect(service) as client:
+        assert client.post("/v1/memories", {"content": "x"}) == {"id": "m1"}
+        assert client.post("/v1/memories", {"content": "y"}) == {"id": "m2"}
+    first, *more, last = service.idempotency_keys
+    assert first
+    assert more == [first] * 3
+    assert last not in (None, first)
+
+
+def test_a_conflict_that_will_not_pass_is_not_repeated(service: Any) -> None:
+    service.answers["/v1/memories"] = lambda body: (409, {"title": "Conflict", "code": "external_id_taken"})
+    with connect(service) as client, pytest.raises(RequestRefused):
+        client.post("/v1/memories", {"content": "x"})
+    assert len(service.requests) == 1
+
+
+def test_a_connection_that_always_breaks_is_no_service(service: Any) -> None:
+    service.answers["/v1/memories"] = lambda body: (BROKEN, None)
+    with connect(service) as client, pytest.raises(ServiceUnreachable, match="broke the connection"):
+        client.get("/v1/memories")
+    assert len(service.requests) == 4
+
+
+def test_half_a_character_reaches_the_service_to_be_refused(service: Any) -> None:
+    service.answers["/v1/memories"] = lambda body: (422, {"title": "Invalid", "detail": repr(body["content"])})
+    with connect(service) as client, pytest.raises(RequestRefused, match=r"\\ud800 é"):
+        client.post("/v1/memories", {"content": "\ud800 é"})
+
+
+def test_a_list_is_read_page_after_page(service: Any) -> None:
+    pages = [{"data": [{"n": 1}], "has_more": True, "next_cursor": "c&1"}, {"data": [{"n": 2}], "has_more": False}]
+    service.answers["/v1/namespaces"] = lambda body: (200, pages.pop(0))
+    with connect(service) as client:
+        assert [one["n"] for one in client.pages("/v1/namespaces", {"prefix": "a/b"}, limit=1)] == [1, 2]
+    assert [path for _, path, _ in service.requests] == [
+        "/v1/namespaces?prefix=a%2Fb&limit=1",
+        "/v1/namespaces?prefix=a%2Fb&limit=1&cursor=c%261",
+    ]

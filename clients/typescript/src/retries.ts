@@ -1,0 +1,51 @@
+/** Decide whether a call is made again, and after how long; knows neither clock nor network. */
+
+/** How one attempt ended. A status of 0 says that no answer came. */
+export interface Attempt {
+  /** Counts from 1. */
+  number: number;
+  status: number;
+  code?: string | undefined;
+  /** Seconds, as the service said. */
+  retryAfter?: number | undefined;
+  /** Whether doing it twice is doing it once. */
+  repeatable: boolean;
+}
+
+export interface RetryPolicy {
+  /** How often a call is made at most. */
+  attempts: number;
+  /** The longest Retry-After that is slept through; a longer one is told to the caller. */
+  longestWaitMs: number;
+}
+
+export const DEFAULT_RETRIES: RetryPolicy = { attempts: 4, longestWaitMs: 30_000 };
+
+const FIRST_PAUSE_MS = 200;
+const STILL_RUNNING = "idempotency_in_progress";
+
+/** Return the milliseconds to wait before the next attempt, undefined when there is none. */
+export function pauseAfter(attempt: Attempt, policy: RetryPolicy, random: () => number): number | undefined {
+  if (attempt.number >= policy.attempts || !mayRepeat(attempt)) return undefined;
+  if (attempt.retryAfter !== undefined) {
+    const asked = attempt.retryAfter * 1000;
+    return asked <= policy.longestWaitMs ? asked : undefined;
+  }
+  // Clients that failed together must not come back together.
+  return FIRST_PAUSE_MS * 2 ** (attempt.number - 1) * (0.5 + random());
+}
+
+function mayRepeat({ status, code, repeatable }: Attempt): boolean {
+  if (status === 429 || status === 503) return true; // Nothing happened.
+  if (status === 409) return code === STILL_RUNNING;
+  return repeatable && (status === 0 || status === 502 || status === 504);
+}
+
+/** Return the seconds of a Retry-After header, undefined when it says none. */
+export function retryAfterSeconds(header: string | null, now: Date): number | undefined {
+  if (header === null || header.trim() === "") return undefined;
+  const seconds = Number(header);
+  if (Number.isFinite(seconds)) return Math.max(0, seconds);
+  const until = Date.parse(header);
+  return Number.isNaN(until) ? undefined : Math.max(0, (until - now.getTime()) / 1000);
+}

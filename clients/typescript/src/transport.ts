@@ -1,0 +1,203 @@
+/** Requests over fetch: key, retries with one idempotency key, time limits, errors by class. */
+
+import { Deadline } from "./deadline.js";
+import { ConnectionFailed, MemoryServiceError, type Problem, refusal, UnexpectedAnswer } from "./errors.js";
+import { DEFAULT_RETRIES, pauseAfter, retryAfterSeconds, type RetryPolicy } from "./retries.js";
+
+export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
+type QueryValue = string | number | boolean | null | undefined;
+export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
+
+export interface ClientOptions {
+  /** Address of the service; else MEMORY_SERVICE_URL, else http://127.0.0.1:8000. */
+  url?: string;
+  /** The API key; else MEMORY_SERVICE_API_KEY. */
+  apiKey?: string;
+  /** How long a call may take with all its attempts; 60,000. */
+  timeoutMs?: number;
+  /** How often a call is made at most, and the longest Retry-After that is slept through. */
+  retries?: Partial<RetryPolicy>;
+  /** Another fetch than the platform's. */
+  fetch?: Fetch;
+}
+
+/** What every call takes beside what it asks. */
+export interface CallOptions {
+  /** Ends the call; its reason is thrown. */
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number | undefined;
+  /** Of POST and PATCH; one is made for each call otherwise. */
+  idempotencyKey?: string | undefined;
+  /** The version that must be the present one, else VersionMismatch. */
+  ifMatch?: number | undefined;
+}
+
+export interface Request extends CallOptions {
+  method: string;
+  path: string;
+  query?: Query | undefined;
+  body?: unknown;
+}
+
+/** An answer of success: its status and what its body holds, undefined when it has none. */
+export interface Received {
+  status: number;
+  value: unknown;
+}
+
+const DEFAULT_URL = "http://127.0.0.1:8000";
+const DEFAULT_TIMEOUT_MS = 60_000;
+
+export class Transport {
+  readonly url: string;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #timeoutMs: number;
+  readonly #retries: RetryPolicy;
+  readonly #fetch: Fetch;
+
+  constructor(options: ClientOptions) {
+    this.url = (options.url ?? variable("MEMORY_SERVICE_URL") ?? DEFAULT_URL).replace(/\/+$/, "");
+    const apiKey = options.apiKey ?? variable("MEMORY_SERVICE_API_KEY");
+    if (!apiKey) {
+      throw new MemoryServiceError("no API key: pass { apiKey }, or set MEMORY_SERVICE_API_KEY");
+    }
+    this.#headers = { Accept: "application/json", Authorization: `Bearer ${apiKey}` };
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#retries = { ...DEFAULT_RETRIES, ...options.retries };
+    this.#fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
+  }
+
+  /** Make a call, again where that is safe, and return what it answered. */
+  async send(request: Request): Promise<Received> {
+    const { method, path } = request;
+    const deadline = new Deadline(`${method} ${path}`, request.timeoutMs ?? this.#timeoutMs, request.signal);
+    try {
+      return await this.#attempts(request, deadline);
+    } finally {
+      deadline.close();
+    }
+  }
+
+  /** Open a stream of server-sent events; one attempt, no time limit of its own. */
+  async open(path: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const headers = { ...this.#headers, Accept: "text/event-stream" };
+    const response = await this.#exchange(this.url + path, { method: "GET", headers, signal });
+    if (!response.ok) throw await this.#refused(response);
+    if (!response.body) throw new UnexpectedAnswer(`GET ${path} answered ${response.status} without a stream`);
+    return response.body;
+  }
+
+  async #attempts(request: Request, deadline: Deadline): Promise<Received> {
+    const { method, path, body } = request;
+    const init: RequestInit = { method, headers: this.#headersOf(request), signal: deadline.signal };
+    if (body !== undefined) init.body = JSON.stringify(body);
+    const address = this.url + path + queryString(request.query);
+    // A DELETE whose answer was lost has changed the version that it named.
+    const repeatable = !(method === "DELETE" && request.ifMatch !== undefined);
+    for (let number = 1; ; number++) {
+      let failure: MemoryServiceError;
+      let pause: number | undefined;
+      try {
+        const response = await this.#exchange(address, init);
+        if (response.ok) return { status: response.status, value: await this.#decoded(response, deadline) };
+        const refused = await this.#refused(response);
+        const { status, code, retryAfter } = refused;
+        failure = refused;
+        pause = pauseAfter({ number, status, code, retryAfter, repeatable }, this.#retries, Math.random);
+      } catch (error) {
+        if (!(error instanceof ConnectionFailed)) throw error;
+        failure = error;
+        pause = pauseAfter({ number, status: 0, repeatable }, this.#retries, Math.random);
+      }
+      if (pause === undefined) throw failure;
+      await deadline.sleep(pause);
+    }
+  }
+
+  #headersOf({ method, body, idempotencyKey, ifMatch }: Request): Record<string, string> {
+    const headers: Record<string, string> = { ...this.#headers };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (method === "POST" || method === "PATCH") headers["Idempotency-Key"] = idempotencyKey ?? newKey();
+    if (ifMatch !== undefined) headers["If-Match"] = `"${ifMatch}"`;
+    return headers;
+  }
+
+  async #exchange(address: string, init: RequestInit): Promise<Response> {
+    try {
+      return await this.#fetch(address, init);
+    } catch (error) {
+      throw lost(address, init.signal, error);
+    }
+  }
+
+  async #decoded(response: Response, deadline: Deadline): Promise<unknown> {
+    let text: string;
+    try {
+      text = await response.text();
+    } catch (error) {
+      throw lost(response.url, deadline.signal, error);
+    }
+    if (text === "") return undefined;
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new UnexpectedAnswer(`${response.url} answered ${response.status} with something that is not JSON`, {
+        cause: error,
+      });
+    }
+  }
+
+  async #refused(response: Response) {
+    let problem: Problem = { title: response.statusText };
+    try {
+      const said: unknown = await response.json();
+      if (typeof said === "object" && said !== null) problem = said as Problem;
+    } catch {
+      // Something between us and the service answered, not the service; its status is all there is.
+    }
+    return refusal(response.status, problem, retryAfterSeconds(response.headers.get("Retry-After"), new Date()));
+  }
+}
+
+/** Return why there is no answer: the caller or the clock ended the call, or the connection broke. */
+function lost(address: string, signal: AbortSignal | null | undefined, error: unknown): unknown {
+  if (signal?.aborted) return signal.reason;
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new ConnectionFailed(`${address} does not answer (${why})`, { cause: error });
+}
+
+/** Return a path with its parameters in their places; whatever they hold, each stays one segment. */
+export function fillPath(template: string, parameters: Readonly<Record<string, unknown>> = {}): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = parameters[name];
+    if (value === undefined || value === null || value === "") throw new TypeError(`${template} needs ${name}`);
+    // A URL takes these for steps, even when they are percent-encoded.
+    if (value === "." || value === "..") throw new TypeError(`${name} cannot be ${value}`);
+    return encodeURIComponent(String(value));
+  });
+}
+
+function queryString(query: Query | undefined): string {
+  const pairs = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined && one !== null) pairs.append(name, String(one));
+    }
+  }
+  const text = pairs.toString();
+  return text && `?${text}`;
+}
+
+/** Return a random UUID, also where a page is not served over TLS and randomUUID is missing. */
+function newKey(): string {
+  if (typeof crypto.randomUUID === "function") return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Return a variable of the environment where there is one; browsers have none. */
+function variable(name: string): string | undefined {
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+  return process?.env?.[name] || undefined;
+}

@@ -1,0 +1,52 @@
+"""``memory-service forget`` and ``restore``: archive, bring back, erase."""
+
+from typing import Annotated
+
+import typer
+
+from memory_service.cli.options import KeyFileOption, UrlOption
+
+IdsArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of memories.")]
+
+
+def forget(
+    ids: IdsArgument,
+    erase: Annotated[bool, typer.Option("--erase", help="Remove for good, with versions, vectors and words.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before erasing.")] = False,
+    url: UrlOption = None,
+    key_file: KeyFileOption = None,
+) -> None:
+    """Archive memories: they leave every search, and `restore` brings them back. With --erase nothing does."""
+    from memory_service.cli.client import ServiceClient
+    from memory_service.cli.connection import find_connection
+    from memory_service.cli.console import note
+    from memory_service.cli.following import finished_job
+    from memory_service.cli.paths import item_path
+
+    if erase and not yes:
+        typer.confirm(f"Erase {len(ids)} memories for good?", abort=True, err=True)
+    with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
+        jobs = {}
+        for memory_id in ids:
+            path = item_path("memories", memory_id)
+            if erase:  # It is archived by this, and erased by the job.
+                jobs[memory_id] = client.delete(f"{path}?erase=true")["job_id"]
+            else:
+                client.delete(path)
+                note(f"archived {memory_id}")
+        for memory_id, job_id in jobs.items():
+            finished_job(client, job_id, doing="erasing")
+            note(f"erased {memory_id}")
+
+
+def restore(ids: IdsArgument, url: UrlOption = None, key_file: KeyFileOption = None) -> None:
+    """Bring archived memories back."""
+    from memory_service.cli.client import ServiceClient
+    from memory_service.cli.connection import find_connection
+    from memory_service.cli.console import note
+    from memory_service.cli.paths import item_path
+
+    with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
+        for memory_id in ids:
+            client.call("POST", f"{item_path('memories', memory_id)}/restore")
+            note(f"restored {memory_id}")
