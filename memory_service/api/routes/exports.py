@@ -11,6 +11,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from memory_service import __version__
+from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, require
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
@@ -23,7 +24,7 @@ from memory_service.storage.database import translate_errors
 from memory_service.storage.encoders import default_encoder
 from memory_service.storage.filter_sql import compile_filter
 from memory_service.storage.namespaces import check_path, find_namespaces, paths_to_search, require_all
-from memory_service.types import Caller, KeyScope
+from memory_service.types import Action, Caller, KeyScope
 
 router = APIRouter(prefix="/v1/exports", tags=["transfer"], route_class=StrictRoute)
 
@@ -92,6 +93,9 @@ def create_export(body: ExportIn, caller: Reader, services: ServicesDep) -> Resp
         )
     session = services.database.session(caller.tenant_id, snapshot=True)
     try:
+        # By itself, as the export only reads; whether its reader stays to the end, nobody can know.
+        with services.database.transaction(caller.tenant_id) as written:
+            note(written, services, caller, Action.EXPORT_BEGIN)
         with translate_errors():
             return BundleResponse(OpenExport(session, _export(session, services, caller, body).pages()))
     except BaseException:

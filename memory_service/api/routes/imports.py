@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from memory_service.api.answers import answer
+from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, decode_cursor, page
@@ -21,7 +22,7 @@ from memory_service.bundle.records import UNKNOWN, Refused, kind_of, memories_na
 from memory_service.errors import NotFound
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.storage import imports, jobs
-from memory_service.types import IMPORT, Caller, KeyScope
+from memory_service.types import IMPORT, Action, Caller, KeyScope
 
 IMPORTS = "/v1/imports"
 MAX_OUTCOMES = 1_000
@@ -61,6 +62,7 @@ def create_import(
 
     def produce() -> Response:
         job_id, records = receive(session, services, caller, upload, on_conflict=on_conflict)
+        note(session, services, caller, Action.IMPORT_BEGIN, subject=("job", job_id), records=records)
         enqueue_after_commit(session, services.nudger, RUN_JOB, str(caller.tenant_id), str(job_id))
         return answer(
             {"job_id": str(job_id), "records": records}, status=202, headers={"Location": f"/v1/jobs/{job_id}"}

@@ -269,3 +269,17 @@ class TestRefused:
         for path in ("/v1/audit", "/v1/audit/verify"):
             problem(writer.get(path), 403, "forbidden")
         assert events(as_tenant(make_tenant())) == []
+
+
+def test_what_is_taken_out_and_brought_in_as_a_whole(me: Any, api: Any, make_tenant: Any, as_tenant: Any) -> None:
+    api.remember("Carried over.")
+    bundle = me.post("/v1/exports", json={})
+    assert bundle.status_code == 200
+    assert actions(me) == ["export.begin"]
+    there = as_tenant(make_tenant())
+    headers = {"Content-Type": bundle.headers["content-type"]}
+    answer = there.post("/v1/imports", content=bundle.content, headers=headers)
+    assert answer.status_code == 202, answer.text
+    (event,) = events(there)
+    assert (event["action"], event["subject_id"]) == ("import.begin", answer.json()["job_id"])
+    assert event["details"] == {"records": answer.json()["records"]}
