@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import memory_client.resources
-from memory_client import fields, models
+from memory_client import fields, group_fields, models
 from memory_client.calls import Call, Lister, Stream
 from memory_client.models.base import Answer
 from memory_client.operation import OPTIONS
@@ -56,17 +56,17 @@ BODIES = [
     ("ContextIn", fields.ContextFields, {"query"}),
     ("MessagesIn", fields.MessagesFields, {"messages"}),
     ("MessageIn", fields.Message, set()),
-    ("DocumentIn", fields.DocumentFields, {"content", "file"}),
-    ("RetentionPolicyIn", fields.PolicyFields, set()),
+    ("DocumentIn", group_fields.DocumentFields, {"content", "file"}),
+    ("RetentionPolicyIn", group_fields.PolicyFields, set()),
     ("AsOfIn", fields.AsOf, set()),
     ("WindowIn", fields.Window, set()),
     ("SourceIn", fields.SourceFields, set()),
-    ("BlockIn", fields.BlockFields, {"value"}),
-    ("BlockPatch", fields.BlockPatch, set()),
-    ("TaskIn", fields.TaskFields, {"title"}),
-    ("TaskPatch", fields.TaskPatch, set()),
-    ("ErasureIn", fields.ErasureFields, {"dry_run"}),
-    ("ExportIn", fields.ExportFields, set()),
+    ("BlockIn", group_fields.BlockFields, {"value"}),
+    ("BlockPatch", group_fields.BlockPatch, set()),
+    ("TaskIn", group_fields.TaskFields, {"title"}),
+    ("TaskPatch", group_fields.TaskPatch, set()),
+    ("ErasureIn", group_fields.ErasureFields, {"dry_run"}),
+    ("ExportIn", group_fields.ExportFields, set()),
 ]
 
 

@@ -13,7 +13,8 @@ from memory_client.resources.base import Resource
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from memory_client.fields import ErasureFields, Id, InNamespace, Time
+    from memory_client.fields import Id, Time
+    from memory_client.group_fields import ErasureFields, InNamespace
     from memory_client.models import (
         AuditEvent,
         AuditVerdict,
