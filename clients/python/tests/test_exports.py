@@ -1,3 +1,4 @@
+import inspect
 import subprocess
 import sys
 
@@ -63,3 +64,18 @@ def test_importing_loads_only_what_every_program_needs() -> None:
         "memory_client.resources.memories",
         "memory_client.resources.searching",
     }
+
+
+def test_methods_look_like_what_they_are() -> None:
+    blocking = memory_client.MemoryClient("http://127.0.0.1:9", "key")
+    awaiting = memory_client.AsyncMemoryClient("http://127.0.0.1:9", "key")
+    for name in ("get", "add"):
+        one, other = getattr(blocking, name), getattr(awaiting, name)
+        assert inspect.iscoroutinefunction(other)
+        assert not inspect.iscoroutinefunction(one)
+        assert one.__doc__
+        assert one.__doc__ == other.__doc__
+        assert "self" not in inspect.signature(one).parameters
+    assert list(inspect.signature(blocking.get).parameters) == ["memory_id", "as_of", "options"]
+    assert list(inspect.signature(awaiting.list).parameters) == ["fields"]
+    blocking.close()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from either_way import every, got
 
-from memory_client import AuthenticationFailed, Conflict, NotFound, PermissionDenied
+from memory_client import AuthenticationFailed, Conflict, NotFound, PermissionDenied, ValidationFailed
 
 pytestmark = pytest.mark.anyio
 
@@ -92,6 +92,45 @@ async def test_keys_and_tenants(client: Any, connect: Any, service: Any, namespa
         await every(weak.list())
     await got(theirs.close())
     await got(weak.close())
+
+
+async def test_what_is_forgotten_has_a_receipt(client: Any, namespace: str) -> None:
+    added = await got(
+        client.add(["Rosa has a dog.", "Rosa has a cat.", "Tom has a bird."], namespace=namespace, user_id="tom")
+    )
+    seen = await got(client.erasures.preview(filter={"content": {"contains": "Rosa"}}, namespace=namespace))
+    assert (seen.dry_run, seen.matched, seen.changed) == (True, 2, 0)
+    started = await got(client.erasures.start(ids=added.memories[:2], namespace=namespace))
+    assert (await got(started.wait())).status == "succeeded"
+    receipt = await got(client.erasures.get(started.erasure_id))
+    assert (receipt.status, receipt.memories.erased, receipt.verified) == ("succeeded", 2, True)
+    erased = await every(client.erasures.items(started.erasure_id, limit=1))
+    assert {one.memory_id for one in erased} == set(added.memories[:2])
+    assert started.erasure_id in {one.id for one in await every(client.erasures.list(namespace=namespace))}
+    archiving = await got(client.users.delete("tom", namespace=namespace))
+    assert (await got(archiving.wait())).status == "succeeded"
+    assert await every(client.list(namespace=namespace)) == []
+    events = await every(client.audit.list(action="erasure.begin", limit=200))
+    assert any(event.subject_id == started.erasure_id or event.namespace == namespace for event in events)
+    assert (await got(client.audit.verify())).intact
+    assert (await got(client.usage.get(namespace=namespace, days=1))).namespace == namespace
+
+
+async def test_a_bundle_travels(client: Any, connect: Any, service: Any, make_tenant: Any, namespace: str) -> None:
+    memory = await got(client.add("Rosa lives in Genoa.", namespace=namespace))
+    await got(client.update(memory.id, content="Rosa lives in Rome."))
+    bundle = b"".join(await every(client.exports.create(namespace=namespace)))
+    there = connect(service.url, make_tenant())
+    started = await got(there.imports.create(bundle))
+    assert started.records >= 1
+    assert (await got(started.wait())).status == "succeeded"
+    outcomes = await every(there.imports.outcomes(started.job_id, limit=1))
+    assert {one.status for one in outcomes} == {"created"}
+    assert (await got(there.get(memory.id))).content == "Rosa lives in Rome."
+    assert len(await every(there.history(memory.id))) == 2
+    with pytest.raises(ValidationFailed):
+        await got(there.imports.create(bundle[:-10]))
+    await got(there.close())
 
 
 async def test_how_the_service_is(client: Any) -> None:

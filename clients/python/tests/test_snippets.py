@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from memory_client import MemoryClient
+
 CHECKOUT = Path(__file__).resolve().parents[3]
 PAGES = [CHECKOUT / "clients" / "python" / "README.md", CHECKOUT / "docs" / "quickstart" / "python-sdk.md"]
 
@@ -31,3 +33,9 @@ def test_snippets_run(page: Path, service: Any, make_tenant: Any, tmp_path: Path
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+def test_the_page_names_every_call_and_group() -> None:
+    page = PAGES[1].read_text(encoding="utf-8")
+    offered = {name for name in dir(MemoryClient) if not name.startswith("_")} - {"close"}
+    assert {name for name in offered if f"`{name}`" not in page} == set()

@@ -14,7 +14,7 @@ from memory_client.sync_executor import SyncExecutor
 def blocking(client: MemoryClient) -> None:
     assert_type(client.get("id"), Memory)
     assert_type(client.add("x", namespace="n", tags=["t"], timeout=3), Added[SyncExecutor])
-    assert_type(client.add({"content": "x"}).wait(), Memory)
+    assert_type(client.add(content={"content": "x"}).wait(), Memory)
     assert_type(client.add(["x"]), AddedMessages[SyncExecutor] | AddedMany[SyncExecutor])
     assert_type(client.add_messages([{"role": "user", "content": "x"}]).wait(), list[Memory])
     assert_type(client.search("x", top_k=3, preset="fast"), SearchAnswer)

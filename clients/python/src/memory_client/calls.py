@@ -112,7 +112,7 @@ class Stream(_Method[P, T]):
         if instance is None:
             return self
 
-        @wraps(self.define)
+        @wraps(self.define.__get__(instance))
         def iterate(*args: Any, **kwargs: Any) -> Any:
             return instance._executor.iterate(self.define(instance, *args, **kwargs))
 
@@ -143,7 +143,7 @@ class Lister(_Method[P, T]):
         executor = instance._executor
         kind = AsyncPaged if isinstance(executor, AsyncExecutor) else Paged
 
-        @wraps(self.define)
+        @wraps(self.define.__get__(instance))
         def paged(*args: Any, **kwargs: Any) -> Any:
             return kind(executor, self.listing(instance, *args, **kwargs))
 
@@ -151,7 +151,7 @@ class Lister(_Method[P, T]):
 
 
 def _bind(define: Callable[..., Any], instance: Any, flow: Callable[..., Flow[Any]]) -> Callable[..., Any]:
-    executor = instance._executor
+    executor, define = instance._executor, define.__get__(instance)  # Bound, its signature is without `self`.
     if isinstance(executor, AsyncExecutor):
 
         @wraps(define)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from memory_client.models.governance import ErasurePreview as ErasurePreview
     from memory_client.models.governance import ImportOutcome as ImportOutcome
     from memory_client.models.governance import Tally as Tally
+    from memory_client.models.governance import Usage as Usage
     from memory_client.models.handles import Added as Added
     from memory_client.models.handles import AddedMany as AddedMany
     from memory_client.models.handles import AddedMessages as AddedMessages
@@ -110,7 +111,7 @@ HOMES = {
         "base": "Answer Page",
         "consolidation": "Plan Change Changeset Reverted Review Policy Simulation SavedQuery FusionWeights Factors",
         "documents": "DocumentSpan Document",
-        "governance": "Derived ErasurePreview Tally Erasure ErasureItem AuditEvent AuditVerdict ImportOutcome",
+        "governance": ("Derived ErasurePreview Tally Erasure ErasureItem AuditEvent AuditVerdict Usage ImportOutcome"),
         "handles": "Added AddedMessages AddedMany Started DocumentStarted ErasureStarted ImportStarted",
         "jobs": "Progress Job DeadLetter",
         "memories": (

@@ -91,6 +91,17 @@ class AuditVerdict(Answer):
     broken_at: dict[str, Any] | None = None
 
 
+class Usage(Answer):
+    """What a tenant or a namespace uses."""
+
+    namespace: str | None = None
+    measured_at: AwareDatetime
+    memories: dict[str, Any]
+    bytes: dict[str, Any]
+    days: list[dict[str, Any]]
+    models: list[dict[str, Any]]
+
+
 class ImportOutcome(Answer):
     """What became of one line of a bundle."""
 

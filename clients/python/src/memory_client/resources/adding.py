@@ -31,10 +31,10 @@ class Add(Protocol):
     """``add`` of a client that blocks."""
 
     @overload
-    def __call__(self, content: str | Mapping[str, Any], /, **fields: Unpack[AddFields]) -> Added[SyncExecutor]: ...
+    def __call__(self, content: str | Mapping[str, Any], **fields: Unpack[AddFields]) -> Added[SyncExecutor]: ...
     @overload
     def __call__(
-        self, content: list[Any] | tuple[Any, ...], /, **fields: Unpack[AddFields]
+        self, content: list[Any] | tuple[Any, ...], **fields: Unpack[AddFields]
     ) -> AddedMessages[SyncExecutor] | AddedMany[SyncExecutor]: ...
 
 
@@ -43,11 +43,11 @@ class AsyncAdd(Protocol):
 
     @overload
     def __call__(
-        self, content: str | Mapping[str, Any], /, **fields: Unpack[AddFields]
+        self, content: str | Mapping[str, Any], **fields: Unpack[AddFields]
     ) -> Coroutine[Any, Any, Added[AsyncExecutor]]: ...
     @overload
     def __call__(
-        self, content: list[Any] | tuple[Any, ...], /, **fields: Unpack[AddFields]
+        self, content: list[Any] | tuple[Any, ...], **fields: Unpack[AddFields]
     ) -> Coroutine[Any, Any, AddedMessages[AsyncExecutor] | AddedMany[AsyncExecutor]]: ...
 
 
@@ -69,7 +69,7 @@ class AddingMemories(Memories[E]):
     """Calls about memories, ``add`` among them."""
 
     @Adding
-    def add(self, content: Any, /, **fields: Any) -> Flow[Any]:
+    def add(self, content: Any, **fields: Any) -> Flow[Any]:
         """Remember a text, a memory, a conversation or a list of memories.
 
         Args:

@@ -14,7 +14,8 @@ from memory_client.resources.base import Resource
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from memory_client.fields import DocumentFields, Id, InNamespace
+    from memory_client.fields import Id
+    from memory_client.group_fields import DocumentFields, InNamespace
     from memory_client.models import Document, DocumentStarted, Memory, Started
     from memory_client.operation import Reading
 

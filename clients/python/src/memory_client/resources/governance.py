@@ -13,7 +13,8 @@ from memory_client.resources.base import Resource
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from memory_client.fields import ErasureFields, Id, InNamespace, Time
+    from memory_client.fields import Id, Time
+    from memory_client.group_fields import ErasureFields, InNamespace
     from memory_client.models import (
         AuditEvent,
         AuditVerdict,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         ErasureItem,
         ErasurePreview,
         ErasureStarted,
+        Usage,
     )
     from memory_client.operation import Reading
 
@@ -79,3 +81,12 @@ class Audit(Resource[E]):
     ) -> Ask[AuditVerdict]:
         """Return whether the chain of events is whole, and holds an event that was noted down elsewhere."""
         return Ask(models.AuditVerdict, query={"seq": seq, "hash": hash})
+
+
+class UsageCalls(Resource[E]):
+    """Calls about what is used."""
+
+    @call("GET", "/v1/usage")
+    def get(self, *, namespace: str | None = None, days: int | None = None, **options: Unpack[Reading]) -> Ask[Usage]:
+        """Return what the tenant, or one namespace, holds now and has used in the last days."""
+        return Ask(models.Usage, query={"namespace": namespace, "days": days})

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from memory_client.resources.access import ApiKeys, Tenants
     from memory_client.resources.consolidation import Changesets, Consolidations, Reviews
     from memory_client.resources.documents import Documents
-    from memory_client.resources.governance import Audit, Erasures
+    from memory_client.resources.governance import Audit, Erasures, UsageCalls
     from memory_client.resources.health import Health
     from memory_client.resources.jobs import Jobs
     from memory_client.resources.kv import KV
@@ -228,3 +228,10 @@ class Groups(Resource[E]):
         from memory_client.resources.kv import KV
 
         return KV(self._executor)
+
+    @cached_property
+    def usage(self) -> UsageCalls[E]:
+        """What is used."""
+        from memory_client.resources.governance import UsageCalls
+
+        return UsageCalls(self._executor)

@@ -14,7 +14,7 @@ from memory_client.resources.base import Resource
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from memory_client.fields import InNamespace
+    from memory_client.group_fields import InNamespace
     from memory_client.models import ErasureStarted, Memory, Namespace, Scope
     from memory_client.operation import Reading, Writing
 

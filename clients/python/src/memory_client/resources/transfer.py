@@ -14,8 +14,9 @@ from memory_client.resources.base import Resource
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from memory_client.fields import ExportFields, Id
+    from memory_client.fields import Id
     from memory_client.flow import Emission
+    from memory_client.group_fields import ExportFields
     from memory_client.models import ImportOutcome, ImportStarted
     from memory_client.operation import Reading, Writing
 

@@ -14,7 +14,8 @@ from memory_client.resources.base import Resource
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from memory_client.fields import Id, InNamespace, PolicyFields, Time
+    from memory_client.fields import Id, Time
+    from memory_client.group_fields import InNamespace, PolicyFields
     from memory_client.models import Factors, FusionWeights, Policy, SavedQuery, Simulation, Started
     from memory_client.operation import Reading, Versioned, Writing
 

@@ -13,18 +13,17 @@ from memory_client.resources.base import Resource
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from memory_client.fields import (
+    from memory_client.fields import Id, Time
+    from memory_client.group_fields import (
         BlockDeleting,
         BlockFields,
         BlockPatch,
         BlockReading,
-        Id,
         InNamespace,
         TaskFields,
         TaskListFields,
         TaskPatch,
         TaskReplacement,
-        Time,
     )
     from memory_client.models import (
         Block,
