@@ -3,7 +3,8 @@
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +30,12 @@ HINTS = {
 STILL_RUNNING = "idempotency_in_progress"
 
 Params = dict[str, str | int]
+Chunks = Callable[[], Iterable[bytes]]
+"""A long body, from its beginning at every attempt."""
+
+JSON = "application/json"
+UPLOAD_S = 900.0
+"""What has arrived whole is stored before the answer comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,37 @@ class ServiceClient:
             ServiceUnreachable, KeyRefused, RequestRefused: there is none, or it is no success.
             CommandFailure: it is not JSON.
         """
-        answer = self._send(method, path, body, params, keyed=True)
+        content = None if body is None else _encoded(body)
+        return self._answer(path, self._send(method, path, content, params, keyed=True))
+
+    def upload(self, path: str, chunks: Chunks, *, media_type: str, params: Params | None = None) -> Answer:
+        """Send a long body piece by piece, and return status and JSON of the answer; raises as ``call``."""
+        limits = httpx.Timeout(UPLOAD_S, connect=5.0)
+        sent = self._send("POST", path, chunks, params, keyed=True, media_type=media_type, timeout=limits)
+        return self._answer(path, sent)
+
+    @contextmanager
+    def download(self, path: str, body: dict[str, Any]) -> Iterator[Iterator[bytes]]:
+        """Open the answer to a POST that reads, as lines while they arrive; raises as ``call``, in the middle too."""
+        answer = self._send("POST", path, _encoded(body), None, keyed=True, stream=True)
+        try:
+            yield self._lines(answer, path)
+        finally:
+            answer.close()
+
+    def _lines(self, answer: httpx.Response, path: str) -> Iterator[bytes]:
+        rest: list[bytes] = []
+        with self._translated("POST", path):
+            for chunk in answer.iter_bytes():
+                *whole, last = chunk.split(b"\n")
+                for line in whole:
+                    yield b"".join(rest) + line + b"\n"
+                    rest = []
+                rest.append(last)
+        if any(rest):
+            yield b"".join(rest)
+
+    def _answer(self, path: str, answer: httpx.Response) -> Answer:
         if not answer.content:
             return Answer(answer.status_code, None)
         value = _json(answer)
@@ -125,15 +162,26 @@ class ServiceClient:
         return Answer(answer.status_code, value)
 
     def _send(
-        self, method: str, path: str, body: dict[str, Any] | None, params: Params | None, *, keyed: bool
+        self,
+        method: str,
+        path: str,
+        content: bytes | Chunks | None,
+        params: Params | None,
+        *,
+        keyed: bool,
+        media_type: str = JSON,
+        timeout: httpx.Timeout | None = None,
+        stream: bool = False,
     ) -> httpx.Response:
         headers = self._credentials() if keyed else {}
+        if content is not None:
+            headers["Content-Type"] = media_type
         if method in ("POST", "PATCH"):
             headers["Idempotency-Key"] = str(uuid.uuid4())
         for attempt in range(1, self._attempts + 1):
             last = attempt == self._attempts
             try:
-                answer = self._exchange(method, path, body, params, headers)
+                answer = self._exchange(method, path, content, params, headers, timeout=timeout, stream=stream)
             except _ConnectionLost:
                 if last:
                     raise
@@ -157,14 +205,32 @@ class ServiceClient:
         self,
         method: str,
         path: str,
-        body: dict[str, Any] | None,
+        content: bytes | Chunks | None,
         params: Params | None,
         headers: dict[str, str],
+        *,
+        timeout: httpx.Timeout | None = None,
+        stream: bool = False,
     ) -> httpx.Response:
-        content = None if body is None else _encoded(body)
-        typed = headers if content is None else {**headers, "Content-Type": "application/json"}
+        with self._translated(method, path):
+            request = self._http.build_request(
+                method,
+                path,
+                content=content() if callable(content) else content,
+                params=params,
+                headers=headers,
+                timeout=timeout or httpx.USE_CLIENT_DEFAULT,
+            )
+            answer = self._http.send(request, stream=stream)
+            if stream and not answer.is_success:
+                answer.read()
+            return answer
+
+    @contextmanager
+    def _translated(self, method: str, path: str) -> Iterator[None]:
+        """Turn what httpx raises into failures with a hint."""
         try:
-            return self._http.request(method, path, content=content, params=params, headers=typed)
+            yield
         except httpx.TimeoutException as error:
             raise ServiceUnreachable(
                 f"{self.connection.url} did not answer {method} {path} in time",

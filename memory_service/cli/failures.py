@@ -54,9 +54,10 @@ def _sentence(status: int, problem: dict[str, Any]) -> str:
     """Return the problem document as one readable paragraph."""
     said = problem.get("detail") or problem.get("title") or "no explanation"
     lines = [f"the service answered {status}: {said}"]
-    # The detail of a problem names the first of its errors.
-    errors = [f"{item.get('pointer') or '(body)'}: {item.get('detail', '')}" for item in problem.get("errors") or []]
-    lines += [f"  {text}" for text in errors if text.removeprefix("(body): ") not in said]
+    # The detail of a problem names the first of its errors, or is what it says.
+    errors = [item for item in problem.get("errors") or [] if item.get("detail") != said]
+    told = [f"{item.get('pointer') or '(body)'}: {item.get('detail', '')}" for item in errors]
+    lines += [f"  {text}" for text in told if text.removeprefix("(body): ") not in said]
     if problem.get("request_id"):
         lines.append(f"  request id {problem['request_id']}")
     return "\n".join(lines)

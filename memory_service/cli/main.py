@@ -17,6 +17,7 @@ from memory_service.cli.find import context, search, why
 from memory_service.cli.forget import forget, restore
 from memory_service.cli.options import KeyFileOption, UrlOption
 from memory_service.cli.read import history, list_memories, namespaces, show
+from memory_service.cli.transfer import export_memories, import_memories
 
 MEMORIES, SERVICE = "Memories", "Service"
 
@@ -65,6 +66,8 @@ app.command(rich_help_panel=MEMORIES)(history)
 app.command(rich_help_panel=MEMORIES)(forget)
 app.command(rich_help_panel=MEMORIES)(restore)
 app.command(rich_help_panel=MEMORIES)(namespaces)
+app.command("export", rich_help_panel=MEMORIES)(export_memories)
+app.command("import", rich_help_panel=MEMORIES)(import_memories)
 app.add_typer(keys.app, name="keys", rich_help_panel=SERVICE)
 app.add_typer(bench.app, name="bench", rich_help_panel=SERVICE)
 

@@ -1,24 +1,19 @@
 """How ``add`` sends what it read, and what it prints."""
 
 import base64
-import json
 import mimetypes
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from memory_service.cli.client import ServiceClient
-from memory_service.cli.console import note, print_json, print_ndjson, print_text, progress_bar
-from memory_service.cli.failures import CommandFailure, InputUnusable, RequestRefused
+from memory_service.cli.console import note, print_json, print_text
+from memory_service.cli.failures import CommandFailure, InputUnusable
 from memory_service.cli.following import finished_job
 from memory_service.cli.inputs import STDIN, count_lines, read_bytes, read_lines, read_objects, read_text
+from memory_service.cli.sending import Item, report_counts, send_items
 
-BATCH_ITEMS = 200
-BATCH_BYTES = 1_000_000
-"""Of JSON in ASCII: half of what one call may hold as content, whatever the rest is."""
 NOT_OF_DOCUMENTS = frozenset({"speaker", "role", "memory_type", "pinned", "expires_at", "on_conflict"})
-
-Item = tuple[int, dict[str, Any]]
 
 
 def remember_text(
@@ -35,73 +30,20 @@ def remember_text(
 
 
 def remember_many(client: ServiceClient, name: str, fields: dict[str, Any], *, ndjson: bool, as_json: bool) -> None:
-    """Send a line at a time as batches, and report what became of each.
+    """Send every line as a memory, and report what became of each.
 
     Raises:
         CommandFailure: at least one line was refused.
     """
-    counts = dict.fromkeys(("created", "skipped", "superseded", "rejected"), 0)
     items: Iterable[Item] = (
-        ((number, {**fields, **value}) for number, value in read_objects(name))
+        ((f"line {number}", {**fields, **value}) for number, value in read_objects(name))
         if ndjson
-        else ((number, {**fields, "content": text}) for number, text in read_lines(name))
+        else ((f"line {number}", {**fields, "content": text}) for number, text in read_lines(name))
     )
-    with progress_bar() as bar:
-        task = bar.add_task("remembering", total=None if bar.disable else count_lines(name))
-        sent = 0
-        for batch in batches(items):
-            try:
-                outcomes = _send(client, [item for _, item in batch])
-            except CommandFailure:
-                note(f"{sent} lines were sent before this; the same command again skips what is stored")
-                raise
-            for (number, _), outcome in zip(batch, outcomes, strict=True):
-                counts[outcome["status"]] += 1
-                if outcome["status"] == "rejected":
-                    note(f"line {number}: {(outcome['problem'] or {}).get('detail') or 'refused'}")
-            if as_json:
-                print_ndjson({**outcome, "index": sent + outcome["index"]} for outcome in outcomes)
-            sent += len(batch)
-            bar.advance(task, len(batch))
-    if not sent:
+    counts = send_items(client, items, total=lambda: count_lines(name), as_json=as_json)
+    if not sum(counts.values()):
         raise InputUnusable(f"{'standard input' if name == STDIN else name} holds no line")
-    note(", ".join(f"{count} {status}" for status, count in counts.items() if count))
-    if counts["rejected"]:
-        raise LinesRefused(counts["rejected"])
-
-
-class LinesRefused(CommandFailure):
-    """Some lines were refused; the others are stored."""
-
-    exit_code = RequestRefused.exit_code
-
-    def __init__(self, count: int) -> None:
-        super().__init__(f"{count} line{'s were' if count > 1 else ' was'} refused, see above; the others are stored")
-
-
-def batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Cut items into batches that one call may hold; an item too large for any is a batch of its own."""
-    batch: list[Item] = []
-    size = 0
-    for number, item in items:
-        weight = len(json.dumps(item))
-        if batch and (len(batch) == BATCH_ITEMS or size + weight > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append((number, item))
-        size += weight
-    if batch:
-        yield batch
-
-
-def _send(client: ServiceClient, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    try:
-        outcomes: list[dict[str, Any]] = client.post("/v1/memories/batch", {"items": items})["results"]
-    except RequestRefused as refused:
-        if len(items) > 1 or refused.status != 413:
-            raise
-        return [{"index": 0, "status": "rejected", "id": None, "problem": refused.problem}]
-    return outcomes
+    report_counts(counts)
 
 
 def remember_document(client: ServiceClient, name: str, fields: dict[str, Any], *, as_json: bool) -> None:

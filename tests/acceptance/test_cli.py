@@ -215,3 +215,23 @@ def test_text_of_any_kind_comes_back_as_it_was(run: Run) -> None:
     assert "[bold]no markup[/bold] \\x1b[2J" in run("show", memory_id).stdout
     run("add", "-", input="a\0b", code=5)
     run("add", "half \udcff", code=5)
+
+
+def test_an_export_holds_what_there_is_and_mem0_s_memories_come_in(run: Run, tmp_path: Path) -> None:
+    memory_id = run("add", "A heron in the river.", "-n", "birds").stdout.strip()
+    run("add", "A tap that drips.", "-n", "house")
+    bundle = tmp_path / "birds.ndjson"
+    assert "1 memory" in run("export", str(bundle), "-n", "birds").stderr
+    records = [json.loads(line) for line in bundle.read_text().splitlines()]
+    assert [record["id"] for record in records if record["type"] == "memory"] == [memory_id]
+    assert len(run("export", "-").stdout.splitlines()) > len(records)
+    run("export", str(tmp_path / "none"), "-n", "nobody", code=5)
+    cut = tmp_path / "cut.ndjson"
+    cut.write_text("\n".join(bundle.read_text().splitlines()[:-1]) + "\n")
+    assert "cut off" in run("import", str(cut), code=5).stderr
+    export = tmp_path / "mem0.json"
+    export.write_text(json.dumps({"results": [{"id": "m1", "memory": "Ana likes fado.", "user_id": "ana"}]}))
+    assert "1 created" in run("import", str(export), "-n", "moved").stderr
+    assert "1 skipped" in run("import", str(export), "-n", "moved").stderr
+    [[_, _, _, text]] = rows(run("list", "-n", "moved", "--user-id", "ana"))
+    assert text == "Ana likes fado."

@@ -15,6 +15,7 @@ import pytest
 
 KEY = "test-key"
 Answer = tuple[int, Any]
+NDJSON = "application/x-ndjson"
 BROKEN = 0  # As a status: the connection is closed without an answer.
 
 
@@ -107,14 +108,15 @@ def service() -> Iterator[LocalService]:
 
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
+            raw = self._body()
+            body = raw.decode() if self.headers.get("Content-Type") == NDJSON else json.loads(raw or "null")
             local.idempotency_keys.append(self.headers.get("Idempotency-Key"))
             status, value = local.answer(self.command, self.path, body, self.headers.get("Authorization"))
             if status == BROKEN:
                 self.close_connection = True
                 return
-            payload = json.dumps(value).encode() if value is not None else b""
+            text = value if isinstance(value, str) else json.dumps(value)
+            payload = b"" if value is None else text.encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json" if status < 400 else "application/problem+json")
             self.send_header("Content-Length", str(len(payload)))
@@ -122,6 +124,16 @@ def service() -> Iterator[LocalService]:
                 self.send_header("Retry-After", "0")
             self.end_headers()
             self.wfile.write(payload)
+
+        def _body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            parts = []
+            while size := int(self.rfile.readline(), 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
 
         do_GET = do_POST = do_PATCH = do_DELETE = _serve
 

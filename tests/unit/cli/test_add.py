@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from benchmarks.provenance import CHECKOUT
 from memory_service.cli.main import app
-from memory_service.cli.remembering import BATCH_BYTES, BATCH_ITEMS, batches
+from memory_service.cli.sending import BATCH_BYTES, BATCH_ITEMS, batches
 
 runner = CliRunner()
 
@@ -132,7 +132,7 @@ def test_a_service_lost_half_way_says_how_much_was_sent(environment: Any) -> Non
     environment.answers["/v1/memories/batch"] = lambda body: answers.pop() if answers else (0, None)
     result = runner.invoke(app, ["add", "-", "--lines"], input="".join(f"line {n}\n" for n in range(250)))
     assert result.exit_code == 3
-    assert "200 lines were sent before this" in result.stderr
+    assert "200 were sent before this" in result.stderr
 
 
 def test_one_item_too_large_is_refused_alone(environment: Any) -> None:
@@ -149,14 +149,14 @@ def test_one_item_too_large_is_refused_alone(environment: Any) -> None:
 
 
 def test_batches_keep_order_and_stay_below_what_a_call_may_hold() -> None:
-    items = [(n, {"content": "é" * (n % 7) * 40_000}) for n in range(500)]
+    items = [(f"line {n}", {"content": "é" * (n % 7) * 20_000}) for n in range(500)]
     cut = list(batches(items))
     assert [item for batch in cut for item in batch] == items
     for batch in cut:
         assert len(batch) <= BATCH_ITEMS
-        assert sum(len(item["content"].encode()) for _, item in batch) <= BATCH_BYTES
+        assert sum(len(json.dumps(item)) for _, item in batch) <= BATCH_BYTES
     assert list(batches([])) == []
-    assert [len(batch) for batch in batches((n, {"content": "x"}) for n in range(401))] == [200, 200, 1]
+    assert [len(batch) for batch in batches((f"{n}", {"content": "x"}) for n in range(401))] == [200, 200, 1]
 
 
 def test_progress_is_no_part_of_a_pipe(taken: list[dict[str, Any]]) -> None:

@@ -1097,6 +1097,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Export
+         * @description Answer a bundle of memories as NDJSON, read from one moment while it is sent; a bundle without its end was cut off.
+         */
+        post: operations["create_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/facts": {
         parameters: {
             query?: never;
@@ -1189,6 +1209,49 @@ export interface paths {
          * @description Show what lies around seeds, around what a query finds, or around the newest memories.
          */
         get: operations["read_graph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Import
+         * @description Take in a bundle (NDJSON): 202 when all of it has arrived whole; a job stores it, and every line has an outcome.
+         *
+         *     The same bundle again changes nothing. Ids, versions and provenance stay; texts are encoded here unless the bundle brings
+         *     vectors of the same encoder.
+         */
+        post: operations["create_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{job_id}/outcomes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Outcomes
+         * @description List what became of the lines of an import so far, in their order.
+         */
+        get: operations["list_outcomes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3940,6 +4003,30 @@ export interface components {
             };
         };
         /**
+         * ExportIn
+         * @description What to export; without a namespace everything the tenant has.
+         */
+        ExportIn: {
+            /**
+             * Filter
+             * @default {}
+             */
+            filter?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Include
+             * @description parts besides the memories; all but embeddings unless given
+             */
+            include?: ("archived" | "versions" | "retention" | "links" | "settings" | "policies" | "blocks" | "documents" | "embeddings")[] | null;
+            /** Namespace */
+            namespace?: string | null;
+            /** Namespace Prefix */
+            namespace_prefix?: string | null;
+            /** Namespaces */
+            namespaces?: string[] | null;
+        };
+        /**
          * Extract
          * @description How knowledge is drawn from a text in the background.
          * @enum {string}
@@ -4148,6 +4235,19 @@ export interface components {
             seq: number;
         };
         /**
+         * ImportAccepted
+         * @description A bundle that waits to be taken in.
+         */
+        ImportAccepted: {
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+            /** Records */
+            records: number;
+        };
+        /**
          * ItemOutcome
          * @description What became of one item of a batch.
          */
@@ -4164,7 +4264,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "created" | "skipped" | "superseded" | "rejected";
+            status: "created" | "skipped" | "superseded" | "updated" | "rejected";
         };
         /**
          * JobOut
@@ -4942,7 +5042,40 @@ export interface components {
          * @description What happens when a live memory already has the external_id.
          * @enum {string}
          */
-        OnConflict: "skip" | "supersede" | "error";
+        OnConflict: "skip" | "supersede" | "update" | "error";
+        /**
+         * OutcomeOut
+         * @description What became of one line.
+         */
+        OutcomeOut: {
+            /** Code */
+            code: string | null;
+            /** Detail */
+            detail: string | null;
+            /** Id */
+            id: string | null;
+            /** Kind */
+            kind: string;
+            /** Line */
+            line: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "created" | "updated" | "skipped" | "rejected";
+        };
+        /**
+         * OutcomesOut
+         * @description A page of outcomes, in the order of the lines.
+         */
+        OutcomesOut: {
+            /** Data */
+            data: components["schemas"]["OutcomeOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /**
          * PartOut
          * @description Whether one part works, and why not.
@@ -8394,6 +8527,32 @@ export interface operations {
             };
         };
     };
+    create_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description The bundle, a line for each record. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": unknown;
+                };
+            };
+        };
+    };
     list_all_facts: {
         parameters: {
             query?: {
@@ -8531,6 +8690,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GraphOut"];
+                };
+            };
+        };
+    };
+    create_import: {
+        parameters: {
+            query?: {
+                /** @description What happens to a memory that is there already and is not the same. */
+                on_conflict?: "skip" | "error" | "new_version";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportAccepted"];
+                };
+            };
+        };
+    };
+    list_outcomes: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+                /** @description Only these. */
+                status?: ("created" | "updated" | "skipped" | "rejected") | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutcomesOut"];
                 };
             };
         };
@@ -9366,6 +9583,8 @@ export interface operations {
             query?: {
                 cursor?: string | null;
                 limit?: number;
+                /** @description Only those that hold live memories. */
+                occupied?: boolean;
                 /** @description Only this path and what lies below it. */
                 prefix?: string | null;
             };
