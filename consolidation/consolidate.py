@@ -120,7 +120,7 @@ def _consolidate_job(tenancy: Tenancy, job: Any) -> bool:
         steps=frozenset(Step(step) for step in payload["steps"]),
         again=payload["again"],
         dry_run=payload["dry_run"],
-        turn_over=lambda: not payload["dry_run"] and monotonic() > until,
+        turn_over=lambda: not payload["dry_run"] and (monotonic() > until or tenancy.others_wait()),
     )
 
     def report(done: int, total: int, items: Sequence[Mapping[str, Any]]) -> bool:
@@ -158,7 +158,7 @@ def consolidate_due(tenancy: Tenancy, namespace_id: UUID, *, go_on: Callable[[],
         if not mine:
             return 0
         try:
-            wanted = Wanted(due_only=True, turn_over=lambda: not go_on())
+            wanted = Wanted(due_only=True, turn_over=lambda: tenancy.others_wait() or not go_on())
             outcome = run(tenancy, namespace_id, wanted, report=lambda *_: True)
         except Unavailable:
             raise

@@ -64,4 +64,6 @@ class Tenancy:
     go_on: Callable[[], bool] = lambda: True
     # A job that takes longer gives its worker back and goes on as another task, behind what others wait for meanwhile.
     turn_s: float = math.inf
+    # Says whether jobs of another kind wait for the worker: people ask for those, and wait for an answer.
+    others_wait: Callable[[], bool] = lambda: False
     nudge: Callable[[UUID], None] = lambda _: None  # asks for that task; without it a sweep finds the job

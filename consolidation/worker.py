@@ -32,11 +32,13 @@ from memory_service.jobs import CONSOLIDATE_NAMESPACE, ENRICH, QUEUE, RUN_JOB, S
 from memory_service.lifecycle.draft import Encoding
 from memory_service.logging import configure_logging
 from memory_service.settings import get_settings
+from memory_service.storage import jobs
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.changesets import only_run
 from memory_service.storage.database import Database
 from memory_service.storage.encoders import EncoderRow, default_encoder
 from memory_service.storage.shelves import only_mover
+from memory_service.types import CONSOLIDATE
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,7 @@ CONSOLIDATE_FOR_S = 90.0
 JOBS_FOR_S = 60.0  # of each sweep, for jobs of which no message told: the rest of the sweep is to have its turn
 RECUT_FOR_S = 5.0  # of each sweep, while there is something to cut anew
 RAISE_FOR_S = 60.0  # of each housekeeping, while something waits to rise to its precision tier
+LOOKED_AT = 20  # jobs that wait, when a run asks whether to give way
 TASK_LIMIT_S = 600
 MOVE_LIMIT_S = 6 * 3600  # The index of a million vectors takes a quarter of an hour to build.
 
@@ -130,8 +133,22 @@ def _tenancy(tenant_id: UUID, *, until: float | None = None) -> Tenancy:
         alone=lambda namespace_id: only_run(database.engine, namespace_id),
         go_on=lambda: until is None or monotonic() < until,
         turn_s=CONSOLIDATE_FOR_S,
+        others_wait=_others_wait,
         nudge=lambda job_id: run_job.delay(str(tenant_id), str(job_id)),
     )
+
+
+def _others_wait() -> bool:
+    """Tell whether a job that is no consolidation waits for a worker.
+
+    Asked between batches, so that an erasure, an import or a document waits for a batch and not for a run.
+    """
+    for tenant_id, job_id in _across_tenants("SELECT * FROM due_jobs(:now, :limit)", now=_now(), limit=LOOKED_AT):
+        with _database().transaction(tenant_id) as session:
+            job = jobs.get_job(session, tenant_id, job_id)
+        if job is not None and job["kind"] != CONSOLIDATE:
+            return True
+    return False
 
 
 @contextmanager

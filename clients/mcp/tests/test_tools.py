@@ -235,7 +235,7 @@ async def test_erasing_needs_the_flag_and_a_key_that_may(connect: Any, namespace
         assert gone["outcomes"][0]["status"] == "erasing"
         assert gone["outcomes"][0]["job_id"]
         assert "cannot be undone" in gone["way_back"]
-        for _ in range(100):
+        for _ in range(300):
             with service.http() as http:
                 if http.get(f"/v1/memories/{id_}").status_code == 410:
                     break

@@ -204,6 +204,23 @@ def test_a_run_that_takes_too_long_is_given_back_and_goes_on(
     assert (job["status"], job["result"]["considered"], job["attempts"]) == ("succeeded", 5, 1)
 
 
+def test_a_run_gives_way_after_a_batch(
+    me: Any, tenancy: Tenancy, remember: Any, monkeypatch: pytest.MonkeyPatch, namespace_id: Any
+) -> None:
+    monkeypatch.setattr(running, "BATCH", 2)
+    for number in range(6):
+        remember(f"Text number {number}.")
+    enrich_pending(tenancy)
+    nudged: list[UUID] = []
+    polite = replace(tenancy, others_wait=lambda: True, nudge=nudged.append)
+    assert consolidate_due(polite, namespace_id(), go_on=lambda: True) == 2
+    job_id = me.post("/v1/consolidations", json={}).json()["job_id"]
+    assert run_job(polite, UUID(job_id)) is True
+    assert (me.get(f"/v1/jobs/{job_id}").json()["status"], nudged) == ("running", [UUID(job_id)])
+    assert run_job(tenancy, UUID(job_id)) is True
+    assert me.get(f"/v1/jobs/{job_id}").json()["status"] == "succeeded"
+
+
 def test_waiting_for_another_run_uses_up_no_attempt(me: Any, tenancy: Tenancy, remember: Any, rows: Any) -> None:
     from contextlib import nullcontext
 

@@ -244,3 +244,15 @@ def test_a_sweep_stops_when_the_database_is_down(
     monkeypatch.setattr(enriching, "enrich_pending", down)
     with pytest.raises(Unavailable):
         worker.sweep()
+
+
+def test_a_run_gives_way_to_jobs_of_another_kind(
+    worker: ModuleType, make_household: Callable[..., Any], database: Database, maintenance: Engine
+) -> None:
+    me = make_household("hurried")
+    with maintenance.begin() as connection:  # what other tests left waiting waits on
+        connection.execute(text("UPDATE job SET lease_until = now() + interval '1 hour' WHERE finished_at IS NULL"))
+    forge(database, me.tenant_id, "consolidate", [])
+    assert worker._tenancy(me.tenant_id).others_wait() is False
+    forge(database, me.tenant_id, "erase", [])
+    assert worker._tenancy(me.tenant_id).others_wait() is True
