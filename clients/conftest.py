@@ -20,11 +20,6 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PYTHON = Path(os.environ.get("MEMORY_SERVICE_PYTHON") or CHECKOUT / ".venv" / "bin" / "python")
 START_S = 180  # With the one-time export of the model, on a busy machine.
 STOP_S = 60
-# pytest takes the folders above a test for packages. Those named like what they serve must not stand in for it.
-for framework in ("langgraph", "mcp"):
-    with suppress(ImportError):
-        importlib.import_module(framework)
-
 FOREIGN = ("MEMORY_SERVICE_", "DATABASE_URL", "BROKER_URL", "LLM_", "PYTHONPATH")
 
 # pytest takes the folders above a test for packages. Those named like what they serve must not stand in for it.

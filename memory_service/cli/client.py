@@ -241,6 +241,11 @@ class ServiceClient:
                 f"{self.connection.url} broke the connection during {method} {path} ({error})",
                 hint="Look at its log, or run `memory-service doctor`.",
             ) from error
+        except httpx.UnsupportedProtocol as error:
+            raise ServiceUnreachable(
+                f"{self.connection.url} is not a usable address",
+                hint="It begins with http:// or https://, such as http://127.0.0.1:8000.",
+            ) from error
         except httpx.HTTPError as error:
             raise ServiceUnreachable(
                 f"nothing answers at {self.connection.url} ({error})",

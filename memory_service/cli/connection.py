@@ -7,7 +7,9 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from memory_service.cli.failures import CommandFailure, KeyRefused
 
@@ -32,7 +34,7 @@ class Connection:
         if self.key is None:
             raise KeyRefused(
                 f"no API key: {self.key_origin}",
-                hint="Start the service with `make run` (it writes the first key), or set MEMORY_SERVICE_API_KEY.",
+                hint="Start the service with `make run` (it writes the first key), set MEMORY_SERVICE_API_KEY, or give --key-file.",
             )
         return self.key
 
@@ -56,13 +58,27 @@ def service_url(given: str | None = None, *, environ: Mapping[str, str] = os.env
     return f"http://127.0.0.1:{port}"
 
 
+def is_loopback(url: str) -> bool:
+    """Say whether an address means this machine.
+
+    >>> is_loopback("http://127.0.0.1:8000"), is_loopback("http://localhost"), is_loopback("https://memory.example")
+    (True, True, False)
+    """
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def find_connection(
     *, url: str | None = None, key_file: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> Connection:
     """Collect address and key.
 
-    The key comes from ``key_file``, else MEMORY_SERVICE_API_KEY, else ``api-key`` in the data folder. A missing key
-    is no error here: ``/healthz`` needs none.
+    The key comes from ``key_file``, else MEMORY_SERVICE_API_KEY, else, for a service of this machine only, ``api-key`` in
+    the data folder: the key of this machine's service must not go to another. A missing key is no error here:
+    ``/healthz`` needs none.
     """
     address = service_url(url, environ=environ)
     from_environment = environ.get("MEMORY_SERVICE_API_KEY", "").strip()
@@ -70,6 +86,11 @@ def find_connection(
         if not KEY.fullmatch(from_environment):
             return Connection(url=address, key=None, key_origin="what MEMORY_SERVICE_API_KEY holds is no key")
         return Connection(url=address, key=from_environment, key_origin="MEMORY_SERVICE_API_KEY")
+    if key_file is None and not is_loopback(address):
+        origin = (
+            f"MEMORY_SERVICE_API_KEY is not set, and {address} is not this machine, whose key is for its own service"
+        )
+        return Connection(url=address, key=None, key_origin=origin)
     path = key_file or data_dir(environ) / "api-key"
     key, problem = _read_key(path)
     unset = "" if key_file else "MEMORY_SERVICE_API_KEY is not set and "

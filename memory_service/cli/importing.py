@@ -124,3 +124,5 @@ def _bring_foreign(
     for name, count in report.kept_as_metadata.items():
         note(f"{count} kept as metadata: {name}")
     report_counts(counts)
+    if report.left_out and not sum(counts.values()):
+        raise InputUnusable(f"nothing in {source} could be brought in", hint="`--from` says what wrote it.")

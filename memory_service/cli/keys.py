@@ -1,5 +1,6 @@
 """``memory-service keys``: make, list and revoke API keys of one's own tenant."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -50,22 +51,32 @@ def list_keys(url: UrlOption = None, key_file: KeyFileOption = None, as_json: Js
     """List the keys of the tenant; secrets are not stored and cannot be shown."""
     from memory_service.cli.client import ServiceClient
     from memory_service.cli.connection import find_connection
-    from memory_service.cli.console import print_ndjson, print_text
+    from memory_service.cli.console import Column, output, print_ndjson, print_table
 
     with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
         found = client.pages("/v1/api-keys", limit=100)
         if as_json:
             print_ndjson(found)
             return
-        for key in found:
-            print_text(_line(key))
+        now = datetime.now(UTC)
+        columns = [Column(name) for name in ("id", "made", "used", "ends")]
+        rows = (_row(key, now=now) for key in found)
+        if output().is_terminal:  # Ids are long: beside one, name and scopes find room in one column only.
+            columns.append(Column("name and scopes", whole=False))
+            rows = ([*row[:-2], "\n".join(row[-2:])] for row in rows)
+        else:
+            columns += [Column("name"), Column("scopes")]
+        print_table(columns, rows)
 
 
-def _line(key: dict[str, Any]) -> str:
-    """Return a key on one line; the id stands whole, since revoking needs it."""
-    times = (("expires_at", "expires"), ("last_used_at", "last used"), ("revoked_at", "REVOKED"))
-    told = [f"{word} {str(key[field])[:16]}" for field, word in times if key.get(field)]
-    return "  ".join([key["id"], key["name"], ",".join(key["scopes"]), f"created {key['created_at'][:16]}", *told])
+def _row(key: dict[str, Any], *, now: datetime) -> list[str]:
+    """Return a key as a row; the id stands whole, since revoking needs it."""
+    from memory_service.cli.ages import age
+
+    times = [age(key.get(field), now=now) for field in ("created_at", "last_used_at", "expires_at")]
+    if key.get("revoked_at"):
+        times[-1] = "REVOKED"
+    return [key["id"], *times, key["name"], ", ".join(key["scopes"])]
 
 
 @app.command()

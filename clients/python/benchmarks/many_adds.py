@@ -1,14 +1,17 @@
 """Write many memories with many tasks through one client, and see that nothing fails, doubles, is lost or leaks.
 
-python clients/python/benchmarks/many_adds.py [ADDS] [TASKS]
+python clients/python/benchmarks/many_adds.py [--adds 10000] [--tasks 32] [--out FILE]
 """
 
+import argparse
 import asyncio
 import os
 import secrets
 import sys
 import time
 from pathlib import Path
+
+from recording import record, target
 
 from memory_client import AsyncMemoryClient
 
@@ -21,8 +24,8 @@ def open_files() -> int:
     return len(os.listdir(folder))
 
 
-async def main(adds: int, tasks: int) -> int:
-    """Write, read back, count; return the number of things that went wrong."""
+async def write_and_count(adds: int, tasks: int, out: Path | None) -> int:
+    """Write, read back, count; return 0 when nothing went wrong."""
     namespace = f"benchmarks/{secrets.token_hex(4)}"
     before, began = open_files(), time.monotonic()
     numbers, ids, errors = iter(range(adds)), set(), []
@@ -47,9 +50,30 @@ async def main(adds: int, tasks: int) -> int:
     print(f"{held} connections held at the end of the writing, {max(after - before, 0)} left open after closing")
     for error in errors[:3]:
         print(repr(error))
-    return len(errors) + len(ids ^ stored) + max(after - before, 0) + (held > tasks + 2)
+    leaked = max(after - before, 0)
+    wrong = {
+        "errors": len(errors),
+        "acknowledged but not stored": len(ids - stored),
+        "stored but not acknowledged": len(stored - ids),
+        "missing": adds - len(ids),
+        "connections left open": leaked,
+    }
+    targets = [target(name, count, 0, "") for name, count in wrong.items()]
+    targets.append(target("connections held at the end of the writing", held, tasks + 2, ""))
+    measured = {"seconds": round(took, 1), "adds_per_second": round(adds / took, 1)}
+    record(out, "client-many-adds", settings={"adds": adds, "tasks": tasks}, targets=targets, measured=measured)
+    return int(not all(one["met"] for one in targets))
+
+
+def main() -> int:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--adds", type=int, default=ADDS)
+    parser.add_argument("--tasks", type=int, default=TASKS)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    return asyncio.run(write_and_count(given.adds, given.tasks, given.out))
 
 
 if __name__ == "__main__":
-    given = [int(one) for one in sys.argv[1:]]
-    sys.exit(min(asyncio.run(main(*(given + [ADDS, TASKS][len(given) :]))), 1))
+    sys.exit(main())

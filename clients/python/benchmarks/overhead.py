@@ -1,8 +1,9 @@
 """Measure what the client costs over plain HTTP: the same calls to the same service, alternating in one run.
 
-python clients/python/benchmarks/overhead.py [CALLS]
+python clients/python/benchmarks/overhead.py [--calls 300] [--out FILE]
 """
 
+import argparse
 import asyncio
 import json
 import statistics
@@ -10,9 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
+from recording import record, target
 
 from memory_client import AsyncMemoryClient, MemoryClient
 from memory_client.discovery import find_endpoint
@@ -20,8 +23,9 @@ from memory_client.discovery import find_endpoint
 NAMESPACE = "benchmarks/overhead"
 CALLS = 300
 WARM_UP = 20
-IMPORTS = 5
-
+IMPORTS = 11
+MOST_MS, MOST_IMPORT_MS = 1.0, 300.0
+CLOCKS = ("wall", "cpu")
 
 Taken = tuple[float, float]  # Milliseconds on the wall clock, and of this process's CPU.
 
@@ -44,18 +48,26 @@ def timed(call: Callable[[], Any]) -> Taken:
     return since(began)
 
 
-def report(name: str, plain: list[Taken], ours: list[Taken]) -> None:
-    """Print medians; the difference of medians of alternating calls is what the client adds.
+def order(number: int) -> tuple[int, int]:
+    """Return who goes first, 0 for plain HTTP or 1 for the client; they take turns, since the second finds caches warm."""
+    return (number % 2, 1 - number % 2)
+
+
+def compared(name: str, plain: list[Taken], ours: list[Taken]) -> dict[str, float]:
+    """Print and return medians; the difference of medians of alternating calls is what the client adds.
 
     On a busy machine the wall clock says more about the others; the CPU is ours alone.
     """
-    for clock, place in (("wall", 0), ("CPU", 1)):
+    found = {}
+    for clock, place in zip(CLOCKS, (0, 1), strict=True):
         a = statistics.median(one[place] for one in plain[WARM_UP:])
         b = statistics.median(one[place] for one in ours[WARM_UP:])
         print(f"{name:<14} {clock:<4} plain {a:7.3f} ms   client {b:7.3f} ms   difference {b - a:+.3f} ms")
+        found |= {f"plain_{clock}_ms": a, f"client_{clock}_ms": b, f"difference_{clock}_ms": b - a}
+    return {key: round(value, 3) for key, value in found.items()}
 
 
-def blocking(calls: int) -> None:
+def blocking(calls: int) -> dict[str, dict[str, float]]:
     """Compare the blocking client with httpx, call by call."""
     endpoint = find_endpoint()
     headers = {"Authorization": f"Bearer {endpoint.api_key}"}
@@ -72,43 +84,80 @@ def blocking(calls: int) -> None:
                 lambda: client.search(asked["query"], namespace=NAMESPACE),
             ),
         }
+        found = {}
         for name, (plain, ours) in pairs.items():
-            measured = [(timed(plain), timed(ours)) for _ in range(calls + WARM_UP)]
-            report(name, [a for a, _ in measured], [b for _, b in measured])
+            taken: tuple[list[Taken], list[Taken]] = ([], [])
+            for number in range(calls + WARM_UP):
+                for which in order(number):
+                    taken[which].append(timed((plain, ours)[which]))
+            found[name] = compared(name, *taken)
+        return found
 
 
-async def awaiting(calls: int) -> None:
+async def awaiting(calls: int) -> dict[str, dict[str, float]]:
     """Compare the awaiting client with httpx, call by call."""
     endpoint = find_endpoint()
     headers = {"Authorization": f"Bearer {endpoint.api_key}"}
     async with AsyncMemoryClient() as client, httpx.AsyncClient(base_url=endpoint.url, headers=headers) as http:
         memory = await client.add("Rosa is a marine biologist.", namespace=NAMESPACE)
-        plain, ours = [], []
-        for _ in range(calls + WARM_UP):
-            began = now()
-            json.loads((await http.get(f"/v1/memories/{memory.id}")).content)
-            plain.append(since(began))
-            began = now()
-            await client.get(memory.id)
-            ours.append(since(began))
-        report("get, awaited", plain, ours)
+
+        async def plain() -> Any:
+            return json.loads((await http.get(f"/v1/memories/{memory.id}")).content)
+
+        taken: tuple[list[Taken], list[Taken]] = ([], [])
+        for number in range(calls + WARM_UP):
+            for which in order(number):
+                began = now()
+                await (client.get(memory.id) if which else plain())
+                taken[which].append(since(began))
+        return {"get, awaited": compared("get, awaited", *taken)}
 
 
-def importing() -> None:
-    """Print how long an import takes in a fresh interpreter, and how long httpx and pydantic alone do."""
-    script = "import time; t = time.process_time(); import {}; print((time.process_time() - t) * 1000)"
+def importing() -> dict[str, dict[str, float]]:
+    """Return how long an import takes in a fresh interpreter, and how long httpx and pydantic alone do.
+
+    An import is the same work each time, so what makes one slower than the fastest is other programs.
+    """
+    script = (
+        "import time; w, c = time.perf_counter(), time.process_time(); import {};"
+        "print((time.perf_counter() - w) * 1000, (time.process_time() - c) * 1000)"
+    )
+    found = {}
     for name, modules in {"dependencies": "httpx, pydantic.main", "memory_client": "memory_client"}.items():
-        runs = [
-            float(
-                subprocess.run([sys.executable, "-c", script.format(modules)], capture_output=True, check=True).stdout
-            )
-            for _ in range(IMPORTS)
-        ]
-        print(f"import {name:<14} {statistics.median(runs):6.1f} ms of CPU, the median of {IMPORTS}")
+        runs = []
+        for _ in range(IMPORTS):
+            done = subprocess.run([sys.executable, "-c", script.format(modules)], capture_output=True, check=True)
+            runs.append([float(one) for one in done.stdout.split()])
+        wall, cpu = ([run[place] for run in runs] for place in (0, 1))
+        taken = {
+            "wall_ms": round(statistics.median(wall), 1),
+            "fastest_wall_ms": round(min(wall), 1),
+            "cpu_ms": round(statistics.median(cpu), 1),
+        }
+        print(
+            f"import {name:<14} wall {taken['wall_ms']:6.1f} ms, fastest {taken['fastest_wall_ms']:6.1f} ms", end="   "
+        )
+        print(f"CPU {taken['cpu_ms']:6.1f} ms, of {IMPORTS}")
+        found[name] = taken
+    return found
+
+
+def main() -> int:
+    """Measure, keep, and say whether everything is as cheap as it should be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    imports = importing()
+    calls = blocking(given.calls) | asyncio.run(awaiting(given.calls))
+    targets = [
+        target("import of memory_client, fastest", imports["memory_client"]["fastest_wall_ms"], MOST_IMPORT_MS, "ms"),
+        *(target(f"{name}, above plain HTTP, wall", one["difference_wall_ms"], MOST_MS, "ms") for name, one in calls.items()),
+    ]  # fmt: skip
+    settings = {"calls": given.calls, "warm_up": WARM_UP, "imports": IMPORTS}
+    record(given.out, "client-overhead", settings=settings, targets=targets, measured={"import": imports} | calls)
+    return int(not all(one["met"] for one in targets))
 
 
 if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else CALLS
-    importing()
-    blocking(count)
-    asyncio.run(awaiting(count))
+    sys.exit(main())

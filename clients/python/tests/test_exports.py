@@ -51,7 +51,7 @@ def test_every_error_is_exported() -> None:
 
 
 def test_importing_loads_only_what_every_program_needs() -> None:
-    """What is loaded later keeps the import under 300 ms; `benchmarks/client.py` measures it."""
+    """What is loaded later keeps the import under 300 ms; `benchmarks/overhead.py` measures it."""
     script = (
         "import memory_client, sys; print(*sorted(m for m in sys.modules if m.startswith(('memory_client.', 'anyio'))))"
     )
@@ -79,3 +79,10 @@ def test_methods_look_like_what_they_are() -> None:
     assert list(inspect.signature(blocking.get).parameters) == ["memory_id", "as_of", "options"]
     assert list(inspect.signature(awaiting.list).parameters) == ["fields"]
     blocking.close()
+
+
+def test_a_list_at_the_prompt_says_how_to_read_it() -> None:
+    for kind in (memory_client.MemoryClient, memory_client.AsyncMemoryClient):
+        shown = repr(kind("http://127.0.0.1:9", "key").list(namespace="users/tom"))
+        assert "/v1/memories" in shown
+        assert "iterated" in shown

@@ -11,6 +11,8 @@ from memory_client import (
     Memory,
     MemoryNotFound,
     NamespaceNotFound,
+    NotFound,
+    RouteNotFound,
     TooLarge,
     ValidationFailed,
     VersionConflict,
@@ -40,6 +42,26 @@ async def test_a_text_is_remembered_and_found(client: Any, namespace: str) -> No
     assert "marine biologist" in packed.text
     assert packed.citations[0].memory_id == memory.id
     assert packed.tokens <= 200
+
+
+@pytest.mark.parametrize("single", ["Hello", b"Hello", {"role": "user", "content": "Hello"}])
+@pytest.mark.parametrize("call", ["add_messages", "add_many"])
+async def test_a_single_one_is_not_taken_for_a_list(client: Any, call: str, single: Any) -> None:
+    with pytest.raises(ValidationFailed, match="put it into a list"):  # Its letters were five memories.
+        await got(getattr(client, call)(single))
+
+
+async def test_ids_with_a_slash_are_reached(client: Any, namespace: str) -> None:
+    await got(client.add("I love tea.", namespace=namespace, user_id="team/tom", session_id="chat/1"))
+    assert [one.content for one in await every(client.sessions.messages("chat/1", namespace=namespace))] == [
+        "I love tea."
+    ]
+    with pytest.raises(NotFound) as caught:  # Of its own, not that there is no such call.
+        await got(client.profiles.get("team/tom", namespace=namespace))
+    assert not isinstance(caught.value, RouteNotFound)
+    archiving = await got(client.users.delete("team/tom", namespace=namespace))
+    assert (await got(archiving.wait())).status == "succeeded"
+    assert not await every(client.list(namespace=namespace))
 
 
 async def test_times_are_aware(client: Any, namespace: str) -> None:

@@ -240,7 +240,7 @@ def list_communities(
     )
 
 
-@router.get("/v1/profiles/{user_id}", response_model=ProfileOut)
+@router.get("/v1/profiles/{user_id:path}", response_model=ProfileOut)
 def read_profile(
     user_id: Annotated[str, Path(min_length=1, max_length=256)],
     caller: Reader,

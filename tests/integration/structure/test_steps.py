@@ -170,7 +170,8 @@ def test_a_profile_says_what_lasts_and_what_was_lately(structures: Any, me: Any)
     answer = me.get("/v1/profiles/ana").json()
     assert [line["value"] for line in answer["static"] if line["attribute"] == "lives_in"] == ["Lisbon"]
     assert answer["recent"][0]["memory_ids"] == lately[0]["memory_ids"]
-    assert me.get("/v1/profiles/nobody").json()["code"] == "profile_not_found"
+    for nobody in ("nobody", "team%2Fnobody"):
+        assert me.get(f"/v1/profiles/{nobody}").json()["code"] == "profile_not_found"
 
 
 def test_structures_are_listed_with_their_gist_and_their_memories(structures: Any, me: Any) -> None:

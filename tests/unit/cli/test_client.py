@@ -79,10 +79,18 @@ def test_an_empty_answer_is_none(service: Any) -> None:
         assert client.delete("/v1/api-keys/k1") is None
 
 
-@pytest.mark.parametrize("url", ["nonsense", "http://[bad", "ftp://127.0.0.1"])
-def test_an_unusable_address_is_a_failure(url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("nonsense", "usable address"),
+        ("http://[bad", "address|answers"),  # Versions of httpx differ in when they notice.
+        ("ftp://127.0.0.1", "usable address"),
+        ("127.0.0.1:8000", "usable address"),
+    ],
+)
+def test_an_unusable_address_is_a_failure(url: str, said: str) -> None:
     with (
-        pytest.raises(ServiceUnreachable, match=r"address|answers"),
+        pytest.raises(ServiceUnreachable, match=said),
         ServiceClient(Connection(url=url, key="k", key_origin="the test")) as client,
     ):
         client.get("/v1/memories")

@@ -203,7 +203,9 @@ def test_keys_are_made_listed_and_revoked(environment: Any) -> None:
     assert created.stdout == "ms_secret\n"
     assert environment.requests[-1][2] == {"name": "notebook", "scopes": ["memories:read"]}
     listed = runner.invoke(app, ["keys", "list"])
-    assert listed.stdout == ("k1  notebook  memories:read  created 2026-11-20T11:00  REVOKED 2026-11-21T11:00\n")
+    identity, made_ago, used, ends, name, scopes = listed.stdout.rstrip("\n").split("\t")
+    assert (identity, used, ends, name, scopes) == ("k1", "", "REVOKED", "notebook", "memories:read")
+    assert made_ago
     assert runner.invoke(app, ["keys", "revoke", "k1"]).exit_code == 0
     assert environment.requests[-1][0] == "DELETE"
 

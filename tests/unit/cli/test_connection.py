@@ -19,6 +19,17 @@ def test_key_file_of_the_data_folder_is_found(tmp_path: Path) -> None:
     assert found.key_origin == str(tmp_path / "api-key")
 
 
+@pytest.mark.parametrize("url", ["https://memory.example", "http://10.0.0.7:8000", "http://[bad", "nonsense"])
+def test_the_key_of_this_machines_service_goes_to_no_other(tmp_path: Path, url: str) -> None:
+    (tmp_path / "api-key").write_text("from-file\n")
+    environ = {"MEMORY_SERVICE_DATA_DIR": str(tmp_path)}
+    with pytest.raises(KeyRefused, match="not this machine"):
+        find_connection(url=url, environ=environ).require_key()
+    assert find_connection(url=url, environ={**environ, "MEMORY_SERVICE_API_KEY": "named"}).key == "named"
+    assert find_connection(url=url, key_file=tmp_path / "api-key", environ=environ).key == "from-file"
+    assert find_connection(url="http://[::1]:8000", environ=environ).key == "from-file"
+
+
 def test_a_named_key_file_wins_over_the_environment(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("named")
     found = find_connection(key_file=tmp_path / "other", environ={"MEMORY_SERVICE_API_KEY": "from-env"})

@@ -143,6 +143,7 @@ def test_what_mem0_exported_is_sent_in_batches(environment: Any) -> None:
         (["none.json"], 6),
         (["."], 6),
         (["odd.txt"], 6),
+        (["graph.jsonl", "--from", "mem0"], 6),
         (["postgresql://ana:secret@127.0.0.1:9/agents"], 6),
         (["odd.txt", "--from", "elsewhere"], 2),
         (["odd.txt", "--on-conflict", "skip"], 1),
@@ -152,6 +153,9 @@ def test_what_mem0_exported_is_sent_in_batches(environment: Any) -> None:
 )
 def test_what_cannot_be_brought_in_sends_nothing(environment: Any, words: list[str], code: int) -> None:
     Path("odd.txt").write_text("what is this?")
+    Path("graph.jsonl").write_text(
+        '{"type": "entity", "name": "Ana", "entityType": "person", "observations": []}\n' * 2
+    )
     Path("all.ndjson").write_text(bundle())
     result = runner.invoke(app, ["import", *words])
     assert result.exit_code == code, result.output

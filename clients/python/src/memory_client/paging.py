@@ -66,6 +66,9 @@ class Paged(Generic[T]):
     def __init__(self, executor: SyncExecutor, listing: Listing[T]) -> None:
         self._executor, self._listing = executor, listing
 
+    def __repr__(self) -> str:
+        return f"<{self._listing.route.path} of the service, asked when iterated; page() and pages() give pages>"
+
     def __iter__(self) -> Iterator[T]:
         return self._executor.iterate(self._listing.items(self._executor))
 
@@ -83,6 +86,9 @@ class AsyncPaged(Generic[T]):
 
     def __init__(self, executor: AsyncExecutor, listing: Listing[T]) -> None:
         self._executor, self._listing = executor, listing
+
+    def __repr__(self) -> str:
+        return f"<{self._listing.route.path} of the service, asked when iterated; awaiting it gives the first page>"
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self._executor.iterate(self._listing.items(self._executor))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from memory_client import models
 from memory_client.calls import Bound, E, call, listing
+from memory_client.encoding import refuse
 from memory_client.fields import renamed, stated
 from memory_client.operation import Ask
 
@@ -55,7 +56,7 @@ class Memories(Bound[E]):
             items: texts, or dicts with the fields of ``add`` and ``content``.
             options: see :class:`Writing`.
         """
-        bodies = [{"content": one} if isinstance(one, str) else stated(one) for one in items]
+        bodies = [{"content": one} if isinstance(one, str) else stated(one) for one in _several("items", items)]
         return Ask(models.AddedMany, body={"items": bodies})
 
     @call("POST", "/v1/messages")
@@ -68,7 +69,10 @@ class Memories(Bound[E]):
             messages: dicts of ``role``, ``content``, ``name``, ``observed_at`` and ``external_id``; a text is the user's turn.
             fields: ``namespace``, ``user_id``, ``agent_id``, ``session_id`` and so on, see :class:`MessagesFields`.
         """
-        turns = [{"role": "user", "content": one} if isinstance(one, str) else stated(one) for one in messages]
+        turns = [
+            {"role": "user", "content": one} if isinstance(one, str) else stated(one)
+            for one in _several("messages", messages)
+        ]
         return Ask(models.AddedMessages, body={"messages": turns, **stated(fields)})
 
     @call("GET", "/v1/memories/{memory_id}")
@@ -199,6 +203,17 @@ class Memories(Bound[E]):
     def recalls(self, memory_id: Id, *, limit: int | None = None, **options: Unpack[Reading]) -> Ask[Recall]:
         """List the recalls of a memory that were reinforced or judged, newest first."""
         return Ask(models.Recall, memory_id, query={"limit": limit})
+
+
+def _several(name: str, given: Iterable[Any]) -> Iterable[Any]:
+    """Return a list as it is; going through a text would store its letters, and through a dict the names of its fields.
+
+    Raises:
+        ValidationFailed: it is a single one.
+    """
+    if isinstance(given, str | bytes | bytearray | Mapping):
+        raise refuse(f"/{name}", "is a single one; put it into a list, or use add for one memory")
+    return given
 
 
 def _selection(

@@ -45,7 +45,8 @@ class Entities(Resource[E]):
     def split(
         self, entity_id: Id, names: Sequence[str], *, namespace: str | None = None, **options: Unpack[Writing]
     ) -> Ask[Entity]:
-        """Make these names of an entity one of their own, and return it."""
+        """Make these names of an entity one of their own, and return it; a single text is one name."""
+        names = [names] if isinstance(names, str) else names
         return Ask(
             models.Entity, body=stated({"namespace": namespace, "entity_id": str(entity_id), "names": list(names)})
         )
