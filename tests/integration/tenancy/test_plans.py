@@ -248,8 +248,10 @@ HOT: dict[str, Callable[[Session], object]] = {
     "lock": lambda s: memories.lock_memories(s, TENANT, FEW),
     "versions kept": lambda s: memories.keep_versions(s, TENANT, FEW, now=NOW),
     "update": lambda s: memories.update_memories(s, TENANT, FEW, {"pinned": True}, now=NOW),
+    "update each": lambda s: memories.update_each(s, TENANT, [(i, {"importance": 0.1}) for i in FEW], now=NOW),
+    "kinds of sources": lambda s: lineage.kinds_of_sources(s, TENANT, FEW),
     "end of a live span": lambda s: search_index.close(s, TENANT, FEW, now=NOW),
-    "expiry of a live span": lambda s: search_index.set_expiry(s, TENANT, FEW[0], now=NOW),
+    "expiry of a live span": lambda s: search_index.set_expiry(s, TENANT, FEW, now=NOW),
     "tiers": lambda s: precision.move_tiers(s, TENANT, [(i, PrecisionTier.INT8) for i in FEW], now=NOW),
     "signs": lambda s: precision.move_tiers(s, TENANT, [(i, PrecisionTier.BINARY) for i in FEW], now=NOW),
     "waiting to rise": lambda s: precision.rising(
@@ -327,7 +329,7 @@ HOT: dict[str, Callable[[Session], object]] = {
     "facts": lambda s: facts.list_facts(s, TENANT, before=(IDS[0], 0), limit=51, now=NOW),
     "other values of an attribute": lambda s: facts.same_attribute(s, TENANT, SMALL_SPACE, IDS),
     "times kept": lambda s: time_mentions.keep_time_mentions(s, TENANT, {i: (1, [A_TIME]) for i in IDS}),
-    "times outdated": lambda s: time_mentions.outdate(s, TENANT, IDS[0], now=NOW),
+    "times outdated": lambda s: time_mentions.outdate(s, TENANT, FEW, now=NOW),
     "times of memories": lambda s: s.connection().exec_driver_sql(
         time_mentions._SPANS, {"tenant": TENANT, "namespaces": [SMALL_SPACE], "ids": IDS}),
     "times as known": lambda s: s.connection().exec_driver_sql(
