@@ -17,7 +17,7 @@ from memory_service.bundle.records import RECORDS, UNKNOWN, MemoryRecord, Refuse
 from memory_service.errors import Misconfigured
 from memory_service.lifecycle import imported_parts, importing
 from memory_service.lifecycle.draft import Encoding
-from memory_service.lifecycle.importing import Importing, Line, OnPresent
+from memory_service.lifecycle.importing import Importing, Line, OnPresent, outcome_json
 from memory_service.storage import consolidated, imports, jobs
 from memory_service.storage.encoders import default_encoder
 from memory_service.storage.imports import LineOutcome, Waiting
@@ -145,8 +145,12 @@ def _take_in(work: _Work, kind: str, lines: Sequence[Line], refused: Sequence[Li
         if not jobs.report_progress(session, tenancy.tenant_id, job_id, done=work.done):
             work.stopped = True
             return 0
+        # Read in a transaction of its own, some may have been erased meanwhile.
+        ordinals = [line.ordinal for line in lines] + [outcome.ordinal for outcome in refused]
+        here = imports.lock_waiting(session, tenancy.tenant_id, job_id, ordinals)
+        lines = [line for line in lines if line.ordinal in here]
         now = tenancy.clock()
-        outcomes = list(refused)
+        outcomes = [outcome for outcome in refused if outcome.ordinal in here]
         if kind == "memory":
             made, created = importing.apply(session, work.wanted, lines, encoded, now=now) if lines else ([], [])
             outcomes += made
@@ -159,7 +163,7 @@ def _take_in(work: _Work, kind: str, lines: Sequence[Line], refused: Sequence[Li
     waits = [record.id for record in created if not record.enriched]
     if waits:
         enrich_pending(tenancy, ids=waits)
-    return len(outcomes)
+    return len(outcomes) + len(ordinals) - len(here)
 
 
 def _settle(session: Session, work: _Work, created: Sequence[MemoryRecord]) -> None:
@@ -217,15 +221,3 @@ def _finish(work: _Work) -> None:
             now=tenancy.clock(),
             result={"counts": counts},
         )
-
-
-def outcome_json(row: Any) -> dict[str, Any]:
-    """Return what became of one line, as jobs and lists tell it; lines count from 1, the header is the first."""
-    return {
-        "line": row["ordinal"],
-        "kind": row["kind"],
-        "status": row["status"],
-        "id": row["item_id"],
-        "code": row["code"],
-        "detail": row["detail"],
-    }

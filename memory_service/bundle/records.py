@@ -31,6 +31,7 @@ MAX_VERSIONS: Final = 10_000  # of one memory
 MAX_PARENTS: Final = 10_000
 MAX_TEXT: Final = 4_194_304  # characters of a document, as POST /v1/documents takes them
 MAX_DETAIL: Final = 300
+MAX_NAME: Final = 256  # characters of whom a memory belongs to, and of a namespace
 MAX_BLOCK: Final = 65_536  # characters, as PUT /v1/blocks/{label} takes them
 CLOSED: Final = frozenset({State.ARCHIVED, State.EXPIRED, State.MERGED})
 
@@ -406,6 +407,33 @@ def kind_of(parsed: dict[str, Any]) -> str:
     """Return which kind of record a line holds."""
     kind = parsed.get("type")
     return kind if isinstance(kind, str) and kind in RECORDS else UNKNOWN
+
+
+OWNERS: Final = ("namespace", "user_id", "agent_id", "session_id")
+
+
+def owners_named(parsed: dict[str, Any]) -> dict[str, str | None]:
+    """Return whose a line is to be, as far as it says so itself; a value that no record takes counts as absent.
+
+    >>> owners_named({"type": "block", "namespace": "default", "user_id": "ana", "agent_id": 7})
+    {'namespace': 'default', 'user_id': 'ana', 'agent_id': None, 'session_id': None}
+    """
+    said = {name: parsed.get(name) for name in OWNERS}
+    return {
+        name: v if isinstance(v, str) and len(v) <= MAX_NAME and not faults(v) else None for name, v in said.items()
+    }
+
+
+def item_named(parsed: dict[str, Any]) -> str | None:
+    """Return the id of what a line holds: of the text of a document that of the document.
+
+    >>> item_named({"type": "link", "id": "018F3C1E-7B1A-7C3D-9E2F-5A6B7C8D9E0F"}), item_named({"id": []})
+    ('018f3c1e-7b1a-7c3d-9e2f-5a6b7c8d9e0f', None)
+    """
+    try:
+        return str(UUID(parsed.get("document_id" if parsed.get("type") == "document_text" else "id")))
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def memories_named(parsed: dict[str, Any]) -> list[UUID]:

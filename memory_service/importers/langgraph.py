@@ -92,7 +92,7 @@ def _item(
     return {
         "namespace": path,
         "external_id": external_id_of(key),
-        "on_conflict": "supersede",
+        "on_conflict": "update",
         "content": text if text.strip() else json.dumps([*labels, key], ensure_ascii=False),
         "value": dict(value),
         "metadata": {

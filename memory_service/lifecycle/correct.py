@@ -1,7 +1,8 @@
 """Correct: change fields of a memory as a new version of it; the old one stays in its history."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -29,6 +30,7 @@ from memory_service.storage import (
 )
 from memory_service.storage.identities import free_identities
 from memory_service.storage.languages import note_languages
+from memory_service.storage.sql import Row
 from memory_service.types import State
 
 # Fields whose change makes the memory found by other words.
@@ -79,6 +81,40 @@ def missing(session: Session, tenant_id: UUID, memory_id: UUID) -> Gone | NotFou
     return NotFound(f"There is no memory {memory_id}.", code="memory_not_found")
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What one memory is to say from now on."""
+
+    memory_id: UUID
+    changes: Mapping[str, Any]  # columns of `memory` and their new values
+    chunks: tuple[Chunk, ...] | None = None  # the encoded new content when `changes` has one
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A correction that changes something: the locked row, and every column that gets another value."""
+
+    old: Row
+    new: dict[str, Any]
+    chunks: tuple[Chunk, ...] | None
+
+    @property
+    def id(self) -> UUID:
+        return UUID(str(self.old["id"]))
+
+    @property
+    def archived(self) -> bool:
+        return self.old["archived_at"] is not None
+
+    def names(self, *fields: str) -> bool:
+        """Say whether one of these fields changes."""
+        return not self.new.keys().isdisjoint(fields)
+
+    def merged(self) -> dict[str, Any]:
+        """Return the row as it will be."""
+        return {**self.old, **self.new}
+
+
 def correct(
     session: Session,
     tenant_id: UUID,
@@ -105,41 +141,73 @@ def correct(
     Raises:
         NotFound, Gone, PreconditionFailed: as `load_for_change`.
         InvalidRequest: validity would end before it begins.
+        Conflict: another memory holds the new external_id.
     """
     old = load_for_change(session, tenant_id, memory_id, if_match=if_match)
-    now = not_before(now, [old])
-    if _revives(old, changes, now=now):
-        # Its end is moved into the future: it lives again, as if it had been restored first.
-        restore(session, tenant_id, [memory_id], now=now)
-        old = load_for_change(session, tenant_id, memory_id, if_match=None)
+    wanted = Correction(memory_id, changes, chunks)
+    correct_locked(session, tenant_id, {memory_id: old}, [wanted], encoder_id=encoder_id, now=now)
+
+
+def correct_locked(
+    session: Session,
+    tenant_id: UUID,
+    rows: Mapping[UUID, RowMapping],
+    wanted: Sequence[Correction],
+    *,
+    encoder_id: int,
+    now: datetime,
+) -> None:
+    """Apply corrections of locked memories, one each, as a whole: about as many statements for a thousand as for one.
+
+    Args:
+        session: the caller's transaction.
+        tenant_id: whose memories.
+        rows: the memories as `memories.lock_memories` returned them.
+        wanted: what becomes of which; a memory stands there once.
+        encoder_id: which encoder made the chunks.
+        now: the moment of the change, the same for all.
+
+    Raises:
+        InvalidRequest, Conflict: as `correct`.
+    """
+    now = not_before(now, rows.values())
+    if again := [c.memory_id for c in wanted if _revives(rows[c.memory_id], c.changes, now=now)]:
+        # Their end is moved into the future: they live again, as if they had been restored first.
+        restore(session, tenant_id, again, now=now)
+        rows = {**rows, **memories.lock_memories(session, tenant_id, again)}
+    found = [_difference(rows[c.memory_id], c) for c in wanted]
+    _keep_stated(session, tenant_id, found)
+    changes = [change for change in found if change.new.keys() - {"computed"}]
+    if changes:
+        _derive(session, tenant_id, changes)
+        _write(session, tenant_id, changes, encoder_id=encoder_id, now=now)
+
+
+def _difference(old: Row, wanted: Correction) -> _Change:
+    """Return what a correction changes of a memory, and what follows from that alone. Pure.
+
+    Raises:
+        InvalidRequest: validity would end before it begins.
+    """
     new = {
         name: value
-        for name, value in changes.items()
+        for name, value in wanted.changes.items()
         if not _same(old[name], value) or (name in _FOUND_IF_STATED and name in old["computed"])
     }
-    computed = [name for name in old["computed"] if name not in changes]
+    computed = [name for name in old["computed"] if name not in wanted.changes]
     if "content" in new:
         # What rules found in the old text goes with it; they will look at the new one.
         new |= taken_back(computed)
         computed = [name for name in computed if name == "importance"]
-    if not new:
-        if computed != old["computed"]:
-            pending.keep_stated(session, tenant_id, memory_id, computed)
-        return
     new["computed"] = computed
     if new.keys() & {"valid_from", "valid_to"}:
         check_validity(new.get("valid_from", old["valid_from"]), new.get("valid_to", old["valid_to"]))
-    if "external_id" in new and new["external_id"] is not None:
-        held = memories.find_by_external_ids(session, tenant_id, [(old["namespace_id"], new["external_id"])])
-        if held:
-            raise Conflict(f"Memory {held[0]['id']} holds this external_id.", code="external_id_conflict")
-    archived = old["archived_at"] is not None
-    if "pinned" in new and not archived:
+    if "pinned" in new and old["archived_at"] is None:
         new["state"] = State.FROZEN if new["pinned"] else State.ACTIVATED
-    merged = {**old, **new}
-    if KEYWORD_FIELDS & new.keys():
+    change = _Change(old, new, wanted.chunks)
+    if change.names(*KEYWORD_FIELDS):
+        merged = change.merged()
         language = language_of(merged["content"], merged["language"])
-        note_languages(session, tenant_id, [(old["namespace_id"], language)])
         new["traits"] = traits(merged["content"], language).pack()
         new["terms"] = list(
             memory_terms(
@@ -154,24 +222,71 @@ def correct(
         )
     if "content" in new:
         new["content_hash"] = content_hash(new["content"])
-        new |= _trust(session, tenant_id, merged)
-    if IDENTITY_FIELDS & new.keys() and old["dedupe_hash"] is not None:
-        # It counts as the same as what it says now, no longer as what it said; beside a copy it counts as nothing.
-        wanted = (memory_id, old["namespace_id"], identity_of(merged), merged["external_id"])
-        new["dedupe_hash"] = free_identities(session, tenant_id, [wanted]).get(memory_id)
-    memories.keep_versions(session, tenant_id, [memory_id], now=now)
-    if "content" in new:
-        entities.end_mentions(session, tenant_id, [memory_id], now=now)
-        formation.unlink_echo(session, tenant_id, memory_id, now=now)
-    if KEYWORD_FIELDS & new.keys():
-        _refind(session, tenant_id, old, new, chunks=chunks, encoder_id=encoder_id, now=now)
-        if new.keys() & {"content", "observed_at"}:
-            facts.end_facts(session, tenant_id, [memory_id], now=now)
-            time_mentions.outdate(session, tenant_id, memory_id, now=now)
-    else:
-        memories.update_memories(session, tenant_id, [memory_id], new, now=now)
-    if "expires_at" in new and not archived:
-        search_index.set_expiry(session, tenant_id, memory_id, now=now)
+    return change
+
+
+def _keep_stated(session: Session, tenant_id: UUID, found: Sequence[_Change]) -> None:
+    """Note fields that callers stated just as they were computed; that alone makes no version."""
+    for change in found:
+        if change.new.keys() == {"computed"} and change.new["computed"] != change.old["computed"]:
+            pending.keep_stated(session, tenant_id, change.id, change.new["computed"])
+
+
+def _derive(session: Session, tenant_id: UUID, changes: Sequence[_Change]) -> None:
+    """Add to changes what depends on other rows: trust and identity.
+
+    Raises:
+        Conflict: another memory holds an external_id.
+    """
+    spaces = {
+        (change.old["namespace_id"], language_of(merged["content"], merged["language"]))
+        for change in changes
+        if change.names(*KEYWORD_FIELDS)
+        for merged in [change.merged()]
+    }
+    note_languages(session, tenant_id, sorted(spaces))
+    keys = [
+        (change.old["namespace_id"], change.new["external_id"])
+        for change in changes
+        if change.new.get("external_id") is not None
+    ]
+    if held := memories.find_by_external_ids(session, tenant_id, keys):
+        raise Conflict(f"Memory {held[0]['id']} holds this external_id.", code="external_id_conflict")
+    said_anew = [change for change in changes if "content" in change.new]
+    if said_anew:
+        kinds = lineage.kinds_of_sources(session, tenant_id, [change.id for change in said_anew])
+        for change in said_anew:
+            change.new.update(_trust(change.merged(), kinds.get(change.id)))
+    # Each counts as the same as what it says now, no longer as what it said; beside a copy it counts as nothing.
+    others = [change for change in changes if change.names(*IDENTITY_FIELDS) and change.old["dedupe_hash"] is not None]
+    if others:
+        identities = [
+            (change.id, change.old["namespace_id"], identity_of(merged), merged["external_id"])
+            for change in others
+            for merged in [change.merged()]
+        ]
+        free = free_identities(session, tenant_id, identities)
+        for change in others:
+            change.new["dedupe_hash"] = free.get(change.id)
+
+
+def _write(session: Session, tenant_id: UUID, changes: Sequence[_Change], *, encoder_id: int, now: datetime) -> None:
+    """Keep the states that were, and store those that are."""
+    memories.keep_versions(session, tenant_id, [change.id for change in changes], now=now)
+    if said_anew := [change.id for change in changes if "content" in change.new]:
+        entities.end_mentions(session, tenant_id, said_anew, now=now)
+        formation.unlink_echoes(session, tenant_id, said_anew, now=now)
+    found_anew = [change for change in changes if change.names(*KEYWORD_FIELDS)]
+    if found_anew:
+        search_index.close(session, tenant_id, [change.id for change in found_anew], now=now)
+    memories.update_each(session, tenant_id, [(change.id, change.new) for change in changes], now=now)
+    if found_anew:
+        _refind(session, tenant_id, found_anew, encoder_id=encoder_id, now=now)
+    if outdated := [change.id for change in changes if change.names("content", "observed_at")]:
+        facts.end_facts(session, tenant_id, outdated, now=now)
+        time_mentions.outdate(session, tenant_id, outdated, now=now)
+    if ends := [c.id for c in changes if "expires_at" in c.new and not c.archived and not c.names(*KEYWORD_FIELDS)]:
+        search_index.set_expiry(session, tenant_id, ends, now=now)
 
 
 def taken_back(computed: Collection[str]) -> dict[str, Any]:
@@ -191,9 +306,8 @@ def taken_back(computed: Collection[str]) -> dict[str, Any]:
     return before
 
 
-def _trust(session: Session, tenant_id: UUID, row: Mapping[str, Any]) -> dict[str, Any]:
+def _trust(row: Mapping[str, Any], kind: str | None) -> dict[str, Any]:
     """Judge a new text as one of the same source; what was derived is never trusted more than it was."""
-    kind = next((source.kind for source in lineage.sources_of(session, tenant_id, [row["id"]])), None)
     trust = judge(row["content"], kind)
     if not row["derivation_parents"]:
         return {"trust": trust.value, "flags": list(trust.flags)}
@@ -208,52 +322,40 @@ def _same(old: Any, new: Any) -> bool:
     return bool(old == new)
 
 
-def _revives(old: RowMapping, changes: Mapping[str, Any], *, now: datetime) -> bool:
+def _revives(old: Row, changes: Mapping[str, Any], *, now: datetime) -> bool:
     """Say whether a change takes back the end of a memory that has expired."""
     ended = old["expires_at"] is not None and old["expires_at"] <= now and old["state"] != State.ARCHIVED
     return ended and "expires_at" in changes and (changes["expires_at"] is None or changes["expires_at"] > now)
 
 
-def _refind(
-    session: Session,
-    tenant_id: UUID,
-    old: RowMapping,
-    new: dict[str, Any],
-    *,
-    chunks: tuple[Chunk, ...] | None,
-    encoder_id: int,
-    now: datetime,
-) -> None:
-    """Replace what the memory is found by: close the old postings and vectors, insert the new ones."""
-    memory_id = old["id"]
-    archived = old["archived_at"] is not None
-    search_index.close(session, tenant_id, [memory_id], now=now)
-    memories.update_memories(session, tenant_id, [memory_id], new, now=now)
-    if "content" not in new or chunks is None:
-        search_index.reopen(session, tenant_id, [memory_id], now=now)
+def _refind(session: Session, tenant_id: UUID, changes: Sequence[_Change], *, encoder_id: int, now: datetime) -> None:
+    """Let memories be found by what they say now; by what they said they were found until now."""
+    if same_text := [change.id for change in changes if "content" not in change.new or change.chunks is None]:
+        search_index.reopen(session, tenant_id, same_text, now=now)
+    texts = [change for change in changes if "content" in change.new and change.chunks is not None]
+    if not texts:
         return
-    version = old["version"] + 1
-    expires_at = new.get("expires_at", old["expires_at"])
     search_index.insert_embeddings(
         session,
         tenant_id,
         [
             search_index.EmbeddingRow(
-                namespace_id=old["namespace_id"],
+                namespace_id=change.old["namespace_id"],
                 encoder_id=encoder_id,
-                memory_id=memory_id,
-                version=version,
+                memory_id=change.id,
+                version=change.old["version"] + 1,
                 chunk=number,
                 span=chunk.span,
                 # An archived memory keeps its new vectors and words closed until it is restored.
-                expires_at=now if archived else expires_at,
+                expires_at=now if change.archived else change.merged()["expires_at"],
                 vector=chunk.vector,
             )
-            for number, chunk in enumerate(chunks)
+            for change in texts
+            for number, chunk in enumerate(change.chunks or ())
         ],
         now=now,
     )
-    search_index.set_content_version(session, tenant_id, memory_id)
-    search_index.post_terms(session, tenant_id, [memory_id])
-    if not archived:
-        search_index.count_in(session, tenant_id, [(old["namespace_id"], 1)])
+    ids = [change.id for change in texts]
+    search_index.set_content_version(session, tenant_id, ids)
+    search_index.post_terms(session, tenant_id, ids)
+    search_index.count_again(session, tenant_id, ids)

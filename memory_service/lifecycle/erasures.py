@@ -71,7 +71,8 @@ def begin(
 ) -> Begun:
     """Queue the job of an erasure and open its receipt.
 
-    Files that wait to be read go at once: read meanwhile, they would become memories that are younger than the request.
+    Files that wait to be read and lines of imports that wait for their turn go at once: taken in meanwhile, they would become
+    memories that the job might come too early for.
 
     Args:
         session: of the tenant.
@@ -105,8 +106,8 @@ def begin(
         now=selection.before,
     )
     if (scope := selection.whole) is not None:
-        unread = scope_rows.drop_uploads(session, tenant_id, scope, now=selection.before)
-        erasures.add_counts(session, tenant_id, erasure_id, {"document_upload": unread} if unread else {})
+        waiting = scope_rows.drop_waiting(session, tenant_id, scope, now=selection.before)
+        erasures.add_counts(session, tenant_id, erasure_id, waiting)
     return Begun(erasure_id, job_id)
 
 

@@ -89,6 +89,18 @@ class Known:
         return erased_at is not None and state.observed_at <= erased_at
 
 
+def outcome_json(row: Any) -> dict[str, Any]:
+    """Return what became of one line, as jobs and lists tell it; lines count from 1, and the header is the first."""
+    return {
+        "line": row["ordinal"],
+        "kind": row["kind"],
+        "status": row["status"],
+        "id": row["item_id"],
+        "code": row["code"],
+        "detail": row["detail"],
+    }
+
+
 def leads_back(edges: Mapping[UUID, set[UUID]], start: UUID, targets: Sequence[UUID]) -> bool:
     """Say whether one of the targets leads back to where an edge to it would start.
 

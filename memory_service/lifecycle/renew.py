@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from memory_service.errors import MemoryServiceError
 from memory_service.lifecycle.archive import restore
-from memory_service.lifecycle.correct import correct
+from memory_service.lifecycle.correct import Correction, correct_locked
 from memory_service.lifecycle.draft import Draft, Prepared
 from memory_service.lifecycle.moments import inverted_validity
 from memory_service.storage import memories
@@ -54,36 +55,34 @@ def renew(
 ) -> list[Renewal]:
     """Give memories the fields that drafts name, each as a new version; what a draft does not name stays.
 
-    All are locked first, in order of id, so that two batches never wait for each other.
+    All are locked first, in order of id, so that two batches never wait for each other. A memory stands there once.
     """
     rows = memories.lock_memories(session, tenant_id, sorted({memory_id for memory_id, _ in items}))
-    made = []
-    for memory_id, item in items:
-        row = rows.get(memory_id)
-        if row is None or row["external_id"] != item.draft.external_id:
-            made.append(Renewal(held=False))
-            continue
-        merged = row["state"] == State.MERGED
-        if row["archived_at"] is not None and not merged:
-            made.append(Renewal(held=False))
-            continue
-        changes = changes_of(item.draft)
-        begins, ends = (changes.get(name, row[name]) for name in ("valid_from", "valid_to"))
-        if begins is not None and ends is not None and ends < begins:
-            made.append(Renewal(held=True, problem=inverted_validity()))
-            continue
-        if merged:
-            # Said again by itself, it stands by itself again.
-            restore(session, tenant_id, [memory_id], now=now)
-        correct(
-            session,
-            tenant_id,
-            memory_id,
-            changes,
-            chunks=item.chunks,
-            encoder_id=encoder_id,
-            if_match=None,
-            now=now,
-        )
-        made.append(Renewal(held=True))
-    return made
+    found = [_renewal(rows.get(memory_id), item) for memory_id, item in items]
+    wanted = [
+        Correction(memory_id, changes_of(item.draft), item.chunks)
+        for (memory_id, item), renewal in zip(items, found, strict=True)
+        if renewal.held and renewal.problem is None
+    ]
+    alone = [c.memory_id for c in wanted if rows[c.memory_id]["state"] == State.MERGED]
+    if alone:
+        # Said again by itself, each stands by itself again.
+        restore(session, tenant_id, alone, now=now)
+        rows |= memories.lock_memories(session, tenant_id, alone)
+    if wanted:
+        rows = {correction.memory_id: rows[correction.memory_id] for correction in wanted}
+        correct_locked(session, tenant_id, rows, wanted, encoder_id=encoder_id, now=now)
+    return found
+
+
+def _renewal(row: RowMapping | None, item: Prepared) -> Renewal:
+    """Decide whether a memory, locked, takes what a draft says. Pure."""
+    if row is None or row["external_id"] != item.draft.external_id:
+        return Renewal(held=False)
+    if row["archived_at"] is not None and row["state"] != State.MERGED:
+        return Renewal(held=False)
+    changes = changes_of(item.draft)
+    begins, ends = (changes.get(name, row[name]) for name in ("valid_from", "valid_to"))
+    if begins is not None and ends is not None and ends < begins:
+        return Renewal(held=True, problem=inverted_validity())
+    return Renewal(held=True)

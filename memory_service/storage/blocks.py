@@ -41,10 +41,11 @@ def _as_known(condition: str) -> str:
         WHERE b.tenant_id = :tenant AND {condition}"""
 
 
-_AT = (
-    "b.namespace_id = :namespace AND b.label = :label AND b.user_id IS NOT DISTINCT FROM CAST(:user AS text) "
-    "AND b.agent_id IS NOT DISTINCT FROM CAST(:agent AS text)"
-)
+def _at(at: Address) -> str:
+    """Return the condition of an address; IS NOT DISTINCT FROM would be asked of every block of that label."""
+    user = "b.user_id IS NULL" if at.user_id is None else "b.user_id = :user"
+    agent = "b.agent_id IS NULL" if at.agent_id is None else "b.agent_id = :agent"
+    return f"b.namespace_id = :namespace AND {user} AND {agent} AND b.label = :label"
 
 
 def find_block(
@@ -52,13 +53,13 @@ def find_block(
 ) -> RowMapping | None:
     """Return the block at an address, archived or not, as it is or as it was known; None when there was none."""
     params = _params(tenant_id, namespace_id, at) | {"known": known}
-    return session.execute(text(_as_known(_AT)), params).mappings().one_or_none()
+    return session.execute(text(_as_known(_at(at))), params).mappings().one_or_none()
 
 
 def lock_block(session: Session, tenant_id: UUID, namespace_id: UUID, at: Address) -> RowMapping | None:
     """Return the block at an address, which nobody else changes until the end of the transaction."""
     found = session.scalar(
-        text(f"SELECT b.id FROM block b WHERE b.tenant_id = :tenant AND {_AT} FOR UPDATE"),
+        text(f"SELECT b.id FROM block b WHERE b.tenant_id = :tenant AND {_at(at)} FOR UPDATE"),
         _params(tenant_id, namespace_id, at),
     )
     # Read in a statement of its own: what another transaction wrote while we waited is seen.
@@ -142,11 +143,19 @@ _SEEN = """
     SELECT DISTINCT ON (s.label) s.* FROM ({blocks}) s
     ORDER BY s.label, s.agent_id IS NULL, s.user_id IS NULL, s.namespace, s.id LIMIT :limit
 """
-_FOR_READER = (
-    "b.namespace_id = ANY(CAST(:namespaces AS uuid[])) AND NOT v.archived "
-    "AND (b.user_id IS NULL OR b.user_id = :user) AND (b.agent_id IS NULL OR b.agent_id = :agent) "
-    "AND (CAST(:labels AS text[]) IS NULL OR b.label = ANY(CAST(:labels AS text[])))"
-)
+
+
+def _seen_by(user_id: str | None, agent_id: str | None, *, labels: bool) -> str:
+    """Return the condition on blocks that an agent sees: one term for each kind of address, which the index answers."""
+    users = ["b.user_id IS NULL", *(["b.user_id = :user"] if user_id is not None else [])]
+    agents = ["b.agent_id IS NULL", *(["b.agent_id = :agent"] if agent_id is not None else [])]
+    parts = [
+        "b.namespace_id = ANY(CAST(:namespaces AS uuid[]))",
+        f"({' OR '.join(f'({user} AND {agent})' for user in users for agent in agents)})",
+        "NOT v.archived",
+        *(["b.label = ANY(CAST(:labels AS text[]))"] if labels else []),
+    ]
+    return " AND ".join(parts)
 
 
 def blocks_seen(
@@ -174,7 +183,7 @@ def blocks_seen(
     """
     return (
         session.execute(
-            text(_SEEN.format(blocks=_as_known(_FOR_READER))),
+            text(_SEEN.format(blocks=_as_known(_seen_by(user_id, agent_id, labels=labels is not None)))),
             {
                 "tenant": tenant_id,
                 "namespaces": list(namespace_ids),
@@ -194,12 +203,13 @@ def list_versions(
     session: Session, tenant_id: UUID, block_id: UUID, *, before: int | None, limit: int
 ) -> Sequence[RowMapping]:
     """Return the states of a block, the newest first, each with the time until which it was the known one."""
-    condition = "" if before is None else "WHERE v.version < :before"
+    # Each was known until the next, whatever page that is on.
+    condition = "" if before is None else "AND s.version < :before"
     query = f"""
-        SELECT v.* FROM (
-            SELECT s.*, lead(s.known_from) OVER (ORDER BY s.version) AS known_to FROM block_version s
-            WHERE s.tenant_id = :tenant AND s.block_id = :block) v
-        {condition} ORDER BY v.version DESC LIMIT :limit"""
+        SELECT s.*, (SELECT n.known_from FROM block_version n WHERE n.tenant_id = :tenant AND n.block_id = :block
+            AND n.version > s.version ORDER BY n.version LIMIT 1) AS known_to
+        FROM block_version s WHERE s.tenant_id = :tenant AND s.block_id = :block {condition}
+        ORDER BY s.version DESC LIMIT :limit"""
     params = {"tenant": tenant_id, "block": block_id, "before": before, "limit": limit}
     return session.execute(text(query), params).mappings().all()
 

@@ -96,14 +96,14 @@ def link_echoes(session: Session, tenant_id: UUID, echoes: Sequence[tuple[UUID, 
     )
 
 
-def unlink_echo(session: Session, tenant_id: UUID, memory_id: UUID, *, now: datetime) -> None:
-    """End the edges of a memory that is an echo no more."""
+def unlink_echoes(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> None:
+    """End the edges of memories that are echoes no more."""
     session.execute(
         text(
-            "UPDATE link SET known_to = :now WHERE tenant_id = :tenant AND source_id = :id AND type = 'derived_from' "
-            "AND derivation_method = 'recalled' AND known_to > :now"
+            "UPDATE link SET known_to = :now WHERE tenant_id = :tenant AND source_id = ANY(CAST(:ids AS uuid[])) "
+            "AND type = 'derived_from' AND derivation_method = 'recalled' AND known_to > :now"
         ),
-        {"tenant": tenant_id, "id": memory_id, "now": now},
+        {"tenant": tenant_id, "ids": list(ids), "now": now},
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -34,26 +34,30 @@ class LineOutcome:
     detail: str | None = None
 
 
-def keep_lines(
-    session: Session, tenant_id: UUID, job_id: UUID, lines: Sequence[tuple[int, str, Sequence[UUID], bytes]]
-) -> None:
-    """Store lines that a job has to import: (ordinal, kind, memories whose words it may hold, the line)."""
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """A line that has come, and what has to be known of it before its turn."""
+
+    ordinal: int
+    kind: str
+    raw: bytes
+    memories: Sequence[UUID] = ()  # whose words it may hold
+    item_id: str | None = None
+    owners: Mapping[str, str | None] = field(default_factory=dict)  # namespace and scope columns
+
+
+def keep_lines(session: Session, tenant_id: UUID, job_id: UUID, lines: Sequence[Arriving]) -> None:
+    """Store lines that a job has to import."""
     params: dict[str, Any] = {"tenant": tenant_id, "job": job_id}
-    session.execute(
-        text(
-            "INSERT INTO import_record (tenant_id, job_id, ordinal, kind, record) "
-            "SELECT :tenant, :job, k.ordinal, k.kind, k.record "
-            "FROM unnest(CAST(:ordinals AS integer[]), CAST(:kinds AS text[]), CAST(:records AS bytea[])) "
-            "AS k (ordinal, kind, record)"
-        ),
-        params
-        | {
-            "ordinals": [line[0] for line in lines],
-            "kinds": [line[1] for line in lines],
-            "records": [line[3] for line in lines],
-        },
-    )
-    named = [(line[0], memory_id) for line in lines for memory_id in dict.fromkeys(line[2])]
+    columns = {
+        "ordinals": [line.ordinal for line in lines],
+        "kinds": [line.kind for line in lines],
+        "records": [line.raw for line in lines],
+        "items": [line.item_id for line in lines],
+        **{name: [line.owners.get(name) for line in lines] for name in _OWNERS},
+    }
+    session.execute(text(_KEEP), params | columns)
+    named = [(line.ordinal, memory_id) for line in lines for memory_id in dict.fromkeys(line.memories)]
     session.execute(
         text(
             "INSERT INTO import_record_memory (tenant_id, memory_id, job_id, ordinal) "
@@ -62,6 +66,16 @@ def keep_lines(
         ),
         params | {"ordinals": [ordinal for ordinal, _ in named], "ids": [memory_id for _, memory_id in named]},
     )
+
+
+_OWNERS = ("namespace", "user_id", "agent_id", "session_id")
+_KEEP = f"""
+    INSERT INTO import_record (tenant_id, job_id, ordinal, kind, record, item_id, {", ".join(_OWNERS)})
+    SELECT :tenant, :job, k.* FROM unnest(CAST(:ordinals AS integer[]), CAST(:kinds AS text[]), CAST(:records AS bytea[]),
+        CAST(:items AS text[]), {", ".join(f"CAST(:{name} AS text[])" for name in _OWNERS)}) AS k
+"""
+# With its outcome a line loses its words, and whom it is about.
+_EMPTIED = f"record = NULL, {', '.join(f'{name} = NULL' for name in _OWNERS)}"
 
 
 def next_lines(
@@ -84,11 +98,47 @@ def next_lines(
     return [Waiting(row.ordinal, kind, bytes(row.record)) for row in rows]
 
 
+def lock_waiting(session: Session, tenant_id: UUID, job_id: UUID, ordinals: Sequence[int]) -> set[int]:
+    """Return those of the lines that still wait: no erasure has taken them, and none takes them in this transaction."""
+    found = session.scalars(
+        text(
+            "SELECT ordinal FROM import_record WHERE tenant_id = :tenant AND job_id = :job "
+            "AND ordinal = ANY(CAST(:ordinals AS integer[])) AND status IS NULL ORDER BY ordinal FOR UPDATE"
+        ),
+        {"tenant": tenant_id, "job": job_id, "ordinals": list(ordinals)},
+    )
+    return set(found)
+
+
+def drop_lines(session: Session, tenant_id: UUID, condition: str, params: Mapping[str, Any]) -> int:
+    """Take the words out of lines `t` that still wait, those of the texts of their documents too; return how many there were.
+
+    In their order, which an import keeps as well: neither waits for the other for ever.
+    """
+    dropped = session.execute(
+        text(
+            f"""
+            WITH mine AS (SELECT t.job_id, t.ordinal, t.kind, t.item_id FROM import_record t WHERE {condition}),
+            gone AS (
+                SELECT x.job_id, x.ordinal FROM import_record x WHERE x.tenant_id = :tenant AND x.status IS NULL
+                    AND (EXISTS (SELECT FROM mine WHERE mine.job_id = x.job_id AND mine.ordinal = x.ordinal)
+                        OR x.kind = 'document_text' AND EXISTS (SELECT FROM mine WHERE mine.job_id = x.job_id
+                            AND mine.kind = 'document' AND mine.item_id = x.item_id))
+                ORDER BY x.job_id, x.ordinal FOR UPDATE)
+            UPDATE import_record r SET {_EMPTIED}, status = 'rejected', code = 'erased', detail = 'It was erased.'
+            FROM gone WHERE r.tenant_id = :tenant AND r.job_id = gone.job_id AND r.ordinal = gone.ordinal RETURNING 1
+            """
+        ),
+        params,
+    )
+    return len(dropped.all())
+
+
 def keep_outcomes(session: Session, tenant_id: UUID, job_id: UUID, outcomes: Sequence[LineOutcome]) -> None:
     """Write what became of lines, and let their texts go."""
     session.execute(
         text(
-            "UPDATE import_record r SET record = NULL, status = k.status, item_id = k.item_id, code = k.code, detail = k.detail "
+            f"UPDATE import_record r SET {_EMPTIED}, status = k.status, item_id = k.item_id, code = k.code, detail = k.detail "
             "FROM unnest(CAST(:ordinals AS integer[]), CAST(:statuses AS text[]), CAST(:items AS text[]), "
             "CAST(:codes AS text[]), CAST(:details AS text[])) AS k (ordinal, status, item_id, code, detail) "
             "WHERE r.tenant_id = :tenant AND r.job_id = :job AND r.ordinal = k.ordinal AND r.status IS NULL"
@@ -168,8 +218,8 @@ def forget_memories(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> N
     params: Mapping[str, Any] = {"tenant": tenant_id, "ids": list(ids)}
     session.execute(
         text(
-            """
-            UPDATE import_record r SET record = NULL, status = 'rejected', code = 'erased', detail = 'It was erased.',
+            f"""
+            UPDATE import_record r SET {_EMPTIED}, status = 'rejected', code = 'erased', detail = 'It was erased.',
                 item_id = CAST(m.memory_id AS text)
             FROM import_record_memory m WHERE m.tenant_id = :tenant AND m.memory_id = ANY(CAST(:ids AS uuid[]))
             AND r.tenant_id = :tenant AND r.job_id = m.job_id AND r.ordinal = m.ordinal

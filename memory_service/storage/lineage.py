@@ -46,6 +46,18 @@ def made_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> list[UUID
     return [row.id for row in session.execute(statement, {"tenant": tenant_id, "ids": list(ids)})]
 
 
+def kinds_of_sources(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the kind of the first source of memories."""
+    rows = session.execute(
+        text(
+            "SELECT memory_id, kind FROM source "
+            "WHERE tenant_id = :tenant AND memory_id = ANY(CAST(:ids AS uuid[])) ORDER BY memory_id, ordinal DESC"
+        ),
+        {"tenant": tenant_id, "ids": list(ids)},
+    )
+    return {row.memory_id: row.kind for row in rows}
+
+
 def sources_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
     """Return the sources of memories, in order."""
     return session.execute(

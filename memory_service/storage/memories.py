@@ -130,6 +130,30 @@ def update_memories(
     )
 
 
+def update_each(
+    session: Session, tenant_id: UUID, changes: Sequence[tuple[UUID, Mapping[str, Any]]], *, now: datetime
+) -> None:
+    """Give memories their next versions, each with values of its own; one statement for all that change the same columns.
+
+    The caller has kept the old versions in the same transaction (`keep_versions`).
+    """
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for memory_id, values in changes:
+        if unknown := values.keys() - memory.c.keys():
+            raise ValueError(f"memory has no column {sorted(unknown)[0]!r}")
+        alike.setdefault(tuple(sorted(values)), []).append({**values, "id": memory_id})
+    for columns, rows in alike.items():
+        sets = "".join(f", {name} = f.{name}" for name in columns)
+        session.execute(
+            text(
+                f"UPDATE memory m SET version = m.version + 1, updated_at = :now{sets} "
+                "FROM jsonb_populate_recordset(CAST(NULL AS memory), CAST(:rows AS jsonb)) f "
+                "WHERE m.tenant_id = :tenant AND m.id = f.id"
+            ),
+            {"tenant": tenant_id, "now": now, "rows": to_jsonb(rows)},
+        )
+
+
 def _assignments(assignments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return `column = value, …` with parameters; values travel as typed JSON, so that null keeps its column's type."""
     parts: list[str] = []

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from memory_service.storage import blocks, tasks
+from memory_service.storage import blocks, imports, tasks
 
 SCOPE_COLUMNS: Final = ("user_id", "agent_id", "session_id")
 
@@ -53,6 +53,18 @@ class Scope:
         parts += [namespace] if self.namespace_id is not None else []
         return " AND ".join(parts)
 
+    def by_line(self, alias: str) -> str:
+        """Return the condition on lines of imports that still wait."""
+        said = [f"{alias}.{name} = :{name}" for name in self.columns]
+        said += [f"{alias}.namespace = :path"] if self.namespace_id is not None else []
+        # The line of a text names its document only, which may have been taken in before.
+        of_document = f"SELECT CAST(d.id AS text) FROM document d WHERE {self.by_columns('d')}"
+        return (
+            f"{alias}.tenant_id = :tenant AND {alias}.status IS NULL AND EXISTS (SELECT FROM job j "
+            f"WHERE j.tenant_id = :tenant AND j.id = {alias}.job_id AND j.created_at <= :before) AND ("
+            f"{' AND '.join(said)} OR {alias}.kind = 'document_text' AND {alias}.item_id IN ({of_document}))"
+        )
+
 
 def _conditions(scope: Scope) -> dict[str, str]:
     """Return which rows `t` of each table belong to a scope, in the order in which they may be removed.
@@ -63,6 +75,7 @@ def _conditions(scope: Scope) -> dict[str, str]:
     asked = f"SELECT r.id FROM trace r WHERE {traces}"
     return {
         "document_upload": scope.by_request("t", namespace="t.namespace_id = :namespace_id"),
+        "import_record": scope.by_line("t"),
         "document": scope.by_columns("t"),
         # What was asked for somebody is theirs, as is what grew from their judgements.
         "saved_query": f"t.tenant_id = :tenant AND t.source = 'feedback' AND EXISTS (SELECT FROM feedback f "
@@ -82,14 +95,21 @@ _STOP_READING: Final = """
 """
 
 
-def drop_uploads(session: Session, tenant_id: UUID, scope: Scope, *, now: datetime) -> int:
-    """Delete the files of a scope that nobody has read yet, end the jobs that would, and return how many files there were.
+def drop_waiting(session: Session, tenant_id: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
+    """Delete what waits to be taken in for a scope, files and lines of imports, and return how many there were, by table.
 
-    Once this is committed, no job makes memories of them any more: a job that is at it finds itself cancelled when it stores.
+    Once this is committed, no job makes memories of it any more: one that reads a file finds itself cancelled when it stores,
+    an import goes on without these lines.
     """
-    params, uploads = scope.params(tenant_id), _conditions(scope)["document_upload"]
+    params, conditions = scope.params(tenant_id), _conditions(scope)
+    uploads = conditions["document_upload"]
     session.execute(text(_STOP_READING.format(uploads=uploads)), {**params, "now": now})
-    return len(session.execute(text(f"DELETE FROM document_upload t WHERE {uploads} RETURNING 1"), params).all())
+    files = session.execute(text(f"DELETE FROM document_upload t WHERE {uploads} RETURNING 1"), params).all()
+    dropped = {
+        "document_upload": len(files),
+        "import_record": imports.drop_lines(session, tenant_id, conditions["import_record"], params),
+    }
+    return {table: number for table, number in dropped.items() if number}
 
 
 def _owned(session: Session, tenant_id: UUID, scope: Scope) -> dict[str, list[UUID]]:
@@ -116,9 +136,9 @@ def count(session: Session, tenant_id: UUID, scope: Scope) -> dict[str, int]:
 def remove(session: Session, tenant_id: UUID, scope: Scope, *, now: datetime) -> dict[str, int]:
     """Delete the rows of a scope, and return how many there were; its memories are erased by themselves, before."""
     params = scope.params(tenant_id)
-    removed = {"document_upload": drop_uploads(session, tenant_id, scope, now=now)}
+    removed = drop_waiting(session, tenant_id, scope, now=now)
     for table, condition in _conditions(scope).items():
-        if table not in removed:
+        if table not in {"document_upload", "import_record"}:
             gone = session.execute(text(f"DELETE FROM {table} t WHERE {condition} RETURNING 1"), params).all()
             removed[table] = len(gone)
     removed |= {

@@ -178,15 +178,20 @@ def post_terms(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
     )
 
 
-def set_content_version(session: Session, tenant_id: UUID, memory_id: UUID) -> None:
-    """Say that the present version of a memory is the one its vectors and postings were made of, in half precision."""
+def set_content_version(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
+    """Say that the present version of memories is the one their vectors and postings were made of, in half precision."""
     session.execute(
         text(
             "UPDATE memory SET content_version = version, precision_tier = 0, precision_wanted = NULL "
-            "WHERE tenant_id = :tenant AND id = :id"
+            "WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))"
         ),
-        {"tenant": tenant_id, "id": memory_id},
+        {"tenant": tenant_id, "ids": list(ids)},
     )
+
+
+def count_again(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
+    """Count those of the memories that are live again, having been closed."""
+    _count(session, tenant_id, ids, sign=1)
 
 
 def count_out(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
@@ -205,15 +210,15 @@ def _count(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, sign: int)
     count_in(session, tenant_id, [(r.namespace_id, sign * r.docs) for r in rows])
 
 
-def set_expiry(session: Session, tenant_id: UUID, memory_id: UUID, *, now: datetime) -> None:
-    """Let the live span of a memory end when the memory expires."""
-    params = {"tenant": tenant_id, "id": memory_id, "now": now}
+def set_expiry(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> None:
+    """Let the live spans of memories end when the memories expire."""
+    params = {"tenant": tenant_id, "ids": list(ids), "now": now}
     for table in (*VECTOR_TABLES, "posting"):
         extra = "" if table in VECTOR_TABLES else "AND x.namespace_id = m.namespace_id AND x.term = ANY(m.terms)"
         session.execute(
             text(
                 f"UPDATE {table} x SET known_to = greatest(coalesce(m.expires_at, 'infinity'), :now) FROM memory m "
-                "WHERE m.tenant_id = :tenant AND m.id = :id AND x.tenant_id = :tenant AND x.memory_id = m.id "
+                "WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) AND x.tenant_id = :tenant AND x.memory_id = m.id "
                 f"AND x.version = m.content_version AND x.known_to > :now {extra}"
             ),
             params,

@@ -176,7 +176,8 @@ def last_change(session: Session, tenant_id: UUID, roots: Collection[UUID]) -> d
     """Return when any of these trees was changed last."""
     changed: datetime | None = session.scalar(
         text(
-            "SELECT max(t.updated_at) FROM task_node t WHERE t.tenant_id = :tenant AND t.root_id = ANY(CAST(:roots AS uuid[]))"
+            "SELECT max(l.at) FROM unnest(CAST(:roots AS uuid[])) AS k (id) CROSS JOIN LATERAL (SELECT t.updated_at AS at "
+            "FROM task_node t WHERE t.tenant_id = :tenant AND t.root_id = k.id ORDER BY t.updated_at DESC LIMIT 1) l"
         ),
         {"tenant": tenant_id, "roots": list(roots)},
     )
@@ -271,12 +272,13 @@ def list_versions(
     session: Session, tenant_id: UUID, task_id: UUID, *, before: int | None, limit: int
 ) -> Sequence[RowMapping]:
     """Return the states of a node, the newest first, each with the time until which it was the known one."""
-    condition = "" if before is None else "WHERE v.version < :before"
+    # Each was known until the next, whatever page that is on.
+    condition = "" if before is None else "AND s.version < :before"
     query = f"""
-        SELECT v.* FROM (
-            SELECT s.*, lead(s.known_from) OVER (ORDER BY s.version) AS known_to FROM task_version s
-            WHERE s.tenant_id = :tenant AND s.task_id = :id) v
-        {condition} ORDER BY v.version DESC LIMIT :limit"""
+        SELECT s.*, (SELECT n.known_from FROM task_version n WHERE n.tenant_id = :tenant AND n.task_id = :id
+            AND n.version > s.version ORDER BY n.version LIMIT 1) AS known_to
+        FROM task_version s WHERE s.tenant_id = :tenant AND s.task_id = :id {condition}
+        ORDER BY s.version DESC LIMIT :limit"""
     params = {"tenant": tenant_id, "id": task_id, "before": before, "limit": limit}
     return session.execute(text(query), params).mappings().all()
 

@@ -75,17 +75,20 @@ _INSERT = f"""
 """
 
 
-def outdate(session: Session, tenant_id: UUID, memory_id: UUID, *, now: datetime) -> None:
-    """End what a memory was known to speak of, its text or its time having changed, and let it wait to be read anew."""
-    params = {"tenant": tenant_id, "id": memory_id, "now": now}
+def outdate(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> None:
+    """End what memories were known to speak of, text or time having changed, and let them wait to be read anew."""
+    params = {"tenant": tenant_id, "ids": list(ids), "now": now}
     session.execute(
         text(
             "UPDATE time_mention SET known_to = greatest(:now, known_from) "
-            "WHERE tenant_id = :tenant AND memory_id = :id AND known_to = 'infinity'"
+            "WHERE tenant_id = :tenant AND memory_id = ANY(CAST(:ids AS uuid[])) AND known_to = 'infinity'"
         ),
         params,
     )
-    session.execute(text("UPDATE memory SET enriched_version = 0 WHERE tenant_id = :tenant AND id = :id"), params)
+    session.execute(
+        text("UPDATE memory SET enriched_version = 0 WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))"),
+        params,
+    )
 
 
 def spans_of(

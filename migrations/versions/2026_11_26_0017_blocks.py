@@ -30,7 +30,8 @@ def upgrade() -> None:
             PRIMARY KEY (tenant_id, id),
             FOREIGN KEY (tenant_id, namespace_id) REFERENCES namespace (tenant_id, id)
         );
-        CREATE UNIQUE INDEX block_address ON block (tenant_id, namespace_id, label, user_id, agent_id) NULLS NOT DISTINCT;
+        -- The owners before the label: what an agent that talks with a user sees is found by who they are, whatever the labels.
+        CREATE UNIQUE INDEX block_address ON block (tenant_id, namespace_id, user_id, agent_id, label) NULLS NOT DISTINCT;
         CREATE INDEX block_user ON block (tenant_id, user_id) WHERE user_id IS NOT NULL;
         CREATE INDEX block_agent ON block (tenant_id, agent_id) WHERE agent_id IS NOT NULL;
 

@@ -35,7 +35,8 @@ def upgrade() -> None:
         );
         CREATE INDEX task_node_namespace ON task_node (tenant_id, namespace_id, id);
         CREATE INDEX task_node_parent ON task_node (tenant_id, parent_id, id);
-        CREATE INDEX task_node_root ON task_node (tenant_id, root_id);
+        -- When a tree was changed last is asked before every change of it.
+        CREATE INDEX task_node_root ON task_node (tenant_id, root_id, updated_at);
         CREATE INDEX task_node_user ON task_node (tenant_id, user_id) WHERE user_id IS NOT NULL;
         CREATE INDEX task_node_agent ON task_node (tenant_id, agent_id) WHERE agent_id IS NOT NULL;
         CREATE INDEX task_node_session ON task_node (tenant_id, session_id, id) WHERE session_id IS NOT NULL;

@@ -21,6 +21,9 @@ def upgrade() -> None:
             job_id uuid NOT NULL,
             ordinal integer NOT NULL,
             kind text NOT NULL,
+            -- Whose it is to be, as far as that can be told before its turn: an erasure of all that is somebody's takes it, too.
+            namespace text,
+            user_id text, agent_id text, session_id text,
             record bytea,
             status text CHECK (status IN ('created', 'updated', 'skipped', 'rejected')),
             item_id text,
@@ -44,7 +47,7 @@ def upgrade() -> None:
         CREATE INDEX import_record_memory_line ON import_record_memory (tenant_id, job_id, ordinal);
     """)
     protect("import_record", "import_record_memory")
-    keep_out_of_statistics({"import_record": ("record", "item_id", "detail")})
+    keep_out_of_statistics({"import_record": ("record", "item_id", "detail", "user_id", "agent_id", "session_id")})
 
 
 def downgrade() -> None:

@@ -18,10 +18,20 @@ from memory_service.api.services import Services
 from memory_service.api.transfer_models import ImportAccepted, OutcomesOut
 from memory_service.api.uploading import Upload, UploadRoute
 from memory_service.bundle.framing import MAX_LINE, MEDIA_TYPE, Header, invalid_bundle, read_end, read_header
-from memory_service.bundle.records import UNKNOWN, Refused, kind_of, memories_named, parse_line
+from memory_service.bundle.records import (
+    UNKNOWN,
+    Refused,
+    item_named,
+    kind_of,
+    memories_named,
+    owners_named,
+    parse_line,
+)
 from memory_service.errors import NotFound
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
+from memory_service.lifecycle.importing import outcome_json
 from memory_service.storage import imports, jobs
+from memory_service.storage.imports import Arriving
 from memory_service.types import IMPORT, Action, Caller, KeyScope
 
 IMPORTS = "/v1/imports"
@@ -95,7 +105,7 @@ def receive(
         ttl=timedelta(days=services.settings.job_ttl_days),
     )
     digest = hashlib.sha256(first)
-    kept: list[tuple[int, str, list[UUID], bytes]] = []
+    kept: list[Arriving] = []
     size = records = 0
     last: bytes | None = None
     # The last line is the end: each is kept when the next has come.
@@ -131,13 +141,13 @@ def read_lines(upload: Upload) -> Iterator[bytes]:
         yield raw
 
 
-def _line(ordinal: int, raw: bytes) -> tuple[int, str, list[UUID], bytes]:
+def _line(ordinal: int, raw: bytes) -> Arriving:
     """Return a line with what has to be known of it before its turn comes; a bad one gets its outcome then."""
     try:
         parsed = parse_line(raw)
     except Refused:
-        return ordinal, UNKNOWN, [], raw
-    return ordinal, kind_of(parsed), memories_named(parsed), raw
+        return Arriving(ordinal, UNKNOWN, raw)
+    return Arriving(ordinal, kind_of(parsed), raw, memories_named(parsed), item_named(parsed), owners_named(parsed))
 
 
 @router.get("/{job_id}/outcomes", response_model=OutcomesOut)
@@ -168,15 +178,3 @@ def list_outcomes(
             query=query,
         )
     )
-
-
-def outcome_json(row: Any) -> dict[str, Any]:
-    """Return what became of one line; lines count from 1, and the header is the first."""
-    return {
-        "line": row["ordinal"],
-        "kind": row["kind"],
-        "status": row["status"],
-        "id": row["item_id"],
-        "code": row["code"],
-        "detail": row["detail"],
-    }

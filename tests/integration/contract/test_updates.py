@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from sqlalchemy import event
 
 from tests.integration.contract.test_concurrency import at_once, statuses
 
@@ -134,3 +136,63 @@ def test_batches_in_opposite_order_never_wait_for_each_other(me: Any, api: Any) 
         if answer.status_code == 200:
             assert {result["status"] for result in answer.json()["results"]} == {"updated"}
     assert len(api.query({})) == len(keys)
+
+
+def test_many_are_changed_with_about_as_many_statements_as_one(me: Any, app: FastAPI) -> None:
+    """A nightly sync writes over a thousand at a time: a statement more for each would make it wait for half a minute."""
+
+    def items(many: int, says: str) -> list[dict[str, Any]]:
+        return [
+            {"content": f"Parcel {n} {says}.", "external_id": f"p{n}", "tags": ["post"], **UPDATE} for n in range(many)
+        ]
+
+    def statements(many: int, says: str) -> int:
+        sent: list[str] = []
+        engine = app.state.services.database.engine
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            sent.append(statement)
+
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            results = me.post("/v1/memories/batch", json={"items": items(many, says)}).json()["results"]
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+        assert {result["status"] for result in results} == {"updated"}
+        return len(sent)
+
+    assert me.post("/v1/memories/batch", json={"items": items(60, "has been sent")}).is_success
+    assert statements(60, "lies at the mill") <= statements(2, "has arrived") + 3
+    found = me.get("/v1/memories?limit=100").json()["data"]
+    assert {(m["content"], m["version"]) for m in found} == {
+        (f"Parcel {n} {'has arrived' if n < 2 else 'lies at the mill'}.", 3 if n < 2 else 2) for n in range(60)
+    }
+
+
+def test_each_of_a_batch_changes_what_it_names(me: Any) -> None:
+    base = {"namespace": "mixed", **UPDATE}
+    names = ("text", "end", "tags", "nothing", "backwards")
+    first = [{"content": f"About {name}.", "external_id": name, "tags": ["old"], **base} for name in names]
+    ids = [r["id"] for r in me.post("/v1/memories/batch", json={"items": first}).json()["results"]]
+    again = [
+        {"content": "About something else.", "external_id": "text", **base},
+        {"content": "About end.", "external_id": "end", "expires_at": "2100-01-01T00:00:00Z", **base},
+        {"content": "About tags.", "external_id": "tags", "tags": ["new"], **base},
+        {"content": "About nothing.", "external_id": "nothing", **base},
+        {
+            "content": "No.", "external_id": "backwards",
+            "valid_from": "2024-02-01T00:00:00Z", "valid_to": "2024-01-01T00:00:00Z", **base,
+        },
+    ]  # fmt: skip
+    results = me.post("/v1/memories/batch", json={"items": again}).json()["results"]
+    assert [result["status"] for result in results] == ["updated"] * 4 + ["rejected"]
+    read = [me.get(f"/v1/memories/{one}").json() for one in ids]
+    assert [one["version"] for one in read] == [2, 2, 2, 1, 1]
+    assert [one["content"] for one in read] == [
+        "About something else.", "About end.", "About tags.", "About nothing.", "About backwards.",
+    ]  # fmt: skip
+    assert [one["tags"] for one in read] == [["old"], ["old"], ["new"], ["old"], ["old"]]
+    assert [one["expires_at"] for one in read] == [None, "2100-01-01T00:00:00Z", None, None, None]
+    for query, wanted in (("something else", {ids[0]}), ("text", set())):
+        body = {"query": query, "namespace": "mixed", "channels": {"keyword": 1}}
+        assert {r["memory"]["id"] for r in me.post("/v1/search", json=body).json()["results"]} == wanted

@@ -29,6 +29,8 @@ from memory_service.analysis.facts import Fact
 from memory_service.analysis.naming import EntityKind, Named
 from memory_service.filters import parse_filter
 from memory_service.storage import (
+    audit,
+    blocks,
     changesets,
     co_recalls,
     considered,
@@ -62,9 +64,11 @@ from memory_service.storage import (
     search_index,
     structure,
     structure_lists,
+    tasks,
     time_mentions,
     traces,
 )
+from memory_service.storage.blocks import Address
 from memory_service.storage.bootstrap import RoleUrls, bootstrap, driver_url
 from memory_service.storage.database import Database
 from memory_service.storage.filter_sql import compile_filter
@@ -213,6 +217,10 @@ A_TIME = {
 A_MENTION = {
     "memory_id": IDS[0], "version": 1, "entity_id": an_id(0, 21), "namespace_id": SPACE, "names": ["e"], "spans": [0, 1],
 }  # fmt: skip
+A_STATE = {
+    "value": "", "description": None, "max_characters": 9, "read_only": False, "metadata": {}, "archived": False,
+    "operation": "put", "edited_by": None,
+}  # fmt: skip
 HOT: dict[str, Callable[[Session], object]] = {
     "search": a_search(),
     "search in a small namespace": a_search(spaces=(SMALL_SPACE,)),
@@ -248,8 +256,10 @@ HOT: dict[str, Callable[[Session], object]] = {
     "lock": lambda s: memories.lock_memories(s, TENANT, FEW),
     "versions kept": lambda s: memories.keep_versions(s, TENANT, FEW, now=NOW),
     "update": lambda s: memories.update_memories(s, TENANT, FEW, {"pinned": True}, now=NOW),
+    "update each": lambda s: memories.update_each(s, TENANT, [(i, {"importance": 0.1}) for i in FEW], now=NOW),
+    "kinds of sources": lambda s: lineage.kinds_of_sources(s, TENANT, FEW),
     "end of a live span": lambda s: search_index.close(s, TENANT, FEW, now=NOW),
-    "expiry of a live span": lambda s: search_index.set_expiry(s, TENANT, FEW[0], now=NOW),
+    "expiry of a live span": lambda s: search_index.set_expiry(s, TENANT, FEW, now=NOW),
     "tiers": lambda s: precision.move_tiers(s, TENANT, [(i, PrecisionTier.INT8) for i in FEW], now=NOW),
     "signs": lambda s: precision.move_tiers(s, TENANT, [(i, PrecisionTier.BINARY) for i in FEW], now=NOW),
     "waiting to rise": lambda s: precision.rising(
@@ -327,7 +337,7 @@ HOT: dict[str, Callable[[Session], object]] = {
     "facts": lambda s: facts.list_facts(s, TENANT, before=(IDS[0], 0), limit=51, now=NOW),
     "other values of an attribute": lambda s: facts.same_attribute(s, TENANT, SMALL_SPACE, IDS),
     "times kept": lambda s: time_mentions.keep_time_mentions(s, TENANT, {i: (1, [A_TIME]) for i in IDS}),
-    "times outdated": lambda s: time_mentions.outdate(s, TENANT, IDS[0], now=NOW),
+    "times outdated": lambda s: time_mentions.outdate(s, TENANT, FEW, now=NOW),
     "times of memories": lambda s: s.connection().exec_driver_sql(
         time_mentions._SPANS, {"tenant": TENANT, "namespaces": [SMALL_SPACE], "ids": IDS}),
     "times as known": lambda s: s.connection().exec_driver_sql(
@@ -398,6 +408,38 @@ HOT: dict[str, Callable[[Session], object]] = {
     "what to quote": lambda s: structure_loading.sources(a_place(s), FEW),
     "gists": lambda s: structure_loading.written_gists(a_place(s), "episode"),
     "fold": lambda s: pending.fold_corpus(s, TENANT, SMALL_SPACE),
+    "block": lambda s: blocks.find_block(s, TENANT, SPACE, Address("human", "user40")),
+    "block as known": lambda s: blocks.find_block(s, TENANT, SPACE, Address("human", "user40"), known=NOW),
+    "block to change": lambda s: blocks.lock_block(s, TENANT, SPACE, Address("human", "user40")),
+    "a shared block": lambda s: blocks.find_block(s, TENANT, SPACE, Address("human")),
+    "blocks": lambda s: blocks.list_blocks(
+        s, TENANT, namespace_id=None, label=None, user_id=None, agent_id=None, before=IDS[9], limit=51),
+    "blocks of a user": lambda s: blocks.list_blocks(
+        s, TENANT, namespace_id=None, label=None, user_id="user40", agent_id=None, before=None, limit=51),
+    "blocks seen": lambda s: blocks.blocks_seen(
+        s, TENANT, [SPACE], user_id="user40", agent_id="agent1", labels=None, limit=51),
+    "versions of a block": lambda s: blocks.list_versions(s, TENANT, IDS[0], before=9, limit=51),
+    "new version of a block": lambda s: blocks.add_version(s, TENANT, IDS[0], 2, A_STATE, now=NOW),
+    "task": lambda s: tasks.get_task(s, TENANT, IDS[0]),
+    "tasks": lambda s: tasks.list_tasks(s, TENANT, equal={}, roots=False, before=IDS[9], limit=51),
+    "open tasks of a namespace": lambda s: tasks.list_tasks(
+        s, TENANT, equal={"namespace_id": SMALL_SPACE, "status": "open"}, roots=False, before=None, limit=51),
+    "tasks of a tree": lambda s: tasks.list_tasks(
+        s, TENANT, equal={"root_id": an_id(3, 1001)}, roots=False, before=None, limit=51),
+    "children of a task": lambda s: tasks.children_of(s, TENANT, IDS[0], statuses=["open"], limit=200),
+    "path to a task": lambda s: tasks.path_to(s, TENANT, IDS[0]),
+    "below a task": lambda s: tasks.below(s, TENANT, FEW),
+    "dependents of a task": lambda s: tasks.dependents_of(s, TENANT, FEW),
+    "last change of a tree": lambda s: tasks.last_change(s, TENANT, [an_id(3, 1001)]),
+    "versions of a task": lambda s: tasks.list_versions(s, TENANT, IDS[0], before=9, limit=51),
+    "audit": lambda s: audit.list_events(
+        s, TENANT, action=None, actor=None, since=None, until=None, before=IDS[9], limit=51),
+    "audit of an action": lambda s: audit.list_events(
+        s, TENANT, action="export", actor=None, since=None, until=None, before=None, limit=51),
+    "audit of a key": lambda s: audit.list_events(
+        s, TENANT, action=None, actor=an_id(9, 7), since=NOW - timedelta(days=1), until=None, before=None, limit=51),
+    "seals": lambda s: audit.sealed(s, TENANT, after=7, limit=100),
+    "last seal": lambda s: audit.last_seal(s, TENANT),
 }  # fmt: skip
 
 
@@ -413,6 +455,14 @@ def test_a_hot_statement_reaches_its_rows_by_index(service: Database, name: str)
             n for n in plan if "Scan" in n.kind and n.relation not in {"", "encoder"} and n.kind != "Bitmap Heap Scan"
         ]
         assert all("tenant_id" in n.condition for n in reads), shown
+
+
+@pytest.mark.parametrize("name", ["block", "block to change", "a shared block"])
+def test_a_block_is_found_by_whose_it_is(service: Database, name: str) -> None:
+    """Every user of an assistant has a block of the same label: to look through them all would cost as many reads."""
+    found = plans_of(service, HOT[name])
+    (read,) = {n.condition for n in found[0][1] if n.relation == "block" or n.index == "block_address"}
+    assert all(column in read for column in ("tenant_id", "user_id")), read
 
 
 def test_a_vector_scan_reads_one_namespace_from_the_index_alone(service: Database) -> None:

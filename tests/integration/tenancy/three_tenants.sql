@@ -76,8 +76,20 @@ INSERT INTO document_text SELECT tenant_id, id, 1, 'text', now() FROM document;
 INSERT INTO document_chunk SELECT r.tenant, pg_temp.id(4, t, n), 1, 0, r.id, 0, 4 FROM r WHERE n <= 5000;
 INSERT INTO document_upload SELECT t.id, pg_temp.id(5, t.t, n), pg_temp.id(2, t.t, n % 20), pg_temp.id(4, t.t, n), '{}', 'text', now()
     FROM t, generate_series(1, 5000) n;
-INSERT INTO import_record SELECT tenant, pg_temp.id(5, t, n), 2, 'memory', '{}', NULL, NULL, NULL, NULL FROM r WHERE n <= 5000;
+INSERT INTO import_record SELECT tenant, pg_temp.id(5, t, n), 2, 'memory', 'space/0001', 'user' || n % 50, NULL, NULL, '{}', NULL, NULL, NULL, NULL
+    FROM r WHERE n <= 5000;
 INSERT INTO import_record_memory SELECT tenant, id, pg_temp.id(5, t, n), 2 FROM r WHERE n <= 5000;
+INSERT INTO block SELECT tenant, id, pg_temp.id(2, t, 0), CASE WHEN n % 2 = 0 THEN 'human' ELSE 'notes' END, 'user' || n, NULL, 1, at, at
+    FROM r WHERE n <= 5000;
+INSERT INTO block_version SELECT tenant, id, 1, 'Likes tea.', NULL, 5000, false, '{}', false, 'put', NULL, at FROM r WHERE n <= 5000;
+INSERT INTO task_node SELECT tenant, id, space, pg_temp.id(3, t, 1 + n / 1000 * 1000), CASE WHEN n >= 10 THEN pg_temp.id(3, t, n / 10) END, 1, 'user' || n % 50,
+    'agent' || n % 5, 'session' || n / 20, NULL, CASE WHEN n % 7 = 0 THEN 'open' ELSE 'succeeded' END, 1, at, at FROM r WHERE n <= 5000;
+INSERT INTO task_version SELECT tenant, id, 1, CASE WHEN n % 7 = 0 THEN 'open' ELSE 'succeeded' END, 'A step', NULL, NULL, NULL, '{}', '{}', NULL,
+    NULL, 'create', at FROM r WHERE n <= 5000;
+INSERT INTO task_dependency SELECT tenant, id, pg_temp.id(3, t, n - 1) FROM r WHERE n BETWEEN 2 AND 5000;
+INSERT INTO audit_event SELECT tenant, id, at, pg_temp.id(9, t, 1 + n % 1000), CASE WHEN n % 2 = 0 THEN 'export' ELSE 'import.begin' END, 'job', id,
+    space, '{}' FROM r WHERE n <= 5000;
+INSERT INTO audit_seal SELECT tenant, n, id, sha256(n::text::bytea) FROM r WHERE n <= 5000;
 INSERT INTO tombstone SELECT t.id, pg_temp.id(8, t.t, n), pg_temp.id(2, t.t, 0), '', now() FROM t, generate_series(1, 5000) n;
 INSERT INTO erased_text SELECT t.id, pg_temp.id(2, t.t, n % 20), sha256(n::text::bytea), pg_temp.id(8, t.t, n), now()
     FROM t, generate_series(1, 5000) n;

@@ -185,3 +185,78 @@ def test_a_core_block_that_is_there_is_never_replaced(
     assert other.get("/v1/blocks/persona").json()["value"] == "I do not help."
     (outcome,) = outcomes(me, take_in(me, bundle))
     assert (outcome["status"], outcome["code"]) == ("skipped", "present")
+
+
+def test_an_erasure_of_a_person_reaches_what_waits_to_come_in(
+    me: Any, other: Any, export: Any, outcomes: Any, open_tenancy: Any, maintenance: Engine
+) -> None:
+    """An import that was posted before a person is erased must not bring the person back after it."""
+    word = "quetzalcoatlus"
+    for name in ("ada", "ben"):
+        body = {"content": f"{name} saw a {word if name == 'ada' else 'heron'}.", "user_id": name}
+        assert me.post("/v1/memories", json=body).is_success
+        assert me.put("/v1/blocks/human", json={"value": body["content"], "user_id": name}).is_success
+        made = me.post("/v1/documents", json={**body, "content": f"# Notes\n\n{body['content']}\n"}).json()
+        assert consolidate.run_job(open_tenancy(me.tenant_id), UUID(made["job_id"]))
+    job_id = other.post("/v1/imports", content=export(me), headers=NDJSON).json()["job_id"]
+    begun = other.post("/v1/erasures", json={"user_id": "ada"}).json()
+
+    def holding() -> set[str]:
+        with maintenance.connect() as connection:
+            tables = connection.scalars(
+                text(
+                    "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' "
+                    "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+                )
+            ).all()
+            return {
+                table
+                for table in tables
+                if connection.scalar(
+                    text(
+                        f"SELECT count(*) FROM {table} t WHERE tenant_id = :tenant AND (position(:word IN CAST(t AS text)) > 0 "
+                        "OR position(encode(convert_to(:word, 'UTF8'), 'hex') IN CAST(t AS text)) > 0)"
+                    ),
+                    {"tenant": other.tenant_id, "word": word},
+                )
+            }
+
+    assert holding() == set(), "what waits goes before the request is answered"
+    assert consolidate.run_job(open_tenancy(other.tenant_id), UUID(begun["job_id"]))
+    assert consolidate.run_job(open_tenancy(other.tenant_id), UUID(job_id))
+    receipt = other.get(f"/v1/erasures/{begun['erasure_id']}").json()
+    assert (receipt["verified"], receipt["remains"]) == (True, {})
+    assert receipt["counts"]["import_record"] == 5  # two memories, a block, a document and its text
+    assert holding() == set()
+    assert {m["user_id"] for m in other.get("/v1/memories").json()["data"]} == {"ben"}
+    assert [block["user_id"] for block in other.get("/v1/blocks").json()["data"]] == ["ben"]
+    job = other.get(f"/v1/jobs/{job_id}").json()
+    assert job["status"] == "succeeded"
+    erased = [one for one in outcomes(other, job) if one["code"] == "erased"]
+    assert len(erased) == 5
+    with maintenance.connect() as connection:
+        named = connection.scalar(
+            text("SELECT count(*) FROM import_record WHERE tenant_id = :t AND user_id IS NOT NULL"),
+            {"t": other.tenant_id},
+        )
+    assert named == 0, "with its outcome a line forgets whom it was about"
+
+
+def test_lines_erased_while_a_worker_reads_them_are_not_taken_in(
+    me: Any, other: Any, export: Any, open_tenancy: Any
+) -> None:
+    assert me.post("/v1/memories", json={"content": "Ada saw a heron.", "user_id": "ada"}).is_success
+    job_id = UUID(other.post("/v1/imports", content=export(me), headers=NDJSON).json()["job_id"])
+    tenancy = open_tenancy(other.tenant_id)
+    begun: list[dict[str, Any]] = []
+
+    def encode() -> Any:
+        # The worker has read its lines, and holds no transaction while it encodes them.
+        begun.append(other.post("/v1/erasures", json={"user_id": "ada"}).json())
+        assert consolidate.run_job(tenancy, UUID(begun[0]["job_id"]))
+        return tenancy.open_encoding()
+
+    assert consolidate.run_job(open_tenancy(other.tenant_id, open_encoding=encode), job_id)
+    assert begun
+    assert other.get("/v1/memories").json()["data"] == []
+    assert other.get(f"/v1/jobs/{job_id}").json()["status"] == "succeeded"
