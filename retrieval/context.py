@@ -8,6 +8,7 @@ from uuid import UUID
 from retrieval.packing import Order, Passage, pack
 from retrieval.request import CountTokens
 from retrieval.results import Result
+from retrieval.standing import standing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,13 @@ def build_context(results: Sequence[Result], *, budget: int, order: Order, count
     drafts = [f"[{len(results)}] {heading(r)}{r.row['content']}\n" for r in results]
     costs = count(drafts) if drafts else []
     ranked = [
-        Passage(id=r.found.id, text=r.row["content"], tokens=cost, observed_at=r.row["observed_at"])
+        Passage(
+            id=r.found.id,
+            text=r.row["content"],
+            tokens=cost,
+            observed_at=r.row["observed_at"],
+            standing=standing_of(r.row),
+        )
         for r, cost in zip(results, costs, strict=True)
     ]
     chosen = list(pack(ranked, budget=budget, order=order).passages)
