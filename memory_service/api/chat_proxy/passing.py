@@ -1,5 +1,6 @@
 """One chat, from the client's messages to the model's answer."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from time import perf_counter
@@ -22,9 +23,12 @@ from memory_service.api.services import Services
 from memory_service.errors import MemoryServiceError, UpstreamFailed
 from memory_service.types import Caller
 
+Storing = asyncio.Task[tuple[UUID, ...]]
+
 log = structlog.get_logger(__name__)
 
 SEARCH_ID: Final = "X-Memory-Search-Id"
+STORED_WITHIN_S: Final = 1.0  # how long an answer waits for the user's turn, which had all the time of the model
 # When and whether to ask again, as OpenAI's clients read it.
 PASSED_HEADERS: Final = ("retry-after", "retry-after-ms", "x-should-retry")
 
@@ -72,7 +76,7 @@ class Chat:
             raise
 
     async def _answered(
-        self, answer: httpx.Response, messages: Sequence[Any], recollection: Recollection, said: Any, ready: float
+        self, answer: httpx.Response, messages: Sequence[Any], recollection: Recollection, said: Storing, ready: float
     ) -> Response:
         headers = {name: answer.headers[name] for name in PASSED_HEADERS if name in answer.headers}
         if recollection.search_id is not None:
@@ -92,22 +96,21 @@ class Chat:
             # What is wrong with the request, or with the model, is said best by who refuses it.
             self._metrics.answered("refused")
             return _json(document, answer.status_code, headers)
-        remembered: tuple[UUID, ...] = await said
         document["memory"] = recollection.document()
         if self._options.remember:
-            document["memory"]["remembered"] = [str(i) for i in remembered]
+            document["memory"]["remembered"] = await _stored(said)
         reply = Reply()
         reply.add(document)
         self._ended("answered", reply, messages, recollection, said)
         return _json(document, 200, headers)
 
     def _ended(
-        self, outcome: str, reply: Reply, messages: Sequence[Any], recollection: Recollection, said: Any
+        self, outcome: str, reply: Reply, messages: Sequence[Any], recollection: Recollection, said: Storing
     ) -> None:
         self._metrics.answered(outcome)
         self._proxy.remembering.begin(self._after(reply, messages, recollection, said))
 
-    async def _after(self, reply: Reply, messages: Sequence[Any], recollection: Recollection, said: Any) -> None:
+    async def _after(self, reply: Reply, messages: Sequence[Any], recollection: Recollection, said: Storing) -> None:
         """Remember a whole reply behind what it replies to, and count what the prompt was given."""
         await said
         options = self._options
@@ -127,6 +130,12 @@ class Chat:
             return ()
         turns = new_turns(messages, scope=self._options.scope)
         return await remember_turns(self._proxy.remembering, self._services, self._caller, self._options, turns)
+
+
+async def _stored(said: Storing) -> list[str] | None:
+    """Return the memories of the user's turns, None while they are still on their way: a long text takes its time."""
+    done, _ = await asyncio.wait({said}, timeout=STORED_WITHIN_S)
+    return [str(i) for i in said.result()] if done else None
 
 
 def _is_stream(answer: httpx.Response) -> bool:
