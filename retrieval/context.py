@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from memory_service.storage.sql import Row
 from retrieval.packing import Order, Passage, pack
 from retrieval.request import CountTokens
 from retrieval.results import Result
@@ -38,10 +39,10 @@ class Context:
     prefix_hash: str
 
 
-def heading(result: Result) -> str:
+def heading(row: Row) -> str:
     """Return when a memory was observed and who said it."""
-    observed = result.row["observed_at"]
-    speaker = result.row["speaker"] or result.row["role"]
+    observed = row["observed_at"]
+    speaker = row["speaker"] or row["role"]
     return f"({observed.day} {observed:%B %Y}) " + (f"{speaker}: " if speaker else "")
 
 
@@ -59,7 +60,7 @@ def build_context(results: Sequence[Result], *, budget: int, order: Order, count
     """
     by_id = {result.found.id: result for result in results}
     # The marker's number is not known yet; three digits are the longest there is.
-    drafts = [f"[{len(results)}] {heading(r)}{r.row['content']}\n" for r in results]
+    drafts = [f"[{len(results)}] {heading(r.row)}{r.row['content']}\n" for r in results]
     costs = count(drafts) if drafts else []
     ranked = [
         Passage(
@@ -79,7 +80,7 @@ def build_context(results: Sequence[Result], *, budget: int, order: Order, count
             Cited(
                 marker=f"[{number}]",
                 memory_id=passage.id,
-                heading=heading(by_id[passage.id]),
+                heading=heading(by_id[passage.id].row),
                 text=passage.text,
                 span=(0, len(passage.text)),
                 role=by_id[passage.id].row["role"],
@@ -100,7 +101,7 @@ def _only_a_part(result: Result, *, budget: int, count: CountTokens) -> Context:
     def cut(length: int) -> Context:
         end = length if length == len(content) else max(content.rfind(" ", 0, length), 0) or length
         shown = content[:end].rstrip()
-        line = Cited("[1]", result.found.id, heading(result), shown, (0, len(shown)), result.row["role"])
+        line = Cited("[1]", result.found.id, heading(result.row), shown, (0, len(shown)), result.row["role"])
         return _context((line,) if shown else (), count)
 
     low, high = 0, len(content)

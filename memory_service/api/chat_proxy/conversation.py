@@ -46,6 +46,9 @@ class Turn:
     name: str | None = None
 
 
+_NO_WORDS: Final = {"role": "user", "content": "-"}  # stands where nobody has said anything
+
+
 def text_of(message: object) -> str:
     """Return the text of a message; of several parts those that are text, and nothing where there is none.
 
@@ -87,6 +90,31 @@ def query_of(messages: Sequence[object]) -> str:
     return "\n".join(asked).encode()[-MAX_QUERY_BYTES:].decode(errors="ignore").strip()
 
 
+def places_of(messages: Sequence[object], *, scope: Sequence[str | None]) -> dict[int, str]:
+    """Return for each turn of the user, by its index, a digest of the conversation up to it, whoever speaks in it.
+
+    The same words after other words are another turn. What the operator and tools say does not count: it may change
+    while the conversation goes on.
+    """
+    digest = hashlib.sha256()
+    places = {}
+
+    def take(part: str | None) -> None:
+        encoded = b"" if part is None else part.encode()
+        digest.update(f"{'-' if part is None else len(encoded)}:".encode() + encoded)
+
+    for part in scope:
+        take(part)
+    for at, message in enumerate(messages):
+        role, text = role_of(message), text_of(message)
+        if role in {"user", "assistant"}:
+            take(role)
+            take(text)
+        if role == "user" and not is_blank(text):
+            places[at] = f"chat-{digest.hexdigest()[:40]}"
+    return places
+
+
 def new_turns(messages: Sequence[object], *, scope: Sequence[str | None]) -> list[Turn]:
     """Return what the user said since the last reply: earlier turns were sent, and remembered, before.
 
@@ -96,33 +124,28 @@ def new_turns(messages: Sequence[object], *, scope: Sequence[str | None]) -> lis
     [('user', 'I moved to Lyon.')]
     """
     begin = max((at + 1 for at, message in enumerate(messages) if role_of(message) == "assistant"), default=0)
-    turns = []
-    for at, message in enumerate(messages[begin:], start=begin):
-        text = text_of(message)
-        if role_of(message) == "user" and not is_blank(text):
-            place = _place(messages[: at + 1], scope)
-            turns += _parts("user", text, place, name=_name_of(message))
-    return turns
+    return [
+        turn
+        for at, place in places_of(messages, scope=scope).items()
+        if at >= begin
+        for turn in _parts("user", text_of(messages[at]), place, name=_name_of(messages[at]))
+    ]
 
 
 def reply_turn(messages: Sequence[object], text: str, *, scope: Sequence[str | None]) -> list[Turn]:
     """Return the model's reply as turns to remember; made again, it has the same place and takes the other's."""
-    return _parts("assistant", text, f"{_place(messages, scope)}-reply") if not is_blank(text) else []
+    if is_blank(text):
+        return []
+    # After tools were asked there are several replies to one turn of the user.
+    number = sum(role_of(message) == "assistant" for message in messages)
+    places = places_of(messages, scope=scope)
+    place = places[max(places)] if places else places_of([*messages, _NO_WORDS], scope=scope)[len(messages)]
+    return _parts("assistant", text, f"{place}-reply-{number}")
 
 
 def _name_of(message: object) -> str | None:
     name = message.get("name") if isinstance(message, Mapping) else None
     return name if isinstance(name, str) and 0 < len(name) <= 256 else None
-
-
-def _place(messages: Sequence[object], scope: Sequence[str | None]) -> str:
-    """Return a digest of a conversation up to a turn: the same words after other words are another turn."""
-    digest = hashlib.sha256()
-    spoken = ((role_of(m), text_of(m)) for m in messages if role_of(m) in {"user", "assistant"})
-    for part in (*scope, *(text for pair in spoken for text in pair)):
-        encoded = b"" if part is None else part.encode()
-        digest.update(f"{'-' if part is None else len(encoded)}:".encode() + encoded)
-    return f"chat-{digest.hexdigest()[:40]}"
 
 
 def _parts(role: str, text: str, place: str, *, name: str | None = None) -> list[Turn]:
@@ -170,6 +193,17 @@ def with_block(messages: Sequence[Any], block: str) -> list[Any]:
             joined = [*content, {"type": "text", "text": block}]
             return [*messages[: first - 1], {**message, "content": joined}, *messages[first:]]
     return [*messages[:first], {"role": "system", "content": block}, *messages[first:]]
+
+
+def with_note(messages: Sequence[Any], at: int, note: str) -> list[Any]:
+    r"""Return the messages with a note before the words of one turn.
+
+    >>> with_note([{"role": "user", "content": "Hi."}], 0, "Known: tea.")
+    [{'role': 'user', 'content': 'Known: tea.\n\nHi.'}]
+    """
+    content = messages[at]["content"]
+    whole: Any = f"{note}\n\n{content}" if isinstance(content, str) else [{"type": "text", "text": note}, *content]
+    return [*messages[:at], {**messages[at], "content": whole}, *messages[at + 1 :]]
 
 
 def outgoing(body: Json, messages: Sequence[Any], *, model: str, salt: str | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a client says to the memory, beside what it says to the model: in the body as `memory`, or in headers."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import unquote
@@ -60,6 +61,11 @@ class ChatMemoryIn(Body):
             order=self.order,
             token_budget=self.token_budget,
         )
+
+    @property
+    def layout_key(self) -> str:
+        """Return what else decides which memories a conversation may be given."""
+        return json.dumps([self.filter, self.order], sort_keys=True)
 
     @property
     def scope(self) -> tuple[str | None, ...]:

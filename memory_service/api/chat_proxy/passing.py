@@ -58,7 +58,7 @@ class Chat:
         messages: Sequence[Any] = body["messages"]
         address = self._proxy.upstream.address
         recollection = await to_thread.run_sync(
-            recollect, self._request, self._services, self._caller, self._options, messages
+            recollect, self._request, self._services, self._proxy.layouts, self._caller, self._options, messages
         )
         sent = outgoing(
             body, recollection.messages, model=address.model, salt=self._proxy.salt_of(self._caller.tenant_id)
@@ -67,7 +67,7 @@ class Chat:
         said = self._proxy.remembering.begin(self._remember(messages))
         ready = perf_counter()
         self._metrics.took("prompt", ready - started)
-        self._metrics.put_in(len(recollection.block.used))
+        self._metrics.put_in(len(recollection.used))
         try:
             answer = await self._proxy.upstream.send("POST", "/chat/completions", sent)
             return await self._answered(answer, messages, recollection, said, ready)
@@ -117,7 +117,7 @@ class Chat:
         if options.remember and reply.whole:
             turns = reply_turn(messages, reply.text, scope=options.scope)
             await remember_turns(self._proxy.remembering, self._services, self._caller, options, turns)
-        if options.reinforce and recollection.used:
+        if options.reinforce and recollection.called_for:
             try:
                 await self._proxy.remembering.in_thread(
                     lambda: reinforce_used(self._services, self._caller, recollection)

@@ -3,6 +3,7 @@
 import secrets
 from uuid import UUID
 
+from memory_service.api.chat_proxy.layouts import Layouts
 from memory_service.api.chat_proxy.remembering import Remembering
 from memory_service.api.chat_proxy.upstream import Upstream, address_of
 from memory_service.chat_model.cache_salt import cache_salt
@@ -16,6 +17,7 @@ class ChatProxy:
         """Connect to nothing yet."""
         self.upstream = Upstream(address_of(settings))
         self.remembering = Remembering()
+        self.layouts = Layouts()
         secret = settings.upstream_salt_secret.get_secret_value().encode() or secrets.token_bytes(32)
         self._secret = secret if settings.upstream_kind == "vllm" else None
 

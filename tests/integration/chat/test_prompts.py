@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from memory_service.api.chat_proxy.prompt import CLOSING, OPENING
+from memory_service.api.chat_proxy.prompt import CLOSING, EXPLANATION
 from memory_service.chat_model.cache_salt import cache_salt
 from memory_service.types import KeyScope
 
@@ -22,7 +22,7 @@ def test_memories_reach_the_model_and_the_answer_says_which(chats: Any, model: A
     answer = chats.ask([SYSTEM, {"role": "user", "content": "Where does Ana live?"}], memory={"user_id": "ana"})
     first, last = model.last.body["messages"]
     assert first["role"] == "system"
-    assert first["content"].startswith("You are brief.\n\n" + OPENING)
+    assert first["content"].startswith("You are brief.\n\n" + EXPLANATION)
     assert first["content"].endswith(CLOSING)
     assert "Ana moved to Lyon in March." in first["content"]
     assert last == {"role": "user", "content": "Where does Ana live?"}
