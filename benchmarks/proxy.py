@@ -36,6 +36,7 @@ CHAT = "/openai/v1/chat/completions"
 OVERHEAD_MS = 10.0
 GAIN = 3.0
 NAMESPACE = "bench/proxy"
+RELEVANCE, ANEW, STABLE = "relevance", "stable, every turn laid out anew", "stable"
 REPLY = (
     "Here is what I found in my notes, as far as it goes: the dates stand beside each of them, and where two of them disagree the "
     "later one is the one to go by. If something has changed since, tell me and I will keep it in mind for the next time."
@@ -160,7 +161,7 @@ def _week(http: httpx.Client, model: ModelServer, options: argparse.Namespace) -
     """Send every prompt of the week in both orders and let caches take what reached the model."""
     common = len(tokens_of(f"system: {SYSTEM}\n\n{EXPLANATION}{OPENING}"))
     common -= common % options.block_tokens
-    arms = {name: Arm(PrefixCache(options.block_tokens, options.cache_tokens)) for name in ("relevance", "stable")}
+    arms = {name: Arm(PrefixCache(options.block_tokens, options.cache_tokens)) for name in (RELEVANCE, ANEW, STABLE)}
     more = 0
     prompts = list(week(random.Random(options.seed + 1), sessions_per_day=options.sessions))
     with progress_bar() as bar:
@@ -171,11 +172,11 @@ def _week(http: httpx.Client, model: ModelServer, options: argparse.Namespace) -
             ]
             if sets[0]:
                 _await_count(http, min(sets[0]))
-            if not sets[0] <= sets[1]:
+            if sets[0] != sets[1] or not sets[0] <= sets[2]:
                 raise CommandFailure("the stable order lacks a memory that the other has; they cannot be compared")
-            more += len(sets[1]) - len(sets[0])
+            more += len(sets[2]) - len(sets[0])
             bar.advance(task)
-    relevance, stable = arms["relevance"], arms["stable"]
+    relevance, stable = arms[RELEVANCE], arms[STABLE]
     return {
         "prompts": len(prompts),
         "tokens": {name: arm.cache.asked for name, arm in arms.items()},
@@ -184,6 +185,7 @@ def _week(http: httpx.Client, model: ModelServer, options: argparse.Namespace) -
         "memories_more_in_stable_per_prompt": more / len(prompts),
         "rate": {name: arm.cache.rate for name, arm in arms.items()},
         "rate_beyond_system": {name: arm.own_hits / arm.own_asked for name, arm in arms.items()},
+        "gain_of_the_order_alone": arms[ANEW].cache.rate / relevance.cache.rate,
         "gain": stable.cache.rate / relevance.cache.rate,
         "gain_beyond_system": (stable.own_hits / stable.own_asked)
         / max(relevance.own_hits / relevance.own_asked, 1e-9),
@@ -202,9 +204,12 @@ def _ask(
 ) -> frozenset[str]:
     history = arm.histories.setdefault(asked.session, [{"role": "system", "content": SYSTEM}])
     history.append({"role": "user", "content": asked.text})
-    # Only one arm counts what it used: the other is asked first, about the same state.
-    counted = order == "stable"
-    answer = _chat(http, history, user_id=asked.user, order=order, top_k=options.top_k, reinforce=counted)
+    # Only one arm counts what it used: the other is asked last, about the same state.
+    memory: dict[str, Any] = {"user_id": asked.user, "top_k": options.top_k, "reinforce": order == STABLE}
+    memory["order"] = "stable" if order == ANEW else order
+    # A session of its own for every turn: nothing is known of the turn before.
+    memory["session_id"] = f"{asked.session}.{asked.turn}" if order == ANEW else str(asked.session)
+    answer = _chat(http, history, **memory)
     text = "\n".join(f"{message['role']}: {message['content']}" for message in model.last.body["messages"])
     tokens = tokens_of(text)
     hits = arm.cache.ask(tokens)

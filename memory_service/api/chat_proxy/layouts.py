@@ -29,6 +29,7 @@ class Laid:
 
     place: str
     memories: tuple[Placed, ...]
+    tokens: int  # of the whole block, or a few more
 
 
 Layout = tuple[Laid, ...]

@@ -73,12 +73,30 @@ def one_line(content: str) -> str:
     return _LINE_BREAK.sub(" ⏎ ", _TAG.sub("‹", content).strip())
 
 
-def choose(results: Sequence[Result], *, budget: int, order: Order, count: CountTokens) -> list[Result]:
-    """Return the results that fit into a budget of tokens, from the best down, in the order in which they are to stand."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What goes into one block, in its order, and what the block costs at most; nothing costs nothing."""
+
+    results: tuple[Result, ...] = ()
+    tokens: int = 0
+
+
+def choose(results: Sequence[Result], *, budget: int, first: bool, order: Order, count: CountTokens) -> Chosen:
+    """Choose the results of a block that fit into a budget of tokens, from the best down.
+
+    Args:
+        results: best first.
+        budget: tokens that the block may have, with the words around the memories.
+        first: it is the first block of a prompt, which explains itself.
+        order: how the memories are to stand.
+        count: counts the tokens of each of some texts.
+    """
     if not results or budget <= 0:
-        return []
-    # The number is not known yet; three digits are the longest there is.
-    costs = count([f"[999] {line_of(result.row)}\n" for result in results])
+        return Chosen()
+    around = [EXPLANATION, OPENING, CLOSING] if first else [OPENING, CLOSING]
+    # The number is not known yet; three digits are the longest there is. One call: each costs a start.
+    counts = count([*around, *(f"[999] {line_of(result.row)}\n" for result in results)])
+    frame, costs = sum(counts[: len(around)]), counts[len(around) :]
     by_id = {result.found.id: result for result in results}
     ranked = [
         Passage(
@@ -90,7 +108,8 @@ def choose(results: Sequence[Result], *, budget: int, order: Order, count: Count
         )
         for result, cost in zip(results, costs, strict=True)
     ]
-    return [by_id[passage.id] for passage in pack(ranked, budget=budget, order=order).passages]
+    packed = pack(ranked, budget=budget, order=order, frame=frame)
+    return Chosen(tuple(by_id[passage.id] for passage in packed.passages), packed.tokens)
 
 
 def block_of(rows: Sequence[Row], *, first: int) -> tuple[str, tuple[Used, ...]]:
@@ -101,8 +120,3 @@ def block_of(rows: Sequence[Row], *, first: int) -> tuple[str, tuple[Used, ...]]
     used = tuple(Used(row["id"], row["version"], f"[{number}]") for number, row in enumerate(rows, start=first))
     lines = "\n".join(f"{one.marker} {line_of(row)}" for one, row in zip(used, rows, strict=True))
     return f"{EXPLANATION if first == 1 else ''}{OPENING}{lines}{CLOSING}", used
-
-
-def frame_tokens(count: CountTokens, *, first: bool) -> int:
-    """Return what a block costs without its memories."""
-    return sum(count([EXPLANATION, OPENING, CLOSING] if first else [OPENING, CLOSING]))

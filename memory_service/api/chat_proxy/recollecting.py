@@ -11,7 +11,7 @@ from memory_service.analysis.trust import is_low
 from memory_service.api.chat_proxy.conversation import places_of, query_of, text_of, with_block, with_note
 from memory_service.api.chat_proxy.layouts import Laid, Layout, Layouts, Placed
 from memory_service.api.chat_proxy.options import ChatMemoryIn
-from memory_service.api.chat_proxy.prompt import LeftOut, Used, block_of, choose, eligible, frame_tokens
+from memory_service.api.chat_proxy.prompt import Chosen, LeftOut, Used, block_of, choose, eligible
 from memory_service.api.searching import count_tokens, search
 from memory_service.api.services import Services
 from memory_service.errors import NamespaceNotFound
@@ -159,10 +159,8 @@ class _Writing:
 
     def anew(self, kept: Sequence[Result]) -> _Written:
         """Put all memories in front."""
-        room = self.budget - frame_tokens(self.count, first=True)
-        chosen = choose(kept, budget=room, order=self.order, count=self.count)
-        rows = {result.found.id: result.row for result in chosen}
-        return self._written((self._laid(chosen),), rows)
+        chosen = choose(kept, budget=self.budget, first=True, order=self.order, count=self.count)
+        return self._written((self._laid(chosen),), {result.found.id: result.row for result in chosen.results})
 
     def continued(self, before: Layout, rows: Mapping[UUID, Row], kept: Sequence[Result]) -> _Written | None:
         """Leave what stands where it stands and add what is new before the last turn; None where there is no room for it."""
@@ -172,36 +170,34 @@ class _Writing:
         if again and fresh and max(self.places) == len(self.messages) - 1:
             # The same words asked anew, since when there is more to know.
             return None
+        spent = sum(laid.tokens for laid in before)
         if again or not fresh:
             # Sent again, or a step with tools within a turn: the same prompt as far as it goes.
-            written = self._written(before, rows)
-            return written if written.tokens <= self.budget else None
-        room = self.budget - self._written(before, rows).tokens - frame_tokens(self.count, first=not there)
-        chosen = choose(fresh, budget=room, order=self.order, count=self.count)
-        if len(chosen) < len(fresh):
+            return self._written(before, rows) if spent <= self.budget else None
+        chosen = choose(fresh, budget=self.budget - spent, first=not there, order=self.order, count=self.count)
+        if len(chosen.results) < len(fresh):
             return None
-        return self._written(
-            (*before, self._laid(chosen)), {**rows, **{result.found.id: result.row for result in chosen}}
-        )
+        added = {result.found.id: result.row for result in chosen.results}
+        return self._written((*before, self._laid(chosen)), {**rows, **added})
 
-    def _laid(self, chosen: Sequence[Result]) -> Laid:
-        return Laid(self.place, tuple(Placed(r.found.id, r.row["version"], r.row["superseded_by"]) for r in chosen))
+    def _laid(self, chosen: Chosen) -> Laid:
+        placed = tuple(Placed(r.found.id, r.row["version"], r.row["superseded_by"]) for r in chosen.results)
+        return Laid(self.place, placed, chosen.tokens)
 
     def _written(self, layout: Layout, rows: Mapping[UUID, Row]) -> _Written:
         index_of = {place: at for at, place in self.places.items()}
-        messages, tokens, front = list(self.messages), 0, ""
+        messages, front = list(self.messages), ""
         used: tuple[Used, ...] = ()
         for laid in layout:
             if not laid.memories:
                 continue
             block, added = block_of([rows[one.id] for one in laid.memories], first=len(used) + 1)
-            tokens += self.count([block])[0]
             if not used:
                 front = block
             else:
                 messages = with_note(messages, index_of[laid.place], block)
             used = (*used, *added)
-        return _Written(with_block(messages, front), layout, used, tokens)
+        return _Written(with_block(messages, front), layout, used, sum(laid.tokens for laid in layout))
 
 
 def reinforce_used(services: Services, caller: Caller, recollection: Recollection) -> None:
