@@ -116,10 +116,8 @@ def _overhead(http: httpx.Client, model: ModelServer, options: argparse.Namespac
             for one in chosen:
                 messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": one.text}]
                 search = {"query": one.text, "namespace": NAMESPACE, "top_k": options.top_k}
-                took = _timed(lambda m=messages: _chat(http, m, top_k=options.top_k))  # type: ignore[misc]
-                alone = _timed(
-                    lambda m=messages: plain.post(f"{model.url}/chat/completions", json={"messages": m})  # type: ignore[misc]
-                )
+                took = _timed(lambda m=messages: _chat(http, m, top_k=options.top_k))
+                alone = _timed(lambda m=messages: plain.post(f"{model.url}/chat/completions", json={"messages": m}))
                 began = time.perf_counter()
                 found = http.post("/v1/search", json=search).json()
                 by_itself = (time.perf_counter() - began) * 1000

@@ -1,6 +1,7 @@
 """The model's server: what is sent there, and what becomes of it when it does not answer."""
 
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import httpx
@@ -119,6 +120,8 @@ class Upstream:
                 # As many as there are chats: what bounds them is the rate of the keys.
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
                 follow_redirects=False,
+                # One client serves every tenant: a cookie that was set for one must not come along with another's chat.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             )
         return self._client
 
