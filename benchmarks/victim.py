@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ OTHER_KINDS = ("api", "postgres", "everything")
 class Victim:
     """One embedded service; ``start``, ``kill``, ``stop``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
+        self._settings = dict(settings or {})
         self.data_dir = folder / "var"
         self._log = folder / "service.log"
         self._port = _free_port()
@@ -53,7 +55,7 @@ class Victim:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "memory_service.embedded"],
                 cwd=CHECKOUT,
-                env={**inherited, **own},
+                env={**inherited, **own, **self._settings},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,16 +1,19 @@
 """A real service with all its parts in processes of its own, for the tests of every client."""
 
 import importlib
+import importlib.util
 import os
 import secrets
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -43,7 +46,22 @@ class Service:
 
 
 @pytest.fixture(scope="session")
-def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def model_server() -> Iterator[Any]:
+    """Run what stands in for a model's server: `sent` is what reached it, `behaviour` how it answers."""
+    spec = importlib.util.spec_from_file_location("model_server", CHECKOUT / "benchmarks" / "model_server.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["model_server"] = module  # its dataclasses look themselves up
+    spec.loader.exec_module(module)
+    with module.model_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, model_server: Any
+) -> Iterator[Service]:
     """Run the service until the tests end."""
     assert PYTHON.exists(), f"{PYTHON} is missing; run `make dev`"
     data_dir = tmp_path_factory.mktemp("service") / "var"
@@ -58,6 +76,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "MEMORY_SERVICE_PORT": str(port),
         "PYTHONPATH": str(CHECKOUT),
         "OMP_NUM_THREADS": "1",
+        "MEMORY_SERVICE_UPSTREAM_URL": model_server.url,
     }
     log = data_dir.parent / "service.log"
     with log.open("wb") as output:

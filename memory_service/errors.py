@@ -18,6 +18,8 @@
     ├── IdempotencyKeyReused      422  same key, other body
     ├── RateLimited               429
     ├── Unavailable               503  a part we need is down; try again
+    ├── UpstreamFailed            502  the server of a model does not answer a chat
+    │   └── UpstreamTimeout       504
     └── Misconfigured                  refuses to start, and says what to do
         └── DatabaseTooNew
 
@@ -194,6 +196,23 @@ class Unavailable(MemoryServiceError):
     code = "unavailable"
     title = "Service unavailable"
     retryable = True
+
+
+class UpstreamFailed(MemoryServiceError):
+    """The server of a model, to which a chat was to be passed on, cannot be reached or does not answer as one."""
+
+    status = 502
+    code = "upstream_failed"
+    title = "Bad gateway"
+    retryable = True
+
+
+class UpstreamTimeout(UpstreamFailed):
+    """The server of a model did not answer in time."""
+
+    status = 504
+    code = "upstream_timeout"
+    title = "Gateway timeout"
 
 
 class Misconfigured(MemoryServiceError):

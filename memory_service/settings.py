@@ -50,6 +50,14 @@ class Settings(BaseSettings):
     llm_job_tokens: int = Field(default=200_000, ge=0, validation_alias="LLM_JOB_TOKENS")
     llm_reply_ttl_days: int = Field(default=30, ge=1, validation_alias="LLM_REPLY_TTL_DAYS")
 
+    # Where chats are passed on to, /openai/v1; an empty URL means the model above. An engine of the kind `vllm` is told a salt
+    # per tenant, made of the secret; an empty one is drawn anew by every process.
+    upstream_url: str = ""
+    upstream_api_key: SecretStr = SecretStr("")
+    upstream_kind: Literal["openai", "vllm"] = "openai"
+    upstream_salt_secret: SecretStr = SecretStr("")
+    upstream_timeout_s: float = Field(default=300.0, gt=0, le=3600)
+
     # Namespaces kept in memory by each API process, and the largest that is: beyond it candidates come from Postgres.
     resident_mb: int = Field(default=512, ge=0)
     resident_largest: int = Field(default=50_000, ge=0)
@@ -92,7 +100,7 @@ class Settings(BaseSettings):
             raise ValueError(f"a Redis or Valkey server is needed; write it as {', '.join(BROKER_SCHEMES)}…")
         return value
 
-    @field_validator("llm_base_url")
+    @field_validator("llm_base_url", "upstream_url")
     @classmethod
     def _endpoint(cls, value: str) -> str:
         """Refuse what is no address."""

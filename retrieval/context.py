@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from memory_service.storage.sql import Row
 from retrieval.packing import Order, Passage, pack
 from retrieval.request import CountTokens
 from retrieval.results import Result
+from retrieval.standing import standing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,10 @@ class Context:
     prefix_hash: str
 
 
-def heading(result: Result) -> str:
+def heading(row: Row) -> str:
     """Return when a memory was observed and who said it."""
-    observed = result.row["observed_at"]
-    speaker = result.row["speaker"] or result.row["role"]
+    observed = row["observed_at"]
+    speaker = row["speaker"] or row["role"]
     return f"({observed.day} {observed:%B %Y}) " + (f"{speaker}: " if speaker else "")
 
 
@@ -58,10 +60,16 @@ def build_context(results: Sequence[Result], *, budget: int, order: Order, count
     """
     by_id = {result.found.id: result for result in results}
     # The marker's number is not known yet; three digits are the longest there is.
-    drafts = [f"[{len(results)}] {heading(r)}{r.row['content']}\n" for r in results]
+    drafts = [f"[{len(results)}] {heading(r.row)}{r.row['content']}\n" for r in results]
     costs = count(drafts) if drafts else []
     ranked = [
-        Passage(id=r.found.id, text=r.row["content"], tokens=cost, observed_at=r.row["observed_at"])
+        Passage(
+            id=r.found.id,
+            text=r.row["content"],
+            tokens=cost,
+            observed_at=r.row["observed_at"],
+            standing=standing_of(r.row),
+        )
         for r, cost in zip(results, costs, strict=True)
     ]
     chosen = list(pack(ranked, budget=budget, order=order).passages)
@@ -72,7 +80,7 @@ def build_context(results: Sequence[Result], *, budget: int, order: Order, count
             Cited(
                 marker=f"[{number}]",
                 memory_id=passage.id,
-                heading=heading(by_id[passage.id]),
+                heading=heading(by_id[passage.id].row),
                 text=passage.text,
                 span=(0, len(passage.text)),
                 role=by_id[passage.id].row["role"],
@@ -93,7 +101,7 @@ def _only_a_part(result: Result, *, budget: int, count: CountTokens) -> Context:
     def cut(length: int) -> Context:
         end = length if length == len(content) else max(content.rfind(" ", 0, length), 0) or length
         shown = content[:end].rstrip()
-        line = Cited("[1]", result.found.id, heading(result), shown, (0, len(shown)), result.row["role"])
+        line = Cited("[1]", result.found.id, heading(result.row), shown, (0, len(shown)), result.row["role"])
         return _context((line,) if shown else (), count)
 
     low, high = 0, len(content)

@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from retrieval.standing import Standing
+
 
 class Order(StrEnum):
     """How the chosen passages stand in the context."""
 
     RELEVANCE = "relevance"
     TIME = "time"
-    STABLE = "stable"  # by id: the same choice gives the same prefix, whatever was asked
+    STABLE = "stable"  # by standing, then id: whatever was asked, what many prompts share stands first
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Passage:
     text: str
     tokens: int  # of the text alone, counted by the tokenizer the budget is meant for
     observed_at: datetime | None = None  # with a zone
+    standing: Standing = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +87,5 @@ def _ordered(passages: list[Passage], order: Order) -> list[Passage]:
     if order is Order.TIME:
         return sorted(passages, key=lambda passage: (passage.observed_at or _UNDATED, passage.id))
     if order is Order.STABLE:
-        return sorted(passages, key=lambda passage: passage.id)
+        return sorted(passages, key=lambda passage: (passage.standing, passage.id))
     return passages

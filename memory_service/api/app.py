@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 from memory_service import __version__
 from memory_service.api import problems
 from memory_service.api.auth import Authenticator
+from memory_service.api.chat_proxy.proxy import ChatProxy
 from memory_service.api.compat import mem0
 from memory_service.api.docs import DOCS_ROUTES, document
 from memory_service.api.metrics import Metrics, TimedEncoder
@@ -24,6 +25,7 @@ from memory_service.api.routes import (
     blocks,
     built,
     changesets,
+    chat,
     consolidations,
     context,
     dead_letters,
@@ -107,6 +109,7 @@ ROUTERS: list[APIRouter] = [
     api_keys.router,
     tenants.router,
     health.router,
+    chat.router,
     *mem0.ROUTERS,
 ]
 
@@ -130,7 +133,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 log.error("refused_to_start", code=error.specific_code, detail=error.detail)
                 raise
             to_thread.current_default_thread_limiter().total_tokens = REQUEST_THREADS
-            yield
+            proxy = app.state.chat_proxy = ChatProxy(settings)
+            try:
+                yield
+            finally:
+                # Before the database is closed: it may still be written to.
+                await proxy.close()
 
     app = FastAPI(
         title="Memory service",

@@ -31,6 +31,7 @@ TAGS = [
     {"name": "audit", "description": "Who changed what, in a chain that shows when it was tampered with."},
     {"name": "api-keys", "description": "Who may do what."},
     {"name": "tenants", "description": "For operators: who owns data."},
+    {"name": "chat", "description": "Chat completions as OpenAI's clients send them, with memories put in."},
     {"name": "mem0", "description": "The calls of mem0's clients, so that its users can switch by URL."},
     {"name": "health", "description": "For probes and Prometheus; no key needed."},
 ]

@@ -50,6 +50,7 @@ class Metrics:
             "CPU time of the thread in which the encoder works.",
             registry=self.registry,
         )
+        self.chats = ChatMetrics(self.registry)
         # labels() builds and hashes a tuple of strings under a lock; there are few combinations, so they are kept.
         self._observers: dict[tuple[str, str, int], Callable[[float], None]] = {}
 
@@ -77,6 +78,45 @@ class Metrics:
     def render(self) -> bytes:
         """Return everything in the text format of Prometheus."""
         return generate_latest(self.registry)
+
+
+class ChatMetrics:
+    """What becomes of chats that are passed on."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Start at zero."""
+        self._answers = Counter(
+            "memory_service_chat_answers", "Chats passed on, by how they ended.", ("outcome",), registry=registry
+        )
+        self._memories = Counter(
+            "memory_service_chat_memories", "Memories put into the prompts of chats.", registry=registry
+        )
+        self._turns = Counter(
+            "memory_service_chat_turns", "Turns of chats that were to be remembered.", ("outcome",), registry=registry
+        )
+        self._seconds = Histogram(
+            "memory_service_chat_seconds",
+            "Time until the prompt is ready, and from then to the first byte of the model's answer.",
+            ("stage",),
+            buckets=REQUEST_BUCKETS,
+            registry=registry,
+        )
+
+    def answered(self, outcome: str) -> None:
+        """Count one chat: answered, refused, failed, broken or hung_up."""
+        self._answers.labels(outcome).inc()
+
+    def put_in(self, memories: int) -> None:
+        """Count memories in a prompt."""
+        self._memories.inc(memories)
+
+    def turns(self, outcome: str, count: int) -> None:
+        """Count turns: stored, refused or failed."""
+        self._turns.labels(outcome).inc(count)
+
+    def took(self, stage: str, seconds: float) -> None:
+        """Count the time of a stage: prompt or model."""
+        self._seconds.labels(stage).observe(seconds)
 
 
 class _PoolCollector(Collector):

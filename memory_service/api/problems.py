@@ -20,7 +20,8 @@ log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 # Clients of other systems read the sentence of an error only where it is called plain JSON.
-PLAIN_JSON_BELOW = "/compat/"
+PLAIN_JSON_BELOW = ("/compat/", "/openai/")
+OPENAI = "/openai/"  # whose clients look for an object `error`
 PLAIN_JSON = "application/json"
 MAX_ERRORS = 50  # A body of a thousand bad items should not be answered by a megabyte of complaints.
 MAX_DETAIL = 500  # Sentences of validators may quote the input.
@@ -57,6 +58,9 @@ def problem(
         "request_id": scope.get("state", {}).get("request_id"),
         "retryable": retryable,
     }
+    if scope["path"].startswith(OPENAI):
+        pointer = document["errors"][0]["pointer"] if errors else None
+        document["error"] = {"message": document["detail"], "type": code, "param": pointer or None, "code": code}
     media_type = PLAIN_JSON if scope["path"].startswith(PLAIN_JSON_BELOW) else MEDIA_TYPE
     # ASCII only: a lone surrogate in a pointer must not break the answer about it.
     return Response(json.dumps(document).encode(), status_code=status, headers=headers, media_type=media_type)

@@ -108,7 +108,7 @@ def get_task_context(
 
     def pack(recalled: Recalled, found: dict[str, Any]) -> Response:
         remembered = [
-            memory_line(result.found.id, f"{heading(result)}{result.row['content']}", result.rank)
+            memory_line(result.found.id, f"{heading(result.row)}{result.row['content']}", result.rank)
             for result in recalled.results
         ]
         context = build([*lines, *remembered], budget=token_budget, count=count)

@@ -399,6 +399,19 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             ),
             Ask("absent", "/v1/context", {**search, "namespace": h.namespace, "include_blocks": [h.label]}),
         ],
+        # No model is configured here; tests/integration/chat attacks the proxy with one behind it.
+        "POST /openai/v1/chat/completions": [
+            Ask(
+                "refused",
+                "/openai/v1/chat/completions",
+                {
+                    "messages": [{"role": "user", "content": search["query"]}],
+                    "memory": {"namespace": h.namespace, "user_id": h.user_id},
+                },
+                404,
+            )
+        ],
+        "GET /openai/v1/models": [Ask("refused", "/openai/v1/models", None, 404)],
         "GET /v1/traces/{search_id}": [Ask("absent", f"/v1/traces/{h.search_id}")],
         "POST /v1/traces/{search_id}/feedback": [
             Ask("absent", f"/v1/traces/{h.search_id}/feedback", {"memory_id": h.memory_id, "useful": True}),

@@ -1,0 +1,31 @@
+"""The parts of the proxy that live as long as the process."""
+
+import secrets
+from uuid import UUID
+
+from memory_service.api.chat_proxy.layouts import Layouts
+from memory_service.api.chat_proxy.remembering import Remembering
+from memory_service.api.chat_proxy.upstream import Upstream, address_of
+from memory_service.chat_model.cache_salt import cache_salt
+from memory_service.settings import Settings
+
+
+class ChatProxy:
+    """Where chats go, and what is still to be remembered of them; hangs on ``app.state.chat_proxy``."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect to nothing yet."""
+        self.upstream = Upstream(address_of(settings))
+        self.remembering = Remembering()
+        self.layouts = Layouts()
+        secret = settings.upstream_salt_secret.get_secret_value().encode() or secrets.token_bytes(32)
+        self._secret = secret if settings.upstream_kind == "vllm" else None
+
+    def salt_of(self, tenant_id: UUID) -> str | None:
+        """Return the salt under which the engine keeps a tenant's prefixes, None for a server that knows no salts."""
+        return cache_salt(self._secret, tenant_id) if self._secret is not None else None
+
+    async def close(self) -> None:
+        """Finish remembering, then close connections."""
+        await self.remembering.close()
+        await self.upstream.close()

@@ -1,0 +1,177 @@
+"""What is remembered of chats: the user's turns whatever happens, whole replies, each once."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from consolidation import consolidate, enriching
+from consolidation.tenancy import Tenancy
+from memory_service.api.services import utc_now
+from memory_service.storage.database import Database
+
+REMEMBER = {"remember": True, "user_id": "ana", "session_id": "s1"}
+
+
+def texts(memories: list[dict[str, Any]]) -> list[str]:
+    return [one["content"] for one in memories]
+
+
+def tenancy(chats: Any, database: Database) -> Tenancy:
+    """Open a tenant the way workers do."""
+    return Tenancy(chats.tenant_id, lambda: database.transaction(chats.tenant_id), utc_now)
+
+
+def user(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+def test_nothing_is_remembered_unless_asked(chats: Any, model: Any) -> None:
+    chats.ask("I moved to Lyon.")
+    chats.events("I moved to Lyon.")
+    assert chats.memories() == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_turn_and_its_reply_are_remembered(chats: Any, model: Any, stream: bool) -> None:
+    if stream:
+        chats.events([user("I moved to Lyon.")], memory=REMEMBER)
+    else:
+        answer = chats.ask([user("I moved to Lyon.")], memory=REMEMBER)
+        # The user's turn is stored before the answer is sent.
+        assert chats.memories()[0]["id"] == answer["memory"]["remembered"][0]
+    turn, reply = chats.wait_for(2)
+    assert (turn["content"], turn["user_id"], turn["session_id"]) == ("I moved to Lyon.", "ana", "s1")
+    assert (turn["source"]["kind"], reply["source"]["kind"]) == ("user", "assistant")
+    assert reply["content"] == "Noted, thank you."
+
+
+def test_only_new_turns_are_remembered_and_each_once(chats: Any, model: Any) -> None:
+    first = [user("I moved to Lyon.")]
+    chats.ask(first, memory=REMEMBER)
+    chats.wait_for(2)
+    second = [*first, assistant("Noted, thank you."), user("Yes."), user("And I bought a boat.")]
+    model.behaviour.text = "A boat!"
+    for _ in range(2):  # a client that asks again
+        chats.ask(second, memory=REMEMBER)
+    found = chats.wait_for(5)
+    assert texts(found) == ["I moved to Lyon.", "Noted, thank you.", "Yes.", "And I bought a boat.", "A boat!"]
+    model.behaviour.text = "Good."
+    chats.ask([*second, assistant("A boat!"), user("Yes.")], memory=REMEMBER)
+    assert texts(chats.wait_for(7))[-2:] == ["Yes.", "Good."]
+
+
+def test_a_reply_that_is_made_again_takes_the_place_of_the_other(chats: Any, model: Any) -> None:
+    for text in ("Lyon is in Spain.", "Lyon is in France.", "Lyon is in France."):
+        model.behaviour.text = text
+        chats.ask("Where is Lyon?", memory=REMEMBER)
+        chats.wait_for(2 if text == "Lyon is in Spain." else 3)
+    time.sleep(0.5)
+    live = [one["content"] for one in chats.wait_for(3) if one["superseded_by"] is None]
+    assert live == ["Where is Lyon?", "Lyon is in France."]
+
+
+def test_the_users_turn_outlives_a_model_that_does_not_answer(chats: Any, model: Any) -> None:
+    model.behaviour.drop = True
+    assert chats.post("I moved to Lyon.", memory=REMEMBER).status_code == 502
+    assert texts(chats.wait_for(1)) == ["I moved to Lyon."]
+    model.reset()
+    chats.ask("I moved to Lyon.", memory=REMEMBER)
+    assert texts(chats.wait_for(2)) == ["I moved to Lyon.", "Noted, thank you."]
+
+
+def test_half_a_reply_is_not_remembered(chats: Any, model: Any) -> None:
+    model.behaviour.events = 4
+    chats.events("I moved to Lyon.", memory=REMEMBER)
+    chats.wait_for(1)
+
+
+def test_calls_of_tools_are_no_turns(chats: Any, model: Any) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    model.behaviour.message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    answer = chats.ask([user("What is the weather in Lyon?")], memory=REMEMBER)
+    assert answer["choices"][0]["message"]["tool_calls"] == [call]
+    chats.wait_for(1)
+    model.reset()
+    model.behaviour.text = "It rains."
+    turns = [
+        user("What is the weather in Lyon?"),
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "rain"},
+    ]
+    chats.ask(turns, memory=REMEMBER)
+    assert texts(chats.wait_for(2)) == ["What is the weather in Lyon?", "It rains."]
+
+
+def test_parts_that_are_text_are_remembered(chats: Any, model: Any) -> None:
+    parts = [{"type": "text", "text": "Look at my boat:"}, {"type": "image_url", "image_url": {"url": "data:,x"}}]
+    chats.ask([{"role": "user", "name": "Ana", "content": parts}], memory=REMEMBER)
+    turn = chats.wait_for(2)[0]
+    assert (turn["content"], turn["source"]["speaker"]) == ("Look at my boat:", "Ana")
+
+
+def test_a_turn_longer_than_a_memory_is_cut_and_nothing_left_out(chats: Any, model: Any) -> None:
+    said = "\n".join(f"wörd{n} " + "x" * 300 for n in range(250))
+    chats.ask(said, memory={"remember": True, "search": False})
+    parts = chats.wait_for(3, patience_s=90)
+    assert "".join(texts(parts[:2])).split() == said.split()
+
+
+def test_what_was_recalled_is_not_remembered_as_said_anew(chats: Any, model: Any, database: Database) -> None:
+    lyon = chats.remember("Ana moved to Lyon in March because of her new work at the harbour.", user_id="ana")
+    model.behaviour.text = "Ana moved to Lyon in March because of her new work at the harbour."
+    chats.ask("Why did Ana move?", memory={"remember": True})
+    reply = chats.wait_for(3)[-1]
+    enriching.enrich_pending(tenancy(chats, database))
+    kept = chats.http.get(f"/v1/memories/{reply['id']}").json()
+    assert kept["derivation"]["method"] == "recalled"
+    assert kept["derivation"]["parents"] == [lyon]
+
+
+def test_a_new_namespace_begins_with_its_first_turn(chats: Any, model: Any) -> None:
+    memory = {"remember": True, "namespace": "users/new"}
+    assert chats.ask("I moved to Lyon.", memory=memory)["memory"]["search_id"] is None
+    chats.wait_for(2, namespace="users/new")
+    assert chats.ask("Where did I move?", memory=memory)["memory"]["memories"]
+
+
+def test_many_at_once_lose_no_turn(chats: Any, model: Any) -> None:
+    def ask(n: int) -> Callable[[], None]:
+        return lambda: chats.ask(f"Fact number {n}.", memory={"remember": True, "search": False})
+
+    threads = [threading.Thread(target=ask(n)) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    found = set(texts(chats.wait_for(40)))
+    assert found == {f"Fact number {n}." for n in range(20)} | {"Noted, thank you."}
+    assert all(UUID(one["id"]) for one in chats.memories())
+
+
+def test_an_erased_turn_stays_away(chats: Any, model: Any, database: Database) -> None:
+    chats.ask("My secret is 4711.", memory={"remember": True})
+    turn = chats.wait_for(2)[0]
+    erasing = chats.http.delete(f"/v1/memories/{turn['id']}", params={"erase": "true"})
+    consolidate.run_job(tenancy(chats, database), UUID(erasing.json()["job_id"]))
+    answer = chats.ask("My secret is 4711.", memory={"remember": True})
+    assert answer["memory"]["remembered"] == []
+    assert "My secret is 4711." not in texts(chats.memories())
+
+
+def test_stopping_waits_for_what_is_still_to_be_remembered(
+    serve_app: Any, proxy_settings: Any, chats: Any, model: Any
+) -> None:
+    with serve_app(proxy_settings) as (url, _):
+        for n in range(5):
+            body = {"messages": [user(f"Last word {n}.")], "memory": {"remember": True}}
+            httpx.post(f"{url}/openai/v1/chat/completions", json=body, headers=dict(chats.http.headers), timeout=30)
+    assert len(chats.memories()) == 10
