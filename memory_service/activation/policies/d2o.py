@@ -3,13 +3,29 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memory_service.activation.policies.budgets import per_layer
 from memory_service.activation.policies.keep import Keep
 from memory_service.activation.policies.merging import nearest, next_threshold
 from memory_service.activation.policies.observed import votes
 from memory_service.activation.policies.selecting import best_per_head, ends
-from memory_service.activation.policies.statistics import Budget, Statistics
+from memory_service.activation.policies.statistics import Budget, Floats, Statistics
+
+
+def density(attention: Floats) -> NDArray[np.float64]:
+    """Return how much each layer wants: exp(−v/largest v), v the variance over tokens of what a layer attends to (§3.2).
+
+    A layer that looks at all tokens alike wants most, 1; the one that looks at few wants 1/e of it.
+
+    >>> density(np.array([[[[0.5, 0.5]]], [[[1.0, 0.0]]]], np.float32)).round(3).tolist()
+    [1.0, 0.368]
+    """
+    if not attention.shape[3]:
+        return np.ones(len(attention))
+    spread = votes(attention).mean(axis=1).var(axis=1, dtype=np.float64)
+    largest = spread.max()
+    return np.exp(-spread / largest) if largest > 0 else np.ones(len(attention))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +53,7 @@ class D2O:
         """
         attention = stats.needed_attention()
         layers, heads, tokens, _ = stats.cache.keys.shape
-        spread = votes(attention).mean(axis=1).var(axis=1, dtype=np.float64)
-        wants = np.exp(-spread / spread.max()) if spread.max() > 0 else np.ones(layers)
+        wants = density(attention)
         counts = per_layer(budget.entries(stats.cache), wants, heads, tokens)
         entries = best_per_head(votes(attention), counts, ends(tokens, self.sinks, self.recent))
         if not self.merges:

@@ -56,8 +56,7 @@ def full_heads(scores: NDArray[np.float64], tokens: int, short: int, total: int)
     >>> full_heads(np.array([[0.1, 0.9], [0.5, 0.2]]), 10, 1, 22).tolist()
     [[False, True], [True, False]]
     """
-    more = max(1, tokens - short)
-    fit = max(0, (total - short * scores.size) // more) if tokens > short else scores.size
+    fit = max(0, (total - short * scores.size) // (tokens - short)) if tokens > short else total // max(1, tokens)
     chosen = np.zeros(scores.size, np.bool_)
     chosen[np.argsort(-scores.ravel(), kind="stable")[:fit]] = True
     return chosen.reshape(scores.shape)
@@ -97,7 +96,7 @@ class HeadWise:
         if total >= scores.size * tokens:
             return Keep(np.ones((layers, heads, tokens), np.bool_))
         made = 1 if self.summary else 0
-        least = min(tokens, self.sinks + self.recent) + made
+        least = min(tokens, self.sinks + self.recent + made)
         whole = full_heads(scores, tokens, least, total)
         others = int((~whole).sum())
         room = (total - int(whole.sum()) * tokens) // others if others else 0

@@ -17,11 +17,17 @@ def from_dynamic(cache: DynamicCache, start: int = 0) -> KeyValues:
     Raises:
         BadTensor: it holds no layer or several texts, or its layers differ in shape.
     """
-    layers = [(layer.keys, layer.values) for layer in cache.layers if layer.keys is not None]
+    layers: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for layer in cache.layers:
+        keys, values = getattr(layer, "keys", None), getattr(layer, "values", None)
+        if keys is None or values is None:
+            raise BadTensor("a cache to be kept has keys and values in every layer")
+        layers.append((keys, values))
     if not layers or any(keys.shape[0] != 1 or keys.shape != layers[0][0].shape for keys, _ in layers):
         raise BadTensor("a cache to be kept is one text in layers of one shape")
-    keys, values = (torch.cat([pair[at] for pair in layers]).detach().to("cpu", torch.float32) for at in (0, 1))
-    return KeyValues(keys.numpy(), values.numpy(), np.arange(start, start + keys.shape[2], dtype=np.int64))
+    of_keys, of_values = (torch.cat([pair[at] for pair in layers]).detach().to("cpu", torch.float32) for at in (0, 1))
+    positions = np.arange(start, start + of_keys.shape[2], dtype=np.int64)
+    return KeyValues(of_keys.numpy(), of_values.numpy(), positions)
 
 
 def to_dynamic(cache: KeyValues, *, dtype: torch.dtype = torch.float32, device: str = "cpu") -> DynamicCache:

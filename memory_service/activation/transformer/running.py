@@ -18,7 +18,10 @@ from memory_service.activation.key_values import KeyValues
 from memory_service.activation.policies.statistics import Floats
 
 Choose = Callable[[int, Floats], NDArray[np.bool_]]
-"""Given a layer and queries, float32[batch, head, shared, token, dim]: which entries each may see, bool[batch, head, token, entry]."""
+"""Which entries of the past queries may see, bool[batch, head, token, entry], given the layer and the queries.
+
+Queries are float32[batch, head, shared, token, dim].
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,9 +53,7 @@ class Run:
 def past_of(cache: KeyValues) -> list[Past]:
     """Return a whole cache, layer by layer."""
     none = torch.zeros(cache.heads, cache.tokens)
-    return [
-        Past(torch.from_numpy(cache.keys[at]), torch.from_numpy(cache.values[at]), none) for at in range(cache.layers)
-    ]
+    return [Past(torch.tensor(cache.keys[at]), torch.tensor(cache.values[at]), none) for at in range(cache.layers)]
 
 
 def past_of_compressed(cache: Compressed) -> list[Past]:
@@ -123,7 +124,7 @@ def run(
         if past:
             before = past[at].bias[None, :, None, :].expand(batch, -1, new, -1)
             if choose is not None:
-                visible = torch.from_numpy(choose(at, grouped.numpy()))
+                visible = torch.from_numpy(np.array(choose(at, grouped.numpy())))
                 before = before.masked_fill(~visible, -torch.inf)
             bias = torch.cat([before, bias], dim=3)
             keys = torch.cat([past[at].keys.expand(batch, -1, -1, -1), keys], dim=2)
