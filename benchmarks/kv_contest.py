@@ -75,12 +75,15 @@ def make_case(model: Any, text: Text, gate: Gate | None = None) -> Case:
     return Case(text, unasked, asked)
 
 
-def fit_gate(model: Any, texts: Sequence[Text]) -> tuple[Gate, HeadProfile]:
-    """Return a gate and a profile of heads from texts that are used for nothing else."""
+def fit_gate(model: Any, texts: Sequence[Text]) -> tuple[Gate, HeadProfile, NDArray[np.int64]]:
+    """Return a gate and a profile of heads, from texts that are used for nothing else, and where heads look.
+
+    That is int64[layer, head, question]: how far behind the answer stands what a head looks at most when the key asks.
+    """
     rope = rope_of(model.config.to_dict())
     rows: list[Floats] = []
     needed: list[NDArray[np.bool_]] = []
-    profiles = []
+    profiles, looked_at = [], []
     for text in texts:
         context = run(model, [text.tokens.tolist()]).cache
         asked = run(
@@ -91,7 +94,8 @@ def fit_gate(model: Any, texts: Sequence[Text]) -> tuple[Gate, HeadProfile]:
             observed=QUESTION * QUESTIONS,
         )
         attention = asked.attention[:, :, 1::QUESTION, : context.tokens]  # where keys ask
-        profiles.append(retrieval_scores(attention, text.sources))
+        profiles.append(retrieval_scores(attention, text.sentences == text.sentences[text.sources][:, None]))
+        looked_at.append(attention.argmax(axis=3) - text.sources)
         rows.append(features(context, rope))
         needed.append(attention.max(axis=2) > _LOOKED)
     layers, heads = rows[0].shape[:2]
@@ -110,7 +114,8 @@ def fit_gate(model: Any, texts: Sequence[Text]) -> tuple[Gate, HeadProfile]:
         ]
     )
     profile = np.mean(profiles, axis=0)
-    return Gate(weights, rope), HeadProfile(tuple(tuple(float(one) for one in layer) for layer in profile))
+    found = HeadProfile(tuple(tuple(float(one) for one in layer) for layer in profile))
+    return Gate(weights, rope), found, np.concatenate(looked_at, axis=2)
 
 
 def try_policy(model: Any, case: Case, policy: Policy, budget: Budget) -> Score:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks import kv_contest as contest
 from benchmarks.kv_recall import LESSONS, new_model, train
@@ -83,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def measured(model: Any, seed: int, texts: int) -> dict[str, Any]:
     """Return the result of all policies on a trained model."""
-    gate, profile = contest.fit_gate(model, contest.make_texts(seed + 1000, 24))
+    gate, profile, looked_at = contest.fit_gate(model, contest.make_texts(seed + 1000, 24))
     cases = [contest.make_case(model, text, gate) for text in contest.make_texts(seed + 2000, texts)]
     rows = [row("whole", 1.0, [contest.try_policy(model, case, Whole(), Budget(1)) for case in cases])]
     for share in SHARES:
@@ -101,10 +102,17 @@ def measured(model: Any, seed: int, texts: int) -> dict[str, Any]:
         "texts": texts,
         "questions": contest.QUESTIONS,
         "head_profile": profile.scores,
+        "looks_at": [[where(head) for head in layer] for layer in looked_at],
         "rows": rows,
         "int8": errors(cases, seed),
         "times": times(model, seed),
     }
+
+
+def where(offsets: NDArray[np.int64]) -> dict[str, float]:
+    """Return on what a head's questions look, as shares: the key, the answer, the full stop behind it, anything else."""
+    shares = {name: float((offsets == at).mean()) for name, at in (("key", -1), ("answer", 0), ("stop", 1))}
+    return {**shares, "else": 1 - sum(shares.values())}
 
 
 def row(name: str, share: float, scores: Sequence[contest.Score]) -> dict[str, Any]:
@@ -123,20 +131,25 @@ def row(name: str, share: float, scores: Sequence[contest.Score]) -> dict[str, A
 
 
 def errors(cases: Sequence[contest.Case], seed: int) -> dict[str, Any]:
-    """Return the error of eight bits in each layer, over random queries and over those that the model asked."""
+    """Return the error of eight bits in each layer.
+
+    Over standard normal queries, over normal ones as large in every channel as the model's own, and over the model's own: the
+    larger a query, the sharper the attention, and the more a key's error counts.
+    """
     rng = np.random.default_rng(seed)
-    by_luck, by_model = [], []
+    by_luck, by_size, by_model = [], [], []
     for case in cases:
         cache, asked = case.unasked.cache, case.unasked.needed_queries()
-        size = asked.std(axis=2, keepdims=True)  # as large in every channel as the model's own
-        luck = rng.standard_normal((cache.layers, cache.heads, RANDOM_QUERIES, cache.dim), np.float32) * size
+        luck = rng.standard_normal((cache.layers, cache.heads, RANDOM_QUERIES, cache.dim), np.float32)
         by_luck.append(contest.output_errors(cache, luck))
+        by_size.append(contest.output_errors(cache, luck * asked.std(axis=2, keepdims=True)))
         by_model.append(contest.output_errors(cache, asked))
     packed = encode(cases[0].unasked.cache).packed_bytes()
     return {
         "packed_of_bfloat16": packed / cases[0].unasked.cache.bytes_in_bfloat16(),
         "random_queries_by_layer": np.mean(by_luck, axis=0).tolist(),
         "random_queries_worst_text": np.max(by_luck, axis=0).tolist(),
+        "random_queries_of_the_models_size_by_layer": np.mean(by_size, axis=0).tolist(),
         "models_queries_by_layer": np.mean(by_model, axis=0).tolist(),
         "wanted": WANTED_ERROR,
     }
@@ -155,8 +168,17 @@ def table(result: Mapping[str, Any]) -> str:
         cells += [f"{one['first_token_ms']:.1f}", f"{one['prefill_ms']:.1f}"]
         lines.append(f"| {' | '.join(cells)} |")
     codec = result["int8"]
-    lines += ["", "| layer | int8, random queries | worst text | the model's own queries |", "|---|---|---|---|"]
-    columns = ("random_queries_by_layer", "random_queries_worst_text", "models_queries_by_layer")
+    lines += [
+        "",
+        "| layer | int8, random queries | worst text | as large as the model's | the model's own |",
+        "|---|---|---|---|---|",
+    ]
+    columns = (
+        "random_queries_by_layer",
+        "random_queries_worst_text",
+        "random_queries_of_the_models_size_by_layer",
+        "models_queries_by_layer",
+    )
     for at, values in enumerate(zip(*(codec[name] for name in columns), strict=True)):
         lines.append(f"| {at} | {' | '.join(f'{value:.5f}' for value in values)} |")
     lines += [

@@ -94,10 +94,10 @@ def _written(cache: KeyValues, codec: Codec) -> dict[str, NDArray[Any]]:
             "value_floors": coded.values.floors,
             "positions": cache.positions,
         }
-    return {"keys": _as(cache.keys, codec), "values": _as(cache.values, codec), "positions": cache.positions}
+    return {"keys": to_codec(cache.keys, codec), "values": to_codec(cache.values, codec), "positions": cache.positions}
 
 
-def _as(values: NDArray[np.float32], codec: Codec) -> NDArray[Any]:
+def to_codec(values: NDArray[np.float32], codec: Codec) -> NDArray[Any]:
     """Return numbers in a plain codec."""
     if codec is Codec.BFLOAT16:
         return to_bfloat16(values)
@@ -114,7 +114,7 @@ def _plain(tensors: Mapping[str, NDArray[Any]], codec: Codec) -> KeyValues:
     if set(tensors) != wanted:
         raise BadTensor(f"a cache in {codec} has the tensors {', '.join(sorted(wanted))}")
     if codec is not Codec.INT8:
-        return KeyValues(_from(tensors["keys"], codec), _from(tensors["values"], codec), tensors["positions"])
+        return KeyValues(from_codec(tensors["keys"], codec), from_codec(tensors["values"], codec), tensors["positions"])
     parts = {}
     for of in ("key", "value"):
         codes, steps, floors = (tensors[f"{of}_{part}"] for part in ("codes", "steps", "floors"))
@@ -128,7 +128,7 @@ def _plain(tensors: Mapping[str, NDArray[Any]], codec: Codec) -> KeyValues:
     return int8.decode(int8.CodedKeyValues(parts["key"], parts["value"], tensors["positions"]))
 
 
-def _from(values: NDArray[Any], codec: Codec) -> NDArray[np.float32]:
+def from_codec(values: NDArray[Any], codec: Codec) -> NDArray[np.float32]:
     """Return numbers of a plain codec as float32."""
     types = {Codec.BFLOAT16: np.uint16, Codec.FLOAT16: np.float16, Codec.FLOAT32: np.float32}
     if values.dtype != types[codec]:

@@ -11,24 +11,27 @@ from memory_service.activation.policies.selecting import ends
 from memory_service.activation.policies.statistics import Budget, Floats, Statistics
 
 
-def retrieval_scores(attention: Floats, sources: NDArray[np.int64]) -> Floats:
-    """Return float32[layer, head]: how often a head looked at the token that was to be copied (Wu et al. 2024, §2).
+def retrieval_scores(attention: Floats, needles: NDArray[np.bool_]) -> Floats:
+    """Return float32[layer, head]: how often a head looked at what was to be copied (after Wu et al. 2024, §2).
 
-    `attention` is [layer, head, query, token], `sources`[query] the token each query had to copy. A look counts where no
-    other token got more.
+    `attention` is [layer, head, query, token], `needles`[query, token] marks the sentence in which each query's answer stands.
+    A look counts where no other token got more. All of the sentence counts: a model may read an answer from the full stop
+    behind it.
 
     Of two queries, this head looked at the right token once:
 
-    >>> retrieval_scores(np.array([[[[0.9, 0.1], [0.8, 0.2]]]], np.float32), np.array([0, 1])).tolist()
+    >>> right = np.array([[True, False], [False, True]])
+    >>> retrieval_scores(np.array([[[[0.9, 0.1], [0.8, 0.2]]]], np.float32), right).tolist()
     [[0.5]]
 
     Raises:
-        BadTensor: there is not one source for each query, or no query.
+        BadTensor: there are not the needles of each query, or no query.
     """
-    if attention.ndim != 4 or sources.shape != attention.shape[2:3] or not sources.size:
-        raise BadTensor("a profile needs queries, and the token that each had to copy")
-    right: Floats = (attention.argmax(axis=3) == sources).mean(axis=2, dtype=np.float32)
-    return right
+    if attention.ndim != 4 or needles.shape != attention.shape[2:] or not needles.size:
+        raise BadTensor("a profile needs queries, and what each of them had to copy")
+    looked = attention.argmax(axis=3)
+    right = needles[np.arange(len(needles)), looked].mean(axis=2, dtype=np.float32)
+    return np.asarray(right, np.float32)
 
 
 @dataclass(frozen=True, slots=True)

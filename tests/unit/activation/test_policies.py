@@ -221,7 +221,7 @@ def test_a_profile_of_another_model_is_refused() -> None:
     with pytest.raises(BadTensor):
         HeadProfile(((1.0,), (1.0, 2.0)))
     with pytest.raises(BadTensor):
-        retrieval_scores(np.zeros((1, 1, 0, 3), np.float32), np.zeros(0, np.int64))
+        retrieval_scores(np.zeros((1, 1, 0, 3), np.float32), np.zeros((0, 3), np.bool_))
 
 
 def test_think_beats_random_and_norms_where_queries_use_few_channels() -> None:

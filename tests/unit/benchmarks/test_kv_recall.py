@@ -47,7 +47,7 @@ def test_a_contest_of_an_untrained_model_counts_and_measures() -> None:
     assert training.steps > 0
     assert training.accuracy == 0  # a lesson that was not reached is not passed
     texts = contest.make_texts(1, 2)
-    gate, profile = contest.fit_gate(model, texts[:1])
+    gate, profile, _ = contest.fit_gate(model, texts[:1])
     case = contest.make_case(model, texts[1], gate)
     whole = contest.try_policy(model, case, Whole(), Budget(1))
     for policy in policies(profile):
