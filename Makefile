@@ -4,7 +4,7 @@ BIN := .venv/bin
 CLIENTS_BIN := .venv-clients/bin
 CLIENTS := clients
 # Folders whose doctests are the worked examples of the formulas.
-DOCTESTED := retrieval consolidation memory_service/analysis memory_service/chat_model memory_service/embedded/restarts.py
+DOCTESTED := retrieval consolidation memory_service/analysis memory_service/activation memory_service/chat_model memory_service/embedded/restarts.py
 DOC_TESTS := tests/unit/test_docs.py tests/acceptance/test_docs.py
 TESTED := tests/unit tests/integration tests/migration tests/acceptance
 

@@ -1,0 +1,197 @@
+"""Try every policy for key–value caches on a small model trained here from scratch.
+
+    python -m benchmarks.kv_policies [--seed N] [--train-s CPU_SECONDS] [--texts N]
+
+Trains on one thread for a few minutes, keeps no weights, and writes `results/kv-policies.json`; `--table` prints that as the
+table in README.md. See docs/discussion/kv-compression.md for what the policies do.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks import kv_contest as contest
+from benchmarks.kv_recall import LESSONS, new_model, train
+from benchmarks.kv_timing import times
+from benchmarks.metrics import mean
+from benchmarks.provenance import RESULTS, provenance
+from benchmarks.results import require_writable, write_result
+from memory_service.activation.int8 import encode, packed_share
+from memory_service.activation.policies.channels import ThinK
+from memory_service.activation.policies.d2o import D2O
+from memory_service.activation.policies.heads import HeadProfile, HeadWise
+from memory_service.activation.policies.keep import Policy
+from memory_service.activation.policies.observed import Cake, PyramidKV, SnapKV
+from memory_service.activation.policies.sentences import SentenceKV
+from memory_service.activation.policies.statistics import Budget
+from memory_service.activation.policies.tokens import Retention, TokenEntropy
+from memory_service.activation.policies.window import Random, Strided, Whole, Window
+
+SHARES = (0.5, 0.25)
+WANTED_ERROR = 0.005
+RANDOM_QUERIES = 256
+
+
+def policies(profile: HeadProfile) -> list[Policy]:
+    """Return all that are tried."""
+    return [
+        Window(),
+        Random(seed=7),
+        Strided(),
+        SnapKV(),
+        PyramidKV(),
+        Cake(),
+        D2O(merges=False, name="d2o, no merging"),
+        D2O(),
+        TokenEntropy(),
+        Retention(),
+        Retention(shared=True, name="retention, one budget"),
+        HeadWise(profile, summary=False),
+        HeadWise(profile),
+        ThinK(inner=SnapKV()),
+        ThinK(inner=Retention()),
+        SentenceKV(),
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, try and write, or print what was written."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kv_policies")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--train-s", type=float, default=240, help="CPU seconds that training may take at most")
+    parser.add_argument("--texts", type=int, default=40)
+    parser.add_argument("--out", type=Path, default=RESULTS / "kv-policies.json")
+    parser.add_argument("--table", action="store_true", help="print the table of a result, and measure nothing")
+    chosen = parser.parse_args(argv)
+    if chosen.table:
+        print(table(json.loads(chosen.out.read_text(encoding="utf-8"))))
+        return
+    require_writable(chosen.out)
+    torch.set_num_threads(1)
+    model = new_model(chosen.seed)
+    training = train(model, chosen.seed, most_cpu_s=chosen.train_s, say=lambda line: print(line, flush=True))
+    result = measured(model, chosen.seed, chosen.texts)
+    result["training"] = {"steps": training.steps, "cpu_s": round(training.cpu_s), "accuracy": training.accuracy}
+    write_result(chosen.out, {**provenance(), "seed": chosen.seed, **result})
+    print(table(result))
+
+
+def measured(model: Any, seed: int, texts: int) -> dict[str, Any]:
+    """Return the result of all policies on a trained model."""
+    gate, profile, looked_at = contest.fit_gate(model, contest.make_texts(seed + 1000, 24))
+    cases = [contest.make_case(model, text, gate) for text in contest.make_texts(seed + 2000, texts)]
+    rows = [row("whole", 1.0, [contest.try_policy(model, case, Whole(), Budget(1)) for case in cases])]
+    for share in SHARES:
+        for policy in policies(profile):
+            scores = [contest.try_policy(model, case, policy, Budget(share)) for case in cases]
+            rows.append(row(policy.name, share, scores))
+            print(f"{policy.name}, {share:.0%}: {rows[-1]['unasked']:.3f}", flush=True)
+    alone = [contest.try_policy(model, case, ThinK(), Budget(0.82)) for case in cases]
+    rows.append(row("think, no tokens given up", 0.82, alone))
+    rows.append(row("int8", packed_share(model.config.head_dim), [contest.try_int8(model, case) for case in cases]))
+    rows.append(row("second half moved", 1.0, [contest.try_shifted(model, case) for case in cases]))
+    return {
+        "context_tokens": LESSONS[-1].context,
+        "facts": LESSONS[-1].facts,
+        "texts": texts,
+        "questions": contest.QUESTIONS,
+        "head_profile": profile.scores,
+        "looks_at": [[where(head) for head in layer] for layer in looked_at],
+        "rows": rows,
+        "int8": errors(cases, seed),
+        "times": times(model, seed),
+    }
+
+
+def where(offsets: NDArray[np.int64]) -> dict[str, float]:
+    """Return on what a head's questions look, as shares: the key, the answer, the full stop behind it, anything else."""
+    shares = {name: float((offsets == at).mean()) for name, at in (("key", -1), ("answer", 0), ("stop", 1))}
+    return {**shares, "else": 1 - sum(shares.values())}
+
+
+def row(name: str, share: float, scores: Sequence[contest.Score]) -> dict[str, Any]:
+    """Return one policy at one budget, over all texts."""
+    return {
+        "policy": name,
+        "budget": share,
+        "first": mean([one.first for one in scores]),
+        "later": mean([one.later for one in scores]),
+        "unasked": mean([one.unasked for one in scores]),
+        "bytes": mean([one.bytes for one in scores]),
+        "of_whole": mean([one.bytes / one.whole_bytes for one in scores]),
+        "first_token_ms": 1000 * float(np.median([one.first_token_s for one in scores])),
+        "prefill_ms": 1000 * float(np.median([one.prefill_s for one in scores])),
+    }
+
+
+def errors(cases: Sequence[contest.Case], seed: int) -> dict[str, Any]:
+    """Return the error of eight bits in each layer.
+
+    Over standard normal queries, over normal ones as large in every channel as the model's own, and over the model's own: the
+    larger a query, the sharper the attention, and the more a key's error counts.
+    """
+    rng = np.random.default_rng(seed)
+    by_luck, by_size, by_model = [], [], []
+    for case in cases:
+        cache, asked = case.unasked.cache, case.unasked.needed_queries()
+        luck = rng.standard_normal((cache.layers, cache.heads, RANDOM_QUERIES, cache.dim), np.float32)
+        by_luck.append(contest.output_errors(cache, luck))
+        by_size.append(contest.output_errors(cache, luck * asked.std(axis=2, keepdims=True)))
+        by_model.append(contest.output_errors(cache, asked))
+    packed = encode(cases[0].unasked.cache).packed_bytes()
+    return {
+        "packed_of_bfloat16": packed / cases[0].unasked.cache.bytes_in_bfloat16(),
+        "random_queries_by_layer": np.mean(by_luck, axis=0).tolist(),
+        "random_queries_worst_text": np.max(by_luck, axis=0).tolist(),
+        "random_queries_of_the_models_size_by_layer": np.mean(by_size, axis=0).tolist(),
+        "models_queries_by_layer": np.mean(by_model, axis=0).tolist(),
+        "wanted": WANTED_ERROR,
+    }
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Return a result as tables."""
+    lines = [
+        "| policy | budget | bytes | asked first: turn 1 | turns 2–8 | not asked | first token, ms | prefill, ms |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    percent: Callable[[float], str] = lambda value: f"{100 * value:.1f}"  # noqa: E731 — shorter than its name repeated
+    for one in result["rows"]:
+        cells = [one["policy"], f"{100 * one['budget']:.0f} %", f"{one['bytes']:,.0f} ({100 * one['of_whole']:.0f} %)"]
+        cells += [percent(one[name]) for name in ("first", "later", "unasked")]
+        cells += [f"{one['first_token_ms']:.1f}", f"{one['prefill_ms']:.1f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    codec = result["int8"]
+    lines += [
+        "",
+        "| layer | int8, random queries | worst text | as large as the model's | the model's own |",
+        "|---|---|---|---|---|",
+    ]
+    columns = (
+        "random_queries_by_layer",
+        "random_queries_worst_text",
+        "random_queries_of_the_models_size_by_layer",
+        "models_queries_by_layer",
+    )
+    for at, values in enumerate(zip(*(codec[name] for name in columns), strict=True)):
+        lines.append(f"| {at} | {' | '.join(f'{value:.5f}' for value in values)} |")
+    lines += [
+        "",
+        "| cache of | as | bytes | load and first token, ms | prefill and first token, ms |",
+        "|---|---|---|---|---|",
+    ]
+    for one in result["times"]:
+        lines.append(
+            f"| {one['tokens']} tokens | {one['codec']} | {one['bytes']:,} | {one['load_ms']:.1f} | {one['prefill_ms']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Memories as the key–value caches of a model."""

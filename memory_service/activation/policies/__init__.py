@@ -1,0 +1,1 @@
+"""What of a cache to keep: one decision, many ways to take it."""
