@@ -113,9 +113,12 @@ def test_housekeeping_encodes_anew_what_was_recalled(
     judged = {"memory_id": str(one), "useful": True}
     assert faded.client.post(f"/v1/traces/{faded.search_id}/feedback", json=judged).status_code == 200
     assert faded.client.get(f"/v1/memories/{one}").json()["retention"]["precision_tier"] == "binary"
-    assert worker.housekeep()["raised"] >= 1, "other tests may have left memories that wait"
+    rounds = [worker.housekeep()["raised"]]
+    while rounds[-1] and len(rounds) < 10:  # Other tests may have left memories that wait, too many for one round.
+        rounds.append(worker.housekeep()["raised"])
+    assert rounds[0] >= 1
+    assert rounds[-1] == 0
     assert faded.client.get(f"/v1/memories/{one}").json()["retention"]["precision_tier"] == "half"
-    assert worker.housekeep()["raised"] == 0
 
 
 def test_a_message_that_pairs_a_tenant_with_a_foreign_job_does_nothing(

@@ -70,12 +70,19 @@ def test_counters_are_read_as_differences() -> None:
 
 def test_usage_counts_a_listed_process_and_its_children(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "parts.json").write_text(json.dumps({"api": [os.getpid(), "x"], "gone": [2**22 - 1, "x"]}))
-    sleeper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with_a_child = (
+        "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE); "
+        "print('up', flush=True); sys.stdin.read(); child.communicate(b'\\n')"
+    )
+    leader = subprocess.Popen([sys.executable, "-c", with_a_child], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    listed = {"api": [leader.pid, "x"], "gone": [2**22 - 1, "x"]}
+    (tmp_path / "run" / "parts.json").write_text(json.dumps(listed))
     try:
+        assert leader.stdout is not None
+        leader.stdout.readline()
         found = usage(tmp_path)
     finally:
-        sleeper.communicate()
+        leader.communicate()
     assert found.processes == 2
     assert found.cpu_s > 0
     assert found.rss_mib > 10

@@ -37,9 +37,7 @@ def test_one_recall_seldom_moves_a_memory(recalls: int) -> None:
 
 def test_the_same_choice_stands_the_same_whatever_it_was_ranked_by() -> None:
     rng = random.Random(7)
-    passages = [
-        Passage(UUID(int=n), f"text {n}", 1, standing=(rng.randrange(4), -rng.randrange(3))) for n in range(6)
-    ]
+    passages = [Passage(UUID(int=n), f"text {n}", 1, standing=(rng.randrange(4), -rng.randrange(3))) for n in range(6)]
     orders = {
         tuple(p.id for p in pack(ranked, budget=100, order=Order.STABLE).passages)
         for ranked in itertools.permutations(passages)
