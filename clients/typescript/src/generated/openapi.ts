@@ -452,6 +452,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/openai/v1/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Chat Completion
+         * @description Put memories into a conversation, pass it on to the model and answer what it says, streamed where it is asked for.
+         */
+        post: operations["create_chat_completion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openai/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Chat Models
+         * @description List the models of the server that chats are passed on to, as it lists them.
+         */
+        get: operations["list_chat_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/readyz": {
         parameters: {
             query?: never;
@@ -3038,6 +3078,81 @@ export interface components {
             score: number | null;
             /** Weight */
             weight: number;
+        };
+        /**
+         * ChatCompletionIn
+         * @description A chat completion as OpenAI's clients send it; what is not named here is passed on as it is.
+         */
+        ChatCompletionIn: {
+            memory?: components["schemas"]["ChatMemoryIn"] | null;
+            /** Messages */
+            messages: {
+                [key: string]: unknown;
+            }[];
+            /** Model */
+            model?: string | null;
+            /** Stream */
+            stream?: boolean | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ChatMemoryIn
+         * @description What to look for, what to put in, and whether to remember what is said.
+         */
+        ChatMemoryIn: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Filter */
+            filter?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Namespace
+             * @default default
+             */
+            namespace?: string;
+            /**
+             * Order
+             * @default stable
+             * @enum {string}
+             */
+            order?: "relevance" | "time" | "stable";
+            /**
+             * Preset
+             * @default balanced
+             * @enum {string}
+             */
+            preset?: "fast" | "balanced" | "thorough";
+            /**
+             * Reinforce
+             * @default false
+             */
+            reinforce?: boolean;
+            /**
+             * Remember
+             * @default false
+             */
+            remember?: boolean;
+            /**
+             * Search
+             * @default true
+             */
+            search?: boolean;
+            /** Session Id */
+            session_id?: string | null;
+            /**
+             * Token Budget
+             * @default 1200
+             */
+            token_budget?: number;
+            /**
+             * Top K
+             * @default 12
+             */
+            top_k?: number;
+            /** User Id */
+            user_id?: string | null;
         };
         /**
          * ChildrenOut
@@ -7436,6 +7551,58 @@ export interface operations {
                 };
                 content: {
                     "text/plain": unknown;
+                };
+            };
+        };
+    };
+    create_chat_completion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatCompletionIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    list_chat_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["PlainProblem"];
+            "5XX": components["responses"]["PlainProblem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
         };
