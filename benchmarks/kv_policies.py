@@ -35,6 +35,7 @@ from memory_service.activation.policies.window import Random, Strided, Whole, Wi
 
 SHARES = (0.5, 0.25)
 WANTED_ERROR = 0.005
+ROOM_FOR_HEADS = 0.55  # half of the heads whole, and the ends of the others
 RANDOM_QUERIES = 256
 
 
@@ -92,6 +93,9 @@ def measured(model: Any, seed: int, texts: int) -> dict[str, Any]:
             scores = [contest.try_policy(model, case, policy, Budget(share)) for case in cases]
             rows.append(row(policy.name, share, scores))
             print(f"{policy.name}, {share:.0%}: {rows[-1]['unasked']:.3f}", flush=True)
+    for policy in (HeadWise(profile, summary=False), HeadWise(profile)):
+        scores = [contest.try_policy(model, case, policy, Budget(ROOM_FOR_HEADS)) for case in cases]
+        rows.append(row(policy.name, ROOM_FOR_HEADS, scores))
     alone = [contest.try_policy(model, case, ThinK(), Budget(0.82)) for case in cases]
     rows.append(row("think, no tokens given up", 0.82, alone))
     rows.append(row("int8", packed_share(model.config.head_dim), [contest.try_int8(model, case) for case in cases]))
