@@ -103,10 +103,11 @@ class BatchOut(BaseModel):
 
 
 class MessagesOut(BaseModel):
-    """The stored turns, and the job that enriches them."""
+    """The id of each turn in order, those that are not stored, and the job that enriches the new ones."""
 
     job_id: str
     memories: list[str]
+    rejected: list[ItemOutcome]
 
 
 class Changed(BaseModel):

@@ -70,6 +70,23 @@ def _shorten(text: str) -> str:
     return text if len(text) <= MAX_DETAIL else text[: MAX_DETAIL - 1] + "…"
 
 
+def problem_of_item(error: MemoryServiceError, *, below: str = "") -> dict[str, Any]:
+    """Return what is wrong with one item of a call as JSON; `below` is the pointer to the item."""
+
+    def within(pointer: str) -> str:
+        return pointer if pointer.startswith(below) else below + pointer
+
+    return {
+        "type": f"urn:memory-service:problem:{error.specific_code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.specific_code,
+        "retryable": error.retryable,
+        "errors": [{"pointer": within(e.pointer), "detail": e.detail} for e in error.errors],
+    }
+
+
 def problem_of(scope: Scope, error: MemoryServiceError) -> Response:
     """Return the problem document of one of our own errors."""
     headers = {}

@@ -18,7 +18,7 @@ from memory_service.api.idempotency import idempotent
 from memory_service.api.listing import MAX_LIST_LIMIT, in_namespace, list_page
 from memory_service.api.memory_models import BatchIn, MemoryIn, QueryIn, SelectionIn
 from memory_service.api.pages import DEFAULT_LIMIT
-from memory_service.api.problems import field_errors
+from memory_service.api.problems import field_errors, problem_of_item
 from memory_service.api.strict_json import StrictRoute, checks_own_values, takes_parameters
 from memory_service.api.waiting import wait_until_consolidated
 from memory_service.api.writing import encoding_of, nudge_enrichment
@@ -121,21 +121,6 @@ def query_memories(body: QueryIn, caller: Reader, services: ServicesDep, session
     )
 
 
-def _problem(error: MemoryServiceError, *, below: str = "") -> dict[str, Any]:
-    def within(pointer: str) -> str:
-        return pointer if pointer.startswith(below) else below + pointer
-
-    return {
-        "type": f"urn:memory-service:problem:{error.specific_code}",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-        "code": error.specific_code,
-        "retryable": error.retryable,
-        "errors": [{"pointer": within(e.pointer), "detail": e.detail} for e in error.errors],
-    }
-
-
 def read_items(raw: Sequence[Any]) -> tuple[dict[int, MemoryIn], dict[int, dict[str, Any]]]:
     """Validate items one by one; return the good ones and the problems of the others, by index."""
     good: dict[int, MemoryIn] = {}
@@ -151,9 +136,9 @@ def read_items(raw: Sequence[Any]) -> tuple[dict[int, MemoryIn], dict[int, dict[
                 FieldError(f"/items/{index}{e.pointer}", e.detail)
                 for e in field_errors([{**e, "loc": ("body", *e["loc"])} for e in error.errors()], item)
             )
-            bad[index] = _problem(InvalidRequest(found[0].detail, errors=found))
+            bad[index] = problem_of_item(InvalidRequest(found[0].detail, errors=found))
         except MemoryServiceError as error:
-            bad[index] = _problem(error, below=f"/items/{index}")
+            bad[index] = problem_of_item(error, below=f"/items/{index}")
     return good, bad
 
 
@@ -205,7 +190,7 @@ def _results(stored: dict[int, Outcome], bad: dict[int, dict[str, Any]]) -> list
         outcome = stored[index]
         problem = None
         if outcome.problem is not None:
-            problem = _problem(outcome.problem, below=f"/items/{index}")
+            problem = problem_of_item(outcome.problem, below=f"/items/{index}")
         memory_id = str(outcome.memory_id) if outcome.memory_id and problem is None else None
         results.append({"index": index, "status": outcome.status, "id": memory_id, "problem": problem})
     return results

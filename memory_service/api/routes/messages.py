@@ -14,6 +14,7 @@ from memory_service.api.idempotency import idempotent
 from memory_service.api.listing import MAX_LIST_LIMIT, list_page
 from memory_service.api.memory_models import MessagesIn
 from memory_service.api.pages import DEFAULT_LIMIT
+from memory_service.api.problems import problem_of_item
 from memory_service.api.strict_json import StrictRoute
 from memory_service.api.waiting import wait_until_consolidated
 from memory_service.api.writing import encoding_of
@@ -36,7 +37,7 @@ Writer = Annotated[Caller, require(KeyScope.WRITE)]
 def create_messages(
     body: MessagesIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep
 ) -> Response:
-    """Remember turns of a conversation; a turn whose external_id is known is skipped."""
+    """Remember turns of a conversation; a turn whose external_id is known is skipped, one that was erased is rejected."""
     if sum(len(message.content.encode()) for message in body.messages) > MAX_BATCH_BYTES:
         raise TooLarge("The messages add up to more than 2 MiB; send fewer per call.")
     now = services.clock()
@@ -46,7 +47,19 @@ def create_messages(
 
     def produce() -> Response:
         outcomes = remember(session, caller.tenant_id, prepared, encoding=encoding, now=now)
-        ids[:] = [outcome.memory_id for outcome in outcomes]
+        ids[:] = [outcome.memory_id for outcome in outcomes if outcome.problem is None]
+        # One for each turn, so that a caller can put both side by side; of an erased text the id that it had.
+        memories = [str(outcome.memory_id) for outcome in outcomes]
+        rejected = [
+            {
+                "index": index,
+                "status": outcome.status,
+                "id": None,
+                "problem": problem_of_item(outcome.problem, below=f"/messages/{index}"),
+            }
+            for index, outcome in enumerate(outcomes)
+            if outcome.problem is not None
+        ]
         fresh = [outcome.memory_id for outcome in outcomes if outcome.status == "created"]
         job_id = jobs.create_job(
             session,
@@ -62,7 +75,7 @@ def create_messages(
         if fresh:
             enqueue_after_commit(session, services.nudger, RUN_JOB, str(caller.tenant_id), str(job_id))
         return answer(
-            {"job_id": str(job_id), "memories": [str(i) for i in ids]},
+            {"job_id": str(job_id), "memories": memories, "rejected": rejected},
             status=202,
             headers={"Location": f"/v1/jobs/{job_id}"},
         )

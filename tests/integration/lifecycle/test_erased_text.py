@@ -40,6 +40,17 @@ def item(**fields: Any) -> dict[str, Any]:
     return {"content": CONTENT, "user_id": "ada", **fields}
 
 
+def test_a_conversation_says_which_turn_is_not_stored(me: Any, erased: dict[str, Any]) -> None:
+    turns = [{"role": "user", "content": one} for one in ("The mirror is old.", CONTENT, "The lamp is new.")]
+    answer = me.post("/v1/messages", json={"messages": turns, "user_id": "ada"}).json()
+    assert len(answer["memories"]) == 3
+    assert answer["memories"][1] == erased["id"]
+    (refused,) = answer["rejected"]
+    assert (refused["index"], refused["status"], refused["id"]) == (1, "rejected", None)
+    assert (refused["problem"]["status"], refused["problem"]["code"]) == (409, "text_erased")
+    assert contents(me) == ["The lamp is new.", "The mirror is old."]
+
+
 @pytest.mark.parametrize(
     "fields",
     [

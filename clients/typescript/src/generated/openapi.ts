@@ -1832,7 +1832,7 @@ export interface paths {
         put?: never;
         /**
          * Create Messages
-         * @description Remember turns of a conversation; a turn whose external_id is known is skipped.
+         * @description Remember turns of a conversation; a turn whose external_id is known is skipped, one that was erased is rejected.
          */
         post: operations["create_messages"];
         delete?: never;
@@ -5005,13 +5005,15 @@ export interface components {
         };
         /**
          * MessagesOut
-         * @description The stored turns, and the job that enriches them.
+         * @description The id of each turn in order, those that are not stored, and the job that enriches the new ones.
          */
         MessagesOut: {
             /** Job Id */
             job_id: string;
             /** Memories */
             memories: string[];
+            /** Rejected */
+            rejected: components["schemas"]["ItemOutcome"][];
         };
         /**
          * ModelUsageOut

@@ -37,10 +37,11 @@ class Added(_Handle[E], Memory):
 
 
 class AddedMessages(_Handle[E]):
-    """Turns just stored, in order, and the job that reads them."""
+    """Turns just stored, in order, the job that reads them, and turns that were rejected, such as erased ones."""
 
     job_id: str
     memories: list[str]
+    rejected: list[ItemOutcome] = []
 
     @Procedure
     def wait(self, *, timeout: float | None = 60.0) -> Flow[list[Memory]]:
@@ -49,7 +50,9 @@ class AddedMessages(_Handle[E]):
         Raises:
             TimedOut: it takes longer than ``timeout`` seconds; the turns are stored all the same.
         """
-        return (yield from consolidated(self._executor, self.memories, timeout=timeout))
+        gone = {one.index for one in self.rejected}
+        stored = [memory for index, memory in enumerate(self.memories) if index not in gone]
+        return (yield from consolidated(self._executor, stored, timeout=timeout))
 
 
 class AddedMany(_Handle[E]):
