@@ -40,7 +40,10 @@ class Tables:
             return int(connection.scalar(statement, {"tenant": self._tenant_id, **parameters}) or 0)
 
     def holding(self, word: str) -> set[str]:
-        """Return the tables in which a word stands in any column of any row of the tenant."""
+        """Return the tables in which a word stands in any column of any row of the tenant.
+
+        As a word: "ada" is found in the digits of many a key and hash, too.
+        """
         found = set()
         with self._engine.connect() as connection:
             tables = connection.scalars(
@@ -51,7 +54,7 @@ class Tables:
             ).all()
             for table in tables:
                 statement = text(
-                    f"SELECT count(*) FROM {table} t WHERE t.tenant_id = :tenant AND (position(:word IN CAST(t AS text)) > 0 "
+                    f"SELECT count(*) FROM {table} t WHERE t.tenant_id = :tenant AND (CAST(t AS text) ~ ('\\m' || :word || '\\M') "
                     "OR position(encode(convert_to(:word, 'UTF8'), 'hex') IN CAST(t AS text)) > 0)"
                 )
                 if connection.scalar(statement, {"tenant": self._tenant_id, "word": word}):
