@@ -17,7 +17,7 @@ from memory_client.operation import OPTIONS
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 # What other programs speak, not this client: the calls of other systems' clients.
-FOREIGN = re.compile(r"^/compat/|^/admin|^/docs")
+FOREIGN = re.compile(r"^/compat/|^/openai/|^/admin|^/docs")
 # Calls of the contract that this version of the service does not answer yet.
 PLANNED = re.compile(r"^/v1/kv\b")
 
