@@ -156,6 +156,7 @@ def _delete(
         NotFound: nothing belongs to it; nothing live where it is to be archived.
     """
     check_scope(caller, KeyScope.ERASE if erase else KeyScope.WRITE)
+    kind = column.value.removesuffix("_id")
     namespace_id = None
     if namespace is not None:
         namespace_id = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
@@ -165,13 +166,11 @@ def _delete(
     # A namespace without an id is the default one before its first write.
     unwritten = namespace is not None and namespace_id is None
     if unwritten or not is_known(session, caller.tenant_id, selection, live=not erase):
-        kind = column.value.removesuffix("_id")
         raise NotFound(f"Nothing{'' if erase else ' live'} belongs to this {kind}.", code="scope_not_found")
     if erase:
         return begun_answer(begin_erasure(session, services, caller, selection))
     ttl = timedelta(days=services.settings.job_ttl_days)
     job_id = begin_archive(session, caller.tenant_id, selection, ttl=ttl)
-    kind = column.value.removesuffix("_id")
     note(session, services, caller, Action.SCOPE_ARCHIVE, subject=("job", job_id), namespace_id=namespace_id, of=kind)
     enqueue_after_commit(session, services.nudger, RUN_JOB, str(caller.tenant_id), str(job_id))
     return answer({"job_id": str(job_id)}, status=202, headers={"Location": f"/v1/jobs/{job_id}"})
