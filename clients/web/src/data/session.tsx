@@ -1,0 +1,73 @@
+/** Who is logged in: read once, known to every page. */
+
+import { createContext, type ComponentChildren } from "preact";
+import { useCallback, useContext, useEffect, useState } from "preact/hooks";
+import { ApiError, call, onSessionExpired } from "./api";
+
+export interface Session {
+  tenant: string;
+  key: string;
+  scopes: string[];
+  expires_at: string;
+}
+
+export interface SessionState {
+  session: Session | null;
+  /** True until the service has said who this is. */
+  asking: boolean;
+  error: string | null;
+  logIn: (credentials: { api_key: string } | { token: string }) => Promise<void>;
+  logOut: () => Promise<void>;
+}
+
+const Context = createContext<SessionState | null>(null);
+
+/** Return who is logged in. */
+export function useSession(): SessionState {
+  const state = useContext(Context);
+  if (!state) throw new Error("No session is provided above this component.");
+  return state;
+}
+
+/** Return whether the key behind the session may do something. */
+export function useMay(scope: string): boolean {
+  return useSession().session?.scopes.includes(scope) ?? false;
+}
+
+const tokenOfFragment = (): string | null => new URLSearchParams(location.hash.slice(1)).get("login");
+
+export function SessionProvider({ children }: { children: ComponentChildren }) {
+  const [session, setSession] = useState<Session | null>(null);
+  const [asking, setAsking] = useState(true);
+  const [error, setError] = useState<string | null>(null);
+
+  const logIn = useCallback(async (credentials: { api_key: string } | { token: string }) => {
+    const answer = await call<Session>("POST", "/admin/session", { body: credentials });
+    setError(null);
+    setSession(answer.body);
+  }, []);
+
+  const logOut = useCallback(async () => {
+    await call<null>("DELETE", "/admin/session");
+    setSession(null);
+  }, []);
+
+  useEffect(() => onSessionExpired(() => setSession(null)), []);
+
+  useEffect(() => {
+    const token = tokenOfFragment();
+    // A used token must not stay in the address, where it would be bookmarked.
+    if (token) history.replaceState(null, "", location.pathname + location.search);
+    const asked = token
+      ? logIn({ token })
+      : call<Session>("GET", "/admin/session").then((answer) => setSession(answer.body));
+    asked
+      .catch((reason: unknown) => {
+        if (token || !(reason instanceof ApiError && reason.problem.status === 401))
+          setError(reason instanceof Error ? reason.message : String(reason));
+      })
+      .finally(() => setAsking(false));
+  }, [logIn]);
+
+  return <Context.Provider value={{ session, asking, error, logIn, logOut }}>{children}</Context.Provider>;
+}

@@ -1,0 +1,24 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+import preact from "@preact/preset-vite";
+import license from "rollup-plugin-license";
+
+const OUT = fileURLToPath(new URL("../../memory_service/web/static", import.meta.url));
+
+/** What is built lies in the Python package and is committed, so that the view works after the Python install alone. */
+export default defineConfig({
+  base: "/admin/",
+  plugins: [preact({ devToolsEnabled: false, prefreshEnabled: false })],
+  build: {
+    outDir: OUT,
+    emptyOutDir: true,
+    target: "es2022",
+    assetsInlineLimit: 0, // The policy of contents allows no data: URLs for scripts, styles or fonts.
+    modulePreload: { polyfill: false },
+    reportCompressedSize: true,
+    rollupOptions: {
+      plugins: [license({ thirdParty: { output: { file: `${OUT}/THIRD_PARTY_LICENSES.txt` } } })],
+    },
+  },
+  server: { proxy: { "/v1": "http://127.0.0.1:8000", "/admin/session": "http://127.0.0.1:8000" } },
+});
