@@ -5,6 +5,12 @@ import license from "rollup-plugin-license";
 
 const OUT = fileURLToPath(new URL("../../memory_service/web/static", import.meta.url));
 
+const KEY = process.env["MEMORY_SERVICE_API_KEY"];
+const SERVICE = {
+  target: process.env["MEMORY_SERVICE_URL"] ?? "http://127.0.0.1:8000",
+  ...(KEY ? { headers: { Authorization: `Bearer ${KEY}` } } : {}),
+};
+
 /** What is built lies in the Python package and is committed, so that the view works after the Python install alone. */
 export default defineConfig({
   base: "/admin/",
@@ -20,5 +26,6 @@ export default defineConfig({
       plugins: [license({ thirdParty: { output: { file: `${OUT}/THIRD_PARTY_LICENSES.txt` } } })],
     },
   },
-  server: { proxy: { "/v1": "http://127.0.0.1:8000", "/admin/session": "http://127.0.0.1:8000" } },
+  // While developing: a service of this machine, and its key in the environment instead of a login.
+  server: { proxy: { "/v1": SERVICE, "/admin/session": SERVICE } },
 });
