@@ -9,7 +9,7 @@ DOC_TESTS := tests/unit/test_docs.py tests/acceptance/test_docs.py
 TESTED := tests/unit tests/integration tests/migration tests/acceptance
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients test-vllm check lint types types-clients layers migrate bench demo docs doctor clean install dev bench-file dev-clients
+.PHONY: help run test test-clients test-vllm test-web check lint types types-clients layers migrate bench demo docs doctor clean install dev bench-file dev-clients
 
 help: ## List these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test-clients: dev dev-clients ## Test SDKs, MCP server and adapters against a ru
 
 test-vllm: dev ## Test what a language model is asked against a real vLLM; installs it once (3.5 GB)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/vllm $(ARGS)
+
+test-web: dev ## Test the admin web view in a real Chromium, installed where that is allowed; pictures in build/screenshots
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/web $(ARGS)
 
 check: lint types layers test ## Run what CI runs: lint, types, layers, tests
 
