@@ -6,8 +6,10 @@ import { ApiError, call, onSessionExpired } from "./api";
 
 export interface Session {
   tenant: string;
-  key: string;
+  key_id: string;
+  key_name: string;
   scopes: string[];
+  service_version: string;
   expires_at: string;
 }
 

@@ -1,5 +1,106 @@
-import { PageHead } from "../../ui/parts";
+/** One changeset: each change with what was before, what is after, why, and by which method. */
 
-export default function Changeset() {
-  return <PageHead title="Changeset" />;
+import { Link, useParams } from "wouter-preact";
+import { useList, useRead } from "../../data/fetching";
+import { useHref, useParameters } from "../../data/place";
+import type { Schema } from "../../data/types";
+import { count, shortId, Time } from "../../ui/format";
+import { VirtualList } from "../../ui/list";
+import { StatusBadge } from "../../ui/marks";
+import { Badge, Card, Empty, Facts, PageHead, Shown } from "../../ui/parts";
+import { RevertButton } from "./revert";
+import "./changesets.css";
+
+type Change = Schema<"ChangeOut">;
+type Changeset = Schema<"ChangesetOut">;
+
+export default function ChangesetPage() {
+  const { id = "" } = useParams<{ id: string }>();
+  const path = `/v1/changesets/${encodeURIComponent(id)}`;
+  const read = useRead<Changeset>(path);
+  const list = useList<Change>(`${path}/changes`, {}, 200);
+  const href = useHref();
+  const [parameters, change] = useParameters();
+  const step = parameters.get("step");
+  const steps = [...new Set(list.items.map((one) => one.step))];
+  const shown = step ? { ...list, items: list.items.filter((one) => one.step === step) } : list;
+  return (
+    <Shown read={read}>
+      {(changeset) => (
+        <>
+          <PageHead
+            title={`Changeset ${shortId(changeset.id)}`}
+            actions={changeset.status === "applied" && <RevertButton id={changeset.id} after={async () => { await read.mutate(); await list.refresh(); }} />}
+          >
+            {changeset.kind}: {Object.entries(changeset.counts).map(([name, n]) => `${name} ${count(n)}`).join(", ") || "no change"}
+          </PageHead>
+          <div class="sides">
+            <Card
+              flush
+              title="Changes"
+              actions={
+                <label class="row small">
+                  Step
+                  <select class="select" style={{ width: "auto" }} value={step ?? ""} onChange={(event) => change({ step: event.currentTarget.value })}>
+                    <option value="">all</option>
+                    {steps.map((one) => <option key={one} value={one}>{one}</option>)}
+                  </select>
+                </label>
+              }
+            >
+              <VirtualList label="Changes" list={shown} estimate={110} keyOf={(one) => String(one.ordinal)} row={(one) => <Row change={one} />} empty={<Empty icon="changesets" title="No changes of this step" />} />
+            </Card>
+            <Card title="About">
+              <Facts
+                of={[
+                  ["Id", <code key="id">{changeset.id}</code>],
+                  ["Status", <StatusBadge key="s" status={changeset.status} />],
+                  ["Namespace", changeset.namespace],
+                  ["Applied", <Time key="a" at={changeset.created_at} exact />],
+                  ["Reverted", changeset.reverted_at && <Time key="r" at={changeset.reverted_at} exact />],
+                  ["Job", changeset.job_id && <Link key="j" href={href(`/jobs/${changeset.job_id}`)}>{shortId(changeset.job_id)}</Link>],
+                ]}
+              />
+            </Card>
+          </div>
+        </>
+      )}
+    </Shown>
+  );
+}
+
+const said = (value: unknown): string => (value === null || value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value));
+/** Which fields the service worked out is how it keeps its books, not what changed. */
+const BOOKKEEPING = new Set(["computed"]);
+
+function Row({ change }: { change: Change }) {
+  const href = useHref();
+  const before = change.before ?? {};
+  const after = change.after ?? {};
+  const fields = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((name) => !BOOKKEEPING.has(name) && said(before[name]) !== said(after[name]));
+  return (
+    <div class="changeset-row">
+      <div class="stack-s grow">
+        <div class="row">
+          <Badge tone="accent">{change.change}</Badge>
+          <Badge>{change.step}</Badge>
+          {change.memory_id && <Link href={href(`/memories/${change.memory_id}`)}>{shortId(change.memory_id)}</Link>}
+          {change.other_id && <>with <Link href={href(`/memories/${change.other_id}`)}>{shortId(change.other_id)}</Link></>}
+          <span class="small quiet">{change.reason}</span>
+          {change.score !== null && <span class="small faint number">score {change.score.toFixed(2)}</span>}
+          <span class="tiny faint">{change.method}</span>
+        </div>
+        {fields.length > 0 && (
+          <div class="change-values">
+            {fields.map((name) => (
+              <div key={name}>
+                <span class="faint">{name}: </span>
+                {said(before[name]) && <del>{said(before[name])}</del>} {said(after[name]) && <ins>{said(after[name])}</ins>}
+              </div>
+            ))}
+          </div>
+        )}
+      </div>
+    </div>
+  );
 }

@@ -1,5 +1,34 @@
-import { PageHead } from "../../ui/parts";
+/** What the operator sets: one part at a time, each with its own address. */
+
+import { lazy, Suspense } from "preact/compat";
+import { useParams } from "wouter-preact";
+import { useGo } from "../../data/place";
+import { Loading, PageHead, Tabs } from "../../ui/parts";
+import "./settings.css";
+
+const PARTS = {
+  namespaces: { label: "Namespaces", page: lazy(() => import("./Namespaces")) },
+  retention: { label: "Retention", page: lazy(() => import("./Retention")) },
+  keys: { label: "Keys", page: lazy(() => import("./Keys")) },
+  audit: { label: "Audit", page: lazy(() => import("./Audit")) },
+} as const;
+
+type Part = keyof typeof PARTS;
 
 export default function Settings() {
-  return <PageHead title="Settings" />;
+  const { part } = useParams<{ part?: string }>();
+  const go = useGo();
+  const chosen: Part = part && part in PARTS ? (part as Part) : "namespaces";
+  const Page = PARTS[chosen].page;
+  return (
+    <>
+      <PageHead title="Settings" />
+      <div class="stack">
+        <Tabs label="Parts of the settings" chosen={chosen} choose={(id) => go(`/settings/${id}`)} tabs={Object.entries(PARTS).map(([id, { label }]) => ({ id, label }))} />
+        <Suspense fallback={<Loading />}>
+          <Page />
+        </Suspense>
+      </div>
+    </>
+  );
 }
