@@ -156,6 +156,9 @@ class Action(StrEnum):
     JOB_RETRY = "job.retry"
     EXPORT_BEGIN = "export.begin"
     IMPORT_BEGIN = "import.begin"
+    LINK_CREATE = "login_link.create"
+    SESSION_BEGIN = "web_session.begin"
+    SESSION_END = "web_session.end"
 
 
 Channel = Literal["vector", "keyword", "graph", "temporal", "hopfield"]

@@ -20,6 +20,7 @@ from memory_service.api.metrics import Metrics, TimedEncoder
 from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Observe
 from memory_service.api.rate_limit import RateLimiter
 from memory_service.api.routes import (
+    admin_sessions,
     api_keys,
     audit,
     blocks,
@@ -56,8 +57,10 @@ from memory_service.api.routes import (
     tenants,
     usage,
 )
+from memory_service.api.routes.admin_sessions import LOGIN, MAX_LOGIN
 from memory_service.api.routes.imports import IMPORTS
 from memory_service.api.services import Services, utc_now
+from memory_service.api.web_view import web_view_routes
 from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.jobs import Nudger
@@ -109,12 +112,14 @@ ROUTERS: list[APIRouter] = [
     api_keys.router,
     tenants.router,
     health.router,
+    admin_sessions.router,
     chat.router,
     *mem0.ROUTERS,
 ]
 
 DATABASE_PATIENCE_S = 30  # After a crash of everything the database may still be recovering.
 REQUEST_THREADS = 40
+LOGIN_RATE = "20/minute"  # per address: a person needs one, a guesser of 256 random bits gets nowhere with any number
 USAGE_REMEMBERED = 1_000  # answers, a kilobyte or two each
 
 
@@ -146,14 +151,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=lifespan,
         # Our routes as they are: included routers are matched twice per request.
-        routes=[*_routes(), *DOCS_ROUTES],
+        routes=[*_routes(), *DOCS_ROUTES, *web_view_routes()],
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
             Middleware(Observe, metrics=metrics),
             Middleware(CheckHost, host=settings.host, allowed_hosts=settings.allowed_hosts.split(",")),
-            Middleware(LimitBody, uploads={IMPORTS: settings.import_mb << 20}),
+            Middleware(LimitBody, uploads={IMPORTS: settings.import_mb << 20}, short={LOGIN: MAX_LOGIN}),
             Middleware(AnswerHead),
         ],
     )
@@ -207,6 +212,7 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
         nudger=nudger,
         authenticator=authenticator,
         rate_limiter=RateLimiter(settings.rate_limit),
+        login_limiter=RateLimiter(LOGIN_RATE, may="This address may try to log in"),
         metrics=metrics,
         residents=Residents(limit_bytes=settings.resident_mb << 20, largest=settings.resident_largest),
         usage=Recent(most=USAGE_REMEMBERED),

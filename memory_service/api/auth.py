@@ -1,4 +1,4 @@
-"""Who is asking: API keys, looked up once and remembered for seconds."""
+"""Who is asking: API keys and sessions of the web view, looked up once and remembered for seconds."""
 
 import threading
 import time
@@ -9,11 +9,13 @@ from uuid import UUID
 
 import structlog
 from anyio import to_thread
+from sqlalchemy import Connection
 from starlette.datastructures import Headers
 
 from memory_service.errors import MemoryServiceError, Unauthenticated
 from memory_service.storage.database import Database
 from memory_service.storage.keys import KeyRow, change_key, find_key, hash_secret
+from memory_service.storage.web_sessions import find_session
 from memory_service.types import Caller
 
 log = structlog.get_logger(__name__)
@@ -27,21 +29,15 @@ LAST_USED_EVERY_S = 60.0
 MISSING = "Send your API key as `Authorization: Bearer <key>` or `X-API-Key: <key>`."
 # One sentence for unknown, revoked and expired: a guesser learns nothing, the owner knows where to look.
 REFUSED = "The API key is not valid: unknown, revoked or expired."
+ENDED = "The session has ended; log in again."
+
+Find = Callable[[Connection, str], KeyRow | None]
 
 
 def presented_key(headers: Headers) -> str:
-    """Return the key a request carries.
-
-    Raises:
-        Unauthenticated: there is none.
-    """
+    """Return the key that the headers of a request carry, nothing when they carry none."""
     scheme, _, secret = headers.get("authorization", "").partition(" ")
-    secret = secret.strip() if scheme.lower() in {"bearer", "token"} else headers.get("x-api-key", "").strip()
-    if not secret:
-        raise Unauthenticated(MISSING)
-    if len(secret) > MAX_SECRET:
-        raise Unauthenticated(REFUSED)
-    return secret
+    return secret.strip() if scheme.lower() in {"bearer", "token"} else headers.get("x-api-key", "").strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +54,38 @@ class Authenticator:
         """Start with nothing remembered."""
         self._database = database
         self._clock = clock
-        self._remembered: dict[bytes, _Remembered] = {}
+        self._remembered: dict[tuple[Find, bytes], _Remembered] = {}
         self._generation = 0
         self.last_used = LastUsed(database, clock=clock)
 
     async def authenticate(self, headers: Headers) -> Caller:
-        """Return who is asking.
+        """Return who is asking, by the key in the headers.
 
         Raises:
             Unauthenticated: no key, or one that is unknown, revoked or expired.
             Unavailable: the key is not remembered and the database does not answer.
         """
         secret = presented_key(headers)
-        digest = hash_secret(secret)
-        found = self._remembered.get(digest)
+        if not secret:
+            raise Unauthenticated(MISSING)
+        return await self._caller(find_key, secret, REFUSED)
+
+    async def authenticate_session(self, secret: str) -> Caller:
+        """Return who is asking, by a session of the web view.
+
+        Raises:
+            Unauthenticated: the session is unknown or has ended, or its key has been revoked or has expired.
+            Unavailable: the session is not remembered and the database does not answer.
+        """
+        return await self._caller(find_session, secret, ENDED)
+
+    async def _caller(self, find: Find, secret: str, refusal: str) -> Caller:
+        if len(secret) > MAX_SECRET:
+            raise Unauthenticated(refusal)
+        place = find, hash_secret(secret)
+        found = self._remembered.get(place)
         if found is None or found.until < time.monotonic():
-            found = await self._look_up(secret, digest)
+            found = await self._look_up(find, secret, place)
         row, caller = found.row, found.caller
         # Expiry is checked at every use: a remembered key must not outlive it.
         if (
@@ -82,13 +94,13 @@ class Authenticator:
             or row.revoked_at is not None
             or (row.expires_at is not None and row.expires_at <= self._clock())
         ):
-            raise Unauthenticated(REFUSED)
+            raise Unauthenticated(refusal)
         self.last_used.note(row)
         return caller
 
-    async def _look_up(self, secret: str, digest: bytes) -> _Remembered:
+    async def _look_up(self, find: Find, secret: str, place: tuple[Find, bytes]) -> _Remembered:
         generation = self._generation
-        row = await to_thread.run_sync(self._find, secret)
+        row = await to_thread.run_sync(self._find, find, secret)
         caller = Caller(row.tenant_id, row.key_id, row.scopes) if row else None
         ttl = KNOWN_TTL_S if row else UNKNOWN_TTL_S
         found = _Remembered(row, caller, time.monotonic() + ttl)
@@ -96,15 +108,15 @@ class Authenticator:
         if generation == self._generation:
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
-            self._remembered[digest] = found
+            self._remembered[place] = found
         return found
 
-    def _find(self, secret: str) -> KeyRow | None:
+    def _find(self, find: Find, secret: str) -> KeyRow | None:
         with self._database.untenanted() as connection:
-            return find_key(connection, secret)
+            return find(connection, secret)
 
     def forget(self) -> None:
-        """Look every key up again; called from any thread once a revocation is committed."""
+        """Look everything up again; called from any thread once a revocation, or the end of a session, is committed."""
         self._generation += 1
         self._remembered.clear()
 

@@ -7,6 +7,8 @@ from anyio import CancelScope, to_thread
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
+from memory_service.api import session_cookie
+from memory_service.api.auth import presented_key
 from memory_service.api.services import Services
 from memory_service.errors import Forbidden
 from memory_service.storage.database import commit, run_after_commit, translate_errors
@@ -25,19 +27,32 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 async def admit(request: Request) -> Caller:
     """Return who is asking, within the rate of the key; asked again for the same request, it remembers.
 
+    A key in a header goes before a session of the web view, which is taken where our own calls are and from our own page only.
+
     Raises:
-        Unauthenticated: no key, or none that is valid.
+        Unauthenticated: no key and no session, or none that is valid.
+        Forbidden: a page of another origin uses a session.
         RateLimited: the key has used up its rate.
     """
     known: Caller | None = getattr(request.state, "caller", None)
     if known is not None:
         return known
     services: Services = request.app.state.services
-    caller = await services.authenticator.authenticate(request.headers)
+    session = session_cookie.session_of(request) if _takes_session(request) else ""
+    if session:
+        session_cookie.check_page(request)
+        caller = await services.authenticator.authenticate_session(session)
+    else:
+        caller = await services.authenticator.authenticate(request.headers)
     request.state.tenant_id = caller.tenant_id
     services.rate_limiter.hit(caller.key_id)
     request.state.caller = caller
     return caller
+
+
+def _takes_session(request: Request) -> bool:
+    path: str = request.scope["path"]
+    return path.startswith(session_cookie.ACCEPTED_BELOW) and not presented_key(request.headers)
 
 
 async def get_caller(request: Request) -> Caller:

@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from memory_service.api import session_cookie
 from memory_service.api.problems import MEDIA_TYPE, PLAIN_JSON, PLAIN_JSON_BELOW
 
 ASSETS = "/docs/assets"
@@ -30,6 +31,7 @@ TAGS = [
     {"name": "usage", "description": "How much is kept, written, searched and asked of models."},
     {"name": "audit", "description": "Who changed what, in a chain that shows when it was tampered with."},
     {"name": "api-keys", "description": "Who may do what."},
+    {"name": "admin", "description": "Sessions of the web view, which a browser keeps as a cookie."},
     {"name": "tenants", "description": "For operators: who owns data."},
     {"name": "chat", "description": "Chat completions as OpenAI's clients send them, with memories put in."},
     {"name": "mem0", "description": "The calls of mem0's clients, so that its users can switch by URL."},
@@ -99,7 +101,15 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "The API key as a bearer token."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": session_cookie.NAME,
+        "description": "A session of the web view; calls that change something need `X-Requested-By: admin` with it.",
+    },
 }
+KEY: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]
+SESSION: list[dict[str, list[str]]] = [{"session": []}]
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -133,6 +143,9 @@ def document(app: FastAPI) -> dict[str, Any]:
     for path, operations in contract["paths"].items():
         for operation in operations.values():
             _complete(operation, "PlainProblem" if path.startswith(PLAIN_JSON_BELOW) else "Problem")
+            is_open = "health" in operation.get("tags", ())
+            by_session = SESSION if path.startswith(session_cookie.ACCEPTED_BELOW) else []
+            operation.setdefault("security", [] if is_open else [*KEY, *by_session])
     app.openapi_schema = contract
     return contract
 
@@ -144,8 +157,6 @@ def _complete(operation: dict[str, Any], problem: str) -> None:
         del responses["422"]
     for status in ("4XX", "5XX"):
         responses.setdefault(status, {"$ref": f"#/components/responses/{problem}"})
-    is_open = "health" in operation.get("tags", ())
-    operation.setdefault("security", [] if is_open else [{"bearer": []}, {"apiKey": []}])
 
 
 async def _page(_request: Request) -> Response:

@@ -134,11 +134,19 @@ def host_name(header: str) -> str:
 class LimitBody:
     """Stops reading a body that is too large, whether or not it said so beforehand."""
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int = MAX_BODY, uploads: Mapping[str, int] = NO_UPLOADS) -> None:
-        """Allow ``max_bytes``, and more on the paths of ``uploads``."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_bytes: int = MAX_BODY,
+        uploads: Mapping[str, int] = NO_UPLOADS,
+        short: Mapping[str, int] = NO_UPLOADS,
+    ) -> None:
+        """Allow ``max_bytes``, more on the paths of ``uploads``, less on those of ``short``, which ask for no key."""
         self._app = app
         self._max = max_bytes
         self._uploads = uploads
+        self._short = short
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -148,6 +156,8 @@ class LimitBody:
         length = Headers(scope=scope).get("content-length", "")
         upload = self._uploads.get(scope["path"]) if scope["method"] == "POST" else None
         most, detail = (self._max, BODY_TOO_LARGE) if upload is None else (upload, _file_too_large(upload))
+        if (short := self._short.get(scope["path"])) is not None:
+            most, detail = short, f"The body of this call is {short:,} bytes at most."
         if length.isdecimal() and int(length) > most:
             await problem_of(scope, TooLarge(detail))(scope, receive, send)
             return

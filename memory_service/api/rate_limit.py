@@ -1,9 +1,8 @@
-"""How often one key may ask."""
+"""How often one key may ask, or one address try to log in."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from uuid import UUID
 
 from limits import parse
 
@@ -26,8 +25,10 @@ class RateLimiter:
     the request path. Used from the event loop only, so it needs no lock.
     """
 
-    def __init__(self, rate: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Read the rate.
+    def __init__(
+        self, rate: str, *, may: str = "This key may ask", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Read the rate; ``may`` begins the sentence of a refusal.
 
         Raises:
             Misconfigured: the rate cannot be read.
@@ -40,21 +41,22 @@ class RateLimiter:
             ) from error
         self.amount: int = item.amount
         self.window_s: int = item.get_expiry()
+        self._may = may
         self._clock = clock
-        self._windows: dict[UUID, _Window] = {}
+        self._windows: dict[Hashable, _Window] = {}
 
-    def hit(self, key_id: UUID) -> None:
+    def hit(self, who: Hashable) -> None:
         """Count one request.
 
         Raises:
-            RateLimited: the key has used up its rate.
+            RateLimited: whoever asks has used up the rate.
         """
         index, into = divmod(self._clock(), self.window_s)
-        window = self._windows.get(key_id)
+        window = self._windows.get(who)
         if window is None:
             if len(self._windows) >= MAX_KEYS:
                 self._forget_idle(int(index))
-            window = self._windows[key_id] = _Window(int(index), 0, 0)
+            window = self._windows[who] = _Window(int(index), 0, 0)
         elif window.index != index:
             window.before = window.count if window.index == index - 1 else 0
             window.index, window.count = int(index), 0
@@ -62,7 +64,7 @@ class RateLimiter:
         if window.count + window.before * left >= self.amount:
             wait = self.window_s - into if window.count >= self.amount else self.window_s / max(window.before, 1)
             raise RateLimited(
-                f"This key may ask {self.amount:,} times in {self.window_s:,} seconds and has done so.",
+                f"{self._may} {self.amount:,} times in {self.window_s:,} seconds and has done so.",
                 retry_after_s=max(1, round(wait)),
             )
         window.count += 1

@@ -40,6 +40,7 @@ class Services:
     nudger: Nudger
     authenticator: Authenticator
     rate_limiter: RateLimiter
+    login_limiter: RateLimiter  # by address
     metrics: Metrics
     residents: Residents
     # What was measured of a tenant and a namespace, and when.

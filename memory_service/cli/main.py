@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from memory_service.cli import bench, keys
 from memory_service.cli.add import add
+from memory_service.cli.admin_link import admin_link
 from memory_service.cli.failures import CommandFailure
 from memory_service.cli.find import context, search, why
 from memory_service.cli.forget import forget, restore
@@ -68,6 +69,7 @@ app.command(rich_help_panel=MEMORIES)(restore)
 app.command(rich_help_panel=MEMORIES)(namespaces)
 app.command("export", rich_help_panel=MEMORIES)(export_memories)
 app.command("import", rich_help_panel=MEMORIES)(import_memories)
+app.command("admin-link", rich_help_panel=SERVICE)(admin_link)
 app.add_typer(keys.app, name="keys", rich_help_panel=SERVICE)
 app.add_typer(bench.app, name="bench", rich_help_panel=SERVICE)
 

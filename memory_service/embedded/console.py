@@ -79,13 +79,15 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
-def banner(console: Console, *, url: str, data_dir: Path, key_file: Path, has_admin: bool, seconds: float) -> None:
-    """Print where everything is, once everything is up."""
+def banner(
+    console: Console, *, url: str, data_dir: Path, key_file: Path, admin_path: str | None, seconds: float
+) -> None:
+    """Print where everything is, once everything is up; ``admin_path`` leads to the web view, None when there is none."""
     key = shown_path(key_file)
     rows = [
         ("API", f"{url}/v1"),
         ("Docs", f"{url}/docs"),
-        *([("Admin", f"{url}/admin/")] if has_admin else []),
+        *([("Admin", f"{url}{admin_path}")] if admin_path else []),
         ("Key", key),
         ("Data", shown_path(data_dir)),
         ("Logs", f"{shown_path(data_dir / 'logs')}/"),
@@ -96,4 +98,6 @@ def banner(console: Console, *, url: str, data_dir: Path, key_file: Path, has_ad
     console.line()
     for name, value in rows:
         console.line(f"  {name:<6} {value}")
+    if admin_path and "#" in admin_path:
+        console.line("         logs a browser in once, within 15 minutes; `memory-service admin-link` makes another")
     console.line()

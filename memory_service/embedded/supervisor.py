@@ -14,6 +14,7 @@ from memory_service.embedded.console import Console, Waiting, banner, shown_path
 from memory_service.embedded.endpoints import endpoints_file, read_endpoints, write_endpoints
 from memory_service.embedded.folders import full_disk, make_data_dir
 from memory_service.embedded.lock import FolderLock
+from memory_service.embedded.login import login_path
 from memory_service.embedded.postgres import EmbeddedPostgres
 from memory_service.embedded.prepare import REFUSED
 from memory_service.embedded.processes import ProcessIdentity
@@ -188,12 +189,14 @@ class Supervisor:
     def _announce(self, seconds: float) -> None:
         settings = self._settings
         admin = get(settings.host, settings.port, "/admin/")
+        has_admin = admin is not None and admin[0] == 200
+        link = login_path(settings.host, settings.port, settings.key_file) if has_admin else None
         banner(
             self._console,
             url=base_url(settings.host, settings.port),
             data_dir=settings.data_dir,
             key_file=settings.key_file,
-            has_admin=admin is not None and admin[0] == 200,
+            admin_path=(link or "/admin/") if has_admin else None,
             seconds=seconds,
         )
         if not only_this_machine(settings.host):

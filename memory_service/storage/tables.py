@@ -133,6 +133,28 @@ api_key = Table(
     Column("last_used_at", Time),
 )
 
+web_session = Table(
+    "web_session",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("hash", LargeBinary, nullable=False),
+    Column("api_key_id", Uuid, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+)
+
+login_link = Table(
+    "login_link",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("hash", LargeBinary, nullable=False),
+    Column("api_key_id", Uuid, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+)
+
 namespace = Table(
     "namespace",
     metadata,

@@ -131,7 +131,7 @@ def test_the_line_to_try_works_with_spaces_in_it(tmp_path: Path) -> None:
         url="http://[::1]:1",
         data_dir=key_file.parent,
         key_file=key_file,
-        has_admin=False,
+        admin_path=None,
         seconds=1.0,
     )
     found = re.search(r"Try +(.*)", said.getvalue())
