@@ -114,7 +114,8 @@ def _consolidate_job(tenancy: Tenancy, job: Any) -> bool:
     Neither is a failure: no attempt is used up.
     """
     payload, namespace_id = job["payload"], job["namespace_id"]
-    enrich_pending(tenancy)
+    # What another worker is enriching would be no part of the run, and the job would have done nothing of it.
+    enrich_pending(tenancy, all_of=namespace_id)
     until = monotonic() + tenancy.turn_s
     wanted = Wanted(
         steps=frozenset(Step(step) for step in payload["steps"]),

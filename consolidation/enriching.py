@@ -24,18 +24,22 @@ BATCH = 200
 log = structlog.get_logger(__name__)
 
 
-def enrich_pending(tenancy: Tenancy, *, ids: Sequence[UUID] | None = None) -> int:
+def enrich_pending(tenancy: Tenancy, *, ids: Sequence[UUID] | None = None, all_of: UUID | None = None) -> int:
     """Enrich memories that wait for it, batch by batch; return how many.
 
-    Rows that another worker has locked are left to it. Running it twice changes nothing: what is enriched is marked in
+    Rows that another worker has locked are left to it; with `all_of`, a namespace, they are waited for, so that none of it
+    waits any more when this returns. Running it twice changes nothing: what is enriched is marked in
     the same transaction.
+
+    Raises:
+        Unavailable: the database is down, or another worker was waited for in vain.
     """
     done = 0
     remaining = list(ids) if ids is not None else None
     while True:
         chunk = remaining[:BATCH] if remaining is not None else None
         with tenancy.open() as session:
-            rows = pending.lock_pending(session, tenancy.tenant_id, ids=chunk, limit=BATCH)
+            rows = pending.lock_pending(session, tenancy.tenant_id, ids=chunk, all_of=all_of, limit=BATCH)
             _enrich_rows(session, tenancy.tenant_id, rows, now=tenancy.clock())
         done += len(rows)
         if remaining is not None:

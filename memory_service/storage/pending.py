@@ -18,18 +18,31 @@ COMMON_FROM = 500
 RENEW_AFTER_GROWTH = 0.10
 
 
-def lock_pending(session: Session, tenant_id: UUID, *, ids: Sequence[UUID] | None, limit: int) -> Sequence[RowMapping]:
-    """Lock and return memories that wait for enrichment, those of other workers left out."""
+def lock_pending(
+    session: Session,
+    tenant_id: UUID,
+    *,
+    ids: Sequence[UUID] | None = None,
+    all_of: UUID | None = None,
+    limit: int,
+) -> Sequence[RowMapping]:
+    """Lock and return memories that wait for enrichment, those that other workers are at left out.
+
+    With `all_of`, a namespace, none of it is left out: the others are waited for, and what they enriched waits no more.
+    """
     chosen = "" if ids is None else "AND id = ANY(CAST(:ids AS uuid[]))"
+    skipping = "SKIP LOCKED"
+    if all_of is not None:
+        chosen, skipping = f"{chosen} AND namespace_id = :namespace", ""
     return (
         session.execute(
             text(
                 "SELECT id, namespace_id, content, content_version, language, keywords, entities, speaker, observed_at, role, "
                 "session_id, created_at, trust, flags FROM memory "
                 f"WHERE tenant_id = :tenant AND {_WAITS} {chosen} ORDER BY id LIMIT :limit "
-                "FOR NO KEY UPDATE SKIP LOCKED"
+                f"FOR NO KEY UPDATE {skipping}"
             ),
-            {"tenant": tenant_id, "ids": list(ids or ()), "limit": limit},
+            {"tenant": tenant_id, "ids": list(ids or ()), "namespace": all_of, "limit": limit},
         )
         .mappings()
         .all()

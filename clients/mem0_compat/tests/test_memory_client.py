@@ -323,7 +323,8 @@ def test_what_mem0_stored_is_consolidated_like_anything_else(
         body = {"namespace": "default", "steps": ["notes"]}
         job = http.post("/v1/consolidations", json=body).json()["job_id"]
         with http.stream("GET", f"/v1/jobs/{job}/events", timeout=120) as events:
-            assert any("finished" in line for line in events.iter_lines())
+            assert any(line == "event: finished" for line in events.iter_lines())
+        assert http.get(f"/v1/jobs/{job}").json()["status"] == "succeeded"
         facts = http.get(f"/v1/memories/{added['id']}/facts").json()["data"]
     assert [fact["attribute"] for fact in facts] == ["lives_in"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from consolidation import run as running
 from consolidation.consolidate import consolidate_due, run_job
-from consolidation.enriching import enrich_pending
+from consolidation.enriching import _enrich_rows, enrich_pending
 from consolidation.planning import (
     Archive,
     Ask,
@@ -37,6 +37,7 @@ from memory_service.lifecycle.draft import Draft, prepare
 from memory_service.lifecycle.erase import erase
 from memory_service.storage.changesets import lock_namespace, only_run
 from memory_service.storage.database import Database
+from memory_service.storage.pending import lock_pending
 
 WHY = Why(Step.CONFLICTS, "a test", 0.97)
 DUE = "SELECT namespace_id FROM due_consolidations(now(), '0s', '0s', 500) WHERE tenant_id = :t"
@@ -233,6 +234,42 @@ def test_waiting_for_another_run_uses_up_no_attempt(me: Any, tenancy: Tenancy, r
     assert me.get(f"/v1/jobs/{job_id}").json()["status"] == "running"
     assert run_job(tenancy, UUID(job_id)) is True
     assert me.get(f"/v1/jobs/{job_id}").json()["status"] == "succeeded"
+
+
+def test_a_run_waits_for_what_another_worker_is_enriching(
+    me: Any, tenancy: Tenancy, remember: Any, database: Database
+) -> None:
+    memory_id = remember("I live in Lisbon.")["id"]
+    job_id = me.post("/v1/consolidations", json={}).json()["job_id"]
+    worker = threading.Thread(target=run_job, args=(tenancy, UUID(job_id)))
+    with database.transaction(me.tenant_id) as other:
+        rows = lock_pending(other, me.tenant_id, limit=10)
+        assert [str(row["id"]) for row in rows] == [memory_id]
+        worker.start()
+        worker.join(timeout=1)
+        assert worker.is_alive()
+        assert me.get(f"/v1/jobs/{job_id}").json()["status"] == "running"
+        _enrich_rows(other, me.tenant_id, rows, now=datetime.now(UTC))
+    worker.join(timeout=30)
+    job = me.get(f"/v1/jobs/{job_id}").json()
+    assert (job["status"], job["result"]["considered"], job["attempts"]) == ("succeeded", 1, 1)
+    assert [fact["attribute"] for fact in me.get(f"/v1/memories/{memory_id}/facts").json()["data"]] == ["lives_in"]
+
+
+def test_a_run_does_what_another_worker_could_not_enrich(
+    me: Any, tenancy: Tenancy, remember: Any, database: Database
+) -> None:
+    memory_id = remember("I live in Lisbon.")["id"]
+    job_id = me.post("/v1/consolidations", json={"steps": ["notes"]}).json()["job_id"]
+    worker = threading.Thread(target=run_job, args=(tenancy, UUID(job_id)))
+    with database.transaction(me.tenant_id) as other:
+        assert len(lock_pending(other, me.tenant_id, limit=10)) == 1
+        worker.start()
+        worker.join(timeout=0.5)
+        other.rollback()
+    worker.join(timeout=30)
+    assert me.get(f"/v1/jobs/{job_id}").json()["status"] == "succeeded"
+    assert [fact["attribute"] for fact in me.get(f"/v1/memories/{memory_id}/facts").json()["data"]] == ["lives_in"]
 
 
 def test_what_ends_sooner_takes_nothing_in(me: Any, tenancy: Tenancy, remember: Any) -> None:
