@@ -1,1 +1,0 @@
-import{n as e,t}from"./index-X0CSBkRj.js";function n(){return e(t,{title:`Review`})}export{n as default};
