@@ -1,6 +1,7 @@
 """A view of the graph: memories, what they name, how they are linked, what they are part of."""
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -9,13 +10,15 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.fields import Time
 from memory_service.api.searching import tools_of
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import FieldError, InvalidRequest, NotFound
+from memory_service.lifecycle.graph_view import graph_json
 from memory_service.storage import graph
 from memory_service.storage.namespaces import find_namespace_id
-from memory_service.types import DEFAULT_NAMESPACE, Caller, KeyScope
+from memory_service.types import DEFAULT_NAMESPACE, AsOf, Caller, KeyScope, MemoryType, State
 from retrieval.recall import Recalled, recall
 from retrieval.request import RecallRequest
 
@@ -26,21 +29,41 @@ MOST_SEEDS = 50
 
 
 class NodeOut(BaseModel):
-    """One node; the label is the beginning of its text, its name or its gist."""
+    """One node; the label is the beginning of its text, its name or its gist. All from `memory_type` on are of memories.
+
+    `degree` counts its edges to all of the graph, of each kind up to 1,000; `retrievability` is null as of an earlier time.
+    """
 
     id: UUID
     kind: Literal["memory", "entity", "episode", "topic", "community"]
     label: str
     namespace: str
+    degree: int
+    memory_type: MemoryType | None
+    state: State | None
+    source_kind: str | None
+    trust: float | None
+    confidence: float | None
+    importance: float | None
+    pinned: bool | None
+    retrievability: float | None
+    observed_at: datetime | None
+    valid_from: datetime | None
+    valid_to: datetime | None
+    created_at: datetime | None
+    known_from: datetime | None
+    superseded_by: UUID | None
 
 
 class EdgeOut(BaseModel):
-    """One edge; its type is that of a link, or `mentions`, or `part_of`."""
+    """One edge; its type is that of a link, or `mentions`, or `part_of`. Known since and until when; null: still."""
 
     source: UUID
     target: UUID
     type: str
     weight: float | None
+    known_from: datetime
+    known_to: datetime | None
 
 
 class GraphOut(BaseModel):
@@ -62,9 +85,14 @@ def read_graph(
     query: Annotated[str | None, Query(max_length=4_096, description="Begin at what this finds.")] = None,
     namespace: Annotated[str | None, Query(description="Only this namespace; without it, all.")] = None,
     depth: Annotated[int, Query(ge=0, le=3)] = 1,
-    limit: Annotated[int, Query(ge=1, le=500)] = 150,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 150,
+    begin: Annotated[
+        int, Query(ge=1, le=10_000, description="At how many of the newest memories to begin, without seed and query.")
+    ] = 25,
+    known_at: Annotated[Time | None, Query(description="As it was known then.")] = None,
+    valid_at: Annotated[Time | None, Query(description="Only memories that were true then.")] = None,
 ) -> Response:
-    """Show what lies around seeds, around what a query finds, or around the newest memories."""
+    """Show what lies around seeds, around what a query finds, or around the newest memories; now or as of another time."""
     tenant_id, now = caller.tenant_id, services.clock()
     if seed is not None and len(seed) > MOST_SEEDS:
         detail = f"A view begins at most at {MOST_SEEDS} nodes."
@@ -73,17 +101,19 @@ def read_graph(
         detail = "The query is empty."
         raise InvalidRequest(detail, errors=(FieldError("?query", detail),))
     # The search comes first: it encodes, and no connection is held meanwhile.
-    seeds = [*(seed or ()), *(() if query is None else _found(services, caller, query, namespace))]
+    as_of = AsOf(valid=valid_at, known=known_at)
+    seeds = [*(seed or ()), *(() if query is None else _found(services, caller, query, namespace, as_of))]
     space = None if namespace is None else find_namespace_id(session, tenant_id, namespace, pointer="?namespace")
+    view = graph.View(now, namespace_id=space, known=known_at, valid=valid_at)
     if seed is None and query is None and (namespace is None or space is not None):
-        seeds = graph.newest(session, tenant_id, namespace_id=space, now=now)
-    found = graph.around(session, tenant_id, seeds, namespace_id=space, depth=depth, limit=limit, now=now)
+        seeds = graph.newest(session, tenant_id, view, most=min(begin, limit))
+    found = graph.around(session, tenant_id, seeds, view, depth=depth, limit=limit)
     if seed and not found.nodes:
         raise NotFound("There is no such node.", code="node_not_found")
-    return answer(_graph_json(found))
+    return answer(graph_json(found, view))
 
 
-def _found(services: Services, caller: Caller, query: str, namespace: str | None) -> list[UUID]:
+def _found(services: Services, caller: Caller, query: str, namespace: str | None, as_of: AsOf) -> list[UUID]:
     """Return the best memories for a query, best first. The search leaves no trace: it shows no scores to explain."""
     ids: list[UUID] = []
 
@@ -93,19 +123,9 @@ def _found(services: Services, caller: Caller, query: str, namespace: str | None
     recall(
         lambda: services.database.transaction(caller.tenant_id),
         caller.tenant_id,
-        RecallRequest(query=query, namespace=namespace or DEFAULT_NAMESPACE, top_k=SEEDS_OF_A_QUERY),
+        RecallRequest(query=query, namespace=namespace or DEFAULT_NAMESPACE, top_k=SEEDS_OF_A_QUERY, as_of=as_of),
         tools=tools_of(services),
         now=services.clock(),
         deliver=deliver,
     )
     return ids
-
-
-def _graph_json(found: graph.Graph) -> dict[str, Any]:
-    return {
-        "nodes": [{"id": str(n.id), "kind": n.kind, "label": n.label, "namespace": n.namespace} for n in found.nodes],
-        "edges": [
-            {"source": str(e.source), "target": str(e.target), "type": e.type, "weight": e.weight} for e in found.edges
-        ],
-        "truncated": found.truncated,
-    }

@@ -1,6 +1,6 @@
 """The session of the web view: who gets one, what it opens, what ends it, and which pages may use it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -25,9 +25,9 @@ def unlimited(client: TestClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def browser(client: TestClient, app: FastAPI) -> Iterator[TestClient]:
+def browser(client: TestClient, app: FastAPI) -> TestClient:
     """Return a client with cookies of its own, over the running application."""
-    yield TestClient(app, base_url=HERE, raise_server_exceptions=False)
+    return TestClient(app, base_url=HERE, raise_server_exceptions=False)
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ def test_rotating_the_key_ends_the_session(opened: TestClient, me: Any) -> None:
 
 def test_a_session_ends_no_later_than_its_key(browser: TestClient, make_tenant: Any, maintenance: Engine) -> None:
     ends = datetime.now(UTC) + timedelta(minutes=5)
-    tenant_id, key = make_tenant(expires_at=ends)
+    _, key = make_tenant(expires_at=ends)
     answer = browser.post("/admin/session", json={"api_key": key})
     assert abs(datetime.fromisoformat(answer.json()["expires_at"]) - ends) < timedelta(seconds=1)
     assert "Max-Age=29" in answer.headers["set-cookie"]

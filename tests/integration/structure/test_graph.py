@@ -40,7 +40,8 @@ def test_a_memory_leads_to_what_it_names_and_to_what_it_is_part_of(built: Any) -
     assert graph["nodes"][0]["id"] == lisbon
     assert {node["label"] for node in graph["nodes"] if node["kind"] == "entity"} == {"Lisbon"}
     (episode,), (_,) = of_kind(graph, "episode"), of_kind(graph, "topic")
-    assert {"source": lisbon, "target": episode, "type": "part_of", "weight": None} in graph["edges"]
+    (edge,) = [one for one in graph["edges"] if one["target"] == episode]
+    assert (edge["source"], edge["type"], edge["weight"], edge["known_to"]) == (lisbon, "part_of", None, None)
     assert not graph["truncated"]
     shown = {node["id"] for node in graph["nodes"]}
     assert all({edge["source"], edge["target"]} <= shown for edge in graph["edges"])
@@ -76,3 +77,89 @@ def test_what_is_archived_is_not_shown(built: Any) -> None:
     answer = built.me.get(f"/v1/graph?seed={built.ids[6]}")
     assert (answer.status_code, answer.json()["code"]) == (404, "node_not_found")
     assert built.me.get("/v1/graph?query=%20").status_code == 422
+
+
+def node(graph: Any, id: str) -> Any:
+    return next(one for one in graph["nodes"] if one["id"] == id)
+
+
+def test_a_memory_comes_with_what_a_view_draws(built: Any) -> None:
+    first = built.ids[0]
+    built.me.post(f"/v1/memories/{first}/pin")
+    graph = view(built, seed=first, depth=2)
+    drawn, record = node(graph, first), built.me.get(f"/v1/memories/{first}").json()
+    for name in (
+        "memory_type",
+        "state",
+        "pinned",
+        "observed_at",
+        "valid_to",
+        "trust",
+        "confidence",
+        "importance",
+        "superseded_by",
+    ):
+        assert drawn[name] == record[name], name
+    assert drawn["pinned"] is True
+    assert drawn["source_kind"] == record["source"]["kind"]
+    assert drawn["retrievability"] == pytest.approx(record["retention"]["retrievability"], abs=1e-4) == 1.0
+    assert drawn["degree"] == sum(first in (e["source"], e["target"]) for e in view(built, seed=first)["edges"])
+    (episode,) = [one for one in graph["nodes"] if one["kind"] == "episode"]
+    assert episode["degree"] == 5
+    assert {episode[name] for name in ("memory_type", "state", "retrievability", "pinned")} == {None}
+
+
+def test_the_same_view_is_the_same_every_time(built: Any) -> None:
+    assert all(view(built, depth=3) == view(built, depth=3) for _ in range(3))
+
+
+def test_it_begins_at_as_many_of_the_newest_as_asked_for(built: Any) -> None:
+    assert [one["id"] for one in view(built, begin=3, depth=0)["nodes"]] == built.ids[::-1][:3]
+    whole = view(built, begin=10_000, depth=1, limit=10_000)
+    assert not whole["truncated"]
+    assert of_kind(whole, "memory") == set(built.ids)
+    for bad in (
+        "limit=10001",
+        "limit=0",
+        "begin=0",
+        "begin=10001",
+        "known_at=yesterday",
+        "valid_at=2026-01-01T00:00:00",
+    ):
+        assert built.me.get(f"/v1/graph?{bad}").status_code == 422, bad
+
+
+def test_the_graph_as_it_was_known(built: Any) -> None:
+    before = datetime.now(UTC)
+    old = built.ids[5]
+    new = built.me.post(f"/v1/memories/{old}/supersede", json={"content": "The flight goes to Porto instead."}).json()
+    built.me.patch(f"/v1/memories/{built.ids[0]}", json={"title": "Another title"})
+    built.me.delete(f"/v1/memories/{built.ids[1]}")
+    now = view(built, seed=old, depth=1)
+    (edge,) = [one for one in now["edges"] if one["type"] == "supersedes"]
+    assert (edge["source"], edge["target"]) == (new["id"], old)
+    assert node(now, old)["superseded_by"] == new["id"]
+    then = view(built, begin=100, known_at=before.isoformat(), depth=1)
+    assert of_kind(then, "memory") == set(built.ids)
+    assert node(then, old)["superseded_by"] is None
+    assert node(then, built.ids[0])["label"] != "Another title"
+    assert node(then, old)["retrievability"] is None
+    assert not [one for one in then["edges"] if one["type"] == "supersedes"]
+    assert {one["type"] for one in then["edges"]} >= {"mentions", "part_of"}
+    assert view(built, known_at="2020-01-01T00:00:00Z")["nodes"] == []
+    answer = built.me.get("/v1/graph", params={"seed": new["id"], "known_at": before.isoformat()})
+    assert answer.json()["code"] == "node_not_found"
+
+
+def test_only_what_was_true_at_a_time(built: Any) -> None:
+    past = built.me.post(
+        "/v1/memories",
+        json={
+            "content": "She lives in Lyon.",
+            "valid_from": "2019-01-01T00:00:00Z",
+            "valid_to": "2020-01-01T00:00:00Z",
+        },
+    ).json()["id"]
+    assert of_kind(view(built, valid_at="2019-06-01T00:00:00Z", depth=0), "memory") == {past}
+    assert past not in of_kind(view(built, valid_at="2026-11-01T00:00:00Z", depth=0), "memory")
+    assert past in of_kind(view(built, depth=0), "memory")

@@ -213,6 +213,9 @@ def make_household(
             headers={"Content-Type": "application/x-ndjson"},
         )
         assert waiting.status_code == 202, waiting.text
+        post("/admin/links", {})
+        post("/admin/session", {"api_key": key})
+        client.cookies.clear()  # the client is shared, and sends keys
         granted = post("/v1/api-keys", {"name": f"{secret} key", "scopes": ["memories:read"]})
         with maintenance.begin() as connection:
             # Only a namespace with hundreds of documents has common terms.
@@ -491,6 +494,11 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             for kind, column in (("users", "user_id"), ("agents", "agent_id"), ("sessions", "session_id"))
         },
         "GET /v1/audit": [Ask("nothing", f"/v1/audit?actor={h.key_id}"), Ask("own", "/v1/audit")],
+        # A session and a link name nobody; tests/integration/admin attacks them.
+        "POST /admin/session": [Ask("refused", "/admin/session", {"token": "msl_" + h.secret}, 401)],
+        "GET /admin/session": [Ask("refused", "/admin/session", None, 401)],
+        "DELETE /admin/session": [Ask("refused", "/admin/session", None, 401)],
+        "POST /admin/links": [Ask("own", "/admin/links", {})],
         "GET /v1/usage": [*in_namespace("/v1/usage"), Ask("own", "/v1/usage")],
         "GET /v1/audit/verify": [Ask("own", "/v1/audit/verify")],
         "GET /v1/erasures": in_namespace("/v1/erasures"),

@@ -395,8 +395,12 @@ HOT: dict[str, Callable[[Session], object]] = {
         changeset_id=None, now=NOW),
     "end a state": lambda s: structure.end(s, TENANT, "topic", [an_id(0, 21)], now=NOW),
     "graph": lambda s: graph.around(
-        s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], namespace_id=None, depth=2, limit=150, now=NOW),
-    "newest of the graph": lambda s: graph.newest(s, TENANT, namespace_id=SMALL_SPACE, now=NOW),
+        s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], graph.View(NOW), depth=2, limit=150),
+    "graph as it was": lambda s: graph.around(
+        s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], graph.View(NOW, known=NOW, valid=NOW), depth=2, limit=150),
+    "newest of the graph": lambda s: graph.newest(s, TENANT, graph.View(NOW, namespace_id=SMALL_SPACE), most=25),
+    "newest of the graph as it was": lambda s: graph.newest(
+        s, TENANT, graph.View(NOW, namespace_id=SMALL_SPACE, known=NOW), most=25),
     "episodes to plan": lambda s: list(structure_loading.sessions_to_cut(a_place(s))),
     "topics to plan": lambda s: (
         structure_loading.topic_rows(a_place(s)), structure_loading.without_topic(a_place(s)),

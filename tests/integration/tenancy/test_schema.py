@@ -111,11 +111,13 @@ def test_every_index_of_a_tenant_table_begins_with_the_tenant(catalogue: Any) ->
         "LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0] "
         "WHERE t.relnamespace = 'public'::regnamespace AND t.relrowsecurity"
     )
-    # A key is looked up by its hash before anybody knows whose it is.
+    # A key, a session, a link are looked up by their hashes before anybody knows whose they are.
     assert {row.relname for row in rows if row.attname != "tenant_id"} == {
         "tenant_pkey",
         "tenant_name_key",
         "api_key_hash",
+        "web_session_hash",
+        "login_link_hash",
     }
 
 

@@ -15,8 +15,8 @@ from memory_service.storage.bootstrap import RoleUrls
 # Only the owner of a table can make a partition of it. These functions see the rows of their caller's tenant alone.
 FUNCTIONS_OF_THE_OWNER = {"open_shelf", "fill_shelf", "advance_shelf"}
 GRANTED_FUNCTIONS = FUNCTIONS_OF_THE_OWNER | {
-    "authenticate_key", "create_tenant", "crowded_namespaces", "due_consolidations", "due_jobs",
-    "expired_memories", "list_tenants", "outdated_terms",
+    "authenticate_key", "authenticate_session", "create_tenant", "crowded_namespaces", "due_consolidations", "due_jobs",
+    "expired_memories", "find_login_link", "list_tenants", "outdated_terms",
     "pending_enrichment", "purge_expired", "rising_memories", "stale_corpora", "unsealed_audit",
 }  # fmt: skip
 
@@ -167,8 +167,8 @@ def test_it_runs_as_somebody_else_only_through_the_functions_it_was_given(
 def test_a_search_path_does_not_mislead_the_functions(connection: Connection, theirs: Any) -> None:
     for path in ("pg_temp, public, pg_catalog", "''", "nowhere"):
         connection.exec_driver_sql(f"SET search_path = {path}")
-        found = connection.execute(text("SELECT * FROM public.authenticate_key('\\x00'::bytea)")).all()
-        assert found == []
+        for function in ("authenticate_key", "authenticate_session", "find_login_link"):
+            assert connection.execute(text(f"SELECT * FROM public.{function}('\\x00'::bytea)")).all() == []
         connection.rollback()
 
 

@@ -15,6 +15,10 @@ INSERT INTO tenant SELECT id, 't' || t, now() FROM t;
 INSERT INTO encoder VALUES (1, 'e', 384, 256, 'f', '{}', 0, true, now());
 INSERT INTO api_key SELECT t.id, pg_temp.id(9, t.t, n), 'k', 'ms_', sha256((t.t || '/' || n)::bytea), '{admin}', now()
     FROM t, generate_series(1, 1000) n;
+INSERT INTO web_session SELECT t.id, pg_temp.id(9, t.t, n), sha256(('s' || t.t || '/' || n)::bytea), pg_temp.id(9, t.t, 1 + n % 1000),
+    now(), timestamptz '2025-01-01' + n * interval '1 hour' FROM t, generate_series(1, 20000) n;
+INSERT INTO login_link SELECT t.id, pg_temp.id(9, t.t, n), sha256(('l' || t.t || '/' || n)::bytea), pg_temp.id(9, t.t, 1 + n % 1000),
+    now(), timestamptz '2025-01-01' + n * interval '1 hour' FROM t, generate_series(1, 20000) n;
 INSERT INTO namespace SELECT t.id, pg_temp.id(2, t.t, n), 'space/' || lpad(n::text, 4, '0'), '{}', 1, 0, now(), 20000 / 20, 0
     FROM t, generate_series(0, 999) n;
 INSERT INTO memory (tenant_id, id, namespace_id, user_id, agent_id, session_id, external_id, payload_type, memory_type, state, version,
