@@ -135,7 +135,7 @@ export function Shell({ children, wide }: { children: ComponentChildren; wide: b
         <div class="stack-s small" style={{ padding: "0 8px" }}>
           <div class="wrap-anywhere"><span class="faint">Tenant</span> {session?.tenant}</div>
           <div class="wrap-anywhere"><span class="faint">Key</span> {session?.key_name}</div>
-          <Button kind="quiet" small icon="out" onClick={() => void logOut()}>Log out</Button>
+          <Button kind="quiet" small icon="out" class="log-out" onClick={() => void logOut()}>Log out</Button>
         </div>
       </div>
       {open && <button type="button" class="scrim" aria-label="Close the menu" onClick={() => setOpen(false)} />}

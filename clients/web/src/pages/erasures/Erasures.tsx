@@ -1,6 +1,6 @@
 /** Erasure: look at what would go, then let it go, and keep the receipt. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { ApiError, post } from "../../data/api";
 import { useList, useRead } from "../../data/fetching";
 import { useHref, useNamespace, useParameters } from "../../data/place";
@@ -17,6 +17,7 @@ import "./erasures.css";
 type Preview = Schema<"PreviewOut">;
 type Listed = Schema<"ListedErasureOut">;
 type Receipt = Schema<"ErasureOut">;
+const RUNNING = new Set(["queued", "running"]);
 type By = "ids" | "user" | "filter";
 
 /** What the form asks for, as the service takes it; a sentence where it cannot be sent. */
@@ -57,7 +58,7 @@ export default function Erasures() {
             <NewErasure after={list.refresh} />
           </div>
           <div class="stack">
-            {receipt && <ReceiptCard id={receipt} />}
+            {receipt && <ReceiptCard id={receipt} ended={list.refresh} />}
             <Card title="Receipts" flush>
               <VirtualList label="Receipts" list={list} estimate={62} keyOf={(one) => one.id} row={(one) => <ReceiptRow erasure={one} />} empty={<Empty icon="erasure" title="Nothing was erased here"><p>Each erasure leaves a receipt: what went, by whom, and that a second look found nothing left.</p></Empty>} />
             </Card>
@@ -207,12 +208,16 @@ function ReceiptRow({ erasure }: { erasure: Listed }) {
   );
 }
 
-function ReceiptCard({ id }: { id: string }) {
+function ReceiptCard({ id, ended }: { id: string; ended: () => Promise<unknown> }) {
   const [, change] = useParameters();
   const href = useHref();
   const read = useRead<Receipt>(`/v1/erasures/${encodeURIComponent(id)}`, undefined, {
-    refreshInterval: (latest: Receipt | undefined) => (latest && ["queued", "running"].includes(latest.status) ? 1_000 : 0),
+    refreshInterval: (latest: Receipt | undefined) => (latest && RUNNING.has(latest.status) ? 1_000 : 0),
   });
+  const over = read.data !== undefined && !RUNNING.has(read.data.status);
+  useEffect(() => {
+    if (over) void ended();
+  }, [over]);
   const missing = read.error instanceof ApiError && read.error.problem.status === 404;
   if (missing) return <Notice tone="warn">There is no such receipt.</Notice>;
   return (

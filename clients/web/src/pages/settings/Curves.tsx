@@ -40,7 +40,7 @@ export function Curves({ policy }: { policy: Policy }) {
         ))}
         {DAYS.map((day) => <text key={day} x={x(day)} y={HEIGHT - 8} text-anchor="middle">{day < 365 ? `${day} d` : `${day / 365} y`}</text>)}
         <line x1={LEFT} x2={WIDTH - 12} y1={y(policy.archive_below)} y2={y(policy.archive_below)} stroke="var(--bad)" stroke-dasharray="4 4" />
-        <text x={WIDTH - 14} y={y(policy.archive_below) - 5} text-anchor="end" style={{ fill: "var(--bad)" }}>archived below</text>
+        <text x={LEFT + 6} y={y(policy.archive_below) - 6} style={{ fill: "var(--bad)" }}>archived below</text>
         {types.map(([type, stability]) => (
           <path key={type} fill="none" stroke={COLOURS[type] ?? "var(--accent)"} stroke-width="2.2" d={line<number>((day) => x(day), (day) => y(retrievability(day, stability, policy.curve)))(steps) ?? ""} />
         ))}
