@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     llm_reply_ttl_days: int = Field(default=30, ge=1, validation_alias="LLM_REPLY_TTL_DAYS")
 
     # Where chats are passed on to, /openai/v1; an empty URL means the model above. An engine of the kind `vllm` is told a salt
-    # per tenant, made of the secret; an empty one is drawn anew by every process.
+    # per tenant, made of the secret; in place of an empty one the data folder keeps one that is drawn once.
     upstream_url: str = ""
     upstream_api_key: SecretStr = SecretStr("")
     upstream_kind: Literal["openai", "vllm"] = "openai"
