@@ -77,6 +77,15 @@ class Settings(BaseSettings):
     # The longest bundle that one import may bring.
     import_mb: int = Field(default=1024, ge=1, le=65_536)
 
+    # Where the blobs of KV memories lie: a folder (that of the data by default), or a store that speaks S3, such as
+    # s3://bucket/prefix?endpoint=https://…&region=…; credentials come from the usual AWS_… variables.
+    kv_dir: Path | None = None
+    kv_url: str = ""
+    # What a tenant may keep at most, the largest blob that one save may bring, and how long a record lives.
+    kv_quota_mb: int = Field(default=10_240, ge=0)
+    kv_upload_mb: int = Field(default=512, ge=1, le=65_536)
+    kv_ttl_days: int = Field(default=30, ge=1)
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
@@ -90,6 +99,20 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         """Make the folder independent of where later processes are started."""
         return value.expanduser().absolute()
+
+    @field_validator("kv_dir")
+    @classmethod
+    def _absolute_too(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @field_validator("kv_url")
+    @classmethod
+    def _s3(cls, value: str) -> str:
+        """Refuse stores of another kind."""
+        if value and not value.startswith("s3://"):
+            # The value stays out of the sentence: it may hold a password.
+            raise ValueError("a store that speaks S3 is needed; write it as s3://bucket/prefix")
+        return value
 
     @field_validator("broker_url")
     @classmethod
@@ -133,6 +156,11 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         """Where the first API key lies."""
         return self.data_dir / "api-key"
+
+    @property
+    def kv_folder(self) -> Path:
+        """Where blobs of KV memories lie, unless a store elsewhere is configured."""
+        return self.kv_dir or self.data_dir / "kv"
 
     @property
     def credentials_file(self) -> Path:
