@@ -336,7 +336,8 @@ def housekeep() -> dict[str, int]:
     """Remove what has expired and holds user text: traces, stored answers, finished jobs. Have large namespaces moved."""
     with _database().untenanted() as connection:
         rows = connection.execute(text("SELECT * FROM purge_expired(:now)"), {"now": _now()}).all()
-    removed = {row.kind: row.removed for row in rows}
+        plans = int(connection.scalar(text("SELECT purge_kv_plans(:now)"), {"now": _now()}) or 0)
+    removed = {row.kind: row.removed for row in rows} | {"kv_plan": plans}
     if any(removed.values()):
         log.info("purged", **removed)
     crowded = "SELECT * FROM crowded_namespaces(:size, :limit)"

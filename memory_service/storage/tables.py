@@ -950,3 +950,47 @@ kv_usage = Table(
     Column("saved_s", Double, nullable=False),
     Column("updated_at", Time, nullable=False),
 )
+
+kv_engine = Table(
+    "kv_engine",
+    metadata,
+    _tenant(),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("fingerprint", JSONB, nullable=False),
+    Column("bytes_per_token", BigInteger, nullable=False),
+    Column("prefill_tokens_per_s", Double),
+    Column("created_at", Time, nullable=False),
+    Column("announced_at", Time, nullable=False),
+)
+
+kv_plan = Table(
+    "kv_plan",
+    metadata,
+    _tenant(),
+    Column("id", Uuid, primary_key=True),
+    Column("namespace_id", Uuid, nullable=False),
+    Column("engine", LargeBinary, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("token_count", Integer, nullable=False),
+    Column("token_ids_hash", LargeBinary, nullable=False),
+    Column("text_hash", LargeBinary, nullable=False),
+    Column("block_size", Integer, nullable=False),
+    Column("block_hashes", LargeBinary, nullable=False),
+    Column("admitted", Integer, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+)
+
+kv_plan_source = Table(
+    "kv_plan_source",
+    metadata,
+    _tenant(),
+    Column("plan_id", Uuid, primary_key=True),
+    Column("memory_id", Uuid, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("token_start", Integer, nullable=False),
+    Column("token_end", Integer, nullable=False),
+    Column("first_block", Integer, nullable=False),
+)
