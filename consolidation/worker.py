@@ -24,12 +24,15 @@ from consolidation.recut import recut_namespace
 from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from consolidation.tenancy import EncodeQuery, Spending, Tenancy
 from memory_service.analysis.tokens import TERMS_VERSION
+from memory_service.blobs.opening import open_blobs
+from memory_service.blobs.protocol import BlobStore
 from memory_service.chat_model.guarded import GuardedChat
 from memory_service.chat_model.loading import open_chat_model
 from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.jobs import CONSOLIDATE_NAMESPACE, ENRICH, QUEUE, RUN_JOB, SHELVE
 from memory_service.lifecycle.draft import Encoding
+from memory_service.lifecycle.kv_sweeping import REMEMBERED, sweep_spent, sweep_store
 from memory_service.logging import configure_logging
 from memory_service.settings import get_settings
 from memory_service.storage import jobs
@@ -44,8 +47,10 @@ log = structlog.get_logger(__name__)
 
 SWEEP = "consolidation.sweep"
 HOUSEKEEP = "consolidation.housekeep"
+SWEEP_KV = "consolidation.sweep_kv"
 SWEEP_EVERY_S = 10.0
 HOUSEKEEP_EVERY_S = 300.0
+SWEEP_KV_EVERY_S = 900.0  # It lists the whole store; what is known to be stale goes with every sweep.
 SWEPT_AT_ONCE = 500
 # Of one task: others wait for the worker meanwhile, and reading a namespace anew takes seconds. Well below the limit of a task.
 CONSOLIDATE_FOR_S = 90.0
@@ -72,6 +77,7 @@ app.conf.update(
     broker_transport_options={"visibility_timeout": 2 * TASK_LIMIT_S},
     beat_schedule={
         "sweep": {"task": SWEEP, "schedule": SWEEP_EVERY_S, "options": {"expires": SWEEP_EVERY_S}},
+        "sweep-kv": {"task": SWEEP_KV, "schedule": SWEEP_KV_EVERY_S, "options": {"expires": SWEEP_KV_EVERY_S}},
         "housekeep": {"task": HOUSEKEEP, "schedule": HOUSEKEEP_EVERY_S, "options": {"expires": HOUSEKEEP_EVERY_S}},
     },
 )
@@ -97,9 +103,16 @@ def _chat() -> GuardedChat | None:
     return open_chat_model(get_settings())
 
 
+@lru_cache(maxsize=1)
+def _blobs() -> BlobStore:
+    """Open the store of KV memories once per worker process."""
+    return open_blobs(get_settings())
+
+
 @worker_process_init.connect(weak=False)
 def _forget_inherited(**_: object) -> None:
     _database.cache_clear()
+    _blobs.cache_clear()
     _chat.cache_clear()
 
 
@@ -300,6 +313,7 @@ def sweep() -> dict[str, int]:
     for tenant_id, ids in due.items():
         work = partial(consolidate.expire_due, _tenancy(tenant_id), ids)
         done["expired"] += _guarded(work, "expiry_failed", tenant_id=tenant_id)
+    done["kv"] = _sweep_spent_kv(now)
     for tenant_id, namespace_id in _across_tenants("SELECT * FROM stale_corpora(:limit)"):
         work = partial(consolidate.fold_corpus, _tenancy(tenant_id), namespace_id)
         _guarded(work, "fold_failed", tenant_id=tenant_id, namespace_id=namespace_id)
@@ -316,6 +330,42 @@ def sweep() -> dict[str, int]:
     if any(done.values()):
         log.info("swept", **done)
     return done
+
+
+def _sweep_spent_kv(now: datetime) -> int:
+    """Remove the blobs of KV memories that cannot be loaded any more; return how many."""
+    spent: dict[UUID, list[UUID]] = {}
+    query = "SELECT * FROM spent_kv(:now, :forget, :limit)"
+    for tenant_id, kv_memory_id in _across_tenants(query, now=now, forget=now - REMEMBERED):
+        spent.setdefault(tenant_id, []).append(kv_memory_id)
+
+    def work(tenant_id: UUID, ids: list[UUID]) -> int:
+        return sweep_spent(_database().transaction, _blobs(), tenant_id, ids, now=now).blobs
+
+    return sum(
+        _guarded(partial(work, tenant_id, ids), "kv_sweep_failed", tenant_id=tenant_id)
+        for tenant_id, ids in spent.items()
+    )
+
+
+def _live_kv(before: datetime) -> Iterator[tuple[UUID, UUID]]:
+    """Yield tenant and id of every KV memory that can be loaded and was there before a moment."""
+    after = (UUID(int=0), UUID(int=0))
+    query = "SELECT * FROM live_kv(:before, :tenant, :id, :limit)"
+    while page := list(_across_tenants(query, before=before, tenant=after[0], id=after[1])):
+        yield from page
+        after = page[-1]
+
+
+@app.task(name=SWEEP_KV)
+def sweep_kv() -> dict[str, int]:
+    """Compare the store of KV memories with their records: no blob without a record, no record without its blob."""
+    now = _now()
+    done = sweep_store(_database().transaction, _blobs(), lambda: _live_kv(now), now=now)
+    found = {"orphans": done.orphans, "dangling": done.dangling}
+    if any(found.values()):
+        log.warning("kv_swept", **found)
+    return found
 
 
 def _recut() -> int:

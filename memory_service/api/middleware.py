@@ -22,7 +22,7 @@ BODY_TOO_LARGE = (
     f"The request is larger than {MAX_BODY // 2**20} MiB. Send fewer items at a time: POST /v1/memories/batch takes up "
     "to 1,000 memories and 2 MiB of content in one call, and a long document can be posted in parts to /v1/documents."
 )
-NO_UPLOADS: Mapping[str, int] = MappingProxyType({})
+NO_UPLOADS: Mapping[str, tuple[int, str]] = MappingProxyType({})
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 UNMATCHED = "unmatched"  # One label for every path that no route knows: strangers must not make series.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -134,8 +134,10 @@ def host_name(header: str) -> str:
 class LimitBody:
     """Stops reading a body that is too large, whether or not it said so beforehand."""
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int = MAX_BODY, uploads: Mapping[str, int] = NO_UPLOADS) -> None:
-        """Allow ``max_bytes``, and more on the paths of ``uploads``."""
+    def __init__(
+        self, app: ASGIApp, *, max_bytes: int = MAX_BODY, uploads: Mapping[str, tuple[int, str]] = NO_UPLOADS
+    ) -> None:
+        """Allow ``max_bytes``, and more on the paths of ``uploads``, each with what to do where that is too little."""
         self._app = app
         self._max = max_bytes
         self._uploads = uploads
@@ -147,7 +149,7 @@ class LimitBody:
             return
         length = Headers(scope=scope).get("content-length", "")
         upload = self._uploads.get(scope["path"]) if scope["method"] == "POST" else None
-        most, detail = (self._max, BODY_TOO_LARGE) if upload is None else (upload, _file_too_large(upload))
+        most, detail = (self._max, BODY_TOO_LARGE) if upload is None else (upload[0], _file_too_large(*upload))
         if length.isdecimal() and int(length) > most:
             await problem_of(scope, TooLarge(detail))(scope, receive, send)
             return
@@ -164,11 +166,8 @@ class LimitBody:
         await self._app(scope, bounded, send)
 
 
-def _file_too_large(most: int) -> str:
-    return (
-        f"The file is larger than {most // 2**20:,} MiB. Export a namespace at a time and import one bundle after the other, "
-        "or raise MEMORY_SERVICE_IMPORT_MB."
-    )
+def _file_too_large(most: int, way_out: str) -> str:
+    return f"The file is larger than {most // 2**20:,} MiB. {way_out}"
 
 
 class AnswerHead:

@@ -78,21 +78,22 @@ class FolderStore:
     def listing(self) -> Iterator[Stored]:
         """Yield every file, in no order."""
         try:
-            for folder in os.scandir(self._root):
-                if folder.is_dir(follow_symlinks=False):
-                    yield from _files(folder)
+            with os.scandir(self._root) as folders:
+                for folder in folders:
+                    if folder.is_dir(follow_symlinks=False):
+                        yield from _files(folder)
         except OSError as error:
             raise _unavailable(error) from error
 
 
 def _files(folder: os.DirEntry[str]) -> Iterator[Stored]:
-    for entry in os.scandir(folder.path):
-        # What was removed since the folder was read is not there.
-        with suppress(FileNotFoundError):
-            found = entry.stat(follow_symlinks=False)
-            yield Stored(
-                f"{folder.name}/{entry.name}", found.st_size, datetime.fromtimestamp(found.st_mtime, UTC)
-            )
+    with os.scandir(folder.path) as entries:
+        for entry in entries:
+            # What was removed since the folder was read is not there.
+            with suppress(FileNotFoundError):
+                found = entry.stat(follow_symlinks=False)
+                modified_at = datetime.fromtimestamp(found.st_mtime, UTC)
+                yield Stored(f"{folder.name}/{entry.name}", found.st_size, modified_at)
 
 
 def _sync(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from itertools import batched as _batched
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -31,7 +31,7 @@ class S3Blobs:
         import obstore
 
         with _answering(name):
-            obstore.put(self._store, name, file, chunk_size=PART_BYTES)  # type: ignore[arg-type]
+            obstore.put(self._store, name, file, chunk_size=PART_BYTES)
 
     @contextmanager
     def open(self, name: str) -> Iterator[Iterator[bytes]]:
@@ -46,9 +46,10 @@ class S3Blobs:
         """Remove blobs, some hundreds in one request."""
         import obstore
 
-        for batch in _batched(names, REMOVED_AT_ONCE):
+        left = iter(names)
+        while batch := list(islice(left, REMOVED_AT_ONCE)):
             with _answering(batch[0], missing_is_fine=True):
-                obstore.delete(self._store, list(batch))
+                obstore.delete(self._store, batch)
 
     def listing(self) -> Iterator[Stored]:
         """Yield every object below the prefix."""
@@ -92,9 +93,7 @@ def open_bucket(url: str) -> "S3Store":
     try:
         from obstore.store import S3Store
     except ImportError as error:
-        raise Misconfigured(
-            "MEMORY_SERVICE_KV_URL needs the extra `s3`: pip install 'memory-service[s3]'."
-        ) from error
+        raise Misconfigured("MEMORY_SERVICE_KV_URL needs the extra `s3`: pip install 'memory-service[s3]'.") from error
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     if parts.scheme != "s3" or not parts.hostname or parts.username or not options.keys() <= KNOWN:
