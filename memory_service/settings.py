@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     upstream_salt_secret: SecretStr = SecretStr("")
     upstream_timeout_s: float = Field(default=300.0, gt=0, le=3600)
 
+    # Models whose prompts are planned and computed ahead, as name=folder or name=id of the local hub cache, several with commas.
+    kv_models: str = ""
+
     # Namespaces kept in memory by each API process, and the largest that is: beyond it candidates come from Postgres.
     resident_mb: int = Field(default=512, ge=0)
     resident_largest: int = Field(default=50_000, ge=0)
@@ -140,6 +143,17 @@ class Settings(BaseSettings):
             raise ValueError("LLM_BASE_URL names an endpoint, so name the model that is to be asked there")
         return value
 
+    @field_validator("kv_models")
+    @classmethod
+    def _models(cls, value: str) -> str:
+        """Refuse what names no model, or one twice."""
+        named = [part.partition("=") for part in value.split(",")] if value else []
+        if any(not name.strip() or not place.strip() for name, _, place in named):
+            raise ValueError("write it as name=folder, several with commas between them")
+        if len({name.strip() for name, _, _ in named}) < len(named):
+            raise ValueError("a model is named twice")
+        return value
+
     @field_validator("rate_limit")
     @classmethod
     def _rate(cls, value: str) -> str:
@@ -151,6 +165,12 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("write it as 600/minute or 100000/hour") from None
         return value
+
+    @property
+    def model_places(self) -> dict[str, str]:
+        """Where the models lie that prompts are planned for, by name."""
+        named = (part.partition("=") for part in self.kv_models.split(",") if part)
+        return {name.strip(): place.strip() for name, _, place in named}
 
     @property
     def key_file(self) -> Path:
