@@ -18,6 +18,7 @@ from memory_service.api.compat import mem0
 from memory_service.api.docs import DOCS_ROUTES, document
 from memory_service.api.kv.parts import KvParts
 from memory_service.api.kv.uses import KvUses
+from memory_service.api.kv_planner import KvPlanner
 from memory_service.api.metrics import Metrics, TimedEncoder
 from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Observe
 from memory_service.api.rate_limit import RateLimiter
@@ -44,6 +45,8 @@ from memory_service.api.routes import (
     kv_blocks,
     kv_memories,
     kv_quota,
+    kv_engines,
+    kv_plans,
     memories,
     memory_history,
     memory_lists,
@@ -111,6 +114,8 @@ ROUTERS: list[APIRouter] = [
     exports.router,
     imports.router,
     jobs.router,
+    kv_engines.router,
+    kv_plans.router,
     dead_letters.router,
     kv_memories.router,
     kv_blocks.router,
@@ -241,6 +246,7 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
         usage=Recent(most=USAGE_REMEMBERED),
         reranker=reranker,
         kv=kv,
+        planner=KvPlanner(settings),
         commit_threads=CapacityLimiter(settings.pool_size * 2),
     )
 

@@ -108,9 +108,7 @@ def plan_asked(asked: Asked, model: ModelText, engine: Engine, *, salt: str, hot
     return plan_cut(text, cut, parts, engine, salt=salt, hot_from=hot_from)
 
 
-def plan_cut(
-    text: str, cut: Cut, parts: Parts, engine: Engine, *, salt: str, hot_from: int = HOT_FROM
-) -> PromptPlan:
+def plan_cut(text: str, cut: Cut, parts: Parts, engine: Engine, *, salt: str, hot_from: int = HOT_FROM) -> PromptPlan:
     """Plan a prompt that is cut already.
 
     Raises:
