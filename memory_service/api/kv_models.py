@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field, model_validator
 
 from memory_service.activation.fingerprint import Fingerprint, Parallelism
 from memory_service.activation.planning.admission import HOT_FROM, Reason
-from memory_service.api.fields import Flag, Number, RawFilter, ShortText
-from memory_service.api.search_models import ContextIn, TopK, theirs_or_nobodys
+from memory_service.api.fields import Flag, Number, RawFilter, ShortText, is_blank
+from memory_service.api.search_models import MAX_QUERY_BYTES, ContextIn, TopK, theirs_or_nobodys
 from memory_service.api.strict_json import Body
+from memory_service.errors import TooLarge
 from memory_service.storage.namespaces import check_path
 from memory_service.types import DEFAULT_NAMESPACE
 
@@ -160,6 +161,10 @@ class PromptIn(Body):
     def _consistent(self) -> Self:
         if (self.memory_ids is not None) and (self.query is not None):
             raise ValueError("takes memory_ids or a query, not both")
+        if self.query is not None and is_blank(self.query):
+            raise ValueError("query is empty")
+        if self.query is not None and len(self.query.encode()) > MAX_QUERY_BYTES:
+            raise TooLarge("The query is longer than 16 KiB; ask with the part that matters.")
         if self.namespace is not None and self.namespaces is not None:
             raise ValueError("takes one of namespace and namespaces, not both")
         if self.query is None and (self.user_id or self.agent_id or self.filter):
