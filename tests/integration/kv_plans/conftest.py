@@ -17,7 +17,7 @@ from memory_service.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tiny_chat import make_tokenizer  # noqa: E402 (a file of these tests, beside this one)
+from tiny_chat import make_tokenizer
 
 SECRET = b"a secret of tests"
 
