@@ -19,21 +19,29 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from sqlalchemy import text
 
 from consolidation import consolidate, enriching
+from consolidation.models_here import Compute, ModelsHere
 from consolidation.precision import raise_waiting
 from consolidation.recut import recut_namespace
 from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from consolidation.tenancy import EncodeQuery, Spending, Tenancy
+from memory_service.activation.errors import ActivationError
+from memory_service.activation.fingerprint import Fingerprint
+from memory_service.activation.model_folder import folder_config_digest, weights_digest
 from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.blobs.opening import open_blobs
 from memory_service.blobs.protocol import BlobStore
+from memory_service.chat_model.cache_salt import cache_salt
 from memory_service.chat_model.guarded import GuardedChat
 from memory_service.chat_model.loading import open_chat_model
+from memory_service.chat_model.salt_secret import salt_secret
 from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.jobs import CONSOLIDATE_NAMESPACE, ENRICH, QUEUE, RUN_JOB, SHELVE
 from memory_service.lifecycle.draft import Encoding
+from memory_service.lifecycle.kv_saving import Limits
 from memory_service.lifecycle.kv_sweeping import REMEMBERED, sweep_spent, sweep_store
 from memory_service.logging import configure_logging
+from memory_service.model_text.models import Models
 from memory_service.settings import get_settings
 from memory_service.storage import jobs
 from memory_service.storage.bootstrap import role_urls
@@ -148,7 +156,45 @@ def _tenancy(tenant_id: UUID, *, until: float | None = None) -> Tenancy:
         turn_s=CONSOLIDATE_FOR_S,
         others_wait=_others_wait,
         nudge=lambda job_id: run_job.delay(str(tenant_id), str(job_id)),
+        models_here=_models_here,
     )
+
+
+@lru_cache(maxsize=1)
+def _models() -> Models:
+    return Models(get_settings().model_places)
+
+
+def _models_here() -> ModelsHere:
+    settings = get_settings()
+    secret = salt_secret(settings)
+    return ModelsHere(
+        models=_models(),
+        open=_open_model,
+        salt_of=lambda tenant_id: cache_salt(secret, tenant_id),
+        blobs=_blobs(),
+        limits=Limits(tenant_bytes=settings.kv_quota_mb << 20, ttl=timedelta(days=settings.kv_ttl_days)),
+    )
+
+
+@contextmanager
+def _open_model(name: str, fingerprint: Fingerprint) -> Iterator[Compute]:
+    """Open a model for one piece of work, after the fork: idle weights in every worker would take the machine's memory.
+
+    Raises:
+        ActivationError: it is not the one that the engine runs, or cannot be run here.
+    """
+    folder = _models().folder(name)
+    if folder_config_digest(folder) != fingerprint.config or weights_digest(folder) != fingerprint.weights:
+        raise ActivationError(f"the engine runs {name!r} with other weights or another configuration")
+    # Here, so that a worker that runs no model never loads torch.
+    from memory_service.activation.transformer.computing import compute, open_model
+
+    model = open_model(folder, fingerprint.dtype)
+    try:
+        yield partial(compute, model)
+    finally:
+        del model
 
 
 def _others_wait() -> bool:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from memory_service.activation.fingerprint import Fingerprint, Parallelism
 from memory_service.activation.planning.admission import HOT_FROM, Reason
-from memory_service.api.fields import Flag, Number, RawFilter, ShortText, is_blank
+from memory_service.api.fields import Number, RawFilter, ShortText, is_blank
 from memory_service.api.search_models import MAX_QUERY_BYTES, ContextIn, TopK, theirs_or_nobodys
 from memory_service.api.strict_json import Body
 from memory_service.errors import TooLarge
@@ -207,7 +207,6 @@ class PrecomputeIn(PromptIn):
     """What is to be computed ahead: what every conversation with these memories begins with."""
 
     codec: Literal["raw"] = Field(default="raw", description="How numbers are kept: as the engine holds them.")
-    replace: Flag = Field(default=False, description="Compute blocks anew that are stored already.")
 
 
 class SectionOut(BaseModel):

@@ -33,13 +33,12 @@ def test_nonsense_is_refused_by_its_place(me: Any, fingerprint: Fingerprint) -> 
     path = f"/v1/kv/engines/{fingerprint.digest()}"
     for change, pointer in [
         ({"weights": "short"}, "/weights"), ({"block_size": 0}, "/block_size"), ({"bytes_per_token": 0}, "/bytes_per_token"),
-        ({"prefill_tokens_per_s": float("inf")}, ""), ({"more": 1}, "/more"), ({"parallelism": {"tensor": 0}}, "/parallelism/tensor"),
-        ({"isa": "a\nb"}, ""), ({"lora": "x"}, "/lora"),
+        ({"prefill_tokens_per_s": 0}, "/prefill_tokens_per_s"), ({"more": 1}, "/more"), ({"lora": "x"}, "/lora"),
+        ({"parallelism": {"tensor": 0}}, "/parallelism/tensor"), ({"isa": "a\nb"}, ""),
     ]:  # fmt: skip
-        answer = me.put(path, json={**whole, **change}) if pointer or "isa" in change else None
-        if answer is not None:
-            assert answer.status_code == 422, change
-            assert answer.json()["errors"][0]["pointer"] == pointer
+        answer = me.put(path, json={**whole, **change})
+        assert answer.status_code == 422, change
+        assert answer.json()["errors"][0]["pointer"] == pointer
     assert me.put("/v1/kv/engines/none", json=whole).status_code == 422
     assert me.get("/v1/kv/engines").json()["data"] == []
 
@@ -65,7 +64,9 @@ def test_engines_belong_to_their_tenant(me: Any, stranger: Any, announce: Callab
     assert me.get("/v1/kv/engines").json()["data"][0]["bytes_per_token"] == 1024
 
 
-def test_a_key_without_the_scope_is_refused(kv_client: Any, make_tenant: Any, tenant_client: Any, announce: Any) -> None:
+def test_a_key_without_the_scope_is_refused(
+    kv_client: Any, make_tenant: Any, tenant_client: Any, announce: Any
+) -> None:
     from memory_service.types import KeyScope
 
     reader = tenant_client(kv_client, *make_tenant(scopes=(KeyScope.READ, KeyScope.WRITE)))

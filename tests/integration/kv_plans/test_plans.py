@@ -112,7 +112,9 @@ def test_a_model_without_a_template_takes_plain_texts(
 
 
 def test_a_context_in_stable_order_has_the_same_prefix_hash(me: Any, household: dict[str, str]) -> None:
-    context = me.post("/v1/context", json={"query": "Ana boats house rule phone", "order": "stable", "top_k": 50}).json()
+    context = me.post(
+        "/v1/context", json={"query": "Ana boats house rule phone", "order": "stable", "top_k": 50}
+    ).json()
     ids = [one["memory_id"] for one in context["citations"]]
     assert set(ids) == set(household.values())
     assert plan(me, memory_ids=list(reversed(ids)))["prefix_hash"] == context["prefix_hash"]
@@ -160,7 +162,9 @@ def test_hot_memories_are_admitted_and_a_cold_one_ends_it(
     assert everything["admitted_until"] == "conversation"
 
 
-def test_what_is_kept_holds_no_words(me: Any, household: dict[str, str], maintenance: Engine, database: Database) -> None:
+def test_what_is_kept_holds_no_words(
+    me: Any, household: dict[str, str], maintenance: Engine, database: Database
+) -> None:
     made = plan(me, system=SYSTEM, memory_ids=list(household.values()), messages=TURNS)
     with maintenance.connect() as connection:
         rows = connection.execute(text("SELECT CAST(to_jsonb(p) AS text) FROM kv_plan p")).scalars().all()
@@ -225,10 +229,11 @@ def test_hits_are_expected_of_leading_blocks_that_live(me: Any, household: dict[
     with maintenance.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO kv_memory (tenant_id, id, namespace_id, model, engine, fingerprint, block_size, first_block, blocks, "
-                "n_tokens, parent_hash, last_hash, codec, exactness, bytes, checksum, prefill_s, state, has_blob, heat, heat_at, hits, "
-                "created_at, expires_at) SELECT :tenant, :id, p.namespace_id, 'tiny', p.engine, '{}', 8, 0, 4, 32, '', '', 'raw', "
-                "'exact', 1, p.engine, 0, 'live', true, 0, now(), 0, now(), now() + interval '1 hour' FROM kv_plan p WHERE p.id = :plan"
+                "INSERT INTO kv_memory (tenant_id, id, namespace_id, model, engine, fingerprint, block_size, first_block, "
+                "blocks, n_tokens, parent_hash, last_hash, codec, exactness, bytes, checksum, prefill_s, state, has_blob, "
+                "heat, heat_at, hits, created_at, expires_at) SELECT :tenant, :id, p.namespace_id, 'tiny', p.engine, '{}', 8, "
+                "0, 4, 32, '', '', 'raw', 'exact', 1, p.engine, 0, 'live', true, 0, now(), 0, now(), "
+                "now() + interval '1 hour' FROM kv_plan p WHERE p.id = :plan"
             ),
             {"tenant": me.tenant_id, "id": kv_id, "plan": made["plan_id"]},
         )
@@ -245,9 +250,7 @@ def test_hits_are_expected_of_leading_blocks_that_live(me: Any, household: dict[
     assert plan(me, memory_ids=list(household.values()))["expected_hit_tokens"] == 0
 
 
-def test_a_budget_leaves_out_the_last_of_those_named(
-    me: Any, household: dict[str, str], chat_folder: Path
-) -> None:
+def test_a_budget_leaves_out_the_last_of_those_named(me: Any, household: dict[str, str], chat_folder: Path) -> None:
     """Tokens are counted as the model cuts them."""
     lines = plan(me, memory_ids=[household["user"]])["text"].partition("Notes")[2].partition("<|im_end|>")[0]
     budget = len(ModelText(chat_folder).cut(lines).ids) + 12
@@ -274,7 +277,9 @@ def test_what_is_not_there_is_named(me: Any, household: dict[str, str], announce
     assert problem(namespace="a", namespaces=["b"])[0] == 422
     assert problem(user_id="ana")[0] == 422
     assert problem(system="\0")[0] == 422
-    raw = me.post("/v1/kv/plan", content=b'{"model": "tiny", "system": "\\ud800"}', headers={"Content-Type": "application/json"})
+    raw = me.post(
+        "/v1/kv/plan", content=b'{"model": "tiny", "system": "\\ud800"}', headers={"Content-Type": "application/json"}
+    )
     assert raw.status_code == 422
     assert problem(messages=[{"role": "tool", "content": "x"}])[0] == 422
     assert problem(system="q~z" * 300_000) == (413, "too_large")
@@ -298,9 +303,9 @@ def test_a_stranger_sees_nothing(
     assert theirs["cache_salt"] != mine["cache_salt"]
     assert not {one["hash"] for one in theirs["blocks"]} & {one["hash"] for one in mine["blocks"]}
     with database.transaction(stranger.tenant_id) as session:
-        assert (
-            kv_plans.get_plan(session, me.tenant_id, UUID(made["plan_id"]), now=datetime.now(UTC)) is None
-        ), "row level security hides it, whatever tenant is named"
+        assert kv_plans.get_plan(session, me.tenant_id, UUID(made["plan_id"]), now=datetime.now(UTC)) is None, (
+            "row level security hides it, whatever tenant is named"
+        )
 
 
 def test_an_empty_prompt_is_an_empty_plan(me: Any, announce: Callable[..., Any]) -> None:
@@ -319,7 +324,9 @@ def test_expired_plans_are_purged(me: Any, household: dict[str, str], maintenanc
     with database.untenanted() as connection:
         assert connection.scalar(text("SELECT purge_kv_plans(now() + interval '1 day')")) >= 1
     with maintenance.connect() as connection:
-        left = connection.scalar(text("SELECT count(*) FROM kv_plan_source WHERE plan_id = :id"), {"id": made["plan_id"]})
+        left = connection.scalar(
+            text("SELECT count(*) FROM kv_plan_source WHERE plan_id = :id"), {"id": made["plan_id"]}
+        )
         others = connection.scalar(text("SELECT count(*) FROM kv_plan"))
     assert left == 0
     assert others > 0, "what has not expired stays, whatever time was named"

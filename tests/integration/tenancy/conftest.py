@@ -666,6 +666,7 @@ def _asks_of_kv_plans(h: Household, asker: Household) -> dict[str, list[Ask]]:
             Ask("own", f"/v1/kv/engines?model={asker.secret}%20model"),
         ],
         "POST /v1/kv/plan": [Ask("absent", "/v1/kv/plan", plan)],
+        "POST /v1/kv/precompute": [Ask("absent", "/v1/kv/precompute", plan)],
     }
 
 

@@ -165,7 +165,6 @@ class PrecomputeFields(PromptFields, total=False):
     """Keyword arguments of ``kv.precompute``."""
 
     codec: str
-    replace: bool
 
 
 class PolicyFields(Versioned, total=False):
