@@ -28,9 +28,9 @@ from benchmarks.readable import readable_failures
 from benchmarks.targets import Target, publish
 from benchmarks.victim import Victim
 from benchmarks.week import SYSTEM, Asked, facts, week
-from memory_service.api.chat_proxy.prompt import EXPLANATION, OPENING
 from memory_service.cli.console import progress_bar
 from memory_service.cli.failures import CommandFailure
+from retrieval.memory_block import EXPLANATION, OPENING
 
 CHAT = "/openai/v1/chat/completions"
 OVERHEAD_MS = 10.0

@@ -15,6 +15,7 @@ from consolidation.importing import import_bundle
 from consolidation.learning import learn_job
 from consolidation.leases import LEASE, held
 from consolidation.planning import Step
+from consolidation.precomputing import precompute_job
 from consolidation.reading import read_document
 from consolidation.run import Outcome, Wanted, run
 from consolidation.tenancy import Tenancy
@@ -23,6 +24,7 @@ from memory_service.lifecycle import archive
 from memory_service.lifecycle.audit import SEALED_AT_ONCE, seal_pending
 from memory_service.lifecycle.documents import READ
 from memory_service.lifecycle.erasures import ERASE
+from memory_service.lifecycle.kv_ahead import PRECOMPUTE
 from memory_service.lifecycle.scopes import ARCHIVE
 from memory_service.lifecycle.teach import LEARN
 from memory_service.storage import consolidated, jobs, pending
@@ -193,6 +195,11 @@ def _import_job(tenancy: Tenancy, job: Any) -> bool:
     return True
 
 
+def _precompute_job(tenancy: Tenancy, job: Any) -> bool:
+    """Compute blocks of a prompt ahead."""
+    return precompute_job(tenancy, tenancy.models_here(), job)
+
+
 # What a job of each kind does; False says that it is not done yet and must be tried again.
 _WORK: dict[str, Callable[[Tenancy, Any], bool]] = {
     "enrich": _enrich_job,
@@ -202,6 +209,7 @@ _WORK: dict[str, Callable[[Tenancy, Any], bool]] = {
     CONSOLIDATE: _consolidate_job,
     READ: _document_job,
     IMPORT: _import_job,
+    PRECOMPUTE: _precompute_job,
 }
 
 

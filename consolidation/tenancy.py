@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from consolidation.models_here import ModelsHere, no_models
 from memory_service.chat_model.protocol import ChatModel
 from memory_service.errors import Misconfigured
 from memory_service.lifecycle.draft import Encoding
@@ -67,3 +68,4 @@ class Tenancy:
     # Says whether jobs of another kind wait for the worker: people ask for those, and wait for an answer.
     others_wait: Callable[[], bool] = lambda: False
     nudge: Callable[[UUID], None] = lambda _: None  # asks for that task; without it a sweep finds the job
+    models_here: Callable[[], ModelsHere] = no_models  # that compute blocks ahead

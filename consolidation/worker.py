@@ -19,18 +19,29 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from sqlalchemy import text
 
 from consolidation import consolidate, enriching
+from consolidation.models_here import Compute, ModelsHere
 from consolidation.precision import raise_waiting
 from consolidation.recut import recut_namespace
 from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from consolidation.tenancy import EncodeQuery, Spending, Tenancy
+from memory_service.activation.errors import ActivationError
+from memory_service.activation.fingerprint import Fingerprint
+from memory_service.activation.model_folder import folder_config_digest, weights_digest
 from memory_service.analysis.tokens import TERMS_VERSION
+from memory_service.blobs.opening import open_blobs
+from memory_service.blobs.protocol import BlobStore
+from memory_service.chat_model.cache_salt import cache_salt
 from memory_service.chat_model.guarded import GuardedChat
 from memory_service.chat_model.loading import open_chat_model
+from memory_service.chat_model.salt_secret import salt_secret
 from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.jobs import CONSOLIDATE_NAMESPACE, ENRICH, QUEUE, RUN_JOB, SHELVE
 from memory_service.lifecycle.draft import Encoding
+from memory_service.lifecycle.kv_saving import Limits
+from memory_service.lifecycle.kv_sweeping import REMEMBERED, sweep_spent, sweep_store
 from memory_service.logging import configure_logging
+from memory_service.model_text.models import Models
 from memory_service.settings import get_settings
 from memory_service.storage import jobs
 from memory_service.storage.bootstrap import role_urls
@@ -44,8 +55,10 @@ log = structlog.get_logger(__name__)
 
 SWEEP = "consolidation.sweep"
 HOUSEKEEP = "consolidation.housekeep"
+SWEEP_KV = "consolidation.sweep_kv"
 SWEEP_EVERY_S = 10.0
 HOUSEKEEP_EVERY_S = 300.0
+SWEEP_KV_EVERY_S = 900.0  # It lists the whole store; what is known to be stale goes with every sweep.
 SWEPT_AT_ONCE = 500
 # Of one task: others wait for the worker meanwhile, and reading a namespace anew takes seconds. Well below the limit of a task.
 CONSOLIDATE_FOR_S = 90.0
@@ -72,6 +85,7 @@ app.conf.update(
     broker_transport_options={"visibility_timeout": 2 * TASK_LIMIT_S},
     beat_schedule={
         "sweep": {"task": SWEEP, "schedule": SWEEP_EVERY_S, "options": {"expires": SWEEP_EVERY_S}},
+        "sweep-kv": {"task": SWEEP_KV, "schedule": SWEEP_KV_EVERY_S, "options": {"expires": SWEEP_KV_EVERY_S}},
         "housekeep": {"task": HOUSEKEEP, "schedule": HOUSEKEEP_EVERY_S, "options": {"expires": HOUSEKEEP_EVERY_S}},
     },
 )
@@ -97,9 +111,16 @@ def _chat() -> GuardedChat | None:
     return open_chat_model(get_settings())
 
 
+@lru_cache(maxsize=1)
+def _blobs() -> BlobStore:
+    """Open the store of KV memories once per worker process."""
+    return open_blobs(get_settings())
+
+
 @worker_process_init.connect(weak=False)
 def _forget_inherited(**_: object) -> None:
     _database.cache_clear()
+    _blobs.cache_clear()
     _chat.cache_clear()
 
 
@@ -135,7 +156,45 @@ def _tenancy(tenant_id: UUID, *, until: float | None = None) -> Tenancy:
         turn_s=CONSOLIDATE_FOR_S,
         others_wait=_others_wait,
         nudge=lambda job_id: run_job.delay(str(tenant_id), str(job_id)),
+        models_here=_models_here,
     )
+
+
+@lru_cache(maxsize=1)
+def _models() -> Models:
+    return Models(get_settings().model_places)
+
+
+def _models_here() -> ModelsHere:
+    settings = get_settings()
+    secret = salt_secret(settings)
+    return ModelsHere(
+        models=_models(),
+        open=_open_model,
+        salt_of=lambda tenant_id: cache_salt(secret, tenant_id),
+        blobs=_blobs(),
+        limits=Limits(tenant_bytes=settings.kv_quota_mb << 20, ttl=timedelta(days=settings.kv_ttl_days)),
+    )
+
+
+@contextmanager
+def _open_model(name: str, fingerprint: Fingerprint) -> Iterator[Compute]:
+    """Open a model for one piece of work, after the fork: idle weights in every worker would take the machine's memory.
+
+    Raises:
+        ActivationError: it is not the one that the engine runs, or cannot be run here.
+    """
+    folder = _models().folder(name)
+    if folder_config_digest(folder) != fingerprint.config or weights_digest(folder) != fingerprint.weights:
+        raise ActivationError(f"the engine runs {name!r} with other weights or another configuration")
+    # Here, so that a worker that runs no model never loads torch.
+    from memory_service.activation.transformer.computing import compute, open_model
+
+    model = open_model(folder, fingerprint.dtype)
+    try:
+        yield partial(compute, model)
+    finally:
+        del model
 
 
 def _others_wait() -> bool:
@@ -300,6 +359,7 @@ def sweep() -> dict[str, int]:
     for tenant_id, ids in due.items():
         work = partial(consolidate.expire_due, _tenancy(tenant_id), ids)
         done["expired"] += _guarded(work, "expiry_failed", tenant_id=tenant_id)
+    done["kv"] = _sweep_spent_kv(now)
     for tenant_id, namespace_id in _across_tenants("SELECT * FROM stale_corpora(:limit)"):
         work = partial(consolidate.fold_corpus, _tenancy(tenant_id), namespace_id)
         _guarded(work, "fold_failed", tenant_id=tenant_id, namespace_id=namespace_id)
@@ -316,6 +376,42 @@ def sweep() -> dict[str, int]:
     if any(done.values()):
         log.info("swept", **done)
     return done
+
+
+def _sweep_spent_kv(now: datetime) -> int:
+    """Remove the blobs of KV memories that cannot be loaded any more; return how many."""
+    spent: dict[UUID, list[UUID]] = {}
+    query = "SELECT * FROM spent_kv(:now, :forget, :limit)"
+    for tenant_id, kv_memory_id in _across_tenants(query, now=now, forget=now - REMEMBERED):
+        spent.setdefault(tenant_id, []).append(kv_memory_id)
+
+    def work(tenant_id: UUID, ids: list[UUID]) -> int:
+        return sweep_spent(_database().transaction, _blobs(), tenant_id, ids, now=now).blobs
+
+    return sum(
+        _guarded(partial(work, tenant_id, ids), "kv_sweep_failed", tenant_id=tenant_id)
+        for tenant_id, ids in spent.items()
+    )
+
+
+def _live_kv(before: datetime) -> Iterator[tuple[UUID, UUID]]:
+    """Yield tenant and id of every KV memory that can be loaded and was there before a moment."""
+    after = (UUID(int=0), UUID(int=0))
+    query = "SELECT * FROM live_kv(:before, :tenant, :id, :limit)"
+    while page := list(_across_tenants(query, before=before, tenant=after[0], id=after[1])):
+        yield from page
+        after = page[-1]
+
+
+@app.task(name=SWEEP_KV)
+def sweep_kv() -> dict[str, int]:
+    """Compare the store of KV memories with their records: no blob without a record, no record without its blob."""
+    now = _now()
+    done = sweep_store(_database().transaction, _blobs(), lambda: _live_kv(now), now=now)
+    found = {"orphans": done.orphans, "dangling": done.dangling}
+    if any(found.values()):
+        log.warning("kv_swept", **found)
+    return found
 
 
 def _recut() -> int:
@@ -336,7 +432,8 @@ def housekeep() -> dict[str, int]:
     """Remove what has expired and holds user text: traces, stored answers, finished jobs. Have large namespaces moved."""
     with _database().untenanted() as connection:
         rows = connection.execute(text("SELECT * FROM purge_expired(:now)"), {"now": _now()}).all()
-    removed = {row.kind: row.removed for row in rows}
+        plans = int(connection.scalar(text("SELECT purge_kv_plans(:now)"), {"now": _now()}) or 0)
+    removed = {row.kind: row.removed for row in rows} | {"kv_plan": plans}
     if any(removed.values()):
         log.info("purged", **removed)
     crowded = "SELECT * FROM crowded_namespaces(:size, :limit)"

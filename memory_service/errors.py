@@ -14,6 +14,7 @@
     │   └── StillRunning          409  the same idempotency key is in flight
     ├── PreconditionFailed        412  If-Match names another version
     ├── TooLarge                  413  names the way out
+    ├── OverQuota                 507  there is no room for a KV memory that is worth more than what is kept
     ├── UnsupportedMediaType      415
     ├── IdempotencyKeyReused      422  same key, other body
     ├── RateLimited               429
@@ -162,6 +163,14 @@ class TooLarge(MemoryServiceError):
     status = 413
     code = "too_large"
     title = "Content too large"
+
+
+class OverQuota(MemoryServiceError):
+    """The quota of KV memories is used up by what is worth more than the newcomer."""
+
+    status = 507
+    code = "kv_over_quota"
+    title = "Insufficient storage"
 
 
 class UnsupportedMediaType(MemoryServiceError):

@@ -51,12 +51,15 @@ class Settings(BaseSettings):
     llm_reply_ttl_days: int = Field(default=30, ge=1, validation_alias="LLM_REPLY_TTL_DAYS")
 
     # Where chats are passed on to, /openai/v1; an empty URL means the model above. An engine of the kind `vllm` is told a salt
-    # per tenant, made of the secret; an empty one is drawn anew by every process.
+    # per tenant, made of the secret; in place of an empty one the data folder keeps one that is drawn once.
     upstream_url: str = ""
     upstream_api_key: SecretStr = SecretStr("")
     upstream_kind: Literal["openai", "vllm"] = "openai"
     upstream_salt_secret: SecretStr = SecretStr("")
     upstream_timeout_s: float = Field(default=300.0, gt=0, le=3600)
+
+    # Models whose prompts are planned and computed ahead, as name=folder or name=id of the local hub cache, several with commas.
+    kv_models: str = ""
 
     # Namespaces kept in memory by each API process, and the largest that is: beyond it candidates come from Postgres.
     resident_mb: int = Field(default=512, ge=0)
@@ -77,6 +80,15 @@ class Settings(BaseSettings):
     # The longest bundle that one import may bring.
     import_mb: int = Field(default=1024, ge=1, le=65_536)
 
+    # Where the blobs of KV memories lie: a folder (that of the data by default), or a store that speaks S3, such as
+    # s3://bucket/prefix?endpoint=https://…&region=…; credentials come from the usual AWS_… variables.
+    kv_dir: Path | None = None
+    kv_url: str = ""
+    # What a tenant may keep at most, the largest blob that one save may bring, and how long a record lives.
+    kv_quota_mb: int = Field(default=10_240, ge=0)
+    kv_upload_mb: int = Field(default=512, ge=1, le=65_536)
+    kv_ttl_days: int = Field(default=30, ge=1)
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
@@ -90,6 +102,20 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         """Make the folder independent of where later processes are started."""
         return value.expanduser().absolute()
+
+    @field_validator("kv_dir")
+    @classmethod
+    def _absolute_too(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @field_validator("kv_url")
+    @classmethod
+    def _s3(cls, value: str) -> str:
+        """Refuse stores of another kind."""
+        if value and not value.startswith("s3://"):
+            # The value stays out of the sentence: it may hold a password.
+            raise ValueError("a store that speaks S3 is needed; write it as s3://bucket/prefix")
+        return value
 
     @field_validator("broker_url")
     @classmethod
@@ -117,6 +143,17 @@ class Settings(BaseSettings):
             raise ValueError("LLM_BASE_URL names an endpoint, so name the model that is to be asked there")
         return value
 
+    @field_validator("kv_models")
+    @classmethod
+    def _models(cls, value: str) -> str:
+        """Refuse what names no model, or one twice."""
+        named = [part.partition("=") for part in value.split(",")] if value else []
+        if any(not name.strip() or not place.strip() for name, _, place in named):
+            raise ValueError("write it as name=folder, several with commas between them")
+        if len({name.strip() for name, _, _ in named}) < len(named):
+            raise ValueError("a model is named twice")
+        return value
+
     @field_validator("rate_limit")
     @classmethod
     def _rate(cls, value: str) -> str:
@@ -130,9 +167,20 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def model_places(self) -> dict[str, str]:
+        """Where the models lie that prompts are planned for, by name."""
+        named = (part.partition("=") for part in self.kv_models.split(",") if part)
+        return {name.strip(): place.strip() for name, _, place in named}
+
+    @property
     def key_file(self) -> Path:
         """Where the first API key lies."""
         return self.data_dir / "api-key"
+
+    @property
+    def kv_folder(self) -> Path:
+        """Where blobs of KV memories lie, unless a store elsewhere is configured."""
+        return self.kv_dir or self.data_dir / "kv"
 
     @property
     def credentials_file(self) -> Path:

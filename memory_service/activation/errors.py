@@ -3,6 +3,7 @@
     ActivationError
     ├── BadTensor          a shape, a type or a number that no cache has
     ├── BlobRefused        a file that is no cache, or is not whole
+    ├── GrantRefused       a token that this service did not sign, or that has expired
     ├── MissingStatistic   a policy was given too little to decide by
     └── UnsupportedRope    positions that cannot be moved
 
@@ -20,6 +21,10 @@ class BadTensor(ActivationError):
 
 class BlobRefused(ActivationError):
     """A file is not a cache as this service writes it, or is not whole."""
+
+
+class GrantRefused(ActivationError):
+    """A grant was not signed by this service, or has expired."""
 
 
 class MissingStatistic(ActivationError):

@@ -16,6 +16,9 @@ from memory_service.api.auth import Authenticator
 from memory_service.api.chat_proxy.proxy import ChatProxy
 from memory_service.api.compat import mem0
 from memory_service.api.docs import DOCS_ROUTES, document
+from memory_service.api.kv.parts import KvParts
+from memory_service.api.kv.uses import KvUses
+from memory_service.api.kv_planner import KvPlanner
 from memory_service.api.metrics import Metrics, TimedEncoder
 from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Observe
 from memory_service.api.rate_limit import RateLimiter
@@ -40,6 +43,11 @@ from memory_service.api.routes import (
     health,
     imports,
     jobs,
+    kv_blocks,
+    kv_engines,
+    kv_memories,
+    kv_plans,
+    kv_quota,
     memories,
     memory_history,
     memory_lists,
@@ -59,8 +67,11 @@ from memory_service.api.routes import (
 )
 from memory_service.api.routes.admin_sessions import LOGIN, MAX_LOGIN
 from memory_service.api.routes.imports import IMPORTS
+from memory_service.api.routes.kv_memories import KV_MEMORIES
 from memory_service.api.services import Services, utc_now
 from memory_service.api.web_view import web_view_routes
+from memory_service.blobs.opening import open_blobs
+from memory_service.chat_model.salt_secret import salt_secret
 from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.jobs import Nudger
@@ -106,7 +117,12 @@ ROUTERS: list[APIRouter] = [
     exports.router,
     imports.router,
     jobs.router,
+    kv_engines.router,
+    kv_plans.router,
     dead_letters.router,
+    kv_memories.router,
+    kv_blocks.router,
+    kv_quota.router,
     usage.router,
     audit.router,
     api_keys.router,
@@ -117,6 +133,10 @@ ROUTERS: list[APIRouter] = [
     *mem0.ROUTERS,
 ]
 
+BUNDLE_TOO_LARGE = (
+    "Export a namespace at a time and import one bundle after the other, or raise MEMORY_SERVICE_IMPORT_MB."
+)
+BLOB_TOO_LARGE = "Save fewer blocks at a time, or raise MEMORY_SERVICE_KV_UPLOAD_MB."
 DATABASE_PATIENCE_S = 30  # After a crash of everything the database may still be recovering.
 REQUEST_THREADS = 40
 LOGIN_RATE = "20/minute"  # per address: a person needs one, a guesser of 256 random bits gets nowhere with any number
@@ -158,7 +178,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         middleware=[
             Middleware(Observe, metrics=metrics),
             Middleware(CheckHost, host=settings.host, allowed_hosts=settings.allowed_hosts.split(",")),
-            Middleware(LimitBody, uploads={IMPORTS: settings.import_mb << 20}, short={LOGIN: MAX_LOGIN}),
+            Middleware(
+                LimitBody,
+                uploads={
+                    IMPORTS: (settings.import_mb << 20, BUNDLE_TOO_LARGE),
+                    KV_MEMORIES: (settings.kv_upload_mb << 20, BLOB_TOO_LARGE),
+                },
+                short={LOGIN: MAX_LOGIN},
+            ),
             Middleware(AnswerHead),
         ],
     )
@@ -202,6 +229,14 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
     authenticator = Authenticator(database, clock=utc_now)
     authenticator.last_used.start()
     closing.callback(authenticator.last_used.close)
+    kv = KvParts(
+        blobs=open_blobs(settings),
+        uses=KvUses(database, clock=utc_now),
+        secret=salt_secret(settings),
+        staging=None if settings.kv_url else str(settings.kv_folder),
+    )
+    kv.uses.start()
+    closing.callback(kv.uses.close)
     return Services(
         settings=settings,
         database=database,
@@ -217,6 +252,8 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
         residents=Residents(limit_bytes=settings.resident_mb << 20, largest=settings.resident_largest),
         usage=Recent(most=USAGE_REMEMBERED),
         reranker=reranker,
+        kv=kv,
+        planner=KvPlanner(settings),
         commit_threads=CapacityLimiter(settings.pool_size * 2),
     )
 

@@ -51,6 +51,7 @@ class Metrics:
             registry=self.registry,
         )
         self.chats = ChatMetrics(self.registry)
+        self.kv = KvMetrics(self.registry)
         # labels() builds and hashes a tuple of strings under a lock; there are few combinations, so they are kept.
         self._observers: dict[tuple[str, str, int], Callable[[float], None]] = {}
 
@@ -117,6 +118,42 @@ class ChatMetrics:
     def took(self, stage: str, seconds: float) -> None:
         """Count the time of a stage: prompt or model."""
         self._seconds.labels(stage).observe(seconds)
+
+
+class KvMetrics:
+    """What engines save, look up and load."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Start at zero."""
+        self._saves = Counter(
+            "memory_service_kv_saves",
+            "KV memories that arrived, by what became of them.",
+            ("outcome",),
+            registry=registry,
+        )
+        self._bytes = Counter(
+            "memory_service_kv_bytes",
+            "Bytes of KV memories that came in or went out.",
+            ("direction",),
+            registry=registry,
+        )
+        self._blocks = Counter(
+            "memory_service_kv_blocks", "Blocks in look-ups: asked for, and found.", ("kind",), registry=registry
+        )
+
+    def saved(self, outcome: str, size: int) -> None:
+        """Count a save: stored, present or refused."""
+        self._saves.labels(outcome).inc()
+        self._bytes.labels("in").inc(size)
+
+    def loaded(self, size: int) -> None:
+        """Count a load."""
+        self._bytes.labels("out").inc(size)
+
+    def looked_up(self, asked: int, found: int) -> None:
+        """Count a look-up."""
+        self._blocks.labels("asked").inc(asked)
+        self._blocks.labels("found").inc(found)
 
 
 class _PoolCollector(Collector):

@@ -22,7 +22,8 @@ BODY_TOO_LARGE = (
     f"The request is larger than {MAX_BODY // 2**20} MiB. Send fewer items at a time: POST /v1/memories/batch takes up "
     "to 1,000 memories and 2 MiB of content in one call, and a long document can be posted in parts to /v1/documents."
 )
-NO_UPLOADS: Mapping[str, int] = MappingProxyType({})
+NO_UPLOADS: Mapping[str, tuple[int, str]] = MappingProxyType({})
+NOT_SHORT: Mapping[str, int] = MappingProxyType({})
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 UNMATCHED = "unmatched"  # One label for every path that no route knows: strangers must not make series.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -139,10 +140,13 @@ class LimitBody:
         app: ASGIApp,
         *,
         max_bytes: int = MAX_BODY,
-        uploads: Mapping[str, int] = NO_UPLOADS,
-        short: Mapping[str, int] = NO_UPLOADS,
+        uploads: Mapping[str, tuple[int, str]] = NO_UPLOADS,
+        short: Mapping[str, int] = NOT_SHORT,
     ) -> None:
-        """Allow ``max_bytes``, more on the paths of ``uploads``, less on those of ``short``, which ask for no key."""
+        """Allow ``max_bytes``; more on the paths of ``uploads``, each with what to do where that is too little.
+
+        On the paths of ``short``, which ask for no key, less is allowed.
+        """
         self._app = app
         self._max = max_bytes
         self._uploads = uploads
@@ -155,7 +159,7 @@ class LimitBody:
             return
         length = Headers(scope=scope).get("content-length", "")
         upload = self._uploads.get(scope["path"]) if scope["method"] == "POST" else None
-        most, detail = (self._max, BODY_TOO_LARGE) if upload is None else (upload, _file_too_large(upload))
+        most, detail = (self._max, BODY_TOO_LARGE) if upload is None else (upload[0], _file_too_large(*upload))
         if (short := self._short.get(scope["path"])) is not None:
             most, detail = short, f"The body of this call is {short:,} bytes at most."
         if length.isdecimal() and int(length) > most:
@@ -174,11 +178,8 @@ class LimitBody:
         await self._app(scope, bounded, send)
 
 
-def _file_too_large(most: int) -> str:
-    return (
-        f"The file is larger than {most // 2**20:,} MiB. Export a namespace at a time and import one bundle after the other, "
-        "or raise MEMORY_SERVICE_IMPORT_MB."
-    )
+def _file_too_large(most: int, way_out: str) -> str:
+    return f"The file is larger than {most // 2**20:,} MiB. {way_out}"
 
 
 class AnswerHead:

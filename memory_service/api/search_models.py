@@ -129,6 +129,11 @@ class SearchIn(Body):
         return asked
 
 
+def theirs_or_nobodys(**scope: str | None) -> list[dict[str, Any]]:
+    """Return conditions for the memories of a user or agent and those of nobody in particular, for each that is named."""
+    return [{"OR": [{name: value}, {name: {"exists": False}}]} for name, value in scope.items() if value is not None]
+
+
 Labels = Annotated[list[Annotated[str, Field(pattern=LABEL)]], Field(min_length=1, max_length=MAX_BLOCKS)]
 
 

@@ -9,6 +9,8 @@ from uuid import UUID
 from anyio import CapacityLimiter
 
 from memory_service.api.auth import Authenticator
+from memory_service.api.kv.parts import KvParts
+from memory_service.api.kv_planner import KvPlanner
 from memory_service.api.metrics import Metrics
 from memory_service.api.rate_limit import RateLimiter
 from memory_service.jobs import Nudger
@@ -46,6 +48,8 @@ class Services:
     # What was measured of a tenant and a namespace, and when.
     usage: Recent[tuple[UUID, str | None, int], tuple[datetime, dict[str, Any]]]
     reranker: BoundedReranker | None  # None: none is configured
+    kv: KvParts
+    planner: KvPlanner
     # Commits have threads of their own: were they to queue behind requests that wait for a connection, the
     # connections those requests wait for would never be given back.
     commit_threads: CapacityLimiter

@@ -52,6 +52,11 @@ _COUNTS: Final[Mapping[str, str]] = {
         SELECT count(DISTINCT t.dead_letter_id) FROM dead_letter_memory t
         WHERE t.tenant_id = :tenant AND t.memory_id = {_IDS}
     """,
+    # A plan goes with any of its memories.
+    "kv_plan": f"""
+        SELECT count(DISTINCT t.plan_id) FROM kv_plan_source t WHERE t.tenant_id = :tenant AND t.memory_id = {_IDS}
+    """,
+    "kv_plan_source": _by("kv_plan_source", "memory_id"),
     "trace": _SHOWN_IN_TRACES,
     "idempotency_key": _QUOTING_ANSWERS,
     "job": _QUOTING_RESULTS,

@@ -38,7 +38,9 @@ PHONE = {"width": 390, "height": 844}
 SERIOUS = {"serious", "critical"}
 EXPECT_MS = 15_000
 # A browser writes a line for each answer that is no success, and for none; what a test provokes is no error of the page.
-OF_AN_ANSWER = re.compile(r"Failed to load resource: (the server responded with a status of 4\d\d|net::ERR_CONNECTION_REFUSED)")
+OF_AN_ANSWER = re.compile(
+    r"Failed to load resource: (the server responded with a status of 4\d\d|net::ERR_CONNECTION_REFUSED)"
+)
 
 Shot = Callable[..., Path]
 

@@ -67,6 +67,8 @@ BODIES = [
     ("TaskPatch", group_fields.TaskPatch, set()),
     ("ErasureIn", group_fields.ErasureFields, {"dry_run"}),
     ("ExportIn", group_fields.ExportFields, set()),
+    ("PlanIn", group_fields.PlanFields, {"model"}),
+    ("PrecomputeIn", group_fields.PrecomputeFields, {"model"}),
 ]
 
 
@@ -140,6 +142,12 @@ ANSWERS = {
     "BegunOut": "ErasureStarted",
     "ImportAccepted": "ImportStarted",
     "OutcomeOut": "ImportOutcome",
+    "EngineOut": "Engine",
+    "SectionOut": "PromptSection",
+    "KvBlockOut": "PromptBlock",
+    "LeftOutOut": "PromptLeftOut",
+    "KvPlanOut": "KvPlan",
+    "PrecomputeOut": "PrecomputeStarted",
 }
 
 

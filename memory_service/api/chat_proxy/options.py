@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from memory_service.api.fields import Flag, Number, RawFilter, ShortText
 from memory_service.api.problems import field_errors, invalid_request
-from memory_service.api.search_models import ContextIn, TopK
+from memory_service.api.search_models import ContextIn, TopK, theirs_or_nobodys
 from memory_service.api.strict_json import Body
 from memory_service.errors import FieldError, InvalidRequest
 from memory_service.storage.namespaces import check_path
@@ -46,11 +46,7 @@ class ChatMemoryIn(Body):
 
         Not of one session alone: what was said in earlier ones is what a memory is for.
         """
-        conditions: list[Any] = [
-            {"OR": [{name: value}, {name: {"exists": False}}]}
-            for name, value in (("user_id", self.user_id), ("agent_id", self.agent_id))
-            if value is not None
-        ]
+        conditions: list[Any] = theirs_or_nobodys(user_id=self.user_id, agent_id=self.agent_id)
         conditions += [self.filter] if self.filter else []
         return ContextIn(
             query=query,

@@ -1,12 +1,12 @@
 """The parts of the proxy that live as long as the process."""
 
-import secrets
 from uuid import UUID
 
 from memory_service.api.chat_proxy.layouts import Layouts
 from memory_service.api.chat_proxy.remembering import Remembering
 from memory_service.api.chat_proxy.upstream import Upstream, address_of
 from memory_service.chat_model.cache_salt import cache_salt
+from memory_service.chat_model.salt_secret import salt_secret
 from memory_service.settings import Settings
 
 
@@ -18,8 +18,7 @@ class ChatProxy:
         self.upstream = Upstream(address_of(settings))
         self.remembering = Remembering()
         self.layouts = Layouts()
-        secret = settings.upstream_salt_secret.get_secret_value().encode() or secrets.token_bytes(32)
-        self._secret = secret if settings.upstream_kind == "vllm" else None
+        self._secret = salt_secret(settings) if settings.upstream_kind == "vllm" else None
 
     def salt_of(self, tenant_id: UUID) -> str | None:
         """Return the salt under which the engine keeps a tenant's prefixes, None for a server that knows no salts."""

@@ -11,7 +11,7 @@ from memory_service.analysis.trust import is_low
 from memory_service.api.chat_proxy.conversation import places_of, query_of, text_of, with_block, with_note
 from memory_service.api.chat_proxy.layouts import Laid, Layout, Layouts, Placed
 from memory_service.api.chat_proxy.options import ChatMemoryIn
-from memory_service.api.chat_proxy.prompt import Chosen, LeftOut, Used, block_of, choose, eligible
+from memory_service.api.chat_proxy.prompt import Chosen, LeftOut, choose, eligible
 from memory_service.api.searching import count_tokens, search
 from memory_service.api.services import Services
 from memory_service.errors import NamespaceNotFound
@@ -19,6 +19,7 @@ from memory_service.lifecycle.reinforce import reinforce
 from memory_service.storage import memories
 from memory_service.storage.sql import Row
 from memory_service.types import Caller, State
+from retrieval.memory_block import Used, block_of
 from retrieval.packing import Order
 from retrieval.recall import Recalled
 from retrieval.request import CountTokens

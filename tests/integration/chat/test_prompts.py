@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from memory_service.api.chat_proxy.prompt import CLOSING, EXPLANATION
 from memory_service.chat_model.cache_salt import cache_salt
 from memory_service.types import KeyScope
+from retrieval.memory_block import CLOSING, EXPLANATION
 
 SYSTEM = {"role": "system", "content": "You are brief."}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,11 +20,12 @@ from consolidation.planning import Ask as AskPerson
 from consolidation.planning import Plan, ReviewKind, Revise, Step, Why
 from consolidation.records import Ref
 from consolidation.tenancy import Tenancy
+from memory_service.activation.fingerprint import Fingerprint, Parallelism
 from memory_service.api.services import utc_now
 from memory_service.api.writing import encoding_of
 from memory_service.chat_model.protocol import Usage
 from memory_service.lifecycle.apply import apply
-from memory_service.storage import structure
+from memory_service.storage import kv_plans, structure
 from memory_service.storage.database import Database
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import find_namespaces
@@ -232,6 +233,7 @@ def make_household(
         )
         with open_tenancy(tenant_id).open() as session:
             write_down(session, tenant_id, asked, job_id=UUID(queued), now=utc_now(), ttl=timedelta(days=1))
+        _plan_kv(open_tenancy(tenant_id), me, scope["namespace"], memory, secret)
         (entity,) = [one for one in me.get("/v1/entities").json()["data"] if one["name"] == "Ana"]
         built = _build(open_tenancy(tenant_id), scope["namespace"], UUID(memory["id"]), UUID(entity["id"]), secret)
         return Household(
@@ -283,6 +285,26 @@ def _consolidated(database: Database, me: Any, memory_id: str) -> tuple[str, str
         changeset_id = apply(session, me.tenant_id, Plan(namespace_id, changes, (memory,)), now=utc_now())
     (review,) = me.get("/v1/reviews").json()["data"]
     return str(changeset_id), review["id"]
+
+
+def _plan_kv(tenancy: Tenancy, me: Any, path: str, memory: Mapping[str, Any], secret: str) -> None:
+    """Announce an engine and keep a plan for it in which one memory stands."""
+    fields = {name: secret for name in ("dtype", "kv_dtype", "isa", "layout", "engine", "engine_version")}
+    fingerprint = Fingerprint(
+        weights="0" * 64, config="0" * 64, tokenizer="0" * 64, chat_template=None, block_size=16,
+        parallelism=Parallelism(), **fields,
+    )  # fmt: skip
+    body = {**asdict(fingerprint), "model": f"{secret} model", "bytes_per_token": 1024}
+    assert me.put(f"/v1/kv/engines/{fingerprint.digest()}", json=body).status_code == 201
+    now = utc_now()
+    with tenancy.open() as session:
+        namespace_id = find_namespaces(session, tenancy.tenant_id, [path])[path].id
+        plan = kv_plans.KvPlan(
+            new_id(), namespace_id, fingerprint.digest(), f"{secret} model", 16, "1" * 64, "2" * 64, 16, ("3" * 64,), 1,
+            now, now + timedelta(hours=1),
+        )  # fmt: skip
+        source = kv_plans.PlanSource(UUID(memory["id"]), memory["version"], "user", 0, 16, 0)
+        kv_plans.keep_plan(session, tenancy.tenant_id, plan, [source])
 
 
 def _build(tenancy: Tenancy, path: str, memory_id: UUID, entity_id: UUID, secret: str) -> dict[str, UUID]:
@@ -596,6 +618,7 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             Ask("absent", "/v1/entities/split", {"entity_id": h.entity_id, "names": ["Tomás"], "namespace": path})
             for path in (h.namespace, asker.namespace)
         ],
+        **_asks_of_kv_plans(h, asker),
         **_asks_of_blocks(h, asker, space),
         **_asks_of_tasks(h, asker),
         "GET /v1/namespaces": [Ask("nothing", f"/v1/namespaces?prefix={space}")],
@@ -633,6 +656,25 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
         "GET /readyz": [Ask("own", "/readyz")],
         "GET /metrics": [Ask("own", "/metrics")],
         **_asks_of_mem0(h, ids, space),
+    }
+
+
+def _asks_of_kv_plans(h: Household, asker: Household) -> dict[str, list[Ask]]:
+    digest = "ab" * 32
+    # No model is configured here; tests/integration/kv_plans attacks plans with one.
+    plan = {"model": f"{h.secret} model", "memory_ids": [h.memory_id], "namespace": h.namespace}
+    return {
+        # Engines have no names of their own: what is put under a digest is the asker's.
+        "PUT /v1/kv/engines/{digest}": [
+            Ask("refused", f"/v1/kv/engines/{digest}", {"model": f"{h.secret} model"}, 422),
+            Ask("absent", "/v1/kv/engines/", {}),
+        ],
+        "GET /v1/kv/engines": [
+            Ask("nothing", f"/v1/kv/engines?model={h.secret}%20model"),
+            Ask("own", f"/v1/kv/engines?model={asker.secret}%20model"),
+        ],
+        "POST /v1/kv/plan": [Ask("absent", "/v1/kv/plan", plan)],
+        "POST /v1/kv/precompute": [Ask("absent", "/v1/kv/precompute", plan)],
     }
 
 

@@ -41,7 +41,7 @@ PARAMETERS = {
 NAMES_SOMETHING = re.compile(r"(^|_)(ids?|namespaces?|prefix|path|cursor|filter|parents?|ref|tenant)$")
 KNOWN_NAMES = PARAMETERS | {
     "app_id", "cursor", "external_id", "filter", "ids", "namespace", "namespace_prefix", "namespaces", "prefix",
-    "parent_id", "root_id",
+    "parent_id", "root_id", "memory_ids",
     "ref",  # of a source: a text of the caller, nothing is looked up by it
     "run_id", "user_id",
 }  # fmt: skip
@@ -64,8 +64,10 @@ def test_every_operation_is_attacked(app: FastAPI, ours: Any, theirs: Any, asks_
     for operation, asks in attacked.items():
         assert asks, operation
         for name in re.findall(r"{(\w+)}", operation):
-            # A kind of policy is a word that everybody knows.
-            assert name in PARAMETERS or name == "kind", f"{operation}: no id of another tenant is known for {name}"
+            # A kind of policy is a word that everybody knows, the digest of an engine one that everybody can compute.
+            assert name in PARAMETERS or name in {"kind", "digest"}, (
+                f"{operation}: no id of another tenant is known for {name}"
+            )
             # What is put at an address that another tenant uses too is the asker's own.
             puts = operation == "PUT /v1/blocks/{label}"
             assert puts or any(ask.want in {"absent", "nothing"} for ask in asks), operation

@@ -136,6 +136,37 @@ class ExportFields(Reading, total=False):
     include: Sequence[str] | None
 
 
+class PromptFields(Writing, total=False):
+    """What prompts for engines begin with."""
+
+    engine: str | None
+    namespace: str | None
+    namespaces: Sequence[str] | None
+    system: str
+    memory_ids: Sequence[Id] | None
+    query: str | None
+    user_id: str | None
+    agent_id: str | None
+    filter: Mapping[str, Any] | None
+    top_k: int
+    preset: str
+    token_budget: int
+    hot_from: int
+
+
+class PlanFields(PromptFields, total=False):
+    """Keyword arguments of ``kv.plan``."""
+
+    messages: Sequence[Mapping[str, Any]]
+    volatile: str
+
+
+class PrecomputeFields(PromptFields, total=False):
+    """Keyword arguments of ``kv.precompute``."""
+
+    codec: str
+
+
 class PolicyFields(Versioned, total=False):
     """Keyword arguments of ``policies.put`` and ``policies.patch``."""
 

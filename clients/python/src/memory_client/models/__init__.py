@@ -47,6 +47,12 @@ if TYPE_CHECKING:
     from memory_client.models.jobs import DeadLetter as DeadLetter
     from memory_client.models.jobs import Job as Job
     from memory_client.models.jobs import Progress as Progress
+    from memory_client.models.kv import Engine as Engine
+    from memory_client.models.kv import KvPlan as KvPlan
+    from memory_client.models.kv import PrecomputeStarted as PrecomputeStarted
+    from memory_client.models.kv import PromptBlock as PromptBlock
+    from memory_client.models.kv import PromptLeftOut as PromptLeftOut
+    from memory_client.models.kv import PromptSection as PromptSection
     from memory_client.models.memories import Changed as Changed
     from memory_client.models.memories import Derivation as Derivation
     from memory_client.models.memories import Diff as Diff
@@ -114,6 +120,7 @@ HOMES = {
         "governance": ("Derived ErasurePreview Tally Erasure ErasureItem AuditEvent AuditVerdict Usage ImportOutcome"),
         "handles": "Added AddedMessages AddedMany Started DocumentStarted ErasureStarted ImportStarted",
         "jobs": "Progress Job DeadLetter",
+        "kv": "Engine PromptSection PromptBlock PromptLeftOut KvPlan PrecomputeStarted",
         "memories": (
             "Source Derivation Retention Header Memory Version ItemOutcome Changed FieldChange Diff "
             "LineageNode LineageEdge Provenance Link RetentionCourse Recall StillPending"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from memory_client import models
-from memory_client.calls import E, call
+from memory_client.calls import E, call, listing
 from memory_client.operation import Ask
 from memory_client.resources.base import Resource
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from memory_client.fields import Id
-    from memory_client.models import Answer
+    from memory_client.group_fields import PlanFields, PrecomputeFields
+    from memory_client.models import Answer, Engine, KvPlan, PrecomputeStarted
     from memory_client.operation import Reading
 
 
@@ -35,15 +36,25 @@ class KV(Resource[E]):
         """Remove one memory kept as attention states."""
         return Ask(type(None), memory_id)
 
+    @listing("GET", "/v1/kv/engines")
+    def engines(self, *, model: str | None = None, **options: Unpack[Reading]) -> Ask[Engine]:
+        """List the engines that were announced."""
+        return Ask(models.Engine, query={"model": model})
+
+    @call("PUT", "/v1/kv/engines/{digest}")
+    def announce(self, digest: str, **fields: Any) -> Ask[Engine]:
+        """Announce an engine under the digest of its fingerprint."""
+        return Ask(models.Engine, digest, body=fields)
+
     @call("POST", "/v1/kv/plan")
-    def plan(self, /, **fields: Any) -> Ask[Answer]:
-        """Return how a prompt would be put together from what is kept."""
-        return Ask(models.Answer, body=fields)
+    def plan(self, model: str, **fields: Unpack[PlanFields]) -> Ask[KvPlan]:
+        """Return a prompt as an engine computes it: messages, tokens, blocks, and what to send along."""
+        return Ask(models.KvPlan, body={"model": model, **fields})
 
     @call("POST", "/v1/kv/precompute")
-    def precompute(self, /, **fields: Any) -> Ask[Answer]:
-        """Compute attention states ahead of their use."""
-        return Ask(models.Answer, body=fields)
+    def precompute(self, model: str, **fields: Unpack[PrecomputeFields]) -> Ask[PrecomputeStarted]:
+        """Compute the blocks of a prompt ahead of its use; ``job_id`` names the job."""
+        return Ask(models.PrecomputeStarted, body={"model": model, **fields})
 
     @call("GET", "/v1/kv/stats")
     def stats(self, **options: Unpack[Reading]) -> Ask[Answer]:

@@ -1,0 +1,158 @@
+"""The job that computes blocks ahead: the plan's tokens through the model, its blocks into the store, each run with its outcome."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
+from typing import Any
+
+import structlog
+
+from consolidation.models_here import ModelsHere
+from consolidation.tenancy import Tenancy
+from memory_service.activation.errors import ActivationError
+from memory_service.activation.exactness import Exactness
+from memory_service.activation.fingerprint import tokens_digest
+from memory_service.activation.run_file import RAW, BlockRun, pack_run
+from memory_service.blobs.protocol import blob_name
+from memory_service.errors import MemoryServiceError, Unavailable
+from memory_service.lifecycle.kv_ahead import Ahead, check_packed, runs_of
+from memory_service.lifecycle.kv_planning import Asked, check_engine, plan_asked
+from memory_service.lifecycle.kv_saving import Arrived, Part, save
+from memory_service.lifecycle.kv_sweeping import remove_blobs
+from memory_service.storage import jobs, kv_engines, kv_memories, kv_plans, memories
+from memory_service.storage.ids import new_id
+from memory_service.storage.kv_engines import Engine
+from memory_service.storage.kv_plans import KvPlan
+from memory_service.storage.kv_stored import stored_blocks
+from memory_service.types import JobStatus
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A plan that can be worked on."""
+
+    plan: KvPlan
+    engine: Engine
+    token_ids: tuple[int, ...]  # of the admitted blocks
+    first: int  # block that is not stored yet
+
+
+class _Ended(Exception):
+    """There is nothing to compute; the sentence says why."""
+
+
+def precompute_job(tenancy: Tenancy, here: ModelsHere, job: Any) -> bool:
+    """Compute the admitted blocks of a plan and store them; True once the job has ended.
+
+    Tokens are made anew from the memories as they were planned. A memory that changed meanwhile, or was erased, ends the job:
+    its plan is void.
+    """
+    ahead = Ahead.of(job["payload"])
+    try:
+        task = _task(tenancy, here, ahead)
+        refused = _compute(tenancy, here, job, task)
+    except _Ended as ended:
+        _finish(tenancy, job, JobStatus.FAILED, str(ended))
+        return True
+    except ActivationError as error:
+        _finish(tenancy, job, JobStatus.FAILED, f"The blocks cannot be computed: {error}.")
+        return True
+    except Unavailable:
+        raise
+    except MemoryServiceError as error:
+        _finish(tenancy, job, JobStatus.FAILED, error.detail)
+        return True
+    if refused:
+        _finish(tenancy, job, JobStatus.FAILED, f"{refused} of the runs were not stored; the items say why.")
+    else:
+        _finish(tenancy, job, JobStatus.SUCCEEDED, None)
+    return True
+
+
+def _task(tenancy: Tenancy, here: ModelsHere, ahead: Ahead) -> _Task:
+    now = tenancy.clock()
+    with tenancy.open() as session:
+        plan = kv_plans.get_plan(session, tenancy.tenant_id, ahead.plan_id, now=now)
+        if plan is None:
+            raise _Ended("The plan has expired, or one of its memories was erased; ask again.")
+        engine = kv_engines.get_engine(session, tenancy.tenant_id, plan.engine)
+        rows = memories.get_records(session, tenancy.tenant_id, [memory_id for memory_id, _ in ahead.memories])
+        admitted = plan.block_hashes[: plan.admitted]
+        first = stored_blocks(session, tenancy.tenant_id, admitted, now=now)
+    if engine is None:
+        raise _Ended("The engine of the plan is not known any more; announce it anew.")
+    if any(memory_id not in rows or rows[memory_id]["version"] != version for memory_id, version in ahead.memories):
+        raise _Ended("A memory of the plan has changed since; ask again.")
+    model = here.models.text_of(plan.model)
+    check_engine(engine, model)
+    check_packed(engine.fingerprint)
+    asked = Asked(ahead.system, [rows[memory_id] for memory_id, _ in ahead.memories])
+    prompt = plan_asked(asked, model, engine, salt=here.salt_of(tenancy.tenant_id))
+    if tokens_digest(list(prompt.token_ids)) != plan.token_ids_hash or prompt.block_hashes != plan.block_hashes:
+        raise _Ended("This worker cuts the prompt otherwise than the plan does; give both the same model and secret.")
+    return _Task(plan, engine, prompt.token_ids[: plan.admitted * plan.block_size], first)
+
+
+def _compute(tenancy: Tenancy, here: ModelsHere, job: Any, task: _Task) -> int:
+    """Compute what is missing and store it run by run; return how many runs were refused."""
+    plan, engine = task.plan, task.engine
+    if task.first:
+        _report(tenancy, job, task.first, {"first_block": 0, "blocks": task.first, "status": "present"})
+    if task.first == plan.admitted:
+        return 0
+    layout = check_packed(engine.fingerprint)
+    with here.open(plan.model, engine.fingerprint) as compute:
+        cache = compute(task.token_ids)
+    refused = 0
+    block_bytes = engine.bytes_per_token * plan.block_size
+    for first, count in runs_of(task.first, plan.admitted, block_bytes=block_bytes):
+        end = first + count
+        digest = tokens_digest(list(task.token_ids[: end * plan.block_size]))
+        data = pack_run(BlockRun(engine.digest, first, plan.block_hashes[first:end], digest), layout, cache)
+        item: dict[str, Any] = {"first_block": first, "blocks": count}
+        try:
+            item |= _stored(tenancy, here, plan, data, first=first, count=count)
+        except Unavailable:
+            raise
+        except MemoryServiceError as error:
+            item |= {"status": "refused", "code": error.specific_code, "detail": error.detail}
+            refused += 1
+        if not _report(tenancy, job, end, item):
+            break
+    log.info("precomputed", blocks=plan.admitted - task.first, refused=refused)
+    return refused
+
+
+def _stored(tenancy: Tenancy, here: ModelsHere, plan: KvPlan, data: bytes, *, first: int, count: int) -> dict[str, Any]:
+    """Keep a run: the blob, then the record that names it; return what became of it."""
+    arrived = Arrived(new_id(), len(data), sha256(data).hexdigest())
+    part = Part(plan.id, plan.engine, first, count, RAW, Exactness.EXACT)
+    name = blob_name(tenancy.tenant_id, arrived.id)
+    here.blobs.put(name, BytesIO(data))
+    saved = None
+    try:
+        with tenancy.open() as session:
+            saved = save(session, tenancy.tenant_id, part, arrived, limits=here.limits, now=tenancy.clock())
+    finally:
+        if saved is None or not saved.is_new:
+            with tenancy.open() as session:
+                known = kv_memories.with_blobs(session, tenancy.tenant_id, [arrived.id], stale=False)
+            if not known:
+                here.blobs.remove([name])
+    if saved.evicted:
+        remove_blobs(lambda _: tenancy.open(), here.blobs, tenancy.tenant_id, saved.evicted)
+    return {"kv_memory_id": str(saved.id), "status": "stored" if saved.is_new else "present", "bytes": len(data)}
+
+
+def _report(tenancy: Tenancy, job: Any, done: int, item: dict[str, Any]) -> bool:
+    with tenancy.open() as session:
+        return jobs.report_progress(session, tenancy.tenant_id, job["id"], done=done, items=[item])
+
+
+def _finish(tenancy: Tenancy, job: Any, status: JobStatus, error: str | None) -> None:
+    with tenancy.open() as session:
+        if status is JobStatus.SUCCEEDED:
+            jobs.forget_payload(session, tenancy.tenant_id, job["id"])
+        jobs.finish_job(session, tenancy.tenant_id, job["id"], status=status, now=tenancy.clock(), error=error)

@@ -1,0 +1,1 @@
+"""What engines and their operators ask of KV memories."""

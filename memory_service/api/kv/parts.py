@@ -1,0 +1,23 @@
+"""The parts of KV memories that live as long as the process."""
+
+from dataclasses import dataclass
+
+from memory_service.api.kv.uses import KvUses
+from memory_service.blobs.protocol import BlobStore
+
+
+@dataclass(frozen=True, slots=True)
+class KvParts:
+    """Where blobs lie, who counts their use, and what signs grants.
+
+    Attributes:
+        blobs: the store
+        uses: counts loads and look-ups
+        secret: signs and opens grants
+        staging: folder of uploads that are on their way; None for the machine's own
+    """
+
+    blobs: BlobStore
+    uses: KvUses
+    secret: bytes
+    staging: str | None

@@ -1,0 +1,85 @@
+"""How KV memories are used, counted in memory and written down behind the requests: a load costs a dictionary look-up."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from memory_service.activation.eviction import HALF_LIFE
+from memory_service.errors import MemoryServiceError
+from memory_service.storage import kv_room
+from memory_service.storage.database import Database
+from memory_service.storage.kv_room import Loads, Lookups
+
+log = structlog.get_logger(__name__)
+
+EVERY_S: Final = 1.0
+MOST_WAITING: Final = 100_000  # Beyond it counts are dropped: the database has been away for long.
+
+
+class KvUses:
+    """Counts loads and look-ups, and writes them once a second from a thread of its own.
+
+    A process that is killed loses the counts of its last second: they steer eviction, and nothing depends on them.
+    """
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+        """Prepare; ``start`` starts the thread."""
+        self._database = database
+        self._clock = clock
+        self._loads: dict[tuple[UUID, UUID], int] = {}
+        self._lookups: dict[tuple[UUID, str], tuple[int, int, int]] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="kv-uses", daemon=True)
+
+    def loaded(self, tenant_id: UUID, kv_memory_id: UUID) -> None:
+        """Count a load."""
+        with self._lock:
+            if len(self._loads) < MOST_WAITING:
+                key = (tenant_id, kv_memory_id)
+                self._loads[key] = self._loads.get(key, 0) + 1
+
+    def looked_up(self, tenant_id: UUID, engine: str, *, asked: int, found: int) -> None:
+        """Count a look-up."""
+        with self._lock:
+            if len(self._lookups) < MOST_WAITING:
+                count, before, hit = self._lookups.get((tenant_id, engine), (0, 0, 0))
+                self._lookups[tenant_id, engine] = (count + 1, before + asked, hit + found)
+
+    def start(self) -> None:
+        """Start writing."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what is left and end the thread."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_S):
+            self.flush()
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what waits; a database that is down costs only the counts."""
+        with self._lock:
+            loads, self._loads = self._loads, {}
+            lookups, self._lookups = self._lookups, {}
+        now = self._clock()
+        for tenant_id in sorted({tenant for tenant, _ in (*loads, *lookups)}):
+            mine = [Loads(one, n, now) for (tenant, one), n in loads.items() if tenant == tenant_id]
+            asked = [Lookups(engine, *n, now) for (tenant, engine), n in lookups.items() if tenant == tenant_id]
+            try:
+                with self._database.transaction(tenant_id, durable=False) as session:
+                    if mine:
+                        kv_room.add_loads(session, tenant_id, mine, half_life=HALF_LIFE)
+                    if asked:
+                        kv_room.add_lookups(session, tenant_id, asked)
+            except MemoryServiceError as error:
+                log.warning("kv_uses_not_written", reason=error.detail)
+                return

@@ -1,0 +1,186 @@
+"""Plan a prompt for an engine: write memories into it, cut it as the model does, and keep what was decided."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from memory_service.activation.errors import ActivationError
+from memory_service.activation.fingerprint import tokens_digest
+from memory_service.activation.planning.admission import HOT_FROM
+from memory_service.activation.planning.order import kind_of
+from memory_service.activation.planning.prompt import Parts, PromptPlan, Shown, plan_prompt, source_blocks
+from memory_service.errors import Conflict, InvalidRequest, TooLarge
+from memory_service.model_text.model import Cut, ModelText, PromptTooLong
+from memory_service.storage import kv_plans
+from memory_service.storage.ids import new_id
+from memory_service.storage.kv_engines import Engine
+from memory_service.storage.kv_plans import KvPlan, PlanSource
+from memory_service.storage.sql import Row
+from retrieval.memory_block import block_of, line_of
+
+PLAN_TTL: Final = timedelta(hours=1)
+MOST_TOKENS: Final = 131_072
+"""Of one prompt: the window of the models that engines run."""
+# Said in place of a conversation that is still to come: what is the same whichever of them follows is the plan.
+_EITHER: Final = ("a", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a prompt is to hold: the operator's words, memories in their order, what changes, the turns.
+
+    Attributes:
+        system: the operator's words, empty for none
+        rows: records of memories, in the order in which they stand
+        volatile: what else the model is to know now and not later, empty for none
+        turns: messages of the conversation; without them the plan is for whatever conversation follows
+    """
+
+    system: str = ""
+    rows: Sequence[Row] = ()
+    volatile: str = ""
+    turns: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def messages(self) -> list[Mapping[str, Any]]:
+        """Return the conversation that a model gets."""
+        block = block_of(self.rows, first=1)[0] if self.rows else ""
+        content = "\n\n".join(part for part in (self.system, block, self.volatile) if part)
+        return [*([{"role": "system", "content": content}] if content else []), *self.turns]
+
+
+def shown(rows: Sequence[Row], *, first: int = 1) -> tuple[Shown, ...]:
+    """Return memories as a block shows them whose numbers begin at `first`."""
+    return tuple(
+        Shown(row["id"], row["version"], kind_of(row), f"[{number}] {line_of(row)}", row.get("recall_count") or 0)
+        for number, row in enumerate(rows, start=first)
+    )
+
+
+def check_engine(engine: Engine, model: ModelText) -> None:
+    """Refuse an engine that cuts texts otherwise than the model's folder here.
+
+    Raises:
+        Conflict: its tokenizer or its chat template is another.
+    """
+    said, here = engine.fingerprint, model.digests
+    other = [
+        name
+        for name, theirs, ours in (
+            ("tokenizer", said.tokenizer, here.tokenizer),
+            ("chat_template", said.chat_template, here.chat_template),
+        )
+        if theirs != ours
+    ]
+    if other:
+        raise Conflict(
+            f"Engine {engine.digest[:12]}… runs {engine.model!r} with another {' and '.join(other)} than the folder in "
+            "MEMORY_SERVICE_KV_MODELS has; give both the same files.",
+            code="tokenizer_differs",
+        )
+
+
+def plan_asked(asked: Asked, model: ModelText, engine: Engine, *, salt: str, hot_from: int = HOT_FROM) -> PromptPlan:
+    """Plan a prompt: with turns the whole of it, without them what every conversation after it begins with.
+
+    Raises:
+        InvalidRequest: the model's chat template refuses the messages, or there is none and there are turns.
+        TooLarge: the prompt has more tokens than are planned.
+    """
+    try:
+        text, cut = _cut(asked, model)
+    except PromptTooLong as error:
+        raise TooLarge(f"{str(error).capitalize()}. Give fewer memories or turns.") from error
+    except ActivationError as error:
+        raise InvalidRequest(f"{str(error)[:1].upper()}{str(error)[1:]}.", code="prompt_not_rendered") from error
+    turn = asked.turns[0].get("content") if asked.turns else ""
+    parts = Parts(
+        system=asked.system,
+        memories=shown(asked.rows),
+        volatile=asked.volatile,
+        turn=turn if isinstance(turn, str) else "",
+    )
+    return plan_cut(text, cut, parts, engine, salt=salt, hot_from=hot_from)
+
+
+def plan_cut(text: str, cut: Cut, parts: Parts, engine: Engine, *, salt: str, hot_from: int = HOT_FROM) -> PromptPlan:
+    """Plan a prompt that is cut already.
+
+    Raises:
+        TooLarge: it has more tokens than are planned.
+    """
+    if len(cut.ids) > MOST_TOKENS:
+        raise TooLarge(f"The prompt has {len(cut.ids):,} tokens; at most {MOST_TOKENS:,} are planned.")
+    return plan_prompt(
+        text,
+        cut.ids,
+        cut.offsets,
+        parts,
+        block_size=engine.fingerprint.block_size,
+        engine=engine.digest,
+        salt=salt,
+        hot_from=hot_from,
+    )
+
+
+def _cut(asked: Asked, model: ModelText) -> tuple[str, Cut]:
+    """Return the text of a prompt and its tokens.
+
+    Raises:
+        ActivationError: the model's template refuses it, or it is too long.
+    """
+    if asked.turns:
+        text = model.render(asked.messages)
+        return text, model.cut(text)
+    if not model.has_template:
+        # As engines read a plain text.
+        text = "".join(str(message["content"]) for message in asked.messages)
+        return text, model.cut(text, special_tokens=True)
+    texts = [model.render([*asked.messages, {"role": "user", "content": said}]) for said in _EITHER]
+    one, other = (model.cut(text) for text in texts)
+    same = next(
+        (at for at, (a, b) in enumerate(zip(one.ids, other.ids, strict=False)) if a != b),
+        min(len(one.ids), len(other.ids)),
+    )
+    end = one.offsets[same - 1][1] if same else 0
+    return texts[0][:end], Cut(one.ids[:same], one.offsets[:same])
+
+
+def keep(
+    session: Session, tenant_id: UUID, planned: PromptPlan, engine: Engine, *, namespace_id: UUID, now: datetime
+) -> KvPlan:
+    """Store what was decided, without a word of the prompt."""
+    size = engine.fingerprint.block_size
+    plan = KvPlan(
+        id=new_id(),
+        namespace_id=namespace_id,
+        engine=engine.digest,
+        model=engine.model,
+        token_count=len(planned.token_ids),
+        token_ids_hash=tokens_digest(list(planned.token_ids)),
+        text_hash=sha256(planned.text.encode("utf-8", "surrogatepass")).hexdigest(),
+        block_size=size,
+        block_hashes=planned.block_hashes,
+        admitted=planned.admission.blocks,
+        created_at=now,
+        expires_at=now + PLAN_TTL,
+    )
+    sources = [
+        PlanSource(
+            section.memory.memory_id,
+            section.memory.version,
+            section.memory.kind,
+            section.token_start,
+            section.token_end,
+            first,
+        )
+        for section, first in source_blocks(planned, size)
+        if section.memory is not None
+    ]
+    kv_plans.keep_plan(session, tenant_id, plan, sources)
+    return plan

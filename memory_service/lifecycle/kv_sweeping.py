@@ -1,0 +1,111 @@
+"""Make records and blobs agree, whatever was killed in between: no blob that no record names, no record without its blob.
+
+Every step can be repeated. A blob is removed only when the database says that no record that could be loaded names it, and a
+record that lost its blob is marked, never served.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from memory_service.blobs.protocol import BlobStore, Stored, blob_name, named_by
+from memory_service.storage import kv_memories
+
+ASKED_AT_ONCE: Final = 500
+GRACE: Final = timedelta(hours=1)
+"""An upload is not yet an orphan while its record may still come: longer than any request lasts."""
+REMEMBERED: Final = timedelta(days=1)
+"""How long a stale record answers 410; then it is not known any more."""
+
+Open = Callable[[UUID], AbstractContextManager[Session]]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep found and put right."""
+
+    expired: int = 0
+    blobs: int = 0
+    forgotten: int = 0
+    orphans: int = 0
+    dangling: int = 0
+
+
+def remove_blobs(open_session: Open, blobs: BlobStore, tenant_id: UUID, ids: Sequence[UUID]) -> int:
+    """Remove the blobs of stale records, and write down that they are removed; called once the mark is committed."""
+    with open_session(tenant_id) as session:
+        going = sorted(kv_memories.with_blobs(session, tenant_id, ids, stale=True))
+    if going:
+        blobs.remove([blob_name(tenant_id, one) for one in going])
+        with open_session(tenant_id) as session:
+            kv_memories.blobs_removed(session, tenant_id, going)
+    return len(going)
+
+
+def sweep_spent(open_session: Open, blobs: BlobStore, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> Swept:
+    """Mark what has expired, remove the blobs of what is stale, and forget what went stale long ago."""
+    with open_session(tenant_id) as session:
+        due = kv_memories.expired_among(session, tenant_id, ids, now=now)
+        expired = kv_memories.mark_stale(session, tenant_id, due, reason=kv_memories.EXPIRED, now=now)
+    removed = remove_blobs(open_session, blobs, tenant_id, ids)
+    with open_session(tenant_id) as session:
+        forgotten = kv_memories.forget_stale(session, tenant_id, ids, before=now - REMEMBERED)
+    return Swept(expired=len(expired), blobs=removed, forgotten=forgotten)
+
+
+def sweep_store(
+    open_session: Open,
+    blobs: BlobStore,
+    live: Callable[[], Iterable[tuple[UUID, UUID]]],
+    *,
+    now: datetime,
+    grace: timedelta = GRACE,
+) -> Swept:
+    """Compare the store with the records: remove blobs that none names, mark records whose blob is not there.
+
+    `live` reads the records that were there before the listing; a blob comes before its record and goes after it, so each of
+    them has to be in the listing.
+    """
+    records = list(live())
+    orphans, present = 0, set[tuple[UUID, UUID]]()
+    for batch in _batches(blobs.listing()):
+        of_records: dict[UUID, dict[UUID, str]] = {}
+        going: list[str] = []
+        for stored in batch:
+            owner = named_by(stored.name)
+            if owner is not None:
+                present.add(owner)
+            if stored.modified_at > now - grace:
+                continue
+            if owner is None:
+                # A part of an upload that was killed, or no file of ours: only parts go.
+                going += [stored.name] if stored.name.endswith(".part") else []
+            else:
+                of_records.setdefault(owner[0], {})[owner[1]] = stored.name
+        for tenant_id, names in of_records.items():
+            with open_session(tenant_id) as session:
+                known = kv_memories.with_blobs(session, tenant_id, list(names), stale=False)
+            going += [name for one, name in names.items() if one not in known]
+        blobs.remove(going)
+        orphans += len(going)
+    dangling = 0
+    lost: dict[UUID, list[UUID]] = {}
+    for tenant_id, one in records:
+        if (tenant_id, one) not in present:
+            lost.setdefault(tenant_id, []).append(one)
+    for tenant_id, ids in lost.items():
+        with open_session(tenant_id) as session:
+            dangling += len(kv_memories.mark_stale(session, tenant_id, ids, reason=kv_memories.LOST, now=now))
+    return Swept(orphans=orphans, dangling=dangling)
+
+
+def _batches(items: Iterable[Stored]) -> Iterator[list[Stored]]:
+    left = iter(items)
+    while batch := list(islice(left, ASKED_AT_ONCE)):
+        yield batch

@@ -1,0 +1,1 @@
+"""Texts as hosted models read them: a model's own chat template and tokenizer, without the model and without torch."""
