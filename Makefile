@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CLIENTS_BIN := .venv-clients/bin
+CREWAI_BIN := .venv-crewai/bin
 CLIENTS := clients
 # Folders whose doctests are the worked examples of the formulas.
 DOCTESTED := retrieval consolidation memory_service/analysis memory_service/activation memory_service/chat_model memory_service/embedded/restarts.py
@@ -9,7 +10,7 @@ DOC_TESTS := tests/unit/test_docs.py tests/acceptance/test_docs.py
 TESTED := tests/unit tests/integration tests/migration tests/acceptance
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients test-vllm test-web check lint types types-clients layers migrate bench demo docs doctor clean install dev bench-file dev-clients
+.PHONY: help run test test-clients test-crewai test-vllm test-web check lint types types-clients types-crewai layers migrate bench demo docs doctor clean install dev bench-file dev-clients dev-crewai
 
 help: ## List these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +23,9 @@ test: dev ## Run all tests and the worked examples in the docstrings
 
 test-clients: dev dev-clients ## Test SDKs, MCP server and adapters against a running service, beside the real frameworks (600 MB)
 	@$(CLIENTS_BIN)/python -m pytest -c clients/pytest.ini $(CLIENTS) $(ARGS)
+
+test-crewai: dev dev-crewai ## Test the storage of CrewAI against a running service, beside the real CrewAI (1 GB)
+	@$(CREWAI_BIN)/python -m pytest -c clients/pytest.ini clients/crewai $(ARGS)
 
 test-vllm: dev ## Test what a language model is asked against a real vLLM; installs it once (3.5 GB)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/vllm $(ARGS)
@@ -39,8 +43,11 @@ types: dev ## Check types
 	@$(BIN)/python -m mypy
 
 types-clients: dev-clients ## Check the types of the clients
-	@for client in $(wildcard clients/*/pyproject.toml); do \
+	@for client in $(filter-out clients/crewai/%,$(wildcard clients/*/pyproject.toml)); do \
 		(cd $$(dirname $$client) && ../../$(CLIENTS_BIN)/python -m mypy) || exit 1; done
+
+types-crewai: dev-crewai ## Check the types of the storage of CrewAI
+	@cd clients/crewai && ../../$(CREWAI_BIN)/python -m mypy
 
 layers: dev ## Check that imports point down
 	@$(BIN)/lint-imports
@@ -61,7 +68,7 @@ docs: dev ## Check that every link, list and snippet in the docs is right
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(DOC_TESTS) $(ARGS)
 
 clean: ## Remove the virtual environment and caches; never var/, which holds your data
-	@rm -rf .venv .venv-clients build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf .venv .venv-clients .venv-crewai build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
 
 # Before anything is installed for nothing.
@@ -77,3 +84,6 @@ dev:
 
 dev-clients:
 	@$(PYTHON) bootstrap.py clients
+
+dev-crewai:
+	@$(PYTHON) bootstrap.py crewai

@@ -2,8 +2,9 @@
 
 Run by `make`; needs nothing but a Python. `python3 bootstrap.py [extra…]` installs the core and the named extras of
 pyproject.toml; `python3 bootstrap.py clients` makes `.venv-clients`, in which the clients are tested beside the frameworks
-they serve. A second run with nothing changed takes a fraction of a second. The syntax is old on purpose: a Python
-that is too old must get as far as the sentence that says so.
+they serve, and `python3 bootstrap.py crewai` makes `.venv-crewai` for the one that needs other versions of the same. A second
+run with nothing changed takes a fraction of a second. The syntax is old on purpose: a Python that is too old must get as far
+as the sentence that says so.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ LOG = VENV / "install.log"
 # The versions this checkout was tested with.
 CONSTRAINTS = ROOT / "constraints.txt"
 # The service must not be importable where its clients are tested, and frameworks pin what it needs in other versions.
+CLIENTS = ROOT / "clients"
 CLIENTS_VENV = ROOT / ".venv-clients"
-CLIENTS_REQUIREMENTS = ROOT / "clients" / "requirements-test.txt"
+CLIENTS_REQUIREMENTS = CLIENTS / "requirements-test.txt"
+CREWAI_VENV = ROOT / ".venv-crewai"
+CREWAI_REQUIREMENTS = CLIENTS / "crewai" / "requirements-test.txt"
 MINIMUM = (3, 11)
 # Interpreters to look for when the one that runs this is too old, newest well supported first.
 OTHER_PYTHONS = ("python3.13", "python3.12", "python3.11", "python3.14")
@@ -237,21 +241,32 @@ def main(extras):
 
 def main_clients():
     """Bring `.venv-clients` up to date."""
+    main_frameworks(CLIENTS_VENV, CLIENTS_REQUIREMENTS, "the clients with the frameworks they serve")
+
+
+def main_crewai():
+    """Bring `.venv-crewai` up to date."""
+    main_frameworks(CREWAI_VENV, CREWAI_REQUIREMENTS, "the storage of CrewAI with CrewAI")
+
+
+def main_frameworks(venv, requirements, what):
+    """Bring an environment of clients up to date."""
     global VENV, STAMP, LOG
-    VENV, STAMP, LOG = CLIENTS_VENV, CLIENTS_VENV / STAMP.name, CLIENTS_VENV / LOG.name
+    VENV, STAMP, LOG = venv, venv / STAMP.name, venv / LOG.name
     require_python()
-    projects = sorted(CLIENTS_REQUIREMENTS.parent.glob("*/pyproject.toml"))
-    now = state([ROOT / "bootstrap.py", CLIENTS_REQUIREMENTS, *projects])
+    now = state([ROOT / "bootstrap.py", requirements, *sorted(CLIENTS.glob("*/pyproject.toml"))])
     if installed()[0] == now and venv_python().exists():
         return
     make_environment()
-    say("Installing the clients with the frameworks they serve")
-    install(["--requirement", str(CLIENTS_REQUIREMENTS.relative_to(ROOT))])
+    say("Installing " + what)
+    install(["--requirement", str(requirements.relative_to(ROOT))])
     finish(now, set())
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["clients"]:
         main_clients()
+    elif sys.argv[1:] == ["crewai"]:
+        main_crewai()
     else:
         main(set(sys.argv[1:]) - {"run"})

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,10 +26,17 @@ START_S = 180  # With the one-time export of the model, on a busy machine.
 STOP_S = 60
 FOREIGN = ("MEMORY_SERVICE_", "DATABASE_URL", "BROKER_URL", "LLM_", "PYTHONPATH")
 
+# CrewAI and its dependencies report what is done with them, unless they are told before they are imported.
+os.environ |= {"CREWAI_DISABLE_TELEMETRY": "true", "CREWAI_TRACING_ENABLED": "false", "OTEL_SDK_DISABLED": "true"}
+
 # pytest takes the folders above a test for packages. Those named like what they serve must not stand in for it.
-for framework in ("langgraph", "mcp"):
-    with suppress(ImportError):
+for framework in ("langgraph", "mcp", "crewai"):
+    with suppress(ImportError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what they say about themselves while they are imported
         importlib.import_module(framework)
+
+# CrewAI pins what the other frameworks need in other versions, so it has an environment and a target of its own.
+collect_ignore = [] if "crewai" in sys.modules else ["crewai"]
 
 
 @dataclass(frozen=True)

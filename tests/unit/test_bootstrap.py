@@ -111,20 +111,29 @@ def test_second_run_does_nothing_until_something_changes(
     assert calls[1:] == calls[:1]
 
 
-def test_clients_have_an_environment_of_their_own(
-    installer: ModuleType, calls: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(installer, "CLIENTS_VENV", tmp_path / "clients")
+@pytest.mark.parametrize(
+    ("of", "place", "requirements"),
+    [
+        ("clients", "CLIENTS_VENV", "clients/requirements-test.txt"),
+        ("crewai", "CREWAI_VENV", "clients/crewai/requirements-test.txt"),
+    ],
+)
+def test_clients_have_environments_of_their_own(
+    installer: ModuleType, calls: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, of: str,
+    place: str, requirements: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(installer, place, tmp_path / of)
     monkeypatch.setattr(installer, "make_environment", lambda: None)
-    (tmp_path / "clients" / "bin").mkdir(parents=True)
-    (tmp_path / "clients" / "bin" / "python").touch()
-    installer.main_clients()
-    assert calls == [("install", "--requirement", "clients/requirements-test.txt")]
-    assert (tmp_path / "clients" / "installed.json").exists()
-    installer.main_clients()
+    (tmp_path / of / "bin").mkdir(parents=True)
+    (tmp_path / of / "bin" / "python").touch()
+    bring_up_to_date = getattr(installer, f"main_{of}")
+    bring_up_to_date()
+    assert calls == [("install", "--requirement", requirements)]
+    assert (tmp_path / of / "installed.json").exists()
+    bring_up_to_date()
     assert len(calls) == 1
     monkeypatch.setattr(installer, "state", lambda _inputs: "changed")
-    installer.main_clients()
+    bring_up_to_date()
     assert len(calls) == 2
 
 
