@@ -156,6 +156,12 @@ class Action(StrEnum):
     JOB_RETRY = "job.retry"
     EXPORT_BEGIN = "export.begin"
     IMPORT_BEGIN = "import.begin"
+    ENCODER_REGISTER = "encoder.register"
+    ENCODER_DEFAULT = "encoder.default"
+    REINDEX_BEGIN = "reindex.begin"
+    REINDEX_CUT_OVER = "reindex.cut_over"
+    REINDEX_ROLL_BACK = "reindex.roll_back"
+    REINDEX_FINISH = "reindex.finish"
 
 
 Channel = Literal["vector", "keyword", "graph", "temporal", "hopfield"]
@@ -165,6 +171,8 @@ DEFAULT_NAMESPACE = "default"
 
 CONSOLIDATE = "consolidate"  # the kind of job
 IMPORT = "import"  # the kind of job
+REINDEX = "reindex"  # the kind of job
+DROP_VECTORS = "drop_vectors"  # the kind of job
 
 
 @dataclass(frozen=True, slots=True)
