@@ -33,6 +33,7 @@ from benchmarks.provenance import RESULTS, provenance
 from benchmarks.results import require_writable, write_result
 from memory_service.cli.failures import CommandFailure
 from memory_service.embedded.postgres import EmbeddedPostgres
+from memory_service.encoder import EncoderIdentity
 from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, said_hash
 from memory_service.lifecycle.remember import remember
 from memory_service.storage.bootstrap import bootstrap
@@ -192,10 +193,11 @@ def _stored(
     with maintenance.begin() as connection:
         connection.execute(insert(tenant).values(id=tenant_id, name=str(tenant_id), created_at=now))
     encoder = register_encoder(
-        maintenance_url, name="benchmark", dimension=vectors.shape[1], max_tokens=256, fingerprint="benchmark",
-        probe=vectors[0], now=now,
-    )  # fmt: skip
-    encoding = Encoding(lambda texts: vectors[:0], lambda content: [], encoder.id, encoder.shelf)
+        maintenance_url,
+        identity=EncoderIdentity("benchmark", vectors.shape[1], 256, "benchmark", vectors[0]),
+        now=now,
+    )
+    encoding = Encoding(lambda texts: vectors[:0], lambda content: [], encoder.id)
     ids: list[UUID] = []
     for start in range(0, len(vectors), TOGETHER):
         with database.transaction(tenant_id) as session:

@@ -127,7 +127,7 @@ def _service(folder: Path, encoder: CachedEncoder) -> Iterator[tuple[Life, str, 
     """Open an empty database with one tenant in it."""
     folder.mkdir(mode=0o700)
     tenant_id = new_id()
-    encoding = Encoding(encode=encoder.encode, chunk=encoder.spans, encoder_id=ENCODER, shelf=0)
+    encoding = Encoding(encode=encoder.encode, chunk=encoder.spans, encoder_id=ENCODER)
     with EmbeddedPostgres(folder) as postgres:
         roles = bootstrap(postgres.url, data_dir=folder)
         migrate(roles.owner)

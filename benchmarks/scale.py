@@ -291,7 +291,7 @@ class Sized:
                     (Chunk((0, 1), vector),),
                 )
             )
-        encoding = Encoding(lambda texts: np.zeros((0, 0), np.float32), lambda _: [], ENCODER, 0)
+        encoding = Encoding(lambda texts: np.zeros((0, 0), np.float32), lambda _: [], ENCODER)
 
         def store(items: Sequence[Prepared]) -> None:
             with self._store.service.transaction(TENANT) as session:

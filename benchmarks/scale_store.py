@@ -61,7 +61,7 @@ class Store:
     def namespace(self, path: str) -> Namespace:
         """Return a namespace, made if it is missing."""
         with self.maintenance.transaction(TENANT) as session:
-            made = ensure_namespaces(session, TENANT, [path], encoder_id=ENCODER, shelf=0, now=datetime.now(UTC))
+            made = ensure_namespaces(session, TENANT, [path], now=datetime.now(UTC))
         return made[path]
 
     def count(self, namespace: Namespace) -> int:

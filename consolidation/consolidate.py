@@ -17,6 +17,7 @@ from consolidation.leases import LEASE, held
 from consolidation.planning import Step
 from consolidation.precomputing import precompute_job
 from consolidation.reading import read_document
+from consolidation.reindexing import drop_job, reindex_job
 from consolidation.run import Outcome, Wanted, run
 from consolidation.tenancy import Tenancy
 from memory_service.errors import Unavailable
@@ -28,7 +29,7 @@ from memory_service.lifecycle.kv_ahead import PRECOMPUTE
 from memory_service.lifecycle.scopes import ARCHIVE
 from memory_service.lifecycle.teach import LEARN
 from memory_service.storage import consolidated, jobs, pending
-from memory_service.types import CONSOLIDATE, IMPORT, JobStatus
+from memory_service.types import CONSOLIDATE, DROP_VECTORS, IMPORT, REINDEX, JobStatus
 
 # 2, 4, 8 … seconds after each attempt: more than four minutes in all before a job is given up.
 FIRST_RETRY = timedelta(seconds=2)
@@ -210,6 +211,8 @@ _WORK: dict[str, Callable[[Tenancy, Any], bool]] = {
     READ: _document_job,
     IMPORT: _import_job,
     PRECOMPUTE: _precompute_job,
+    REINDEX: reindex_job,
+    DROP_VECTORS: drop_job,
 }
 
 

@@ -138,7 +138,7 @@ def _take_in(work: _Work, kind: str, lines: Sequence[Line], refused: Sequence[Li
             known = importing.look_up(session, work.wanted, lines, now=now)
             decided = importing.decide_all(lines, known, work.wanted, now=now)
         # No connection is held while texts are encoded.
-        encoded = importing.encode(decided, work.wanted, work.open_encoding)
+        encoded = importing.encode(decided, work.wanted, known.namespaces, work.open_encoding)
     created: list[MemoryRecord] = []
     with tenancy.open() as session:
         # The row stays locked: a cancel comes before all of the batch or after.

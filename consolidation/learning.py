@@ -50,7 +50,9 @@ class Question:
 
 def learn_job(tenancy: Tenancy, job: Any) -> bool:
     """Learn the weights of the job's namespace and write what was decided into the job."""
-    with tenancy.open_encoder() as encode:
+    with tenancy.open() as session:
+        namespace = get_namespace(session, tenancy.tenant_id, job["namespace_id"])
+    with tenancy.open_encoder(namespace.encoder_id) as encode:
         weights_id, lesson = learn_weights(tenancy, job["namespace_id"], encode=encode)
     outcome = {"weights_id": str(weights_id), "accepted": lesson.accepted, "reason": lesson.reason}
     with tenancy.open() as session:

@@ -17,6 +17,7 @@ from sqlalchemy import RowMapping
 from consolidation.tenancy import Tenancy
 from memory_service.lifecycle.draft import Encoding
 from memory_service.storage import precision
+from memory_service.storage.namespaces import get_namespace
 from memory_service.storage.precision import Vectors
 from memory_service.types import PrecisionTier
 
@@ -32,10 +33,13 @@ def raise_waiting(
 
     Args:
         tenancy: whose namespace.
-        namespace_id: which one; one of another encoder is left alone.
-        encoding: how texts become vectors.
+        namespace_id: which one.
+        encoding: how texts become vectors; asked for the encoder of the namespace.
         go_on: asked between batches; False leaves the rest to a later call.
     """
+    with tenancy.open() as session:
+        space = get_namespace(session, tenancy.tenant_id, namespace_id)
+    encoding = encoding.of(space.encoder_id)
     risen = 0
     last: UUID | None = None
     while True:

@@ -20,7 +20,7 @@ OpenTransaction = Callable[[], AbstractContextManager[Session]]
 EncodeQuery = Callable[[str], NDArray[np.float32]]  # a text into float32[d], normalised
 
 
-def no_encoder() -> AbstractContextManager[EncodeQuery]:
+def no_encoder(_: int) -> AbstractContextManager[EncodeQuery]:
     """Say that this process reads no queries.
 
     Raises:
@@ -54,7 +54,7 @@ class Tenancy:
     tenant_id: UUID
     open: OpenTransaction
     clock: Callable[[], datetime]
-    open_encoder: Callable[[], AbstractContextManager[EncodeQuery]] = no_encoder
+    open_encoder: Callable[[int], AbstractContextManager[EncodeQuery]] = no_encoder  # by the id of the encoder
     # The model that runs may ask, and what each may spend on it; None: rules do everything.
     chat: ChatModel | None = None
     spending: Spending = Spending()

@@ -5,8 +5,9 @@ and every sweep picks it up from there. Across tenants a worker sees nothing but
 each piece of work then runs in transactions of its tenant, under row level security.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from time import monotonic
@@ -34,8 +35,9 @@ from memory_service.chat_model.cache_salt import cache_salt
 from memory_service.chat_model.guarded import GuardedChat
 from memory_service.chat_model.loading import open_chat_model
 from memory_service.chat_model.salt_secret import salt_secret
-from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
-from memory_service.errors import Misconfigured, Unavailable
+from memory_service.encoder import BatchingEncoder, Encoders, LoadedEncoder, Served
+from memory_service.encoding import count_encoders, open_default, open_encoder
+from memory_service.errors import Unavailable
 from memory_service.jobs import CONSOLIDATE_NAMESPACE, ENRICH, QUEUE, RUN_JOB, SHELVE
 from memory_service.lifecycle.draft import Encoding
 from memory_service.lifecycle.kv_saving import Limits
@@ -47,9 +49,9 @@ from memory_service.storage import jobs
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.changesets import only_run
 from memory_service.storage.database import Database
-from memory_service.storage.encoders import EncoderRow, default_encoder
+from memory_service.storage.namespaces import find_namespaces
 from memory_service.storage.shelves import only_mover
-from memory_service.types import CONSOLIDATE
+from memory_service.types import CONSOLIDATE, REINDEX
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +67,7 @@ CONSOLIDATE_FOR_S = 90.0
 JOBS_FOR_S = 60.0  # of each sweep, for jobs of which no message told: the rest of the sweep is to have its turn
 RECUT_FOR_S = 5.0  # of each sweep, while there is something to cut anew
 RAISE_FOR_S = 60.0  # of each housekeeping, while something waits to rise to its precision tier
+UNHURRIED = frozenset({CONSOLIDATE, REINDEX})  # kinds of jobs that give way to others
 LOOKED_AT = 20  # jobs that wait, when a run asks whether to give way
 TASK_LIMIT_S = 600
 MOVE_LIMIT_S = 6 * 3600  # The index of a million vectors takes a quarter of an hour to build.
@@ -150,7 +153,7 @@ def _tenancy(tenant_id: UUID, *, until: float | None = None) -> Tenancy:
             context_tokens=settings.llm_context_tokens,
             reply_ttl=timedelta(days=settings.llm_reply_ttl_days),
         ),
-        open_encoding=_open_encoding,
+        open_encoding=lambda: _open_encoding(tenant_id),
         alone=lambda namespace_id: only_run(database.engine, namespace_id),
         go_on=lambda: until is None or monotonic() < until,
         turn_s=CONSOLIDATE_FOR_S,
@@ -198,72 +201,74 @@ def _open_model(name: str, fingerprint: Fingerprint) -> Iterator[Compute]:
 
 
 def _others_wait() -> bool:
-    """Tell whether a job that is no consolidation waits for a worker.
+    """Tell whether a job waits for a worker that somebody waits for.
 
     Asked between batches, so that an erasure, an import or a document waits for a batch and not for a run.
     """
     for tenant_id, job_id in _across_tenants("SELECT * FROM due_jobs(:now, :limit)", now=_now(), limit=LOOKED_AT):
         with _database().transaction(tenant_id) as session:
             job = jobs.get_job(session, tenant_id, job_id)
-        if job is not None and job["kind"] != CONSOLIDATE:
+        if job is not None and job["kind"] not in UNHURRIED:
             return True
     return False
 
 
 @contextmanager
-def _open_encoder() -> Iterator[EncodeQuery]:
-    """Load the encoder for one piece of work: learning is rare, and a model that lies idle in every worker is not.
+def _open_encoder(encoder_id: int) -> Iterator[EncodeQuery]:
+    """Load an encoder for one piece of work: learning is rare, and a model that lies idle in every worker is not.
 
     Raises:
-        Misconfigured: it is not the model that made the vectors.
+        Unavailable: it cannot be loaded here, or is not the model that made the vectors.
     """
-    encoder = load_encoder(get_settings())
+    encoder = open_encoder(_database(), get_settings(), encoder_id)
     try:
-        _verify(encoder)
         yield lambda query: encoder.encode([query])[0]
     finally:
         encoder.close()
 
 
 @contextmanager
-def _open_encoding() -> Iterator[Encoding]:
-    """Load the encoder for texts, as the API encodes what it stores.
+def _open_encoding(tenant_id: UUID | None = None) -> Iterator[Encoding]:
+    """Load the encoder for texts, as the API encodes what it stores, and others when one of them is needed.
 
     Raises:
-        Misconfigured: it is not the model that made the vectors, or none has made any.
+        Misconfigured: it is not the model that made the vectors.
     """
-    encoder = load_encoder(get_settings())
+    database, settings = _database(), get_settings()
+    row, encoder = open_default(database, settings, now=_now())
+    encoders = Encoders(
+        row.id,
+        _served(encoder),
+        load=lambda encoder_id: _served(open_encoder(database, settings, encoder_id)),
+        count=lambda: count_encoders(database),
+    )
     try:
-        stored = _verify(encoder)
-        if stored is None:
-            raise Misconfigured("No encoder has made vectors yet.")
-        # It puts texts of one length together, as padding is what encoding spends its time on.
-        batching = BatchingEncoder(encoder)
-        try:
-            yield Encoding(
-                encode=batching.encode_passages,
-                chunk=lambda content: [(span.start, span.end) for span in encoder.chunk(content)],
-                encoder_id=stored.id,
-                shelf=stored.shelf,
-            )
-        finally:
-            batching.close()
+        own = _under(encoders, row.id)
+        if tenant_id is not None:
+            own = replace(own, encoders_at=partial(_encoders_at, tenant_id))
+        yield own
     finally:
-        encoder.close()
+        encoders.close()
 
 
-def _verify(encoder: LoadedEncoder) -> EncoderRow | None:
-    """Compare the encoder with the one that made the vectors, and return what is stored of that.
+def _served(encoder: LoadedEncoder) -> Served:
+    # It puts texts of one length together, as padding is what encoding spends its time on.
+    return Served(encoder, BatchingEncoder(encoder))
 
-    Raises:
-        Misconfigured: they differ.
-    """
-    with _database().untenanted() as connection:
-        stored = default_encoder(connection)
-    if stored is not None:
-        kept = EncoderIdentity(stored.name, stored.dimension, stored.max_tokens, stored.fingerprint, stored.probe)
-        verify_identity(kept, encoder.identity)
-    return stored
+
+def _under(encoders: Encoders, encoder_id: int) -> Encoding:
+    served = encoders.get(encoder_id)
+    return Encoding(
+        encode=served.batching.encode_passages,
+        chunk=lambda content: [(span.start, span.end) for span in served.encoder.chunk(content)],
+        encoder_id=encoder_id,
+        under=lambda other: _under(encoders, other),
+    )
+
+
+def _encoders_at(tenant_id: UUID, paths: Collection[str]) -> Mapping[str, tuple[int, ...]]:
+    with _database().transaction(tenant_id) as session:
+        return {path: one.encoders for path, one in find_namespaces(session, tenant_id, paths).items()}
 
 
 def _across_tenants(query: str, **params: Any) -> Iterator[tuple[UUID, Any]]:

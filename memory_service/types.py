@@ -159,6 +159,12 @@ class Action(StrEnum):
     LINK_CREATE = "login_link.create"
     SESSION_BEGIN = "web_session.begin"
     SESSION_END = "web_session.end"
+    ENCODER_REGISTER = "encoder.register"
+    ENCODER_DEFAULT = "encoder.default"
+    REINDEX_BEGIN = "reindex.begin"
+    REINDEX_CUT_OVER = "reindex.cut_over"
+    REINDEX_ROLL_BACK = "reindex.roll_back"
+    REINDEX_FINISH = "reindex.finish"
 
 
 Channel = Literal["vector", "keyword", "graph", "temporal", "hopfield"]
@@ -168,6 +174,8 @@ DEFAULT_NAMESPACE = "default"
 
 CONSOLIDATE = "consolidate"  # the kind of job
 IMPORT = "import"  # the kind of job
+REINDEX = "reindex"  # the kind of job
+DROP_VECTORS = "drop_vectors"  # the kind of job
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ it would have then. Of everything larger the hybrid statement brings candidates,
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Final
@@ -25,6 +25,7 @@ from memory_service.storage.sql import Sql
 from retrieval.bm25 import FEWEST_DOCUMENTS
 from retrieval.conditions import conditions
 from retrieval.corpus import Corpus
+from retrieval.encoders import Widths, part_of
 from retrieval.keyword_plan import KeywordQuery, plan_keywords
 from retrieval.query import ParsedQuery
 from retrieval.reading import gathered, snapshot
@@ -59,6 +60,7 @@ class Place:
     namespaces: tuple[Namespace, ...]
     corpus: Corpus
     now: datetime
+    widths: Widths = field(default_factory=dict)  # dimensions by encoder, where the query has vectors of several
 
     def at(self, request: RecallRequest) -> datetime:
         """Return the moment of knowledge: the one asked for, or the present."""
@@ -92,8 +94,9 @@ def load(
     earlier = known is not None or request.archived
     if documents <= (residents.largest if earlier else min(_READ_WHOLE, residents.largest)):
         gathering = snapshot(
-            session, place.tenant_id, place.namespaces, known=known, at=place.at(request), archived=request.archived
-        )
+            session, place.tenant_id, place.namespaces, known=known, at=place.at(request),
+            archived=request.archived, widths=place.widths,
+        )  # fmt: skip
         rows = gathering.rows()
         allowed = np.ones(len(rows), dtype=np.bool_)
         if not request.archived:
@@ -150,7 +153,8 @@ def _from_candidates(
             archived=request.archived,
             where=where,
         )
-        found = _candidates(session, scope, request, keyword, vector)
+        part = None if vector is None else part_of(vector, encoder_id, place.widths)
+        found = _candidates(session, scope, request, keyword, part)
         ids += found.ids
         # Common terms come with their count over all namespaces, rarer ones as each statement counted them.
         rare = set(keyword.rare) if keyword is not None else set()
@@ -167,6 +171,7 @@ def _from_candidates(
         at=at,
         archived=request.archived,
         terms=[one for term in parsed.terms for one in parsed.all_of(term)],
+        widths=place.widths,
     )
     rows = gathering.rows(documents=place.corpus.documents, document_frequency=frequency)
     rows = _with_neighbours(rows, runs)

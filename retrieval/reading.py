@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from memory_service.analysis.traits import traits
 from memory_service.storage.entities import Naming, naming_of
 from memory_service.storage.namespaces import Namespace
 from memory_service.storage.time_mentions import spans_of
+from retrieval.encoders import Widths, spread
 from retrieval.entries import Annotations, Entry, Vectors
 from retrieval.feed import entries_in, entries_of, links_known, members_known, vectors_of
 from retrieval.gathering import Gathering
@@ -88,21 +90,23 @@ def snapshot(
     known: datetime | None,
     at: datetime,
     archived: bool,
+    widths: Widths = MappingProxyType({}),
 ) -> Gathering:
     """Gather whole namespaces as they are now or were known at a moment.
 
     Args:
         session: a transaction of the tenant.
         tenant_id: whose namespaces.
-        namespaces: with one encoder and one shelf.
+        namespaces: which.
         known: as of when; None for now.
         at: the same moment, or the present one; links count as far as they were known then.
         archived: archived and expired memories are gathered too.
+        widths: the dimensions of the encoders, where the query has vectors of several.
     """
     ids = [namespace.id for namespace in namespaces]
     return _gathered(
         session, tenant_id, namespaces, entries_in(session, tenant_id, ids, known=known), known=known, at=at,
-        archived=archived, only=None,
+        archived=archived, only=None, widths=widths,
     )  # fmt: skip
 
 
@@ -116,11 +120,12 @@ def gathered(
     at: datetime,
     archived: bool,
     terms: Collection[str],
+    widths: Widths = MappingProxyType({}),
 ) -> Gathering:
     """Gather some memories for a query of these terms; for the other arguments see `snapshot`."""
     return _gathered(
         session, tenant_id, namespaces, entries_of(session, tenant_id, ids, known=known), known=known, at=at,
-        archived=archived, only=frozenset(terms),
+        archived=archived, only=frozenset(terms), widths=widths,
     )  # fmt: skip
 
 
@@ -134,12 +139,14 @@ def _gathered(
     at: datetime,
     archived: bool,
     only: frozenset[str] | None,
+    widths: Widths,
 ) -> Gathering:
     whole = only is None
     # Archived ones are asked for: to ranking they are like the others.
     entries = [replace(completed(e), archived=False) for e in found if archived or not e.archived]
     namespace_ids = [namespace.id for namespace in namespaces]
     gathering = Gathering(only=only)
+    found_on = []
     for shelf, encoder_id in sorted({(namespace.shelf, namespace.encoder_id) for namespace in namespaces}):
         there = {n.id for n in namespaces if (n.shelf, n.encoder_id) == (shelf, encoder_id)}
         inside = [entry for entry in entries if entry.namespace_id in there]
@@ -147,7 +154,12 @@ def _gathered(
             session, tenant_id, sorted(there), shelf=shelf, encoder_id=encoder_id,
             ids=None if whole else [entry.id for entry in inside],
         )  # fmt: skip
-        added = with_vectors(gathering, inside, vectors)
+        found_on.append((encoder_id, there, inside, vectors))
+    # A query without vectors names no widths; those of the memories have to fit each other all the same.
+    widths = widths or {one: next(iter(vs.values())).shape[1] for one, _, _, vs in found_on if vs}
+    for encoder_id, there, inside, narrow in found_on:
+        wide = {key: spread(value, encoder_id, widths) for key, value in narrow.items()}
+        added = with_vectors(gathering, inside, wide)
         annotate(session, tenant_id, gathering, sorted(there), added, known=known)
     source_ids = None if whole else [entry.id for entry in entries]
     for link in links_known(session, tenant_id, namespace_ids, at=at, ids=source_ids):

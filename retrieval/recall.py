@@ -18,6 +18,7 @@ from retrieval.confidence import DEFAULT as CALIBRATION
 from retrieval.confidence import confidence as confidence_of
 from retrieval.corpus import Corpus, Foreseen, describe_corpus
 from retrieval.diversity import mmr
+from retrieval.encoders import side_by_side
 from retrieval.fading import faded
 from retrieval.loading import RESIDENT, Loaded, Place, load
 from retrieval.query import ParsedQuery, parse_query
@@ -58,6 +59,7 @@ class Recalled:
     candidates: tuple[Shown, ...] = ()  # the best, explained; results and near misses are among them
     languages: tuple[str, ...] = ()  # by whose rules the query was cut
     reranked: Mapping[UUID, float] | None = None  # what the reranker said, None where it was not asked
+    vectors: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)  # of the query, by encoder
 
     @property
     def considered(self) -> int:
@@ -77,6 +79,16 @@ class Tools:
     encode: Callable[[str], NDArray[np.float32]]  # a text into float32[d], normalised
     count_tokens: CountTokens  # asked only when there is a budget
     rerank: Rerank | None = None  # None: without one
+    # The same as `encode` under another encoder; None where all namespaces go by one.
+    encode_under: Callable[[int], Callable[[str], NDArray[np.float32]]] | None = None
+
+    def vectors(self, query: str, namespaces: Sequence[Namespace]) -> dict[int, NDArray[np.float32]]:
+        """Encode a query under every encoder of some namespaces."""
+        encoders = sorted({namespace.encoder_id for namespace in namespaces})
+        if self.encode_under is None:
+            # One call, whatever the encoder is called.
+            return {encoders[0]: self.encode(query)}
+        return {one: self.encode_under(one)(query) for one in encoders}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +179,7 @@ class _Search:
     deliver: Callable[[Session, Recalled], None]
     started: float
     timings: Timings = field(default_factory=Timings)
+    vectors: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
 
     def foreseen(self) -> Prepared | None:
         """Understand the query by what the last search of these namespaces saw, where they are kept in memory.
@@ -191,17 +204,20 @@ class _Search:
     def answered(self, prepared: Prepared, *, foreseen: bool) -> Recalled | None:
         """Encode, search and deliver; None where the query was read by what is so no more, and nothing is delivered."""
         request, tools, tenant_id = self.request, self.tools, self.tenant_id
-        vector = None
+        vector, widths, self.vectors = None, {}, {}
         if _asks_vectors(request) and prepared.corpus.namespaces:
             encoding = perf_counter()
-            vector = tools.encode(prepared.parsed.spoken)
+            self.vectors = tools.vectors(prepared.parsed.spoken, prepared.corpus.namespaces)
+            vector = side_by_side(self.vectors)
+            if len(self.vectors) > 1:
+                widths = {one: len(values) for one, values in self.vectors.items()}
             self.timings.encode = _ms(encoding)
         order, texts = None, None
         with self.open_transaction() as session:
             if prepared.corpus.namespaces:
                 asked = self._ask(session, prepared) if foreseen else None
                 loading = perf_counter()
-                place = Place(tenant_id, prepared.corpus.namespaces, prepared.corpus, self.now)
+                place = Place(tenant_id, prepared.corpus.namespaces, prepared.corpus, self.now, widths)
                 loaded = load(session, place, request, prepared.parsed, residents=tools.residents, vector=vector)
                 self.timings.candidates = _ms(loading)
                 if asked is not None:
@@ -235,6 +251,7 @@ class _Search:
         recalled = _recalled(
             session, self.tenant_id, self.request, prepared, order, tools=self.tools, timings=self.timings
         )
+        recalled = replace(recalled, vectors=self.vectors)
         self.timings.total = _ms(self.started)
         self.deliver(session, recalled)
         return recalled

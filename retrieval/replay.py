@@ -8,8 +8,6 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -112,7 +110,6 @@ def why_not(
     recalled: Recalled,
     memory_id: UUID,
     *,
-    vector: NDArray[np.float32] | None,
     count_tokens: CountTokens,
 ) -> Fate:
     """Say where a memory fell out of a search.
@@ -123,7 +120,6 @@ def why_not(
         request: what was asked, as it was (``as_it_was``).
         recalled: what it found.
         memory_id: a memory of the namespaces searched (``left_out``).
-        vector: the query encoded, where it was.
         count_tokens: of contents; asked only where there is a budget.
     """
     known = request.as_of.known
@@ -131,7 +127,7 @@ def why_not(
     record = memories.get_records_as_known(session, tenant_id, [memory_id], known=known).get(memory_id)
     if record is None:
         return Fate(Stage.NOT_YET_KNOWN, f"Nothing is kept of how it stood at {_moment(known)}.")
-    fate = _fate(session, tenant_id, request, recalled, record, vector=vector, count_tokens=count_tokens)
+    fate = _fate(session, tenant_id, request, recalled, record, count_tokens=count_tokens)
     return replace(fate, version=record["version"])
 
 
@@ -142,7 +138,6 @@ def _fate(
     recalled: Recalled,
     record: Row,
     *,
-    vector: NDArray[np.float32] | None,
     count_tokens: CountTokens,
 ) -> Fate:
     last = recalled.results[-1].found if recalled.results else None
@@ -157,7 +152,7 @@ def _fate(
     loaded, ranked = recalled.loaded, recalled.ranked
     row = _row_of(recalled, record["id"])
     if loaded is None or ranked is None or row is None:
-        return _no_candidate(session, tenant_id, recalled, record, vector=vector, last=last)
+        return _no_candidate(session, tenant_id, recalled, record, last=last)
     if not loaded.allowed[row]:
         detail = (
             "It was looked at beside a candidate only: the search brought others that pass the filter and are nearer."
@@ -219,12 +214,12 @@ def _no_candidate(
     recalled: Recalled,
     record: Row,
     *,
-    vector: NDArray[np.float32] | None,
     last: Shown | None,
 ) -> Fate:
     """Say how near a memory is that the statement of a large namespace did not bring."""
     namespace = next((n for n in recalled.namespaces if n.path == record["namespace"]), None)
     cosine = None
+    vector = None if namespace is None else recalled.vectors.get(namespace.encoder_id)
     if vector is not None and namespace is not None:
         found = vectors_of(
             session, tenant_id, [namespace.id], shelf=namespace.shelf, encoder_id=namespace.encoder_id, ids=[record["id"]]

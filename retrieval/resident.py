@@ -57,6 +57,7 @@ class _Resident:
     bytes: int = 0
     used_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    encoder_id: int | None = None  # whose vectors are held
 
     def begin_anew(self) -> None:
         """Forget everything; the next look reads it all."""
@@ -149,6 +150,10 @@ def _key(tenant_id: UUID, namespaces: Sequence[Namespace]) -> Key:
 
 def _bring_up_to_date(session: Session, tenant_id: UUID, namespaces: Sequence[Namespace], resident: _Resident) -> None:
     ids = [namespace.id for namespace in namespaces]
+    if resident.encoder_id != namespaces[0].encoder_id:
+        # The namespaces were cut over to another encoder, or rolled back: all vectors are others.
+        resident.begin_anew()
+        resident.encoder_id = namespaces[0].encoder_id
     found = changes(session, tenant_id, ids, since=resident.horizon, links_since=resident.link_horizon)
     if found.horizon is None and resident.rows is not None:
         return

@@ -34,6 +34,7 @@ from memory_service.api.routes import (
     context,
     dead_letters,
     documents,
+    encoders,
     entities,
     erasures,
     exports,
@@ -72,7 +73,8 @@ from memory_service.api.services import Services, utc_now
 from memory_service.api.web_view import web_view_routes
 from memory_service.blobs.opening import open_blobs
 from memory_service.chat_model.salt_secret import salt_secret
-from memory_service.encoder import BatchingEncoder, EncoderIdentity, LoadedEncoder, load_encoder, verify_identity
+from memory_service.encoder import BatchingEncoder, Encoders, LoadedEncoder, Served
+from memory_service.encoding import count_encoders, open_default, open_encoder
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.jobs import Nudger
 from memory_service.logging import configure_logging
@@ -81,7 +83,6 @@ from memory_service.reranker.cross_encoder import open_cross_encoder
 from memory_service.settings import Settings, get_settings
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.database import Database
-from memory_service.storage.encoders import EncoderRow, default_encoder, register_encoder
 from retrieval.recent import Recent
 from retrieval.resident import Residents
 
@@ -127,6 +128,7 @@ ROUTERS: list[APIRouter] = [
     audit.router,
     api_keys.router,
     tenants.router,
+    encoders.router,
     health.router,
     admin_sessions.router,
     chat.router,
@@ -212,11 +214,15 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
     _await_database(database)
     database.check_role()
     metrics.watch_pool(database.engine.pool)
-    encoder = load_encoder(settings)
-    closing.callback(encoder.close)
-    row = _encoder_row(database, encoder, settings)
-    batching = BatchingEncoder(TimedEncoder(encoder, metrics), observer=metrics.encoder_batch)
-    closing.callback(batching.close)
+    row, encoder = open_default(database, settings, now=utc_now())
+    own = _served(encoder, metrics)
+    models = Encoders(
+        row.id,
+        own,
+        load=lambda encoder_id: _served(open_encoder(database, settings, encoder_id), metrics),
+        count=lambda: count_encoders(database),
+    )
+    closing.callback(models.close)
     reranker = None
     if settings.reranker:
         reranker = BoundedReranker(
@@ -241,9 +247,9 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
         settings=settings,
         database=database,
         encoder=encoder,
-        batching=batching,
+        batching=own.batching,
         encoder_id=row.id,
-        shelf=row.shelf,
+        encoders=models,
         nudger=nudger,
         authenticator=authenticator,
         rate_limiter=RateLimiter(settings.rate_limit),
@@ -270,22 +276,5 @@ def _await_database(database: Database) -> None:
             time.sleep(0.25)
 
 
-def _encoder_row(database: Database, encoder: LoadedEncoder, settings: Settings) -> EncoderRow:
-    """Return the database's encoder, after making sure that it is the one we have."""
-    present = encoder.identity
-    with database.untenanted() as connection:
-        stored = default_encoder(connection)
-    if stored is None:
-        stored = register_encoder(
-            role_urls(settings).maintenance,
-            name=present.name,
-            dimension=present.dimension,
-            max_tokens=present.max_tokens,
-            fingerprint=present.fingerprint,
-            probe=present.probe,
-            now=utc_now(),
-        )
-    verify_identity(
-        EncoderIdentity(stored.name, stored.dimension, stored.max_tokens, stored.fingerprint, stored.probe), present
-    )
-    return stored
+def _served(encoder: LoadedEncoder, metrics: Metrics) -> Served:
+    return Served(encoder, BatchingEncoder(TimedEncoder(encoder, metrics), observer=metrics.encoder_batch))

@@ -111,9 +111,7 @@ def plan_for(
         require_all(body.paths, spaces.values())
         first = body.paths[0]
         if first not in spaces:
-            spaces |= ensure_namespaces(
-                session, caller.tenant_id, [first], encoder_id=services.encoder_id, shelf=services.shelf, now=now
-            )
+            spaces |= ensure_namespaces(session, caller.tenant_id, [first], now=now)
         plan = keep(session, caller.tenant_id, prompt, engine, namespace_id=spaces[first].id, now=now)
         stored = stored_blocks(session, caller.tenant_id, plan.block_hashes, now=now)
     left_out += [LeftOut(row["id"], "budget") for row in over]

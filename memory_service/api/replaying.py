@@ -141,12 +141,7 @@ def why_not_json(services: Services, caller: Caller, search_id: UUID, memory_id:
 
 def _looked_for(services: Services, caller: Caller, trace: Row, request: RecallRequest, memory_id: UUID) -> Fate:
     tools = tools_for(services, trace)
-    vectors: list[NDArray[np.float32]] = []
     fates: list[Fate] = []
-
-    def encode(query: str) -> NDArray[np.float32]:
-        vectors.append(tools.encode(query))
-        return vectors[-1]
 
     def deliver(session: Session, recalled: Recalled) -> None:
         fates.append(
@@ -156,12 +151,11 @@ def _looked_for(services: Services, caller: Caller, trace: Row, request: RecallR
                 request,
                 recalled,
                 memory_id,
-                vector=vectors[-1] if vectors else None,
                 count_tokens=tools.count_tokens,
             )
         )
 
-    _again(services, caller, trace, request, replace(tools, encode=encode), deliver)
+    _again(services, caller, trace, request, tools, deliver)
     return fates[0]
 
 

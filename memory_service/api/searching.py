@@ -38,6 +38,7 @@ def tools_of(services: Services) -> Tools:
     return Tools(
         residents=services.residents,
         encode=services.batching.encode_query,
+        encode_under=lambda encoder_id: services.encoders.get(encoder_id).batching.encode_query,
         count_tokens=lambda texts: count_tokens(services, texts),
         rerank=None if reranker is None else lambda query, _, texts: reranker.score(query, texts),
     )

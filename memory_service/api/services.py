@@ -21,7 +21,7 @@ from retrieval.recent import Recent
 from retrieval.resident import Residents
 
 if TYPE_CHECKING:
-    from memory_service.encoder import BatchingEncoder, LoadedEncoder
+    from memory_service.encoder import BatchingEncoder, Encoders, LoadedEncoder
 
 
 def utc_now() -> datetime:
@@ -38,7 +38,7 @@ class Services:
     encoder: "LoadedEncoder"
     batching: "BatchingEncoder"
     encoder_id: int
-    shelf: int
+    encoders: "Encoders"  # these and, once they are needed, others
     nudger: Nudger
     authenticator: Authenticator
     rate_limiter: RateLimiter

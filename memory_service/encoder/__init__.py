@@ -11,6 +11,7 @@ from memory_service.encoder.errors import (
 from memory_service.encoder.identity import PROBE_SENTENCE, verify_identity
 from memory_service.encoder.loading import LoadedEncoder, ensure_exported, export_needed, load_encoder
 from memory_service.encoder.protocol import Encoder, EncoderIdentity, TextSpan
+from memory_service.encoder.served import Encoders, Served
 
 __all__ = [
     "PROBE_SENTENCE",
@@ -21,7 +22,9 @@ __all__ = [
     "EncoderMismatch",
     "EncoderTimeout",
     "EncoderUnavailable",
+    "Encoders",
     "LoadedEncoder",
+    "Served",
     "TextSpan",
     "UnencodableText",
     "ensure_exported",

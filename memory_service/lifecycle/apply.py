@@ -33,9 +33,10 @@ from consolidation.planning import (
 )
 from consolidation.records import Ref
 from memory_service.analysis.trust import flags_of, trust_of
+from memory_service.lifecycle.completing import busy
 from memory_service.lifecycle.draft import Encoding, Prepared
 from memory_service.lifecycle.moments import not_before
-from memory_service.lifecycle.store import busy, store_new
+from memory_service.lifecycle.store import store_new
 from memory_service.storage import changesets, consolidated, memories, reviews, search_index, structure
 from memory_service.storage.changesets import ChangeRow
 from memory_service.storage.ids import new_id

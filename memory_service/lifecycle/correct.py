@@ -15,7 +15,8 @@ from memory_service.analysis.traits import traits
 from memory_service.analysis.trust import judge, trust_of
 from memory_service.errors import Conflict, Gone, NotFound, PreconditionFailed
 from memory_service.lifecycle.archive import restore
-from memory_service.lifecycle.draft import DEFAULT_IMPORTANCE, Chunk, content_hash, identity_of
+from memory_service.lifecycle.completing import completed
+from memory_service.lifecycle.draft import DEFAULT_IMPORTANCE, Chunk, Encoding, content_hash, identity_of
 from memory_service.lifecycle.moments import check_validity, not_before
 from memory_service.storage import (
     entities,
@@ -30,6 +31,7 @@ from memory_service.storage import (
 )
 from memory_service.storage.identities import free_identities
 from memory_service.storage.languages import note_languages
+from memory_service.storage.namespaces import encoders_of
 from memory_service.storage.sql import Row
 from memory_service.types import State
 
@@ -122,7 +124,7 @@ def correct(
     changes: Mapping[str, Any],
     *,
     chunks: tuple[Chunk, ...] | None,
-    encoder_id: int,
+    encoding: Encoding | None = None,
     if_match: Collection[int] | None,
     now: datetime,
 ) -> None:
@@ -134,7 +136,7 @@ def correct(
         memory_id: which memory.
         changes: columns of `memory` and their new values.
         chunks: the encoded new content when `changes` has one.
-        encoder_id: which encoder made the chunks.
+        encoding: makes the vectors that the namespace needs and `chunks` lacks; None refuses as busy.
         if_match: the versions the caller will change, None for any.
         now: the moment of the change.
 
@@ -145,7 +147,7 @@ def correct(
     """
     old = load_for_change(session, tenant_id, memory_id, if_match=if_match)
     wanted = Correction(memory_id, changes, chunks)
-    correct_locked(session, tenant_id, {memory_id: old}, [wanted], encoder_id=encoder_id, now=now)
+    correct_locked(session, tenant_id, {memory_id: old}, [wanted], encoding=encoding, now=now)
 
 
 def correct_locked(
@@ -154,7 +156,7 @@ def correct_locked(
     rows: Mapping[UUID, RowMapping],
     wanted: Sequence[Correction],
     *,
-    encoder_id: int,
+    encoding: Encoding | None,
     now: datetime,
 ) -> None:
     """Apply corrections of locked memories, one each, as a whole: about as many statements for a thousand as for one.
@@ -164,7 +166,7 @@ def correct_locked(
         tenant_id: whose memories.
         rows: the memories as `memories.lock_memories` returned them.
         wanted: what becomes of which; a memory stands there once.
-        encoder_id: which encoder made the chunks.
+        encoding: makes the vectors that the namespace needs and `chunks` lacks; None refuses as busy.
         now: the moment of the change, the same for all.
 
     Raises:
@@ -180,7 +182,7 @@ def correct_locked(
     changes = [change for change in found if change.new.keys() - {"computed"}]
     if changes:
         _derive(session, tenant_id, changes)
-        _write(session, tenant_id, changes, encoder_id=encoder_id, now=now)
+        _write(session, tenant_id, changes, encoding=encoding, now=now)
 
 
 def _difference(old: Row, wanted: Correction) -> _Change:
@@ -270,7 +272,9 @@ def _derive(session: Session, tenant_id: UUID, changes: Sequence[_Change]) -> No
             change.new["dedupe_hash"] = free.get(change.id)
 
 
-def _write(session: Session, tenant_id: UUID, changes: Sequence[_Change], *, encoder_id: int, now: datetime) -> None:
+def _write(
+    session: Session, tenant_id: UUID, changes: Sequence[_Change], *, encoding: Encoding | None, now: datetime
+) -> None:
     """Keep the states that were, and store those that are."""
     memories.keep_versions(session, tenant_id, [change.id for change in changes], now=now)
     if said_anew := [change.id for change in changes if "content" in change.new]:
@@ -281,7 +285,7 @@ def _write(session: Session, tenant_id: UUID, changes: Sequence[_Change], *, enc
         search_index.close(session, tenant_id, [change.id for change in found_anew], now=now)
     memories.update_each(session, tenant_id, [(change.id, change.new) for change in changes], now=now)
     if found_anew:
-        _refind(session, tenant_id, found_anew, encoder_id=encoder_id, now=now)
+        _refind(session, tenant_id, found_anew, encoding=encoding, now=now)
     if outdated := [change.id for change in changes if change.names("content", "observed_at")]:
         facts.end_facts(session, tenant_id, outdated, now=now)
         time_mentions.outdate(session, tenant_id, outdated, now=now)
@@ -328,13 +332,20 @@ def _revives(old: Row, changes: Mapping[str, Any], *, now: datetime) -> bool:
     return ended and "expires_at" in changes and (changes["expires_at"] is None or changes["expires_at"] > now)
 
 
-def _refind(session: Session, tenant_id: UUID, changes: Sequence[_Change], *, encoder_id: int, now: datetime) -> None:
+def _refind(
+    session: Session, tenant_id: UUID, changes: Sequence[_Change], *, encoding: Encoding | None, now: datetime
+) -> None:
     """Let memories be found by what they say now; by what they said they were found until now."""
     if same_text := [change.id for change in changes if "content" not in change.new or change.chunks is None]:
         search_index.reopen(session, tenant_id, same_text, now=now)
     texts = [change for change in changes if "content" in change.new and change.chunks is not None]
     if not texts:
         return
+    encoders = encoders_of(session, tenant_id, {change.old["namespace_id"] for change in texts})
+    complete = completed(
+        [(change.new["content"], change.chunks or (), encoders[change.old["namespace_id"]]) for change in texts],
+        encoding,
+    )
     search_index.insert_embeddings(
         session,
         tenant_id,
@@ -350,8 +361,9 @@ def _refind(session: Session, tenant_id: UUID, changes: Sequence[_Change], *, en
                 expires_at=now if change.archived else change.merged()["expires_at"],
                 vector=chunk.vector,
             )
-            for change in texts
-            for number, chunk in enumerate(change.chunks or ())
+            for change, by_encoder in zip(texts, complete, strict=True)
+            for encoder_id, chunks in by_encoder.items()
+            for number, chunk in enumerate(chunks)
         ],
         now=now,
     )

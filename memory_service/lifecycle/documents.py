@@ -92,13 +92,11 @@ def receive(
     file: bytes,
     kind: Kind,
     *,
-    encoder_id: int,
-    shelf: int,
     now: datetime,
     job_ttl: timedelta,
 ) -> Received:
     """Store a file for a job to read; one that is there already makes a job that has succeeded."""
-    made = ensure_namespaces(session, tenant_id, [posted.namespace], encoder_id=encoder_id, shelf=shelf, now=now)
+    made = ensure_namespaces(session, tenant_id, [posted.namespace], now=now)
     namespace = made[posted.namespace]
     digest = hashlib.sha256(file).digest()
     known, same = _known(session, tenant_id, namespace, posted, digest)

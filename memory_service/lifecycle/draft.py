@@ -1,7 +1,7 @@
 """A memory before it is stored: what the caller said, then what the service worked out about it."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
-from memory_service.errors import MemoryServiceError
+from memory_service.errors import MemoryServiceError, Unavailable
 from memory_service.storage.sql import Row
 from memory_service.types import DEFAULT_NAMESPACE, Extract, MemoryType, OnConflict, SourceKind
 
@@ -64,6 +64,7 @@ class Chunk:
 
     span: tuple[int, int]
     vector: NDArray[np.float32]
+    encoder_id: int | None = None  # which encoder made it; None: the one that searches of its namespace use
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +81,59 @@ class Prepared:
     language: str = UNKNOWN_LANGUAGE  # whose rules cut the terms
 
 
+def no_other(encoder_id: int) -> "Encoding":
+    """Say that this process has its own encoder only.
+
+    Raises:
+        Unavailable: always.
+    """
+    raise Unavailable(f"The encoder {encoder_id} is not to be had here.", code="encoder_unavailable", retry_after_s=5)
+
+
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How texts become vectors here: the encoder's functions, and the shelf on which its new namespaces begin."""
+    """How texts become vectors here: the functions of the encoder by default, and how to come by others.
+
+    A namespace that changes its encoder is written under two. Which those are is known for certain only in the transaction
+    that stores; what is asked here beforehand spares that transaction the encoding, all but always.
+    """
 
     encode: Callable[[Sequence[str]], NDArray[np.float32]]
     chunk: Callable[[str], Sequence[tuple[int, int]]]
     encoder_id: int
-    shelf: int
+    under: Callable[[int], "Encoding"] = no_other  # another encoder, by its id
+    # Under which encoders the texts of namespaces are written, by path; those left out go by the default.
+    encoders_at: Callable[[Collection[str]], Mapping[str, tuple[int, ...]]] = lambda _: {}
+    # The same for the namespaces of memories, by the memory's id.
+    encoders_for: Callable[[Collection[UUID]], Mapping[UUID, tuple[int, ...]]] = lambda _: {}
+
+    def of(self, encoder_id: int) -> "Encoding":
+        """Return the encoding under an encoder, which may be this one."""
+        return self if encoder_id == self.encoder_id else self.under(encoder_id)
+
+    def chunks_under(self, texts: Sequence[tuple[str, tuple[int, ...]]]) -> list[tuple[Chunk, ...]]:
+        """Encode texts, each under the encoders beside it; no connection is held while this runs."""
+        made: list[list[Chunk]] = [[] for _ in texts]
+        for encoder_id in sorted({one for _, encoders in texts for one in encoders}):
+            places = [place for place, (_, encoders) in enumerate(texts) if encoder_id in encoders]
+            for place, chunks in zip(places, self.of(encoder_id).chunks([texts[p][0] for p in places]), strict=True):
+                made[place] += chunks
+        return [tuple(chunks) for chunks in made]
+
+    def new_texts(self, contents: Sequence[tuple[UUID, str]]) -> list[tuple[Chunk, ...]]:
+        """Encode what memories are to say from now on."""
+        encoders = self.encoders_for({memory_id for memory_id, _ in contents}) if contents else {}
+        own = (self.encoder_id,)
+        return self.chunks_under([(content, encoders.get(memory_id, own)) for memory_id, content in contents])
 
     def chunks(self, contents: Sequence[str]) -> list[tuple[Chunk, ...]]:
-        """Encode texts, longer ones in parts; no connection is held while this runs."""
+        """Encode texts under this encoder, longer ones in parts; no connection is held while this runs."""
         spans = [self.chunk(content) for content in contents]
         texts = [content[start:end] for content, parts in zip(contents, spans, strict=True) for start, end in parts]
         vectors = self.encode(texts) if texts else np.zeros((0, 0), dtype=np.float32)
         result, at = [], 0
         for parts in spans:
-            result.append(tuple(Chunk((s, e), vectors[at + i]) for i, (s, e) in enumerate(parts)))
+            result.append(tuple(Chunk((s, e), vectors[at + i], self.encoder_id) for i, (s, e) in enumerate(parts)))
             at += len(parts)
         return result
 
@@ -168,7 +205,9 @@ def cut(draft: Draft, *, observed_at: datetime) -> tuple[str, tuple[str, ...]]:
 
 def prepare(drafts: Sequence[Draft], *, encoding: Encoding, now: datetime) -> list[Prepared]:
     """Work out hashes, terms and vectors of drafts."""
-    chunked = encoding.chunks([draft.content for draft in drafts])
+    encoders = encoding.encoders_at({draft.namespace for draft in drafts})
+    own = (encoding.encoder_id,)
+    chunked = encoding.chunks_under([(draft.content, encoders.get(draft.namespace, own)) for draft in drafts])
     return [_prepared(draft, chunks, now=now) for draft, chunks in zip(drafts, chunked, strict=True)]
 
 

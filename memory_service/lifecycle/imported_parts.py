@@ -27,9 +27,7 @@ from memory_service.storage.namespaces import Namespace, ensure_namespaces, get_
 
 
 def _namespace(session: Session, wanted: Importing, path: str, *, now: datetime) -> Namespace:
-    made = ensure_namespaces(
-        session, wanted.tenant_id, [path], encoder_id=wanted.encoder.id, shelf=wanted.encoder.shelf, now=now
-    )
+    made = ensure_namespaces(session, wanted.tenant_id, [path], now=now)
     return made[path]
 
 

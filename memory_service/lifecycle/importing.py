@@ -181,9 +181,7 @@ def look_up(session: Session, wanted: Importing, lines: Sequence[Line], *, now: 
     records: list[MemoryRecord] = [line.record for line in lines]
     tenant_id = wanted.tenant_id
     paths = {state.namespace for record in records for state in record.states()}
-    namespaces = ensure_namespaces(
-        session, tenant_id, paths, encoder_id=wanted.encoder.id, shelf=wanted.encoder.shelf, now=now
-    )
+    namespaces = ensure_namespaces(session, tenant_id, paths, now=now)
     ids = [record.id for record in records]
     said = {
         (namespaces[state.namespace].id, said_hash(state.user_id, content_hash(state.content)))
@@ -229,6 +227,7 @@ class Encoded:
     """A memory to import with the vectors of each of its texts, by the version that brought the text."""
 
     chunks: Mapping[int, tuple[Chunk, ...]]
+    encoders: tuple[int, ...]  # under which they were made
 
 
 def texts_of(record: MemoryRecord, left_out: frozenset[int] = frozenset()) -> list[LiveText]:
@@ -237,29 +236,34 @@ def texts_of(record: MemoryRecord, left_out: frozenset[int] = frozenset()) -> li
 
 
 def encode(
-    decided: Sequence[tuple[Line, Decision]], wanted: Importing, open_encoding: Callable[[], Encoding]
+    decided: Sequence[tuple[Line, Decision]],
+    wanted: Importing,
+    namespaces: Mapping[str, Namespace],
+    open_encoding: Callable[[], Encoding],
 ) -> dict[int, Encoded]:
     """Return the vectors of what is to be stored, by line; no connection is held meanwhile.
 
     Those of the bundle are taken where they were made by the same encoder and are whole; only the rest is encoded.
     """
     found: dict[int, dict[int, tuple[Chunk, ...]]] = {}
-    missing: list[tuple[int, int, str]] = []
+    encoders: dict[int, tuple[int, ...]] = {}
+    missing: list[tuple[int, int, str, tuple[int, ...]]] = []
     for line, decision in decided:
         if decision.action not in {"create", "revise"}:
             continue
-        brought = _brought(line.record, wanted) if decision.action == "create" else {}
+        under = encoders[line.ordinal] = namespaces[line.record.namespace].encoders
+        usable = decision.action == "create" and wanted.encoder.id in under
+        brought = _brought(line.record, wanted) if usable else {}
         found[line.ordinal] = brought
-        missing += [
-            (line.ordinal, text.version, text.said.content)
-            for text in texts_of(line.record, decision.left_out)
-            if text.version not in brought
-        ]
+        for text in texts_of(line.record, decision.left_out):
+            lacking = tuple(one for one in under if text.version not in brought or one != wanted.encoder.id)
+            if lacking:
+                missing.append((line.ordinal, text.version, text.said.content, lacking))
     if missing:
-        chunks = open_encoding().chunks([content for _, _, content in missing])
-        for (ordinal, version, _), made in zip(missing, chunks, strict=True):
-            found[ordinal][version] = made
-    return {ordinal: Encoded(chunks) for ordinal, chunks in found.items()}
+        chunks = open_encoding().chunks_under([(content, lacking) for _, _, content, lacking in missing])
+        for (ordinal, version, _, _), made in zip(missing, chunks, strict=True):
+            found[ordinal][version] = (*found[ordinal].get(version, ()), *made)
+    return {ordinal: Encoded(chunks, encoders[ordinal]) for ordinal, chunks in found.items()}
 
 
 def _brought(record: MemoryRecord, wanted: Importing) -> dict[int, tuple[Chunk, ...]]:
@@ -276,7 +280,7 @@ def _brought(record: MemoryRecord, wanted: Importing) -> dict[int, tuple[Chunk, 
         if vector is None or len(vector) != wanted.encoder.dimension or not 0 <= start < end <= length:
             bad.add(one.version)
             continue
-        chunks.setdefault(one.version, {})[one.chunk] = Chunk((start, end), vector)
+        chunks.setdefault(one.version, {})[one.chunk] = Chunk((start, end), vector, wanted.encoder.id)
     return {
         version: tuple(found[place] for place in sorted(found))
         for version, found in chunks.items()
@@ -300,11 +304,14 @@ def apply(
     outcomes: list[LineOutcome] = []
     creating: list[tuple[Line, Decision]] = []
     for line, decision in decide_all(lines, known, wanted, now=now):
+        made = encoded.get(line.ordinal)
+        # A namespace that began to change its encoder meanwhile needs other vectors: the turn of such a line comes again.
+        whole = made is not None and set(known.namespaces[line.record.namespace].encoders) <= set(made.encoders)
         if decision.action == "create":
-            if line.ordinal in encoded:
+            if whole:
                 creating.append((line, decision))
         elif decision.action == "revise":
-            if line.ordinal in encoded:
+            if whole:
                 outcomes.append(_revise(session, wanted, line, encoded[line.ordinal], now=now))
         else:
             status = "skipped" if decision.action == "skip" else "rejected"
@@ -334,7 +341,7 @@ def _create(
     rows = _Rows(wanted, namespaces, free)
     for line, decision in creating:
         rows.add(line.record, decision.left_out, encoded[line.ordinal])
-    return imported.insert_whole(session, wanted.tenant_id, rows.whole(), encoder_id=wanted.encoder.id)
+    return imported.insert_whole(session, wanted.tenant_id, rows.whole())
 
 
 @dataclass(slots=True)
@@ -351,6 +358,11 @@ class _Rows:
     vectors: list[VectorRow] = field(default_factory=list)
     retention: list[dict[str, Any]] = field(default_factory=list)
     languages: list[tuple[UUID, str]] = field(default_factory=list)
+
+    @property
+    def encoders(self) -> dict[UUID, tuple[int, ...]]:
+        """Return under which encoders each namespace is written."""
+        return {one.id: one.encoders for one in self.namespaces.values()}
 
     def whole(self) -> Whole:
         """Return what was gathered."""
@@ -432,6 +444,7 @@ class _Rows:
     def _found_by(self, namespace_id: UUID, memory_id: UUID, text: LiveText, chunks: Sequence[Chunk]) -> list[str]:
         """Gather postings and vectors of one text; return its terms."""
         said = text.said
+        encoders = self.encoders[namespace_id]
         language = language_of(said.content, said.language)
         terms = list(
             memory_terms(
@@ -450,10 +463,11 @@ class _Rows:
             self.postings.append({**place, "terms": terms, **span})
         self.vectors += [
             VectorRow(
-                namespace_id, memory_id, text.version, number, chunk.span, text.known_from, text.known_to,
+                namespace_id, encoder_id, memory_id, text.version, number, chunk.span, text.known_from, text.known_to,
                 np.asarray(chunk.vector, dtype=np.float32),
             )
-            for number, chunk in enumerate(chunks)
+            for encoder_id in encoders
+            for number, chunk in enumerate(one for one in chunks if one.encoder_id == encoder_id)
         ]  # fmt: skip
         return terms
 
@@ -479,7 +493,6 @@ def _revise(session: Session, wanted: Importing, line: Line, encoded: Encoded, *
                 record.id,
                 changes,
                 chunks=encoded.chunks.get(record.content_version, ()),
-                encoder_id=wanted.encoder.id,
                 if_match=None,
                 now=now,
             )

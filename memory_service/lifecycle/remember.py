@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict
 from memory_service.lifecycle.archive import expire
+from memory_service.lifecycle.completing import busy
 from memory_service.lifecycle.draft import Encoding, Outcome, Prepared
 from memory_service.lifecycle.moments import inverted_validity, not_before
 from memory_service.lifecycle.renew import renew
-from memory_service.lifecycle.store import busy, store_new
+from memory_service.lifecycle.store import store_new
 from memory_service.lifecycle.supersede import close_superseded, start_of_validity
 from memory_service.storage import memories
 from memory_service.storage.ids import new_id
@@ -164,7 +165,7 @@ def _load(
     found = look_up(session, tenant_id, keys, now=now)
     missing = {key.path for key in keys} - found.namespaces.keys()
     if missing or found.due:
-        ensure_namespaces(session, tenant_id, missing, encoder_id=encoding.encoder_id, shelf=encoding.shelf, now=now)
+        ensure_namespaces(session, tenant_id, missing, now=now)
         # What has expired no longer counts as present, even before the sweep has come round.
         expire(session, tenant_id, found.due, now=now)
         found = look_up(session, tenant_id, keys, now=now)
@@ -263,9 +264,7 @@ def _renew(
     """Apply decided updates; say whether all of them could be. What holds its external_id no more loses its outcome."""
     if not pending:
         return True
-    made = renew(
-        session, tenant_id, [(p.decision.id, p.item) for p in pending], encoder_id=encoding.encoder_id, now=now
-    )
+    made = renew(session, tenant_id, [(p.decision.id, p.item) for p in pending], encoding=encoding, now=now)
     for p, renewal in zip(pending, made, strict=True):
         if not renewal.held:
             outcomes[p.index] = None

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from memory_service.errors import MemoryServiceError
 from memory_service.lifecycle.archive import restore
 from memory_service.lifecycle.correct import Correction, correct_locked
-from memory_service.lifecycle.draft import Draft, Prepared
+from memory_service.lifecycle.draft import Draft, Encoding, Prepared
 from memory_service.lifecycle.moments import inverted_validity
 from memory_service.storage import memories
 from memory_service.types import State
@@ -51,7 +51,7 @@ def changes_of(draft: Draft) -> dict[str, Any]:
 
 
 def renew(
-    session: Session, tenant_id: UUID, items: Sequence[tuple[UUID, Prepared]], *, encoder_id: int, now: datetime
+    session: Session, tenant_id: UUID, items: Sequence[tuple[UUID, Prepared]], *, encoding: Encoding, now: datetime
 ) -> list[Renewal]:
     """Give memories the fields that drafts name, each as a new version; what a draft does not name stays.
 
@@ -71,7 +71,7 @@ def renew(
         rows |= memories.lock_memories(session, tenant_id, alone)
     if wanted:
         rows = {correction.memory_id: rows[correction.memory_id] for correction in wanted}
-        correct_locked(session, tenant_id, rows, wanted, encoder_id=encoder_id, now=now)
+        correct_locked(session, tenant_id, rows, wanted, encoding=encoding, now=now)
     return found
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.analysis.traits import traits
 from memory_service.analysis.trust import Trust, hidden, judge
-from memory_service.errors import Unavailable
+from memory_service.lifecycle.completing import completed
 from memory_service.lifecycle.draft import DEFAULT_IMPORTANCE, Draft, Encoding, Prepared
 from memory_service.storage import search_index
 from memory_service.storage.insertion import SourceRow, insert_memories
@@ -25,11 +25,6 @@ KIND_OF_ROLE = {
     "tool": SourceKind.TOOL,
     "system": SourceKind.SYSTEM,
 }
-
-
-def busy() -> Unavailable:
-    """Return the error for a change that other writers kept from being made."""
-    return Unavailable("Another change came first; try again.", code="busy", retry_after_s=1)
 
 
 def store_new(
@@ -50,10 +45,11 @@ def store_new(
     """
     rows = [memory_row(tenant_id, i, p, n, start, now=now) | dict((made or {}).get(i, {})) for i, p, n, start in items]
     sources = [_source_row(i, p) for i, p, _, _ in items]
+    complete = completed([(p.draft.content, p.chunks, n.encoders) for _, p, n, _ in items], encoding)
     embeddings = [
         search_index.EmbeddingRow(
             namespace_id=namespace.id,
-            encoder_id=encoding.encoder_id,
+            encoder_id=encoder_id,
             memory_id=memory_id,
             version=1,
             chunk=number,
@@ -61,8 +57,9 @@ def store_new(
             expires_at=item.draft.expires_at,
             vector=chunk.vector,
         )
-        for memory_id, item, namespace, _ in items
-        for number, chunk in enumerate(item.chunks)
+        for (memory_id, item, namespace, _), by_encoder in zip(items, complete, strict=True)
+        for encoder_id, chunks in by_encoder.items()
+        for number, chunk in enumerate(chunks)
     ]
     new = {(namespace.id, item.language) for _, item, namespace, _ in items if item.language not in namespace.languages}
     note_languages(session, tenant_id, sorted(new))

@@ -9,9 +9,10 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict, FieldError, InvalidRequest
+from memory_service.lifecycle.completing import busy
 from memory_service.lifecycle.draft import Draft, Encoding, Prepared, cut, dedupe_hash
 from memory_service.lifecycle.moments import check_validity, not_before
-from memory_service.lifecycle.store import busy, store_new
+from memory_service.lifecycle.store import store_new
 from memory_service.storage import memories
 from memory_service.storage.identities import free_identities
 from memory_service.storage.ids import new_id

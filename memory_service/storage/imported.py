@@ -34,6 +34,7 @@ class VectorRow:
     """One chunk of one text of a memory, found over a span of time."""
 
     namespace_id: UUID
+    encoder_id: int
     memory_id: UUID
     version: int
     chunk: int
@@ -56,7 +57,7 @@ class Whole:
     languages: Sequence[tuple[UUID, str]]
 
 
-def insert_whole(session: Session, tenant_id: UUID, whole: Whole, *, encoder_id: int) -> set[UUID]:
+def insert_whole(session: Session, tenant_id: UUID, whole: Whole) -> set[UUID]:
     """Insert memories that are not there; return those that were inserted.
 
     One whose id, external_id or identity a concurrent transaction took first is left out with all that hangs on it.
@@ -84,7 +85,7 @@ def insert_whole(session: Session, tenant_id: UUID, whole: Whole, *, encoder_id:
     )
     session.execute(text(_SOURCES), params | {"rows": of_these(whole.sources)})
     session.execute(text(_POSTINGS), params | IMPACT_PARAMS | {"rows": of_these(whole.postings)})
-    _insert_vectors(session, tenant_id, [v for v in whole.vectors if v.memory_id in inserted], encoder_id=encoder_id)
+    _insert_vectors(session, tenant_id, [v for v in whole.vectors if v.memory_id in inserted])
     session.execute(text(_RETAINED), params | {"rows": of_these(whole.retention)})
     session.execute(text(_SPEAKERS), params | {"ids": list(inserted)})
     live: dict[UUID, int] = {}
@@ -115,11 +116,11 @@ _VECTORS: Final = """
         known_from, known_to, vector)
     SELECT %(tenant)s, c.shelf, e.namespace_id, c.id, e.memory_id, e.version, e.chunk, e.span_from, e.span_to,
         e.known_from, coalesce(e.known_to, 'infinity'), e.vector
-    FROM unnest(%(namespace)s::uuid[], %(memory)s::uuid[], %(version)s::integer[], %(chunk)s::smallint[],
+    FROM unnest(%(namespace)s::uuid[], %(encoder)s::smallint[], %(memory)s::uuid[], %(version)s::integer[], %(chunk)s::smallint[],
         %(start)s::integer[], %(end)s::integer[], %(known_from)s::timestamptz[], %(known_to)s::timestamptz[],
         %(vector)b::halfvec[])
-        AS e (namespace_id, memory_id, version, chunk, span_from, span_to, known_from, known_to, vector)
-    JOIN encoder c ON c.id = %(encoder)s
+        AS e (namespace_id, encoder_id, memory_id, version, chunk, span_from, span_to, known_from, known_to, vector)
+    JOIN encoder c ON c.id = e.encoder_id
 """
 _RETAINED: Final = f"""
     INSERT INTO retention (tenant_id, memory_id, namespace_id, {_RETENTION})
@@ -135,14 +136,14 @@ _SPEAKERS: Final = """
 """
 
 
-def _insert_vectors(session: Session, tenant_id: UUID, rows: Sequence[VectorRow], *, encoder_id: int) -> None:
+def _insert_vectors(session: Session, tenant_id: UUID, rows: Sequence[VectorRow]) -> None:
     if not rows:
         return
     session.connection().exec_driver_sql(
         _VECTORS,
         {
             "tenant": tenant_id,
-            "encoder": encoder_id,
+            "encoder": [r.encoder_id for r in rows],
             "namespace": [r.namespace_id for r in rows],
             "memory": [r.memory_id for r in rows],
             "version": [r.version for r in rows],

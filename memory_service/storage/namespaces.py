@@ -1,7 +1,7 @@
 """Namespaces: paths inside a tenant, made by their first write."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ MAX_IN_ONE_SEARCH = 1_000
 PATH = re.compile(r"[A-Za-z0-9._@:-]+(?:/[A-Za-z0-9._@:-]+)*\Z")
 
 _COLUMNS = (
-    "id, path, settings, encoder_id, shelf, created_at, folded_docs, languages, "
+    "id, path, settings, encoder_id, also_encoder_id, shelf, created_at, folded_docs, languages, "
     "CAST(retention_policy AS text) AS retention_policy"
 )
 
@@ -36,6 +36,14 @@ class Namespace:
     shelf: int
     languages: tuple[str, ...] = ()  # by whose rules its memories are cut into terms
     retention_policy: str | None = None  # as `policy_form.read_policy` takes it; None: the defaults
+    also_encoder_id: int | None = (
+        None  # the second encoder that texts are written under while the namespace changes its own
+    )
+
+    @property
+    def encoders(self) -> tuple[int, ...]:
+        """Return under which encoders texts are written, the one that searches use first."""
+        return (self.encoder_id,) if self.also_encoder_id is None else (self.encoder_id, self.also_encoder_id)
 
 
 def check_path(path: str, *, pointer: str = "/namespace") -> str:
@@ -62,6 +70,7 @@ def _namespace(row: RowMapping) -> Namespace:
         row["shelf"],
         tuple(row["languages"]),
         row["retention_policy"],
+        row["also_encoder_id"],
     )
 
 
@@ -75,9 +84,9 @@ def find_namespaces(session: Session, tenant_id: UUID, paths: Iterable[str]) -> 
 
 
 def ensure_namespaces(
-    session: Session, tenant_id: UUID, paths: Iterable[str], *, encoder_id: int, shelf: int, now: datetime
+    session: Session, tenant_id: UUID, paths: Iterable[str], *, now: datetime
 ) -> dict[str, Namespace]:
-    """Return the namespaces by path, making those that do not exist."""
+    """Return the namespaces by path, making those that do not exist; they begin with the default encoder of the database."""
     wanted = sorted(set(paths))
     found = find_namespaces(session, tenant_id, wanted)
     missing = [path for path in wanted if path not in found]
@@ -85,15 +94,14 @@ def ensure_namespaces(
         session.execute(
             text(
                 "INSERT INTO namespace (tenant_id, id, path, encoder_id, shelf, created_at, terms_version) "
-                "SELECT :tenant, n.id, n.path, :encoder, :shelf, :now, :terms_version "
-                "FROM unnest(CAST(:ids AS uuid[]), CAST(:paths AS text[])) AS n (id, path) ON CONFLICT DO NOTHING"
+                "SELECT :tenant, n.id, n.path, c.id, c.shelf, :now, :terms_version FROM encoder c, "
+                "unnest(CAST(:ids AS uuid[]), CAST(:paths AS text[])) AS n (id, path) WHERE c.is_default "
+                "ON CONFLICT DO NOTHING"
             ),
             {
                 "tenant": tenant_id,
                 "ids": [new_id() for _ in missing],
                 "paths": missing,
-                "encoder": encoder_id,
-                "shelf": shelf,
                 "now": now,
                 "terms_version": TERMS_VERSION,
             },
@@ -101,6 +109,27 @@ def ensure_namespaces(
         # Another transaction may have made one of them in between: read again what is there now.
         found |= find_namespaces(session, tenant_id, missing)
     return found
+
+
+def encoders_of(session: Session, tenant_id: UUID, ids: Collection[UUID]) -> dict[UUID, tuple[int, ...]]:
+    """Return under which encoders the texts of namespaces are written, the one that searches use first."""
+    rows = session.execute(
+        text(f"SELECT {_COLUMNS} FROM namespace WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))"),
+        {"tenant": tenant_id, "ids": list(ids)},
+    ).mappings()
+    return {row["id"]: _namespace(row).encoders for row in rows}
+
+
+def encoders_of_memories(session: Session, tenant_id: UUID, ids: Collection[UUID]) -> dict[UUID, tuple[int, ...]]:
+    """Return the same for the namespaces of memories, by the memory."""
+    rows = session.execute(
+        text(
+            "SELECT id, namespace_id FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) ORDER BY id"
+        ),
+        {"tenant": tenant_id, "ids": list(ids)},
+    ).all()
+    encoders = encoders_of(session, tenant_id, {row.namespace_id for row in rows})
+    return {row.id: encoders[row.namespace_id] for row in rows}
 
 
 def namespaces_below(session: Session, tenant_id: UUID, prefix: str) -> list[Namespace]:

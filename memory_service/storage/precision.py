@@ -3,7 +3,8 @@
 Each vector lies in one place: in `embedding` in half precision, else in `embedding_coarse`. The tier of a memory is that of
 its present text. Going down takes its earlier versions along and needs nothing else; going up needs the present text to be
 encoded again, because the lost bits are kept nowhere: who has no encoder leaves a note on the record, and a worker finds it.
-Both lock the record and write it, so residents notice.
+Both lock the record and write it, so residents notice. While a namespace changes its encoder nothing in it rises: the bits are
+lost under both, and what is found by two kinds of vectors must lie in one precision.
 """
 
 from collections.abc import Mapping, Sequence
@@ -184,6 +185,12 @@ def _lower(session: Session, tenant_id: UUID, down: Mapping[UUID, PrecisionTier]
         session.connection().exec_driver_sql(_FORGET_CODES, {"tenant": tenant_id, "ids": binary})
 
 
+def settle_tiers(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
+    """Bring what was just added in half precision to the tiers of its memories."""
+    rows = _lock(session, tenant_id, ids)
+    _lower(session, tenant_id, {r["id"]: PrecisionTier(r["precision_tier"]) for r in rows if r["precision_tier"] > 0})
+
+
 _CHUNKS = """
     SELECT k.memory_id, count(*) FROM embedding_coarse k JOIN memory m ON m.tenant_id = k.tenant_id AND m.id = k.memory_id
         AND m.content_version = k.version JOIN namespace n ON n.tenant_id = m.tenant_id AND n.id = m.namespace_id
@@ -275,6 +282,7 @@ def rising(
             text(
                 "SELECT m.id, m.content, m.content_version, m.precision_wanted FROM memory m "
                 "JOIN namespace n ON n.tenant_id = :tenant AND n.id = m.namespace_id AND n.encoder_id = :encoder "
+                "AND n.also_encoder_id IS NULL "
                 "WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND m.precision_wanted IS NOT NULL "
                 "AND m.archived_at IS NULL AND m.id > :after ORDER BY m.id LIMIT :limit"
             ),
@@ -298,6 +306,7 @@ def below_half(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, encode
             text(
                 "SELECT m.id, m.content, m.content_version FROM memory m "
                 "JOIN namespace n ON n.tenant_id = :tenant AND n.id = m.namespace_id AND n.encoder_id = :encoder "
+                "AND n.also_encoder_id IS NULL "
                 "WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) AND m.precision_tier > 0 ORDER BY m.id"
             ),
             {"tenant": tenant_id, "ids": list(ids), "encoder": encoder_id},

@@ -55,7 +55,7 @@ class Found:
 _LOOK_UP: Final = in_driver_words(
     """
     WITH n AS MATERIALIZED (
-        SELECT id, path, settings, encoder_id, shelf, languages, CAST(retention_policy AS text) AS retention_policy
+        SELECT id, path, settings, encoder_id, also_encoder_id, shelf, languages, CAST(retention_policy AS text) AS retention_policy
         FROM namespace
         WHERE tenant_id = :tenant AND path = ANY(CAST(:paths AS text[]))
     ), k AS MATERIALIZED (
@@ -65,24 +65,25 @@ _LOOK_UP: Final = in_driver_words(
         JOIN n ON n.path = g.path
     )
     SELECT 'namespace' AS kind, n.id AS namespace_id, CAST(NULL AS uuid) AS id, n.path AS name, CAST(NULL AS bytea) AS hash,
-        CAST(NULL AS timestamptz) AS at, n.settings, n.encoder_id, n.shelf, n.languages, n.retention_policy FROM n
+        CAST(NULL AS timestamptz) AS at, n.settings, n.encoder_id, n.shelf, n.languages, n.retention_policy,
+        n.also_encoder_id FROM n
     UNION ALL
-    SELECT 'due', m.namespace_id, m.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM n
+    SELECT 'due', m.namespace_id, m.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM n
         JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = n.id AND m.expires_at IS NOT NULL
             AND m.expires_at <= :now AND m.state NOT IN ('expired', 'archived')
     UNION ALL
-    SELECT 'holder', m.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL FROM k
+    SELECT 'holder', m.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM k
         JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.external_id = k.external_id
             AND m.archived_at IS NULL
     UNION ALL
-    SELECT 'holder', m.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL FROM k
+    SELECT 'holder', m.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM k
         JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.external_id = k.external_id
             AND m.state = 'merged'
     UNION ALL
-    SELECT 'holder', m.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL FROM k
+    SELECT 'holder', m.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM k
         JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.dedupe_hash = k.dedupe_hash
     UNION ALL
-    SELECT 'erased', e.namespace_id, e.memory_id, NULL, e.hash, e.erased_at, NULL, NULL, NULL, NULL, NULL FROM k
+    SELECT 'erased', e.namespace_id, e.memory_id, NULL, e.hash, e.erased_at, NULL, NULL, NULL, NULL, NULL, NULL FROM k
         JOIN erased_text e ON e.tenant_id = :tenant AND e.namespace_id = k.namespace_id AND e.hash = k.said_hash
     """
 )
@@ -100,6 +101,7 @@ class _Row(NamedTuple):
     shelf: int
     languages: Sequence[str]
     retention_policy: str | None
+    also_encoder_id: int | None
 
 
 def look_up(session: Session, tenant_id: UUID, keys: Sequence[Key], *, now: datetime) -> Found:
@@ -128,6 +130,7 @@ def look_up(session: Session, tenant_id: UUID, keys: Sequence[Key], *, now: date
                 row.shelf,
                 tuple(row.languages),
                 row.retention_policy,
+                row.also_encoder_id,
             )
         elif row.kind == "due":
             found.due.append(row.id)

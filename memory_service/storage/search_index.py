@@ -140,14 +140,14 @@ def reopen(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datet
     session.execute(
         text(
             "INSERT INTO embedding (tenant_id, shelf, namespace_id, encoder_id, memory_id, version, chunk, span_from, "
-            "span_to, known_from, known_to, vector) SELECT DISTINCT ON (e.memory_id, e.chunk) e.tenant_id, c.shelf, "
+            "span_to, known_from, known_to, vector) SELECT DISTINCT ON (e.memory_id, e.encoder_id, e.chunk) e.tenant_id, c.shelf, "
             "e.namespace_id, e.encoder_id, e.memory_id, "
             f"m.version, e.chunk, e.span_from, e.span_to, :now, {_END}, e.vector "
             "FROM memory m JOIN embedding e ON e.tenant_id = :tenant AND e.memory_id = m.id "
             "AND e.version = m.content_version JOIN encoder c ON c.id = e.encoder_id "
             # While a namespace moves two shelves hold the same vectors.
             "WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) AND m.precision_tier = 0 "
-            "ORDER BY e.memory_id, e.chunk"
+            "ORDER BY e.memory_id, e.encoder_id, e.chunk"
         ),
         params,
     )

@@ -175,6 +175,7 @@ namespace = Table(
     Column("moving_since", TransactionId),
     Column("moved_at", Time),
     Column("retention_policy", JSONB),
+    Column("also_encoder_id", SmallInteger),
 )
 
 memory = Table(
@@ -472,6 +473,24 @@ saved_query_memory = Table(
     _tenant(),
     Column("saved_query_id", Uuid, primary_key=True),
     Column("memory_id", Uuid, primary_key=True),
+)
+
+reindex = Table(
+    "reindex",
+    metadata,
+    _tenant(),
+    Column("namespace_id", Uuid, primary_key=True),
+    Column("from_encoder_id", SmallInteger, nullable=False),
+    Column("to_encoder_id", SmallInteger, nullable=False),
+    Column("from_shelf", SmallInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("job_id", Uuid, nullable=False),
+    Column("waits_for", ARRAY(Text)),
+    Column("comparison", JSONB),
+    Column("started_at", Time, nullable=False),
+    Column("ready_at", Time),
+    Column("turned_at", Time),
+    Column("finished_at", Time),
 )
 
 fusion_weights = Table(

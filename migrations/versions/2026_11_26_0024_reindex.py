@@ -4,15 +4,85 @@ Revision ID: 0024
 Revises: 0023
 """
 
+from importlib import import_module
+
+from migrations.tenancy import protect, roles, run
+
 revision = "0024"
 down_revision = "0023"
 branch_labels = None
 depends_on = None
 
+# The second encoder stands on the namespace, where every writer reads it without asking for more.
+TABLES = """
+ALTER TABLE namespace ADD COLUMN also_encoder_id smallint REFERENCES encoder (id);
+
+CREATE TABLE reindex (
+    tenant_id uuid NOT NULL REFERENCES tenant (id),
+    namespace_id uuid NOT NULL,
+    from_encoder_id smallint NOT NULL REFERENCES encoder (id),
+    to_encoder_id smallint NOT NULL REFERENCES encoder (id),
+    from_shelf smallint NOT NULL,
+    state text NOT NULL CHECK (state IN ('backfilling', 'ready', 'cut_over', 'dropping', 'finished', 'given_up')),
+    job_id uuid NOT NULL,
+    waits_for text[],
+    comparison jsonb,
+    started_at timestamptz NOT NULL,
+    ready_at timestamptz,
+    turned_at timestamptz,
+    finished_at timestamptz,
+    PRIMARY KEY (tenant_id, namespace_id),
+    FOREIGN KEY (tenant_id, namespace_id) REFERENCES namespace (tenant_id, id) ON DELETE CASCADE
+);
+"""
+
+# A namespace between two encoders stays where it is: its own shelf has the index of one of them.
+_SHELVES = import_module("migrations.versions.2026_11_20_0005_shelves").FUNCTIONS
+_OPEN = _SHELVES[_SHELVES.index("CREATE FUNCTION open_shelf") : _SHELVES.index("CREATE FUNCTION fill_shelf")].replace(
+    "CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"
+)
+_ASKED = "SELECT n.shelf, n.moving_to, e.shelf AS home INTO space"
+_MOVED = "IF space.moving_to IS NOT NULL OR space.shelf <> space.home THEN"
+OPEN = _OPEN.replace(_ASKED, _ASKED.replace(" INTO", ", n.also_encoder_id INTO")).replace(
+    _MOVED, _MOVED.replace(" THEN", " OR space.also_encoder_id IS NOT NULL THEN")
+)
+
+# The own shelf of an encoder that was given up goes as a whole: its rows are of one namespace, whose tenant asks for it.
+DROP = """
+CREATE FUNCTION drop_shelf(of_namespace uuid)
+RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tenant uuid := nullif(current_setting('app.tenant', true), '')::uuid;
+    number smallint;
+BEGIN
+    SELECT r.from_shelf INTO number FROM public.reindex r
+        JOIN public.namespace n ON n.tenant_id = tenant AND n.id = r.namespace_id
+        WHERE r.tenant_id = tenant AND r.namespace_id = of_namespace AND r.state = 'dropping' AND r.from_shelf > 1
+            AND n.shelf <> r.from_shelf;
+    IF NOT FOUND OR to_regclass(format('public.embedding_shelf_%s', number)) IS NULL THEN
+        RETURN false;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('memory_service.shelves'));
+    LOCK TABLE public.memory, public.embedding IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('DROP TABLE public.embedding_shelf_%s', number);
+    RETURN true;
+END $$;
+"""
+
 
 def upgrade() -> None:
-    """Filled in by its owner before it is released."""
+    _, service = roles()
+    run(TABLES)
+    protect("reindex")
+    run(OPEN.replace("%", "%%"))  # the driver takes a single one for a parameter
+    run(DROP.replace("%", "%%"))
+    run(
+        f"REVOKE ALL ON FUNCTION drop_shelf(uuid) FROM PUBLIC; GRANT EXECUTE ON FUNCTION drop_shelf(uuid) TO {service};"
+    )
 
 
 def downgrade() -> None:
-    """Filled in by its owner before it is released."""
+    run("DROP FUNCTION drop_shelf(uuid)")
+    run(_OPEN.replace("%", "%%"))
+    run("DROP TABLE reindex")
+    run("ALTER TABLE namespace DROP COLUMN also_encoder_id")

@@ -251,5 +251,5 @@ def test_a_second_time_changes_nothing(maintenance: Engine, tenancy: Tenancy, st
 def test_a_new_namespace_is_of_today(database: Database, stored: dict[str, UUID]) -> None:
     now = datetime.now(UTC) + timedelta(seconds=1)
     with database.transaction(TENANT) as session:
-        ensure_namespaces(session, TENANT, ["new"], encoder_id=1, shelf=0, now=now)
+        ensure_namespaces(session, TENANT, ["new"], now=now)
     assert outdated(database) == []

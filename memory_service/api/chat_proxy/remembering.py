@@ -93,7 +93,7 @@ async def remember_turns(
 
 def _store(services: Services, caller: Caller, options: ChatMemoryIn, turns: Sequence[Turn]) -> tuple[UUID, ...]:
     now = services.clock()
-    encoding = encoding_of(services)
+    encoding = encoding_of(services, caller)
     prepared = prepare([_draft(turn, options) for turn in turns], encoding=encoding, now=now)
     with services.database.transaction(caller.tenant_id) as session:
         outcomes = remember(session, caller.tenant_id, prepared, encoding=encoding, now=now)

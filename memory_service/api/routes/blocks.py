@@ -168,9 +168,7 @@ def put_block(
     condition = _condition(if_match, if_none_match)
 
     def produce() -> Response:
-        space = ensure_namespaces(
-            session, tenant_id, [path], encoder_id=services.encoder_id, shelf=services.shelf, now=now
-        )[path]
+        space = ensure_namespaces(session, tenant_id, [path], now=now)[path]
         made = put(
             session,
             tenant_id,

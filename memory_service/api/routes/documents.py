@@ -111,8 +111,6 @@ def create_document(
             body.posted(),
             file,
             kind,
-            encoder_id=services.encoder_id,
-            shelf=services.shelf,
             now=now,
             job_ttl=timedelta(days=services.settings.job_ttl_days),
         )

@@ -55,7 +55,7 @@ def create_memory(
 ) -> Response:
     """Remember one text; it is durable and findable when this answers."""
     now = services.clock()
-    encoding = encoding_of(services)
+    encoding = encoding_of(services, caller)
     prepared = prepare([body.draft()], encoding=encoding, now=now)
 
     def produce() -> Response:
@@ -135,9 +135,9 @@ def correct_memory(
 ) -> Response:
     """Change fields of a memory as a new version of it."""
     now = services.clock()
-    encoding = encoding_of(services)
+    encoding = encoding_of(services, caller)
     changes = body.changes()
-    chunks = encoding.chunks([changes["content"]])[0] if "content" in changes else None
+    chunks = encoding.new_texts([(memory_id, changes["content"])])[0] if "content" in changes else None
     wanted = versions_wanted(if_match)
 
     def produce() -> Response:
@@ -147,7 +147,7 @@ def correct_memory(
             memory_id,
             changes,
             chunks=chunks,
-            encoder_id=encoding.encoder_id,
+            encoding=encoding,
             if_match=wanted,
             now=now,
         )
@@ -189,7 +189,7 @@ def supersede_memory(
 ) -> Response:
     """Put a new memory in the place of an old one, whose validity ends where the new one's begins."""
     now = services.clock()
-    encoding = encoding_of(services)
+    encoding = encoding_of(services, caller)
     (prepared,) = prepare([body.draft()], encoding=encoding, now=now)
     wanted = versions_wanted(if_match)
     given = body.model_fields_set

@@ -158,7 +158,7 @@ def create_batch(
     if sum(len(item.content.encode()) for item in good.values()) > MAX_BATCH_BYTES:
         raise TooLarge("The contents of a batch add up to more than 2 MiB; send fewer items per call.")
     now = services.clock()
-    encoding = encoding_of(services)
+    encoding = encoding_of(services, caller)
     order = sorted(good)
     awaited: list[UUID] = []
     prepared = prepare([good[index].draft() for index in order], encoding=encoding, now=now)

@@ -41,7 +41,7 @@ def create_messages(
     if sum(len(message.content.encode()) for message in body.messages) > MAX_BATCH_BYTES:
         raise TooLarge("The messages add up to more than 2 MiB; send fewer per call.")
     now = services.clock()
-    encoding = encoding_of(services)
+    encoding = encoding_of(services, caller)
     prepared = prepare(body.drafts(), encoding=encoding, now=now)
     ids: list[UUID] = []
 

@@ -126,8 +126,6 @@ def _ensure(services: Services, session: Session, caller: Caller, path: str) -> 
         session,
         caller.tenant_id,
         [path],
-        encoder_id=services.encoder_id,
-        shelf=services.shelf,
         now=services.clock(),
     )
 

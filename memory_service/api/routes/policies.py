@@ -202,9 +202,7 @@ def _change(
     space = find_namespace_id(session, tenant_id, path, pointer="?namespace")
     if space is None:
         # `default` before its first write.
-        made = ensure_namespaces(
-            session, tenant_id, [path], encoder_id=services.encoder_id, shelf=services.shelf, now=now
-        )
+        made = ensure_namespaces(session, tenant_id, [path], now=now)
         space = made[path].id
     policies.lock(session, tenant_id, space)
     present = policies.in_force(session, tenant_id, space, kind)

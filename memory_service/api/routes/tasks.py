@@ -37,9 +37,7 @@ def create_task(request: Request, body: TaskIn, caller: Writer, services: Servic
         space = None
         if body.parent_id is None:
             root_in = path or DEFAULT_NAMESPACE
-            made = ensure_namespaces(
-                session, tenant_id, [root_in], encoder_id=services.encoder_id, shelf=services.shelf, now=now
-            )
+            made = ensure_namespaces(session, tenant_id, [root_in], now=now)
             space = made[root_in].id
         task_id = create(session, tenant_id, body.task(), namespace_id=space, namespace=path, now=now)
         record = task_json(find(session, tenant_id, task_id))

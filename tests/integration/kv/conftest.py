@@ -111,9 +111,7 @@ def plan(app: FastAPI, client: Any, database: Database) -> Callable[..., Planned
                 session, me.tenant_id, FINGERPRINT, model="tiny", bytes_per_token=64, prefill_tokens_per_s=tokens_per_s,
                 now=now,
             )  # fmt: skip
-            spaces = ensure_namespaces(
-                session, me.tenant_id, [namespace], encoder_id=services.encoder_id, shelf=services.shelf, now=now
-            )
+            spaces = ensure_namespaces(session, me.tenant_id, [namespace], now=now)
             from memory_service.storage.memories import versions_of
 
             versions = versions_of(session, me.tenant_id, wanted)

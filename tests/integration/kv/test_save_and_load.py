@@ -197,10 +197,10 @@ def test_a_wrong_checksum_an_empty_body_and_another_media_type(me: Any, plan: An
     assert code(json_instead) == (415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("wrong", [{"first": 5, "count": 2}, {"first": 6, "count": 1}, {"first": 0, "count": 1, "x": 1}])
-def test_blocks_that_the_plan_does_not_admit(
-    me: Any, plan: Any, engine_client: Any, wrong: dict[str, int]
-) -> None:
+@pytest.mark.parametrize(
+    "wrong", [{"first": 5, "count": 2}, {"first": 6, "count": 1}, {"first": 0, "count": 1, "x": 1}]
+)
+def test_blocks_that_the_plan_does_not_admit(me: Any, plan: Any, engine_client: Any, wrong: dict[str, int]) -> None:
     admitted = 0 if wrong.pop("x", 0) else None
     planned = plan(me, admitted=admitted)
     refused = engine_client(planned.grant).save(safetensors(wrong["count"]), **wrong)

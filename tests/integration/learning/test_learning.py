@@ -42,7 +42,7 @@ def tenancy_of(database: Database, app: FastAPI) -> Callable[[UUID], Tenancy]:
         tenant_id,
         lambda: database.transaction(tenant_id),
         lambda: datetime.now(UTC),
-        open_encoder=lambda: nullcontext(encode),
+        open_encoder=lambda _: nullcontext(encode),
     )
 
 

@@ -203,7 +203,7 @@ def prepared(content: str) -> Prepared:
 def test_writers_that_commit_out_of_order_are_all_seen(database: Database, make_tenant: Any, encoder_id: int) -> None:
     """The first to begin commits last: a clock or a sequence would have been passed by then."""
     tenant_id, _ = make_tenant()
-    encoding = Encoding(lambda texts: np.zeros((0, 0)), lambda text: [], encoder_id, 0)
+    encoding = Encoding(lambda texts: np.zeros((0, 0)), lambda text: [], encoder_id)
 
     def write(session: Any, content: str) -> UUID:
         outcomes = remember(session, tenant_id, [prepared(content)], encoding=encoding, now=datetime.now(UTC))
@@ -225,7 +225,7 @@ def test_writers_that_commit_out_of_order_are_all_seen(database: Database, make_
 
 def test_a_writer_that_rolls_back_leaves_nothing(database: Database, make_tenant: Any, encoder_id: int) -> None:
     tenant_id, _ = make_tenant()
-    encoding = Encoding(lambda texts: np.zeros((0, 0)), lambda text: [], encoder_id, 0)
+    encoding = Encoding(lambda texts: np.zeros((0, 0)), lambda text: [], encoder_id)
     with database.transaction(tenant_id) as session:
         remember(session, tenant_id, [prepared("kept")], encoding=encoding, now=datetime.now(UTC))
     residents = Residents(limit_bytes=1 << 28, largest=1_000)

@@ -84,7 +84,7 @@ class Corpus:
                     parts,
                 )
             )
-        encoding = Encoding(lambda texts: np.zeros((0, 0)), lambda text: [], self.encoder_id, 0)
+        encoding = Encoding(lambda texts: np.zeros((0, 0)), lambda text: [], self.encoder_id)
         with self.database.transaction(self.tenant_id) as session:
             outcomes = remember(session, self.tenant_id, prepared, encoding=encoding, now=datetime.now(UTC))
         ids = [outcome.memory_id for outcome in outcomes]
@@ -261,7 +261,6 @@ def test_the_archive_is_searched_by_present_text_only(corpus: Corpus) -> None:
             memory_id,
             {"content": "zxqv ledger"},
             chunks=(Chunk((0, 11), new),),
-            encoder_id=corpus.encoder_id,
             if_match=None,
             now=datetime.now(UTC),
         )

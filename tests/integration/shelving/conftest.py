@@ -111,7 +111,7 @@ class House:
                     chunks,
                 )
             )
-        encoding = Encoding(lambda texts: np.zeros((0, 0), np.float32), lambda text: [], ENCODER, 0)
+        encoding = Encoding(lambda texts: np.zeros((0, 0), np.float32), lambda text: [], ENCODER)
         with self.database.transaction(self.tenant_id) as session:
             outcomes = remember(session, self.tenant_id, prepared, encoding=encoding, now=now)
             before_commit()

@@ -76,7 +76,7 @@ def test_a_killed_move_goes_on_where_it_stopped(house: Any, step: str) -> None:
         archive.restore(session, house.tenant_id, ids[:1], now=datetime.now(UTC))
         correct(
             session, house.tenant_id, ids[10], {"content": "word1 said anew"}, chunks=(Chunk((0, 5), house.vector()),),
-            encoder_id=1, if_match=None, now=datetime.now(UTC),
+            if_match=None, now=datetime.now(UTC),
         )  # fmt: skip
     live = [ids[0], *ids[6:], *later]
     assert set(house.search(house.vector(), k=500).ids) == set(live), "complete between two runs"
@@ -140,7 +140,7 @@ def test_writers_and_searchers_notice_nothing(house: Any, monkeypatch: pytest.Mo
                             house.vectors[other] = house.vector(rng)
                             correct(
                                 session, house.tenant_id, other, {"content": f"word2 anew {turn} {number}"},
-                                chunks=(Chunk((0, 5), house.vectors[other]),), encoder_id=1, if_match=None,
+                                chunks=(Chunk((0, 5), house.vectors[other]),), if_match=None,
                                 now=datetime.now(UTC),
                             )  # fmt: skip
                         case _:
@@ -221,7 +221,7 @@ def test_what_changed_while_the_shelf_was_filled_is_right_from_its_first_search_
                 archive.archive(session, house.tenant_id, ids[:1], now=datetime.now(UTC))
                 correct(
                     session, house.tenant_id, ids[1], {"content": "word3 said anew"}, chunks=(Chunk((0, 5), -old),),
-                    encoder_id=1, if_match=None, now=datetime.now(UTC),
+                    if_match=None, now=datetime.now(UTC),
                 )  # fmt: skip
         if name == "turned":
             seen["archived"] = house.search(house.vectors[ids[0]], k=3).ids

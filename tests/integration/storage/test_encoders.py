@@ -48,11 +48,7 @@ def test_the_first_encoder_becomes_the_default_and_stays_it(
     assert np.allclose(stored.probe, present.probe, atol=1e-6)
     again = register_encoder(
         role_urls.maintenance,
-        name="other",
-        dimension=3,
-        max_tokens=8,
-        fingerprint="x",
-        probe=np.zeros(3, np.float32),
+        identity=EncoderIdentity("other", 3, 8, "x", np.zeros(3, np.float32)),
         now=NOW,
     )
     assert again.fingerprint == stored.fingerprint

@@ -37,7 +37,7 @@ def tell(database: Database, make_tenant: Any, encoder_id: int) -> Iterator[Any]
             )
             for d in drafts
         ]
-        encoding = Encoding(lambda texts: np.zeros((0, 0), np.float32), lambda text: [], encoder_id, 0)
+        encoding = Encoding(lambda texts: np.zeros((0, 0), np.float32), lambda text: [], encoder_id)
         with database.transaction(tenant_id) as session:
             return [o.memory_id for o in remember(session, tenant_id, prepared, encoding=encoding, now=now)]
 

@@ -186,7 +186,7 @@ def make_household(
         learning = post("/v1/fusion-weights/learn", {"namespace": scope["namespace"]})["job_id"]
         encode = client.app.state.services.batching.encode_query  # type: ignore[attr-defined]
         assert consolidate.run_job(
-            replace(open_tenancy(tenant_id), open_encoder=lambda: nullcontext(encode)), UUID(learning)
+            replace(open_tenancy(tenant_id), open_encoder=lambda _: nullcontext(encode)), UUID(learning)
         )
         changeset_id, review_id = _consolidated(database, me, memory["id"])
         with database.transaction(tenant_id) as session:

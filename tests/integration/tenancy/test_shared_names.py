@@ -160,7 +160,7 @@ def twins(client: Any, database: Database, make_tenant: Any, tenant_client: Any,
             paper = me.post("/v1/documents", json={"content": f"paper {number}", "namespace": "shared"}).json()
             assert consolidate.run_job(reader, UUID(paper["job_id"]))
         encode = client.app.state.services.batching.encode_query
-        learner = replace(open_tenancy(me.tenant_id), open_encoder=lambda encode=encode: nullcontext(encode))
+        learner = replace(open_tenancy(me.tenant_id), open_encoder=lambda _, encode=encode: nullcontext(encode))
         for number in range(2):
             assert me.post("/v1/erasures", json={"ids": [str(new_id())], "namespace": "shared"}).status_code == 202
             question = {"query": f"thought {number}?", "relevant": [me.id], "namespace": "shared"}

@@ -39,7 +39,7 @@ def add(
     if sum(len(item.content.encode()) for item in items) > MAX_BATCH_BYTES:
         raise TooLarge("The messages add up to more than 2 MiB; send fewer per call.")
     now = services.clock()
-    encoding = encoding_of(services)
+    encoding = encoding_of(services, caller)
     prepared = prepare([item.draft() for item in items], encoding=encoding, now=now)
 
     def produce() -> Response:

@@ -24,11 +24,13 @@ from memory_service.types import Caller
 Changes = Mapping[str, Any]
 
 
-def encoded(services: Services, changes: Sequence[Changes]) -> list[tuple[Chunk, ...] | None]:
+def encoded(
+    services: Services, caller: Caller, changes: Sequence[tuple[UUID, Changes]]
+) -> list[tuple[Chunk, ...] | None]:
     """Encode the new texts among changes, before a connection is taken; None where the text stays."""
-    texts = [change["content"] for change in changes if "content" in change]
-    chunks = iter(encoding_of(services).chunks(texts)) if texts else iter(())
-    return [next(chunks) if "content" in change else None for change in changes]
+    texts = [(memory_id, change["content"]) for memory_id, change in changes if "content" in change]
+    chunks = iter(encoding_of(services, caller).new_texts(texts) if texts else ())
+    return [next(chunks) if "content" in change else None for _, change in changes]
 
 
 def update(
@@ -57,7 +59,7 @@ def update(
             memory_id,
             _merged(row["metadata"], change),
             chunks=chunk,
-            encoder_id=services.encoder_id,
+            encoding=encoding_of(services, caller),
             if_match=None,
             now=now,
         )

@@ -123,7 +123,7 @@ def compat_update(
     """Change one memory as a new version of it; given metadata are added to those there are."""
     now, found = services.clock(), finding.id_of(memory_id)
     changes = body.changes()
-    chunks = changing.encoded(services, [changes])
+    chunks = changing.encoded(services, caller, [(found, changes)])
 
     def produce() -> Response:
         changing.update(session, services, caller, namespace, [(found, changes)], chunks, now=now)
@@ -174,7 +174,7 @@ def compat_batch_update(
         (finding.id_of(item.memory_id), item.changes(pointer=f"/memories/{at}"))
         for at, item in enumerate(body.memories)
     ]
-    chunks = changing.encoded(services, [change for _, change in changes])
+    chunks = changing.encoded(services, caller, changes)
 
     def produce() -> Response:
         changing.update(session, services, caller, namespace, changes, chunks, now=now)
