@@ -4,6 +4,54 @@
  */
 
 export interface paths {
+    "/admin/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Login Link
+         * @description Make a link that logs a browser in once, within fifteen minutes, with what the key may do that asks for it.
+         */
+        post: operations["create_login_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Web Session
+         * @description Say for whom the session is, what it may do and when it ends.
+         */
+        get: operations["get_web_session"];
+        put?: never;
+        /**
+         * Log In
+         * @description Open a session of twelve hours for a key, or for a link that is used up by it; the browser keeps it as a cookie.
+         */
+        post: operations["log_in"];
+        /**
+         * Log Out
+         * @description End the session, here at once and in other processes within ten seconds.
+         */
+        delete: operations["log_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/compat/mem0/api/v1/orgs/organizations/{org_id}/projects/{project_id}/": {
         parameters: {
             query?: never;
@@ -951,6 +999,154 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/encoders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Encoders
+         * @description List the encoders of this service, the oldest first.
+         */
+        get: operations["list_encoders"];
+        put?: never;
+        /**
+         * Register Encoder
+         * @description Register a model: it is loaded and tried here, which takes long where it has to be exported first. 200 if it is known.
+         */
+        post: operations["register_encoder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/encoders/{encoder_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Encoder
+         * @description Read one encoder.
+         */
+        get: operations["get_encoder"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/encoders/{encoder_id}/default": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Default
+         * @description Let new namespaces of every tenant begin with this encoder; those that are there keep theirs.
+         */
+        post: operations["make_default"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/encoders/{encoder_id}/reindex": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Reindexes
+         * @description List the namespaces that have changed, or are changing, to this encoder, in order of path.
+         */
+        get: operations["list_reindexes"];
+        put?: never;
+        /**
+         * Begin Reindex
+         * @description Write new texts under this encoder, too, and give the old ones vectors; asked again, it goes on and compares anew.
+         */
+        post: operations["begin_reindex"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/encoders/{encoder_id}/reindex/cut-over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cut Over
+         * @description Let searches use this encoder; the vectors of the old one are kept and follow every change.
+         */
+        post: operations["cut_over"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/encoders/{encoder_id}/reindex/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish
+         * @description Keep the encoder that searches use now, and drop the vectors of the other: after this there is no way back.
+         */
+        post: operations["finish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/encoders/{encoder_id}/reindex/roll-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll Back
+         * @description Let searches use the old encoder again; both are kept up to date, so it can be cut over once more.
+         */
+        post: operations["roll_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/entities": {
         parameters: {
             query?: never;
@@ -1246,7 +1442,7 @@ export interface paths {
         };
         /**
          * Read Graph
-         * @description Show what lies around seeds, around what a query finds, or around the newest memories.
+         * @description Show what lies around seeds, around what a query finds, or around the newest memories; now or as of another time.
          */
         get: operations["read_graph"];
         put?: never;
@@ -1416,6 +1612,230 @@ export interface paths {
          * @description Queue a failed or cancelled job again, from the start; 409 when it is neither.
          */
         post: operations["retry_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/kv/blocks/lookup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look Up Blocks
+         * @description Say how many leading blocks are stored, and in which KV memories; what is stale or expired is not.
+         */
+        post: operations["look_up_blocks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/kv/engines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Kv Engines
+         * @description List engines in order of their digests.
+         */
+        get: operations["list_kv_engines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/kv/engines/{digest}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Kv Engine
+         * @description Announce an engine, or that it is still there; plans for its model are made for the one announced last.
+         *
+         *     The digest has to be that of the fields: two that differ in one of them cannot use each other's numbers.
+         */
+        put: operations["put_kv_engine"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/kv/memories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Kv Memories
+         * @description List the KV memories that can be loaded, newest first.
+         */
+        get: operations["list_kv_memories"];
+        put?: never;
+        /**
+         * Create Kv Memory
+         * @description Save whole blocks of a plan (a safetensors file): 201, or 200 when they are here already.
+         *
+         *     409 when a memory of the prompt has changed since the plan was made, 507 when what is kept is worth more.
+         */
+        post: operations["create_kv_memory"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/kv/memories/{kv_memory_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Kv Memory
+         * @description Return the header of a KV memory: what it was made of, by what, and how it is used. 410 once it is stale.
+         */
+        get: operations["get_kv_memory"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Kv Memory
+         * @description Delete a KV memory: it cannot be loaded from now on, and its blob is removed. The memories it was made of stay.
+         */
+        delete: operations["delete_kv_memory"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/kv/memories/{kv_memory_id}/blob": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Kv Blob
+         * @description Return the file of a KV memory as it was saved; its ETag is the checksum. 410 once a source changed or was erased.
+         */
+        get: operations["get_kv_blob"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/kv/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan Kv
+         * @description Plan a prompt: memories in an order that repeats, its tokens, its blocks, and what the engine has of them.
+         *
+         *     The token ids are those of the whole rendered text, as the engine computes them from the same messages. Send either with
+         *     `cache_salt` and `kv_transfer_params`.
+         */
+        post: operations["plan_kv"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/kv/precompute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Precompute Kv
+         * @description Have a worker compute the admitted blocks of a prompt with transformers and store them: 202 with a job.
+         *
+         *     Its items tell of each run of blocks: stored, present, or refused and why. Numbers are what the engine would compute itself,
+         *     in its own layout; where that is not known, or the worker's model has other weights, nothing is computed.
+         */
+        post: operations["precompute_kv"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/kv/quota": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Kv Quota
+         * @description Return how much may be kept, by the tenant and by those of its namespaces that have a quota, and how much is.
+         */
+        get: operations["get_kv_quota"];
+        /**
+         * Put Kv Quota
+         * @description Set how many bytes the tenant or a namespace may keep. What is above a lower quota goes with the next saves.
+         */
+        put: operations["put_kv_quota"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/kv/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Kv Stats
+         * @description Return what is kept, how often it was found and loaded, and how much prefill that spared, by engine too.
+         *
+         *     Uses are counted behind the requests and show after a second or two.
+         */
+        get: operations["get_kv_stats"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2558,7 +2978,7 @@ export interface components {
          * @description What the audit chain writes down; words of ours, never of a user.
          * @enum {string}
          */
-        Action: "api_key.create" | "api_key.rotate" | "api_key.revoke" | "tenant.create" | "namespace.create" | "namespace.change" | "policy.change" | "policy.delete" | "erasure.begin" | "erasure.finish" | "memories.archive" | "memories.restore" | "scope.archive" | "consolidation.begin" | "changeset.revert" | "review.approve" | "review.decline" | "review.undo" | "entity.merge" | "entity.split" | "fusion_weights.revert" | "job.cancel" | "job.retry" | "export.begin" | "import.begin";
+        Action: "api_key.create" | "api_key.rotate" | "api_key.revoke" | "tenant.create" | "namespace.create" | "namespace.change" | "policy.change" | "policy.delete" | "erasure.begin" | "erasure.finish" | "memories.archive" | "memories.restore" | "scope.archive" | "consolidation.begin" | "changeset.revert" | "review.approve" | "review.decline" | "review.undo" | "entity.merge" | "entity.split" | "fusion_weights.revert" | "job.cancel" | "job.retry" | "export.begin" | "import.begin" | "login_link.create" | "web_session.begin" | "web_session.end" | "encoder.register" | "encoder.default" | "reindex.begin" | "reindex.cut_over" | "reindex.roll_back" | "reindex.finish";
         /**
          * AddIn
          * @description Turns to remember.
@@ -2691,6 +3111,19 @@ export interface components {
              * Format: uuid
              */
             job_id: string;
+        };
+        /**
+         * BegunReindexOut
+         * @description The job that fills, and of how many namespaces.
+         */
+        BegunReindexOut: {
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+            /** Namespaces */
+            namespaces: number;
         };
         /**
          * BlockCitation
@@ -3312,6 +3745,25 @@ export interface components {
             updated_at: string;
         };
         /**
+         * ComparisonOut
+         * @description The same questions searched under both encoders; null where there is nothing to measure it by.
+         */
+        ComparisonOut: {
+            /**
+             * Judged
+             * @description How many of them are saved queries, whose right answers are known.
+             */
+            judged: number;
+            /** Overlap At 10 */
+            overlap_at_10: number | null;
+            /** Queries */
+            queries: number;
+            /** Recall After */
+            recall_after: number | null;
+            /** Recall Before */
+            recall_before: number | null;
+        };
+        /**
          * ConditionOut
          * @description A condition of the search that a memory does not satisfy.
          */
@@ -3510,6 +3962,37 @@ export interface components {
             /** Path */
             path: string;
             settings: components["schemas"]["SettingsOut"];
+        };
+        /**
+         * CutOverIn
+         * @description The namespaces whose searches are to use the new encoder.
+         */
+        CutOverIn: {
+            /**
+             * All
+             * @default false
+             */
+            all?: boolean;
+            /**
+             * Force
+             * @description Also where the comparison speaks against it.
+             * @default false
+             */
+            force?: boolean;
+            /**
+             * Least Overlap
+             * @description How much of the first ten results must agree where no saved query says what is right.
+             * @default 0.3
+             */
+            least_overlap?: number;
+            /**
+             * Most Recall Lost
+             * @description By how much recall@10 of the saved queries may fall.
+             * @default 0.05
+             */
+            most_recall_lost?: number;
+            /** Namespace */
+            namespace?: string | null;
         };
         /**
          * DateOut
@@ -3804,9 +4287,16 @@ export interface components {
         };
         /**
          * EdgeOut
-         * @description One edge; its type is that of a link, or `mentions`, or `part_of`.
+         * @description One edge; its type is that of a link, or `mentions`, or `part_of`. Known since and until when; null: still.
          */
         EdgeOut: {
+            /**
+             * Known From
+             * Format: date-time
+             */
+            known_from: string;
+            /** Known To */
+            known_to: string | null;
             /**
              * Source
              * Format: uuid
@@ -3821,6 +4311,141 @@ export interface components {
             type: string;
             /** Weight */
             weight: number | null;
+        };
+        /**
+         * EncoderIn
+         * @description A model to register.
+         */
+        EncoderIn: {
+            /**
+             * Name
+             * @description packaged-minilm, a name on the Hugging Face hub, or a folder on the machines of API and workers.
+             */
+            name: string;
+        };
+        /**
+         * EncoderOut
+         * @description An encoder; counts are of the caller's tenant.
+         */
+        EncoderOut: {
+            /**
+             * Default
+             * @description New namespaces begin with it.
+             */
+            default: boolean;
+            /** Dimension */
+            dimension: number;
+            /** Fingerprint */
+            fingerprint: string;
+            /** Id */
+            id: number;
+            /** Max Tokens */
+            max_tokens: number;
+            /** Memories */
+            memories: number;
+            /** Name */
+            name: string;
+            /** Namespaces */
+            namespaces: number;
+            /**
+             * State
+             * @description Whether searches of a namespace use it.
+             * @enum {string}
+             */
+            state: "serving" | "registered";
+        };
+        /**
+         * EncodersOut
+         * @description A page of encoders, the oldest first.
+         */
+        EncodersOut: {
+            /** Data */
+            data: components["schemas"]["EncoderOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * EngineIn
+         * @description One model run one way; its digest, in the path, is that of these fields.
+         */
+        EngineIn: {
+            /** Block Size */
+            block_size: number;
+            /** Bytes Per Token */
+            bytes_per_token: number;
+            /** Chat Template */
+            chat_template?: string | null;
+            /** Config */
+            config: string;
+            /** Dtype */
+            dtype: string;
+            /** Engine */
+            engine: string;
+            /** Engine Version */
+            engine_version: string;
+            /** Isa */
+            isa: string;
+            /** Kv Dtype */
+            kv_dtype: string;
+            /** Layout */
+            layout: string;
+            /** Lora */
+            lora?: string | null;
+            /** Model */
+            model: string;
+            /**
+             * @default {
+             *       "tensor": 1,
+             *       "pipeline": 1,
+             *       "context": 1
+             *     }
+             */
+            parallelism?: components["schemas"]["ParallelismIn"];
+            /** Prefill Tokens Per S */
+            prefill_tokens_per_s?: number | null;
+            /** Tokenizer */
+            tokenizer: string;
+            /** Weights */
+            weights: string;
+        };
+        /**
+         * EngineListOut
+         * @description A page of engines.
+         */
+        EngineListOut: {
+            /** Data */
+            data: components["schemas"]["EngineOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * EngineOut
+         * @description An engine that was announced.
+         */
+        EngineOut: {
+            /**
+             * Announced At
+             * Format: date-time
+             */
+            announced_at: string;
+            /** Bytes Per Token */
+            bytes_per_token: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Digest */
+            digest: string;
+            fingerprint: components["schemas"]["FingerprintOut"];
+            /** Model */
+            model: string;
+            /** Prefill Tokens Per S */
+            prefill_tokens_per_s: number | null;
         };
         /**
          * EntitiesOut
@@ -4085,6 +4710,12 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Exactness
+         * @description What was done to a cache since the model made it; later members lose more.
+         * @enum {string}
+         */
+        Exactness: "exact" | "shifted" | "compressed";
+        /**
          * ExplainOut
          * @description How a search came to its results.
          */
@@ -4277,6 +4908,37 @@ export interface components {
             top_k?: number | null;
             /** User Id */
             user_id?: string | null;
+        };
+        /**
+         * FingerprintOut
+         * @description All that a key–value cache depends on besides the tokens.
+         */
+        FingerprintOut: {
+            /** Block Size */
+            block_size: number;
+            /** Chat Template */
+            chat_template: string | null;
+            /** Config */
+            config: string;
+            /** Dtype */
+            dtype: string;
+            /** Engine */
+            engine: string;
+            /** Engine Version */
+            engine_version: string;
+            /** Isa */
+            isa: string;
+            /** Kv Dtype */
+            kv_dtype: string;
+            /** Layout */
+            layout: string;
+            /** Lora */
+            lora: string | null;
+            parallelism: components["schemas"]["ParallelismOut"];
+            /** Tokenizer */
+            tokenizer: string;
+            /** Weights */
+            weights: string;
         };
         /**
          * FusionIn
@@ -4497,6 +5159,442 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * KvBlockOut
+         * @description One whole block of a prompt: its name, whether it may be saved, whether it is stored.
+         */
+        KvBlockOut: {
+            /** Admitted */
+            admitted: boolean;
+            /** Hash */
+            hash: string;
+            /** Stored */
+            stored: boolean;
+        };
+        /**
+         * KvEngineStatsOut
+         * @description What one engine keeps here, and what it was spared.
+         */
+        KvEngineStatsOut: {
+            /** Asked Blocks */
+            asked_blocks: number;
+            /** Bytes */
+            bytes: number;
+            /** Engine */
+            engine: string;
+            /** Found Blocks */
+            found_blocks: number;
+            /** Hit Rate */
+            hit_rate: number | null;
+            /** Hits */
+            hits: number;
+            /** Loaded Tokens */
+            loaded_tokens: number;
+            /** Lookups */
+            lookups: number;
+            /** Model */
+            model: string | null;
+            /** Records */
+            records: number;
+            /** Saved Seconds */
+            saved_seconds: number;
+            /** Tokens */
+            tokens: number;
+        };
+        /**
+         * KvMemoriesOut
+         * @description A page of KV memories, newest first.
+         */
+        KvMemoriesOut: {
+            /** Data */
+            data: components["schemas"]["KvMemoryOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * KvMemoryDetailOut
+         * @description A header with the hashes of its blocks.
+         */
+        KvMemoryDetailOut: {
+            /** Block Hashes */
+            block_hashes: string[];
+            /** Block Size */
+            block_size: number;
+            /** Blocks */
+            blocks: number;
+            /** Bytes */
+            bytes: number;
+            /** Checksum */
+            checksum: string;
+            /** Codec */
+            codec: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Engine */
+            engine: string;
+            exactness: components["schemas"]["Exactness"];
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Fingerprint */
+            fingerprint: {
+                [key: string]: unknown;
+            };
+            /** First Block */
+            first_block: number;
+            /**
+             * Heat
+             * @description Uses, each halved with every day since.
+             */
+            heat: number;
+            /** Hits */
+            hits: number;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Last Hash */
+            last_hash: string;
+            /** Last Hit At */
+            last_hit_at: string | null;
+            /** Model */
+            model: string;
+            /** N Tokens */
+            n_tokens: number;
+            /** Namespace */
+            namespace: string;
+            /** Parent Hash */
+            parent_hash: string;
+            /**
+             * Payload Type
+             * @constant
+             */
+            payload_type: "activation";
+            /**
+             * Prefill S
+             * @description Seconds of prefill that one load spares.
+             */
+            prefill_s: number;
+            /** Sources */
+            sources: components["schemas"]["KvSourceOut"][];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "live" | "stale";
+            /** Text Hash */
+            text_hash: string | null;
+            /** Token Ids Hash */
+            token_ids_hash: string | null;
+        };
+        /**
+         * KvMemoryOut
+         * @description The header of a KV memory: a MemCube of payload_type activation.
+         */
+        KvMemoryOut: {
+            /** Block Size */
+            block_size: number;
+            /** Blocks */
+            blocks: number;
+            /** Bytes */
+            bytes: number;
+            /** Checksum */
+            checksum: string;
+            /** Codec */
+            codec: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Engine */
+            engine: string;
+            exactness: components["schemas"]["Exactness"];
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Fingerprint */
+            fingerprint: {
+                [key: string]: unknown;
+            };
+            /** First Block */
+            first_block: number;
+            /**
+             * Heat
+             * @description Uses, each halved with every day since.
+             */
+            heat: number;
+            /** Hits */
+            hits: number;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Last Hash */
+            last_hash: string;
+            /** Last Hit At */
+            last_hit_at: string | null;
+            /** Model */
+            model: string;
+            /** N Tokens */
+            n_tokens: number;
+            /** Namespace */
+            namespace: string;
+            /** Parent Hash */
+            parent_hash: string;
+            /**
+             * Payload Type
+             * @constant
+             */
+            payload_type: "activation";
+            /**
+             * Prefill S
+             * @description Seconds of prefill that one load spares.
+             */
+            prefill_s: number;
+            /** Sources */
+            sources: components["schemas"]["KvSourceOut"][];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "live" | "stale";
+            /** Text Hash */
+            text_hash: string | null;
+            /** Token Ids Hash */
+            token_ids_hash: string | null;
+        };
+        /**
+         * KvPlanOut
+         * @description A prompt, planned: what to send to the engine, and what it will find there.
+         */
+        KvPlanOut: {
+            /** Admitted Blocks */
+            admitted_blocks: number;
+            admitted_until: components["schemas"]["Reason"];
+            /** Block Size */
+            block_size: number;
+            /** Blocks */
+            blocks: components["schemas"]["KvBlockOut"][];
+            /** Cache Salt */
+            cache_salt: string;
+            /** Engine */
+            engine: string;
+            /** Expected Hit Tokens */
+            expected_hit_tokens: number;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Kv Transfer Params */
+            kv_transfer_params: {
+                [key: string]: unknown;
+            };
+            /** Left Out */
+            left_out: components["schemas"]["LeftOutOut"][];
+            /** Messages */
+            messages: {
+                [key: string]: unknown;
+            }[];
+            /** Model */
+            model: string;
+            /** Namespace */
+            namespace: string;
+            /**
+             * Plan Id
+             * Format: uuid
+             */
+            plan_id: string;
+            /** Prefix Hash */
+            prefix_hash: string;
+            /** Search Id */
+            search_id: string | null;
+            /** Sections */
+            sections: components["schemas"]["SectionOut"][];
+            /** Text */
+            text: string;
+            /** Token Ids */
+            token_ids: number[];
+            /** Token Ids Hash */
+            token_ids_hash: string;
+        };
+        /**
+         * KvQuotaIn
+         * @description How many bytes may be kept.
+         */
+        KvQuotaIn: {
+            /**
+             * Bytes
+             * @description Null takes the limit away; that of the operator stays.
+             */
+            bytes: number | null;
+            /**
+             * Namespace
+             * @description Only here; the limit of the tenant holds beside it.
+             */
+            namespace?: string | null;
+        };
+        /**
+         * KvQuotaOut
+         * @description What may be kept, and what is.
+         */
+        KvQuotaOut: {
+            /**
+             * Bytes
+             * @description The quota of the tenant, never above the operator's.
+             */
+            bytes: number;
+            /**
+             * Most Bytes
+             * @description The operator's bound.
+             */
+            most_bytes: number;
+            /**
+             * Namespaces
+             * @description Quotas of namespaces.
+             */
+            namespaces: {
+                [key: string]: number;
+            };
+            /** Used Bytes */
+            used_bytes: number;
+        };
+        /**
+         * KvSavedOut
+         * @description The record under which the blocks can be loaded.
+         */
+        KvSavedOut: {
+            /** Block Size */
+            block_size: number;
+            /** Blocks */
+            blocks: number;
+            /** Bytes */
+            bytes: number;
+            /** Checksum */
+            checksum: string;
+            /** Codec */
+            codec: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Engine */
+            engine: string;
+            /**
+             * Evicted
+             * @description Records that made room for it.
+             */
+            evicted: number;
+            exactness: components["schemas"]["Exactness"];
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Fingerprint */
+            fingerprint: {
+                [key: string]: unknown;
+            };
+            /** First Block */
+            first_block: number;
+            /**
+             * Heat
+             * @description Uses, each halved with every day since.
+             */
+            heat: number;
+            /** Hits */
+            hits: number;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Last Hash */
+            last_hash: string;
+            /** Last Hit At */
+            last_hit_at: string | null;
+            /** Model */
+            model: string;
+            /** N Tokens */
+            n_tokens: number;
+            /** Namespace */
+            namespace: string;
+            /** Parent Hash */
+            parent_hash: string;
+            /**
+             * Payload Type
+             * @constant
+             */
+            payload_type: "activation";
+            /**
+             * Prefill S
+             * @description Seconds of prefill that one load spares.
+             */
+            prefill_s: number;
+            /** Sources */
+            sources: components["schemas"]["KvSourceOut"][];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "live" | "stale";
+            /** Text Hash */
+            text_hash: string | null;
+            /** Token Ids Hash */
+            token_ids_hash: string | null;
+        };
+        /**
+         * KvSourceOut
+         * @description A memory in the prefix of a record, as it was then.
+         */
+        KvSourceOut: {
+            /**
+             * Memory Id
+             * Format: uuid
+             */
+            memory_id: string;
+            /** Token End */
+            token_end: number;
+            /** Token Start */
+            token_start: number;
+            /** Version */
+            version: number;
+        };
+        /**
+         * KvStatsOut
+         * @description What is kept, how it is used, and what that spared.
+         */
+        KvStatsOut: {
+            /** Bytes */
+            bytes: number;
+            /** Count */
+            count: number;
+            /** Engines */
+            engines: components["schemas"]["KvEngineStatsOut"][];
+            /**
+             * Hit Rate
+             * @description Blocks found of those asked for; null before the first look-up.
+             */
+            hit_rate: number | null;
+            /** Hits */
+            hits: number;
+            quota: components["schemas"]["KvQuotaOut"];
+            /** Saved Seconds */
+            saved_seconds: number;
+        };
+        /**
          * LearningOut
          * @description The job that learns.
          */
@@ -4506,6 +5604,22 @@ export interface components {
              * Format: uuid
              */
             job_id: string;
+        };
+        /**
+         * LeftOutOut
+         * @description A memory that is not in the prompt.
+         */
+        LeftOutOut: {
+            /**
+             * Memory Id
+             * Format: uuid
+             */
+            memory_id: string;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "budget" | "low_trust" | "in_conversation";
         };
         /**
          * ListedErasureOut
@@ -4618,6 +5732,80 @@ export interface components {
             user_id?: string | null;
         };
         /**
+         * LoginIn
+         * @description An API key, or the token of a link: one of them.
+         */
+        LoginIn: {
+            /** Api Key */
+            api_key?: string | null;
+            /** Token */
+            token?: string | null;
+        };
+        /**
+         * LoginLinkOut
+         * @description A link: ``path`` goes behind the address of the service; null, as is ``token``, when the answer is replayed.
+         */
+        LoginLinkOut: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Path */
+            path: string | null;
+            /** Token */
+            token: string | null;
+        };
+        /**
+         * LookupIn
+         * @description The blocks of a prompt, from its first.
+         */
+        LookupIn: {
+            /** Block Hashes */
+            block_hashes: string[];
+            /**
+             * Codecs
+             * @description What the engine can read.
+             * @default [
+             *       "raw"
+             *     ]
+             */
+            codecs?: string[];
+            /**
+             * Engine
+             * @description SHA-256, 64 lower-case hexadecimal digits.
+             */
+            engine: string;
+            /**
+             * Exactness
+             * @description What it is to take; anything but exact is opted into.
+             * @default [
+             *       "exact"
+             *     ]
+             */
+            exactness?: components["schemas"]["Exactness"][];
+            /**
+             * Plan Id
+             * @description With a key: the plan that the blocks are of, if there is one.
+             */
+            plan_id?: string | null;
+        };
+        /**
+         * LookupOut
+         * @description How many leading blocks are stored, and where.
+         */
+        LookupOut: {
+            /** Runs */
+            runs: components["schemas"]["RunOut"][];
+            /** Stored */
+            stored: number;
+        };
+        /**
          * MemoriesUsedOut
          * @description Memories by state; erased ones are none.
          */
@@ -4712,6 +5900,32 @@ export interface components {
             new: string;
             /** Old */
             old: string;
+        };
+        /**
+         * TurnIn
+         * @description The namespaces that are meant.
+         */
+        memory_service__api__encoder_models__TurnIn: {
+            /**
+             * All
+             * @default false
+             */
+            all?: boolean;
+            /** Namespace */
+            namespace?: string | null;
+        };
+        /**
+         * TurnIn
+         * @description One turn of a conversation.
+         */
+        memory_service__api__kv_models__TurnIn: {
+            /** Content */
+            content: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "user" | "assistant";
         };
         /**
          * ReplaceIn
@@ -5136,23 +6350,53 @@ export interface components {
         };
         /**
          * NodeOut
-         * @description One node; the label is the beginning of its text, its name or its gist.
+         * @description One node; the label is the beginning of its text, its name or its gist. All from `memory_type` on are of memories.
+         *
+         *     `degree` counts its edges to all of the graph, of each kind up to 1,000; `retrievability` is null as of an earlier time.
          */
         NodeOut: {
+            /** Confidence */
+            confidence: number | null;
+            /** Created At */
+            created_at: string | null;
+            /** Degree */
+            degree: number;
             /**
              * Id
              * Format: uuid
              */
             id: string;
+            /** Importance */
+            importance: number | null;
             /**
              * Kind
              * @enum {string}
              */
             kind: "memory" | "entity" | "episode" | "topic" | "community";
+            /** Known From */
+            known_from: string | null;
             /** Label */
             label: string;
+            memory_type: components["schemas"]["MemoryType"] | null;
             /** Namespace */
             namespace: string;
+            /** Observed At */
+            observed_at: string | null;
+            /** Pinned */
+            pinned: boolean | null;
+            /** Retrievability */
+            retrievability: number | null;
+            /** Source Kind */
+            source_kind: string | null;
+            state: components["schemas"]["State"] | null;
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Trust */
+            trust: number | null;
+            /** Valid From */
+            valid_from: string | null;
+            /** Valid To */
+            valid_to: string | null;
         };
         /**
          * OnConflict
@@ -5194,6 +6438,39 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * ParallelismIn
+         * @description Over how many workers a model is split.
+         */
+        ParallelismIn: {
+            /**
+             * Context
+             * @default 1
+             */
+            context?: number;
+            /**
+             * Pipeline
+             * @default 1
+             */
+            pipeline?: number;
+            /**
+             * Tensor
+             * @default 1
+             */
+            tensor?: number;
+        };
+        /**
+         * ParallelismOut
+         * @description Over how many workers a model is split.
+         */
+        ParallelismOut: {
+            /** Context */
+            context: number;
+            /** Pipeline */
+            pipeline: number;
+            /** Tensor */
+            tensor: number;
+        };
+        /**
          * PartOut
          * @description Whether one part works, and why not.
          */
@@ -5209,6 +6486,82 @@ export interface components {
          * @enum {string}
          */
         PayloadType: "plaintext" | "activation" | "parametric";
+        /**
+         * PlanIn
+         * @description What a prompt is to hold.
+         */
+        PlanIn: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /**
+             * Engine
+             * @description By its digest; the last one announced for the model if not said.
+             */
+            engine?: string | null;
+            /** Filter */
+            filter?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Hot From
+             * @description Recalls from which a memory is worth saving; 0 saves every one that lasts.
+             * @default 2
+             */
+            hot_from?: number;
+            /**
+             * Memory Ids
+             * @description Which memories, the most important first. They stand in an order of their own.
+             */
+            memory_ids?: string[] | null;
+            /**
+             * Messages
+             * @description Turns of the conversation; without any the plan is for whatever conversation follows.
+             * @default []
+             */
+            messages?: components["schemas"]["memory_service__api__kv_models__TurnIn"][];
+            /** Model */
+            model: string;
+            /** Namespace */
+            namespace?: string | null;
+            /** Namespaces */
+            namespaces?: string[] | null;
+            /**
+             * Preset
+             * @default balanced
+             * @enum {string}
+             */
+            preset?: "fast" | "balanced" | "thorough";
+            /**
+             * Query
+             * @description What to search for, in place of ids.
+             */
+            query?: string | null;
+            /**
+             * System
+             * @description The operator's words; they stand first, the same in every prompt.
+             * @default
+             */
+            system?: string;
+            /**
+             * Token Budget
+             * @description Tokens that the memories may have, as the model counts them.
+             * @default 4096
+             */
+            token_budget?: number;
+            /**
+             * Top K
+             * @default 12
+             */
+            top_k?: number;
+            /** User Id */
+            user_id?: string | null;
+            /**
+             * Volatile
+             * @description What else the model is to know now and not later, such as the date.
+             * @default
+             */
+            volatile?: string;
+        };
         /**
          * PlanOut
          * @description What a run would change.
@@ -5265,6 +6618,93 @@ export interface components {
             policy: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * PrecomputeIn
+         * @description What is to be computed ahead: what every conversation with these memories begins with.
+         */
+        PrecomputeIn: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /**
+             * Codec
+             * @description How numbers are kept: as the engine holds them.
+             * @default raw
+             * @constant
+             */
+            codec?: "raw";
+            /**
+             * Engine
+             * @description By its digest; the last one announced for the model if not said.
+             */
+            engine?: string | null;
+            /** Filter */
+            filter?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Hot From
+             * @description Recalls from which a memory is worth saving; 0 saves every one that lasts.
+             * @default 2
+             */
+            hot_from?: number;
+            /**
+             * Memory Ids
+             * @description Which memories, the most important first. They stand in an order of their own.
+             */
+            memory_ids?: string[] | null;
+            /** Model */
+            model: string;
+            /** Namespace */
+            namespace?: string | null;
+            /** Namespaces */
+            namespaces?: string[] | null;
+            /**
+             * Preset
+             * @default balanced
+             * @enum {string}
+             */
+            preset?: "fast" | "balanced" | "thorough";
+            /**
+             * Query
+             * @description What to search for, in place of ids.
+             */
+            query?: string | null;
+            /**
+             * System
+             * @description The operator's words; they stand first, the same in every prompt.
+             * @default
+             */
+            system?: string;
+            /**
+             * Token Budget
+             * @description Tokens that the memories may have, as the model counts them.
+             * @default 4096
+             */
+            token_budget?: number;
+            /**
+             * Top K
+             * @default 12
+             */
+            top_k?: number;
+            /** User Id */
+            user_id?: string | null;
+        };
+        /**
+         * PrecomputeOut
+         * @description The job that computes blocks ahead, and the plan it works on.
+         */
+        PrecomputeOut: {
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+            /**
+             * Plan Id
+             * Format: uuid
+             */
+            plan_id: string;
         };
         /**
          * PreviewOut
@@ -5452,6 +6892,71 @@ export interface components {
              * @enum {string}
              */
             status: "ready" | "degraded" | "not_ready";
+        };
+        /**
+         * Reason
+         * @description Why no more blocks are admitted.
+         * @enum {string}
+         */
+        Reason: "all" | "conversation" | "volatile" | "cold" | "no_whole_block";
+        /**
+         * ReindexesOut
+         * @description A page of namespaces, in order of path.
+         */
+        ReindexesOut: {
+            /** Data */
+            data: components["schemas"]["ReindexOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * ReindexIn
+         * @description The namespaces that are to change to the encoder.
+         */
+        ReindexIn: {
+            /**
+             * All
+             * @default false
+             */
+            all?: boolean;
+            /** Namespace */
+            namespace?: string | null;
+        };
+        /**
+         * ReindexOut
+         * @description How far a namespace is on its way to another encoder.
+         */
+        ReindexOut: {
+            comparison: components["schemas"]["ComparisonOut"] | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** From Encoder Id */
+            from_encoder_id: number;
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+            /** Namespace */
+            namespace: string;
+            /** Ready At */
+            ready_at: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "backfilling" | "ready" | "cut_over" | "dropping" | "finished" | "given_up";
+            /** To Encoder Id */
+            to_encoder_id: number;
+            /** Turned At */
+            turned_at: string | null;
         };
         /**
          * RemedyOut
@@ -5790,6 +7295,32 @@ export interface components {
             version: number;
         };
         /**
+         * RunOut
+         * @description Blocks `first` to `first + count` of the prompt, which a record holds from its block `offset_blocks` on.
+         */
+        RunOut: {
+            /** Blocks */
+            blocks: number;
+            /** Bytes */
+            bytes: number;
+            /** Checksum */
+            checksum: string;
+            /** Codec */
+            codec: string;
+            /** Count */
+            count: number;
+            exactness: components["schemas"]["Exactness"];
+            /** First */
+            first: number;
+            /**
+             * Kv Memory Id
+             * Format: uuid
+             */
+            kv_memory_id: string;
+            /** Offset Blocks */
+            offset_blocks: number;
+        };
+        /**
          * SavedQueriesOut
          * @description A page of saved queries, the newest first.
          */
@@ -5960,6 +7491,25 @@ export interface components {
             /** Search Id */
             search_id: string;
             timings_ms: components["schemas"]["TimingsOut"];
+        };
+        /**
+         * SectionOut
+         * @description A run of tokens of a prompt; `token_end` is exclusive.
+         */
+        SectionOut: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "system" | "shared" | "user" | "volatile" | "conversation";
+            /** Memory Id */
+            memory_id: string | null;
+            /** Token End */
+            token_end: number;
+            /** Token Start */
+            token_start: number;
+            /** Version */
+            version: number | null;
         };
         /**
          * SelectionIn
@@ -6504,6 +8054,14 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * TurnedOut
+         * @description The namespaces as they are now.
+         */
+        TurnedOut: {
+            /** Data */
+            data: components["schemas"]["ReindexOut"][];
+        };
+        /**
          * UndoneOut
          * @description One task that a rollback changed.
          */
@@ -6593,6 +8151,30 @@ export interface components {
             stray: number;
             /** Unsealed */
             unsealed: number;
+        };
+        /**
+         * WebSessionOut
+         * @description A session that is open: for whom, what it may do, until when.
+         */
+        WebSessionOut: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Key Id
+             * Format: uuid
+             */
+            key_id: string;
+            /** Key Name */
+            key_name: string;
+            /** Scopes */
+            scopes: string[];
+            /** Service Version */
+            service_version: string;
+            /** Tenant */
+            tenant: string;
         };
         /**
          * WeightsListOut
@@ -6794,6 +8376,96 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    create_login_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginLinkOut"];
+                };
+            };
+        };
+    };
+    get_web_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebSessionOut"];
+                };
+            };
+        };
+    };
+    log_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoginIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebSessionOut"];
+                };
+            };
+        };
+    };
+    log_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     compat_project: {
         parameters: {
             query?: never;
@@ -8429,6 +10101,246 @@ export interface operations {
             };
         };
     };
+    list_encoders: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncodersOut"];
+                };
+            };
+        };
+    };
+    register_encoder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EncoderIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncoderOut"];
+                };
+            };
+        };
+    };
+    get_encoder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                encoder_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncoderOut"];
+                };
+            };
+        };
+    };
+    make_default: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                encoder_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncoderOut"];
+                };
+            };
+        };
+    };
+    list_reindexes: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+                /** @description Only this namespace; without it, all. */
+                namespace?: string | null;
+            };
+            header?: never;
+            path: {
+                encoder_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReindexesOut"];
+                };
+            };
+        };
+    };
+    begin_reindex: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                encoder_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReindexIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BegunReindexOut"];
+                };
+            };
+        };
+    };
+    cut_over: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                encoder_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CutOverIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedOut"];
+                };
+            };
+        };
+    };
+    finish: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                encoder_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["memory_service__api__encoder_models__TurnIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedOut"];
+                };
+            };
+        };
+    };
+    roll_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                encoder_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["memory_service__api__encoder_models__TurnIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedOut"];
+                };
+            };
+        };
+    };
     list_all_entities: {
         parameters: {
             query?: {
@@ -8835,7 +10747,11 @@ export interface operations {
     read_graph: {
         parameters: {
             query?: {
+                /** @description At how many of the newest memories to begin, without seed and query. */
+                begin?: number;
                 depth?: number;
+                /** @description As it was known then. */
+                known_at?: string | null;
                 limit?: number;
                 /** @description Only this namespace; without it, all. */
                 namespace?: string | null;
@@ -8843,6 +10759,8 @@ export interface operations {
                 query?: string | null;
                 /** @description Ids of memories, entities, episodes, topics or communities. */
                 seed?: string[] | null;
+                /** @description Only memories that were true then. */
+                valid_at?: string | null;
             };
             header?: never;
             path?: never;
@@ -9067,6 +10985,359 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobOut"];
+                };
+            };
+        };
+    };
+    look_up_blocks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LookupIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LookupOut"];
+                };
+            };
+        };
+    };
+    list_kv_engines: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+                model?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EngineListOut"];
+                };
+            };
+        };
+    };
+    put_kv_engine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EngineIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EngineOut"];
+                };
+            };
+            /** @description An engine that was not known yet. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EngineOut"];
+                };
+            };
+        };
+    };
+    list_kv_memories: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                /** @description Only of this engine. */
+                engine?: string | null;
+                limit?: number;
+                /** @description Only those made of this memory. */
+                memory_id?: string | null;
+                /** @description Only of this namespace. */
+                namespace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KvMemoriesOut"];
+                };
+            };
+        };
+    };
+    create_kv_memory: {
+        parameters: {
+            query: {
+                /** @description SHA-256 of the file. */
+                checksum: string;
+                /** @description How numbers are written. */
+                codec?: string;
+                /** @description How many blocks there are. */
+                count: number;
+                /** @description Digest of the fingerprint; a grant says it. */
+                engine?: string | null;
+                /** @description What was done to them. */
+                exactness?: components["schemas"]["Exactness"];
+                /** @description Which block of the plan is the first. */
+                first_block: number;
+                /** @description Whose blocks they are; a grant says it. */
+                plan_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KvSavedOut"];
+                };
+            };
+        };
+    };
+    get_kv_memory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kv_memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KvMemoryDetailOut"];
+                };
+            };
+        };
+    };
+    delete_kv_memory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kv_memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_kv_blob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kv_memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.safetensors": string;
+                };
+            };
+        };
+    };
+    plan_kv: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KvPlanOut"];
+                };
+            };
+        };
+    };
+    precompute_kv: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrecomputeIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrecomputeOut"];
+                };
+            };
+        };
+    };
+    get_kv_quota: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KvQuotaOut"];
+                };
+            };
+        };
+    };
+    put_kv_quota: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KvQuotaIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KvQuotaOut"];
+                };
+            };
+        };
+    };
+    get_kv_stats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KvStatsOut"];
                 };
             };
         };

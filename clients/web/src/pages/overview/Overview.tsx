@@ -2,8 +2,9 @@
 
 import { Link } from "wouter-preact";
 import type { ComponentChildren } from "preact";
-import { isCode, useRead } from "../../data/fetching";
+import { isCode, useRead, type Read } from "../../data/fetching";
 import { useHref, useNamespace } from "../../data/place";
+import { useMay } from "../../data/session";
 import type { Schema } from "../../data/types";
 import { bytes, count, percent, plural, Time } from "../../ui/format";
 import { Badge, ButtonLink, Card, Empty, Facts, Failed, Figure, Loading, PageHead, Shown } from "../../ui/parts";
@@ -24,6 +25,8 @@ export default function Overview() {
   const [namespace] = useNamespace();
   const report = useRead<HealthReport>("/v1/health-report", { namespace }, { refreshInterval: REFRESH_MS });
   const usage = useRead<Schema<"UsageOut">>("/v1/usage", { namespace }, { refreshInterval: REFRESH_MS });
+  // Only where hosted models keep KV memory; a key without its scope sees the rest.
+  const kv = useRead<Schema<"KvStatsOut">>(useMay("kv:use") ? "/v1/kv/stats" : null, undefined, { refreshInterval: REFRESH_MS });
   const absent = isCode(report.error, "namespace_not_found");
   return (
     <>
@@ -35,7 +38,7 @@ export default function Overview() {
       ) : report.error && !report.data ? (
         <Failed error={report.error} retry={() => void report.mutate()} />
       ) : report.data ? (
-        <Panels report={report.data} usage={usage} />
+        <Panels report={report.data} usage={usage} kv={kv.data} />
       ) : (
         <Loading lines={8} />
       )}
@@ -59,7 +62,7 @@ function FirstSteps({ namespace }: { namespace: string }) {
   );
 }
 
-function Panels({ report, usage }: { report: HealthReport; usage: ReturnType<typeof useRead<Schema<"UsageOut">>> }) {
+function Panels({ report, usage, kv }: { report: HealthReport; usage: Read<Schema<"UsageOut">>; kv: Schema<"KvStatsOut"> | undefined }) {
   const href = useHref();
   const { memories, retention, week } = report;
   const attention: [number, string, string, string][] = [
@@ -131,6 +134,16 @@ function Panels({ report, usage }: { report: HealthReport; usage: ReturnType<typ
           )}
         </Card>
       </div>
+
+      {kv && kv.count > 0 && (
+        <Card title="KV memory of hosted models" actions={<Link class="small" href={href("/settings/kv")}>Details</Link>}>
+          <div class="columns">
+            <Figure name="blocks found" value={kv.hit_rate === null ? "—" : percent(kv.hit_rate, 1)} />
+            <Figure name="kept" value={bytes(kv.bytes)} />
+            <Figure name="of prefill spared" value={`${kv.saved_seconds.toLocaleString("en", { maximumFractionDigits: 1 })} s`} />
+          </div>
+        </Card>
+      )}
 
       <Card title="The last thirty days">
         <Shown read={usage}>
