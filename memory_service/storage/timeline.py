@@ -36,8 +36,9 @@ _SHOWN: Final = """
     m.tenant_id = :tenant {here} AND m.archived_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > :now)
         AND (CAST(:start AS timestamptz) IS NULL OR {moment} >= :start) AND (CAST(:end AS timestamptz) IS NULL OR {moment} < :end)
 """
+# The beginning without a zone: in that of the server, the first year may begin in a year that no datetime holds.
 _BARS: Final = f"""
-    SELECT date_trunc(:bucket, {{moment}}, 'UTC') AS starts, count(*) AS memories
+    SELECT date_trunc(:bucket, {{moment}}, 'UTC') AT TIME ZONE 'UTC' AS starts, count(*) AS memories
     FROM memory m WHERE {_SHOWN} GROUP BY 1 ORDER BY 1 LIMIT :most
 """
 _PAGE: Final = f"""

@@ -111,7 +111,7 @@ def read_timeline(
         tenant_id=tenant_id,
         query=asked,
     )
-    buckets = [{"start": rfc3339(bar["starts"]), "count": bar["memories"]} for bar in bars]
+    buckets = [{"start": rfc3339(bar["starts"].replace(tzinfo=UTC)), "count": bar["memories"]} for bar in bars]
     return answer({"axis": axis, "bucket": bucket, "buckets": buckets, **found})
 
 

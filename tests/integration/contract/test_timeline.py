@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from memory_service.values import NEWEST, OLDEST
+
 DAYS = [
     "2026-01-05T08:00:00Z",
     "2026-01-05T20:30:00Z",
@@ -136,7 +138,7 @@ def test_what_cannot_be_understood_is_refused(me: Any, query: str) -> None:
 
 
 def test_moments_at_the_ends_of_time(me: Any) -> None:
-    for at in ("0001-01-03T00:00:00Z", "9999-12-30T23:59:59Z"):
+    for at in (OLDEST.isoformat(), NEWEST.isoformat()):
         assert me.post("/v1/memories", json={"content": f"At {at}.", "observed_at": at}).status_code == 201
     for bucket in ("hour", "day", "week", "month", "year"):
         answer = me.get(f"/v1/timeline?bucket={bucket}&limit=1")
