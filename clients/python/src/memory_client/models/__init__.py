@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from memory_client.models.governance import Erasure as Erasure
     from memory_client.models.governance import ErasureItem as ErasureItem
     from memory_client.models.governance import ErasurePreview as ErasurePreview
+    from memory_client.models.governance import HealthReport as HealthReport
     from memory_client.models.governance import ImportOutcome as ImportOutcome
     from memory_client.models.governance import Tally as Tally
-    from memory_client.models.governance import HealthReport as HealthReport
     from memory_client.models.governance import Usage as Usage
     from memory_client.models.handles import Added as Added
     from memory_client.models.handles import AddedMany as AddedMany
@@ -95,11 +95,11 @@ if TYPE_CHECKING:
     from memory_client.models.structure import Gist as Gist
     from memory_client.models.structure import Graph as Graph
     from memory_client.models.structure import Moment as Moment
-    from memory_client.models.structure import Timeline as Timeline
-    from memory_client.models.structure import TimelineBucket as TimelineBucket
     from memory_client.models.structure import Node as Node
     from memory_client.models.structure import Profile as Profile
     from memory_client.models.structure import Quote as Quote
+    from memory_client.models.structure import Timeline as Timeline
+    from memory_client.models.structure import TimelineBucket as TimelineBucket
     from memory_client.models.structure import Topic as Topic
     from memory_client.models.working import Block as Block
     from memory_client.models.working import BlockCitation as BlockCitation

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ErasureItem,
         ErasurePreview,
         ErasureStarted,
+        HealthReport,
         Usage,
     )
     from memory_client.operation import Reading
