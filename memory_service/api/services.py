@@ -47,6 +47,7 @@ class Services:
     residents: Residents
     # What was measured of a tenant and a namespace, and when.
     usage: Recent[tuple[UUID, str | None, int], tuple[datetime, dict[str, Any]]]
+    health_reports: Recent[tuple[UUID, str | None], tuple[datetime, dict[str, Any]]]
     reranker: BoundedReranker | None  # None: none is configured
     kv: KvParts
     planner: KvPlanner

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, select, text
+from sqlalchemy import Connection, ScalarSelect, Uuid, column, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.ids import new_id
@@ -123,7 +123,7 @@ def describe_session(session: Session, tenant_id: UUID, secret: str) -> OpenSess
             tenant.c.id == tenant_id,
             api_key.c.tenant_id == tenant_id,
             web_session.c.tenant_id == tenant_id,
-            web_session.c.hash == hash_secret(secret),
+            web_session.c.id == _id_of(secret),
         )
     ).one_or_none()
     return None if row is None else OpenSession(row.name, row.id, row.key, list(row.scopes), row.expires_at)
@@ -133,7 +133,12 @@ def end_session(session: Session, tenant_id: UUID, secret: str) -> UUID | None:
     """Remove a session and return its id; None when there is none."""
     ended: UUID | None = session.scalar(
         delete(web_session)
-        .where(web_session.c.tenant_id == tenant_id, web_session.c.hash == hash_secret(secret))
+        .where(web_session.c.tenant_id == tenant_id, web_session.c.id == _id_of(secret))
         .returning(web_session.c.id)
     )
     return ended
+
+
+def _id_of(secret: str) -> ScalarSelect[UUID]:
+    found = func.authenticate_session(hash_secret(secret)).table_valued(column("session_id", Uuid))
+    return select(found.c.session_id).scalar_subquery()

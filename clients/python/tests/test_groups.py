@@ -26,6 +26,14 @@ async def test_what_consolidation_makes(client: Any, namespace: str) -> None:
         assert isinstance(await every(group.list(namespace=namespace)), list)
     graph = await got(client.graph.get(said.memories[0], depth=1))
     assert said.memories[0] in {node.id for node in graph.nodes}
+    assert graph.nodes[0].retrievability is not None
+    assert all(edge.known_to is None for edge in graph.edges)
+    line = await got(client.graph.timeline(namespace=namespace, axis="known", bucket="year", limit=1))
+    assert (line.buckets[0].count, line.has_more, line.data[0].id) == (4, True, said.memories[0])
+    rest = await got(client.graph.timeline(namespace=namespace, axis="known", cursor=line.next_cursor))
+    assert [one.id for one in rest.data] == said.memories[1:]
+    report = await got(client.usage.health_report(namespace=namespace))
+    assert report.memories["total"] == report.retention["looked_at"] == 4
     for changeset in await every(client.changesets.list(namespace=namespace, limit=1)):
         whole = await got(client.changesets.get(changeset.id))
         assert len(await every(client.changesets.changes(changeset.id))) == len(whole.changes)

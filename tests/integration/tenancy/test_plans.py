@@ -46,6 +46,7 @@ from memory_service.storage import (
     formation,
     fusion_weights,
     graph,
+    health_report,
     idempotency,
     jobs,
     keys,
@@ -66,7 +67,9 @@ from memory_service.storage import (
     structure_lists,
     tasks,
     time_mentions,
+    timeline,
     traces,
+    web_sessions,
 )
 from memory_service.storage.blocks import Address
 from memory_service.storage.bootstrap import RoleUrls, bootstrap, driver_url
@@ -181,6 +184,19 @@ CALLER = Caller(TENANT, an_id(9, 1), frozenset())
 def a_filter(raw: dict[str, Any]) -> Sql:
     compiled = compile_filter(parse_filter(raw), at=NOW)
     return Sql(compiled.text, compiled.params)
+
+
+def a_timeline(session: Session, *, namespace_id: UUID | None) -> None:
+    for axis in timeline.Axis:
+        where: dict[str, Any] = {"namespace_id": namespace_id, "axis": axis, "start": None, "end": NOW, "now": NOW}
+        timeline.bars(session, TENANT, bucket=timeline.Bucket.DAY, most=2_001, **where)
+        timeline.moments(session, TENANT, after=(NOW, an_id(3, 7)), limit=51, **where)
+
+
+def a_report(session: Session, *, namespace_id: UUID | None) -> None:
+    place = health_report.Place(session, TENANT, namespace_id=namespace_id, now=NOW, since=NOW - timedelta(days=7))
+    place.memories(), place.holding(share=256, most=40_000), place.links(), place.reviews(), place.versions()
+    place.erased(), place.unread(), place.unconsolidated(), place.last_changeset()
 
 
 def a_search(*, keyword: Any = KEYWORD, vector: Any = VECTOR, spaces: tuple[UUID, ...] = (SPACE,), **scope: Any) -> Any:
@@ -401,6 +417,14 @@ HOT: dict[str, Callable[[Session], object]] = {
     "newest of the graph": lambda s: graph.newest(s, TENANT, graph.View(NOW, namespace_id=SMALL_SPACE), most=25),
     "newest of the graph as it was": lambda s: graph.newest(
         s, TENANT, graph.View(NOW, namespace_id=SMALL_SPACE, known=NOW), most=25),
+    "timeline": lambda s: a_timeline(s, namespace_id=SPACE),
+    "timeline of all": lambda s: a_timeline(s, namespace_id=None),
+    "health report": lambda s: a_report(s, namespace_id=SPACE),
+    "health report of all": lambda s: a_report(s, namespace_id=None),
+    "link to log in": lambda s: web_sessions.create_link(s, TENANT, an_id(9, 7), now=NOW),
+    "use of a link": lambda s: web_sessions.redeem_link(s, TENANT, an_id(9, 8), now=NOW),
+    "session": lambda s: web_sessions.create_session(s, TENANT, an_id(9, 7), now=NOW),
+    "end of a session": lambda s: web_sessions.end_session(s, TENANT, "s2/7"),
     "episodes to plan": lambda s: list(structure_loading.sessions_to_cut(a_place(s))),
     "topics to plan": lambda s: (
         structure_loading.topic_rows(a_place(s)), structure_loading.without_topic(a_place(s)),

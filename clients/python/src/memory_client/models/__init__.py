@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from memory_client.models.governance import Erasure as Erasure
     from memory_client.models.governance import ErasureItem as ErasureItem
     from memory_client.models.governance import ErasurePreview as ErasurePreview
+    from memory_client.models.governance import HealthReport as HealthReport
     from memory_client.models.governance import ImportOutcome as ImportOutcome
     from memory_client.models.governance import Tally as Tally
     from memory_client.models.governance import Usage as Usage
@@ -93,9 +94,12 @@ if TYPE_CHECKING:
     from memory_client.models.structure import Fact as Fact
     from memory_client.models.structure import Gist as Gist
     from memory_client.models.structure import Graph as Graph
+    from memory_client.models.structure import Moment as Moment
     from memory_client.models.structure import Node as Node
     from memory_client.models.structure import Profile as Profile
     from memory_client.models.structure import Quote as Quote
+    from memory_client.models.structure import Timeline as Timeline
+    from memory_client.models.structure import TimelineBucket as TimelineBucket
     from memory_client.models.structure import Topic as Topic
     from memory_client.models.working import Block as Block
     from memory_client.models.working import BlockCitation as BlockCitation
@@ -117,7 +121,9 @@ HOMES = {
         "base": "Answer Page",
         "consolidation": "Plan Change Changeset Reverted Review Policy Simulation SavedQuery FusionWeights Factors",
         "documents": "DocumentSpan Document",
-        "governance": ("Derived ErasurePreview Tally Erasure ErasureItem AuditEvent AuditVerdict Usage ImportOutcome"),
+        "governance": (
+            "Derived ErasurePreview Tally Erasure ErasureItem AuditEvent AuditVerdict Usage HealthReport ImportOutcome"
+        ),
         "handles": "Added AddedMessages AddedMany Started DocumentStarted ErasureStarted ImportStarted",
         "jobs": "Progress Job DeadLetter",
         "kv": "Engine PromptSection PromptBlock PromptLeftOut KvPlan PrecomputeStarted",
@@ -129,7 +135,7 @@ HOMES = {
         "search": (
             "Channel Result Timings Candidate Explanation SearchAnswer Citation Context Replay Trace WhyNot Feedback"
         ),
-        "structure": "Entity Fact Quote Gist Episode Topic Community Profile Node Edge Graph",
+        "structure": "Entity Fact Quote Gist Episode Topic Community Profile Node Edge Graph Moment Timeline TimelineBucket",
         "working": (
             "Block BlockVersion BlockCitation Children Task TaskVersion ClosedTask Undone "
             "RolledBackTask TaskItem TaskContext"

@@ -102,6 +102,23 @@ class Usage(Answer):
     models: list[dict[str, Any]]
 
 
+class HealthReport(Answer):
+    """How well the memories of a tenant or a namespace are kept."""
+
+    namespace: str | None = None
+    measured_at: AwareDatetime
+    memories: dict[str, Any]
+    retention: dict[str, int]
+    junk: dict[str, Any]
+    duplicates: dict[str, Any]
+    contradictions: dict[str, int]
+    low_trust: dict[str, int]
+    reviews_open: int
+    waiting: dict[str, int]
+    week: dict[str, Any]
+    last_consolidation: dict[str, Any] | None = None
+
+
 class ImportOutcome(Answer):
     """What became of one line of a bundle."""
 

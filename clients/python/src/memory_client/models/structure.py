@@ -111,6 +111,21 @@ class Node(Answer):
     kind: str
     label: str
     namespace: str
+    degree: int
+    memory_type: str | None = None
+    state: str | None = None
+    source_kind: str | None = None
+    trust: float | None = None
+    confidence: float | None = None
+    importance: float | None = None
+    pinned: bool | None = None
+    retrievability: float | None = None
+    observed_at: AwareDatetime | None = None
+    valid_from: AwareDatetime | None = None
+    valid_to: AwareDatetime | None = None
+    created_at: AwareDatetime | None = None
+    known_from: AwareDatetime | None = None
+    superseded_by: str | None = None
 
 
 class Edge(Answer):
@@ -120,6 +135,8 @@ class Edge(Answer):
     target: str
     type: str
     weight: float | None = None
+    known_from: AwareDatetime
+    known_to: AwareDatetime | None = None
 
 
 class Graph(Answer):
@@ -128,3 +145,37 @@ class Graph(Answer):
     nodes: list[Node]
     edges: list[Edge]
     truncated: bool
+
+
+class TimelineBucket(Answer):
+    """A bar of the timeline."""
+
+    start: AwareDatetime
+    count: int
+
+
+class Moment(Answer):
+    """A memory on the timeline, with both of its times."""
+
+    id: str
+    namespace: str
+    label: str
+    memory_type: str
+    state: str
+    observed_at: AwareDatetime
+    valid_from: AwareDatetime | None = None
+    valid_to: AwareDatetime | None = None
+    created_at: AwareDatetime
+    known_from: AwareDatetime
+    superseded_by: str | None = None
+
+
+class Timeline(Answer):
+    """How many memories lie when, and a page of them, the earliest first."""
+
+    axis: str
+    bucket: str
+    buckets: list[TimelineBucket]
+    data: list[Moment]
+    next_cursor: str | None = None
+    has_more: bool

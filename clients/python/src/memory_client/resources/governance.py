@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ErasureItem,
         ErasurePreview,
         ErasureStarted,
+        HealthReport,
         Usage,
     )
     from memory_client.operation import Reading
@@ -90,3 +91,8 @@ class UsageCalls(Resource[E]):
     def get(self, *, namespace: str | None = None, days: int | None = None, **options: Unpack[Reading]) -> Ask[Usage]:
         """Return what the tenant, or one namespace, holds now and has used in the last days."""
         return Ask(models.Usage, query={"namespace": namespace, "days": days})
+
+    @call("GET", "/v1/health-report")
+    def health_report(self, *, namespace: str | None = None, **options: Unpack[Reading]) -> Ask[HealthReport]:
+        """Return how well the memories are kept: strength, junk, duplicates, contradictions, what changed this week."""
+        return Ask(models.HealthReport, query={"namespace": namespace})

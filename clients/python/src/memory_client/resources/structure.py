@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from memory_client import models
 from memory_client.calls import E, call, listing
@@ -12,11 +12,13 @@ from memory_client.operation import Ask
 from memory_client.resources.base import Resource
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from typing_extensions import Unpack
 
     from memory_client.fields import Id
     from memory_client.group_fields import InNamespace
-    from memory_client.models import Community, Entity, Episode, Fact, Graph, Link, Profile, Topic
+    from memory_client.models import Community, Entity, Episode, Fact, Graph, Link, Profile, Timeline, Topic
     from memory_client.operation import Reading, Writing
 
 
@@ -130,11 +132,51 @@ class GraphCalls(Resource[E]):
         namespace: str | None = None,
         depth: int | None = None,
         limit: int | None = None,
+        begin: int | None = None,
+        known_at: datetime | str | None = None,
+        valid_at: datetime | str | None = None,
         **options: Unpack[Reading],
     ) -> Ask[Graph]:
         """Return the nodes and edges around some ids, around what a query finds, or around the newest memories."""
         return Ask(
-            models.Graph, query={"seed": seed, "query": query, "namespace": namespace, "depth": depth, "limit": limit}
+            models.Graph,
+            query={
+                "seed": seed,
+                "query": query,
+                "namespace": namespace,
+                "depth": depth,
+                "limit": limit,
+                "begin": begin,
+                "known_at": known_at,
+                "valid_at": valid_at,
+            },
+        )
+
+    @call("GET", "/v1/timeline")
+    def timeline(
+        self,
+        *,
+        namespace: str | None = None,
+        axis: Literal["valid", "known"] | None = None,
+        bucket: Literal["hour", "day", "week", "month", "year"] | None = None,
+        from_: datetime | str | None = None,
+        to: datetime | str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        **options: Unpack[Reading],
+    ) -> Ask[Timeline]:
+        """Return how many memories lie when, and a page of them; `next_cursor` of an answer asks for the next page."""
+        return Ask(
+            models.Timeline,
+            query={
+                "namespace": namespace,
+                "axis": axis,
+                "bucket": bucket,
+                "from": from_,
+                "to": to,
+                "limit": limit,
+                "cursor": cursor,
+            },
         )
 
     @listing("GET", "/v1/links")
