@@ -15,7 +15,7 @@ from memory_service.activation.chain import ROOT
 from memory_service.activation.covering import Place, cover
 from memory_service.activation.eviction import Held, make_room
 from memory_service.activation.exactness import Exactness
-from memory_service.errors import Conflict, FieldError, InvalidRequest, NotFound, OverQuota, TooLarge
+from memory_service.errors import Conflict, FieldError, InvalidRequest, NotFound, OverQuota, TooLarge, Unavailable
 from memory_service.storage import kv_blocks, kv_engines, kv_memories, kv_plans, kv_room
 from memory_service.storage.kv_memories import KvSource
 from memory_service.storage.kv_plans import KvPlan
@@ -38,11 +38,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A blob that is in the store already."""
+    """A blob; `in_store` is false where its blocks were kept already, and none was written."""
 
     id: UUID
     bytes: int
     checksum: str
+    in_store: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,14 @@ def save(session: Session, tenant_id: UUID, part: Part, arrived: Arrived, *, lim
         Conflict: a source is not what it was when the plan was made; code ``kv_source_changed``.
         TooLarge: no eviction could make the blob fit.
         OverQuota: what would have to go is worth more.
+        Unavailable: the blocks were kept when the blob came, and are not any more; code ``busy``.
     """
     kv_memories.lock_tenant(session, tenant_id)
     plan = plan_for(session, tenant_id, part, now=now)
     if (kept := present(session, tenant_id, part, plan, now=now)) is not None:
         return Saved(kept, False)
+    if not arrived.in_store:
+        raise Unavailable("These blocks were here and are not any more; save them again.", code="busy", retry_after_s=1)
     end = part.first_block + part.count
     sources = [
         KvSource(one.memory_id, one.version, one.token_start, one.token_end)

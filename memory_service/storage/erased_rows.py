@@ -57,6 +57,9 @@ _COUNTS: Final[Mapping[str, str]] = {
         SELECT count(DISTINCT t.plan_id) FROM kv_plan_source t WHERE t.tenant_id = :tenant AND t.memory_id = {_IDS}
     """,
     "kv_plan_source": _by("kv_plan_source", "memory_id"),
+    "kv_memory": f"""
+        SELECT count(DISTINCT t.kv_memory_id) FROM kv_source t WHERE t.tenant_id = :tenant AND t.memory_id = {_IDS}
+    """,
     "trace": _SHOWN_IN_TRACES,
     "idempotency_key": _QUOTING_ANSWERS,
     "job": _QUOTING_RESULTS,

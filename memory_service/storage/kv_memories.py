@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, delete, insert, select, text, update
+from sqlalchemy import RowMapping, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from memory_service.storage.tables import kv_block, kv_memory, kv_source, namespace
@@ -192,3 +192,26 @@ def forget_stale(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, befo
         .returning(_m.id)
     )
     return len(gone.all())
+
+
+def ids_of(
+    session: Session, tenant_id: UUID, *, columns: Mapping[str, str], namespace_id: UUID | None, before: datetime
+) -> list[UUID]:
+    """Return the records of a namespace; those of a user, an agent or a session go with the memories they were made of."""
+    if columns or namespace_id is None:
+        return []
+    query = select(_m.id).where(
+        _m.tenant_id == tenant_id, _m.namespace_id == namespace_id, _m.state == "live", _m.created_at <= before
+    )
+    return list(session.scalars(query.order_by(_m.id)))
+
+
+def erase(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> int:
+    """Make records unloadable and take their digests of text away; the sweep removes their blobs. Return how many there were."""
+    if not ids:
+        return 0
+    now = session.execute(select(func.statement_timestamp())).scalar_one()
+    marked = mark_stale(session, tenant_id, ids, reason=ERASED, now=now)
+    where = (_m.tenant_id == tenant_id, _m.id.in_(marked))
+    session.execute(update(kv_memory).where(*where).values(token_ids_hash=None, text_hash=None))
+    return len(marked)

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from memory_service.storage import blocks, imports, tasks
+from memory_service.storage import blocks, imports, kv_memories, tasks
 
 SCOPE_COLUMNS: Final = ("user_id", "agent_id", "session_id")
 
@@ -86,7 +86,7 @@ def _conditions(scope: Scope) -> dict[str, str]:
 
 
 # Records that know by themselves whose they are, and what goes with them.
-_OWNED: Final = {"block": blocks, "task_node": tasks}
+_OWNED: Final = {"block": blocks, "task_node": tasks, "kv_memory": kv_memories}
 
 _STOP_READING: Final = """
     UPDATE job SET status = 'cancelled', lease_until = NULL, finished_at = :now
@@ -113,7 +113,7 @@ def drop_waiting(session: Session, tenant_id: UUID, scope: Scope, *, now: dateti
 
 
 def _owned(session: Session, tenant_id: UUID, scope: Scope) -> dict[str, list[UUID]]:
-    """Return the ids of blocks and tasks of a scope, by table."""
+    """Return the ids of blocks, tasks and KV memories of a scope, by table."""
     return {
         table: records.ids_of(
             session, tenant_id, columns=scope.columns, namespace_id=scope.namespace_id, before=scope.before

@@ -121,7 +121,7 @@ BEGIN
     WHERE s.tenant_id = OLD.tenant_id AND s.memory_id = OLD.id;
     IF marked IS NOT NULL THEN
         IF TG_OP = 'DELETE' THEN
-            UPDATE public.kv_memory k SET state = 'stale', reason = coalesce(k.reason, 'erased'),
+            UPDATE public.kv_memory k SET state = 'stale', reason = 'erased',
                 stale_at = coalesce(k.stale_at, statement_timestamp()), token_ids_hash = NULL, text_hash = NULL
             WHERE k.tenant_id = OLD.tenant_id AND k.id = ANY (marked);
         ELSE

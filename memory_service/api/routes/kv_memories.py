@@ -10,24 +10,23 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
-from memory_service.activation.errors import BlobRefused
 from memory_service.activation.exactness import Exactness
-from memory_service.activation.saved_file import RAW, check_blocks, read_entries
+from memory_service.activation.saved_file import RAW
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.idempotency import idempotent
-from memory_service.api.kv.engine_routes import BlobRoute, Upload, check_engine, grant_of
+from memory_service.api.kv.engine_routes import BlobRoute, check_engine, grant_of
 from memory_service.api.kv.models import Codec, Digest, KvMemoriesOut, KvMemoryDetailOut, KvSavedOut
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.services import Services
 from memory_service.blobs.protocol import BlobMissing, blob_name
 from memory_service.errors import FieldError, Forbidden, Gone, InvalidRequest, NotFound
+from memory_service.lifecycle.kv_arriving import bring, settle
 from memory_service.lifecycle.kv_loading import loadable
 from memory_service.lifecycle.kv_records import record_json
-from memory_service.lifecycle.kv_saving import Arrived, Limits, Part, Saved, plan_for, present, save
+from memory_service.lifecycle.kv_saving import Limits, Part, Saved, save
 from memory_service.lifecycle.kv_sweeping import remove_blobs
 from memory_service.storage import kv_blocks, kv_memories, kv_plans
-from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import Caller, KeyScope
 
@@ -76,14 +75,11 @@ def create_kv_memory(
             code="kv_checksum_mismatch",
             errors=(FieldError("?checksum", "is not the SHA-256 of the body"),),
         )
-    with services.database.transaction(tenant_id) as looking:
-        plan = plan_for(looking, tenant_id, part, now=now)
-        kept = present(looking, tenant_id, part, plan, now=now)
-    arrived = Arrived(kept or new_id(), request.state.upload_bytes, checksum)
-    _check_file(request.state.upload, part, arrived.bytes)
-    name = blob_name(tenant_id, arrived.id)
-    if kept is None:
-        services.kv.blobs.put(name, request.state.upload)
+    open_session, blobs = services.database.transaction, services.kv.blobs
+    arrived = bring(
+        open_session, blobs, tenant_id, part, request.state.upload, size=request.state.upload_bytes, checksum=checksum,
+        now=now,
+    )  # fmt: skip
     saved: list[Saved] = []
 
     def produce() -> Response:
@@ -98,25 +94,15 @@ def create_kv_memory(
             headers={"Location": f"{KV_MEMORIES}/{saved[0].id}"},
         )
 
-    outcome = "refused"
+    stored: Saved | None = None
     try:
         response = idempotent(request, caller, session, produce)
-        outcome = "stored" if saved and saved[0].is_new else "present"
+        stored = saved[0] if saved else None
     finally:
-        services.metrics.kv.saved(outcome, arrived.bytes)
-        if kept is None and outcome != "stored":
-            _drop_unnamed(services, tenant_id, arrived.id)
-    if saved and saved[0].evicted:
-        remove_blobs(services.database.transaction, services.kv.blobs, tenant_id, saved[0].evicted)
+        outcome = "refused" if stored is None else "stored" if stored.is_new else "present"
+        services.metrics.kv.saved(outcome, request.state.upload_bytes)
+        settle(open_session, blobs, tenant_id, arrived, stored)
     return response
-
-
-def _drop_unnamed(services: Services, tenant_id: UUID, one: UUID) -> None:
-    """Remove a blob whose record was not stored; where nobody knows whether it was, the database is asked."""
-    with services.database.transaction(tenant_id) as session:
-        known = kv_memories.with_blobs(session, tenant_id, [one], stale=False)
-    if not known:
-        services.kv.blobs.remove([blob_name(tenant_id, one)])
 
 
 def _part(
@@ -141,16 +127,6 @@ def _part(
             errors=tuple(FieldError(f"?{name}", "is missing") for name in missing),
         )
     return Part(plan_id, engine, first_block, count, codec, exactness)
-
-
-def _check_file(upload: Upload, part: Part, size: int) -> None:
-    try:
-        entries = read_entries(upload, size=size)  # type: ignore[arg-type]
-        if part.codec == RAW:
-            check_blocks(entries, blocks=part.count)
-    except BlobRefused as error:
-        raise InvalidRequest(f"The file is not one of a KV memory: {error}.", code="kv_blob_refused") from None
-    upload.seek(0)
 
 
 def _limits(services: Services) -> Limits:

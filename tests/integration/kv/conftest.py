@@ -1,8 +1,6 @@
 """An engine that saves and loads, a plan over memories of a tenant, and files as engines write them."""
 
 import hashlib
-import json
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from memory_service.activation.chain import block_hashes
-from memory_service.activation.fingerprint import Fingerprint, Parallelism, tokens_digest
+from memory_service.activation.fingerprint import tokens_digest
 from memory_service.activation.grant import Grant, sign
 from memory_service.api.services import utc_now
 from memory_service.chat_model.cache_salt import cache_salt
@@ -21,25 +19,9 @@ from memory_service.storage import kv_engines, kv_plans
 from memory_service.storage.database import Database
 from memory_service.storage.ids import new_id
 from memory_service.storage.kv_plans import KvPlan, PlanSource
+from memory_service.storage.memories import versions_of
 from memory_service.storage.namespaces import ensure_namespaces
-
-BLOCK = 4
-FINGERPRINT = Fingerprint(
-    weights="1" * 64, config="2" * 64, tokenizer="3" * 64, chat_template=None, dtype="bfloat16", kv_dtype="auto",
-    block_size=BLOCK, parallelism=Parallelism(), isa="cpu", layout="test", engine="test", engine_version="1",
-)  # fmt: skip
-ENGINE = FINGERPRINT.digest()
-
-
-def safetensors(blocks: int, *, layers: int = 2, width: int = 16, fill: int = 7) -> bytes:
-    """Return a file as an engine writes it: one tensor of bfloat16 per layer."""
-    size = blocks * width * 2
-    table = {
-        f"layer.{n}": {"dtype": "BF16", "shape": [blocks, width], "data_offsets": [n * size, (n + 1) * size]}
-        for n in range(layers)
-    }
-    head = json.dumps(table).encode()
-    return struct.pack("<Q", len(head)) + head + bytes([fill]) * (size * layers)
+from tests.integration.kv.engine_files import BLOCK, ENGINE, FINGERPRINT
 
 
 @dataclass(frozen=True)
@@ -112,8 +94,6 @@ def plan(app: FastAPI, client: Any, database: Database) -> Callable[..., Planned
                 now=now,
             )  # fmt: skip
             spaces = ensure_namespaces(session, me.tenant_id, [namespace], now=now)
-            from memory_service.storage.memories import versions_of
-
             versions = versions_of(session, me.tenant_id, wanted)
             kv_plans.keep_plan(
                 session,

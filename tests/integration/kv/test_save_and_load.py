@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.kv.conftest import BLOCK, ENGINE, FINGERPRINT, safetensors
+from tests.integration.kv.engine_files import BLOCK, ENGINE, FINGERPRINT, safetensors
 
 
 def code(answer: Any) -> tuple[int, str]:
