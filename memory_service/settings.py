@@ -52,10 +52,12 @@ class Settings(BaseSettings):
 
     # Where chats are passed on to, /openai/v1; an empty URL means the model above. An engine of the kind `vllm` is told a salt
     # per tenant, made of the secret; in place of an empty one the data folder keeps one that is drawn once.
+    # With `upstream_kv` it is told which blocks to load and save, too: our connector runs in it.
     upstream_url: str = ""
     upstream_api_key: SecretStr = SecretStr("")
     upstream_kind: Literal["openai", "vllm"] = "openai"
     upstream_salt_secret: SecretStr = SecretStr("")
+    upstream_kv: bool = False
     upstream_timeout_s: float = Field(default=300.0, gt=0, le=3600)
 
     # Models whose prompts are planned and computed ahead, as name=folder or name=id of the local hub cache, several with commas.

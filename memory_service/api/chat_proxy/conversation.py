@@ -206,7 +206,9 @@ def with_note(messages: Sequence[Any], at: int, note: str) -> list[Any]:
     return [*messages[:at], {**messages[at], "content": whole}, *messages[at + 1 :]]
 
 
-def outgoing(body: Json, messages: Sequence[Any], *, model: str, salt: str | None) -> dict[str, Any]:
+def outgoing(
+    body: Json, messages: Sequence[Any], *, model: str, salt: str | None, transfer: Json | None = None
+) -> dict[str, Any]:
     """Return what is sent on: the client's body, without what is the service's to say.
 
     Args:
@@ -214,6 +216,7 @@ def outgoing(body: Json, messages: Sequence[Any], *, model: str, salt: str | Non
         messages: as the model is to read them.
         model: named where the client names none.
         salt: of the tenant, for an engine that keeps prefixes apart by it.
+        transfer: what an engine that loads and saves caches is told of this prompt.
     """
     sent = {name: value for name, value in body.items() if name not in NEVER_FORWARDED}
     extra = sent.get(EXTRA_ARGUMENTS)
@@ -224,4 +227,6 @@ def outgoing(body: Json, messages: Sequence[Any], *, model: str, salt: str | Non
     sent["messages"] = list(messages)
     if salt is not None:
         sent["cache_salt"] = salt
+    if transfer is not None:
+        sent["kv_transfer_params"] = dict(transfer)
     return sent

@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 from uuid import UUID
@@ -15,6 +17,7 @@ from fastapi import Request, Response
 from memory_service.api.chat_proxy.conversation import new_turns, outgoing, reply_turn
 from memory_service.api.chat_proxy.events import Reply
 from memory_service.api.chat_proxy.options import ChatMemoryIn
+from memory_service.api.chat_proxy.planning import ChatPlan, plan_chat
 from memory_service.api.chat_proxy.proxy import ChatProxy
 from memory_service.api.chat_proxy.recollecting import Recollection, recollect, reinforce_used
 from memory_service.api.chat_proxy.relaying import MEDIA_TYPE, RelayedStream
@@ -60,9 +63,16 @@ class Chat:
         recollection = await to_thread.run_sync(
             recollect, self._request, self._services, self._proxy.layouts, self._caller, self._options, messages
         )
+        plan = await self._plan(body, messages, recollection, model=body.get("model") or address.model)
         sent = outgoing(
-            body, recollection.messages, model=address.model, salt=self._proxy.salt_of(self._caller.tenant_id)
+            body,
+            recollection.messages,
+            model=address.model,
+            salt=self._proxy.salt_of(self._caller.tenant_id),
+            transfer=None if plan is None else plan.parameters,
         )
+        if plan is not None:
+            recollection = replace(recollection, kv=plan.document)
         # Stored while the model thinks, whether or not it answers.
         said = self._proxy.remembering.begin(self._remember(messages))
         ready = perf_counter()
@@ -74,6 +84,23 @@ class Chat:
         except UpstreamFailed:
             self._metrics.answered("failed")
             raise
+
+    async def _plan(
+        self, body: Mapping[str, Any], messages: Sequence[Any], recollection: Recollection, *, model: str
+    ) -> ChatPlan | None:
+        if not self._proxy.plans:
+            return None
+        work = partial(
+            plan_chat,
+            self._services,
+            self._caller,
+            body,
+            messages,
+            recollection,
+            model=model,
+            namespace=self._options.namespace,
+        )
+        return await to_thread.run_sync(work)
 
     async def _answered(
         self, answer: httpx.Response, messages: Sequence[Any], recollection: Recollection, said: Storing, ready: float

@@ -18,6 +18,8 @@ class ChatProxy:
         self.upstream = Upstream(address_of(settings))
         self.remembering = Remembering()
         self.layouts = Layouts()
+        # The salt separates tenants in the engine's own memory; without it nothing is planned.
+        self.plans = settings.upstream_kv and settings.upstream_kind == "vllm"
         self._secret = salt_secret(settings) if settings.upstream_kind == "vllm" else None
 
     def salt_of(self, tenant_id: UUID) -> str | None:

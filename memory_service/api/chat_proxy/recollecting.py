@@ -35,6 +35,8 @@ class Recollection:
     left_out: tuple[LeftOut, ...] = ()
     tokens: int = 0
     search_id: str | None = None
+    blocks: tuple[tuple[Row, ...], ...] = field(default=(), repr=False)  # of memories, in the order of the prompt
+    kv: Mapping[str, Any] | None = None  # how the prompt was planned for an engine that loads caches
     called_for: tuple[Result, ...] = field(default=(), repr=False)  # what this turn found, of what is used
 
     def document(self) -> dict[str, Any]:
@@ -44,6 +46,7 @@ class Recollection:
             "memories": [{"id": str(one.id), "version": one.version, "marker": one.marker} for one in self.used],
             "left_out": [{"id": str(one.id), "reason": one.reason} for one in self.left_out],
             "tokens": self.tokens,
+            **({"kv": dict(self.kv)} if self.kv is not None else {}),
         }
 
 
@@ -99,7 +102,8 @@ def recollect(
         tuple(left_out),
         written.tokens,
         document["search_id"],
-        tuple(result for result in kept if result.found.id in shown),
+        written.blocks,
+        called_for=tuple(result for result in kept if result.found.id in shown),
     )
 
 
@@ -141,6 +145,7 @@ class _Written:
     layout: Layout
     used: tuple[Used, ...]
     tokens: int
+    blocks: tuple[tuple[Row, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,16 +194,19 @@ class _Writing:
         index_of = {place: at for at, place in self.places.items()}
         messages, front = list(self.messages), ""
         used: tuple[Used, ...] = ()
+        blocks: list[tuple[Row, ...]] = []
         for laid in layout:
             if not laid.memories:
                 continue
-            block, added = block_of([rows[one.id] for one in laid.memories], first=len(used) + 1)
+            blocks.append(tuple(rows[one.id] for one in laid.memories))
+            block, added = block_of(blocks[-1], first=len(used) + 1)
             if not used:
                 front = block
             else:
                 messages = with_note(messages, index_of[laid.place], block)
             used = (*used, *added)
-        return _Written(with_block(messages, front), layout, used, sum(laid.tokens for laid in layout))
+        tokens = sum(laid.tokens for laid in layout)
+        return _Written(with_block(messages, front), layout, used, tokens, tuple(blocks))
 
 
 def reinforce_used(services: Services, caller: Caller, recollection: Recollection) -> None:
