@@ -21,6 +21,15 @@ const POINTERS: Record<Name, string> = {
 };
 const EXAMPLE = '{"AND": [{"tags": "ferry"}, {"observed_at": {"gte": "2026-01-01T00:00:00Z"}}]}';
 
+const same = (text: string) => text;
+
+/** A moment of a link, which has a zone, as a field for the reader's time shows it. */
+function local(text: string): string {
+  const at = new Date(text);
+  if (!/[zZ]$|[+-]\d\d:\d\d$/.test(text) || Number.isNaN(at.getTime())) return text;
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
 function Group({ name, children }: { name: string; children: ComponentChildren }) {
   return (
     <fieldset class="setting-group">
@@ -39,7 +48,7 @@ export function SettingsForm({ settings, set, namespace, faults }: Props) {
   };
   const text = (name: Name, label: string, hint?: ComponentChildren, more: Record<string, unknown> = {}) => (
     <Field label={label} hint={says(name, hint)}>
-      {(id) => <TypedInput id={id} value={settings[name] ?? ""} onValue={(value) => set({ [name]: value })} aria-invalid={faultOf(name) !== null} {...more} />}
+      {(id) => <TypedInput id={id} value={(more["type"] === "datetime-local" ? local : same)(settings[name] ?? "")} onValue={(value) => set({ [name]: value })} aria-invalid={faultOf(name) !== null} {...more} />}
     </Field>
   );
   const numeric = (name: Name, label: string, hint: ComponentChildren, range: Record<string, number>, usual: string) =>
@@ -104,7 +113,7 @@ export function SettingsForm({ settings, set, namespace, faults }: Props) {
         <label class="check"><input type="checkbox" checked={Boolean(settings.archived)} onChange={(event) => set({ archived: event.currentTarget.checked ? "1" : "" })} /> Archived memories, too</label>
       </Group>
       <Group name="Time">
-        <div class="setting-fields">
+        <div class="setting-fields setting-times">
           {when("valid", "True at", "What held then.")}
           {when("known", "Known at", "What we knew then.")}
           {when("from", "Window from", "Valid time, from …")}

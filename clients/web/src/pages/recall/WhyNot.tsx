@@ -1,6 +1,6 @@
 /** "Why not this one?": at which stage a memory fell out of the search, and what would have brought it in. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { usePosted } from "../../data/fetching";
 import { useFilteredMemories, useMemoriesById } from "../../data/memories";
 import type { Schema } from "../../data/types";
@@ -12,6 +12,7 @@ import { type Settings, weightsText } from "./settings";
 
 type Answer = Schema<"WhyNotOut">;
 
+const MOST_RESULTS = 200; // that one search answers
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** The gates that a memory passes, in order; the last one is to be a result. */
 const GATES: { name: string; stages: Answer["stage"][] }[] = [
@@ -72,10 +73,10 @@ function Verdict({ answer, apply }: { answer: Answer; apply: (changes: Settings)
           ["Shared words", answer.matched_terms.join(", ")],
         ]}
       />
-      {remedy && answer.stage !== "found" && (
+      {remedy && answer.stage !== "found" && (remedy.top_k <= MOST_RESULTS || remedy.channels) && (
         <div class="row">
           <span class="small faint">Would bring it in:</span>
-          <Button small onClick={() => apply({ k: String(remedy.top_k) })}>{remedy.top_k} results</Button>
+          {remedy.top_k <= MOST_RESULTS && <Button small onClick={() => apply({ k: String(remedy.top_k) })}>{remedy.top_k} results</Button>}
           {remedy.channels && <Button small onClick={() => apply({ channels: weightsText(remedy.channels as Record<string, number>) })}>{Object.entries(remedy.channels).map(([name, factor]) => `${name} × ${factor}`).join(", ")}</Button>}
         </div>
       )}
@@ -119,7 +120,11 @@ interface Props {
 export function WhyNot({ searchId, namespace, chosen, choose, apply }: Props) {
   const read = usePosted<Answer>(chosen ? `/v1/traces/${searchId}/why-not` : null, { memory_id: chosen }, { keepPreviousData: false });
   const { memories, loading } = useMemoriesById(chosen ? [chosen] : []);
+  const element = useRef<HTMLDivElement>(null);
+  // It may be asked from far below, or stand far below on a narrow window.
+  useEffect(() => { if (chosen) element.current?.scrollIntoView({ block: "nearest" }); }, [chosen]);
   return (
+    <div ref={element} class="why-not-place">
     <Card title="Why not this one?" class="why-not" actions={chosen && <Button kind="quiet" small icon="close" onClick={() => choose(null)}>Another one</Button>}>
       {chosen ? (
         <div class="stack-s">
@@ -133,5 +138,6 @@ export function WhyNot({ searchId, namespace, chosen, choose, apply }: Props) {
         </>
       )}
     </Card>
+    </div>
   );
 }
