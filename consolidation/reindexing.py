@@ -209,7 +209,7 @@ def _pause(work: _Work, rest: timedelta) -> None:
         tenancy.nudge(job_id)
 
 
-def drop_job(tenancy: Tenancy, job: Any, *, grace: timedelta = GRACE) -> bool:
+def drop_job(tenancy: Tenancy, job: Any) -> bool:
     """Delete the vectors that a namespace needs no more: of the old encoder, or of one that was given up."""
     tenant_id, namespace_id, encoder_id = tenancy.tenant_id, job["namespace_id"], job["payload"]["encoder_id"]
     with tenancy.open() as session:
@@ -220,7 +220,7 @@ def drop_job(tenancy: Tenancy, job: Any, *, grace: timedelta = GRACE) -> bool:
         return True
     with ExitStack() as opened:
         work = _Work(tenancy, job, opened, monotonic() + tenancy.turn_s)
-        if row["turned_at"] is not None and (left := row["turned_at"] + grace - tenancy.clock()) > timedelta():
+        if row["turned_at"] is not None and (left := row["turned_at"] + GRACE - tenancy.clock()) > timedelta():
             _pause(work, left)
             return True
         if row["waits_for"] is None:

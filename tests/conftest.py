@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -204,3 +205,65 @@ def encoder_id(role_urls: RoleUrls) -> int:
             )
         )
     return 999
+
+
+WORDS = (
+    "the",
+    "a",
+    "cat",
+    "dog",
+    "sat",
+    "on",
+    "mat",
+    "ran",
+    "to",
+    "house",
+    "big",
+    "red",
+    "happy",
+    "sad",
+    ".",
+    "?",
+    "!",
+)
+
+
+@pytest.fixture(scope="session")
+def save_tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Write a random sentence-transformers model of two layers, with the modules a test asks for."""
+
+    def save(
+        name: str, *, pooling: str = "mean", dense: bool = False, normalize: bool = True, width: int = 32, seed: int = 7
+    ) -> Path:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import torch
+            from sentence_transformers import SentenceTransformer
+            from sentence_transformers import models as modules
+            from transformers import BertConfig, BertModel, BertTokenizerFast
+
+            torch.manual_seed(seed)
+            root = tmp_path_factory.mktemp(name)
+            base, target = root / "base", root / name
+            base.mkdir()
+            vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *"abcdefghijklmnopqrstuvwxyz"]
+            (base / "vocab.txt").write_text("\n".join(vocabulary))
+            BertTokenizerFast(vocab={w: i for i, w in enumerate(vocabulary)}).save_pretrained(base)
+            config = BertConfig(
+                vocab_size=len(vocabulary),
+                hidden_size=width,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                intermediate_size=64,
+                max_position_embeddings=64,
+                initializer_range=0.3,
+            )
+            BertModel(config).save_pretrained(base)
+            transformer = modules.Transformer(str(base), max_seq_length=48)
+            parts: list[Any] = [transformer, modules.Pooling(width, pooling_mode=pooling)]
+            parts += [modules.Dense(in_features=width, out_features=12)] if dense else []
+            parts += [modules.Normalize()] if normalize else []
+            SentenceTransformer(modules=parts, device="cpu").save(str(target))
+        return target
+
+    return save

@@ -14,7 +14,7 @@ class EncoderIn(Body):
     """A model to register."""
 
     name: Annotated[ShortText, Field(min_length=1)] = Field(
-        description="packaged-minilm, a name on the Hugging Face hub, or a folder on the machines of API and workers."
+        description="packaged-minilm, a folder on the machines of API and workers, or a model downloaded to them."
     )
 
 

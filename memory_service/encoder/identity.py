@@ -104,8 +104,8 @@ def verify_identity(stored: EncoderIdentity, current: EncoderIdentity) -> None:
     raise EncoderMismatch(
         f"The stored embeddings were made by the encoder {stored.name!r}, but the configured encoder {current.name!r} "
         f"{difference}, so their vectors cannot be compared. Set MEMORY_SERVICE_ENCODER back to {stored.name!r} "
-        f"(model {stored.fingerprint[:12]}), or start with an empty database to use {current.name!r} "
-        f"(model {current.fingerprint[:12]})."
+        f"(model {stored.fingerprint[:12]}), and register {current.name!r} (model {current.fingerprint[:12]}) with "
+        "POST /v1/encoders: docs/howto/encoders.md."
     )
 
 

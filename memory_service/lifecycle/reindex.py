@@ -118,8 +118,10 @@ def cut_over(
         Conflict: texts lack vectors under it, or the comparison speaks against it and `force` does not say so.
     """
     row = _under_way(session, tenant_id, namespace_id, to)
-    following = _step(row, ReindexStep.CUT_OVER)
     direction = reindexes.direction_of(row)
+    if row["state"] == ReindexState.BACKFILLING:
+        raise Conflict("The job that fills it has not come to an end yet.", code="reindex_incomplete")
+    following = _step(row, ReindexStep.CUT_OVER)
     if reindexes.is_lacking(session, tenant_id, direction):
         raise Conflict(
             "Some texts have no vectors under the new encoder yet; ask for the reindex again, it goes on where it stopped.",

@@ -31,7 +31,7 @@ from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
 from memory_service.encoder import EncoderIdentity, EncoderUnavailable
 from memory_service.encoding import load_named
-from memory_service.errors import FieldError, InvalidRequest, NotFound
+from memory_service.errors import Conflict, FieldError, InvalidRequest, NotFound
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle import reindex
 from memory_service.lifecycle.records import rfc3339
@@ -111,9 +111,7 @@ def register_encoder(
     identity = _probed(services, body.name)
 
     def produce() -> Response:
-        row, new = encoders.add_encoder(
-            role_urls(services.settings).maintenance, identity=identity, now=services.clock()
-        )
+        row, new = encoders.add_encoder(_maintenance(services), identity=identity, now=services.clock())
         note(session, services, caller, Action.ENCODER_REGISTER, subject=("encoder", None), encoder_id=row.id)
         counts = reindexes.count_by_encoder(session, caller.tenant_id)
         return answer(_encoder_json(row, counts.get(row.id, (0, 0))), status=201 if new else 200)
@@ -144,6 +142,21 @@ def _probed(services: Services, name: str) -> EncoderIdentity:
     return identity
 
 
+def _maintenance(services: Services) -> str:
+    """Return by which URL encoders are written, since the role of the service only reads them.
+
+    Raises:
+        Conflict: the roles were made by hand, and this process was not told of that one.
+    """
+    settings = services.settings
+    if settings.service_database_url and not settings.maintenance_database_url:
+        raise Conflict(
+            "This process has no maintenance role: set MEMORY_SERVICE_MAINTENANCE_DATABASE_URL and start it again.",
+            code="maintenance_role_missing",
+        )
+    return role_urls(settings).maintenance
+
+
 def _refused(detail: str, code: str) -> InvalidRequest:
     return InvalidRequest(detail, errors=(FieldError("/name", detail),), code=code)
 
@@ -162,7 +175,7 @@ def make_default(
 
     def produce() -> Response:
         _read(session, encoder_id)
-        encoders.make_default(role_urls(services.settings).maintenance, encoder_id)
+        encoders.make_default(_maintenance(services), encoder_id)
         note(session, services, caller, Action.ENCODER_DEFAULT, subject=("encoder", None), encoder_id=encoder_id)
         return answer(_shown(session, caller, encoder_id))
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from memory_client.models.consolidation import Simulation as Simulation
     from memory_client.models.documents import Document as Document
     from memory_client.models.documents import DocumentSpan as DocumentSpan
+    from memory_client.models.encoders import Comparison as Comparison
+    from memory_client.models.encoders import Encoder as Encoder
+    from memory_client.models.encoders import Reindex as Reindex
+    from memory_client.models.encoders import Turned as Turned
     from memory_client.models.governance import AuditEvent as AuditEvent
     from memory_client.models.governance import AuditVerdict as AuditVerdict
     from memory_client.models.governance import Derived as Derived
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from memory_client.models.handles import DocumentStarted as DocumentStarted
     from memory_client.models.handles import ErasureStarted as ErasureStarted
     from memory_client.models.handles import ImportStarted as ImportStarted
+    from memory_client.models.handles import ReindexStarted as ReindexStarted
     from memory_client.models.handles import Started as Started
     from memory_client.models.jobs import DeadLetter as DeadLetter
     from memory_client.models.jobs import Job as Job
@@ -121,10 +126,11 @@ HOMES = {
         "base": "Answer Page",
         "consolidation": "Plan Change Changeset Reverted Review Policy Simulation SavedQuery FusionWeights Factors",
         "documents": "DocumentSpan Document",
+        "encoders": "Encoder Comparison Reindex Turned",
         "governance": (
             "Derived ErasurePreview Tally Erasure ErasureItem AuditEvent AuditVerdict Usage HealthReport ImportOutcome"
         ),
-        "handles": "Added AddedMessages AddedMany Started DocumentStarted ErasureStarted ImportStarted",
+        "handles": "Added AddedMessages AddedMany Started DocumentStarted ErasureStarted ImportStarted ReindexStarted",
         "jobs": "Progress Job DeadLetter",
         "kv": "Engine PromptSection PromptBlock PromptLeftOut KvPlan PrecomputeStarted",
         "memories": (

@@ -113,3 +113,9 @@ class ImportStarted(Started[E]):
     """A bundle just taken over, and the job that reads it."""
 
     records: int
+
+
+class ReindexStarted(Started[E]):
+    """A change of encoder just begun, of how many namespaces, and the job that fills them."""
+
+    namespaces: int

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from memory_client.resources.access import ApiKeys, Tenants
     from memory_client.resources.consolidation import Changesets, Consolidations, Reviews
     from memory_client.resources.documents import Documents
+    from memory_client.resources.encoders import Encoders
     from memory_client.resources.governance import Audit, Erasures, UsageCalls
     from memory_client.resources.health import Health
     from memory_client.resources.jobs import Jobs
@@ -165,6 +166,13 @@ class Groups(Resource[E]):
         from memory_client.resources.access import ApiKeys
 
         return ApiKeys(self._executor)
+
+    @cached_property
+    def encoders(self) -> Encoders[E]:
+        """Encoders, and namespaces that change theirs."""
+        from memory_client.resources.encoders import Encoders
+
+        return Encoders(self._executor)
 
     @cached_property
     def tenants(self) -> Tenants[E]:
