@@ -127,7 +127,7 @@ def _compute(tenancy: Tenancy, here: ModelsHere, job: Any, task: _Task) -> int:
 
 def _stored(tenancy: Tenancy, here: ModelsHere, plan: KvPlan, data: bytes, *, first: int, count: int) -> dict[str, Any]:
     """Keep a run: the blob, then the record that names it; return what became of it."""
-    arrived = Arrived(new_id(), len(data), sha256(data).hexdigest())
+    arrived = Arrived(new_id(), len(data), sha256(data).hexdigest(), in_store=True)
     part = Part(plan.id, plan.engine, first, count, RAW, Exactness.EXACT)
     name = blob_name(tenancy.tenant_id, arrived.id)
     here.blobs.put(name, BytesIO(data))

@@ -1453,6 +1453,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/health-report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Health Report
+         * @description Return sizes, strength, junk, duplicates, contradictions, low trust, and what changed within a week.
+         *
+         *     Measured at most every half minute by each process: `measured_at` says when.
+         */
+        get: operations["get_health_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/imports": {
         parameters: {
             query?: never;
@@ -2807,6 +2829,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Timeline
+         * @description Count live memories by the time at which they were true or became known, and list them in its order.
+         */
+        get: operations["read_timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/topics": {
         parameters: {
             query?: never;
@@ -3036,6 +3078,12 @@ export interface components {
             /** Valid */
             valid?: string | null;
         };
+        /**
+         * Axis
+         * @description Which of its two times places a memory.
+         * @enum {string}
+         */
+        Axis: "valid" | "known";
         /**
          * BatchDeleteIn
          * @description Memories to delete; all of them or none.
@@ -3347,6 +3395,25 @@ export interface components {
             reason: "hash_differs" | "event_missing" | "seal_missing" | "head_differs";
             /** Seq */
             seq: number;
+        };
+        /**
+         * Bucket
+         * @description How much time one bar stands for; weeks begin on Monday, all in UTC.
+         * @enum {string}
+         */
+        Bucket: "hour" | "day" | "week" | "month" | "year";
+        /**
+         * BucketOut
+         * @description A bucket that has memories: when it begins, and how many.
+         */
+        BucketOut: {
+            /** Count */
+            count: number;
+            /**
+             * Start
+             * Format: date-time
+             */
+            start: string;
         };
         /**
          * BudgetOut
@@ -3947,6 +4014,16 @@ export interface components {
             tokens: number;
         };
         /**
+         * ContradictionsOut
+         * @description Open questions which of two is right, and links that say that two contradict each other.
+         */
+        ContradictionsOut: {
+            /** Links */
+            links: number;
+            /** Open */
+            open: number;
+        };
+        /**
          * CountedNamespaceOut
          * @description A namespace with the number of its live memories and the learned factors on its channels.
          */
@@ -4286,6 +4363,18 @@ export interface components {
             span: number[];
         };
         /**
+         * DuplicatesOut
+         * @description What was merged into what it repeats, and open questions whether something repeats.
+         */
+        DuplicatesOut: {
+            /** Merged */
+            merged: number;
+            /** Open */
+            open: number;
+            /** Rate */
+            rate: number;
+        };
+        /**
          * EdgeOut
          * @description One edge; its type is that of a link, or `mentions`, or `part_of`. Known since and until when; null: still.
          */
@@ -4319,7 +4408,7 @@ export interface components {
         EncoderIn: {
             /**
              * Name
-             * @description packaged-minilm, a name on the Hugging Face hub, or a folder on the machines of API and workers.
+             * @description packaged-minilm, a folder on the machines of API and workers, or a model downloaded to them.
              */
             name: string;
         };
@@ -5012,6 +5101,30 @@ export interface components {
             seq: number;
         };
         /**
+         * HealthReportOut
+         * @description How well the memories of a namespace, or of all, are kept.
+         */
+        HealthReportOut: {
+            contradictions: components["schemas"]["ContradictionsOut"];
+            duplicates: components["schemas"]["DuplicatesOut"];
+            junk: components["schemas"]["JunkOut"];
+            last_consolidation: components["schemas"]["LastConsolidationOut"] | null;
+            low_trust: components["schemas"]["LowTrustOut"];
+            /**
+             * Measured At
+             * Format: date-time
+             */
+            measured_at: string;
+            memories: components["schemas"]["SizesOut"];
+            /** Namespace */
+            namespace: string | null;
+            retention: components["schemas"]["ZonesOut"];
+            /** Reviews Open */
+            reviews_open: number;
+            waiting: components["schemas"]["WaitingOut"];
+            week: components["schemas"]["WeekOut"];
+        };
+        /**
          * ImportAccepted
          * @description A bundle that waits to be taken in.
          */
@@ -5100,6 +5213,16 @@ export interface components {
          * @enum {string}
          */
         JobStatus: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+        /**
+         * JunkOut
+         * @description What holds no word, and what is faint and was never recalled, of those that were looked at.
+         */
+        JunkOut: {
+            /** Count */
+            count: number;
+            /** Rate */
+            rate: number;
+        };
         /**
          * KeyIn
          * @description A key to make.
@@ -5595,6 +5718,30 @@ export interface components {
             saved_seconds: number;
         };
         /**
+         * LastConsolidationOut
+         * @description The latest changeset in force.
+         */
+        LastConsolidationOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Changeset Id
+             * Format: uuid
+             */
+            changeset_id: string;
+            /** Counts */
+            counts: {
+                [key: string]: unknown;
+            };
+            /** Job Id */
+            job_id: string | null;
+            /** Kind */
+            kind: string;
+        };
+        /**
          * LearningOut
          * @description The job that learns.
          */
@@ -5804,6 +5951,16 @@ export interface components {
             runs: components["schemas"]["RunOut"][];
             /** Stored */
             stored: number;
+        };
+        /**
+         * LowTrustOut
+         * @description Open questions about texts of low trust, and live memories of low trust.
+         */
+        LowTrustOut: {
+            /** Memories */
+            memories: number;
+            /** Open */
+            open: number;
         };
         /**
          * MemoriesUsedOut
@@ -6258,6 +6415,44 @@ export interface components {
             model: string;
             /** Prompt Tokens */
             prompt_tokens: number;
+        };
+        /**
+         * MomentOut
+         * @description A memory with its two times: when it was true, and since when it has been known.
+         */
+        MomentOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Known From
+             * Format: date-time
+             */
+            known_from: string;
+            /** Label */
+            label: string;
+            memory_type: components["schemas"]["MemoryType"];
+            /** Namespace */
+            namespace: string;
+            /**
+             * Observed At
+             * Format: date-time
+             */
+            observed_at: string;
+            state: components["schemas"]["State"];
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Valid From */
+            valid_from: string | null;
+            /** Valid To */
+            valid_to: string | null;
         };
         /**
          * NamespaceIn
@@ -7572,6 +7767,28 @@ export interface components {
             policy?: components["schemas"]["RetentionPolicyIn"];
         };
         /**
+         * SizesOut
+         * @description How many there are; `by_type` counts live ones.
+         */
+        SizesOut: {
+            /** By State */
+            by_state: {
+                [key: string]: number;
+            };
+            /** By Type */
+            by_type: {
+                [key: string]: number;
+            };
+            /** Live */
+            live: number;
+            /** Pinned */
+            pinned: number;
+            /** Superseded */
+            superseded: number;
+            /** Total */
+            total: number;
+        };
+        /**
          * Source
          * @description Where a memory comes from.
          */
@@ -7960,6 +8177,22 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * TimelineOut
+         * @description Buckets of the whole span that was asked for, and a page of its memories, the earliest first.
+         */
+        TimelineOut: {
+            axis: components["schemas"]["Axis"];
+            bucket: components["schemas"]["Bucket"];
+            /** Buckets */
+            buckets: components["schemas"]["BucketOut"][];
+            /** Data */
+            data: components["schemas"]["MomentOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
          * TimingsOut
          * @description Milliseconds per stage.
          */
@@ -8153,6 +8386,16 @@ export interface components {
             unsealed: number;
         };
         /**
+         * WaitingOut
+         * @description What the background has not read yet.
+         */
+        WaitingOut: {
+            /** Consolidation */
+            consolidation: number;
+            /** Enrichment */
+            enrichment: number;
+        };
+        /**
          * WebSessionOut
          * @description A session that is open: for whom, what it may do, until when.
          */
@@ -8175,6 +8418,29 @@ export interface components {
             service_version: string;
             /** Tenant */
             tenant: string;
+        };
+        /**
+         * WeekOut
+         * @description What changed within seven days; `changed` counts versions.
+         */
+        WeekOut: {
+            /** Archived */
+            archived: number;
+            /** Changed */
+            changed: number;
+            /** Created */
+            created: number;
+            /** Erased */
+            erased: number;
+            /** Merged */
+            merged: number;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Superseded */
+            superseded: number;
         };
         /**
          * WeightsListOut
@@ -8347,6 +8613,22 @@ export interface components {
             from?: string | null;
             /** To */
             to?: string | null;
+        };
+        /**
+         * ZonesOut
+         * @description How many hold firmly (R at least 0.9), fade (at least 0.5), are faint, of those that were looked at.
+         *
+         *     Of more than 20,000 live memories an even sample is looked at.
+         */
+        ZonesOut: {
+            /** Fading */
+            fading: number;
+            /** Faint */
+            faint: number;
+            /** Firm */
+            firm: number;
+            /** Looked At */
+            looked_at: number;
         };
     };
     responses: {
@@ -10781,6 +11063,31 @@ export interface operations {
             };
         };
     };
+    get_health_report: {
+        parameters: {
+            query?: {
+                /** @description Only this namespace; without it, the whole tenant. */
+                namespace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthReportOut"];
+                };
+            };
+        };
+    };
     create_import: {
         parameters: {
             query?: {
@@ -13011,6 +13318,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NewTenantOut"];
+                };
+            };
+        };
+    };
+    read_timeline: {
+        parameters: {
+            query?: {
+                /** @description `valid`: when it was true; `known`: when it was stored. */
+                axis?: components["schemas"]["Axis"];
+                /** @description What one count is of, in UTC. */
+                bucket?: components["schemas"]["Bucket"];
+                cursor?: string | null;
+                /** @description Not before. */
+                from?: string | null;
+                limit?: number;
+                /** @description Only this namespace; without it, all. */
+                namespace?: string | null;
+                /** @description Before. */
+                to?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimelineOut"];
                 };
             };
         };
