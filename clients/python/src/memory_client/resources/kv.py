@@ -42,7 +42,7 @@ class KV(Resource[E]):
         return Ask(models.Engine, query={"model": model})
 
     @call("PUT", "/v1/kv/engines/{digest}")
-    def announce(self, digest: str, **fields: Any) -> Ask[Engine]:
+    def announce(self, digest: str, /, **fields: Any) -> Ask[Engine]:
         """Announce an engine under the digest of its fingerprint."""
         return Ask(models.Engine, digest, body=fields)
 
