@@ -28,7 +28,7 @@ LAYOUT = "vllm-cpu-vec/layers=2/heads=3/block=16/dim=4/type=bfloat16"
 def theirs() -> Iterator[Any]:
     sys.path.insert(0, str(SOURCE))
     try:
-        from memory_vllm import blob, chain, errors, fingerprint, layout, model_folder, run_file, saved_file
+        from memory_vllm import blob, chain, errors, fingerprint, layout, model_folder, run_file
 
         yield SimpleNamespace(
             blob=blob, chain=chain, errors=errors, fingerprint=fingerprint, layout=layout, folder=model_folder,
