@@ -2,10 +2,10 @@
 
     ENGINE-KIND/layers=L/heads=H/block=N/dim=D/type=T
 
-A block of one layer is `[H, N, 2·D]` in numbers of type T. What stands where in it depends on KIND. On processors (`cpu-vec` and
-its like) a head's first N·D numbers are keys, channel by channel, the next N·D values, token by token. On GPUs (`cuda-…`), and
-where this service itself runs the model (`plain`), a token's first D numbers are its key, the next D its value. Tiles of AMX are
-not written here.
+A block of one layer is `[H, N, 2·D]` in numbers of type T. What stands where in it depends on KIND. On processors (`cpu-vec`,
+`cpu-vec16`) a head's first N·D numbers are keys, channel by channel, the next N·D values, token by token. On GPUs (`cuda-…`), and
+where this service itself runs the model (`plain`), a token's first D numbers are its key, the next D its value. Tiles of AMX and
+what other processors have are not written here.
 
 The engine's side has the same description; that what is packed here is what an engine computes is tested with a real one.
 """
@@ -27,6 +27,8 @@ _FORM: Final = re.compile(
     r"/block=(?P<block>\d{1,7})/dim=(?P<dim>\d{1,6})/type=(?P<type>bfloat16|float16|float32)"
 )
 PLAIN: Final = "plain"
+_BY_CHANNEL: Final = frozenset({"cpu-vec", "cpu-vec16"})
+"""Kinds of which a real engine has shown what stands where. Wrong numbers would be served: of others nothing is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def layout_of(text: str, *, block_size: int) -> EngineLayout:
     """
     found = _FORM.fullmatch(text)
     kind = found["kind"] if found else ""
-    transposed = kind.startswith("cpu-") and "amx" not in kind
+    transposed = kind in _BY_CHANNEL
     if found is None or not (transposed or kind == PLAIN or kind.startswith("cuda-")):
         raise ActivationError("blocks of this layout are not written here")
     layers, heads, block, dim = (int(found[name]) for name in ("layers", "heads", "block", "dim"))

@@ -69,7 +69,7 @@ def folder(vllm_python: str, tiny_model: Path, tmp_path_factory: pytest.TempPath
         answers = {seed: first.ask(prompt(seed), parameters=GRANT) for seed in SEEDS}
         many = [100, 101, 102]
         with ThreadPoolExecutor(len(many)) as pool:
-            asked = [pool.submit(first.ask, prompt(seed, 1000), parameters=GRANT, tokens=300) for seed in many]
+            asked = [pool.submit(first.ask, prompt(seed, 1000), parameters=GRANT, tokens=600) for seed in many]
             crowded = {seed: one.result() for seed, one in zip(many, asked, strict=True)}
         wait_for(lambda: len(list((path / "blocks").iterdir())) >= WHOLE * len(SEEDS) + 7 * len(many))
         first.ask(prompt(999, 10))
@@ -125,9 +125,9 @@ def test_requests_that_were_preempted_say_and_save_the_same(folder: Folder, seco
     assert folder.preemptions > 0
     for seed, crowded in folder.crowded.items():
         with second.counting() as counted:
-            loaded = second.ask(prompt(seed, 1000), parameters=GRANT, tokens=300)
+            loaded = second.ask(prompt(seed, 1000), parameters=GRANT, tokens=600)
         assert counted[HITS] == 7 * BLOCK
-        computed = second.ask(prompt(seed, 1000), salt="of somebody else", tokens=300)
+        computed = second.ask(prompt(seed, 1000), salt="of somebody else", tokens=600)
         assert loaded.tokens == computed.tokens == crowded.tokens
         assert loaded.furthest(computed) <= NEAR
 

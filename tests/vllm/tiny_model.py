@@ -1,5 +1,7 @@
 """Make a Llama of two layers with random weights and a tokenizer; run by vLLM's interpreter: `python tiny_model.py FOLDER`.
 
+With a second word, `large`, it has 71 million parameters: enough for work that can be timed.
+
 What it says is noise, held to a schema by the decoder alone: just what a validator has to stand.
 """
 
@@ -14,7 +16,12 @@ TEMPLATE = "{% for turn in messages %}{{ turn.role }}: {{ turn.content }}\n{% en
 SPREAD = 0.6  # of the weights; with the usual 0.02 every token is as likely, and greedy decoding says one for ever
 
 
-def make(folder: str) -> None:
+SMALL = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
+LARGE = {"hidden_size": 640, "intermediate_size": 1792, "num_hidden_layers": 12, "num_attention_heads": 10}
+LARGE_VOCABULARY = 8000  # most of which no text uses
+
+
+def make(folder: str, *, large: bool = False) -> None:
     """Write model and tokenizer to a folder."""
     # Here, so that whoever only collects tests imports none of it.
     import torch
@@ -36,14 +43,11 @@ def make(folder: str) -> None:
     fast.save_pretrained(folder)
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=len(fast),
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        **(LARGE if large else SMALL),
+        vocab_size=LARGE_VOCABULARY if large else len(fast),
+        num_key_value_heads=10 if large else 2,
         max_position_embeddings=8192,
-        initializer_range=SPREAD,
+        initializer_range=0.02 if large else SPREAD,
         bos_token_id=fast.bos_token_id,
         eos_token_id=fast.eos_token_id,
     )
@@ -51,4 +55,4 @@ def make(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    make(sys.argv[1])
+    make(sys.argv[1], large=sys.argv[2:] == ["large"])

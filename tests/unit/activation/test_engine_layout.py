@@ -58,7 +58,8 @@ def test_on_gpus_a_key_lies_before_its_value() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "vllm-cpu-amx/layers=1/heads=1/block=4/dim=8/type=float32", "vllm-xpu-x/layers=1/heads=1/block=4/dim=8/type=float32",
+        "", "vllm-cpu-amx/layers=1/heads=1/block=4/dim=8/type=float32",
+        "vllm-cpu-neon/layers=1/heads=1/block=4/dim=8/type=float32", "vllm-xpu-x/layers=1/heads=1/block=4/dim=8/type=float32",
         "vllm-cpu-vec/layers=1/heads=1/block=4/dim=8/type=uint8", "vllm-cpu-vec/layers=0/heads=1/block=4/dim=8/type=float32",
         "vllm-cpu-vec/layers=1/heads=1/block=8/dim=8/type=float32",
         "vllm-cuda-x/layers=1/heads=1/block=4/dim=8/content=24/type=float32",

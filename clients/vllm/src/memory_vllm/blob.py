@@ -148,7 +148,7 @@ def _checksum(said: Mapping[str, Any], tensors: Mapping[str, Array]) -> str:
     for name, array in tensors.items():
         little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         digest.update(canonical([name, _NAMES[little.dtype], list(array.shape)]))
-        digest.update(little.reshape(-1).view(np.uint8))
+        digest.update(little.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

@@ -13,7 +13,7 @@ from memory_vllm.counting import Counts
 from memory_vllm.metadata import MemoryConnectorMetadata
 from memory_vllm.running import running_engine
 from memory_vllm.scheduler_side import SchedulerSide
-from memory_vllm.settings import api_key, read_settings
+from memory_vllm.settings import api_keys, read_settings
 from memory_vllm.statistics import MemoryKVMetrics, MemoryKVStats
 from memory_vllm.worker_side import WorkerSide
 
@@ -50,10 +50,10 @@ class MemoryConnector(KVConnectorBase_V1):
             return
         self._scheduler = SchedulerSide(engine, self._store, self._counts, threads=settings.threads, save=settings.save)
         log.info("This engine's blocks are kept as %s, laid out as %s", engine.digest, engine.layout)
-        key = api_key()
-        if settings.url is not None and key is not None:
-            announce(settings.url, key, engine, prefill_tokens_per_s=settings.prefill_tokens_per_s)
-        elif settings.url is not None:
+        keys = api_keys() if settings.url is not None else []
+        for key in keys:
+            announce(str(settings.url), key, engine, prefill_tokens_per_s=settings.prefill_tokens_per_s)
+        if settings.url is not None and not keys:
             log.warning("Without MEMORY_SERVICE_API_KEY the memory service has to be told about this engine by hand")
 
     # The scheduler's half.

@@ -84,10 +84,10 @@ def _expect(answer: httpx.Response, *wanted: int) -> None:
 
 
 def _run(said: dict[str, Any]) -> StoredRun:
-    numbers = [said[name] for name in ("first", "count", "offset_blocks", "bytes")]
-    if any(type(one) is not int or one < 0 for one in numbers) or not is_digest(said["checksum"]):
+    first, count, offset, size = (said[name] for name in ("first", "count", "offset_blocks", "bytes"))
+    if any(type(one) is not int or one < 0 for one in (first, count, offset, size)) or not is_digest(said["checksum"]):
         raise ValueError("a run is described by whole numbers and a digest")
     name = said["kv_memory_id"]
     if not isinstance(name, str) or not name.replace("-", "").isalnum():
         raise ValueError("a run has an id")
-    return StoredRun(name, *numbers, said["checksum"])
+    return StoredRun(name, first, count, offset, size, said["checksum"])

@@ -138,8 +138,8 @@ class SchedulerSide:
             if lost := tracked.lost(invalid):
                 self._counts.add("recomputed_tokens", lost * self._block)
         for request_id in finished:
-            if tracked := self._tracked.get(request_id):
-                tracked.loading = None
+            if over := self._tracked.get(request_id):
+                over.loading = None
 
     def finished(self, request_id: str) -> None:
         """Forget a request."""

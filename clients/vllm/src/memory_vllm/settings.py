@@ -1,4 +1,4 @@
-"""What the operator says in `kv_connector_extra_config`, and the key in the environment."""
+"""What the operator says in `kv_connector_extra_config`, and the keys in the environment."""
 
 import os
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from memory_vllm.http_store import HttpStore
 from memory_vllm.store import Store
 
 KEY_VARIABLE: Final = "MEMORY_SERVICE_API_KEY"
-"""Not in the configuration, because vLLM writes that to its log."""
+"""Keys with commas between them; not in the configuration, because vLLM writes that to its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,6 @@ def read_settings(said: Mapping[str, Any]) -> ConnectorSettings:
     return ConnectorSettings(**said)
 
 
-def api_key() -> str | None:
-    """Return the key by which the engine announces itself, None where there is none."""
-    return os.environ.get(KEY_VARIABLE) or None
+def api_keys() -> list[str]:
+    """Return the keys by which the engine announces itself, one for each tenant that it serves."""
+    return [key for part in os.environ.get(KEY_VARIABLE, "").split(",") if (key := part.strip())]

@@ -1,0 +1,84 @@
+"""Measure the time to the first token of a prompt that is computed, and of one whose blocks are loaded, in turn in one process.
+
+`python -m tests.vllm.first_token [RESULT.json]`, in the environment of the tests; makes vLLM's environment where there is none.
+"""
+
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import httpx
+
+from tests.vllm.engine import BLOCK, HITS, Engine, engine, prompt
+
+HERE: Final = Path(__file__).parent
+TOKENS: Final = 2000
+LOADED: Final = TOKENS // BLOCK * BLOCK
+ROUNDS: Final = 5
+
+
+def measure(python: str, folder: Path) -> dict[str, Any]:
+    """Return seconds of both, round by round, and how many times as long computing takes as loading, by their medians."""
+    model = folder / "model"
+    subprocess.run([python, HERE / "tiny_model.py", model, "large"], check=True, timeout=300, stderr=subprocess.DEVNULL)
+    arguments = ["--max-model-len", "4096", "--max-num-batched-tokens", "4096"]
+    around = {"VLLM_SERVER_DEV_MODE": "1"}  # for /reset_prefix_cache
+    blocks = folder / "kv"
+    with engine(python, model, folder / "server.log", {"folder": str(blocks)}, *arguments, environment=around) as one:
+        one.ask(prompt(1, 300), tokens=1)  # what is done once per process
+        _first(one, saved=True)
+        deadline = time.monotonic() + 60
+        while len(list((blocks / "blocks").iterdir())) < LOADED // BLOCK and time.monotonic() < deadline:
+            time.sleep(0.1)
+        computed, loaded = [], []
+        for at in range(ROUNDS):
+            computed.append(one.ask(prompt(0, TOKENS), salt=f"nobody {at}", tokens=1).seconds)
+            loaded.append(_first(one, saved=False))
+        size = sum(file.stat().st_size for file in (blocks / "files").iterdir())
+    return {
+        "prompt_tokens": TOKENS,
+        "loaded_tokens": LOADED,
+        "computed_s": [round(one, 4) for one in computed],
+        "loaded_s": [round(one, 4) for one in loaded],
+        "times": round(median(computed) / median(loaded), 2),
+        "blob_bytes": size,
+    }
+
+
+def _first(one: Engine, *, saved: bool) -> float:
+    """Ask for a token with a grant; what this process itself remembers is forgotten before."""
+    assert httpx.post(f"{one.url}/reset_prefix_cache", timeout=30).status_code == 200
+    with one.counting() as counted:
+        answer = one.ask(prompt(0, TOKENS), parameters={"grant": "of-nobody"}, tokens=1)
+    assert counted[HITS] == (0 if saved else LOADED)
+    assert counted["load_failures"] == 0
+    return answer.seconds
+
+
+def main() -> None:
+    """Measure, print, and write where a file is named."""
+    made = subprocess.run([sys.executable, HERE / "environment.py"], stdout=subprocess.PIPE, text=True, check=True)
+    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(made.stdout.strip().splitlines()[-1], Path(folder))
+    about = {
+        "command": "python -m tests.vllm.first_token",
+        "revision": revision.stdout.strip(),
+        "machine": f"{platform.machine()}, one thread",
+        "model": "Llama, 71 million random parameters, bfloat16",
+        "vllm": (HERE / "requirements.txt").read_text().strip().splitlines()[-1],
+    }
+    text = json.dumps({**about, **found}, indent=1)
+    print(text)
+    if sys.argv[1:]:
+        Path(sys.argv[1]).write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""KV memories from end to end: the service plans, a real vLLM computes, saves and loads, and an erasure takes it all along."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from tests.vllm.engine import BLOCK, HITS, Answer, Engine, engine
+from tests.vllm.running_app import running_app
+
+pytestmark = pytest.mark.timeout(1800)  # the first test may install vLLM
+
+SYSTEM = "Be brief."
+TEXTS = [
+    f"Note {n}: the spare key of boat house {n} hangs behind the old clock in hall {n}, beside the tide table."
+    for n in range(9)
+]
+QUESTION = [{"role": "user", "content": "Where does the key hang?"}]
+
+
+@pytest.fixture(scope="module")
+def tenants(make_tenant: Any) -> list[tuple[Any, str]]:
+    return [make_tenant(), make_tenant()]
+
+
+@pytest.fixture(scope="module")
+def kv_url(settings: Any, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a service that knows the model."""
+    secret = SecretStr("a secret of tests")
+    configured = settings.model_copy(
+        update={
+            "kv_models": f"tiny={tiny_model}", "kv_dir": tmp_path_factory.mktemp("blobs"), "upstream_kind": "vllm",
+            "upstream_salt_secret": secret, "rate_limit_per_minute": 0,
+        }
+    )  # fmt: skip
+    with running_app(configured) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def clients(kv_url: str, tenants: list[tuple[Any, str]]) -> Iterator[list[httpx.Client]]:
+    opened = [
+        httpx.Client(base_url=kv_url, headers={"Authorization": f"Bearer {key}"}, timeout=60) for _, key in tenants
+    ]
+    yield opened
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def served(
+    vllm_python: str, tiny_model: Path, kv_url: str, tenants: list[tuple[Any, str]],
+    clients: list[httpx.Client], tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Engine]:  # fmt: skip
+    """Return a vLLM that both tenants know."""
+    log = tmp_path_factory.mktemp("log") / "served.log"
+    environment = {
+        "MEMORY_SERVICE_API_KEY": ", ".join(key for _, key in tenants),
+        "VLLM_SERVER_DEV_MODE": "1",  # for /reset_prefix_cache, which spares a restart
+    }
+    settings = {"url": kv_url, "prefill_tokens_per_s": 1000.0}
+    with engine(vllm_python, tiny_model, log, settings, "--max-model-len", "4096", environment=environment) as found:
+        wait_for(lambda: all(client.get("/v1/kv/engines").json()["data"] for client in clients))
+        yield found
+
+
+def wait_for(done: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def remember(client: httpx.Client) -> list[str]:
+    ids = []
+    for text in TEXTS:
+        answer = client.post("/v1/memories", json={"content": text, "extract": "none"})
+        assert answer.status_code == 201, answer.text
+        ids.append(str(answer.json()["id"]))
+    return ids
+
+
+def plan(client: httpx.Client, ids: list[str]) -> dict[str, Any]:
+    body = {"model": "tiny", "system": SYSTEM, "memory_ids": ids, "messages": QUESTION, "hot_from": 0}
+    answer = client.post("/v1/kv/plan", json=body)
+    assert answer.status_code == 200, answer.text
+    planned: dict[str, Any] = answer.json()
+    return planned
+
+
+def ask(served: Engine, planned: dict[str, Any]) -> Answer:
+    parameters = planned["kv_transfer_params"]["memory_service"]
+    return served.ask(planned["token_ids"], salt=planned["cache_salt"], parameters=parameters)
+
+
+def forget_here(served: Engine) -> None:
+    """Let vLLM forget what it computed, as a restart does."""
+    assert httpx.post(f"{served.url}/reset_prefix_cache", timeout=30).status_code == 200
+
+
+def kept(client: httpx.Client) -> list[Any]:
+    return list(client.get("/v1/kv/memories").json()["data"])
+
+
+def test_a_memorys_blocks_are_saved_loaded_kept_apart_and_erased(served: Engine, clients: list[httpx.Client]) -> None:
+    ana, bo = clients
+    ids = remember(ana)
+    planned = plan(ana, ids)
+    admitted = planned["admitted_blocks"]
+    assert admitted >= 4
+    assert planned["expected_hit_tokens"] == 0
+    with served.counting() as counted:
+        computed = ask(served, planned)
+    assert counted["queries"] == 1
+    assert counted[HITS] == counted["rejected"] == 0
+    wait_for(lambda: bool(kept(ana)))
+    (record,) = kept(ana)
+    assert record["blocks"] == admitted
+    assert {source["memory_id"] for source in record["sources"]} <= {*ids}
+    assert len(record["sources"]) >= len(ids) - 1  # the last one may end behind the last whole block
+
+    # The next conversation with these memories loads them, and is told so before.
+    forget_here(served)
+    again = plan(ana, ids)
+    assert again["expected_hit_tokens"] == admitted * BLOCK
+    with served.counting() as counted:
+        loaded = ask(served, again)
+    assert counted[HITS] == again["expected_hit_tokens"]
+    assert counted["loaded_blocks"] == admitted
+    assert loaded.tokens == computed.tokens
+    assert loaded.furthest(computed) <= 1e-4
+
+    # Another tenant says the same to the same model, and computes it.
+    forget_here(served)
+    theirs = plan(bo, remember(bo))
+    assert theirs["token_ids"] == planned["token_ids"]
+    assert theirs["expected_hit_tokens"] == 0
+    with served.counting() as counted:
+        other = ask(served, theirs)
+    assert counted["queries"] == 1
+    assert counted[HITS] == counted["hit_tokens"] == 0
+    assert other.tokens == computed.tokens
+    # With a salt of theirs the grant of another is no right to anything, and with another's salt their own grant is none.
+    forget_here(served)
+    for salt, grant in ((theirs, again), (again, theirs)):
+        with served.counting() as counted:
+            ask(served, {**salt, "kv_transfer_params": grant["kv_transfer_params"]})
+        assert counted["rejected"] == 1
+        assert counted[HITS] == 0
+
+    # An erasure takes effect with its answer: no plan, no grant and no key reaches the blocks any more.
+    answer = ana.delete(f"/v1/memories/{ids[0]}", params={"erase": True})
+    assert answer.status_code == 202, answer.text
+    assert kept(ana) == []
+    forget_here(served)
+    with served.counting() as counted:
+        after = ask(served, again)
+    assert counted[HITS] == counted["loaded_bytes"] == 0
+    assert after.tokens == computed.tokens
+    assert ana.get(f"/v1/kv/memories/{record['id']}/blob").status_code in {404, 410}
+    grant = {"Authorization": f"Bearer {again['kv_transfer_params']['memory_service']['grant']}"}
+    assert httpx.get(f"{ana.base_url}/v1/kv/memories/{record['id']}/blob", headers=grant).status_code in {404, 410}
+
+
+def test_a_grant_that_the_service_does_not_know_finds_nothing(served: Engine) -> None:
+    with served.counting() as counted:
+        answer = served.ask(list(range(2, 302)), parameters={"grant": "kvg1.nothing"})
+    assert counted["queries"] == 1
+    assert counted[HITS] == counted["load_failures"] == 0
+    assert len(answer.tokens) == 16
