@@ -230,6 +230,7 @@ class QueryIn(Body):
     namespace: str | None = None
     limit: Annotated[int, Number, Field(ge=1, le=1000)] = 50
     cursor: str | None = None
+    order: Literal["newest", "oldest"] = "newest"
 
 
 class SelectionIn(Body):

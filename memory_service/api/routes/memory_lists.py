@@ -105,7 +105,7 @@ def _from_address(given: dict[str, list[str]]) -> Filter:
 
 @router.post("/query", response_model=MemoryList)
 def query_memories(body: QueryIn, caller: Reader, services: ServicesDep, session: SessionDep) -> Response:
-    """List the memories that a filter selects, newest first."""
+    """List the memories that a filter selects, newest first unless `order` says otherwise."""
     return answer(
         list_page(
             session,
@@ -116,6 +116,7 @@ def query_memories(body: QueryIn, caller: Reader, services: ServicesDep, session
             limit=body.limit,
             cursor=body.cursor,
             now=services.clock(),
+            ascending=body.order == "oldest",
             namespace_at="/namespace",
         )
     )

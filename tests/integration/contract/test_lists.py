@@ -80,6 +80,19 @@ def test_the_order_is_stable_under_writes(me: Any, api: Any) -> None:
     assert walk(me, {"tags": "t"}, 2, write) == made[::-1]
 
 
+def test_oldest_first_is_the_same_list_the_other_way_round(me: Any, api: Any, problem: Any) -> None:
+    made = [api.remember(f"Number {n}.", extract="none")["id"] for n in range(5)]
+    seen, cursor = [], None
+    while cursor is not None or not seen:
+        body = {"limit": 2, "order": "oldest"} | ({"cursor": cursor} if cursor else {})
+        answer = me.post("/v1/memories/query", json=body).json()
+        seen += [memory["id"] for memory in answer["data"]]
+        first, cursor = cursor or answer["next_cursor"], answer["next_cursor"]
+    assert seen == made
+    problem(me.post("/v1/memories/query", json={"limit": 2, "cursor": first}), 422, "invalid_cursor")
+    problem(me.post("/v1/memories/query", json={"order": "sideways"}), 422)
+
+
 def test_a_cursor_continues_only_its_own_list(
     me: Any, api: Any, make_tenant: Any, as_tenant: Callable[..., Any], problem: Any
 ) -> None:

@@ -2234,7 +2234,7 @@ export interface paths {
         put?: never;
         /**
          * Query Memories
-         * @description List the memories that a filter selects, newest first.
+         * @description List the memories that a filter selects, newest first unless `order` says otherwise.
          */
         post: operations["query_memories"];
         delete?: never;
@@ -7003,6 +7003,12 @@ export interface components {
             limit?: number;
             /** Namespace */
             namespace?: string | null;
+            /**
+             * Order
+             * @default newest
+             * @enum {string}
+             */
+            order?: "newest" | "oldest";
         };
         /**
          * QueryOut

@@ -16,6 +16,7 @@ import { Marked, type Mark } from "../../ui/texts";
 import { attempt } from "../../ui/toasts";
 import { FactsCard, LinksCard, RecallsCard, SourceCard } from "./Connections";
 import { Correct, Supersede } from "./Correct";
+import { KvCard } from "./KvCard";
 import type { LinkOf } from "./links";
 import "./memory.css";
 import { ProvenanceCard } from "./ProvenanceCard";
@@ -74,6 +75,7 @@ function Loaded({ memory, etag, reread }: { memory: Memory; etag: string | null;
   const href = useHref();
   const go = useGo();
   const mayErase = useMay("memories:erase");
+  const mayUseKv = useMay("kv:use");
   const [dialog, setDialog] = useState<"correct" | "supersede" | null>(null);
   const { mutate } = useSWRConfig();
   const links = useList<LinkOf>(memoryPath(memory.id, "/links"), {}, 100);
@@ -137,6 +139,7 @@ function Loaded({ memory, etag, reread }: { memory: Memory; etag: string | null;
             <RecallsCard memory={memory} judged={() => void refresh()} live={!away && memory.state !== "expired"} />
             <FactsCard facts={facts.items} />
             <SourceCard memory={memory} first={first} />
+            {mayUseKv && <KvCard id={memory.id} />}
             <Header memory={memory} />
           </div>
         </div>
