@@ -23,3 +23,8 @@ export interface Timeline {
   next_cursor: string | null;
   has_more: boolean;
 }
+
+/** When a memory's content was true; what was said without a time was true when it was said. */
+export const trueOf = (moment: Moment): string => moment.valid_from ?? moment.observed_at;
+
+export const knownOf = (moment: Moment): string => moment.known_from;
