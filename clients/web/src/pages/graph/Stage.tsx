@@ -1,0 +1,243 @@
+/** The picture: sigma draws it, the keyboard moves through it as the mouse does. */
+
+import Graph from "graphology";
+import Sigma from "sigma";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import type { JSX } from "preact";
+import { Button } from "../../ui/parts";
+import { type LineLook, type NodeLook, PRIMITIVES, SIGMA_SHAPES, stylesOf } from "./drawing";
+import { edgeLook, KINDS, opacityOf, radiusOf, ringOf, shortLabel, widthOf, type Palette } from "./look";
+import { degreesOf, edgeKey, neighboursOf, showsEdge, showsNode, type Filter, type View } from "./model";
+import type { Positions } from "./useLayout";
+
+interface Props {
+  positions: Positions;
+  filter: Filter;
+  palette: Palette;
+  chosen: string | null;
+  still: boolean;
+  onChoose: (id: string | null) => void;
+  onExpand: (id: string) => void;
+  onHide: (id: string) => void;
+}
+
+type Drawn = Graph<NodeLook, LineLook>;
+type Renderer = Sigma<NodeLook, LineLook>;
+
+const LARGE = 2_000; // nodes; from here on the edges wait while the reader moves
+const NOTHING = "rgba(0,0,0,0)";
+
+const seen = (shown: boolean): "visible" | "hidden" => (shown ? "visible" : "hidden");
+
+/** Fewer nodes have room to be larger. */
+const roominess = (nodes: number): number => Math.max(0.55, Math.min(1.5, 1.5 - 0.25 * Math.log2(Math.max(1, nodes / 40))));
+
+function nodeLook(view: View, at: number, degree: number, positions: Float32Array, filter: Filter, palette: Palette): NodeLook {
+  const node = view.nodes[at]!;
+  const ring = ringOf(node);
+  return {
+    x: positions[at * 2] ?? 0,
+    y: positions[at * 2 + 1] ?? 0,
+    size: radiusOf(node, degree) * roominess(view.nodes.length),
+    color: palette(KINDS[node.kind].colour),
+    opacity: opacityOf(node),
+    label: shortLabel(node),
+    shape: SIGMA_SHAPES[KINDS[node.kind].shape],
+    ringColor: ring ? palette(ring.colour) : NOTHING,
+    ringWidth: ring ? 2.5 : 0,
+    visibility: seen(showsNode(filter, node)),
+  };
+}
+
+function graphOf(positions: Positions, filter: Filter, palette: Palette): Drawn {
+  const { view, at } = positions;
+  const graph: Drawn = new Graph<NodeLook, LineLook>({ multi: true, type: "directed" });
+  const degrees = degreesOf(view);
+  view.nodes.forEach((node, place) => graph.addNode(node.id, nodeLook(view, place, degrees.get(node.id) ?? 0, at, filter, palette)));
+  const faint = view.edges.length > 1_500 ? 0.28 : 0.55;
+  for (const edge of view.edges) {
+    const look = edgeLook(edge.type);
+    graph.addDirectedEdgeWithKey(edgeKey(edge), edge.source, edge.target, {
+      size: widthOf(edge),
+      color: palette(look.colour),
+      opacity: look.arrow ? Math.max(faint, 0.8) : faint,
+      plainColor: look.dash ? NOTHING : palette(look.colour),
+      dashSize: look.dash?.[0] ?? 0,
+      gapSize: look.dash?.[1] ?? 0,
+      head: look.arrow ? "arrow" : "none",
+      visibility: seen(showsEdge(filter, edge, view)),
+    });
+  }
+  return graph;
+}
+
+/** Mark a node and what stands beside it; the rest fades. */
+function highlight(renderer: Renderer, view: View, id: string | null, before: { nodes: string[]; edges: string[] }): { nodes: string[]; edges: string[] } {
+  const graph = renderer.getGraph();
+  const there = before.nodes.filter((node) => graph.hasNode(node));
+  if (there.length) renderer.setNodesState(there, { isHighlighted: false });
+  const drawn = before.edges.filter((edge) => graph.hasEdge(edge));
+  if (drawn.length) renderer.setEdgesState(drawn, { isHighlighted: false });
+  if (id === null || !graph.hasNode(id)) return { nodes: [], edges: [] };
+  const beside = neighboursOf(view, id);
+  const nodes = [...new Set([id, ...beside.map((one) => one.node.id)])];
+  const edges = beside.map((one) => edgeKey(one.edge));
+  renderer.setNodesState(nodes, { isHighlighted: true });
+  if (edges.length) renderer.setEdgesState(edges, { isHighlighted: true });
+  return { nodes, edges };
+}
+
+/** Return the shown node that lies in a direction from another one, the nearest along it. */
+function towards(renderer: Renderer, from: string | null, dx: number, dy: number): string | null {
+  const graph = renderer.getGraph();
+  const { width, height } = renderer.getDimensions();
+  const spot = (id: string) => renderer.graphToViewport(graph.getNodeAttributes(id) as NodeLook);
+  const start = from !== null && graph.hasNode(from) ? spot(from) : { x: width / 2, y: height / 2 };
+  let best: string | null = null;
+  let least = Infinity;
+  graph.forEachNode((id, attributes) => {
+    if (id === from || attributes.visibility === "hidden") return;
+    const at = renderer.graphToViewport(attributes);
+    const along = (at.x - start.x) * dx + (at.y - start.y) * dy;
+    const aside = Math.abs((at.x - start.x) * dy) + Math.abs((at.y - start.y) * dx);
+    if (from !== null && (along <= 0 || aside > 2 * along)) return;
+    const cost = from === null ? Math.hypot(at.x - start.x, at.y - start.y) : along + 2 * aside;
+    if (cost < least) {
+      least = cost;
+      best = id;
+    }
+  });
+  return best;
+}
+
+const ARROWS: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+export function Stage({ positions, filter, palette, chosen, still, onChoose, onExpand, onHide }: Props) {
+  const element = useRef<HTMLDivElement>(null);
+  const renderer = useRef<Renderer | null>(null);
+  const marked = useRef<{ nodes: string[]; edges: string[] }>({ nodes: [], edges: [] });
+  const told = useRef({ onChoose, onExpand });
+  told.current = { onChoose, onExpand };
+  const { view } = positions;
+  const duration = still ? 0 : 220;
+
+  // One canvas for each view and theme; what only moves or hides is changed in place below.
+  const first = useMemo(() => ({ positions, filter }), [view, palette]);
+  useEffect(() => {
+    const container = element.current;
+    if (!container) return undefined;
+    const camera = renderer.current?.getCamera().getState();
+    renderer.current?.kill();
+    const drawn = new Sigma<NodeLook, LineLook, Record<string, unknown>, object, object, object, typeof PRIMITIVES>(graphOf(first.positions, first.filter, palette), container, {
+      primitives: PRIMITIVES,
+      styles: stylesOf(palette, view.nodes.length >= LARGE),
+      settings: {
+        gestureTarget: "graph", // the other kinds show a hint with a style sheet of its own, which the policy of contents forbids
+        itemSizesReference: "screen",
+        labelDensity: 0.9,
+        labelGridCellSize: 110,
+        labelRenderedSizeThreshold: 5.5,
+        stagePadding: container.offsetWidth < 600 ? 24 : 50,
+        minCameraRatio: 0.02,
+        maxCameraRatio: 3,
+        minEdgeThickness: 0.8,
+        hideEdgesOnMove: view.nodes.length >= LARGE,
+        hideLabelsOnMove: view.nodes.length >= LARGE,
+        nodePickingPadding: 4,
+        zoomDuration: duration,
+        inertiaDuration: still ? 0 : 200,
+        allowInvalidContainer: true,
+      },
+    });
+    const shown = drawn as unknown as Renderer;
+    renderer.current = shown;
+    if (camera) shown.getCamera().setState(camera);
+    shown.on("clickNode", ({ node, event }) => {
+      const only = event.original instanceof MouseEvent && (event.original.shiftKey || event.original.altKey);
+      if (only) told.current.onChoose(node);
+      else told.current.onExpand(node);
+    });
+    shown.on("clickStage", () => told.current.onChoose(null));
+    marked.current = { nodes: [], edges: [] };
+    // For tests and for people who look closer: how many nodes and edges are drawn, and where each is.
+    (container as HTMLDivElement & { drawn?: Renderer }).drawn = shown;
+    const watcher = new ResizeObserver(() => shown.resize().scheduleRender());
+    watcher.observe(container);
+    return () => {
+      watcher.disconnect();
+      delete (container as HTMLDivElement & { drawn?: Renderer }).drawn;
+    };
+  }, [first]);
+  useEffect(() => () => renderer.current?.kill(), []);
+
+  useEffect(() => {
+    const graph = renderer.current?.getGraph();
+    if (!graph || positions === first.positions) return;
+    let place = 0;
+    graph.updateEachNodeAttributes((_id, attributes) => {
+      attributes.x = positions.at[place * 2] ?? 0;
+      attributes.y = positions.at[place * 2 + 1] ?? 0;
+      place += 1;
+      return attributes;
+    }, { attributes: ["x", "y"] });
+  }, [positions]);
+
+  useEffect(() => {
+    const graph = renderer.current?.getGraph();
+    if (!graph || filter === first.filter) return;
+    graph.updateEachNodeAttributes((id, attributes) => ({ ...attributes, visibility: seen(showsNode(filter, view.byId.get(id)!)) }), { attributes: ["visibility"] });
+    let place = 0;
+    graph.updateEachEdgeAttributes((_key, attributes) => ({ ...attributes, visibility: seen(showsEdge(filter, view.edges[place++]!, view)) }), { attributes: ["visibility"] });
+  }, [filter, first]);
+
+  useEffect(() => {
+    if (renderer.current) marked.current = highlight(renderer.current, view, chosen, marked.current);
+  }, [chosen, first]);
+
+  const zoom = (how: "in" | "out" | "all") => {
+    const camera = renderer.current?.getCamera();
+    if (how === "in") void camera?.zoomIn({ duration });
+    else if (how === "out") void camera?.zoomOut({ duration });
+    else void camera?.reset({ duration });
+  };
+
+  const onKey = (event: JSX.TargetedKeyboardEvent<HTMLDivElement>) => {
+    const drawn = renderer.current;
+    if (!drawn || event.ctrlKey || event.metaKey || event.altKey) return;
+    const arrow = ARROWS[event.key];
+    if (arrow) {
+      const next = towards(drawn, chosen, ...arrow);
+      if (next !== null) onChoose(next);
+    } else if (event.key === "Enter" && chosen !== null) onExpand(chosen);
+    else if ((event.key === "Delete" || event.key === "Backspace") && chosen !== null) onHide(chosen);
+    else if (event.key === "Escape") onChoose(null);
+    else if (event.key === "+" || event.key === "=") zoom("in");
+    else if (event.key === "-") zoom("out");
+    else if (event.key === "0") zoom("all");
+    else return;
+    event.preventDefault();
+  };
+
+  return (
+    <div class="graph-canvas">
+      <div
+        ref={element}
+        class="graph-stage"
+        role="application"
+        tabIndex={0}
+        aria-label={`Graph of ${view.nodes.length} nodes and ${view.edges.length} links`}
+        aria-describedby="graph-keys"
+        data-settled={positions.done}
+        onKeyDown={onKey}
+      />
+      <p id="graph-keys" class="visually-hidden">
+        Arrow keys go to the nearest node in a direction, Enter expands it, Delete hides it, Escape lets go of it, plus and minus zoom, 0 shows everything. The same nodes stand in the table.
+      </p>
+      <div class="graph-zoom">
+        <Button small icon="plus" aria-label="Zoom in" onClick={() => zoom("in")} />
+        <Button small icon="minus" aria-label="Zoom out" onClick={() => zoom("out")} />
+        <Button small icon="overview" aria-label="Show everything" onClick={() => zoom("all")} />
+      </div>
+    </div>
+  );
+}

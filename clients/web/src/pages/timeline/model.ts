@@ -1,0 +1,30 @@
+/** Two axes of time: when something was true, and when it was learned. */
+
+export interface Moment {
+  id: string;
+  namespace: string;
+  label: string;
+  memory_type: string;
+  state: string;
+  valid_from: string | null;
+  valid_to: string | null;
+  observed_at: string;
+  known_from: string;
+  superseded_by: string | null;
+}
+
+export interface Timeline {
+  axis: "valid" | "known";
+  bucket: string;
+  from: string | null;
+  to: string | null;
+  buckets: { start: string; count: number }[];
+  data: Moment[];
+  next_cursor: string | null;
+  has_more: boolean;
+}
+
+/** When a memory's content was true; what was said without a time was true when it was said. */
+export const trueOf = (moment: Moment): string => moment.valid_from ?? moment.observed_at;
+
+export const knownOf = (moment: Moment): string => moment.known_from;
