@@ -9,10 +9,17 @@ import type { Schema } from "../../data/types";
 import { bytes, count, percent, plural, Time } from "../../ui/format";
 import { Badge, ButtonLink, Card, Empty, Facts, Failed, Figure, Loading, PageHead, Shown } from "../../ui/parts";
 import { Days } from "./Days";
-import type { HealthReport } from "./health";
 import "./overview.css";
 
 const REFRESH_MS = 30_000;
+const WEEK = [
+  ["created", "created"],
+  ["changed", "changed"],
+  ["superseded", "superseded"],
+  ["merged", "merged"],
+  ["archived", "archived"],
+  ["erased", "erased"],
+] as const;
 const TYPE_COLOURS: Record<string, string> = {
   working: "var(--graph)",
   episodic: "var(--temporal)",
@@ -20,6 +27,8 @@ const TYPE_COLOURS: Record<string, string> = {
   procedural: "var(--keyword)",
   core: "var(--hopfield)",
 };
+
+type HealthReport = Schema<"HealthReportOut">;
 
 export default function Overview() {
   const [namespace] = useNamespace();
@@ -75,7 +84,7 @@ function Panels({ report, usage, kv }: { report: HealthReport; usage: Read<Schem
   const waiting = report.waiting.enrichment + report.waiting.consolidation;
   return (
     <div class="stack">
-      <div class="overview-figures">
+      <div class="figures">
         <Card><Figure name="live memories" value={count(memories.live)} /></Card>
         <Card><Figure name="of them superseded" value={count(memories.superseded)} /></Card>
         <Card><Figure name="junk" value={percent(report.junk.rate, 1)} title={plural(report.junk.count, "memory", "memories")} /></Card>
@@ -118,7 +127,7 @@ function Panels({ report, usage, kv }: { report: HealthReport; usage: Read<Schem
         </Card>
         <Card title="This week">
           <div class="week">
-            {Object.entries(week).map(([name, n]) => <Figure key={name} name={name === "versions" ? "new versions" : name} value={count(n)} />)}
+            {WEEK.map(([name, words]) => <Figure key={name} name={words} value={count(week[name])} />)}
           </div>
         </Card>
         <Card title="Last consolidation">
@@ -127,7 +136,7 @@ function Panels({ report, usage, kv }: { report: HealthReport; usage: Read<Schem
               <div class="row-between">
                 <Link href={href(`/changesets/${report.last_consolidation.changeset_id}`)}><Time at={report.last_consolidation.at} /></Link>
               </div>
-              <div class="row">{Object.entries(report.last_consolidation.counts).map(([name, n]) => <Badge key={name}>{name} {count(n)}</Badge>)}</div>
+              <div class="row">{Object.entries(report.last_consolidation.counts as Record<string, number>).map(([name, n]) => <Badge key={name}>{name} {count(n)}</Badge>)}</div>
             </div>
           ) : (
             <p class="quiet">Not yet. It runs by itself when a session has ended, or from the page of <Link href={href("/jobs")}>jobs</Link>.</p>

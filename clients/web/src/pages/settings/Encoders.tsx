@@ -7,7 +7,7 @@ import { useHref, useNamespace } from "../../data/place";
 import { useMay } from "../../data/session";
 import type { Schema } from "../../data/types";
 import { count, percent, plural, Time } from "../../ui/format";
-import { Badge, Button, ButtonTwice, Card, Empty, Facts, Failed, Field, Loading, Meter, Notice } from "../../ui/parts";
+import { Badge, Button, ButtonTwice, Card, Facts, Failed, Field, Loading, Meter, Notice } from "../../ui/parts";
 import { attempt } from "../../ui/toasts";
 import { Link } from "wouter-preact";
 
@@ -73,7 +73,7 @@ function EncoderCard({ encoder, names, refresh }: { encoder: Encoder; names: Map
   });
   const all = () => Promise.all([moves.mutate(), refresh()]);
   const here = moves.data?.data.find((one) => one.namespace === namespace);
-  const canMove = may && !(here && UNDER_WAY.has(here.state)) && !(here?.state === "finished");
+  const canMove = may && names.size > 1 && !(here && UNDER_WAY.has(here.state)) && !(here?.state === "finished");
   return (
     <Card
       title={<span class="row"><span class="mono wrap-anywhere">{encoder.name}</span>{encoder.default && <Badge tone="accent">for new namespaces</Badge>}<Badge tone={encoder.state === "serving" ? "good" : "plain"}>{encoder.state}</Badge></span>}
@@ -97,7 +97,7 @@ function EncoderCard({ encoder, names, refresh }: { encoder: Encoder; names: Map
         )}
         {moves.error && <Notice tone="bad">{moves.error.message}</Notice>}
         {moves.data?.data.map((one) => <Move key={one.namespace} move={one} path={path} from={names.get(one.from_encoder_id) ?? String(one.from_encoder_id)} after={all} />)}
-        {moves.data?.data.length === 0 && !canMove && <Empty title="No namespace changes to it" />}
+        {moves.data?.data.length === 0 && names.size === 1 && <p class="small faint">Register another one, and a namespace can change to it while it is used: new texts go to both, old ones are filled in, both are compared, and the way back stays open.</p>}
       </div>
     </Card>
   );

@@ -27,7 +27,7 @@ export default function Kv() {
       <Shown read={stats}>
         {(said) => (
           <>
-            <div class="columns">
+            <div class="figures">
               <Card><Figure name="KV memories" value={count(said.count)} /></Card>
               <Card><Figure name="kept" value={bytes(said.bytes)} /></Card>
               <Card><Figure name="blocks found" value={said.hit_rate === null ? "—" : percent(said.hit_rate, 1)} /></Card>
