@@ -128,17 +128,17 @@ def _probed(services: Services, name: str) -> EncoderIdentity:
     try:
         loaded = load_named(services.settings, name)
     except EncoderUnavailable as error:
-        raise _refused(error.detail, "encoder_unavailable") from error
+        raise _refused(error.detail, code="encoder_unavailable") from error
     try:
         identity = loaded.identity
     finally:
         loaded.close()
     if identity.dimension > MAX_DIMENSION:
         raise _refused(
-            f"Its vectors have {identity.dimension:,} dimensions, more than {MAX_DIMENSION:,}.", "encoder_too_wide"
+            f"Its vectors have {identity.dimension:,} dimensions, more than {MAX_DIMENSION:,}.", code="encoder_too_wide"
         )
     if not np.isfinite(identity.probe).all() or abs(float(np.linalg.norm(identity.probe)) - 1) > 0.01:
-        raise _refused("What it makes of a sentence is no vector of length 1.", "encoder_unusable")
+        raise _refused("What it makes of a sentence is no vector of length 1.", code="encoder_unusable")
     return identity
 
 
@@ -157,7 +157,7 @@ def _maintenance(services: Services) -> str:
     return role_urls(settings).maintenance
 
 
-def _refused(detail: str, code: str) -> InvalidRequest:
+def _refused(detail: str, *, code: str) -> InvalidRequest:
     return InvalidRequest(detail, errors=(FieldError("/name", detail),), code=code)
 
 

@@ -227,6 +227,15 @@ def make_household(
                 ),
                 {"term": secret, "tenant": tenant_id},
             )
+            # One that was given up: with a second encoder under way every write would need its model.
+            connection.execute(
+                text(
+                    "INSERT INTO reindex (tenant_id, namespace_id, from_encoder_id, to_encoder_id, from_shelf, state, job_id, "
+                    "started_at) SELECT tenant_id, id, encoder_id, encoder_id, shelf, 'given_up', id, created_at "
+                    "FROM namespace WHERE tenant_id = :tenant AND path = :path"
+                ),
+                {"tenant": tenant_id, "path": scope["namespace"]},
+            )
         unusable = DeadLetter(Task.FACTS, "a-model", f"Well, {secret}!", "no JSON", (UUID(memory["id"]),))
         asked: Outcome[Any] = Outcome(
             Task.FACTS, (), RULES, "no JSON", frozenset(), Budget(0), "a-model", Usage(1, 9, 9), (), (unusable,)
@@ -660,6 +669,18 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
         "POST /v1/api-keys/{key_id}/rotate": [Ask("absent", f"/v1/api-keys/{h.key_id}/rotate")],
         "POST /v1/tenants": [Ask("refused", "/v1/tenants", {"name": f"tenant {h.tenant_id}"}, 403)],
         "GET /v1/tenants": [Ask("refused", "/v1/tenants", None, 403)],
+        # Of no tenant; what operators may do with namespaces is attacked in tests/integration/reindex.
+        "GET /v1/encoders": [Ask("own", "/v1/encoders")],
+        "GET /v1/encoders/{encoder_id}": [Ask("own", "/v1/encoders/1")],
+        "GET /v1/encoders/{encoder_id}/reindex": in_namespace("/v1/encoders/1/reindex"),
+        "POST /v1/encoders": [Ask("refused", "/v1/encoders", {"name": "no-model"}, 403)],
+        "POST /v1/encoders/{encoder_id}/default": [Ask("refused", "/v1/encoders/1/default", {}, 403)],
+        **{
+            f"POST /v1/encoders/{{encoder_id}}/reindex{step}": [
+                Ask("refused", f"/v1/encoders/1/reindex{step}", {"namespace": h.namespace}, 403)
+            ]
+            for step in ("", "/cut-over", "/roll-back", "/finish")
+        },
         "GET /healthz": [Ask("own", "/healthz")],
         "GET /readyz": [Ask("own", "/readyz")],
         "GET /metrics": [Ask("own", "/metrics")],

@@ -123,6 +123,7 @@ def test_rows_cannot_point_into_another_tenant(
         "saved_query",
         "saved_query_memory",
         "fusion_weights",
+        "reindex",
         "model_usage",
         "dead_letter",
         "dead_letter_memory",
