@@ -1,7 +1,7 @@
 """Plans of prompts: hashes of tokens and blocks, and which memories stand in which blocks; no text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
+from memory_service.storage.sql import to_jsonb
 from memory_service.storage.tables import kv_plan, kv_plan_source
 
 HASH_BYTES: Final = 32
@@ -67,21 +68,14 @@ def keep_plan(session: Session, tenant_id: UUID, plan: KvPlan, sources: Sequence
         )
     )
     if sources:
+        # One statement, however many there are: a plan of fifty memories is made while somebody waits.
         session.execute(
-            insert(kv_plan_source),
-            [
-                {
-                    "tenant_id": tenant_id,
-                    "plan_id": plan.id,
-                    "memory_id": source.memory_id,
-                    "version": source.version,
-                    "kind": source.kind,
-                    "token_start": source.token_start,
-                    "token_end": source.token_end,
-                    "first_block": source.first_block,
-                }
-                for source in sources
-            ],
+            text(
+                "INSERT INTO kv_plan_source SELECT (jsonb_populate_record(r, jsonb_build_object('tenant_id', "
+                "CAST(:tenant AS uuid), 'plan_id', CAST(:plan AS uuid)))).* "
+                "FROM jsonb_populate_recordset(CAST(NULL AS kv_plan_source), CAST(:rows AS jsonb)) r"
+            ),
+            {"tenant": tenant_id, "plan": plan.id, "rows": to_jsonb([asdict(source) for source in sources])},
         )
 
 
