@@ -1,11 +1,14 @@
 """The job that computes blocks ahead: the plan's tokens through the model, its blocks into the store, each run with its outcome."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
+from uuid import UUID
 
 import structlog
+from sqlalchemy.orm import Session
 
 from consolidation.models_here import ModelsHere
 from consolidation.tenancy import Tenancy
@@ -13,14 +16,12 @@ from memory_service.activation.errors import ActivationError
 from memory_service.activation.exactness import Exactness
 from memory_service.activation.fingerprint import tokens_digest
 from memory_service.activation.run_file import RAW, BlockRun, pack_run
-from memory_service.blobs.protocol import blob_name
 from memory_service.errors import MemoryServiceError, Unavailable
 from memory_service.lifecycle.kv_ahead import Ahead, check_packed, runs_of
+from memory_service.lifecycle.kv_arriving import bring, settle
 from memory_service.lifecycle.kv_planning import Asked, check_engine, plan_asked
-from memory_service.lifecycle.kv_saving import Arrived, Part, save
-from memory_service.lifecycle.kv_sweeping import remove_blobs
-from memory_service.storage import jobs, kv_engines, kv_memories, kv_plans, memories
-from memory_service.storage.ids import new_id
+from memory_service.lifecycle.kv_saving import Part, Saved, save
+from memory_service.storage import jobs, kv_engines, kv_plans, memories
 from memory_service.storage.kv_engines import Engine
 from memory_service.storage.kv_plans import KvPlan
 from memory_service.storage.kv_stored import stored_blocks
@@ -127,23 +128,20 @@ def _compute(tenancy: Tenancy, here: ModelsHere, job: Any, task: _Task) -> int:
 
 def _stored(tenancy: Tenancy, here: ModelsHere, plan: KvPlan, data: bytes, *, first: int, count: int) -> dict[str, Any]:
     """Keep a run: the blob, then the record that names it; return what became of it."""
-    arrived = Arrived(new_id(), len(data), sha256(data).hexdigest(), in_store=True)
-    part = Part(plan.id, plan.engine, first, count, RAW, Exactness.EXACT)
-    name = blob_name(tenancy.tenant_id, arrived.id)
-    here.blobs.put(name, BytesIO(data))
-    saved = None
+    part, now = Part(plan.id, plan.engine, first, count, RAW, Exactness.EXACT), tenancy.clock()
+    tenant_id, digest = tenancy.tenant_id, sha256(data).hexdigest()
+
+    def open_session(_: UUID) -> AbstractContextManager[Session]:
+        return tenancy.open()
+
+    arrived = bring(open_session, here.blobs, tenant_id, part, BytesIO(data), size=len(data), checksum=digest, now=now)
+    saved: Saved | None = None
     try:
         with tenancy.open() as session:
-            saved = save(session, tenancy.tenant_id, part, arrived, limits=here.limits, now=tenancy.clock())
+            done = saved = save(session, tenant_id, part, arrived, limits=here.limits, now=now)
     finally:
-        if saved is None or not saved.is_new:
-            with tenancy.open() as session:
-                known = kv_memories.with_blobs(session, tenancy.tenant_id, [arrived.id], stale=False)
-            if not known:
-                here.blobs.remove([name])
-    if saved.evicted:
-        remove_blobs(lambda _: tenancy.open(), here.blobs, tenancy.tenant_id, saved.evicted)
-    return {"kv_memory_id": str(saved.id), "status": "stored" if saved.is_new else "present", "bytes": len(data)}
+        settle(open_session, here.blobs, tenant_id, arrived, saved)
+    return {"kv_memory_id": str(done.id), "status": "stored" if done.is_new else "present", "bytes": len(data)}
 
 
 def _report(tenancy: Tenancy, job: Any, done: int, item: dict[str, Any]) -> bool:
