@@ -1,5 +1,7 @@
 """Two tenants with something in every table, and a way to see whether a single row of one of them has changed."""
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -75,6 +77,8 @@ class Household:
     step_id: str  # below task_id
     erasure_id: str
     import_job_id: str
+    kv_memory_id: str
+    kv_plan_id: str
     namespace: str
     user_id: str
     agent_id: str
@@ -242,7 +246,8 @@ def make_household(
         )
         with open_tenancy(tenant_id).open() as session:
             write_down(session, tenant_id, asked, job_id=UUID(queued), now=utc_now(), ttl=timedelta(days=1))
-        _plan_kv(open_tenancy(tenant_id), me, scope["namespace"], memory, secret)
+        kv_memory_id, kv_plan_id = _plan_kv(open_tenancy(tenant_id), me, scope["namespace"], memory, secret)
+        client.app.state.services.kv.uses.flush()  # type: ignore[attr-defined]
         (entity,) = [one for one in me.get("/v1/entities").json()["data"] if one["name"] == "Ana"]
         built = _build(open_tenancy(tenant_id), scope["namespace"], UUID(memory["id"]), UUID(entity["id"]), secret)
         return Household(
@@ -259,6 +264,8 @@ def make_household(
             step_id=first["id"],
             erasure_id=erasure["erasure_id"],
             import_job_id=waiting.json()["job_id"],
+            kv_memory_id=kv_memory_id,
+            kv_plan_id=kv_plan_id,
             tenant_id=tenant_id,
             memory_id=memory["id"],
             older_id=old["id"],
@@ -296,8 +303,8 @@ def _consolidated(database: Database, me: Any, memory_id: str) -> tuple[str, str
     return str(changeset_id), review["id"]
 
 
-def _plan_kv(tenancy: Tenancy, me: Any, path: str, memory: Mapping[str, Any], secret: str) -> None:
-    """Announce an engine and keep a plan for it in which one memory stands."""
+def _plan_kv(tenancy: Tenancy, me: Any, path: str, memory: Mapping[str, Any], secret: str) -> tuple[str, str]:
+    """Announce an engine, keep a plan for it in which one memory stands, and save its block; return ids of block and plan."""
     fields = {name: secret for name in ("dtype", "kv_dtype", "isa", "layout", "engine", "engine_version")}
     fingerprint = Fingerprint(
         weights="0" * 64, config="0" * 64, tokenizer="0" * 64, chat_template=None, block_size=16,
@@ -314,6 +321,20 @@ def _plan_kv(tenancy: Tenancy, me: Any, path: str, memory: Mapping[str, Any], se
         )  # fmt: skip
         source = kv_plans.PlanSource(UUID(memory["id"]), memory["version"], "user", 0, 16, 0)
         kv_plans.keep_plan(session, tenancy.tenant_id, plan, [source])
+    table = json.dumps({"layer.0": {"dtype": "U8", "shape": [1, 4], "data_offsets": [0, 4]}}).encode()
+    data = len(table).to_bytes(8, "little") + table + bytes(4)
+    asked = {
+        "plan_id": str(plan.id), "engine": fingerprint.digest(), "first_block": 0, "count": 1,
+        "checksum": hashlib.sha256(data).hexdigest(),
+    }  # fmt: skip
+    headers = {"Content-Type": "application/octet-stream"}
+    saved = me.post("/v1/kv/memories", params=asked, content=data, headers=headers)
+    assert saved.status_code == 201, saved.text
+    assert me.put("/v1/kv/quota", json={"bytes": 1_000_000, "namespace": path}).status_code == 200
+    hashes = {"engine": fingerprint.digest(), "block_hashes": list(plan.block_hashes)}
+    assert me.post("/v1/kv/blocks/lookup", json=hashes).json()["stored"] == 1
+    assert me.get(f"/v1/kv/memories/{saved.json()['id']}/blob").status_code == 200
+    return saved.json()["id"], str(plan.id)
 
 
 def _build(tenancy: Tenancy, path: str, memory_id: UUID, entity_id: UUID, secret: str) -> dict[str, UUID]:
@@ -704,6 +725,23 @@ def _asks_of_kv_plans(h: Household, asker: Household) -> dict[str, list[Ask]]:
         ],
         "POST /v1/kv/plan": [Ask("absent", "/v1/kv/plan", plan)],
         "POST /v1/kv/precompute": [Ask("absent", "/v1/kv/precompute", plan)],
+        # Without a file nothing is saved; tests/integration/kv sends one, with another tenant's plan.
+        "POST /v1/kv/memories": [
+            Ask("refused", f"/v1/kv/memories?plan_id={h.kv_plan_id}&first_block=0&count=1&checksum={digest}", {}, 415)
+        ],
+        "GET /v1/kv/memories": [
+            Ask("nothing", f"/v1/kv/memories?memory_id={h.memory_id}"),
+            Ask("absent", f"/v1/kv/memories?namespace={h.namespace.replace('/', '%2F')}"),
+        ],
+        "GET /v1/kv/memories/{kv_memory_id}": [Ask("absent", f"/v1/kv/memories/{h.kv_memory_id}")],
+        "GET /v1/kv/memories/{kv_memory_id}/blob": [Ask("absent", f"/v1/kv/memories/{h.kv_memory_id}/blob")],
+        "DELETE /v1/kv/memories/{kv_memory_id}": [Ask("absent", f"/v1/kv/memories/{h.kv_memory_id}")],
+        "POST /v1/kv/blocks/lookup": [
+            Ask("absent", "/v1/kv/blocks/lookup", {"engine": digest, "block_hashes": [], "plan_id": h.kv_plan_id})
+        ],
+        "GET /v1/kv/stats": [Ask("own", "/v1/kv/stats")],
+        "GET /v1/kv/quota": [Ask("own", "/v1/kv/quota")],
+        "PUT /v1/kv/quota": [Ask("absent", "/v1/kv/quota", {"bytes": 1, "namespace": h.namespace})],
     }
 
 

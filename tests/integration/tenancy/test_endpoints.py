@@ -24,6 +24,8 @@ PARAMETERS = {
     "topic_id",
     "user_id",
     "memory_id",
+    "kv_memory_id",
+    "plan_id",
     "search_id",
     "job_id",
     "key_id",

@@ -143,6 +143,10 @@ def test_rows_cannot_point_into_another_tenant(
         "erasure",
         "erasure_item",
         "audit_pending",
+        "kv_memory",
+        "kv_block",
+        "kv_source",
+        "kv_quota",
     ):
         with maintenance.connect() as powerful:
             ours_instead = "to_jsonb(t) || jsonb_build_object('tenant_id', CAST(:ours AS text))"
@@ -166,7 +170,7 @@ def test_a_change_of_every_row_changes_only_its_tenant(
     with database.transaction(doomed.tenant_id) as session:
         # What others point to comes last, or cascades would take rows before their own turn.
         last = [
-            "changeset", "document_text", "document", "erasure", "import_record", "saved_query", "entity",
+            "changeset", "document_text", "document", "erasure", "import_record", "saved_query", "entity", "kv_memory",
             "dead_letter", "job", "memory", "block", "task_node", "namespace",
         ]  # fmt: skip
         for table in sorted(writable, key=lambda table: last.index(table) if table in last else -1):

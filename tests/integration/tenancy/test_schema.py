@@ -133,14 +133,20 @@ def test_indexes_are_of_kinds_that_row_level_security_lets_through(catalogue: An
 def test_nothing_in_the_schema_makes_values_by_itself(catalogue: Any) -> None:
     """Ids and times come from the application: no sequences, no volatile defaults, with one exception.
 
-    The other trigger makes no value of its own: it marks what a sweep of retention has to look at.
+    The other triggers make no value of their own: one marks what a sweep of retention has to look at, two mark KV memories that
+    cannot be loaded any more.
     """
     assert catalogue("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'") == []
     triggers = catalogue(
         "SELECT tgrelid::regclass::text AS of, tgname, tgfoid::regproc::text AS calls FROM pg_trigger WHERE NOT tgisinternal"
     )
     noted = {(table, f"{table}_written", "note_writer") for table in CHANGE_FEED[:3]}
-    assert {tuple(row) for row in triggers} == {*noted, ("memory", "memory_fading", "note_fading")}
+    assert {tuple(row) for row in triggers} == {
+        *noted,
+        ("memory", "memory_fading", "note_fading"),
+        ("memory", "memory_kv_changed", "mark_kv"),
+        ("memory", "memory_kv_erased", "mark_kv"),
+    }
     defaults = catalogue(
         "SELECT adrelid::regclass::text AS of, attname, pg_get_expr(adbin, adrelid) AS made "
         "FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum"

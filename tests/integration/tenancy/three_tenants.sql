@@ -83,6 +83,13 @@ INSERT INTO document_upload SELECT t.id, pg_temp.id(5, t.t, n), pg_temp.id(2, t.
 INSERT INTO import_record SELECT tenant, pg_temp.id(5, t, n), 2, 'memory', 'space/0001', 'user' || n % 50, NULL, NULL, '{}', NULL, NULL, NULL, NULL
     FROM r WHERE n <= 5000;
 INSERT INTO import_record_memory SELECT tenant, id, pg_temp.id(5, t, n), 2 FROM r WHERE n <= 5000;
+INSERT INTO kv_memory SELECT tenant, pg_temp.id(7, t, n), space, NULL, 'm', sha256((n % 5)::text::bytea), '{}', 16, 0, 4, 64, '', '', NULL,
+    NULL, 'raw', 'exact', 1000, sha256(''), 0.1, CASE WHEN n % 50 = 0 THEN 'stale' ELSE 'live' END,
+    CASE WHEN n % 50 = 0 THEN 'changed' END, CASE WHEN n % 50 = 0 THEN at END, n % 100 <> 0, 1, at, 0, NULL, at, timestamptz '2999-01-01'
+    FROM r WHERE n <= 5000;
+INSERT INTO kv_block SELECT tenant, sha256((n || '/' || p)::bytea), pg_temp.id(7, t, n), p FROM r, generate_series(0, 3) p
+    WHERE n <= 5000 AND n % 50 <> 0;
+INSERT INTO kv_source SELECT tenant, id, pg_temp.id(7, t, n), 1, 0, 64 FROM r WHERE n <= 5000;
 INSERT INTO block SELECT tenant, id, pg_temp.id(2, t, 0), CASE WHEN n % 2 = 0 THEN 'human' ELSE 'notes' END, 'user' || n, NULL, 1, at, at
     FROM r WHERE n <= 5000;
 INSERT INTO block_version SELECT tenant, id, 1, 'Likes tea.', NULL, 5000, false, '{}', false, 'put', NULL, at FROM r WHERE n <= 5000;
