@@ -21,7 +21,7 @@ def running_app(settings: Settings) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300  # a model is opened, on a busy machine
     while not server.started:
         assert thread.is_alive()
         assert time.monotonic() < deadline

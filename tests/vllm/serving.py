@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 import pytest
 
-START_S: Final = 240  # importing torch and transformers on a busy machine
+START_S: Final = 420  # importing torch and transformers on a busy machine
 ENVIRONMENT: Final = {
     "OMP_NUM_THREADS": "1",
     "HF_HUB_OFFLINE": "1",

@@ -44,7 +44,7 @@ def kv_url(settings: Any, tiny_model: Path, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="module")
 def clients(kv_url: str, tenants: list[tuple[Any, str]]) -> Iterator[list[httpx.Client]]:
     opened = [
-        httpx.Client(base_url=kv_url, headers={"Authorization": f"Bearer {key}"}, timeout=60) for _, key in tenants
+        httpx.Client(base_url=kv_url, headers={"Authorization": f"Bearer {key}"}, timeout=180) for _, key in tenants
     ]
     yield opened
     for one in opened:
@@ -62,13 +62,13 @@ def served(
         "MEMORY_SERVICE_API_KEY": ", ".join(key for _, key in tenants),
         "VLLM_SERVER_DEV_MODE": "1",  # for /reset_prefix_cache, which spares a restart
     }
-    settings = {"url": kv_url, "prefill_tokens_per_s": 1000.0}
+    settings = {"url": kv_url, "prefill_tokens_per_s": 1000.0, "lookup_s": 60.0}
     with engine(vllm_python, tiny_model, log, settings, "--max-model-len", "4096", environment=environment) as found:
         wait_for(lambda: all(client.get("/v1/kv/engines").json()["data"] for client in clients))
         yield found
 
 
-def wait_for(done: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(done: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline

@@ -192,6 +192,7 @@ def test_a_service_that_is_not_there_fails_at_once() -> None:
         {}, {"url": "http://a", "folder": "/b"}, {"url": "http://a", "thread": 1}, {"url": "http://a", "threads": 0},
         {"url": "http://a", "threads": True}, {"folder": "/b", "pending_mb": -1}, {"folder": "/b", "drain_s": -1},
         {"folder": "/b", "drain_s": "x"}, {"folder": "/b", "prefill_tokens_per_s": float("nan")},
+        {"folder": "/b", "prefill_tokens_per_s": 0}, {"url": "http://a", "lookup_s": "2"},
     ],
 )  # fmt: skip
 def test_settings_that_make_no_sense_are_said(said: dict[str, Any]) -> None:

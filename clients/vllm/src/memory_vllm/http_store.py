@@ -21,18 +21,19 @@ MOST_HASHES: Final = 8192
 class HttpStore:
     """The service at an address."""
 
-    def __init__(self, url: str, *, timeout_s: float = TRANSFER_S) -> None:
+    def __init__(self, url: str, *, lookup_s: float = LOOKUP_S, timeout_s: float = TRANSFER_S) -> None:
         """Connect to nothing yet."""
+        self._lookup_s = lookup_s
         self._client = httpx.Client(
             base_url=url.rstrip("/"),
-            timeout=httpx.Timeout(timeout_s, connect=LOOKUP_S),
+            timeout=httpx.Timeout(timeout_s, connect=lookup_s),
             trust_env=False,  # A proxy for the world is not one for the service next door.
         )
 
     def lookup(self, grant: Grant, engine: str, hashes: Sequence[str]) -> list[StoredRun]:
         """Ask the service which beginning of `hashes` it has."""
         body: dict[str, Any] = {"engine": engine, "block_hashes": list(hashes[:MOST_HASHES])}
-        answer = self._ask("POST", "/v1/kv/blocks/lookup", grant, json=body, timeout=LOOKUP_S)
+        answer = self._ask("POST", "/v1/kv/blocks/lookup", grant, json=body, timeout=self._lookup_s)
         if answer.status_code in GONE:
             return []
         _expect(answer, 200)
