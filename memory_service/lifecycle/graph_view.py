@@ -10,8 +10,8 @@ from memory_service.storage.graph import Edge, Graph, Node, View
 from memory_service.storage.sql import Row
 
 OF_A_MEMORY: Final = (
-    "memory_type", "state", "source_kind", "trust", "confidence", "importance", "pinned", "retrievability", "observed_at",
-    "valid_from", "valid_to", "created_at", "known_from", "superseded_by",
+    "version", "memory_type", "state", "source_kind", "trust", "flags", "confidence", "importance", "pinned", "retrievability",
+    "observed_at", "valid_from", "valid_to", "created_at", "known_from", "superseded_by",
 )  # fmt: skip
 
 
@@ -33,10 +33,12 @@ def _memory_json(row: Row, view: View) -> dict[str, Any]:
     # What a memory was recalled by is kept as it is now, not as it was: its strength then is not known.
     r = _retrievability(row, view.now) if view.known is None else None
     return {
+        "version": row["version"],
         "memory_type": row["memory_type"],
         "state": state_at(row, view.known or view.now),
         "source_kind": row["source_kind"],
         "trust": row["trust"],
+        "flags": list(row["flags"]),
         "confidence": row["confidence"],
         "importance": row["importance"],
         "pinned": row["pinned"],

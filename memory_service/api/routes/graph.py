@@ -29,7 +29,7 @@ MOST_SEEDS = 50
 
 
 class NodeOut(BaseModel):
-    """One node; the label is the beginning of its text, its name or its gist. All from `memory_type` on are of memories.
+    """One node; the label is the beginning of its text, its name or its gist. All from `version` on are of memories.
 
     `degree` counts its edges to all of the graph, of each kind up to 1,000; `retrievability` is null as of an earlier time.
     """
@@ -39,10 +39,12 @@ class NodeOut(BaseModel):
     label: str
     namespace: str
     degree: int
+    version: int | None
     memory_type: MemoryType | None
     state: State | None
     source_kind: str | None
     trust: float | None
+    flags: list[str] | None
     confidence: float | None
     importance: float | None
     pinned: bool | None

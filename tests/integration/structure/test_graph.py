@@ -89,16 +89,9 @@ def test_a_memory_comes_with_what_a_view_draws(built: Any) -> None:
     graph = view(built, seed=first, depth=2)
     drawn, record = node(graph, first), built.me.get(f"/v1/memories/{first}").json()
     for name in (
-        "memory_type",
-        "state",
-        "pinned",
-        "observed_at",
-        "valid_to",
-        "trust",
-        "confidence",
-        "importance",
+        "version", "memory_type", "state", "pinned", "observed_at", "valid_to", "trust", "flags", "confidence", "importance",
         "superseded_by",
-    ):
+    ):  # fmt: skip
         assert drawn[name] == record[name], name
     assert drawn["pinned"] is True
     assert drawn["source_kind"] == record["source"]["kind"]

@@ -112,10 +112,12 @@ class Node(Answer):
     label: str
     namespace: str
     degree: int
+    version: int | None = None
     memory_type: str | None = None
     state: str | None = None
     source_kind: str | None = None
     trust: float | None = None
+    flags: list[str] | None = None
     confidence: float | None = None
     importance: float | None = None
     pinned: bool | None = None
