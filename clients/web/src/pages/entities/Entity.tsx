@@ -1,5 +1,197 @@
-import { PageHead } from "../../ui/parts";
+/** One entity: its names, what was said of it, and who it really is. */
 
-export default function Entity() {
-  return <PageHead title="Entity" />;
+import { useMemo, useState } from "preact/hooks";
+import { Link, useParams } from "wouter-preact";
+import "./entities.css";
+import { useRead } from "../../data/fetching";
+import { useHref } from "../../data/place";
+import { useMay } from "../../data/session";
+import type { Page, Schema } from "../../data/types";
+import { count, fullTime, plural, Time } from "../../ui/format";
+import { Badge, Button, ButtonLink, Card, Empty, Facts, Field, Notice, PageHead, Shown } from "../../ui/parts";
+import { attempt } from "../../ui/toasts";
+import { merge, namesOf, split, unmerge, type Entity } from "./identity";
+import type { GraphAnswer, GraphNode } from "../graph/model";
+
+const MOST_MENTIONS = 120;
+
+export default function EntityPage() {
+  const { id } = useParams<{ id: string }>();
+  const read = useRead<Entity>(`/v1/entities/${id}`);
+  return (
+    <Shown read={read}>
+      {(entity) => <Known key={entity.id} entity={entity} refresh={() => read.mutate()} />}
+    </Shown>
+  );
+}
+
+function Known({ entity, refresh }: { entity: Entity; refresh: () => Promise<unknown> }) {
+  const href = useHref();
+  const may = useMay("memories:write") && !entity.merged_into;
+  const beside = useRead<GraphAnswer>("/v1/graph", { seed: entity.id, namespace: entity.namespace, depth: 1, limit: MOST_MENTIONS });
+  const renew = async () => { await Promise.all([refresh(), beside.mutate()]); };
+  return (
+    <div class="stack">
+      <PageHead
+        title={entity.name}
+        actions={
+          <>
+            <ButtonLink icon="graph" href={href("/graph", { seed: entity.id, pick: entity.id })}>In the graph</ButtonLink>
+            <ButtonLink icon="recall" href={href("/recall", { q: entity.name })}>Ask about it</ButtonLink>
+          </>
+        }
+      >
+        <Link href={href("/entities")}>Entities</Link>{entity.kind === "name" ? "" : ` · ${entity.kind}`}
+      </PageHead>
+      {entity.merged_into && (
+        <Notice tone="warn">
+          <span>This entity was merged: <Link href={href(`/entities/${entity.merged_into}`)}>another one</Link> has its names and mentions now. Splitting its names off there brings it back.</span>
+        </Notice>
+      )}
+      <div class="sides">
+        <Mentions read={beside} entity={entity} />
+        <div class="stack">
+          <Card>
+            <Facts
+              of={[
+                ["Mentions", count(entity.mentions)],
+                ["First seen", entity.first_seen && <Time at={entity.first_seen} exact />],
+                ["Last seen", entity.last_seen && <Time at={entity.last_seen} exact />],
+              ]}
+            />
+          </Card>
+          {may && <Names entity={entity} renew={renew} />}
+          {may && <Same entity={entity} renew={renew} />}
+          <Said entity={entity} />
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function Mentions({ read, entity }: { read: ReturnType<typeof useRead<GraphAnswer>>; entity: Entity }) {
+  const href = useHref();
+  return (
+    <Card title="Mentions" flush>
+      <div class="entity-mentions">
+        <Shown read={read}>
+          {(graph) => {
+            const ids = new Set(graph.edges.filter((edge) => edge.type === "mentions" && edge.target === entity.id).map((edge) => edge.source));
+            const found = graph.nodes.filter((node): node is GraphNode => ids.has(node.id)).sort((a, b) => (b.observed_at ?? b.id).localeCompare(a.observed_at ?? a.id));
+            if (!found.length) return <Empty icon="memories" title="Nothing names it now"><p>The memories that did are archived, expired or erased.</p></Empty>;
+            return (
+              <>
+                <ul aria-label="Memories that mention it">
+                  {found.map((node) => (
+                    <li key={node.id} class="entity-mention">
+                      <Link href={href(`/memories/${node.id}`)} class="wrap-anywhere">{node.label}</Link>
+                      {node.observed_at && <span class="tiny faint">{fullTime(node.observed_at)}</span>}
+                    </li>
+                  ))}
+                </ul>
+                {entity.mentions > found.length && <p class="small quiet entity-mention">The newest {count(found.length)} of {count(entity.mentions)}. <Link href={href("/recall", { q: entity.name })}>Search for it</Link> finds the others.</p>}
+              </>
+            );
+          }}
+        </Shown>
+      </div>
+    </Card>
+  );
+}
+
+function Names({ entity, renew }: { entity: Entity; renew: () => Promise<void> }) {
+  const [off, setOff] = useState<ReadonlySet<string>>(new Set());
+  const [busy, setBusy] = useState(false);
+  const names = [...off];
+  const run = async () => {
+    setBusy(true);
+    let made: Entity | null = null;
+    await attempt(
+      async () => {
+        made = await split(entity, names);
+        await renew();
+      },
+      `${names.join(", ")} ${names.length === 1 ? "is" : "are"} somebody else now.`,
+      async () => {
+        if (made) await merge([made], entity);
+        await renew();
+      },
+    );
+    setOff(new Set());
+    setBusy(false);
+  };
+  return (
+    <Card title="Names">
+      {entity.aliases.length === 0 ? <p class="small quiet">Only {entity.name}. Merging another entity into this one gives it a second name.</p> : (
+        <div class="stack-s">
+          <p class="small quiet">Listed as <strong>{entity.name}</strong>. Pick names that mean somebody else.</p>
+          {entity.aliases.map((name) => (
+            <label key={name} class="check">
+              <input type="checkbox" checked={off.has(name)} onChange={() => setOff(new Set(off.has(name) ? names.filter((one) => one !== name) : [...names, name]))} />
+              <span class="wrap-anywhere">{name}</span>
+            </label>
+          ))}
+          <div><Button icon="split" busy={busy} disabled={!off.size} onClick={() => void run()}>Split off{off.size ? ` ${plural(off.size, "name")}` : ""}</Button></div>
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function Same({ entity, renew }: { entity: Entity; renew: () => Promise<void> }) {
+  const [text, setText] = useState("");
+  const [busy, setBusy] = useState(false);
+  const all = useRead<Page<Entity>>("/v1/entities", { namespace: entity.namespace, limit: 200 });
+  const others = useMemo(() => (all.data?.data ?? []).filter((one) => one.id !== entity.id && !one.merged_into), [all.data, entity.id]);
+  const other = others.find((one) => namesOf(one).some((name) => name.toLowerCase() === text.trim().toLowerCase()));
+  const run = async () => {
+    if (!other) return;
+    setBusy(true);
+    const worked = await attempt(
+      async () => {
+        await merge([other], entity);
+        await Promise.all([renew(), all.mutate()]);
+      },
+      `${other.name} is now ${entity.name}.`,
+      async () => {
+        await unmerge([other], entity);
+        await Promise.all([renew(), all.mutate()]);
+      },
+    );
+    if (worked) setText("");
+    setBusy(false);
+  };
+  return (
+    <Card title="The same as">
+      <form class="stack-s" onSubmit={(event) => { event.preventDefault(); void run(); }}>
+        <Field label="Another entity that is this one" hint={text && !other ? "No entity has this name." : `It and its mentions become ${entity.name}.`}>
+          {(id) => <input id={id} class="input" list="entity-others" value={text} onInput={(event) => setText(event.currentTarget.value)} />}
+        </Field>
+        <datalist id="entity-others">{others.map((one) => <option key={one.id} value={one.name} />)}</datalist>
+        <div><Button type="submit" icon="merge" busy={busy} disabled={!other}>Merge it into this one</Button></div>
+      </form>
+    </Card>
+  );
+}
+
+function Said({ entity }: { entity: Entity }) {
+  const href = useHref();
+  const read = useRead<Page<Schema<"FactOut">>>("/v1/facts", { namespace: entity.namespace, subject: entity.name, limit: 50 });
+  return (
+    <Card title="Facts">
+      <Shown read={read} lines={2}>
+        {(page) => (page.data.length ? (
+          <ul class="stack-s">
+            {page.data.map((fact) => (
+              <li key={`${fact.memory_id} ${fact.attribute} ${fact.value}`} class="small">
+                <span class="faint">{fact.attribute.replaceAll("_", " ")}</span>{" "}
+                <Link href={href(`/memories/${fact.memory_id}`)} class="wrap-anywhere">{fact.positive ? "" : "not "}{fact.value}</Link>{" "}
+                {fact.superseded_by && <Badge tone="bad">superseded</Badge>}
+              </li>
+            ))}
+          </ul>
+        ) : <p class="small quiet">No facts were read about {entity.name}.</p>)}
+      </Shown>
+    </Card>
+  );
 }

@@ -14,6 +14,7 @@ export interface GraphNode {
   memory_type?: string | null;
   state?: string | null;
   source_kind?: string | null;
+  trust?: number | null;
   confidence?: number | null;
   importance?: number | null;
   pinned?: boolean | null;
@@ -128,4 +129,4 @@ export function degreesOf(view: View): Map<string, number> {
 export const heatOf = (node: GraphNode): number | null => (node.kind === "memory" ? (node.retrievability ?? node.importance ?? null) : null);
 
 /** How far a memory is to be trusted. */
-export const trustOf = (node: GraphNode): number | null => (node.kind === "memory" ? (node.confidence ?? null) : null);
+export const trustOf = (node: GraphNode): number | null => (node.kind === "memory" ? (node.trust ?? node.confidence ?? null) : null);

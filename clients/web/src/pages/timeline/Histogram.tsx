@@ -5,29 +5,47 @@ import type { Timeline } from "./model";
 
 interface Props {
   buckets: Timeline["buckets"];
+  bucket: string;
   from: string | null;
   to: string | null;
   label: string;
-  onBucket: (start: string, end: string | null) => void;
+  onBucket: (start: string, end: string) => void;
 }
 
 const MOST = 120;
 
-/** Join neighbouring buckets until they fit. */
-export function joined(buckets: Timeline["buckets"], most = MOST): { start: string; end: string | null; count: number }[] {
-  const each = Math.max(1, Math.ceil(buckets.length / most));
-  const bars: { start: string; end: string | null; count: number }[] = [];
-  for (let at = 0; at < buckets.length; at += each) {
-    const part = buckets.slice(at, at + each);
-    bars.push({ start: part[0]!.start, end: buckets[at + each]?.start ?? null, count: part.reduce((sum, one) => sum + one.count, 0) });
+const LENGTHS: Record<string, number> = { hour: 3_600_000, day: 86_400_000, week: 604_800_000, month: 2_629_800_000, year: 31_557_600_000 };
+
+export interface Bar {
+  start: string;
+  end: string;
+  count: number;
+}
+
+/** Return bars of one length from the first bucket to the last: the service tells only those that have memories. */
+export function barsOf(buckets: Timeline["buckets"], bucket: string, most = MOST): Bar[] {
+  const first = Date.parse(buckets[0]?.start ?? "");
+  const last = Date.parse(buckets[buckets.length - 1]?.start ?? "");
+  if (!Number.isFinite(first) || !Number.isFinite(last)) return [];
+  const each = LENGTHS[bucket] ?? 86_400_000;
+  const number = Math.max(1, Math.min(most, Math.round((last - first) / each) + 1));
+  const length = Math.max(each, (last - first + each) / number);
+  const bars = Array.from({ length: number }, (_, at): Bar => ({
+    start: new Date(first + at * length).toISOString(),
+    end: new Date(first + (at + 1) * length).toISOString(),
+    count: 0,
+  }));
+  for (const one of buckets) {
+    const bar = bars[Math.min(number - 1, Math.floor((Date.parse(one.start) - first) / length))];
+    if (bar) bar.count += one.count;
   }
   return bars;
 }
 
-export function Histogram({ buckets, from, to, label, onBucket }: Props) {
-  const bars = joined(buckets);
+export function Histogram({ buckets, bucket, from, to, label, onBucket }: Props) {
+  const bars = barsOf(buckets, bucket);
   const most = Math.max(1, ...bars.map((bar) => bar.count));
-  const inside = (start: string) => (!from || start >= from) && (!to || start <= to);
+  const inside = (start: string) => (!from || Date.parse(start) >= Date.parse(from)) && (!to || Date.parse(start) < Date.parse(to));
   if (!bars.length) return null;
   return (
     <div class="histogram" role="group" aria-label={label}>
@@ -38,6 +56,7 @@ export function Histogram({ buckets, from, to, label, onBucket }: Props) {
             type="button"
             class="histogram-bar"
             data-inside={inside(bar.start)}
+            disabled={!bar.count}
             title={`${dayOf(bar.start)}: ${plural(bar.count, "memory", "memories")}`}
             aria-label={`${dayOf(bar.start)}: ${plural(bar.count, "memory", "memories")}`}
             onClick={() => onBucket(bar.start, bar.end)}

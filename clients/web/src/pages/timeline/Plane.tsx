@@ -38,6 +38,18 @@ function span(times: number[]): [Date, Date] {
   return [new Date(from - margin), new Date(to + margin)];
 }
 
+const DAY = 86_400_000;
+const HOURS = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const DAYS = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const MONTHS = new Intl.DateTimeFormat("en-GB", { month: "short", year: "numeric" });
+
+/** Return how ticks of a span are written: hours, days or months. */
+function tickFormat([from, to]: [Date, Date]): (at: Date) => string {
+  const days = (to.getTime() - from.getTime()) / DAY;
+  const format = days < 2 ? HOURS : days < 120 ? DAYS : MONTHS;
+  return (at) => format.format(at);
+}
+
 export function Plane({ moments, chosen, onChoose, onMark }: Props) {
   const svg = useRef<SVGSVGElement>(null);
   const [drag, setDrag] = useState<{ x0: number; y0: number; x1: number; y1: number } | null>(null);
@@ -64,8 +76,8 @@ export function Plane({ moments, chosen, onChoose, onMark }: Props) {
     const [learnedFrom, learnedTo] = said(y, drag.y0, drag.y1);
     onMark({ from, to, learnedFrom, learnedTo });
   };
-  const format = x.tickFormat(6);
-  const formatUp = y.tickFormat(5);
+  const format = tickFormat(x.domain() as [Date, Date]);
+  const formatUp = tickFormat(y.domain() as [Date, Date]);
   return (
     <figure class="plane">
       <svg

@@ -57,7 +57,7 @@ export default function TimelinePage() {
               }
             >
               <div class="stack">
-                <Histogram buckets={read.buckets} from={low} to={high} label={axis === "valid" ? "Memories by when they were true" : "Memories by when they were learned"} onBucket={(start, end) => change({ [bounds.from]: start, [bounds.to]: end })} />
+                <Histogram buckets={read.buckets} bucket={bucket} from={low} to={high} label={axis === "valid" ? "Memories by when they were true" : "Memories by when they were learned"} onBucket={(start, end) => change({ [bounds.from]: start, [bounds.to]: end })} />
                 {items.length > 1 && <Plane moments={items} chosen={chosen} onChoose={(id) => change({ pick: id })} onMark={(window) => change({ from: window.from, to: window.to, learned_from: window.learnedFrom, learned_to: window.learnedTo })} />}
               </div>
             </Card>
