@@ -6545,7 +6545,7 @@ export interface components {
         };
         /**
          * NodeOut
-         * @description One node; the label is the beginning of its text, its name or its gist. All from `memory_type` on are of memories.
+         * @description One node; the label is the beginning of its text, its name or its gist. All from `version` on are of memories.
          *
          *     `degree` counts its edges to all of the graph, of each kind up to 1,000; `retrievability` is null as of an earlier time.
          */
@@ -6556,6 +6556,8 @@ export interface components {
             created_at: string | null;
             /** Degree */
             degree: number;
+            /** Flags */
+            flags: string[] | null;
             /**
              * Id
              * Format: uuid
@@ -6592,6 +6594,8 @@ export interface components {
             valid_from: string | null;
             /** Valid To */
             valid_to: string | null;
+            /** Version */
+            version: number | null;
         };
         /**
          * OnConflict

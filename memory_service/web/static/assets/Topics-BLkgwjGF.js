@@ -1,1 +1,0 @@
-import{h as e,y as t}from"./parts-BS_Kig2u.js";function n(){return t(e,{title:`Topics`})}export{n as default};
