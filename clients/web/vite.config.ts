@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 import preact from "@preact/preset-vite";
@@ -11,10 +13,31 @@ const SERVICE = {
   ...(KEY ? { headers: { Authorization: `Bearer ${KEY}` } } : {}),
 };
 
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const SOURCES = ["index.html", "package-lock.json", "public", "src", "tsconfig.json", "vite.config.ts"];
+
+/** Say of which sources the build was made: a test that needs no Node compares it (tests/unit/test_web_build.py). */
+const stateSources = {
+  name: "state-sources",
+  apply: "build" as const,
+  closeBundle() {
+    const files = SOURCES.flatMap((name) =>
+      name.includes(".")
+        ? [name]
+        : readdirSync(`${HERE}${name}`, { recursive: true, withFileTypes: true })
+            .filter((entry) => entry.isFile())
+            .map((entry) => `${entry.parentPath}/${entry.name}`.slice(HERE.length)),
+    ).sort();
+    const hash = createHash("sha256");
+    for (const file of files) hash.update(`${file}\0`).update(readFileSync(`${HERE}${file}`)).update("\0");
+    writeFileSync(`${OUT}/SOURCES.sha256`, `${hash.digest("hex")}\n`);
+  },
+};
+
 /** What is built lies in the Python package and is committed, so that the view works after the Python install alone. */
 export default defineConfig({
   base: "/admin/",
-  plugins: [preact({ devToolsEnabled: false, prefreshEnabled: false })],
+  plugins: [preact({ devToolsEnabled: false, prefreshEnabled: false }), stateSources],
   build: {
     outDir: OUT,
     emptyOutDir: true,
