@@ -240,7 +240,8 @@ def drop_job(tenancy: Tenancy, job: Any) -> bool:
         while True:
             with tenancy.open() as session:
                 dropped = reindexes.drop_some(session, tenant_id, namespace_id, encoder_id, limit=DROPPED_AT_ONCE)
-            if dropped < DROPPED_AT_ONCE:
+            # Of texts with several vectors fewer memories than asked may come, and there are more all the same.
+            if not dropped:
                 break
             if not work.report(dropped):
                 if not work.stopped:
