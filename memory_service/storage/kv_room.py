@@ -100,11 +100,11 @@ _LOADED = text(
         FROM k WHERE m.tenant_id = :tenant AND m.id = k.id
         RETURNING m.engine, k.n, k.n * m.n_tokens AS tokens, k.n * m.prefill_s AS saved, k.at
     )
-    INSERT INTO kv_usage AS u (tenant_id, engine, lookups, asked_blocks, found_blocks, loads, loaded_tokens, saved_s, updated_at)
+    INSERT INTO kv_usage (tenant_id, engine, lookups, asked_blocks, found_blocks, loads, loaded_tokens, saved_s, updated_at)
     SELECT :tenant, h.engine, 0, 0, 0, sum(h.n), sum(h.tokens), sum(h.saved), max(h.at) FROM hit h GROUP BY h.engine
-    ON CONFLICT (tenant_id, engine) DO UPDATE SET loads = u.loads + excluded.loads,
-        loaded_tokens = u.loaded_tokens + excluded.loaded_tokens, saved_s = u.saved_s + excluded.saved_s,
-        updated_at = greatest(u.updated_at, excluded.updated_at)
+    ON CONFLICT (tenant_id, engine) DO UPDATE SET loads = kv_usage.loads + excluded.loads,
+        loaded_tokens = kv_usage.loaded_tokens + excluded.loaded_tokens, saved_s = kv_usage.saved_s + excluded.saved_s,
+        updated_at = greatest(kv_usage.updated_at, excluded.updated_at)
     """
 )
 
@@ -128,14 +128,14 @@ def add_lookups(session: Session, tenant_id: UUID, lookups: Sequence[Lookups]) -
     session.execute(
         text(
             """
-            INSERT INTO kv_usage AS u (tenant_id, engine, lookups, asked_blocks, found_blocks, loads, loaded_tokens, saved_s,
+            INSERT INTO kv_usage (tenant_id, engine, lookups, asked_blocks, found_blocks, loads, loaded_tokens, saved_s,
                 updated_at)
             SELECT :tenant, decode(k.engine, 'hex'), k.n, k.asked, k.found, 0, 0, 0, k.at
             FROM unnest(CAST(:engines AS text[]), CAST(:counts AS bigint[]), CAST(:asked AS bigint[]), CAST(:found AS bigint[]),
                 CAST(:ats AS timestamptz[])) AS k (engine, n, asked, found, at) ORDER BY k.engine
-            ON CONFLICT (tenant_id, engine) DO UPDATE SET lookups = u.lookups + excluded.lookups,
-                asked_blocks = u.asked_blocks + excluded.asked_blocks, found_blocks = u.found_blocks + excluded.found_blocks,
-                updated_at = greatest(u.updated_at, excluded.updated_at)
+            ON CONFLICT (tenant_id, engine) DO UPDATE SET lookups = kv_usage.lookups + excluded.lookups,
+                asked_blocks = kv_usage.asked_blocks + excluded.asked_blocks, found_blocks = kv_usage.found_blocks + excluded.found_blocks,
+                updated_at = greatest(kv_usage.updated_at, excluded.updated_at)
             """
         ),
         {

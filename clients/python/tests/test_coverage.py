@@ -157,6 +157,15 @@ ANSWERS = {
     "KvBlockOut": "PromptBlock",
     "LeftOutOut": "PromptLeftOut",
     "KvPlanOut": "KvPlan",
+    "KvSourceOut": "KvSource",
+    "KvMemoryOut": "KvMemory",
+    "KvMemoryDetailOut": "KvMemoryDetail",
+    "KvSavedOut": "KvSaved",
+    "RunOut": "KvRun",
+    "LookupOut": "KvLookup",
+    "KvQuotaOut": "KvQuota",
+    "KvEngineStatsOut": "KvEngineStats",
+    "KvStatsOut": "KvStats",
     "PrecomputeOut": "PrecomputeStarted",
 }
 

@@ -312,14 +312,14 @@ def _plan_kv(tenancy: Tenancy, me: Any, path: str, memory: Mapping[str, Any], se
     )  # fmt: skip
     body = {**asdict(fingerprint), "model": f"{secret} model", "bytes_per_token": 1024}
     assert me.put(f"/v1/kv/engines/{fingerprint.digest()}", json=body).status_code == 201
-    now = utc_now()
+    now, version = utc_now(), me.get(f"/v1/memories/{memory['id']}").json()["version"]
     with tenancy.open() as session:
         namespace_id = find_namespaces(session, tenancy.tenant_id, [path])[path].id
         plan = kv_plans.KvPlan(
             new_id(), namespace_id, fingerprint.digest(), f"{secret} model", 16, "1" * 64, "2" * 64, 16, ("3" * 64,), 1,
             now, now + timedelta(hours=1),
         )  # fmt: skip
-        source = kv_plans.PlanSource(UUID(memory["id"]), memory["version"], "user", 0, 16, 0)
+        source = kv_plans.PlanSource(UUID(memory["id"]), version, "user", 0, 16, 0)
         kv_plans.keep_plan(session, tenancy.tenant_id, plan, [source])
     table = json.dumps({"layer.0": {"dtype": "U8", "shape": [1, 4], "data_offsets": [0, 4]}}).encode()
     data = len(table).to_bytes(8, "little") + table + bytes(4)

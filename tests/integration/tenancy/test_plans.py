@@ -50,6 +50,9 @@ from memory_service.storage import (
     idempotency,
     jobs,
     keys,
+    kv_blocks,
+    kv_memories,
+    kv_room,
     lineage,
     links,
     memories,
@@ -237,6 +240,7 @@ A_STATE = {
     "value": "", "description": None, "max_characters": 9, "read_only": False, "metadata": {}, "archived": False,
     "operation": "put", "edited_by": None,
 }  # fmt: skip
+A_HASH = ["ab" * 32]
 HOT: dict[str, Callable[[Session], object]] = {
     "search": a_search(),
     "search in a small namespace": a_search(spaces=(SMALL_SPACE,)),
@@ -468,6 +472,26 @@ HOT: dict[str, Callable[[Session], object]] = {
         s, TENANT, action=None, actor=an_id(9, 7), since=NOW - timedelta(days=1), until=None, before=None, limit=51),
     "seals": lambda s: audit.sealed(s, TENANT, after=7, limit=100),
     "last seal": lambda s: audit.last_seal(s, TENANT),
+    "who holds blocks": lambda s: kv_blocks.holders_of(
+        s, TENANT, A_HASH * 40, engine="ab" * 32, codecs=["raw"], exactness=["exact"], now=NOW),
+    "whether one holds blocks": lambda s: kv_blocks.holds_any(s, TENANT, an_id(7, 40), A_HASH),
+    "KV memory": lambda s: kv_memories.get_record(s, TENANT, an_id(7, 40)),
+    "KV memories of a namespace": lambda s: kv_memories.list_records(
+        s, TENANT, namespace_id=SMALL_SPACE, engine=None, memory_id=None, before=None, limit=51, now=NOW),
+    "KV memories of a memory": lambda s: kv_memories.list_records(
+        s, TENANT, namespace_id=None, engine=None, memory_id=IDS[0], before=an_id(7, 900), limit=51, now=NOW),
+    "sources of KV memories": lambda s: kv_memories.sources_of(s, TENANT, [an_id(7, 40), an_id(7, 41)]),
+    "hashes of a KV memory": lambda s: kv_memories.hashes_of(s, TENANT, an_id(7, 40)),
+    "KV memories that go": lambda s: kv_memories.mark_stale(
+        s, TENANT, [an_id(7, 40), an_id(7, 41)], reason="deleted", now=NOW),
+    "sources of a save": lambda s: kv_memories.sources_as_they_were(
+        s, TENANT, [kv_memories.KvSource(IDS[0], 1, 0, 4)], now=NOW),
+    "blobs that were removed": lambda s: kv_memories.blobs_removed(s, TENANT, [an_id(7, 50)]),
+    "KV memories that were": lambda s: kv_memories.forget_stale(s, TENANT, [an_id(7, 50)], before=NOW),
+    "room of KV memories": lambda s: kv_room.taken(s, TENANT),
+    "loads of KV memories": lambda s: kv_room.add_loads(
+        s, TENANT, [kv_room.Loads(an_id(7, 40), 3, NOW)], half_life=timedelta(days=1)),
+    "look-ups of an engine": lambda s: kv_room.add_lookups(s, TENANT, [kv_room.Lookups("ab" * 32, 1, 6, 4, NOW)]),
 }  # fmt: skip
 
 
@@ -547,6 +571,9 @@ ARGUMENTS = {
     "at_most": "500",
     "at": "timestamptz '2026-01-01'",
     "version": "1",
+    "after_tenant": "'10000000-0000-0000-0000-000000000001'::uuid",
+    "after_id": "'10000000-0000-0000-0000-000000000001'::uuid",
+    "before": "timestamptz '2026-01-01'",
     "after": "'10000000-0000-0000-0000-000000000001'::uuid",
 }
 # stale_corpora is left out: its table holds nothing but what is due. So is crowded_namespaces, which compares the sizes of
@@ -558,6 +585,7 @@ CROSSING = (
     "expired_memories",
     "outdated_terms",
     "rising_memories",
+    "live_kv",
 )
 
 

@@ -90,6 +90,10 @@ INSERT INTO kv_memory SELECT tenant, pg_temp.id(7, t, n), space, NULL, 'm', sha2
 INSERT INTO kv_block SELECT tenant, sha256((n || '/' || p)::bytea), pg_temp.id(7, t, n), p FROM r, generate_series(0, 3) p
     WHERE n <= 5000 AND n % 50 <> 0;
 INSERT INTO kv_source SELECT tenant, id, pg_temp.id(7, t, n), 1, 0, 64 FROM r WHERE n <= 5000;
+INSERT INTO kv_engine SELECT t.id, sha256(n::text::bytea), 'm' || n, '{}', 1024, NULL, now(), now() FROM t, generate_series(0, 4) n;
+INSERT INTO kv_plan SELECT tenant, pg_temp.id(8, t, n), space, sha256((n % 5)::text::bytea), 'm', 64, '', '', 16, '', 0, at, timestamptz '2999-01-01'
+    FROM r WHERE n <= 5000;
+INSERT INTO kv_plan_source SELECT tenant, pg_temp.id(8, t, n), id, 1, 'shared', 0, 64, 0 FROM r WHERE n <= 5000;
 INSERT INTO block SELECT tenant, id, pg_temp.id(2, t, 0), CASE WHEN n % 2 = 0 THEN 'human' ELSE 'notes' END, 'user' || n, NULL, 1, at, at
     FROM r WHERE n <= 5000;
 INSERT INTO block_version SELECT tenant, id, 1, 'Likes tea.', NULL, 5000, false, '{}', false, 'put', NULL, at FROM r WHERE n <= 5000;

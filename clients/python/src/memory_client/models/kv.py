@@ -76,3 +76,114 @@ class PrecomputeStarted(Answer):
 
     job_id: str
     plan_id: str
+
+
+class KvSource(Answer):
+    """A memory in the prefix of a KV memory, as it was then; ``token_end`` is exclusive."""
+
+    memory_id: str
+    version: int
+    token_start: int
+    token_end: int
+
+
+class KvMemory(Answer):
+    """The header of a KV memory: whole blocks that an engine computed, and what they were made of."""
+
+    id: str
+    payload_type: str
+    namespace: str
+    model: str
+    engine: str
+    fingerprint: dict[str, Any]
+    block_size: int
+    first_block: int
+    blocks: int
+    n_tokens: int
+    parent_hash: str
+    last_hash: str
+    token_ids_hash: str | None = None
+    text_hash: str | None = None
+    codec: str
+    exactness: str
+    bytes: int
+    checksum: str
+    prefill_s: float
+    state: str
+    heat: float
+    hits: int
+    last_hit_at: AwareDatetime | None = None
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
+    sources: list[KvSource]
+
+
+class KvMemoryDetail(KvMemory):
+    """A header with the hashes of its blocks."""
+
+    block_hashes: list[str]
+
+
+class KvSaved(KvMemory):
+    """The record under which saved blocks can be loaded; ``evicted`` records made room for it."""
+
+    evicted: int
+
+
+class KvRun(Answer):
+    """Blocks of a prompt that one KV memory holds."""
+
+    kv_memory_id: str
+    first: int
+    count: int
+    offset_blocks: int
+    blocks: int
+    bytes: int
+    checksum: str
+    codec: str
+    exactness: str
+
+
+class KvLookup(Answer):
+    """How many leading blocks are stored, and where."""
+
+    stored: int
+    runs: list[KvRun]
+
+
+class KvQuota(Answer):
+    """How many bytes may be kept, and how many are."""
+
+    bytes: int
+    used_bytes: int
+    most_bytes: int
+    namespaces: dict[str, int]
+
+
+class KvEngineStats(Answer):
+    """What one engine keeps, and what it was spared."""
+
+    engine: str
+    model: str | None = None
+    records: int
+    bytes: int
+    tokens: int
+    lookups: int
+    asked_blocks: int
+    found_blocks: int
+    hit_rate: float | None = None
+    hits: int
+    loaded_tokens: int
+    saved_seconds: float
+
+
+class KvStats(Answer):
+    """What is kept, how it is used, and what that spared."""
+
+    count: int
+    bytes: int
+    hits: int
+    hit_rate: float | None = None
+    saved_seconds: float
+    engines: list[KvEngineStats]
+    quota: KvQuota
