@@ -68,7 +68,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = measure(made.stdout.strip().splitlines()[-1], Path(folder))
     about = {
-        "command": "python -m tests.vllm.first_token",
+        "command": "python -m tests.vllm.first_token benchmarks/results/kv-first-token.json",
         "revision": revision.stdout.strip(),
         "machine": f"{platform.machine()}, one thread",
         "model": "Llama, 71 million random parameters, bfloat16",
