@@ -252,15 +252,15 @@ _SPAN: Final = "{0}.known_from, CASE WHEN {0}.known_to < 'infinity' THEN {0}.kno
 _EDGES: Final = f"""
     SELECT l.source_id AS source, l.target_id AS target, l.type, l.weight, {_SPAN.format("l")}
     FROM unnest(CAST(:memories AS uuid[])) AS k (id) JOIN link l ON l.tenant_id = :tenant AND l.source_id = k.id
-    WHERE l.target_id = ANY(CAST(:memories AS uuid[])) AND l.{{known}} AND l.{{since}}
+    JOIN unnest(CAST(:memories AS uuid[])) AS o (id) ON o.id = l.target_id WHERE l.{{known}} AND l.{{since}}
     UNION ALL
     SELECT x.memory_id, x.entity_id, 'mentions', NULL, {_SPAN.format("x")}
     FROM unnest(CAST(:memories AS uuid[])) AS k (id) JOIN mention x ON x.tenant_id = :tenant AND x.memory_id = k.id
-    WHERE x.entity_id = ANY(CAST(:entities AS uuid[])) AND x.{{known}} AND x.{{since}}
+    JOIN unnest(CAST(:entities AS uuid[])) AS o (id) ON o.id = x.entity_id WHERE x.{{known}} AND x.{{since}}
     UNION ALL
     SELECT s.memory_id, s.structure_id, 'part_of', NULL, {_SPAN.format("s")}
     FROM unnest(CAST(:memories AS uuid[])) AS k (id) JOIN structure_member s ON s.tenant_id = :tenant AND s.memory_id = k.id
-    WHERE s.structure_id = ANY(CAST(:structures AS uuid[])) AND s.{{known}} AND s.{{since}}
+    JOIN unnest(CAST(:structures AS uuid[])) AS o (id) ON o.id = s.structure_id WHERE s.{{known}} AND s.{{since}}
     UNION ALL
     SELECT t.id, t.parent_id, 'part_of', NULL, {_SPAN.format("t")} FROM topic t
     WHERE t.tenant_id = :tenant AND t.id = ANY(CAST(:structures AS uuid[])) AND t.parent_id = ANY(CAST(:structures AS uuid[]))
@@ -269,16 +269,24 @@ _EDGES: Final = f"""
 """
 
 
-def _count(table: str, column: str, of: str = "x.{known} AND x.{since}") -> str:
+def _count(table: str, column: str) -> str:
+    of = "x.{known} AND x.{since}"
     rows = f"SELECT FROM {table} x WHERE x.tenant_id = :tenant AND x.{column} = k.id AND {of} LIMIT :counted"
     return f"(SELECT count(*) FROM ({rows}) AS few)"
 
 
+def _each(table: str, of: str = "") -> str:
+    """Count rows of all memories in one pass: row by row the planner may pick an index that begins with something else."""
+    return f"""(
+        SELECT x.memory_id AS id, count(*) AS rows FROM unnest(CAST(:memories AS uuid[])) AS o (id)
+        JOIN {table} x ON x.tenant_id = :tenant AND x.memory_id = o.id WHERE x.{{known}} AND x.{{since}} {of} GROUP BY 1)"""
+
+
+_OF_GRAPH: Final = "AND x.structure IN ('episode', 'topic', 'community')"
 _DEGREES: Final = f"""
-    SELECT k.id, {_count("link", "source_id")} + {_count("link", "target_id")} + {_count("mention", "memory_id")}
-        + {_count("structure_member", "memory_id", "x.{known} AND x.{since} AND x.structure IN ('episode', 'topic', 'community')")}
-        AS degree
+    SELECT k.id, {_count("link", "source_id")} + {_count("link", "target_id")} + coalesce(m.rows, 0) + coalesce(s.rows, 0) AS degree
     FROM unnest(CAST(:memories AS uuid[])) AS k (id)
+    LEFT JOIN {_each("mention")} AS m ON m.id = k.id LEFT JOIN {_each("structure_member", _OF_GRAPH)} AS s ON s.id = k.id
     UNION ALL
     SELECT k.id, {_count("mention", "entity_id")} FROM unnest(CAST(:entities AS uuid[])) AS k (id)
     UNION ALL

@@ -217,3 +217,15 @@ def test_migrate_without_a_database_says_what_to_set(monkeypatch: pytest.MonkeyP
     result = runner.invoke(app, ["migrate"])
     assert result.exit_code == 1
     assert "MEMORY_SERVICE_OWNER_DATABASE_URL" in result.stderr
+
+
+def test_a_link_to_the_web_view_goes_behind_the_address_of_the_service(environment: Any) -> None:
+    made = {"id": "l1", "token": "msl_t", "path": "/admin/#login=msl_t", "expires_at": "2026-11-20T11:15:00Z"}
+    environment.answers["/admin/links"] = lambda body: (201, made)
+    shown = runner.invoke(app, ["admin-link"])
+    assert shown.stdout == f"{environment.url}/admin/#login=msl_t\n"
+    assert json.loads(runner.invoke(app, ["admin-link", "--json"]).stdout) == {**made, "url": shown.stdout.strip()}
+    # A replayed answer holds no token: a link that leads nowhere is not printed.
+    environment.answers["/admin/links"] = lambda body: (201, {**made, "token": None, "path": None})
+    lost = runner.invoke(app, ["admin-link"])
+    assert (lost.exit_code, lost.stdout) == (1, "")
