@@ -19,7 +19,10 @@ export function AddMemory({ open, onClose, added }: { open: boolean; onClose: ()
   const [form, setForm] = useState(EMPTY);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
-  const set = (name: keyof typeof EMPTY) => (event: { currentTarget: { value: string } }) => setForm({ ...form, [name]: event.currentTarget.value });
+  const set = (name: keyof typeof EMPTY) => (event: { currentTarget: { value: string } }) => {
+    const { value } = event.currentTarget;
+    setForm((before) => ({ ...before, [name]: value }));
+  };
   const submit = async (event: Event) => {
     event.preventDefault();
     setBusy(true);

@@ -72,7 +72,10 @@ export function Correct({ open, memory, etag, onClose, changed }: Props) {
     setTheirs(null);
   }, [open]);
   const path = memoryPath(memory.id);
-  const set = (name: FieldName) => (event: { currentTarget: { value: string } }) => setForm({ ...form, [name]: event.currentTarget.value });
+  const set = (name: FieldName) => (event: { currentTarget: { value: string } }) => {
+    const { value } = event.currentTarget;
+    setForm((before) => ({ ...before, [name]: value }));
+  };
   const save = async (against: string | null) => {
     setBusy(true);
     setError(null);
