@@ -42,6 +42,7 @@ PARAMETERS = {
 # What a caller may use to name something; a new way to name needs attacks of its own.
 NAMES_SOMETHING = re.compile(r"(^|_)(ids?|namespaces?|prefix|path|cursor|filter|parents?|ref|tenant)$")
 KNOWN_NAMES = PARAMETERS | {
+    "encoder_id",  # encoders are of no tenant
     "app_id", "cursor", "external_id", "filter", "ids", "namespace", "namespace_prefix", "namespaces", "prefix",
     "parent_id", "root_id", "memory_ids",
     "ref",  # of a source: a text of the caller, nothing is looked up by it

@@ -19,6 +19,9 @@ GLOBAL_KEYS = {
     "encoder_one_default": "a global table",
     "alembic_version_pkc": "a global table",
     "namespace_encoder_id_fkey": "points at a global table",
+    "namespace_also_encoder_id_fkey": "points at a global table",
+    "reindex_from_encoder_id_fkey": "points at a global table",
+    "reindex_to_encoder_id_fkey": "points at a global table",
 }
 # Tables whose column `written` is the id of the writing transaction, which only the database knows: the change feed of
 # namespaces kept in memory (ADR 0011). The first three are updated, too; a tombstone never is.

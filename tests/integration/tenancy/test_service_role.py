@@ -12,8 +12,8 @@ from sqlalchemy.pool import NullPool
 
 from memory_service.storage.bootstrap import RoleUrls
 
-# Only the owner of a table can make a partition of it. These functions see the rows of their caller's tenant alone.
-FUNCTIONS_OF_THE_OWNER = {"open_shelf", "fill_shelf", "advance_shelf"}
+# Only the owner of a table can make a partition of it, or drop one. These functions see the rows of their caller's tenant alone.
+FUNCTIONS_OF_THE_OWNER = {"open_shelf", "fill_shelf", "advance_shelf", "drop_shelf"}
 GRANTED_FUNCTIONS = FUNCTIONS_OF_THE_OWNER | {
     "authenticate_key", "authenticate_session", "create_tenant", "crowded_namespaces", "due_consolidations", "due_jobs",
     "expired_memories", "find_login_link", "list_tenants", "outdated_terms",
