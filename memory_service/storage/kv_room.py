@@ -134,7 +134,8 @@ def add_lookups(session: Session, tenant_id: UUID, lookups: Sequence[Lookups]) -
             FROM unnest(CAST(:engines AS text[]), CAST(:counts AS bigint[]), CAST(:asked AS bigint[]), CAST(:found AS bigint[]),
                 CAST(:ats AS timestamptz[])) AS k (engine, n, asked, found, at) ORDER BY k.engine
             ON CONFLICT (tenant_id, engine) DO UPDATE SET lookups = kv_usage.lookups + excluded.lookups,
-                asked_blocks = kv_usage.asked_blocks + excluded.asked_blocks, found_blocks = kv_usage.found_blocks + excluded.found_blocks,
+                asked_blocks = kv_usage.asked_blocks + excluded.asked_blocks,
+                found_blocks = kv_usage.found_blocks + excluded.found_blocks,
                 updated_at = greatest(kv_usage.updated_at, excluded.updated_at)
             """
         ),
