@@ -71,8 +71,8 @@ def keep_plan(session: Session, tenant_id: UUID, plan: KvPlan, sources: Sequence
         # One statement, however many there are: a plan of fifty memories is made while somebody waits.
         session.execute(
             text(
-                "INSERT INTO kv_plan_source SELECT (jsonb_populate_record(r, jsonb_build_object('tenant_id', "
-                "CAST(:tenant AS uuid), 'plan_id', CAST(:plan AS uuid)))).* "
+                "INSERT INTO kv_plan_source (tenant_id, plan_id, memory_id, version, kind, token_start, token_end, first_block) "
+                "SELECT :tenant, :plan, r.memory_id, r.version, r.kind, r.token_start, r.token_end, r.first_block "
                 "FROM jsonb_populate_recordset(CAST(NULL AS kv_plan_source), CAST(:rows AS jsonb)) r"
             ),
             {"tenant": tenant_id, "plan": plan.id, "rows": to_jsonb([asdict(source) for source in sources])},

@@ -170,8 +170,9 @@ def test_a_change_of_every_row_changes_only_its_tenant(
     with database.transaction(doomed.tenant_id) as session:
         # What others point to comes last, or cascades would take rows before their own turn.
         last = [
-            "changeset", "document_text", "document", "erasure", "import_record", "saved_query", "entity", "kv_memory", "kv_plan", "kv_engine",
-            "dead_letter", "job", "memory", "block", "task_node", "namespace",
+            "changeset", "document_text", "document", "erasure", "import_record", "saved_query", "entity",
+            "kv_memory", "kv_plan", "kv_engine",
+            "dead_letter", "job", "memory", "api_key", "block", "task_node", "namespace",
         ]  # fmt: skip
         for table in sorted(writable, key=lambda table: last.index(table) if table in last else -1):
             assert session.execute(text(f"DELETE FROM {table}")).rowcount == rows[table], table
