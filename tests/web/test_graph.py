@@ -20,7 +20,17 @@ NODES = "document.querySelector('.graph-stage').drawn.getGraph()"
 
 def show(page: Page, address: str) -> None:
     page.goto(f"/admin/graph?{address}")
+    await_settled(page)
+
+
+def await_settled(page: Page) -> None:
+    """Wait until all nodes have their places and are drawn there."""
     expect(page.locator(SETTLED)).to_be_visible(timeout=60_000)
+    for _ in range(100):
+        if page.evaluate("document.querySelector('.graph-stage[data-settled=true]')?.drawn !== undefined"):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("nothing was drawn")
 
 
 def drawn(page: Page) -> set[str]:
@@ -75,7 +85,7 @@ def test_it_begins_with_the_newest_and_draws_what_the_service_tells(
     shot(page, "graph-light")
     axe(page)
     page.get_by_role("button", name="Use the dark theme").click()
-    expect(page.locator(SETTLED)).to_be_visible()
+    await_settled(page)
     shot(page, "graph-dark")
     show(phone, f"ns={demo}&q=canoe")
     shot(phone, "graph-phone")
@@ -93,10 +103,10 @@ def test_the_same_address_gives_the_same_picture(page: Page, demo: str) -> None:
     entity = next(one[0] for one in first)
     page.locator(STAGE).focus()
     page.goto(f"{page.url}&open={entity}")
-    expect(page.locator(SETTLED)).to_be_visible(timeout=60_000)
+    await_settled(page)
     opened = page.evaluate(where)
     page.reload()
-    expect(page.locator(SETTLED)).to_be_visible(timeout=60_000)
+    await_settled(page)
     assert page.evaluate(where) == opened
 
 
@@ -106,7 +116,7 @@ def test_it_begins_with_a_search_or_a_name(page: Page, demo: str, api: httpx.Cli
     begin.fill("canoe")
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page.get_by_text("Search: canoe")).to_be_visible()
-    expect(page.locator(SETTLED)).to_be_visible()
+    await_settled(page)
     expect_drawn(page, ids(told(api, query="canoe", depth=1, limit=150)))
     runa = next(
         one for one in api.get("/v1/entities", params={"namespace": demo}).json()["data"] if one["name"] == "Runa"
@@ -115,7 +125,7 @@ def test_it_begins_with_a_search_or_a_name(page: Page, demo: str, api: httpx.Cli
     begin.press("Enter")
     expect(page.get_by_role("complementary", name="Chosen node")).to_contain_text("Runa")
     assert asked(page)["seed"] == [runa["id"]]
-    expect(page.locator(SETTLED)).to_be_visible()
+    await_settled(page)
     expect_drawn(page, ids(told(api, seed=runa["id"], depth=1, limit=150)))
     page.get_by_role("button", name="Take away: From: Runa").click()
     expect(page.get_by_text("From: Runa")).to_have_count(0)
@@ -132,12 +142,12 @@ def test_a_click_expands_and_the_browser_goes_back(page: Page, demo: str, api: h
     expect(page.get_by_role("complementary", name="Chosen node")).to_be_visible()
     around = ids(told(api, seed=entity, depth=1, limit=40))
     expect(page.get_by_role("status").filter(has_text=f"{len(before | around)} nodes")).to_be_visible()
-    expect(page.locator(SETTLED)).to_be_visible()
+    await_settled(page)
     expect_drawn(page, before | around)
     assert asked(page)["open"] == [entity]
     page.go_back()
     expect(page.get_by_role("status").filter(has_text=f"{len(before)} nodes")).to_be_visible()
-    expect(page.locator(SETTLED)).to_be_visible()
+    await_settled(page)
     expect_drawn(page, before)
 
 
@@ -184,7 +194,7 @@ def test_the_panel_starts_anew_collapses_and_opens(page: Page, demo: str, api: h
     panel.get_by_role("button", name="Start here").click()
     expect(page.get_by_text("From: Runa")).to_be_visible()
     assert "q" not in asked(page)
-    expect(page.locator(SETTLED)).to_be_visible()
+    await_settled(page)
     panel.get_by_role("link", name="Open").click()
     expect(page.get_by_role("heading", name="Runa", level=1)).to_be_visible()
 
@@ -201,7 +211,7 @@ def test_the_legend_filters_kinds_and_links(page: Page, demo: str) -> None:
     assert left < everything
     expect_drawn(page, left)
     page.reload()
-    expect(page.locator(SETTLED)).to_be_visible(timeout=60_000)
+    await_settled(page)
     expect_drawn(page, left)
     legend.get_by_role("checkbox", name="part of").uncheck()
     expect(page).to_have_url(re.compile("types=part_of"))
@@ -257,7 +267,7 @@ def test_as_of_another_time(page: Page, api: httpx.Client, shot: Shot) -> None:
     assert new["id"] in everything
     # Before the second was learned the first was all there was.
     page.goto(f"/admin/graph?ns={namespace}&seed={old['id']}&known={old['created_at']}")
-    expect(page.locator(SETTLED)).to_be_visible()
+    await_settled(page)
     assert old["id"] in drawn(page)
     assert new["id"] not in drawn(page)
 
