@@ -78,7 +78,7 @@ function Mentions({ read, entity }: { read: ReturnType<typeof useRead<GraphAnswe
           {(graph) => {
             const ids = new Set(graph.edges.filter((edge) => edge.type === "mentions" && edge.target === entity.id).map((edge) => edge.source));
             const found = graph.nodes.filter((node): node is GraphNode => ids.has(node.id)).sort((a, b) => (b.observed_at ?? b.id).localeCompare(a.observed_at ?? a.id));
-            if (!found.length) return <Empty icon="memories" title="Nothing names it now"><p>The memories that did are archived, expired or erased.</p></Empty>;
+            if (!found.length) return <Empty icon="memories" title="Nothing names it now"><p>{entity.merged_into ? "What did names the other entity now." : "The memories that did are archived, expired or erased."}</p></Empty>;
             return (
               <>
                 <ul aria-label="Memories that mention it">

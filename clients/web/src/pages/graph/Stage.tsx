@@ -118,6 +118,9 @@ export function Stage({ positions, filter, palette, chosen, still, onChoose, onE
   const marked = useRef<{ nodes: string[]; edges: string[] }>({ nodes: [], edges: [] });
   const told = useRef({ onChoose, onExpand });
   told.current = { onChoose, onExpand };
+  // Keys may come faster than the address follows.
+  const at = useRef(chosen);
+  at.current = chosen;
   const { view } = positions;
   const duration = still ? 0 : 220;
 
@@ -134,9 +137,9 @@ export function Stage({ positions, filter, palette, chosen, still, onChoose, onE
       settings: {
         gestureTarget: "graph", // the other kinds show a hint with a style sheet of its own, which the policy of contents forbids
         itemSizesReference: "screen",
-        labelDensity: 0.9,
+        labelDensity: 0.6,
         labelGridCellSize: 110,
-        labelRenderedSizeThreshold: 5.5,
+        labelRenderedSizeThreshold: 6.5,
         stagePadding: container.offsetWidth < 600 ? 24 : 50,
         minCameraRatio: 0.02,
         maxCameraRatio: 3,
@@ -206,10 +209,13 @@ export function Stage({ positions, filter, palette, chosen, still, onChoose, onE
     if (!drawn || event.ctrlKey || event.metaKey || event.altKey) return;
     const arrow = ARROWS[event.key];
     if (arrow) {
-      const next = towards(drawn, chosen, ...arrow);
-      if (next !== null) onChoose(next);
-    } else if (event.key === "Enter" && chosen !== null) onExpand(chosen);
-    else if ((event.key === "Delete" || event.key === "Backspace") && chosen !== null) onHide(chosen);
+      const next = towards(drawn, at.current, ...arrow);
+      if (next !== null) {
+        at.current = next;
+        onChoose(next);
+      }
+    } else if (event.key === "Enter" && at.current !== null) onExpand(at.current);
+    else if ((event.key === "Delete" || event.key === "Backspace") && at.current !== null) onHide(at.current);
     else if (event.key === "Escape") onChoose(null);
     else if (event.key === "+" || event.key === "=") zoom("in");
     else if (event.key === "-") zoom("out");

@@ -9,7 +9,7 @@ interface Props {
   from: string | null;
   to: string | null;
   label: string;
-  onBucket: (start: string, end: string) => void;
+  onBucket: (start: string, end: string | null) => void;
 }
 
 const MOST = 120;
@@ -18,7 +18,8 @@ const LENGTHS: Record<string, number> = { hour: 3_600_000, day: 86_400_000, week
 
 export interface Bar {
   start: string;
-  end: string;
+  /** Where the next one with memories begins; null for the last. */
+  end: string | null;
   count: number;
 }
 
@@ -30,14 +31,17 @@ export function barsOf(buckets: Timeline["buckets"], bucket: string, most = MOST
   const each = LENGTHS[bucket] ?? 86_400_000;
   const number = Math.max(1, Math.min(most, Math.round((last - first) / each) + 1));
   const length = Math.max(each, (last - first + each) / number);
-  const bars = Array.from({ length: number }, (_, at): Bar => ({
-    start: new Date(first + at * length).toISOString(),
-    end: new Date(first + (at + 1) * length).toISOString(),
-    count: 0,
-  }));
+  const bars = Array.from({ length: number }, (_, at): Bar => ({ start: new Date(first + at * length).toISOString(), end: null, count: 0 }));
+  let before: Bar | null = null;
   for (const one of buckets) {
-    const bar = bars[Math.min(number - 1, Math.floor((Date.parse(one.start) - first) / length))];
-    if (bar) bar.count += one.count;
+    // Months and years differ in length: what begins within half a bucket of a bar belongs to it.
+    const bar: Bar = bars[Math.min(number - 1, Math.floor((Date.parse(one.start) - first + each / 2) / length))]!;
+    if (bar !== before) {
+      bar.start = one.start;
+      if (before) before.end = one.start;
+      before = bar;
+    }
+    bar.count += one.count;
   }
   return bars;
 }

@@ -1,7 +1,7 @@
 /** The plane of the two times: across, when something was true; up, when it was learned. Dragging marks out a part of it. */
 
 import { scaleTime } from "d3-scale";
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { JSX } from "preact";
 import { fullTime } from "../../ui/format";
 import { knownOf, trueOf, type Moment } from "./model";
@@ -20,9 +20,9 @@ interface Props {
   onMark: (window: Window) => void;
 }
 
-const WIDTH = 900;
 const HEIGHT = 300;
-const LEFT = 78;
+const LEFT = 64;
+const PER_TICK = 105; // pixels across that a tick and its words need
 const BOTTOM = 26;
 const TOP = 10;
 const RIGHT = 14;
@@ -51,18 +51,28 @@ function tickFormat([from, to]: [Date, Date]): (at: Date) => string {
 }
 
 export function Plane({ moments, chosen, onChoose, onMark }: Props) {
-  const svg = useRef<SVGSVGElement>(null);
+  const figure = useRef<HTMLElement>(null);
+  const [width, setWidth] = useState(600);
+  useLayoutEffect(() => {
+    const element = figure.current;
+    if (!element) return undefined;
+    const measure = () => setWidth(Math.max(240, element.clientWidth));
+    measure();
+    const watcher = new ResizeObserver(measure);
+    watcher.observe(element);
+    return () => watcher.disconnect();
+  }, []);
   const [drag, setDrag] = useState<{ x0: number; y0: number; x1: number; y1: number } | null>(null);
   const { x, y, points } = useMemo(() => {
     const held = moments.map((moment) => Date.parse(trueOf(moment)));
     const learned = moments.map((moment) => Date.parse(knownOf(moment)));
-    const across = scaleTime(span(held), [LEFT, WIDTH - RIGHT]);
+    const across = scaleTime(span(held), [LEFT, width - RIGHT]);
     const up = scaleTime(span(learned), [HEIGHT - BOTTOM, TOP]);
     return { x: across, y: up, points: moments.map((moment, at) => ({ moment, cx: across(held[at]!), cy: up(learned[at]!) })) };
-  }, [moments]);
+  }, [moments, width]);
   const spotOf = (event: JSX.TargetedPointerEvent<SVGSVGElement>) => {
     const box = event.currentTarget.getBoundingClientRect();
-    return { x: ((event.clientX - box.left) / box.width) * WIDTH, y: ((event.clientY - box.top) / box.height) * HEIGHT };
+    return { x: ((event.clientX - box.left) / box.width) * width, y: ((event.clientY - box.top) / box.height) * HEIGHT };
   };
   const finish = () => {
     if (!drag) return;
@@ -79,10 +89,11 @@ export function Plane({ moments, chosen, onChoose, onMark }: Props) {
   const format = tickFormat(x.domain() as [Date, Date]);
   const formatUp = tickFormat(y.domain() as [Date, Date]);
   return (
-    <figure class="plane">
+    <figure ref={figure} class="plane">
       <svg
-        ref={svg}
-        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        width={width}
+        height={HEIGHT}
+        viewBox={`0 0 ${width} ${HEIGHT}`}
         role="img"
         aria-label={`${moments.length} memories by when they were true and when they were learned; the list below has the same`}
         onPointerDown={(event) => {
@@ -102,7 +113,7 @@ export function Plane({ moments, chosen, onChoose, onMark }: Props) {
         }}
         onPointerCancel={() => setDrag(null)}
       >
-        {x.ticks(6).map((tick) => (
+        {x.ticks(Math.max(2, Math.floor((width - LEFT) / PER_TICK))).map((tick) => (
           <g key={tick.getTime()} class="tick">
             <line x1={x(tick)} x2={x(tick)} y1={TOP} y2={HEIGHT - BOTTOM} />
             <text x={x(tick)} y={HEIGHT - 9} text-anchor="middle">{format(tick)}</text>
@@ -110,7 +121,7 @@ export function Plane({ moments, chosen, onChoose, onMark }: Props) {
         ))}
         {y.ticks(5).map((tick) => (
           <g key={tick.getTime()} class="tick">
-            <line x1={LEFT} x2={WIDTH - RIGHT} y1={y(tick)} y2={y(tick)} />
+            <line x1={LEFT} x2={width - RIGHT} y1={y(tick)} y2={y(tick)} />
             <text x={LEFT - 8} y={y(tick) + 4} text-anchor="end">{formatUp(tick)}</text>
           </g>
         ))}
