@@ -104,6 +104,7 @@ def test_add_by_hand_and_take_it_back(
     dialog.get_by_label("User").fill("ada")
     dialog.get_by_label("Tags").fill("health, food")
     dialog.get_by_label("Importance").fill("0.9")
+    expect(dialog.get_by_role("button", name="Remember")).to_be_enabled()
     axe(page)
     shot(page, "memories-add")
     dialog.get_by_role("button", name="Remember").click()
@@ -165,7 +166,7 @@ def test_the_page_of_a_memory(
     assert "horizon=1825" in page.url
     page.get_by_role("group", name="Provenance").get_by_role("link").click()
     expect(page.locator(".memory-text")).to_have_text("Ana lives in Lisbon, near the river.")
-    page.get_by_label("from", exact=True).select_option("1")
+    page.get_by_label("from version").select_option("1")
     expect(page.locator(".difference ins")).to_contain_text("near the river")
     page.get_by_role("link", name="what is true now").click()
     expect(page.locator(".memory-text")).to_have_text("Ana lives in Porto now.")

@@ -51,8 +51,8 @@ export function VersionsCard({ id }: { id: string }) {
       ) : (
         <div class="stack">
           <div class="row small compare-versions">
-            <label class="row">from <select class="select" value={from?.version ?? ""} onChange={choose("from")}>{options}</select></label>
-            <label class="row">to <select class="select" value={to.version} onChange={choose("to")}>{options}</select></label>
+            <label class="row">from <select class="select" aria-label="from version" value={from?.version ?? ""} onChange={choose("from")}>{options}</select></label>
+            <label class="row">to <select class="select" aria-label="to version" value={to.version} onChange={choose("to")}>{options}</select></label>
           </div>
           {from && from.version !== to.version ? <Difference before={from} after={to} /> : <p class="small faint">Choose two different versions.</p>}
           <ol class="versions" reversed>
