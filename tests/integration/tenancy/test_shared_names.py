@@ -121,6 +121,8 @@ CURSORS = (
     ("GET", "/v1/blocks?limit=1&namespace=shared", None),
     ("GET", "/v1/tasks?limit=1", None),
     ("GET", "/v1/tasks?limit=1&namespace=shared", None),
+    ("GET", "/v1/timeline?limit=1", None),
+    ("GET", "/v1/timeline?limit=1&namespace=shared&axis=known", None),
 )
 
 
@@ -240,6 +242,8 @@ def test_every_paged_list_is_among_the_cursors_above(app: Any) -> None:
     tested |= {"GET /v1/memories/{memory_id}/facts", "GET /v1/tasks/{task_id}/versions"}
     tested |= {"GET /v1/blocks/{label}/versions"}
     tested.add("GET /v1/erasures/{erasure_id}/items")
+    # Encoders are of no tenant. Engines and their KV memories need a file of numbers, or a model's digests: tests/integration/kv.
+    tested |= {"GET /v1/encoders", "GET /v1/encoders/{encoder_id}/reindex", "GET /v1/kv/engines", "GET /v1/kv/memories"}
     tested |= {"GET /v1/changesets/{changeset_id}/changes", "GET /v1/jobs/{job_id}/dead-letters"}
     assert paged <= tested
 
