@@ -135,3 +135,24 @@ def test_another_site_cannot_write_with_the_cookie(page: Page, service: Service,
     elsewhere = {"X-Requested-By": "admin", "Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
     assert page.request.post(f"{service.url}/v1/memories", data=body, headers=elsewhere).status == 403
     assert api.post("/v1/memories/query", json={"namespace": "forged"}).json().get("data", []) == []
+
+
+def test_a_link_logs_in_once_and_asks_before_it_does(
+    open_page: Callable[..., Page], api: httpx.Client, shot: Shot
+) -> None:
+    link = api.post("/admin/links").json()["path"]
+    page = open_page()
+    page.goto(link)
+    expect(page.get_by_role("heading", name="Log in by this link?")).to_be_visible()
+    shot(page, "login-link")
+    assert "login=" not in page.url
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    # Somebody else's link must not replace the session behind the reader's back.
+    page.goto("about:blank")
+    page.goto(link)
+    expect(page.get_by_text("The link replaces that")).to_be_visible()
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_role("button", name="Stay logged in").click()
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()

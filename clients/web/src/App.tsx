@@ -7,7 +7,7 @@ import { SWRConfig } from "swr";
 import { ApiError } from "./data/api";
 import { BASE } from "./data/place";
 import { SessionProvider, useSession } from "./data/session";
-import { Login } from "./pages/Login";
+import { ByLink, Login } from "./pages/Login";
 import { Shell } from "./Shell";
 import { Empty, Loading } from "./ui/parts";
 import { useTheme } from "./ui/theme";
@@ -67,9 +67,10 @@ function Pages() {
 }
 
 function Gate() {
-  const { session, asking } = useSession();
+  const { session, asking, link } = useSession();
   useTheme();
   if (asking) return <main class="login"><Loading lines={3} label="Asking who you are" /></main>;
+  if (link) return <ByLink />;
   return session ? <Pages /> : <Login />;
 }
 

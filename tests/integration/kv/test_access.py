@@ -102,3 +102,16 @@ def test_a_key_needs_the_scope(me: Any, plan: Any, engine_client: Any, as_tenant
 )  # fmt: skip
 def test_bad_look_ups(me: Any, body: Any) -> None:
     assert me.post("/v1/kv/blocks/lookup", json=body).status_code == 422
+
+
+def test_a_cursor_continues_only_its_owner_s_list(me: Any, other: Any, plan: Any, engine_client: Any) -> None:
+    for who in (me, other):
+        engine = engine_client(plan(who).grant)
+        for first in (0, 3):
+            assert engine.save(safetensors(3), first=first, count=3).is_success
+    listed = other.get("/v1/kv/memories", params={"limit": 1}).json()
+    assert listed["next_cursor"]
+    more = {"limit": 1, "cursor": listed["next_cursor"]}
+    assert other.get("/v1/kv/memories", params=more).json()["data"] != []
+    refused = me.get("/v1/kv/memories", params=more)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_cursor")

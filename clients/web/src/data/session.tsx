@@ -18,6 +18,9 @@ export interface SessionState {
   /** True until the service has said who this is. */
   asking: boolean;
   error: string | null;
+  /** Log in by the link in whose address the page was opened; null when it was opened by none, or that was decided. */
+  link: (() => Promise<void>) | null;
+  refuse: () => void;
   logIn: (credentials: { api_key: string } | { token: string }) => Promise<void>;
   logOut: () => Promise<void>;
 }
@@ -42,6 +45,7 @@ export function SessionProvider({ children }: { children: ComponentChildren }) {
   const [session, setSession] = useState<Session | null>(null);
   const [asking, setAsking] = useState(true);
   const [error, setError] = useState<string | null>(null);
+  const [token, setToken] = useState(tokenOfFragment);
 
   const logIn = useCallback(async (credentials: { api_key: string } | { token: string }) => {
     const answer = await call<Session>("POST", "/admin/session", { body: credentials });
@@ -57,19 +61,21 @@ export function SessionProvider({ children }: { children: ComponentChildren }) {
   useEffect(() => onSessionExpired(() => setSession(null)), []);
 
   useEffect(() => {
-    const token = tokenOfFragment();
     // A used token must not stay in the address, where it would be bookmarked.
     if (token) history.replaceState(null, "", location.pathname + location.search);
-    const asked = token
-      ? logIn({ token })
-      : call<Session>("GET", "/admin/session").then((answer) => setSession(answer.body));
-    asked
+    call<Session>("GET", "/admin/session")
+      .then((answer) => setSession(answer.body))
       .catch((reason: unknown) => {
-        if (token || !(reason instanceof ApiError && reason.problem.status === 401))
+        if (!(reason instanceof ApiError && reason.problem.status === 401))
           setError(reason instanceof Error ? reason.message : String(reason));
       })
       .finally(() => setAsking(false));
-  }, [logIn]);
+  }, []);
 
-  return <Context.Provider value={{ session, asking, error, logIn, logOut }}>{children}</Context.Provider>;
+  const follow = useCallback(async () => {
+    if (token) await logIn({ token });
+    setToken(null);
+  }, [token, logIn]);
+
+  return <Context.Provider value={{ session, asking, error, link: token ? follow : null, refuse: () => setToken(null), logIn, logOut }}>{children}</Context.Provider>;
 }
