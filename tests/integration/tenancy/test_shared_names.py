@@ -242,7 +242,7 @@ def test_every_paged_list_is_among_the_cursors_above(app: Any) -> None:
     tested |= {"GET /v1/memories/{memory_id}/facts", "GET /v1/tasks/{task_id}/versions"}
     tested |= {"GET /v1/blocks/{label}/versions"}
     tested.add("GET /v1/erasures/{erasure_id}/items")
-    # Encoders are of no tenant. KV memories need files of numbers: tests/integration/kv/test_access.py. Engines are listed by digest.
+    # Encoders are of no tenant. KV memories need files of numbers: tests/integration/kv/test_access.py.
     tested |= {"GET /v1/encoders", "GET /v1/encoders/{encoder_id}/reindex", "GET /v1/kv/engines", "GET /v1/kv/memories"}
     tested |= {"GET /v1/changesets/{changeset_id}/changes", "GET /v1/jobs/{job_id}/dead-letters"}
     assert paged <= tested
