@@ -20,7 +20,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-START_S = 180  # With the one-time export of the model, on a busy machine.
+START_S = 300  # With the one-time export of the model, on a busy machine.
 STOP_S = 60
 INSTALL_S = 600
 FOREIGN = ("MEMORY_SERVICE_", "DATABASE_URL", "BROKER_URL", "LLM_", "PYTHONPATH")
