@@ -209,12 +209,17 @@ def _pause(work: _Work, rest: timedelta) -> None:
         tenancy.nudge(job_id)
 
 
+def _drops(row: RowMapping, job: Any) -> bool:
+    """Say whether a namespace waits for this job to drop vectors: it may have ended, or another job may be at it."""
+    return bool(row["job_id"] == job["id"] and row["state"] == ReindexState.DROPPING)
+
+
 def drop_job(tenancy: Tenancy, job: Any) -> bool:
     """Delete the vectors that a namespace needs no more: of the old encoder, or of one that was given up."""
     tenant_id, namespace_id, encoder_id = tenancy.tenant_id, job["namespace_id"], job["payload"]["encoder_id"]
     with tenancy.open() as session:
         row = reindexes.find_reindex(session, tenant_id, namespace_id)
-    if row is None or row["state"] != ReindexState.DROPPING or row["job_id"] != job["id"]:
+    if row is None or not _drops(row, job):
         with tenancy.open() as session:
             jobs.finish_job(session, tenant_id, job["id"], status=JobStatus.SUCCEEDED, now=tenancy.clock())
         return True
@@ -228,7 +233,7 @@ def drop_job(tenancy: Tenancy, job: Any) -> bool:
         # Those who began before may still write under both.
         if not _await_readers(work, namespace_id):
             return True
-        if row["shelf"] != row["from_shelf"] and row["from_encoder_id"] == encoder_id:
+        if row["from_shelf"] > 1 and row["from_encoder_id"] == encoder_id:
             try:
                 with tenancy.open() as session:
                     reindexes.drop_shelf(session, namespace_id, lock_timeout_ms=_LOCK_TIMEOUT_MS)
@@ -252,6 +257,12 @@ def drop_job(tenancy: Tenancy, job: Any) -> bool:
     assert following is not None
     with tenancy.open() as session:
         now = tenancy.clock()
+        # Another job may have gone on meanwhile, after this one was cancelled, and the namespace may be on its way anew.
+        reindexes.lock_namespaces(session, tenant_id, [namespace_id])
+        current = reindexes.find_reindex(session, tenant_id, namespace_id)
+        if current is None or not _drops(current, job):
+            jobs.finish_job(session, tenant_id, job["id"], status=JobStatus.SUCCEEDED, now=now)
+            return True
         reindexes.change(session, tenant_id, namespace_id, state=following.value, finished_at=now)
         items = [{"namespace": row["namespace"], "status": following.value}]
         jobs.report_progress(session, tenant_id, job["id"], done=work.done + dropped, items=items)

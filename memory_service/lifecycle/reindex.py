@@ -14,7 +14,6 @@ from memory_service.lifecycle.reindex_states import (
     ReindexState,
     ReindexStep,
     after,
-    keeps_new,
     worse_than_allowed,
 )
 from memory_service.storage import jobs, reindexes
@@ -159,16 +158,19 @@ def finish(
 ) -> UUID:
     """Keep the encoder that searches use, and queue the job that drops the vectors of the other; return it.
 
+    Where a job was to drop them and was cancelled or failed, another one goes on.
+
     Raises:
         NotFound: the namespace is not on its way to this encoder.
-        Conflict: it is dropping them already.
+        Conflict: a job is dropping them already.
     """
     row = _under_way(session, tenant_id, namespace_id, to)
+    if is_dropped_by_a_job(session, tenant_id, row):
+        raise Conflict("A job is dropping the vectors of the other encoder already.", code="reindex_state")
     following = _step(row, ReindexStep.FINISH)
     direction = reindexes.direction_of(row)
-    kept, dropped = (
-        (direction.new, direction.old) if keeps_new(ReindexState(row["state"])) else (direction.old, direction.new)
-    )
+    kept = row["encoder_id"]
+    dropped = direction.old if kept == direction.new else direction.new
     job_id = jobs.create_job(
         session,
         tenant_id,
@@ -181,6 +183,14 @@ def finish(
     reindexes.serve(session, tenant_id, namespace_id, encoder_id=kept, also=None, shelf=row["shelf"])
     reindexes.change(session, tenant_id, namespace_id, state=following.value, job_id=job_id, waits_for=None)
     return job_id
+
+
+def is_dropped_by_a_job(session: Session, tenant_id: UUID, row: RowMapping) -> bool:
+    """Say whether a job drops the vectors of the other encoder, from `find_reindex`; one that has ended, or is gone, does not."""
+    if row["state"] != ReindexState.DROPPING:
+        return False
+    job = jobs.get_job(session, tenant_id, row["job_id"])
+    return job is not None and job["status"] in jobs.OPEN
 
 
 def _under_way(session: Session, tenant_id: UUID, namespace_id: UUID, to: int) -> RowMapping:

@@ -8,7 +8,8 @@
                        given_up ◀──dropped──┴──dropped──▶ finished
 
 From the first state to `dropping` every text is written under both encoders, so that turning searches from one to the other
-and back is one update of one row. `finish` keeps the encoder that searches use and drops the vectors of the other.
+and back is one update of one row. `finish` keeps the encoder that searches use and drops the vectors of the other; in
+`dropping` it goes on with that, where the job was cancelled or failed.
 """
 
 from enum import StrEnum
@@ -48,6 +49,8 @@ _NEXT: Final = {
     (ReindexState.BACKFILLING, ReindexStep.FINISH): ReindexState.DROPPING,
     (ReindexState.READY, ReindexStep.FINISH): ReindexState.DROPPING,
     (ReindexState.CUT_OVER, ReindexStep.FINISH): ReindexState.DROPPING,
+    # Asked for once more, where the job that dropped was cancelled or failed.
+    (ReindexState.DROPPING, ReindexStep.FINISH): ReindexState.DROPPING,
     (ReindexState.DROPPING, ReindexStep.KEPT_NEW): ReindexState.FINISHED,
     (ReindexState.DROPPING, ReindexStep.KEPT_OLD): ReindexState.GIVEN_UP,
 }
@@ -64,15 +67,6 @@ def after(state: ReindexState, step: ReindexStep) -> ReindexState | None:
     'cut_over'
     """
     return _NEXT.get((state, step))
-
-
-def keeps_new(state: ReindexState) -> bool:
-    """Say which encoder `finish` keeps: the one that searches use in a state.
-
-    >>> keeps_new(ReindexState.CUT_OVER), keeps_new(ReindexState.READY)
-    (True, False)
-    """
-    return state is ReindexState.CUT_OVER
 
 
 def worse_than_allowed(

@@ -316,7 +316,10 @@ def drop_some(session: Session, tenant_id: UUID, namespace_id: UUID, encoder_id:
 
 
 def drop_shelf(session: Session, namespace_id: UUID, *, lock_timeout_ms: int) -> bool:
-    """Drop the own shelf that a namespace has left; it needs the table of memories alone for an instant, and fails else."""
+    """Drop the own shelf that a namespace has left, once: its number may be another's by the next time.
+
+    It needs the table of memories alone for an instant, and fails else.
+    """
     session.execute(text("SELECT set_config('lock_timeout', :lock, true)"), {"lock": f"{lock_timeout_ms}ms"})
     return bool(session.execute(text("SELECT drop_shelf(:namespace)"), {"namespace": namespace_id}).scalar_one())
 

@@ -47,7 +47,18 @@ OPEN = _OPEN.replace(_ASKED, _ASKED.replace(" INTO", ", n.also_encoder_id INTO")
     _MOVED, _MOVED.replace(" THEN", " OR space.also_encoder_id IS NOT NULL THEN")
 )
 
+# Numbers of shelves are used again, by any tenant, so what is to be dropped is asked across tenants; by the function below only.
+IN_USE = """
+CREATE FUNCTION shelf_in_use(number smallint, but_by uuid)
+RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM public.namespace n WHERE n.shelf = number OR n.moving_to = number)
+        OR EXISTS (SELECT FROM public.reindex r WHERE r.from_shelf = number AND r.namespace_id <> but_by
+            AND r.state NOT IN ('finished', 'given_up'))
+$$;
+"""
+
 # The own shelf of an encoder that was given up goes as a whole: its rows are of one namespace, whose tenant asks for it.
+# Once: the row names the shelf no more when it is gone, since the next namespace that opens one may get the same number.
 DROP = """
 CREATE FUNCTION drop_shelf(of_namespace uuid)
 RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -55,14 +66,20 @@ DECLARE
     tenant uuid := nullif(current_setting('app.tenant', true), '')::uuid;
     number smallint;
 BEGIN
+    -- Before anything is read: whoever drops or opens a shelf meanwhile is waited for.
+    PERFORM pg_advisory_xact_lock(hashtext('memory_service.shelves'));
     SELECT r.from_shelf INTO number FROM public.reindex r
         JOIN public.namespace n ON n.tenant_id = tenant AND n.id = r.namespace_id
         WHERE r.tenant_id = tenant AND r.namespace_id = of_namespace AND r.state = 'dropping' AND r.from_shelf > 1
-            AND n.shelf <> r.from_shelf;
-    IF NOT FOUND OR to_regclass(format('public.embedding_shelf_%s', number)) IS NULL THEN
+            AND n.encoder_id <> r.from_encoder_id
+        FOR NO KEY UPDATE OF r;
+    IF NOT FOUND OR public.shelf_in_use(number, of_namespace) THEN
         RETURN false;
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('memory_service.shelves'));
+    UPDATE public.reindex SET from_shelf = 0 WHERE tenant_id = tenant AND namespace_id = of_namespace;
+    IF to_regclass(format('public.embedding_shelf_%s', number)) IS NULL THEN
+        RETURN false;
+    END IF;
     LOCK TABLE public.memory, public.embedding IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('DROP TABLE public.embedding_shelf_%s', number);
     RETURN true;
@@ -71,10 +88,15 @@ END $$;
 
 
 def upgrade() -> None:
-    _, service = roles()
+    maintenance, service = roles()
     run(TABLES)
     protect("reindex")
     run(OPEN.replace("%", "%%"))  # the driver takes a single one for a parameter
+    # The maintenance role sees all tenants; the owner, who drops, is a member of it, and nobody else may ask.
+    run(f"SET LOCAL ROLE {maintenance}")
+    run(IN_USE)
+    run("REVOKE ALL ON FUNCTION shelf_in_use(smallint, uuid) FROM PUBLIC")
+    run("RESET ROLE")
     run(DROP.replace("%", "%%"))
     run(
         f"REVOKE ALL ON FUNCTION drop_shelf(uuid) FROM PUBLIC; GRANT EXECUTE ON FUNCTION drop_shelf(uuid) TO {service};"
@@ -82,7 +104,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    maintenance, _ = roles()
     run("DROP FUNCTION drop_shelf(uuid)")
+    run(f"SET LOCAL ROLE {maintenance}")
+    run("DROP FUNCTION shelf_in_use(smallint, uuid)")
+    run("RESET ROLE")
     run(_OPEN.replace("%", "%%"))
     run("DROP TABLE reindex")
     run("ALTER TABLE namespace DROP COLUMN also_encoder_id")

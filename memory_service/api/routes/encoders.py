@@ -1,6 +1,7 @@
 """Encoders, for operators: register another model, and let namespaces change to it without a moment of wrong answers."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -35,7 +36,7 @@ from memory_service.errors import Conflict, FieldError, InvalidRequest, NotFound
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle import reindex
 from memory_service.lifecycle.records import rfc3339
-from memory_service.lifecycle.reindex_states import ReindexState
+from memory_service.lifecycle.reindex_states import UNDER_WAY, ReindexState
 from memory_service.storage import encoders, reindexes
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.encoders import EncoderRow
@@ -315,11 +316,20 @@ def finish(
     services: ServicesDep,
     session: SessionDep,
 ) -> Response:
-    """Keep the encoder that searches use now, and drop the vectors of the other: after this there is no way back."""
+    """Keep the encoder that searches use now, and drop the vectors of the other: after this there is no way back.
+
+    Asked again after the job that drops them was cancelled or failed, it queues another one.
+    """
 
     def produce() -> Response:
-        any_state = {ReindexState.BACKFILLING, ReindexState.READY, ReindexState.CUT_OVER}
-        chosen = _chosen(session, caller, encoder_id, body, any_state)
+        chosen = _chosen(session, caller, encoder_id, body, UNDER_WAY)
+        if body.all:
+            rows = {one: reindexes.find_reindex(session, caller.tenant_id, one) for one in chosen}
+            chosen = [
+                one
+                for one, row in rows.items()
+                if row is not None and not reindex.is_dropped_by_a_job(session, caller.tenant_id, row)
+            ]
         ttl = timedelta(days=services.settings.job_ttl_days)
         for one in chosen:
             job_id = reindex.finish(session, caller.tenant_id, one, to=encoder_id, now=services.clock(), job_ttl=ttl)
@@ -342,7 +352,7 @@ def _named(session: Session, caller: Caller, body: NamespaceChoice) -> UUID:
 
 
 def _chosen(
-    session: Session, caller: Caller, encoder_id: int, body: NamespaceChoice, states: set[ReindexState]
+    session: Session, caller: Caller, encoder_id: int, body: NamespaceChoice, states: AbstractSet[ReindexState]
 ) -> list[UUID]:
     """Return the namespaces that are meant: the one named whatever its state, or all that are in one of some states."""
     _read(session, encoder_id)

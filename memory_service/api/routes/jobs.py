@@ -16,7 +16,7 @@ from starlette.responses import StreamingResponse
 
 from memory_service.api.answers import answer
 from memory_service.api.auditing import note
-from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.dependencies import ServicesDep, SessionDep, check_scope, require
 from memory_service.api.idempotency import idempotent
 from memory_service.api.model_usage import ModelUsageOut, usage_json
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
@@ -28,7 +28,7 @@ from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import jobs
 from memory_service.storage.model_records import usage_of_job
 from memory_service.storage.namespaces import find_namespace_id
-from memory_service.types import Action, Caller, JobStatus, KeyScope
+from memory_service.types import DROP_VECTORS, REINDEX, Action, Caller, JobStatus, KeyScope
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
@@ -103,6 +103,17 @@ def _get(session: Session, tenant_id: UUID, job_id: UUID) -> dict[str, Any]:
     return job_json(row) | {"usage": usage_json(usage_of_job(session, tenant_id, job_id))}
 
 
+def _check_kind(session: Session, caller: Caller, job_id: UUID) -> None:
+    """Refuse to end or repeat what only an operator may begin.
+
+    Raises:
+        NotFound: there is no such job.
+        Forbidden: the caller is no operator.
+    """
+    if _get(session, caller.tenant_id, job_id)["kind"] in {REINDEX, DROP_VECTORS}:
+        check_scope(caller, KeyScope.OPERATOR)
+
+
 @router.get("", response_model=JobsOut)
 def list_jobs(
     caller: Reader,
@@ -149,9 +160,10 @@ def get_job(job_id: UUID, caller: Reader, session: SessionDep) -> Response:
 
 @router.post("/{job_id}/cancel", response_model=JobOut)
 def cancel_job(request: Request, job_id: UUID, caller: Writer, services: ServicesDep, session: SessionDep) -> Response:
-    """End a job; what it has done so far stays. 409 when it has ended already."""
+    """End a job; what it has done so far stays. 409 when it has ended already. Those of encoders take scope operator."""
 
     def produce() -> Response:
+        _check_kind(session, caller, job_id)
         changed = jobs.cancel_job(session, caller.tenant_id, job_id, now=services.clock())
         shown = _get(session, caller.tenant_id, job_id)
         if not changed:
@@ -164,9 +176,10 @@ def cancel_job(request: Request, job_id: UUID, caller: Writer, services: Service
 
 @router.post("/{job_id}/retry", response_model=JobOut)
 def retry_job(request: Request, job_id: UUID, caller: Writer, services: ServicesDep, session: SessionDep) -> Response:
-    """Queue a failed or cancelled job again, from the start; 409 when it is neither."""
+    """Queue a failed or cancelled job again, from the start; 409 when it is neither. Those of encoders take scope operator."""
 
     def produce() -> Response:
+        _check_kind(session, caller, job_id)
         ttl = timedelta(days=services.settings.job_ttl_days)
         changed = jobs.retry_job(session, caller.tenant_id, job_id, now=services.clock(), ttl=ttl)
         shown = _get(session, caller.tenant_id, job_id)
