@@ -9,7 +9,6 @@ the same bytes. The checksum covers that value, every tensor's name, type and sh
 """
 
 import hashlib
-import json
 import math
 import struct
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from safetensors.numpy import save
 from memory_service.activation.errors import ActivationError, BlobRefused
 from memory_service.activation.exactness import Exactness
 from memory_service.activation.fingerprint import canonical, is_digest
+from memory_service.activation.header_json import parse_object
 
 FORMAT: Final = 1
 MOST_HEADER_BYTES: Final = 1 << 20
@@ -130,13 +130,7 @@ def _split(data: bytes) -> tuple[dict[str, Any], memoryview]:
     (size,) = struct.unpack_from("<Q", data)
     if size > MOST_HEADER_BYTES or size > len(data) - 8:
         raise BlobRefused(f"the header would have {size} bytes, more than a header or this file has")
-    try:
-        table = json.loads(data[8 : 8 + size].decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise BlobRefused("the header is not JSON") from error
-    if not isinstance(table, dict):
-        raise BlobRefused("the header is no object")
-    return table, memoryview(data)[8 + size :]
+    return parse_object(data[8 : 8 + size], "the header"), memoryview(data)[8 + size :]
 
 
 def _metadata(table: dict[str, Any]) -> dict[str, Any]:
@@ -144,13 +138,7 @@ def _metadata(table: dict[str, Any]) -> dict[str, Any]:
     metadata = table.pop("__metadata__", None)
     if not isinstance(metadata, dict) or set(metadata) != {_KEY} or not isinstance(metadata[_KEY], str):
         raise BlobRefused("the file does not say what cache it holds")
-    try:
-        said = json.loads(metadata[_KEY], object_pairs_hook=_once, parse_constant=_no_constant)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise BlobRefused("what the file says about its cache is not JSON") from error
-    if not isinstance(said, dict):
-        raise BlobRefused("what the file says about its cache is no object")
-    return said
+    return parse_object(metadata[_KEY], "what the file says about its cache")
 
 
 def _tensors(table: dict[str, Any], body: memoryview) -> dict[str, Array]:
@@ -167,7 +155,10 @@ def _tensors(table: dict[str, Any], body: memoryview) -> dict[str, Array]:
             raise BlobRefused(f"tensor {name[:40]!r} leaves a gap before it or overlaps another")
         if end > len(body) or end - start != math.prod(shape) * dtype.itemsize:
             raise BlobRefused(f"tensor {name[:40]!r} has a shape and a size that do not fit each other or the file")
-        tensors[name] = np.frombuffer(body[start:end], dtype).reshape(shape)
+        try:
+            tensors[name] = np.frombuffer(body[start:end], dtype).reshape(shape)
+        except ValueError as error:  # Nothing at all, in a shape whose other axes are longer than memory.
+            raise BlobRefused(f"tensor {name[:40]!r} has a shape that no array has") from error
         taken = end
     if taken != len(body):
         raise BlobRefused(f"{len(body) - taken} bytes of the file belong to no tensor")
@@ -197,15 +188,3 @@ def _checksum(said: Mapping[str, Any], tensors: Mapping[str, Array]) -> str:
         digest.update(canonical([name, _NAMES[little.dtype], list(array.shape)]))
         digest.update(little.tobytes())
     return digest.hexdigest()
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON that names nothing twice: readers would differ in which they take."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise BlobRefused("the header names something twice")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise BlobRefused(f"the header holds {name}, which is no JSON")

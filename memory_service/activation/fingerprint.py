@@ -83,11 +83,11 @@ def canonical(value: object) -> bytes:
     b'{"a":[null,"x"],"b":1}'
 
     Raises:
-        ActivationError: a number is not finite, or something is not JSON.
+        ActivationError: a number is not finite, something is not JSON, or nests deeper than Python writes.
     """
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ActivationError(f"cannot be written as JSON: {error}") from error
 
 

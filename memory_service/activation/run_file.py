@@ -1,19 +1,21 @@
 """A run of consecutive blocks as a file, as an engine reads it, and back."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from memory_service.activation import blob
 from memory_service.activation.engine_layout import EngineLayout
 from memory_service.activation.errors import BlobRefused
 from memory_service.activation.exactness import Exactness
 from memory_service.activation.fingerprint import canonical
+from memory_service.activation.header_json import parse_object
 from memory_service.activation.key_values import KeyValues
 
 RAW: Final = "raw"
 """The codec of whole blocks as the engine holds them."""
+MOST_BLOCKS: Final = 1 << 32
+"""No prompt has as many; their positions are still whole numbers of 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,12 @@ def unpack_run(data: bytes, layout: EngineLayout, *, engine: str, hashes: Sequen
         BadTensor: its tensors are not those of the layout.
     """
     header, tensors = blob.read(data)
-    note: Any = json.loads(header.note) if header.codec == RAW and header.note is not None else None
-    said = (header.fingerprint, note.get("layout"), note.get("hashes")) if isinstance(note, dict) else None
-    if said != (engine, layout.text, list(hashes)):
+    if header.codec != RAW or header.note is None:
+        raise BlobRefused("the file does not hold whole blocks")
+    note = parse_object(header.note, "what the file says about its blocks")
+    if (header.fingerprint, note.get("layout"), note.get("hashes")) != (engine, layout.text, list(hashes)):
         raise BlobRefused("the file holds other blocks")
-    first = note.get("first")
-    if not isinstance(first, int) or set(tensors) != {f"layer.{at}" for at in range(layout.layers)}:
+    first, layers = note.get("first"), {f"layer.{at}" for at in range(layout.layers)}
+    if type(first) is not int or not 0 <= first < MOST_BLOCKS or set(tensors) != layers:
         raise BlobRefused("the file does not say which blocks it holds")
     return layout.unpack([tensors[f"layer.{at}"] for at in range(layout.layers)], first=first)

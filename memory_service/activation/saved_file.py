@@ -5,14 +5,14 @@ fills harms nobody. The header, though, is read by everybody who loads the file,
 tensors that overlap or leave gaps, shapes that multiply to something else, names twice, a header longer than any needs.
 """
 
-import json
 import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from memory_service.activation.errors import BlobRefused
+from memory_service.activation.header_json import parse_object
 
 MOST_HEADER_BYTES: Final = 1 << 20
 """A header has a line for each tensor; a mebibyte is a hundred times what any cache here needs."""
@@ -55,12 +55,7 @@ def read_entries(file: BinaryIO, *, size: int) -> tuple[TensorEntry, ...]:
     (length,) = struct.unpack("<Q", head)
     if length > MOST_HEADER_BYTES or length > size - 8:
         raise BlobRefused(f"the header would have {length} bytes, more than a header or this file has")
-    try:
-        table = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise BlobRefused("the header is not JSON") from error
-    if not isinstance(table, dict):
-        raise BlobRefused("the header is no object")
+    table = parse_object(file.read(length), "the header")
     metadata = table.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise BlobRefused("the metadata are no texts")
@@ -120,15 +115,3 @@ def _entry(name: str, value: object) -> TensorEntry:
             if all(type(one) is int and 0 <= one < 1 << 62 for one in numbers) and offsets[0] <= offsets[1]:
                 return TensorEntry(name, dtype, tuple(shape), offsets[0], offsets[1])
     raise BlobRefused(f"tensor {name[:40]!r} has no type, shape and place")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON that names nothing twice: readers would differ in which they take."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise BlobRefused("the header names something twice")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise BlobRefused(f"the header holds {name}, which is no JSON")

@@ -6,6 +6,8 @@ proof; vLLM's own count of hits is none, because wrong numbers count as hits, to
 
 import hashlib
 import json
+import re
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +32,7 @@ LOADED = WHOLE * BLOCK
 GRANT = {"grant": "of-nobody"}
 LONG = ["--max-model-len", "2560", "--max-num-batched-tokens", "512"]
 NEAR = 1e-4
-SEEDS = range(10)
+SEEDS = range(12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +195,41 @@ def damage_engine(folder: Folder, seed: int) -> None:
     folder.put(json.loads(header.note or "")["hashes"], blob.write(other, dict(tensors)))
 
 
-@pytest.mark.parametrize(
-    ("seed", "damage"),
-    list(enumerate([damage_bytes, damage_layout, damage_shape, damage_one_bit, damage_prompt, damage_engine], start=2)),
-)
+def damage_type(folder: Folder, seed: int) -> None:
+    """Put a file there whose note is a number, as a tenant can write one by hand: with the checksum that fits it."""
+    header, tensors = blob.read(folder.file_of(seed).read_bytes())
+    hashes, note = json.loads(header.note or "")["hashes"], header.note
+    object.__setattr__(header, "note", 5)
+    assert header.note != note
+    folder.put(hashes, blob.write(header, dict(tensors)))
+
+
+def damage_number(folder: Folder, seed: int) -> None:
+    """Put a file there with a number that is none of 64 bits."""
+    replace_count(folder, seed, b"1e999")
+
+
+def damage_digits(folder: Folder, seed: int) -> None:
+    """Put a file there with a number of more digits than Python reads."""
+    replace_count(folder, seed, b"9" * 5000)
+
+
+def replace_count(folder: Folder, seed: int, number: bytes) -> None:
+    data = folder.file_of(seed).read_bytes()
+    hashes = json.loads(blob.read(data)[0].note or "")["hashes"]
+    (size,) = struct.unpack_from("<Q", data)
+    head = re.sub(rb'(\\"count\\":)\d+', rb"\g<1>" + number, data[8 : 8 + size])
+    assert number in head
+    folder.put(hashes, struct.pack("<Q", len(head)) + head + data[8 + size :])
+
+
+DAMAGES = [
+    damage_bytes, damage_layout, damage_shape, damage_one_bit, damage_prompt, damage_engine, damage_type, damage_number,
+    damage_digits,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seed", "damage"), list(enumerate(DAMAGES, start=2)))
 def test_what_is_wrong_is_computed_again_and_never_served(
     folder: Folder, second: Engine, seed: int, damage: Callable[[Folder, int], None]
 ) -> None:
@@ -212,10 +245,10 @@ def test_what_is_wrong_is_computed_again_and_never_served(
 
 def test_another_salt_finds_nothing(folder: Folder, second: Engine) -> None:
     with second.counting() as counted:
-        answer = second.ask(prompt(9), salt="another tenant's", parameters=GRANT)
+        answer = second.ask(prompt(11), salt="another tenant's", parameters=GRANT)
     assert counted["queries"] == 1
     assert counted[HITS] == counted["hit_tokens"] == counted["vllm:prefix_cache_hits_total"] == 0
-    assert answer.tokens == folder.answers[9].tokens
+    assert answer.tokens == folder.answers[11].tokens
 
 
 @pytest.mark.parametrize(
@@ -223,7 +256,7 @@ def test_another_salt_finds_nothing(folder: Folder, second: Engine) -> None:
 )
 def test_without_a_grant_nothing_is_asked_for(second: Engine, parameters: Any) -> None:
     with second.counting() as counted:
-        second.ask(prompt(9), salt="of nobody", parameters=parameters)
+        second.ask(prompt(11), salt="of nobody", parameters=parameters)
     assert counted["queries"] == counted["rejected"] == counted[HITS] == 0
 
 

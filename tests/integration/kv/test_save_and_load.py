@@ -151,6 +151,16 @@ def hostile(kind: str) -> bytes:
             return file(b"[" * 100_000)
         case "NaN in the header":
             return file(json.dumps({**table, "__metadata__": {"a": float("nan")}}).encode())
+        case "a number of 5,000 digits":
+            return file(json.dumps(table).replace("[2, 16]", f"[2, {'9' * 5000}]", 1).encode())
+        case "a number past 64 bits":
+            return file(json.dumps(table).replace("[2, 16]", "[2, 1e999]", 1).encode())
+        case "tables of another type":
+            return file({name: 5 for name in table})
+        case "metadata of another type":
+            return file({**table, "__metadata__": {"a": {"b": 5}}})
+        case "nothing in a shape past memory":
+            return file({"layer.0": {"dtype": "BF16", "shape": [2, 1 << 61, 0], "data_offsets": [0, 0]}}, b"")
         case "pickle":
             return b"\x80\x04\x95" + bytes(40)
         case "fewer blocks":
@@ -167,7 +177,8 @@ def hostile(kind: str) -> bytes:
     [
         "cut off", "too short", "a header as long as memory", "longer than itself", "overlapping", "a gap",
         "a shape past memory", "negative", "another type", "names twice", "not JSON", "nested without end",
-        "NaN in the header", "pickle", "fewer blocks", "no layers", "nothing after it",
+        "NaN in the header", "pickle", "fewer blocks", "no layers", "nothing after it", "a number of 5,000 digits",
+        "a number past 64 bits", "tables of another type", "metadata of another type", "nothing in a shape past memory",
     ],
 )  # fmt: skip
 def test_files_that_are_none_are_refused_and_leave_nothing(

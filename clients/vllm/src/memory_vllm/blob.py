@@ -79,10 +79,22 @@ def read(data: bytes) -> tuple[Header, dict[str, Array]]:
     if set(said) != set(_STATED):
         raise BlobRefused("the header is not one of a cache")
     header = Header(**said)
-    count = header.count
-    if not (is_digest(header.fingerprint) and is_digest(header.tokens)) or type(count) is not int or count < 0:
+    if not _is_of_a_cache(header):
         raise BlobRefused("the header is not one of a cache")
     return header, tensors
+
+
+def _is_of_a_cache(header: Header) -> bool:
+    """Return whether every field is of its type, which no checksum says: whoever wrote the file wrote that, too."""
+    count, texts = header.count, (header.codec, header.exactness)
+    return (
+        is_digest(header.fingerprint)
+        and is_digest(header.tokens)
+        and type(count) is int
+        and count >= 0
+        and all(isinstance(one, str) for one in texts)
+        and all(one is None or isinstance(one, str) for one in (header.policy, header.note))
+    )
 
 
 def _split(data: bytes) -> tuple[dict[str, Any], memoryview]:
@@ -101,8 +113,10 @@ def parse(text: bytes | str) -> dict[str, Any]:
         BlobRefused: it is none.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        written = text if isinstance(text, str) else text.decode("utf-8")
+        found = json.loads(written, object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        # ValueError as a whole: a number of thousands of digits is one that is no JSONDecodeError.
         raise BlobRefused("what the file says about itself is not JSON") from error
     if not isinstance(found, dict):
         raise BlobRefused("what the file says about itself is no object")
@@ -126,7 +140,10 @@ def _tensors(table: dict[str, Any], body: memoryview) -> dict[str, Array]:
         dtype = _TYPES.get(kind) if isinstance(kind, str) else None
         if dtype is None or start != taken or end > len(body) or end - start != math.prod(shape) * dtype.itemsize:
             raise BlobRefused("a tensor has a type, shape or place that does not fit the file")
-        tensors[name] = np.frombuffer(body[start:end], dtype).reshape(shape)
+        try:
+            tensors[name] = np.frombuffer(body[start:end], dtype).reshape(shape)
+        except ValueError as error:  # Nothing at all, in a shape whose other axes are longer than memory.
+            raise BlobRefused("a tensor has a type, shape or place that does not fit the file") from error
         taken = end
     if taken != len(body):
         raise BlobRefused(f"{len(body) - taken} bytes of the file belong to no tensor")
@@ -144,7 +161,10 @@ def _start(entry: object) -> tuple[int, int]:
 
 
 def _checksum(said: Mapping[str, Any], tensors: Mapping[str, Array]) -> str:
-    digest = hashlib.sha256(canonical(said))
+    try:
+        digest = hashlib.sha256(canonical(said))
+    except (ValueError, TypeError, RecursionError) as error:  # Writing nests deeper than reading.
+        raise BlobRefused("the header is not one of a cache") from error
     for name, array in tensors.items():
         little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         digest.update(canonical([name, _NAMES[little.dtype], list(array.shape)]))
@@ -161,3 +181,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise BlobRefused(f"the header holds {name}, which is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise BlobRefused("the header holds a number that is none of 64 bits")
+    return number

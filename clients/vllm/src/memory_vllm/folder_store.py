@@ -81,9 +81,10 @@ class FolderStore:
             return None
         try:
             checksum, offset, size = json.loads((self._blocks / name).read_bytes())
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
-        return (checksum, offset, size) if is_digest(checksum) else None
+        numbers = all(type(one) is int and one >= 0 for one in (offset, size))
+        return (checksum, offset, size) if numbers and is_digest(checksum) else None
 
 
 def _write(file: Path, data: bytes) -> None:

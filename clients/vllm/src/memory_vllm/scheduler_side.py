@@ -6,11 +6,12 @@ from typing import Any
 from memory_vllm.chain import block_hashes, tokens_digest
 from memory_vllm.counting import Counts
 from memory_vllm.errors import MemoryKVError
-from memory_vllm.metadata import Load, LoadPart, MemoryConnectorMetadata, Save
+from memory_vllm.metadata import MemoryConnectorMetadata
 from memory_vllm.run_file import Blocks
 from memory_vllm.running import RunningEngine
 from memory_vllm.store import Grant, Store, StoredRun
 from memory_vllm.tracking import Tracked, common, read_parameters
+from memory_vllm.transfers import Load, LoadPart, Save
 
 
 class SchedulerSide:

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,11 +12,14 @@ from memory_vllm.blob import Array
 from memory_vllm.counting import Counts
 from memory_vllm.errors import BlobRefused, MemoryKVError, Unsupported
 from memory_vllm.layout import Layout, numpy_of
-from memory_vllm.metadata import Load, LoadPart, MemoryConnectorMetadata
 from memory_vllm.run_file import unpack
 from memory_vllm.running import RunningEngine
 from memory_vllm.store import Store
+from memory_vllm.transfers import Load, LoadPart
 from memory_vllm.uploading import Uploader
+
+if TYPE_CHECKING:
+    from memory_vllm.metadata import MemoryConnectorMetadata
 
 log = logging.getLogger("vllm.memory_service")
 
@@ -53,7 +56,7 @@ class WorkerSide:
         for cache in self._caches:
             check_cache(cache, self._engine.layout)
 
-    def start(self, told: MemoryConnectorMetadata) -> None:
+    def start(self, told: "MemoryConnectorMetadata") -> None:
         """Begin to fetch what this step's requests wait for."""
         for load in told.loads:
             self._loads[load.request_id] = self._pool.submit(self._fetch, load)
@@ -64,9 +67,8 @@ class WorkerSide:
         for part in load.parts:
             try:
                 found.append((part, self._fetch_part(load, part)))
-            except MemoryKVError as error:
-                self._counts.add("load_failures")
-                log.warning("Blocks of a memory are computed again: %s", error)
+            except Exception as error:  # Whatever it is: one tenant's file may not end the engine of all.
+                self._failed(error)
                 found.append((part, None))
         return found
 
@@ -84,20 +86,34 @@ class WorkerSide:
         over = {request_id for request_id, load in self._loads.items() if load.done()}
         for request_id in over:
             for part, layers in self._loads.pop(request_id).result():
-                if layers is None:
+                if layers is None or not self._put(part, layers):
                     self._invalid.update(part.block_ids)
                     continue
-                for cache, array in zip(self._caches, layers, strict=True):
-                    put(cache, part.block_ids, array)
                 self._counts.add("loaded_blocks", len(part.block_ids))
         return over
+
+    def _put(self, part: LoadPart, layers: list[Array]) -> bool:
+        """Write blocks into the engine; where that fails they are computed, and what was written is written over."""
+        try:
+            for cache, array in zip(self._caches, layers, strict=True):
+                put(cache, part.block_ids, array)
+        except Exception as error:
+            self._failed(error)
+            return False
+        return True
+
+    def _failed(self, error: Exception) -> None:
+        """Count a load that failed; of what we have not foreseen only the type is said, its text could hold a user's."""
+        self._counts.add("load_failures")
+        foreseen = isinstance(error, MemoryKVError)
+        log.warning("Blocks of a memory are computed again: %s", error if foreseen else type(error).__name__)
 
     def failed(self) -> set[int]:
         """Return the blocks that could not be loaded, once."""
         invalid, self._invalid = self._invalid, set()
         return invalid
 
-    def save(self, told: MemoryConnectorMetadata) -> None:
+    def save(self, told: "MemoryConnectorMetadata") -> None:
         """Copy what was computed, and send it some time."""
         for save in told.saves:
             if self._uploader.wants(save.blocks):
