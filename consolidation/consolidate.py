@@ -25,11 +25,10 @@ from memory_service.lifecycle import archive
 from memory_service.lifecycle.audit import SEALED_AT_ONCE, seal_pending
 from memory_service.lifecycle.documents import READ
 from memory_service.lifecycle.erasures import ERASE
-from memory_service.lifecycle.kv_ahead import PRECOMPUTE
 from memory_service.lifecycle.scopes import ARCHIVE
 from memory_service.lifecycle.teach import LEARN
 from memory_service.storage import consolidated, jobs, pending
-from memory_service.types import CONSOLIDATE, DROP_VECTORS, IMPORT, REINDEX, JobStatus
+from memory_service.types import CONSOLIDATE, DROP_VECTORS, IMPORT, PRECOMPUTE, REINDEX, JobStatus
 
 # 2, 4, 8 … seconds after each attempt: more than four minutes in all before a job is given up.
 FIRST_RETRY = timedelta(seconds=2)

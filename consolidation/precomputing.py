@@ -50,8 +50,10 @@ def precompute_job(tenancy: Tenancy, here: ModelsHere, job: Any) -> bool:
     Tokens are made anew from the memories as they were planned. A memory that changed meanwhile, or was erased, ends the job:
     its plan is void.
     """
-    ahead = Ahead.of(job["payload"])
     try:
+        if not job["payload"]:
+            raise _Ended("What it was to compute is not kept once a job has ended; ask again.")
+        ahead = Ahead.of(job["payload"])
         task = _task(tenancy, here, ahead)
         refused = _compute(tenancy, here, job, task)
     except _Ended as ended:
@@ -81,7 +83,7 @@ def _task(tenancy: Tenancy, here: ModelsHere, ahead: Ahead) -> _Task:
         engine = kv_engines.get_engine(session, tenancy.tenant_id, plan.engine)
         rows = memories.get_records(session, tenancy.tenant_id, [memory_id for memory_id, _ in ahead.memories])
         admitted = plan.block_hashes[: plan.admitted]
-        first = stored_blocks(session, tenancy.tenant_id, admitted, now=now)
+        first = stored_blocks(session, tenancy.tenant_id, admitted, codec=RAW, exactness=Exactness.EXACT, now=now)
     if engine is None:
         raise _Ended("The engine of the plan is not known any more; announce it anew.")
     if any(memory_id not in rows or rows[memory_id]["version"] != version for memory_id, version in ahead.memories):
@@ -151,6 +153,4 @@ def _report(tenancy: Tenancy, job: Any, done: int, item: dict[str, Any]) -> bool
 
 def _finish(tenancy: Tenancy, job: Any, status: JobStatus, error: str | None) -> None:
     with tenancy.open() as session:
-        if status is JobStatus.SUCCEEDED:
-            jobs.forget_payload(session, tenancy.tenant_id, job["id"])
         jobs.finish_job(session, tenancy.tenant_id, job["id"], status=status, now=tenancy.clock(), error=error)

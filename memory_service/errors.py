@@ -11,7 +11,8 @@
     │   └── NamespaceNotFound     404
     ├── Gone                      410  erased inside this tenant
     ├── Conflict                  409
-    │   └── StillRunning          409  the same idempotency key is in flight
+    │   ├── StillRunning          409  the same idempotency key is in flight
+    │   └── SourceChanged         409  a memory changed while something was made of it; make it again
     ├── PreconditionFailed        412  If-Match names another version
     ├── TooLarge                  413  names the way out
     ├── OverQuota                 507  there is no room for a KV memory that is worth more than what is kept
@@ -146,6 +147,14 @@ class StillRunning(Conflict):
 
     code = "idempotency_in_progress"
     title = "Still running"
+    retryable = True
+
+
+class SourceChanged(Conflict):
+    """A memory changed, or was erased, while something was being made of it; made again, it is of what is there now."""
+
+    code = "source_changed"
+    title = "Source changed"
     retryable = True
 
 

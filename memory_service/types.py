@@ -174,6 +174,7 @@ DEFAULT_NAMESPACE = "default"
 
 CONSOLIDATE = "consolidate"  # the kind of job
 IMPORT = "import"  # the kind of job
+PRECOMPUTE = "precompute"  # the kind of job
 REINDEX = "reindex"  # the kind of job
 DROP_VECTORS = "drop_vectors"  # the kind of job
 

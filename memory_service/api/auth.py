@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 
 from memory_service.errors import MemoryServiceError, Unauthenticated
 from memory_service.storage.database import Database
-from memory_service.storage.keys import KeyRow, change_key, find_key, hash_secret
+from memory_service.storage.keys import KeyRow, change_key, find_key, get_key_row, hash_secret
 from memory_service.storage.web_sessions import find_session
 from memory_service.types import Caller
 
@@ -32,6 +32,8 @@ REFUSED = "The API key is not valid: unknown, revoked or expired."
 ENDED = "The session has ended; log in again."
 
 Find = Callable[[Connection, str], KeyRow | None]
+Place = tuple[Find, bytes] | tuple[UUID, UUID]
+"""Where what is known of a key is remembered: under a secret, or under its tenant and id."""
 
 
 def presented_key(headers: Headers) -> str:
@@ -54,7 +56,7 @@ class Authenticator:
         """Start with nothing remembered."""
         self._database = database
         self._clock = clock
-        self._remembered: dict[tuple[Find, bytes], _Remembered] = {}
+        self._remembered: dict[Place, _Remembered] = {}
         self._generation = 0
         self.last_used = LastUsed(database, clock=clock)
 
@@ -79,13 +81,24 @@ class Authenticator:
         """
         return await self._caller(find_session, secret, ENDED)
 
+    async def authenticate_id(self, tenant_id: UUID, key_id: UUID) -> Caller:
+        """Return for whom a key stands that is named, not shown: by what this service signed when the key was shown.
+
+        Raises:
+            Unauthenticated: there is no such key, or it has been revoked or has expired.
+            Unavailable: the key is not remembered and the database does not answer.
+        """
+        return await self._known((tenant_id, key_id), lambda: self._get(tenant_id, key_id), REFUSED)
+
     async def _caller(self, find: Find, secret: str, refusal: str) -> Caller:
         if len(secret) > MAX_SECRET:
             raise Unauthenticated(refusal)
-        place = find, hash_secret(secret)
+        return await self._known((find, hash_secret(secret)), lambda: self._find(find, secret), refusal)
+
+    async def _known(self, place: Place, look: Callable[[], KeyRow | None], refusal: str) -> Caller:
         found = self._remembered.get(place)
         if found is None or found.until < time.monotonic():
-            found = await self._look_up(find, secret, place)
+            found = await self._look_up(place, look)
         row, caller = found.row, found.caller
         # Expiry is checked at every use: a remembered key must not outlive it.
         if (
@@ -98,9 +111,9 @@ class Authenticator:
         self.last_used.note(row)
         return caller
 
-    async def _look_up(self, find: Find, secret: str, place: tuple[Find, bytes]) -> _Remembered:
+    async def _look_up(self, place: Place, look: Callable[[], KeyRow | None]) -> _Remembered:
         generation = self._generation
-        row = await to_thread.run_sync(self._find, find, secret)
+        row = await to_thread.run_sync(look)
         caller = Caller(row.tenant_id, row.key_id, row.scopes) if row else None
         ttl = KNOWN_TTL_S if row else UNKNOWN_TTL_S
         found = _Remembered(row, caller, time.monotonic() + ttl)
@@ -114,6 +127,10 @@ class Authenticator:
     def _find(self, find: Find, secret: str) -> KeyRow | None:
         with self._database.untenanted() as connection:
             return find(connection, secret)
+
+    def _get(self, tenant_id: UUID, key_id: UUID) -> KeyRow | None:
+        with self._database.transaction(tenant_id, durable=False) as session:
+            return get_key_row(session, tenant_id, key_id)
 
     def forget(self) -> None:
         """Look everything up again; called from any thread once a revocation, or the end of a session, is committed."""

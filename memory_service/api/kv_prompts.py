@@ -9,8 +9,10 @@ from uuid import UUID
 from fastapi import Request, Response
 
 from memory_service.activation.errors import ActivationError
+from memory_service.activation.exactness import Exactness
 from memory_service.activation.planning.order import canonical
 from memory_service.activation.planning.prompt import PromptPlan
+from memory_service.activation.saved_file import RAW
 from memory_service.api.chat_proxy.prompt import LeftOut, eligible
 from memory_service.api.kv_models import PromptIn
 from memory_service.api.searching import search
@@ -93,6 +95,7 @@ def plan_for(
         NotFound: model, engine, a namespace or a memory is not there.
         InvalidRequest: the model's template refuses the conversation.
         TooLarge: it is longer than prompts are planned.
+        SourceChanged: a memory changed, or was erased, while it was being planned; ask again.
     """
     engine, model = find_engine(services, caller, body.model, body.engine)
     said = frozenset(text for turn in turns if (text := str(turn["content"]).strip()))
@@ -113,7 +116,9 @@ def plan_for(
         if first not in spaces:
             spaces |= ensure_namespaces(session, caller.tenant_id, [first], now=now)
         plan = keep(session, caller.tenant_id, prompt, engine, namespace_id=spaces[first].id, now=now)
-        stored = stored_blocks(session, caller.tenant_id, plan.block_hashes, now=now)
+        stored = stored_blocks(
+            session, caller.tenant_id, plan.block_hashes, codec=RAW, exactness=Exactness.EXACT, now=now
+        )
     left_out += [LeftOut(row["id"], "budget") for row in over]
     return Planned(plan, prompt, asked, engine, stored, tuple(left_out), search_id)
 

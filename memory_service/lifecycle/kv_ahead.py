@@ -15,9 +15,8 @@ from memory_service.errors import Conflict
 from memory_service.lifecycle.kv_planning import Asked
 from memory_service.storage import jobs
 from memory_service.storage.kv_plans import KvPlan
+from memory_service.types import PRECOMPUTE
 
-PRECOMPUTE: Final = "precompute"
-"""The kind of job."""
 MOST_BYTES: Final = 64 << 20
 """Of one file: what is evicted goes file by file, and one that is too large takes more with it than it has to."""
 

@@ -14,11 +14,12 @@ from memory_service.activation.fingerprint import tokens_digest
 from memory_service.activation.planning.admission import HOT_FROM
 from memory_service.activation.planning.order import kind_of
 from memory_service.activation.planning.prompt import Parts, PromptPlan, Shown, plan_prompt, source_blocks
-from memory_service.errors import Conflict, InvalidRequest, TooLarge
+from memory_service.errors import Conflict, InvalidRequest, SourceChanged, TooLarge
 from memory_service.model_text.model import Cut, ModelText, PromptTooLong
-from memory_service.storage import kv_plans
+from memory_service.storage import kv_memories, kv_plans
 from memory_service.storage.ids import new_id
 from memory_service.storage.kv_engines import Engine
+from memory_service.storage.kv_memories import KvSource
 from memory_service.storage.kv_plans import KvPlan, PlanSource
 from memory_service.storage.sql import Row
 from retrieval.memory_block import block_of, line_of
@@ -98,14 +99,25 @@ def plan_asked(asked: Asked, model: ModelText, engine: Engine, *, salt: str, hot
         raise TooLarge(f"{str(error).capitalize()}. Give fewer memories or turns.") from error
     except ActivationError as error:
         raise InvalidRequest(f"{str(error)[:1].upper()}{str(error)[1:]}.", code="prompt_not_rendered") from error
-    turn = asked.turns[0].get("content") if asked.turns else ""
     parts = Parts(
         system=asked.system,
         memories=shown(asked.rows),
         volatile=asked.volatile,
-        turn=turn if isinstance(turn, str) else "",
+        turn=_text_of_first(asked.turns),
     )
     return plan_cut(text, cut, parts, engine, salt=salt, hot_from=hot_from)
+
+
+def _text_of_first(turns: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what the first turn says, nothing where it is no text; None where there is no turn.
+
+    >>> _text_of_first([{"content": " "}, {"content": "Hi."}]), _text_of_first([{"content": None}]), _text_of_first([])
+    (' ', '', None)
+    """
+    if not turns:
+        return None
+    content = turns[0].get("content")
+    return content if isinstance(content, str) else ""
 
 
 def plan_cut(text: str, cut: Cut, parts: Parts, engine: Engine, *, salt: str, hot_from: int = HOT_FROM) -> PromptPlan:
@@ -154,7 +166,14 @@ def _cut(asked: Asked, model: ModelText) -> tuple[str, Cut]:
 def keep(
     session: Session, tenant_id: UUID, planned: PromptPlan, engine: Engine, *, namespace_id: UUID, now: datetime
 ) -> KvPlan:
-    """Store what was decided, without a word of the prompt."""
+    """Store what was decided, without a word of the prompt.
+
+    Its memories were read before: the row of each is held until the plan is there, so that an erasure comes either before,
+    and is seen here, or after, and finds the plan.
+
+    Raises:
+        SourceChanged: one of them is not any more what it was; the same call may be made again.
+    """
     size = engine.fingerprint.block_size
     plan = KvPlan(
         id=new_id(),
@@ -182,5 +201,8 @@ def keep(
         for section, first in source_blocks(planned, size)
         if section.memory is not None
     ]
+    read = [KvSource(one.memory_id, one.version, one.token_start, one.token_end) for one in sources]
+    if read and not kv_memories.sources_as_they_were(session, tenant_id, read, now=now)[0]:
+        raise SourceChanged("A memory of this prompt changed while it was being planned; ask again.")
     kv_plans.keep_plan(session, tenant_id, plan, sources)
     return plan

@@ -5,17 +5,21 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, case, func, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from memory_service.storage.ids import new_id
 from memory_service.storage.tables import job, namespace
-from memory_service.types import JobStatus
+from memory_service.types import PRECOMPUTE, JobStatus
 
 OPEN = (JobStatus.QUEUED.value, JobStatus.RUNNING.value)
 ENDED = (JobStatus.SUCCEEDED.value, JobStatus.FAILED.value, JobStatus.CANCELLED.value)
 
+WORDY = (PRECOMPUTE,)
+"""Kinds whose payload holds what somebody wrote, and is of no use once the job has ended, whatever came of it."""
+
 _SHOWN = (*(column for column in job.c if column.name != "payload"), namespace.c.path.label("namespace"))
+_LEFT = case((job.c.kind.in_(WORDY), literal({}, job.c.payload.type)), else_=job.c.payload)
 _WITH_NAMESPACE = job.outerjoin(
     namespace, (namespace.c.tenant_id == job.c.tenant_id) & (namespace.c.id == job.c.namespace_id)
 )
@@ -175,6 +179,7 @@ def finish_job(
         lease_until=None,
         finished_at=now,
         done=func.greatest(job.c.done, job.c.total) if status is JobStatus.SUCCEEDED else job.c.done,
+        payload=_LEFT,
     )
 
 
@@ -215,6 +220,7 @@ def cancel_job(session: Session, tenant_id: UUID, job_id: UUID, *, now: datetime
         status=JobStatus.CANCELLED.value,
         lease_until=None,
         finished_at=now,
+        payload=_LEFT,
     )
 
 

@@ -51,6 +51,14 @@ def find_key(connection: Connection, secret: str) -> KeyRow | None:
     return KeyRow(row.tenant_id, row.key_id, frozenset(row.scopes), row.expires_at, row.revoked_at)
 
 
+def get_key_row(session: Session, tenant_id: UUID, key_id: UUID) -> KeyRow | None:
+    """Return what a key of a tenant stands for, revoked and expired ones too."""
+    row = get_key(session, tenant_id, key_id)
+    if row is None:
+        return None
+    return KeyRow(tenant_id, key_id, frozenset(row["scopes"]), row["expires_at"], row["revoked_at"])
+
+
 def create_key(
     session: Session | Connection,
     tenant_id: UUID,

@@ -112,22 +112,6 @@ def sources_of(session: Session, tenant_id: UUID, plan_id: UUID, *, blocks: int 
     return [PlanSource(**row) for row in rows]
 
 
-def holds_still(session: Session, tenant_id: UUID, plan_id: UUID, *, blocks: int) -> bool:
-    """Say whether every memory that the first blocks depend on is what it was, and still to be used.
-
-    Archived, expired, merged and superseded memories are not, nor is one with another version.
-    """
-    changed = session.scalar(
-        text(
-            "SELECT count(*) FROM kv_plan_source s LEFT JOIN memory m ON m.tenant_id = :tenant AND m.id = s.memory_id "
-            "AND m.version = s.version AND m.archived_at IS NULL "
-            "WHERE s.tenant_id = :tenant AND s.plan_id = :plan AND s.first_block < :blocks AND m.id IS NULL"
-        ),
-        {"tenant": tenant_id, "plan": plan_id, "blocks": blocks},
-    )
-    return not changed
-
-
 def forget_memories(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> int:
     """Remove the plans in which some memories stand: a hash of a short text tells the text to who can guess it."""
     within = select(_s.plan_id).where(_s.tenant_id == tenant_id, _s.memory_id == func.any(list(ids)))

@@ -32,7 +32,7 @@ class Parts:
     system: str = ""
     memories: Sequence[Shown] = ()
     volatile: str = ""
-    turn: str = ""  # the first turn of the conversation
+    turn: str | None = None  # the first turn of the conversation, whatever it says; None where none has begun
     later: Sequence[Shown] = ()  # memories among the turns
 
 
@@ -75,7 +75,9 @@ def plan_prompt(
 ) -> PromptPlan:
     """Find the parts of a prompt in its tokens and decide which leading blocks may be saved.
 
-    Only blocks that hold nothing but the operator's words and memories are: nothing that an erasure would miss.
+    Only blocks that hold nothing but the operator's words and memories are: nothing that an erasure would miss. Where the
+    first turn has no words, nothing tells where the conversation begins: then it is taken to begin behind the last piece
+    that stands before it.
 
     Args:
         text: the whole prompt, as the model reads it.
@@ -94,16 +96,25 @@ def plan_prompt(
         parts.system.strip(),
         *(one.line for one in parts.memories),
         parts.volatile.strip(),
-        parts.turn.strip(),
+        (parts.turn or "").strip(),
         *(one.line for one in parts.later),
     ]
-    places = [tokens_of(offsets, place) for place in found_in_order(text, pieces)]
+    found = found_in_order(text, pieces)
+    places = [tokens_of(offsets, place) for place in found]
     count = len(parts.memories)
     system, front, volatile, turn, later = (
         places[0], places[1 : count + 1], places[count + 1], places[count + 2], places[count + 3 :],
     )  # fmt: skip
     everything = len(token_ids)
-    turns_from = turn[0] if pieces[count + 2] else everything
+    if parts.turn is None:
+        turns_from = everything
+    elif pieces[count + 2]:
+        turns_from = turn[0]
+    else:
+        before = [place for place, piece in zip(found, pieces[: count + 2], strict=False) if piece]
+        # One that was not found has the whole text for its place: then nobody knows where it ends.
+        known = before and (0, len(text)) not in before
+        turns_from = _ended_by(offsets, before[-1][1]) if known else 0
     sections = [Section(SYSTEM, *system)] if pieces[0] else []
     sections += [Section(one.kind, *place, one) for one, place in zip(parts.memories, front, strict=True)]
     sections += [Section(VOLATILE, *volatile)] if pieces[count + 1] else []
@@ -128,6 +139,11 @@ def plan_prompt(
             standing, token_count=everything, turns_from=turns_from, block_size=block_size, hot_from=hot_from
         ),
     )
+
+
+def _ended_by(offsets: Sequence[Span], character: int) -> int:
+    """Return how many leading tokens hold nothing of a character or what follows it."""
+    return tokens_of(offsets, (character, character))[0]
 
 
 def source_blocks(plan: PromptPlan, block_size: int) -> list[tuple[Section, int]]:

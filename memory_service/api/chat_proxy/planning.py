@@ -7,7 +7,9 @@ from typing import Any, Final
 import structlog
 
 from memory_service.activation.errors import ActivationError
+from memory_service.activation.exactness import Exactness
 from memory_service.activation.planning.prompt import Parts
+from memory_service.activation.saved_file import RAW
 from memory_service.api.chat_proxy.conversation import FIRST_ROLES, role_of, text_of
 from memory_service.api.chat_proxy.recollecting import Recollection
 from memory_service.api.services import Services
@@ -16,7 +18,7 @@ from memory_service.lifecycle.kv_planning import check_engine, keep, plan_cut, s
 from memory_service.storage import kv_engines
 from memory_service.storage.kv_stored import stored_blocks
 from memory_service.storage.namespaces import find_namespaces
-from memory_service.types import Caller
+from memory_service.types import Caller, KeyScope
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +54,7 @@ def plan_chat(
     """Plan the prompt of a chat; None where it is not planned, and the chat is passed on without.
 
     Only messages of plain text are: what tools, templates of the client and parts of other kinds become is the engine's to say.
+    And only with a key that has the scope kv:use: what an engine saves of a chat takes of the tenant's quota.
     Nothing that goes wrong here keeps a chat from its model.
 
     Args:
@@ -63,7 +66,7 @@ def plan_chat(
         model: that the chat is for.
         namespace: of its memories.
     """
-    if not _plain(body, recollection.messages):
+    if not caller.may(KeyScope.KV) or not _plain(body, recollection.messages):
         return None
     try:
         return _planned(services, caller, original, recollection, model=model, namespace=namespace)
@@ -100,7 +103,9 @@ def _planned(
     now = services.clock()
     with services.database.transaction(caller.tenant_id, durable=False) as session:
         plan = keep(session, caller.tenant_id, prompt, engine, namespace_id=space.id, now=now)
-        stored = stored_blocks(session, caller.tenant_id, plan.block_hashes, now=now)
+        stored = stored_blocks(
+            session, caller.tenant_id, plan.block_hashes, codec=RAW, exactness=Exactness.EXACT, now=now
+        )
     document = {
         "plan_id": str(plan.id),
         "engine": plan.engine,
@@ -136,4 +141,4 @@ def _parts(original: Sequence[Any], recollection: Recollection) -> Parts:
     said = [message for message in original if role_of(message) not in FIRST_ROLES]
     # Of several messages of the operator the first: what stands behind it stands before the memories, too.
     system = text_of(original[0]) if original and role_of(original[0]) in FIRST_ROLES else ""
-    return Parts(system=system, memories=front, turn=text_of(said[0]) if said else "", later=later)
+    return Parts(system=system, memories=front, turn=text_of(said[0]) if said else None, later=later)

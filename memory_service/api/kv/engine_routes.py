@@ -23,12 +23,17 @@ IN_MEMORY: Final = 1 << 20  # bytes; a longer blob goes to a file without a name
 BUFFER: Final = 1 << 20
 MEDIA_TYPES: Final = frozenset({"application/octet-stream", "application/vnd.safetensors"})
 
+NO_OWNER: Final = "The key of this grant is not valid any more: unknown, revoked, expired or without the scope kv:use."
+
 
 async def admit_engine(request: Request) -> Caller:
     """Return who is asking, by key or by grant; a grant stands for the key that its plan was asked for with, and may use KV only.
 
+    It ends with that key: what a key may no longer do, nobody may in its name.
+
     Raises:
-        Unauthenticated: no key and no grant, or none that is valid.
+        Unauthenticated: no key and no grant, or none that is valid; or the key of the grant is not, or lacks the scope kv:use.
+        Unavailable: the key is not remembered and the database does not answer.
         RateLimited: the key has used up its rate.
     """
     try:
@@ -42,6 +47,12 @@ async def admit_engine(request: Request) -> Caller:
         grant = open_grant(services.kv.secret, token, now=services.clock())
     except GrantRefused as error:
         raise Unauthenticated(f"The grant is not valid: {error}.") from None
+    try:
+        owner = await services.authenticator.authenticate_id(grant.tenant_id, grant.key_id)
+    except Unauthenticated:
+        raise Unauthenticated(NO_OWNER) from None
+    if not owner.may(KeyScope.KV):
+        raise Unauthenticated(NO_OWNER)
     caller = Caller(grant.tenant_id, grant.key_id, frozenset({KeyScope.KV}))
     request.state.tenant_id = grant.tenant_id
     services.rate_limiter.hit(grant.key_id)

@@ -99,6 +99,8 @@ def create_kv_memory(
         response = idempotent(request, caller, session, produce)
         stored = saved[0] if saved else None
     finally:
+        # After a failure there is nothing to keep, and no connection is held while the store is asked.
+        session.close()
         outcome = "refused" if stored is None else "stored" if stored.is_new else "present"
         services.metrics.kv.saved(outcome, request.state.upload_bytes)
         settle(open_session, blobs, tenant_id, arrived, stored)
@@ -188,16 +190,15 @@ def get_kv_memory(
     response_class=StreamingResponse,
     responses={200: {"content": {SAFETENSORS: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-def get_kv_blob(
-    kv_memory_id: UUID, caller: Engine, services: ServicesDep, session: SessionDep, request: Request
-) -> Response:
+def get_kv_blob(kv_memory_id: UUID, caller: Engine, services: ServicesDep, request: Request) -> Response:
     """Return the file of a KV memory as it was saved; its ETag is the checksum. 410 once a source changed or was erased."""
-    row = _readable(session, services, caller, request, kv_memory_id)
+    # No connection is held while the store is asked.
+    with services.database.transaction(caller.tenant_id, durable=False) as session:
+        row = _readable(session, services, caller, request, kv_memory_id)
     opened = ExitStack()
     try:
         parts = opened.enter_context(services.kv.blobs.open(blob_name(caller.tenant_id, kv_memory_id)))
     except BlobMissing:
-        # Its own transaction: this one is rolled back by the answer.
         with services.database.transaction(caller.tenant_id) as marking:
             kv_memories.mark_stale(
                 marking, caller.tenant_id, [kv_memory_id], reason=kv_memories.LOST, now=services.clock()

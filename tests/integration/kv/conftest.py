@@ -18,6 +18,7 @@ from memory_service.chat_model.cache_salt import cache_salt
 from memory_service.storage import kv_engines, kv_plans
 from memory_service.storage.database import Database
 from memory_service.storage.ids import new_id
+from memory_service.storage.keys import find_key
 from memory_service.storage.kv_plans import KvPlan, PlanSource
 from memory_service.storage.memories import versions_of
 from memory_service.storage.namespaces import ensure_namespaces
@@ -108,8 +109,10 @@ def plan(app: FastAPI, client: Any, database: Database) -> Callable[..., Planned
                     for n, one in enumerate(wanted)
                 ],
             )  # fmt: skip
-        key_id = new_id()
-        token = sign(services.kv.secret, Grant(me.tenant_id, plan_id, key_id, ENGINE, now + ttl))
+        with database.untenanted() as connection:
+            key = find_key(connection, me.key)
+        assert key is not None
+        token = sign(services.kv.secret, Grant(me.tenant_id, plan_id, key.key_id, ENGINE, now + ttl))
         return Planned(plan_id, hashes, token, tuple(wanted))
 
     return make

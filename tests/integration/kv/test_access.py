@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from memory_service.activation.grant import Grant, sign
 from memory_service.api.services import utc_now
+from memory_service.storage.database import Database
 from memory_service.storage.ids import new_id
+from memory_service.storage.keys import change_key, find_key
 from memory_service.types import KeyScope
 from tests.integration.kv.engine_files import ENGINE, safetensors
 
@@ -78,6 +81,58 @@ def test_forged_and_expired_grants(me: Any, plan: Any, engine_client: Any, app: 
     ):
         refused = engine_client(token).look_up(planned.hashes)
         assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+
+
+def key_of(me: Any, database: Database) -> UUID:
+    with database.untenanted() as connection:
+        row = find_key(connection, me.key)
+    assert row is not None
+    return row.key_id
+
+
+def test_a_grant_ends_with_the_key_it_was_made_with(
+    me: Any, plan: Any, engine_client: Any, database: Database, app: Any
+) -> None:
+    """A key that is revoked, has expired or lost its scope is refused, at the latest when what was remembered is forgotten."""
+    planned = plan(me)
+    engine, key_id = engine_client(planned.grant), key_of(me, database)
+    record = engine.save(safetensors(6), first=0, count=6).json()["id"]
+    for values in (
+        {"revoked_at": utc_now()},
+        {"expires_at": utc_now() - timedelta(seconds=1)},
+        {"scopes": ["memories:read"]},
+    ):
+        was = {"revoked_at": None, "expires_at": None, "scopes": ["kv:use"]}
+        with database.transaction(me.tenant_id) as session:
+            change_key(session, me.tenant_id, key_id, **{**was, **values})
+        app.state.services.authenticator.forget()
+        for refused in (
+            engine.look_up(planned.hashes), engine.load(record), engine.save(safetensors(6), first=0, count=6),
+            engine.get(f"/v1/kv/memories/{record}"),
+        ):  # fmt: skip
+            assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated"), values
+        with database.transaction(me.tenant_id) as session:
+            change_key(session, me.tenant_id, key_id, **was)
+        app.state.services.authenticator.forget()
+        assert engine.load(record).status_code == 200
+
+
+def test_revoking_a_key_ends_its_grants_at_once(me: Any, plan: Any, engine_client: Any, database: Database) -> None:
+    planned = plan(me)
+    engine = engine_client(planned.grant)
+    assert engine.look_up(planned.hashes).status_code == 200
+    assert me.delete(f"/v1/api-keys/{key_of(me, database)}").status_code == 204
+    assert engine.look_up(planned.hashes).status_code == 401
+
+
+def test_a_grant_of_a_key_of_another_tenant_is_none(
+    me: Any, other: Any, plan: Any, engine_client: Any, app: Any, database: Database
+) -> None:
+    planned = plan(me)
+    until = utc_now() + timedelta(minutes=1)
+    for key_id in (key_of(other, database), new_id()):
+        token = sign(app.state.services.kv.secret, Grant(me.tenant_id, planned.plan_id, key_id, ENGINE, until))
+        assert engine_client(token).look_up(planned.hashes).status_code == 401
 
 
 def test_a_key_needs_the_scope(me: Any, plan: Any, engine_client: Any, as_tenant: Any, make_tenant: Any) -> None:

@@ -13,7 +13,10 @@ from sqlalchemy import Engine, text
 from memory_service.activation.chain import block_hashes
 from memory_service.activation.fingerprint import tokens_digest
 from memory_service.activation.grant import open_grant
+from memory_service.api import kv_prompts
 from memory_service.chat_model.cache_salt import cache_salt
+from memory_service.lifecycle import kv_planning
+from memory_service.lifecycle.erase import remove_counted, take
 from memory_service.model_text.model import ModelText
 from memory_service.storage import kv_plans
 from memory_service.storage.database import Database
@@ -197,28 +200,61 @@ def test_the_grant_is_for_this_plan_alone(me: Any, household: dict[str, str]) ->
     assert grant.expires_at < datetime.now(UTC) + timedelta(minutes=16)
 
 
-def test_a_change_of_a_source_is_seen_and_an_erasure_takes_the_plan(
-    me: Any, household: dict[str, str], database: Database
-) -> None:
-    made = plan(me, memory_ids=list(household.values()))
-    plan_id, blocks = UUID(made["plan_id"]), len(made["blocks"])
-
-    def holds() -> bool:
-        with database.transaction(me.tenant_id) as session:
-            return kv_plans.holds_still(session, me.tenant_id, plan_id, blocks=blocks)
-
-    assert holds()
-    assert me.patch(f"/v1/memories/{household['user']}", json={"content": "Ana lives in Porto."}).status_code == 200
-    assert not holds()
+def test_an_erasure_takes_the_plan(me: Any, household: dict[str, str], database: Database) -> None:
+    plan_id = UUID(plan(me, memory_ids=list(household.values()))["plan_id"])
     with database.transaction(me.tenant_id) as session:
-        from memory_service.lifecycle.erase import remove_counted, take
-
         ids = take(session, me.tenant_id, [UUID(household["shared"])])
         counts = remove_counted(session, me.tenant_id, sorted(ids), now=datetime.now(UTC))
         assert (counts["kv_plan"], counts["kv_plan_source"]) == (1, 1)
     with database.transaction(me.tenant_id) as session:
         assert kv_plans.get_plan(session, me.tenant_id, plan_id, now=datetime.now(UTC)) is None
         assert kv_plans.sources_of(session, me.tenant_id, plan_id) == []
+
+
+@pytest.mark.parametrize("how", ["changed", "erased"])
+def test_a_memory_that_goes_while_it_is_planned_leaves_no_plan(
+    me: Any,
+    household: dict[str, str],
+    maintenance: Engine,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    path = f"/v1/memories/{household['user']}"
+
+    def meanwhile(*args: Any, **named: Any) -> Any:
+        """Plan as ever, after the memory was read; and before the plan is kept it goes."""
+        planned = kv_planning.plan_asked(*args, **named)
+        if how == "changed":
+            assert me.patch(path, json={"content": "Ana lives in Porto."}).status_code == 200
+        else:
+            with database.transaction(me.tenant_id) as session:
+                ids = take(session, me.tenant_id, [UUID(household["user"])])
+                remove_counted(session, me.tenant_id, sorted(ids), now=datetime.now(UTC))
+        return planned
+
+    monkeypatch.setattr(kv_prompts, "plan_asked", meanwhile)
+    answer = me.post("/v1/kv/plan", json={"model": "tiny", "memory_ids": list(household.values())})
+    assert (answer.status_code, answer.json()["code"], answer.json()["retryable"]) == (409, "source_changed", True)
+    with maintenance.connect() as connection:
+        kept = connection.scalar(text("SELECT count(*) FROM kv_plan WHERE tenant_id = :t"), {"t": me.tenant_id})
+    assert kept == 0
+
+
+@pytest.mark.parametrize("role", ["user", "assistant"])
+@pytest.mark.parametrize("first", ["", " ", "\n\t "])
+def test_words_behind_a_blank_turn_are_not_admitted(
+    me: Any, household: dict[str, str], chat_folder: Path, first: str, role: str
+) -> None:
+    secret = "My secret is 4711 and nobody is to keep it, since no erasure of a memory would reach it."
+    turns = [{"role": role, "content": first}, {"role": "user", "content": secret}]
+    made = plan(me, system=SYSTEM, memory_ids=[household["core"]], messages=turns)
+    cut = ModelText(chat_folder).cut(made["text"])
+    admitted = made["text"][: cut.offsets[made["admitted_blocks"] * 8 - 1][1]]
+    assert made["admitted_until"] == "conversation"
+    assert SYSTEM in admitted
+    assert f"<|im_start|>{role}" not in admitted
+    assert plan(me, messages=turns)["admitted_blocks"] == 0
 
 
 def test_hits_are_expected_of_leading_blocks_that_live(me: Any, household: dict[str, str], maintenance: Engine) -> None:
@@ -245,6 +281,18 @@ def test_hits_are_expected_of_leading_blocks_that_live(me: Any, household: dict[
     again = plan(me, memory_ids=list(household.values()))
     assert again["expected_hit_tokens"] == 16, "the third block is missing: the fourth is of no use"
     assert [one["stored"] for one in again["blocks"]][:4] == [True, True, False, False]
+    for codec, exactness in (("int8", "exact"), ("raw", "shifted"), ("raw", "compressed")):
+        with maintenance.begin() as connection:
+            values = {"id": kv_id, "codec": codec, "exactness": exactness}
+            connection.execute(
+                text("UPDATE kv_memory SET codec = :codec, exactness = :exactness WHERE id = :id"), values
+            )
+        assert plan(me, memory_ids=list(household.values()))["expected_hit_tokens"] == 0, "no engine asks for these"
+    with maintenance.begin() as connection:
+        connection.execute(
+            text("UPDATE kv_memory SET codec = 'raw', exactness = 'exact' WHERE id = :id"), {"id": kv_id}
+        )
+    assert plan(me, memory_ids=list(household.values()))["expected_hit_tokens"] == 16
     with maintenance.begin() as connection:
         connection.execute(text("UPDATE kv_memory SET expires_at = now() WHERE id = :id"), {"id": kv_id})
     assert plan(me, memory_ids=list(household.values()))["expected_hit_tokens"] == 0

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 import torch
+from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 from tiny_chat import make_model, make_tokenizer
 
@@ -28,6 +30,7 @@ from memory_service.api.app import create_app
 from memory_service.api.services import utc_now
 from memory_service.blobs.opening import open_blobs
 from memory_service.chat_model.cache_salt import cache_salt
+from memory_service.errors import Unavailable
 from memory_service.lifecycle.kv_saving import Limits
 from memory_service.model_text.models import Models
 from memory_service.settings import Settings
@@ -230,6 +233,60 @@ def test_the_words_of_a_job_go_when_it_has_succeeded(
     assert consolidate.run_job(tenancy, UUID(begun["job_id"]))
     with database.transaction(me.tenant_id) as session:
         assert jobs.get_payload(session, me.tenant_id, UUID(begun["job_id"])) == {}
+
+
+@pytest.mark.parametrize("how", ["failed", "cancelled", "given up"])
+def test_the_words_of_a_job_go_however_it_ends(
+    me: Any, tenancy: Tenancy, household: list[str], database: Database, how: str
+) -> None:
+    from memory_service.storage import jobs
+
+    begun = begin(me, household)
+    job_id = UUID(begun["job_id"])
+
+    def payload() -> Any:
+        with database.transaction(me.tenant_id) as session:
+            return jobs.get_payload(session, me.tenant_id, job_id)
+
+    assert SYSTEM in str(payload())
+    if how == "failed":
+        assert me.patch(f"/v1/memories/{household[2]}", json={"content": "Ana lives in Porto."}).status_code == 200
+        assert consolidate.run_job(tenancy, job_id)
+    elif how == "cancelled":
+        assert me.post(f"/v1/jobs/{job_id}/cancel").status_code == 200
+    else:
+        down = replace(tenancy, models_here=_down)
+        for attempt in range(1, consolidate.MAX_ATTEMPTS + 1):
+            assert payload() != {}, "it is tried again"
+            later = replace(down, clock=partial(_hence, timedelta(hours=attempt)))
+            with pytest.raises(Unavailable):
+                consolidate.run_job(later, job_id)
+    assert job_of(me, begun)["status"] == ("cancelled" if how == "cancelled" else "failed")
+    assert payload() == {}
+    assert me.post(f"/v1/jobs/{job_id}/retry").status_code == 200
+    assert consolidate.run_job(tenancy, job_id)
+    assert "ask again" in job_of(me, begun)["error"]
+
+
+def _hence(wait: timedelta) -> datetime:
+    return utc_now() + wait
+
+
+def _down() -> ModelsHere:
+    raise Unavailable("The disk with the models is away.")
+
+
+def test_what_no_engine_asks_for_is_computed_anew(
+    me: Any, tenancy: Tenancy, household: list[str], maintenance: Engine
+) -> None:
+    for _ in range(2):
+        begun = begin(me, household)
+        assert consolidate.run_job(tenancy, UUID(begun["job_id"]))
+        assert [one["status"] for one in job_of(me, begun)["items"]] == ["stored"]
+        with maintenance.begin() as connection:
+            connection.execute(
+                text("UPDATE kv_memory SET exactness = 'shifted' WHERE tenant_id = :tenant"), {"tenant": me.tenant_id}
+            )
 
 
 def test_the_same_key_begins_one_job(me: Any, household: list[str]) -> None:

@@ -20,6 +20,7 @@ from memory_service.model_text.model import ModelText
 from memory_service.settings import Settings
 from memory_service.storage import kv_plans
 from memory_service.storage.database import Database
+from memory_service.storage.keys import create_key
 
 SECRET = b"a secret of tests"
 CHAT = "/openai/v1/chat/completions"
@@ -92,6 +93,38 @@ def test_turns_are_never_admitted(
     whole = ModelText(chat_folder).render(model.last.body["messages"])
     before = len(cut(whole[: whole.index("What about Ana")]).ids)
     assert kv["admitted_blocks"] == before // 8 > 3
+
+
+def test_a_blank_greeting_does_not_let_turns_in(
+    me: Any, known: list[str], model: ModelServer, maintenance: Engine, chat_folder: Path
+) -> None:
+    with maintenance.begin() as connection:
+        connection.execute(text("UPDATE retention SET recall_count = 9 WHERE tenant_id = :t"), {"t": me.tenant_id})
+    asked = "What about Ana and the house rule? My secret is 4711 and it is a long one."
+    kv = chat(me, [{"role": "assistant", "content": ""}, {"role": "user", "content": asked}])["memory"]["kv"]
+    reads = ModelText(chat_folder)
+    whole = reads.render(model.last.body["messages"])
+    admitted = whole[: reads.cut(whole).offsets[kv["admitted_blocks"] * 8 - 1][1]]
+    assert "house rule is known" in admitted
+    assert "<|im_start|>assistant" not in admitted
+
+
+def test_a_key_without_the_scope_has_its_chats_passed_on_without_a_plan(
+    me: Any, known: list[str], model: ModelServer, database: Database
+) -> None:
+    with database.transaction(me.tenant_id) as session:
+        scopes = ["memories:read", "memories:write"]
+        _, secret = create_key(
+            session, me.tenant_id, name="chat", scopes=scopes, expires_at=None, now=datetime.now(UTC)
+        )
+    key = {"Authorization": f"Bearer {secret}"}
+    body = {"model": "tiny", "messages": [{"role": "user", "content": "What about Ana?"}], "memory": {"user_id": "ana"}}
+    answer = me.post(CHAT, json=body, headers=key)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["memory"]["memories"]
+    assert "kv" not in answer.json()["memory"]
+    assert "kv_transfer_params" not in model.last.body
+    assert "kv" in me.post(CHAT, json=body).json()["memory"]
 
 
 def test_memories_among_the_turns_are_sources_too(
