@@ -1119,6 +1119,8 @@ export interface paths {
         /**
          * Finish
          * @description Keep the encoder that searches use now, and drop the vectors of the other: after this there is no way back.
+         *
+         *     Asked again after the job that drops them was cancelled or failed, it queues another one.
          */
         post: operations["finish"];
         delete?: never;
@@ -1569,7 +1571,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel Job
-         * @description End a job; what it has done so far stays. 409 when it has ended already.
+         * @description End a job; what it has done so far stays. 409 when it has ended already. Those of encoders take scope operator.
          */
         post: operations["cancel_job"];
         delete?: never;
@@ -1631,7 +1633,7 @@ export interface paths {
         put?: never;
         /**
          * Retry Job
-         * @description Queue a failed or cancelled job again, from the start; 409 when it is neither.
+         * @description Queue a failed or cancelled job again, from the start; 409 when it is neither. Those of encoders take scope operator.
          */
         post: operations["retry_job"];
         delete?: never;
