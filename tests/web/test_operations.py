@@ -167,8 +167,8 @@ def test_a_policy_is_simulated_put_in_force_and_taken_back(
 
     assert stored()["id"] is None
     page.goto(f"/admin/settings/retention?ns={demo}")
-    page.get_by_role("spinbutton", name="episodic").fill("0.01")
-    page.get_by_label(re.compile("Archive below")).fill("0.9")
+    page.get_by_role("spinbutton", name="episodic").fill("0.1")
+    page.get_by_label(re.compile("Archive below")).fill("0.45")
     page.get_by_role("button", name="Simulate").click()
     expect(page.get_by_text(re.compile("would have archived"))).to_be_visible()
     shot(page, "settings-retention", full=True)

@@ -209,6 +209,6 @@ def test_two_settings_on_saved_queries(
     page.get_by_role("button", name="Do not keep Where is the spare key?").click()
     expect(page.get_by_role("heading", name="No saved queries in this namespace")).to_be_visible()
     assert saved() == []
-    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo").last.click()
     expect(page.get_by_role("row").filter(has_text="Where is the spare key?")).to_be_visible()
     assert len(saved()) == 1

@@ -1,6 +1,6 @@
 /** The memory as a graph. All that is shown stands in the address: where it begins, what was expanded or hidden, and as of when. */
 
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import "./graph.css";
 import { useNamespace, useParameters } from "../../data/place";
 import { plural } from "../../ui/format";
@@ -78,6 +78,22 @@ export default function GraphPage() {
     }
   };
 
+  const keyed = useRef(false);
+  useEffect(() => {
+    const onPointer = () => {
+      keyed.current = false;
+    };
+    const onKey = (event: KeyboardEvent) => {
+      // On the stage it is handled there; nothing else has the focus while places are found.
+      if (event.key === "Escape" && event.target === document.body) choose(null);
+    };
+    document.addEventListener("pointerdown", onPointer);
+    document.addEventListener("keydown", onKey);
+    return () => {
+      document.removeEventListener("pointerdown", onPointer);
+      document.removeEventListener("keydown", onKey);
+    };
+  }, [change]);
   const begun = query !== "" || seeds.length > 0;
   return (
     <div class="graph-page">
@@ -143,7 +159,7 @@ export default function GraphPage() {
           <div class="graph-body" data-panel={node !== undefined}>
             {positions ? (
               <div class="graph-picture">
-                <Stage positions={positions} filter={filter} palette={palette} chosen={node ? chosen : null} still={still} onChoose={choose} onExpand={expand} onHide={hide} />
+                <Stage positions={positions} filter={filter} palette={palette} chosen={node ? chosen : null} still={still} keyed={keyed} onChoose={choose} onExpand={expand} onHide={hide} />
                 <Legend view={view} filter={filter} open={legend} onOpen={(open) => change({ legend: open ? 1 : "0" }, { replace: true })} onKinds={(kinds) => change({ kinds: kinds.join(",") })} onTypes={(types) => change({ types: types.join(",") })} />
               </div>
             ) : <div class="graph-wait"><Loading lines={6} label="Finding places" /></div>}

@@ -16,6 +16,8 @@ interface Props {
   palette: Palette;
   chosen: string | null;
   still: boolean;
+  /** Whether the reader walks by keys. */
+  keyed: { current: boolean };
   onChoose: (id: string | null) => void;
   onExpand: (id: string) => void;
   onHide: (id: string) => void;
@@ -112,7 +114,7 @@ function towards(renderer: Renderer, from: string | null, dx: number, dy: number
 
 const ARROWS: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-export function Stage({ positions, filter, palette, chosen, still, onChoose, onExpand, onHide }: Props) {
+export function Stage({ positions, filter, palette, chosen, still, keyed, onChoose, onExpand, onHide }: Props) {
   const element = useRef<HTMLDivElement>(null);
   const renderer = useRef<Renderer | null>(null);
   const marked = useRef<{ nodes: string[]; edges: string[] }>({ nodes: [], edges: [] });
@@ -172,6 +174,10 @@ export function Stage({ positions, filter, palette, chosen, still, onChoose, onE
     };
   }, [first]);
   useEffect(() => () => renderer.current?.kill(), []);
+  // While places are found for more nodes there is no stage; whoever walks by keys stands on the new one.
+  useEffect(() => {
+    if (keyed.current && document.activeElement === document.body) element.current?.focus();
+  }, []);
 
   useEffect(() => {
     const graph = renderer.current?.getGraph();
@@ -207,6 +213,7 @@ export function Stage({ positions, filter, palette, chosen, still, onChoose, onE
   const onKey = (event: JSX.TargetedKeyboardEvent<HTMLDivElement>) => {
     const drawn = renderer.current;
     if (!drawn || event.ctrlKey || event.metaKey || event.altKey) return;
+    keyed.current = true;
     const arrow = ARROWS[event.key];
     if (arrow) {
       const next = towards(drawn, at.current, ...arrow);

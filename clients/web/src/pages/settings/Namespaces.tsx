@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { patch, post } from "../../data/api";
 import { useList } from "../../data/fetching";
-import { useNamespace } from "../../data/place";
+import { useNamespace, useParameters } from "../../data/place";
 import { useMay } from "../../data/session";
 import type { Schema } from "../../data/types";
 import { Time } from "../../ui/format";
@@ -17,7 +17,9 @@ type Settings = Namespace["settings"];
 const pathOf = (path: string) => `/v1/namespaces/${encodeURIComponent(path)}`;
 
 export default function Namespaces() {
-  const list = useList<Namespace>("/v1/namespaces", {}, 100);
+  const [parameters, change] = useParameters();
+  const prefix = parameters.get("prefix") ?? "";
+  const list = useList<Namespace>("/v1/namespaces", { prefix }, 100);
   const may = useMay("memories:write");
   const [path, setPath] = useState("");
   const make = (event: Event) => {
@@ -25,6 +27,7 @@ export default function Namespaces() {
     void attempt(async () => {
       await post("/v1/namespaces", { path: path.trim() });
       setPath("");
+      change({ prefix: path.trim() });
       await list.refresh();
     }, `The namespace ${path.trim()} is there.`);
   };
@@ -40,8 +43,11 @@ export default function Namespaces() {
           </form>
         </Card>
       )}
+      <Field label="Only those below" hint="Whole segments: users/4 does not find users/42.">
+        {(id) => <input id={id} class="input mono" type="search" value={prefix} placeholder="all" onInput={(event) => change({ prefix: event.currentTarget.value }, { replace: true })} />}
+      </Field>
       <Card flush>
-        <VirtualList label="Namespaces" list={list} keyOf={(one) => one.path} row={(one) => <Row namespace={one} may={may} refresh={list.refresh} />} empty={<Empty title="No namespace yet" />} />
+        <VirtualList label="Namespaces" list={list} keyOf={(one) => one.path} row={(one) => <Row namespace={one} may={may} refresh={list.refresh} />} empty={<Empty title={prefix ? "No namespace below that" : "No namespace yet"} />} />
       </Card>
     </div>
   );

@@ -110,7 +110,7 @@ function Editor({ namespace, path, stored, etag, refresh }: { namespace: string;
             <legend class="small quiet">Days until the retrievability falls to 0.9</legend>
             {TYPES.map((type) => (
               <Field key={type} label={type}>
-                {(id) => <input id={id} class="input number" type="number" min={0.01} step="any" disabled={!may} value={draft.stability_days[type]} onInput={(event) => set({ stability_days: { ...draft.stability_days, [type]: event.currentTarget.valueAsNumber } })} />}
+                {(id) => <input id={id} class="input number" type="number" min={0.1} step="any" disabled={!may} value={draft.stability_days[type]} onInput={(event) => set({ stability_days: { ...draft.stability_days, [type]: event.currentTarget.valueAsNumber } })} />}
               </Field>
             ))}
           </fieldset>
