@@ -49,6 +49,9 @@ async def test_tasks_make_a_tree(client: Any, namespace: str) -> None:
     assert len(await every(client.tasks.history(shop.id))) == back.version
 
 
-async def test_what_the_service_does_not_offer_is_said_so(client: Any) -> None:
+async def test_what_the_service_does_not_offer_is_said_so(connect: Any, service: Any) -> None:
+    """As where a service is older than its client: here there is no call at all at the address."""
+    client = connect(f"{service.url}/elsewhere", service.api_key)
     with pytest.raises(RouteNotFound):
         await got(client.kv.stats())
+    await got(client.close())
