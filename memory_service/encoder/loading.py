@@ -67,6 +67,9 @@ class LoadedEncoder:
         """Release the model. Memory is freed with the last reference; there is nothing else to stop."""
 
 
+MODEL_FILES = ("modules.json", "config.json")
+
+
 def load_encoder(settings: Settings, *, progress: Callable[[str], None] = logger.info) -> LoadedEncoder:
     """Load the encoder of `settings`, exporting it first when needed; torch stays out of memory once that is done.
 
@@ -77,6 +80,9 @@ def load_encoder(settings: Settings, *, progress: Callable[[str], None] = logger
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     _keep_offline(settings)
     source = fetch_model(settings.encoder, progress=progress)
+    # Before every file below it is read: the name of a folder may be that of a whole disk.
+    if not any((source.folder / name).is_file() for name in MODEL_FILES):
+        raise EncoderUnavailable(f"{settings.encoder} is no model: its folder has neither of {', '.join(MODEL_FILES)}.")
     model = fingerprint(source.folder, cache=_fingerprint_cache(settings))
     if settings.encoder_runtime == "torch":
         return _load_torch(source, model, reason="")

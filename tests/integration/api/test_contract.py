@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 def test_every_operation_is_named_tagged_and_says_what_can_go_wrong(client: TestClient) -> None:
     contract = client.get("/openapi.json").json()
     assert contract["openapi"].startswith("3.1")
-    assert set(contract["components"]["securitySchemes"]) == {"bearer", "apiKey"}
+    assert set(contract["components"]["securitySchemes"]) == {"bearer", "apiKey", "session"}
     tags = {tag["name"] for tag in contract["tags"]}
     names = []
     for path, operations in contract["paths"].items():

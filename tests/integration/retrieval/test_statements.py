@@ -7,13 +7,17 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
+from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.lifecycle import archive
 from memory_service.lifecycle.correct import correct
 from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
 from memory_service.lifecycle.remember import remember
 from memory_service.storage import pending
 from memory_service.storage.database import Database
+from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import find_namespaces
 from memory_service.storage.sql import Sql
 from memory_service.types import Extract
@@ -50,6 +54,17 @@ def unit(rng: np.random.Generator) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
+def begin_namespace(session: Session, tenant_id: UUID, path: str, encoder_id: int) -> None:
+    """Make a namespace of an encoder that is not the database's default, as they are after a change of it."""
+    session.execute(
+        text(
+            "INSERT INTO namespace (tenant_id, id, path, encoder_id, shelf, created_at, terms_version) "
+            "VALUES (:tenant, :id, :path, :encoder, 0, now(), :version) ON CONFLICT DO NOTHING"
+        ),
+        {"tenant": tenant_id, "id": new_id(), "path": path, "encoder": encoder_id, "version": TERMS_VERSION},
+    )
+
+
 class Corpus:
     """Random memories of one tenant, in the database and in plain Python."""
 
@@ -65,6 +80,8 @@ class Corpus:
     def add(self, size: int, *, namespace: str = "corpus", chunks: int = 1, user: str | None = None) -> list[UUID]:
         weights = 1 / np.arange(1, len(WORDS) + 1)
         prepared = []
+        with self.database.transaction(self.tenant_id) as session:
+            begin_namespace(session, self.tenant_id, namespace, self.encoder_id)
         for _ in range(size):
             terms = tuple(
                 self.rng.choice(WORDS, size=int(self.rng.integers(3, 60)), p=weights / weights.sum()).tolist()
