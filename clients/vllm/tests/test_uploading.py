@@ -90,3 +90,22 @@ def test_closing_does_not_wait_for_ever() -> None:
     store.go.set()
     uploader.close(10)
     assert len(store.saved) == 1
+
+
+def test_what_nobody_foresaw_ends_no_thread() -> None:
+    """An ended thread would drop every later file without a word."""
+
+    class Broken(Held):
+        def save(self, grant: Grant, **other: Any) -> bool:
+            if not self.go.is_set():
+                self.go.set()
+                raise RuntimeError("a fault of the store")
+            return super().save(grant, **other)
+
+    store, counts = Broken(), Counts()
+    uploader = Uploader(store, LAYOUT, counts, most_bytes=2 * SIZE)
+    for number in range(2):
+        uploader.send(Grant("g"), blocks(number), layers())
+    uploader.close(10)
+    assert [hashes for hashes, _ in store.saved] == [blocks(1).hashes]
+    assert counts.take()["save_failures"] == 1

@@ -1,6 +1,7 @@
 """Sends files to the store, one after another, beside the engine's work. What is too much is not sent, and counted."""
 
 import hashlib
+import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from memory_vllm.errors import MemoryKVError
 from memory_vllm.layout import Layout
 from memory_vllm.run_file import Blocks, pack
 from memory_vllm.store import Grant, Store
+
+log = logging.getLogger("vllm.memory_service")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,8 +74,10 @@ class Uploader:
                 parcel = self._queue.popleft()
             try:
                 self._send(parcel)
-            except MemoryKVError:
+            except Exception as error:  # Whatever it is: without this thread every later file would be dropped.
                 self._counts.add("save_failures")
+                if not isinstance(error, MemoryKVError):
+                    log.warning("Blocks of a memory were not saved: %s", type(error).__name__)
             finally:
                 with self._changed:
                     self._pending.pop(parcel.blocks.hashes[-1], None)
