@@ -14,12 +14,14 @@ from consolidation.erasing import erase_selected
 from consolidation.importing import import_bundle
 from consolidation.learning import learn_job
 from consolidation.leases import LEASE, held
+from consolidation.outcome import Outcome
 from consolidation.planning import Step
 from consolidation.precomputing import precompute_job
 from consolidation.reading import read_document
 from consolidation.reindexing import drop_job, reindex_job
-from consolidation.run import Outcome, Wanted, run
+from consolidation.run import run
 from consolidation.tenancy import Tenancy
+from consolidation.wanted import Wanted
 from memory_service.errors import Unavailable
 from memory_service.lifecycle import archive
 from memory_service.lifecycle.audit import SEALED_AT_ONCE, seal_pending

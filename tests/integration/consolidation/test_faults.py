@@ -1,5 +1,6 @@
 """One thing that goes wrong, or comes at the wrong moment, stands in the way of nothing else."""
 
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,8 +31,9 @@ from consolidation.planning import (
     Supersede,
     Why,
 )
-from consolidation.run import Wanted, run
+from consolidation.run import run
 from consolidation.tenancy import Tenancy
+from consolidation.wanted import Wanted
 from memory_service.lifecycle.apply import Derived, apply
 from memory_service.lifecycle.draft import Draft, prepare
 from memory_service.lifecycle.erase import erase
@@ -86,6 +88,30 @@ def test_a_memory_that_a_step_cannot_read_keeps_no_other_from_its_turn(
     assert consolidate_due(tenancy, namespace_id(), go_on=lambda: True) == 3
     assert (state_of(me, first), state_of(me, again), state_of(me, bad)) == ("activated", "merged", "activated")
     assert rows.all(DUE, t=me.tenant_id) == [], "it is not tried again for ever"
+
+
+def test_a_memory_that_is_changed_all_the_time_keeps_no_other_from_its_turn(
+    me: Any, tenancy: Tenancy, remember: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = remember("The busy one.", observed_at="2024-01-01T00:00:00Z")["id"]
+    first = remember("My rent is 950 euros.", observed_at="2024-01-02T00:00:00Z")["id"]
+    again = remember("My rent is 950 euros!", observed_at="2024-01-03T00:00:00Z")["id"]
+    enrich_pending(tenancy)
+    real = running.plan_turn
+
+    def plan_turn(considered: Any, *args: Any, **options: Any) -> Any:
+        if any(one.record.id == UUID(busy) for one in considered):
+            assert me.patch(f"/v1/memories/{busy}", json={"tags": [secrets.token_hex(4)]}).status_code == 200
+        return real(considered, *args, **options)
+
+    monkeypatch.setattr(running, "plan_turn", plan_turn)
+    job = consolidated(me, tenancy)
+    assert (job["status"], job["result"]["left"], job["result"]["considered"]) == ("succeeded", 1, 2), job
+    assert job["items"] == [{"memory_id": busy, "status": "left"}]
+    assert (state_of(me, first), state_of(me, again)) == ("activated", "merged")
+    monkeypatch.undo()
+    job = consolidated(me, tenancy)
+    assert (job["result"]["considered"], "left" in job["result"]) == (1, False), "the next run finds it"
 
 
 @pytest.fixture

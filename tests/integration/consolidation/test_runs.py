@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from consolidation import batches as batches_module
 from consolidation import run as run_module
 from consolidation.consolidate import consolidate_due, run_job
 from consolidation.enriching import enrich_pending
@@ -249,7 +250,7 @@ def test_the_database_finds_what_reading_everything_finds(
 ) -> None:
     plans = []
     for asks in (False, True):
-        monkeypatch.setattr(run_module, "asks_database", lambda *_, asks=asks, **__: asks)
+        monkeypatch.setattr(batches_module, "asks_database", lambda *_, asks=asks, **__: asks)
         plans.append(consolidate(me, tenancy, dry_run=True, steps=["conflicts", "notes", "links"])["result"])
     assert plans[0]["counts"]["join"] > 10
     assert plans[0] == plans[1]

@@ -13,8 +13,9 @@ from sqlalchemy import create_engine
 
 from consolidation.enriching import enrich_pending
 from consolidation.planning import Step
-from consolidation.run import Wanted, run
+from consolidation.run import run
 from consolidation.tenancy import Tenancy
+from consolidation.wanted import Wanted
 from memory_service.storage.database import Database
 
 SENTENCES = (
