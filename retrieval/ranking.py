@@ -189,7 +189,7 @@ def rank(
     if told and vector is not None and chosen.wishes is not None:
         first = min(chosen.wishes.first, results)
         most = first // chosen.wishes.one_in
-        wanted = wishes_for(rows, query, rows.vectors @ vector, found, most=most, settings=chosen.wishes)
+        wanted = wishes_for(rows, query, vector, found, most=most, settings=chosen.wishes)
         if wanted:
             best = best_first(score, found, rows.ids, limit=first + len(wanted))
             amounts = lift(score, best, wanted, results=first)

@@ -36,13 +36,14 @@ class WishSettings:
     cosine: float = 0.2  # of the text to the query at least
 
 
+_PLACES: Final = 6  # decimals of a cosine, as in `similarity`
 STEP: Final = 1e-6  # of a score, by which a raised row stands above the next
 
 
 def wishes_for(
     rows: Rows,
     query: ParsedQuery,
-    cosine: NDArray[np.float64],
+    vector: NDArray[np.float32],
     found: NDArray[np.bool_],
     *,
     most: int,
@@ -53,7 +54,7 @@ def wishes_for(
     Args:
         rows: what there is to rank.
         query: what is asked; summaries and what was answered want none.
-        cosine: (n,) of the texts to the query.
+        vector: float32[d], the query.
         found: (n,) which rows may be results.
         most: how many there may be.
         settings: how near they have to be.
@@ -63,13 +64,17 @@ def wishes_for(
     kinds = [WishKind.INSTRUCTION]
     if wants_advice(query.text):
         kinds.append(WishKind.PREFERENCE)
-    may = found & ~rows.superseded & (cosine >= settings.cosine)
-    chosen = []
+    may = found & ~rows.superseded
+    chosen: list[tuple[float, int]] = []
     for kind in kinds:
         here = np.flatnonzero(may & (rows.wish == kind))
-        if len(here):
-            chosen.append(int(here[np.argmax(cosine[here])]))
-    return sorted(chosen, key=lambda row: -cosine[row])[:most]
+        cosines = np.asarray(rows.vectors[here] @ vector, np.float64).round(_PLACES).tolist()
+        # Of equal texts ids decide, and not where they stand in memory.
+        best = min(zip(cosines, here.tolist(), strict=True), key=lambda one: (-one[0], rows.ids[one[1]]), default=None)
+        if best is not None:
+            chosen.append(best)
+    near = [one for one in chosen if one[0] >= settings.cosine]
+    return [row for _, row in sorted(near, key=lambda one: -one[0])][:most]
 
 
 def lift(

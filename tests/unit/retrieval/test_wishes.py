@@ -85,6 +85,9 @@ def test_what_stands_among_the_first_stays_where_it_is() -> None:
 def test_only_the_nearest_of_a_kind_comes_in_and_only_when_it_is_near() -> None:
     rows = rows_with({33: WishKind.INSTRUCTION, 35: WishKind.INSTRUCTION})
     assert ranked(rows).order.tolist()[:10] == [*usual(rows)[:9], 33]
+    same = rows.vectors.copy()
+    same[33] = same[35]
+    assert ranked(replace(rows, vectors=same)).order.tolist()[9] == 33  # the older id
     far = rows_with({35: WishKind.INSTRUCTION}, near=0.2)
     assert ranked(far).order.tolist() == usual(far)
 
