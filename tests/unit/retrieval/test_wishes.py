@@ -51,7 +51,7 @@ def ranked(rows: Rows, query: str = ASKED, **options: object) -> Ranked:
 
 
 def usual(rows: Rows, query: str = ASKED) -> list[int]:
-    return ranked(replace(rows, wish=None), query).order.tolist()
+    return [int(row) for row in ranked(replace(rows, wish=None), query).order]
 
 
 def test_an_instruction_comes_in_at_the_end_of_the_first_ten() -> None:
