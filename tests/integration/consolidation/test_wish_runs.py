@@ -10,7 +10,20 @@ from consolidation.consolidate import run_job
 from consolidation.enriching import enrich_pending
 from consolidation.tenancy import Tenancy
 
-TOPICS = ("sails", "ropes", "masts", "decks", "keels", "oars", "anchors", "charts", "pumps", "winches", "lamps", "flags")
+TOPICS = (
+    "sails",
+    "ropes",
+    "masts",
+    "decks",
+    "keels",
+    "oars",
+    "anchors",
+    "charts",
+    "pumps",
+    "winches",
+    "lamps",
+    "flags",
+)
 QUERY = "Which tools does the harbour project use?"
 
 
