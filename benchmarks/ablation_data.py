@@ -21,8 +21,10 @@ from memory_service.analysis.naming import named_in
 from memory_service.analysis.times import find_times
 from memory_service.analysis.tokens import ROLES, keyword_text, terms
 from memory_service.analysis.traits import traits
+from memory_service.analysis.wishes import wish_in
 from retrieval.query import ParsedQuery, parse_query
 from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Postings, Role, Rows, Spans
+from retrieval.wishes import WishKind
 
 OLD = ("old", "original_info")
 NEW = ("new", "updated_info")
@@ -195,6 +197,7 @@ def build_rows(
         mentions=mentions,
         links=Links(empty, empty, np.empty(0, dtype=np.float32)),
         documents=n,
+        wish=np.array([_wish(item) for item in items], dtype=np.int8),
     )
     return rows, texts
 
@@ -224,6 +227,14 @@ def _mentions(texts: Sequence[str], spoken_by: Sequence[str | None]) -> tuple[tu
     ]
     found = np.array(pairs, dtype=np.int32).reshape(-1, 2)
     return tuple(numbers), Mentions(found[:, 0], found[:, 1])
+
+
+def _wish(item: Mapping[str, Any]) -> WishKind:
+    """Return what a memory is tagged as, once consolidation wrote a note on it."""
+    if item.get("role") != "user" and (item.get("role") or item.get("speaker")):
+        return WishKind.NONE
+    wish = wish_in(item["content"])
+    return WishKind.NONE if wish is None else WishKind[wish.name]
 
 
 def _role(item: Mapping[str, Any]) -> Role:

@@ -12,7 +12,7 @@ from benchmarks.metrics import mean, separation
 from retrieval.confidence import confidence
 from retrieval.ranking import Ranked, rank
 from retrieval.rows import NONE, Role
-from retrieval.updates import Statement, newest_first
+from retrieval.updates import Statement, newest_first, usual_terms
 
 DEPTHS = (1, 10, 50)
 DEEPEST = max(DEPTHS)
@@ -63,7 +63,7 @@ def with_updates(space: Space, cue: Cue, ranked: Ranked) -> Ranked:
         )
         for row in first.tolist()
     ]
-    order, _ = newest_first(cue.parsed, statements)
+    order, _ = newest_first(cue.parsed, statements, usual=usual_terms(cue.parsed, rows))
     return replace(ranked, order=np.concatenate([first[order], ranked.order[FIRST:]]))
 
 

@@ -72,6 +72,7 @@ BARE = Setup(
         graph=0.0,
         routes_granularity=False,
         segments=None,
+        wishes=None,
         breadth=BreadthSettings(episode=0.0, topic=0.0),
         contiguity=ContiguitySettings(beside=0.0, near=0.0, answer=0.0, session_words=0.0, session_best=0.0),
         priors=PriorSettings(

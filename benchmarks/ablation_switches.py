@@ -10,6 +10,7 @@ from retrieval.priors import PriorSettings
 from retrieval.ranking_settings import DEFAULT, RankingSettings
 from retrieval.router import RouterSettings
 from retrieval.segments import SegmentSettings
+from retrieval.wishes import WishSettings
 
 USUAL = Setup()
 EXTRA_WEIGHT = 0.2
@@ -56,6 +57,7 @@ def mechanisms() -> list[Mechanism]:
         Mechanism("granularity by entropy", True, _usual(routes_granularity=False), None),
         Mechanism("course of things: spread over time", True, _usual(segments=None), _bare(segments=SegmentSettings())),
         *_breadth(),
+        Mechanism("asked for once and for all", True, _usual(wishes=None), _bare(wishes=WishSettings())),
         *_signals(),
         *(
             Mechanism(f"channel {name}", False, Setup(extra={name: EXTRA_WEIGHT}), Setup(alone=name))

@@ -14,7 +14,7 @@ from retrieval.contiguity import answer_scores, following_scores, neighbour_scor
 from retrieval.granularity import first_of_each, session_share
 from retrieval.hopfield import associate
 from retrieval.intent import wants_course
-from retrieval.priors import CHANNEL_OF, Signals, question_signals, statement_signals
+from retrieval.priors import CHANNEL_OF, WISH, Signals, question_signals, statement_signals
 from retrieval.query import ParsedQuery
 from retrieval.ranking_settings import RankingSettings
 from retrieval.rows import NONE, Rows
@@ -225,6 +225,13 @@ def with_signals(channels: Mapping[str, Channel], signals: Signals) -> dict[str,
         else:
             whole[of] = Channel(1.0, np.full(len(amount), np.nan), amount)
     return whole
+
+
+def raised(channels: Mapping[str, Channel], amounts: NDArray[np.float64]) -> dict[str, Channel]:
+    """Count what wishes are raised by in the contribution of their channel, behind all factors."""
+    name = CHANNEL_OF[WISH]
+    one = channels.get(name, Channel(1.0, np.full(len(amounts), np.nan), np.zeros(len(amounts))))
+    return {**channels, name: Channel(one.weight, one.score, one.contribution + amounts)}
 
 
 def channel_of(signal: str, channels: Mapping[str, Channel]) -> str:

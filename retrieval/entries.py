@@ -32,6 +32,7 @@ class Entry:
     context: str | None = None
     language: str | None = None
     precision: int = 0  # the tier of its vectors: another one means other numbers for the same text
+    wish: int = 0  # what its tags say that it asks for once and for all, a WishKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from memory_service.analysis.wishes import Wish
 from memory_service.storage.driver import fetch
 from memory_service.storage.memories import AS_KNOWN
 from memory_service.types import LinkType, PrecisionTier
 from retrieval.entries import Entry
 from retrieval.quantisation import dequantise, from_sketch
+from retrieval.wishes import WishKind
 
 BEGINNING: Final = 0  # the horizon of a reader that has seen nothing
 _SEPARATOR: Final = "\x1f"  # between terms; no term holds a control character
@@ -52,7 +54,9 @@ def _texts(made: str) -> str:
         f"{made}.traits, array_to_string({made}.terms, '{_SEPARATOR}'), "
         f"CASE WHEN {made}.traits IS NULL OR {made}.terms IS NULL THEN m.content END, "
         f"{_stated('title', made)}, {_stated('context', made)}, m.language, "
-        f"coalesce({made}.precision_tier, 0)"
+        f"coalesce({made}.precision_tier, 0), "
+        f"CASE WHEN '{Wish.INSTRUCTION}' = ANY (m.tags) THEN {WishKind.INSTRUCTION:d} "
+        f"WHEN '{Wish.PREFERENCE}' = ANY (m.tags) THEN {WishKind.PREFERENCE:d} ELSE {WishKind.NONE:d} END"
     )
 
 
@@ -61,7 +65,7 @@ def _stated(name: str, made: str) -> str:
     return f"CASE WHEN {made}.terms IS NULL AND '{name}' <> ALL (m.computed) THEN m.{name} END"
 
 
-_NOTHING = ", ".join(["NULL"] * 19)
+_NOTHING = ", ".join(["NULL"] * 20)
 _HORIZON = "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)"
 
 # Likeness is what vectors tell already, and shared names are what mentions tell: over links that say no more, activation
@@ -302,4 +306,4 @@ def _runs(rows: Sequence[Any]) -> Iterator[tuple[tuple[UUID, int], int, int]]:
 def _entry(row: Sequence[Any]) -> Entry:
     terms = row[15]
     cut = None if terms is None else tuple(terms.split(_SEPARATOR)) if terms else ()
-    return Entry(*row[:15], *(cut, *row[16:21]))
+    return Entry(*row[:15], *(cut, *row[16:22]))

@@ -30,7 +30,8 @@ _ROLES: Final = {role.name.casefold(): role for role in Role}
 _COLUMNS: Final = {
     "observed_at": np.float64, "valid_from": np.float64, "valid_to": np.float64, "expires_at": np.float64,
     "session": np.int32, "speaker": np.int32, "role": np.int8, "length": np.int32, "asks": np.bool_,
-    "has_number": np.bool_, "has_time": np.bool_, "first_person": np.int8, "superseded": np.bool_, "live": np.bool_,
+    "has_number": np.bool_, "has_time": np.bool_, "first_person": np.int8, "superseded": np.bool_, "wish": np.int8,
+    "live": np.bool_,
 }  # fmt: skip
 _OF_ROWS: Final = tuple(name for name in _COLUMNS if name not in {"expires_at", "live"})
 _GROWTH: Final = 1.5  # of the room, when it is used up
@@ -276,6 +277,7 @@ class Gathering:
             "has_time": found.has_time,
             "first_person": found.first_person,
             "superseded": entry.superseded,
+            "wish": entry.wish,
         }
 
     def _set(self, name: str, row: int, value: Any) -> None:

@@ -20,6 +20,16 @@ _ANSWERED: Final = re.compile(
     r"\byour (?:recommend|suggest|advice|explan|propos|answer)\w*",
     re.IGNORECASE,
 )
+_ADVICE: Final = re.compile(
+    # "What time should I come?" asks for what was agreed, "Should I come?" for advice.
+    r"(?:(?:\A|[.,;:!?]\s+|\b(?:where|why|which|so|or|and|but|think)\s+)should (?:i|we)\b)|"
+    r"\b(?:(?:can|could|would|will) you\b|how (?:do|can|could|should|would|might) (?:i|we)\b|"
+    r"what (?:can|could|should|would) (?:i|we|you)\b|do you (?:think|have any)\b|"
+    r"(?:recommend|suggest|advise)\b|help (?:me|us)\b|show me\b|walk me\b|give me\b|best (?:way|practice)|"
+    r"(?:ideas|tips|advice|options|suggestions|recommendations)\b|"
+    r"i(?:['’]m| am| want| need|['’]d like| would like)\b[^?]{0,40}\b(?:planning|looking|trying|about|going|working|to)\b)",
+    re.IGNORECASE,
+)
 
 
 def wants_summary(query: str) -> bool:
@@ -49,3 +59,14 @@ def wants_answers(query: str) -> bool:
     (True, False)
     """
     return _ANSWERED.search(query) is not None
+
+
+def wants_advice(query: str) -> bool:
+    """Say whether somebody asks for help or advice with what lies ahead, rather than for what is known.
+
+    >>> wants_advice("I'm planning a trip, what would you suggest?"), wants_advice("How do I sort a list?")
+    (True, True)
+    >>> wants_advice("What time should I be there?"), wants_advice("Which hotel did you suggest?")
+    (False, False)
+    """
+    return _ADVICE.search(query) is not None and not wants_answers(query)

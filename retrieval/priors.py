@@ -45,10 +45,11 @@ class PriorSettings:
     first_person: float = 0.3  # for statements: per word of the first person, at most three
 
 
+WISH: Final = "wish"  # what its memory was raised by, because it was asked for once and for all (`wishes`)
 CHANNEL_OF: Final[Mapping[str, str]] = {
     "speaker": "graph", "role": "graph", "time": "temporal", "date": "temporal", "recency": "temporal",
     "retrievability": "temporal", "number": "keyword",
-    "length": "keyword", "asks": "keyword", "first_person": "vector",
+    "length": "keyword", "asks": "keyword", "first_person": "vector", WISH: "vector",
 }  # fmt: skip
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")

@@ -133,6 +133,7 @@ def parse_query(
     question_word = _question_word(query)
     spoken_in = guess(query)
     times = find_times(query, now, language=spoken_in)
+    current = asks_current(query, dated=bool(times))
     return ParsedQuery(
         text=query,
         spoken=_in_first_person(query, found[0]) if found else query,
@@ -148,8 +149,8 @@ def parse_query(
         or _AUXILIARY_FIRST.match(query.lstrip()) is not None,
         dates=tuple(DateRange(time.starts, time.ends, time.phrase) for time in times),
         asks_latest=asks_latest(query),
-        asks_earliest=asks_earliest(query),
-        asks_current=asks_current(query, dated=bool(times)),
+        asks_earliest=asks_earliest(query, current=current),
+        asks_current=current,
         language=spoken_in,
     )
 

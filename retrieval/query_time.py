@@ -34,6 +34,10 @@ _EARLIEST: Final = re.compile(
     r"la primera vez|all'inizio|originariamente|la prima volta)\b",
     re.I,
 )
+_OF_THE_FIRST: Final = re.compile(
+    r"\b(?:of|for|in|on|at|with|about|to|by)\s+(?:[a-z]+ing\s+)?(?:the|my|our|his|her|their)\s+first\b(?!\s+time\b)",
+    re.I,
+)
 # A question in the present tense after its question word: "Where does she work", "What is her job", "How many dogs has he".
 _PRESENT: Final = re.compile(
     r"(?:\A|[,;:.!]\s+)\s*(?:so |and |but )?(?:in |for |at |with |on |from |to )?"
@@ -69,13 +73,17 @@ def asks_latest(query: str) -> bool:
     return _LATEST.search(query) is not None
 
 
-def asks_earliest(query: str) -> bool:
+def asks_earliest(query: str, *, current: bool = False) -> bool:
     """Say whether a query asks for the first of several.
+
+    Where it asks for what is so now (`current`), "the first" behind a preposition only tells what has that value.
 
     >>> asks_earliest("When did they first meet?"), asks_earliest("Who taught her first aid?")
     (True, False)
+    >>> asks_earliest("What is the deadline for finishing the first chapter?", current=True)
+    False
     """
-    return _EARLIEST.search(query) is not None
+    return _EARLIEST.search(_OF_THE_FIRST.sub(" ", query) if current else query) is not None
 
 
 def asks_current(query: str, *, dated: bool = False) -> bool:

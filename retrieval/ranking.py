@@ -30,6 +30,7 @@ from retrieval.channels import (
     channel_of,
     own_scores,
     question_channels,
+    raised,
     relearned,
     scaled,
     statement_channels,
@@ -37,12 +38,14 @@ from retrieval.channels import (
     with_signals,
 )
 from retrieval.intent import wants_course
+from retrieval.priors import WISH
 from retrieval.query import ParsedQuery
 from retrieval.ranking_settings import PRESETS, RankingSettings
 from retrieval.router import Route, Routing, route
 from retrieval.rows import Rows
 from retrieval.segments import over_time
 from retrieval.similarity import similarity
+from retrieval.wishes import lift, wishes_for
 
 _PLACES: Final = 9  # decimals of a score that order; rounding below them depends on where a row stands in memory
 _NOTHING: Final[Mapping[str, NDArray[np.float64]]] = MappingProxyType({})
@@ -116,6 +119,7 @@ def rank(
     preset: str = "balanced",
     extra: Mapping[str, NDArray[np.float64]] = _NOTHING,
     limit: int = 200,
+    results: int = 10,
     settings: RankingSettings | None = None,
 ) -> Ranked:
     """Rank memories.
@@ -131,6 +135,7 @@ def rank(
         preset: A name in `PRESETS`.
         extra: Scores of further channels, (n,) with NaN where a channel did not find the row, by channel name.
         limit: How many rows `order` holds.
+        results: How many of them will be shown, for what has to stand among them.
         settings: In place of those of the preset.
 
     Raises:
@@ -180,6 +185,17 @@ def rank(
         score = score + channel.contribution
         found |= ~np.isnan(channel.score)
     found &= may
+    told = weights is None and near is not None and routing.route is Route.QUESTION
+    if told and vector is not None and chosen.wishes is not None:
+        first = min(chosen.wishes.first, results)
+        most = first // chosen.wishes.one_in
+        wanted = wishes_for(rows, query, vector, found, most=most, settings=chosen.wishes)
+        if wanted:
+            best = best_first(score, found, rows.ids, limit=first + len(wanted))
+            amounts = lift(score, best, wanted, results=first)
+            if amounts.any():
+                score = score + amounts
+                channels, signals = raised(channels, amounts), {**signals, WISH: amounts}
     order = best_first(score, found, rows.ids, limit=limit)
     if chosen.segments is not None and alone is None and wants_course(query.text):
         wide = best_first(score, found, rows.ids, limit=max(limit, chosen.segments.considered))

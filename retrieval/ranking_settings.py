@@ -9,6 +9,7 @@ from retrieval.contiguity import ContiguitySettings
 from retrieval.priors import PriorSettings
 from retrieval.router import RouterSettings
 from retrieval.segments import SegmentSettings
+from retrieval.wishes import WishSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class RankingSettings:
     priors: PriorSettings = field(default_factory=PriorSettings)
     router: RouterSettings = field(default_factory=RouterSettings)
     segments: SegmentSettings | None = field(default_factory=SegmentSettings)  # None: never spread over time
+    wishes: WishSettings | None = field(default_factory=WishSettings)  # None: they stand where their scores put them
 
 
 DEFAULT: Final = RankingSettings()

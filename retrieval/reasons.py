@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from retrieval import spreading
-from retrieval.priors import CHANNEL_OF
+from retrieval.priors import CHANNEL_OF, WISH
 from retrieval.query import ParsedQuery
 from retrieval.ranking import Ranked, Shown
 from retrieval.reranking import RERANKER
@@ -23,6 +23,7 @@ _SIGNALS: Final[Mapping[str, str]] = {
     "time": "names a time, and the query asks when",
     "number": "names a number, and the query asks how many",
     "first_person": "speaks in the first person",
+    WISH: "asked for once and for all",
     RERANKER: "put up by the reranker",
 }
 _SILENT: Final = frozenset({"length", "asks"})  # true of too many memories to be a reason

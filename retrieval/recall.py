@@ -309,6 +309,7 @@ def _rank(
         preset=request.preset,
         # By the request alone, so that a replay has the same candidates whatever reranker there is now.
         limit=max(2 * request.top_k, RERANKED if request.preset == "thorough" else SHOWN),
+        results=request.top_k,
     )
     timings.fuse = _ms(fusing)
     return _Order(loaded, ranked)

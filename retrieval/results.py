@@ -16,7 +16,7 @@ from retrieval.query import ParsedQuery
 from retrieval.ranking import Shown
 from retrieval.request import CountTokens, RecallRequest
 from retrieval.rows import Rows
-from retrieval.updates import Statement, newest_first
+from retrieval.updates import Statement, newest_first, usual_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def newest_value_first(
         )
         for item in shown
     ]
-    order, raised = newest_first(query, statements)
+    order, raised = newest_first(query, statements, usual=usual_terms(query, rows))
     return [shown[place] for place in order], {shown[one].id: above + 1 for one, above in raised.items()}
 
 

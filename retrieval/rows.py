@@ -114,6 +114,7 @@ class Rows:
     )  # other names of entities, folded, and whose they are
     episode: NDArray[np.int32] | None = None  # (n,) number of the episode or NONE; None where consolidation made none
     topic: NDArray[np.int32] | None = None  # (n,) of the topic, likewise
+    wish: NDArray[np.int8] | None = None  # (n,) what it asks for once and for all, a WishKind; None where nobody looked
     # What `once` worked out of these rows; a changed copy begins with nothing.
     worked_out: dict[Hashable, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 

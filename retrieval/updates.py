@@ -3,9 +3,12 @@
 Similarity cannot tell which of two statements still holds, and recency alone raises what is merely late. A later statement
 stands above an earlier one when it gives *another value of the same attribute*:
 
-- the same speaker said both, and both are about the same (cosine, words of the query in common);
+- the same speaker said both;
 - each holds a value of one kind (number, share, amount of money, time of day, date, name) beside the same words of the
   query, and the later one a value that the earlier one does not hold;
+- both are about the same. A long request is about much, so what counts most is what stands beside the two values: two words
+  of the query there and texts that are near to one another (cosine), or three there and texts half as near. Where the values
+  share fewer, the texts have to be near and to share words of the query elsewhere;
 - the sentence of the later value says that something changed ("now", "new", "moved", "increased").
 
 It is asked for queries that want a present value only, and among the first results only: nothing comes in from further
@@ -13,9 +16,10 @@ down, and nothing is left out. Both statements stay as they are; what the caller
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -23,7 +27,9 @@ from numpy.typing import NDArray
 
 from memory_service.analysis.sentences import sentences
 from memory_service.analysis.tokens import MONTHS, UNKNOWN_LANGUAGE, terms
+from retrieval.intent import wants_advice
 from retrieval.query import ParsedQuery, QuestionWord
+from retrieval.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,10 @@ class UpdateSettings:
     considered: int = 5  # results from the best down
     cosine: float = 0.4  # of the two statements at least
     common: int = 3  # words of the query in both at least, or all of a shorter query
+    beside: int = 2  # words of the query beside both values, with which texts that are near need no others in common
+    attribute: int = 3  # words of the query beside both values, with which half as near is near enough
+    usual: float = 0.25  # of the memories: a word in more of them does not tell one value from another
+    few: int = 10  # memories that are never too many
     cue: bool = True  # the later value's sentence has to say that something changed
     names: bool = True  # names are values, for questions after a place, a person or a thing
 
@@ -94,7 +104,7 @@ _WRITTEN: Final = {
     "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10",
     "eleven": "11", "twelve": "12", "twenty": "20", "thirty": "30", "forty": "40", "fifty": "50",
 }  # fmt: skip
-_NAME: Final = re.compile(r"(?<=[\w,;:'’\")] )[^\W\d_a-z][\w&'’-]+")
+_NAME: Final = re.compile(r"(?<=[\w,;:'’\")] )(?!I['’])[^\W\d_a-z][\w&'’-]+")
 _CHANGE: Final = re.compile(
     r"\b(?:now|new|newly|updat(?:ed?|ing)|mov(?:ed|ing)|chang(?:ed?|ing)|switch(?:ed|ing)|recent(?:ly)?|current(?:ly)?|"
     r"latest|(?:in|de)creas(?:ed|ing)|improv(?:ed|ing)|extend(?:ed|ing)|reach(?:ed|ing)|rais(?:ed|ing)|lowered|reduc(?:ed|ing)|"
@@ -105,6 +115,7 @@ _CHANGE: Final = re.compile(
     r"ahora|nuev[oa]|mudado|cambiado|adesso|nuov[oa]|trasferit[oa]|cambiato)\b",
     re.IGNORECASE,
 )
+_PRONOUN: Final = re.compile(r"\b(?:it|they|them|which|this|these)(?:['’]\w+)?\s+\w+", re.IGNORECASE)
 _WORD: Final = re.compile(r"\w+(?:['’-]\w+)*")
 _OF_TIME: Final = frozenset({ValueKind.DATE, ValueKind.CLOCK})
 _ASKED: Final = {
@@ -121,17 +132,23 @@ _OF_QUESTIONS: Final = frozenset(terms("many much total current currently now ti
 
 def wants_update(query: ParsedQuery) -> bool:
     """Say whether a newer value would answer a query better than an older one."""
-    return (query.asks_current or query.asks_latest) and not query.asks_earliest and not query.dates
+    asks = (query.asks_current or query.asks_latest) and not query.asks_earliest and not query.dates
+    return asks and not wants_advice(query.text)
 
 
 def newest_first(
-    query: ParsedQuery, statements: Sequence[Statement], *, settings: UpdateSettings = DEFAULT
+    query: ParsedQuery,
+    statements: Sequence[Statement],
+    *,
+    usual: Collection[str] = (),
+    settings: UpdateSettings = DEFAULT,
 ) -> tuple[list[int], dict[int, int]]:
     """Put each statement directly below those that update it.
 
     Args:
         query: What is asked.
         statements: The results, best first.
+        usual: Terms of the query that say little of what a value is, because much is about them (`usual_terms`).
         settings: When one updates another.
 
     Returns:
@@ -155,23 +172,24 @@ def newest_first(
     asked = frozenset(query.terms) - _OF_QUESTIONS - frozenset(terms(query.speaker or ""))
     common = min(settings.common, len(asked))
     words = [asked & _terms(one) for one in first]
-    held = [len(own) >= common for own in words]
+    held = [len(own) >= min(common, settings.beside) for own in words]
     if not common or sum(held) < 2:
         return order, {}
     values = [read_values(one, asked) if fits else () for one, fits in zip(first, held, strict=True)]
     vectors = np.stack([one.vector for one in first])
-    near = vectors @ vectors.T >= settings.cosine
+    cosines = vectors @ vectors.T
     kinds = _kinds(query, settings)
+    known = frozenset(usual)
 
     def updates(later: int, earlier: int) -> bool:
         new, old = first[later], first[earlier]
-        return (
-            new.observed_at > old.observed_at
-            and new.speaker == old.speaker
-            and bool(near[later, earlier])
-            and len(words[later] & words[earlier]) >= common
-            and has_other_value(values[later], values[earlier], kinds=kinds, cue=settings.cue)
-        )
+        if not (new.observed_at > old.observed_at and new.speaker == old.speaker):
+            return False
+        shared = partial(words_beside, values[later], values[earlier], kinds=kinds, cue=settings.cue)
+        if cosines[later, earlier] >= settings.cosine:
+            elsewhere = len(words[later] & words[earlier]) >= common
+            return (elsewhere and shared() > 0) or shared(usual=known) >= settings.beside
+        return bool(cosines[later, earlier] >= settings.cosine / 2) and shared(usual=known) >= settings.attribute
 
     raised: dict[int, int] = {}
     placed: list[int] = []
@@ -193,23 +211,44 @@ def newest_first(
     return placed + order[len(first) :], raised
 
 
-def has_other_value(
-    later: Sequence[Value], earlier: Sequence[Value], *, kinds: frozenset[ValueKind], cue: bool = True
-) -> bool:
-    """Say whether a later text holds another value of an attribute than an earlier one.
+def usual_terms(query: ParsedQuery, rows: Rows, *, settings: UpdateSettings = DEFAULT) -> frozenset[str]:
+    """Return the terms of a query that stand in so many memories that they hardly say what a value is of."""
+    most = max(settings.few, settings.usual * rows.documents)
+    return frozenset(term for term in query.terms if sum(_frequency(rows, one) for one in query.all_of(term)) > most)
 
-    >>> old = [Value(ValueKind.NUMBER, "8", frozenset({"card"}), False)]
+
+def _frequency(rows: Rows, term: str) -> int:
+    postings = rows.postings.get(term)
+    return rows.document_frequency.get(term, 0 if postings is None else len(postings.row))
+
+
+def words_beside(
+    later: Sequence[Value],
+    earlier: Sequence[Value],
+    *,
+    kinds: frozenset[ValueKind],
+    cue: bool = True,
+    usual: frozenset[str] = frozenset(),
+) -> int:
+    """Count the words that say of both texts which attribute has another value in the later one, 0 where none has.
+
+    Words that are `usual` do not count.
+
+    >>> old = [Value(ValueKind.NUMBER, "8", frozenset({"card", "galleri"}), False)]
     >>> new = [Value(ValueKind.NUMBER, "10", frozenset({"card"}), True)]
-    >>> has_other_value(new, old, kinds=frozenset(ValueKind)), has_other_value(old, old, kinds=frozenset(ValueKind))
-    (True, False)
+    >>> words_beside(new, old, kinds=frozenset(ValueKind)), words_beside(old, old, kinds=frozenset(ValueKind))
+    (1, 0)
     """
     known = {(one.kind, one.value) for one in earlier}
-    return any(
-        new.kind in kinds
-        and (new.changed or not cue)
-        and (new.kind, new.value) not in known
-        and any(old.kind is new.kind and old.about & new.about for old in earlier)
-        for new in later
+    return max(
+        (
+            len((old.about & new.about) - usual)
+            for new in later
+            if new.kind in kinds and (new.changed or not cue) and (new.kind, new.value) not in known
+            for old in earlier
+            if old.kind is new.kind
+        ),
+        default=0,
     )
 
 
@@ -227,9 +266,13 @@ def read_values(statement: Statement, asked: frozenset[str]) -> tuple[Value, ...
         changed = _CHANGE.search(sentence.text) is not None
         words = [(word.start(), word.end()) for word in _WORD.finditer(sentence.text)]
         for kind, value, start, end in _spans(sentence.text):
-            before = [at for at, stop in words if stop <= start][-_BEFORE:]
+            before = [at for at, stop in words if stop <= start]
             after = [stop for at, stop in words if at >= end][:_AFTER]
-            beside = sentence.text[before[0] if before else start : after[-1] if after else end]
+            begin = before[-_BEFORE:][0] if before else start
+            # "The call with Ana, can you note that it's now at 4 PM": what "it" is stands before it.
+            if _PRONOUN.search(sentence.text[begin:start]):
+                begin = before[-2 * _BEFORE :][0]
+            beside = sentence.text[begin : after[-1] if after else end]
             about = asked.intersection(terms(beside, statement.language or UNKNOWN_LANGUAGE))
             if about:
                 found.append(Value(kind, value, about, changed))

@@ -32,6 +32,7 @@ from consolidation.planning import (
 from consolidation.records import Considered, Record
 from consolidation.structure.gist import Source
 from consolidation.structure.profiles import TOLD
+from consolidation.zettelkasten.notes import with_wishes
 from memory_service.chat_model.protocol import ChatModel
 from memory_service.storage.ids import new_id
 from memory_service.types import Extract, LinkType
@@ -110,11 +111,7 @@ class Counsel:
                 notes[record.id] = Revise(record.ref, free, why, in_place=True)
         kept = [c for c in changes if not (isinstance(c, Revise) and c.in_place and c.memory.id in notes)]
         fills = {c.memory.id: c for c in changes if isinstance(c, Revise) and c.in_place and c.memory.id in notes}
-        # Rules fill what the model left open.
-        merged = [
-            replace(note, fields={**(fills[i].fields if i in fills else {}), **note.fields})
-            for i, note in notes.items()
-        ]
+        merged = [_with_rules(note, fills[i].fields if i in fills else {}) for i, note in notes.items()]
         return [*merged, *kept]
 
     def _facts(self, records: Sequence[Record]) -> list[Change]:
@@ -232,6 +229,14 @@ def _spans(sentences: Iterable[CitedSentence], sources: Sequence[Source]) -> lis
     versions = {source.id: source.version for source in sources}
     cited = dict.fromkeys((one.memory_id, *one.span) for sentence in sentences for one in sentence.citations)
     return [[str(memory_id), versions[memory_id], start, end] for memory_id, start, end in cited]
+
+
+def _with_rules(note: Revise, by_rules: Mapping[str, Any]) -> Revise:
+    """Let rules fill what the model left open, and say alone what is a wish."""
+    fields = {**by_rules, **note.fields}
+    if "tags" in note.fields:
+        fields["tags"] = with_wishes(note.fields["tags"], by_rules.get("tags", ()))
+    return replace(note, fields=fields)
 
 
 def _may_fill(record: Record, name: str) -> bool:

@@ -18,6 +18,7 @@ from consolidation.records import Considered, Record
 from consolidation.zettelkasten.titles import FILLERS
 from consolidation.zettelkasten.vocabulary import CHOSEN, Vocabulary
 from memory_service.analysis.names import people_of
+from memory_service.analysis.wishes import WISHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,8 @@ def gained(
         covered = set().union(*(vocabulary.stems(one, record.language) for one in present[name]))
         new: list[frozenset[str]] = []
         for stems in shared:
+            if name == "tags" and written[stems] in WISHES:
+                continue  # it would say that the memory is one
             if len(present[name]) + len(new) < most and not stems <= covered:
                 new.append(stems)
                 covered |= stems

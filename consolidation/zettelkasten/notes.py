@@ -18,7 +18,10 @@ from consolidation.zettelkasten.titles import FILLERS, title_of
 from consolidation.zettelkasten.vocabulary import Vocabulary
 from memory_service.analysis.names import fold_name, people_of
 from memory_service.analysis.tokens import MONTHS, ROLES, UNKNOWN_LANGUAGE, cut_language
+from memory_service.analysis.wishes import WISHES, Wish, wish_in
+from memory_service.types import SourceKind
 
+USER: Final = "user"  # the role of who is served
 NOTED: Final = ("title", "context", "tags")  # what a note may fill
 
 
@@ -76,9 +79,29 @@ def note_of(one: Considered, vocabulary: Vocabulary, *, settings: NoteSettings =
             fields["context"] = context
     if not record.tags:
         tags = tags_of(one, vocabulary, people=spoken_to, settings=settings)
+        # By this tag a search knows it (retrieval.wishes).
+        wish = wish_of(record)
+        tags = tags if wish is None else [wish.value, *tags]
         if tags:
             fields["tags"] = tags
     return fields
+
+
+def wish_of(record: Record) -> Wish | None:
+    """Return what a user asks for once and for all; nobody else asks, and least of all a text that a tool brought."""
+    user = record.role == USER or (record.role is None and record.speaker is None)
+    if not user or record.source_kind != SourceKind.USER:
+        return None
+    return wish_in(record.content, record.language)
+
+
+def with_wishes(tags: Sequence[str], by_rules: Sequence[str]) -> list[str]:
+    """Return the tags that a model wrote with the wishes that rules found: who writes freely may not make wishes.
+
+    >>> with_wishes(["travel", "instruction"], ["preference", "trains"])
+    ['preference', 'travel']
+    """
+    return [*(tag for tag in by_rules if tag in WISHES), *(tag for tag in tags if tag not in WISHES)]
 
 
 def people_near(one: Considered, vocabulary: Vocabulary) -> frozenset[str]:
@@ -143,7 +166,7 @@ def tags_of(
     covered: set[str] = set()
     for stems in sorted(shared, key=lambda stems: (-shared[stems], -len(stems), written[stems])):
         phrase = written[stems]
-        unfit = phrase in people or phrase in FILLERS or fold_name(phrase) in own.names
+        unfit = phrase in people or phrase in FILLERS or phrase in WISHES or fold_name(phrase) in own.names
         if len(tags) < settings.tags and shared[stems] >= settings.recurring and not unfit and not stems <= covered:
             tags.append(phrase)
             covered |= stems

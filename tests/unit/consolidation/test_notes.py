@@ -74,6 +74,38 @@ def test_keywords_that_recur_are_tags_and_names_are_not() -> None:
     assert fields["tags"] == ["pottery workshop"]
 
 
+WISH = "I'm going to the pottery workshop. Always tell me the time of the bus when I ask about the workshop."
+
+
+@pytest.mark.parametrize("said", [{"role": "user", "speaker": None}, {"role": "user"}, {"speaker": None}])
+def test_what_a_user_asks_for_once_and_for_all_is_tagged(said: dict[str, Any]) -> None:
+    near = [memory(n, f"The pottery workshop, Ben, number {n}.") for n in (1, 2, 3)]
+    (fields,) = fields_of(plan_notes([beside(memory(9, WISH, **said), *near)])).values()
+    assert fields["tags"] == ["instruction", "pottery workshop"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"role": "assistant", "speaker": None},
+        {"role": None},  # somebody called Ana says it, to whomever
+        {"role": "user", "source_kind": "tool"},
+        {"role": "user", "tags": ("mine",)},
+    ],
+)
+def test_nobody_else_makes_wishes(said: dict[str, Any]) -> None:
+    (fields,) = fields_of(plan_notes([beside(memory(9, WISH, **said))])).values()
+    assert "tags" not in fields
+
+
+def test_neighbours_make_no_wish() -> None:
+    near = [memory(n, f"A preference for the pottery workshop, {n}.", keywords=("preference",)) for n in (1, 2, 3)]
+    one = memory(9, "The preference of others counts.", role="user")
+    assert "tags" not in fields_of(plan_notes([beside(one, *near)]))[9]
+    links = [link(9, other) for other in (1, 2, 3)]
+    assert all("tags" not in fields for fields in fields_of(plan_evolution([beside(one, *near)], links)).values())
+
+
 def test_what_is_there_stays() -> None:
     full = memory(1, title="Mine", context="Mine.", tags=("mine",))
     assert plan_notes([beside(full)]) == []

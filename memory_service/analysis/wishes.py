@@ -1,0 +1,87 @@
+"""Hear what somebody asks for once and for all: "Always answer in metric units", "I prefer trains".
+
+Such a text is worth remembering in every later answer that it is about, however little that question resembles it. Rules, no
+model, English only. What is told of the past ("Never thought of that") or asked for once ("Can you always undo this?") is
+no wish; a rule that is not sure says nothing.
+"""
+
+import re
+from enum import StrEnum
+from typing import Final
+
+from memory_service.analysis.language import guess
+from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
+
+
+class Wish(StrEnum):
+    """What kind of wish; the name is also the tag by which memories are known to hold one."""
+
+    INSTRUCTION = "instruction"  # how to answer, or what to do, whenever it comes up
+    PREFERENCE = "preference"  # what somebody likes or likes better
+
+
+WISHES: Final = frozenset(wish.value for wish in Wish)  # tags that say what a memory is, not what it is about
+LONGEST_TEXT: Final = 4_000  # characters read
+_LANGUAGES: Final = frozenset({"en", UNKNOWN_LANGUAGE})
+_CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+_QUOTED: Final = re.compile(r"\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”")
+# Where a sentence begins; a text that talks on without a full stop has one sentence.
+_BEGINS: Final = (
+    r"(?:\A|[.!?;:\n])\W*(?:(?:also|and|oh|okay|ok|so|note|remember|but|hey|hi|hello)\b,?\s+)?(?:please,?\s+)?"
+)
+# Behind "always" or "never" at the beginning of a sentence: what makes it tell or judge instead of ask.
+_TELLS: Final = (
+    r"(?:an?|the|i|it|he|she|they|we|that|this|my|your|mind|fear|again|before|ever|been|was|were|is|are|had|has|have|did|"
+    r"does|felt|knew|saw|heard|thought|happy|glad|nice|good|great|fun|here|there|in|on|at|for|so|too|up|more|less|better|"
+    r"enough|easy|hard|[a-z]+ed|[a-z]+ing)"
+)
+_DOES: Final = (
+    r"(?:please|always|never|only|do not|don['’]t|answer|reply|respond|write|use|include|give|provide|show|format|keep|call|add|"
+    r"mention|avoid|explain|make|list|put|skip|start|stop|remind|tell|ask|assume|refer)"
+)
+_INSTRUCTION: Final = re.compile(
+    rf"{_BEGINS}(?:"
+    rf"(?:always|never)\s+(?!{_TELLS}\b)[a-z]+"
+    r"|(?:make sure|be sure|remember|don['’]t forget|try)\s+to\s+(?:always|never)\b"
+    rf"|(?:from now on|going forward|in (?:the )?future|from here on|henceforth),?\s+(?:please\s+)?(?:{_DOES}\b|i(?:['’]d| would) "
+    r"like you to\b|i want you to\b|you should\b)"
+    r"|(?:when(?:ever)?|every time|each time|any time|anytime|if)\s+i\s+(?:ask|request|tell|send|share|show|give|mention)\b"
+    rf"[^.!?\n]{{1,120}},\s*(?:please\s+|you should\s+)?{_DOES}\b"
+    r")"
+    r"|\b(?:i(?:['’]d| would) like you to|i want you to|i need you to|you should|you must)\s+(?:always|never)\b",
+    re.IGNORECASE,
+)
+_OFTEN: Final = r"(?:(?:really|strongly|generally|usually|always|also|much|still|definitely|personally|just|absolutely|tend to)\s+){0,2}"
+_PREFERENCE: Final = re.compile(
+    r"(?<!can )(?<!could )(?<!should )(?<!would )(?<!do )(?<!did )(?<!if )(?<!\?)"
+    rf"\bi\s+{_OFTEN}(?:prefer(?!red|ence)|favou?r|love|hate|dislike|enjoy|can['’]?t stand|cannot stand|(?:do not|don['’]t) like)\b"
+    r"(?! to (?:hear|see|know|get|learn)\b)"
+    r"|\bi(?:['’]d| would)\s+(?:much |always |generally )?(?:rather|prefer)\b"
+    r"|\bmy\s+(?:\w+\s+){0,2}preference\s+(?:is|for|to|of)\b|\bmy\s+(?:all-time\s+)?favou?rite\b"
+    r"|\bi(?:['’]m| am)\s+(?:an?\s+)?(?:strict\s+)?(?:vegan|vegetarian|pescatarian|teetotal|allergic|intolerant|"
+    r"(?:really |very |quite |so )?(?:fond of|keen on|partial to)|not (?:a )?(?:big |huge |great )?(?:fan of|fond of|keen on))\b",
+    re.IGNORECASE,
+)
+
+
+def wish_in(text: str, language: str | None = None) -> Wish | None:
+    """Return the kind of the wish that a text of somebody states, an instruction before a preference, None for none.
+
+    Args:
+        text: what was said; code and quotations are left out.
+        language: BCP-47; None or ``und`` to let the text itself tell.
+
+    >>> wish_in("Always give sources when I ask about medicine.").value
+    'instruction'
+    >>> wish_in("I'm packing for Rome and I prefer trains to planes, can you find one?").value
+    'preference'
+    >>> wish_in("Never thought I would see that."), wish_in("Should I always wear a helmet?")
+    (None, None)
+    """
+    spoken = (language or "").partition("-")[0].lower() or guess(text[:LONGEST_TEXT])
+    if spoken not in _LANGUAGES:
+        return None
+    plain = _QUOTED.sub(" ", _CODE.sub(" ", text[:LONGEST_TEXT]))
+    if _INSTRUCTION.search(plain):
+        return Wish.INSTRUCTION
+    return Wish.PREFERENCE if _PREFERENCE.search(plain) else None

@@ -1,0 +1,71 @@
+"""What somebody asks for once and for all, and what only looks like it."""
+
+import pytest
+
+from memory_service.analysis.wishes import LONGEST_TEXT, Wish, wish_in
+
+INSTRUCTIONS = (
+    "Always give the source when I ask about medicine.",
+    "Never use emojis in replies.",
+    "Please always answer in British English",
+    "I have a question about my boat. Also, please never suggest paid tools!",
+    "From now on, write short answers.",
+    "Going forward please keep the tables narrow.",
+    "Make sure to always round to two digits.",
+    "Whenever I ask for a recipe, give weights in grams.",
+    "I'd like you to always name the author.",
+)
+PREFERENCES = (
+    "I'm planning a trip and I prefer trains to planes, can you help?",
+    "I'd rather sit at the window.",
+    "I really dislike crowded beaches.",
+    "My favourite tea is oolong.",
+    "I'm allergic to peanuts, what can I bake?",
+    "I am not a big fan of musicals.",
+    "My strong preference is for morning meetings.",
+)
+NEITHER = (
+    "",
+    "?!",
+    "Never mind.",
+    "Never thought I would see that again.",
+    "Always a pleasure to talk to you!",
+    "Always happy to help.",
+    "Never again!",
+    "Should I always wear a helmet?",
+    "Which do I prefer, do you think?",
+    "How can I avoid mistakes?",
+    "I'd love to hear more about your garden.",
+    "She always gives the source.",
+    "In the future I want to be a pilot.",
+    "Whenever I ask him, he laughs.",
+    'He told me "Always give the source" twice.',
+    "```\nAlways give the source\n```",
+    "Ich liebe dich, und ich will immer bei dir sein, denn das ist mein Leben.",
+)
+
+
+@pytest.mark.parametrize("text", INSTRUCTIONS)
+def test_how_to_answer_is_an_instruction(text: str) -> None:
+    assert wish_in(text) is Wish.INSTRUCTION
+
+
+@pytest.mark.parametrize("text", PREFERENCES)
+def test_what_somebody_likes_is_a_preference(text: str) -> None:
+    assert wish_in(text) is Wish.PREFERENCE
+
+
+@pytest.mark.parametrize("text", NEITHER)
+def test_what_is_told_or_asked_once_is_no_wish(text: str) -> None:
+    assert wish_in(text) is None
+
+
+def test_other_languages_and_the_end_of_long_texts_are_not_read() -> None:
+    assert wish_in(INSTRUCTIONS[0], "de") is None
+    assert wish_in(INSTRUCTIONS[0], "en-GB") is Wish.INSTRUCTION
+    assert wish_in("a " * LONGEST_TEXT + f". {INSTRUCTIONS[0]}") is None
+    assert wish_in(f"{INSTRUCTIONS[0]} {'a ' * LONGEST_TEXT}") is Wish.INSTRUCTION
+
+
+def test_an_instruction_counts_before_a_preference() -> None:
+    assert wish_in(f"{PREFERENCES[0]} {INSTRUCTIONS[0]}") is Wish.INSTRUCTION
