@@ -19,7 +19,7 @@ def graph_json(graph: Graph, view: View) -> dict[str, Any]:
     """Return nodes and edges; fields of memories are null for other kinds of nodes."""
     return {
         "nodes": [{**_node_json(node, view), "degree": graph.degrees.get(node.id, 0)} for node in graph.nodes],
-        "edges": [_edge_json(edge) for edge in graph.edges],
+        "edges": [edge_json(edge) for edge in graph.edges],
         "truncated": graph.truncated,
     }
 
@@ -56,7 +56,8 @@ def _retrievability(row: Row, now: datetime) -> float:
     return round(retrievability_of(holding_of(row), read_policy(row["retention_policy"]), now), 6)
 
 
-def _edge_json(edge: Edge) -> dict[str, Any]:
+def edge_json(edge: Edge) -> dict[str, Any]:
+    """Return one edge as JSON."""
     return {
         "source": str(edge.source),
         "target": str(edge.target),

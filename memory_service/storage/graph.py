@@ -112,6 +112,11 @@ def around(session: Session, tenant_id: UUID, seeds: Sequence[UUID], view: View,
     return Graph(nodes, _edges(session, tenant_id, nodes, view), _degrees(session, tenant_id, nodes, view), truncated)
 
 
+def between(session: Session, tenant_id: UUID, ids: Sequence[UUID], view: View) -> list[Edge]:
+    """Return the edges between nodes of a view; ids of what is no node of it are left out."""
+    return _edges(session, tenant_id, _nodes(session, tenant_id, list(dict.fromkeys(ids)), view), view)
+
+
 def _some(session: Session, tenant_id: UUID, ids: Sequence[UUID], view: View, *, room: int) -> tuple[list[Node], bool]:
     """Return the first of the ids that are nodes of the view, and whether there are more than there is room for."""
     found: list[Node] = []

@@ -191,9 +191,11 @@ def a_filter(raw: dict[str, Any]) -> Sql:
 
 def a_timeline(session: Session, *, namespace_id: UUID | None) -> None:
     for axis in timeline.Axis:
-        where: dict[str, Any] = {"namespace_id": namespace_id, "axis": axis, "start": None, "end": NOW, "now": NOW}
-        timeline.bars(session, TENANT, bucket=timeline.Bucket.DAY, most=2_001, **where)
-        timeline.moments(session, TENANT, after=(NOW, an_id(3, 7)), limit=51, **where)
+        part = timeline.Part(axis, NOW, namespace_id, end=NOW, other_start=NOW - timedelta(days=900))
+        timeline.bars(session, TENANT, part, bucket=timeline.Bucket.DAY, most=2_001)
+        timeline.moments(session, TENANT, part, after=(NOW, an_id(3, 7)), limit=51)
+        timeline.span(session, TENANT, part)
+        timeline.cells(session, TENANT, part, columns=60, rows=24)
 
 
 def a_report(session: Session, *, namespace_id: UUID | None) -> None:
@@ -229,6 +231,7 @@ def a_place(session: Session) -> structure_loading.Place:
 
 
 # One fact and one time as a worker finds them.
+A_PLACE = entity_lists.Place(an_id(0, 900), mentions=40, folded="f")
 A_FACT = Fact("s8", "a8", "8", "8", (0, 8), functional=True)
 A_TIME = {
     "starts": NOW, "ends": None, "phrase": "today", "span_from": 0, "span_to": 5, "granularity": "day",
@@ -289,9 +292,13 @@ HOT: dict[str, Callable[[Session], object]] = {
     "was it erased": lambda s: erasure.is_erased(s, TENANT, IDS[0]),
     "links": lambda s: links.links_of(s, TENANT, IDS[0], before=None, limit=51),
     "all links": lambda s: links.list_links(s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),
-    "entities": lambda s: entity_lists.list_entities(s, TENANT, namespace_id=None, before=None, limit=51, now=NOW),
+    "entities": lambda s: entity_lists.list_entities(s, TENANT, namespace_id=None, after=None, limit=51, now=NOW),
     "entities of a space": lambda s: entity_lists.list_entities(
-        s, TENANT, namespace_id=SMALL_SPACE, before=an_id(0, 900), limit=51, now=NOW),
+        s, TENANT, namespace_id=SMALL_SPACE, after=A_PLACE, limit=51, now=NOW),
+    "entities by name": lambda s: entity_lists.list_entities(
+        s, TENANT, namespace_id=SMALL_SPACE, after=A_PLACE, limit=51, now=NOW, words="e", order=entity_lists.EntityOrder.NAME),
+    "entities by mentions": lambda s: entity_lists.list_entities(
+        s, TENANT, namespace_id=SMALL_SPACE, after=A_PLACE, limit=51, now=NOW, order=entity_lists.EntityOrder.MENTIONS),
     "entity": lambda s: entity_lists.get_entity(s, TENANT, an_id(0, 21), now=NOW),
     "end of mentions": lambda s: entities.end_mentions(s, TENANT, FEW, now=NOW),
     "mentions of a memory": lambda s: entities.mentioned_in(s, TENANT, FEW),

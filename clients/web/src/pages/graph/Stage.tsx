@@ -5,7 +5,7 @@ import Sigma from "sigma";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { JSX } from "preact";
 import { Button } from "../../ui/parts";
-import { type LineLook, type NodeLook, PRIMITIVES, SIGMA_SHAPES, stylesOf } from "./drawing";
+import { type LineLook, type NodeLook, PRIMITIVES, PRIMITIVES_OF_MANY, SIGMA_SHAPES, stylesOf } from "./drawing";
 import { edgeLook, KINDS, opacityOf, radiusOf, ringOf, shortLabel, widthOf, type Palette } from "./look";
 import { degreesOf, edgeKey, neighboursOf, showsEdge, showsNode, type Filter, type View } from "./model";
 import type { Positions } from "./useLayout";
@@ -134,7 +134,7 @@ export function Stage({ positions, filter, palette, chosen, still, keyed, onChoo
     const camera = renderer.current?.getCamera().getState();
     renderer.current?.kill();
     const drawn = new Sigma<NodeLook, LineLook, Record<string, unknown>, object, object, object, typeof PRIMITIVES>(graphOf(first.positions, first.filter, palette), container, {
-      primitives: PRIMITIVES,
+      primitives: view.nodes.length >= LARGE ? PRIMITIVES_OF_MANY : PRIMITIVES,
       styles: stylesOf(palette, view.nodes.length >= LARGE),
       settings: {
         gestureTarget: "graph", // the other kinds show a hint with a style sheet of its own, which the policy of contents forbids
