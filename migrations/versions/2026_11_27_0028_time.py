@@ -1,4 +1,4 @@
-"""Both axes of the timeline: a page from where it begins, counts without reading a memory.
+"""What a view of a large namespace counts: both axes of the timeline, and links that say something is doubtful or outdated.
 
 Revision ID: 0028
 Revises: 0024
@@ -20,8 +20,10 @@ def upgrade() -> None:
             INCLUDE (valid_from, observed_at, created_at, expires_at) WHERE archived_at IS NULL;
         CREATE INDEX memory_learned ON memory (tenant_id, namespace_id, created_at, id)
             INCLUDE (valid_from, observed_at, expires_at) WHERE archived_at IS NULL;
+        CREATE INDEX link_doubt ON link (tenant_id, namespace_id, type, known_from) INCLUDE (known_to)
+            WHERE type IN ('contradicts', 'supersedes');
     """)
 
 
 def downgrade() -> None:
-    run("DROP INDEX memory_learned; DROP INDEX memory_true;")
+    run("DROP INDEX link_doubt; DROP INDEX memory_learned; DROP INDEX memory_true;")

@@ -15,7 +15,7 @@ from memory_service.api.searching import tools_of
 from memory_service.api.services import Services
 from memory_service.api.strict_json import Body, StrictRoute
 from memory_service.errors import FieldError, InvalidRequest, NotFound
-from memory_service.lifecycle.graph_view import edge_json, graph_json
+from memory_service.lifecycle.graph_view import edges_json, graph_json
 from memory_service.storage import graph
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import find_namespace_id
@@ -150,7 +150,7 @@ def read_edges(
     if body.of is not None:
         of = set(body.of)
         edges = [edge for edge in edges if edge.source in of or edge.target in of]
-    return answer({"edges": [edge_json(edge) for edge in edges]})
+    return answer({"edges": edges_json(edges)})
 
 
 def _found(services: Services, caller: Caller, query: str, namespace: str | None, as_of: AsOf) -> list[UUID]:

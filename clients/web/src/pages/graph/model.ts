@@ -52,6 +52,9 @@ export interface View {
   truncated: boolean;
 }
 
+/** Nodes from which on a view does less at once: edges wait while the reader moves. */
+export const LARGE = 2_000;
+
 const MOST_NODES = 10_000; // between which the service looks for edges
 
 export const edgeKey = (edge: GraphEdge): string => `${edge.source} ${edge.target} ${edge.type}`;
