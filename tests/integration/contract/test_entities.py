@@ -66,7 +66,12 @@ def test_entities_are_found_by_a_part_of_a_name(api: Any, me: Any, work: Work) -
 
 
 def test_entities_come_in_the_order_that_is_asked_for(api: Any, me: Any, work: Work) -> None:
-    for text in ("They met Tom in Lisbon.", "They met Tom and saw Porto.", "They met Tom again in Lisbon.", "Hello Anna, they said."):
+    for text in (
+        "They met Tom in Lisbon.",
+        "They met Tom and saw Porto.",
+        "They met Tom again in Lisbon.",
+        "Hello Anna, they said.",
+    ):
         api.remember(text)
     gone = api.remember("They saw Porto, Porto and Porto again.")
     again = api.remember("They flew to Porto.")
@@ -78,7 +83,9 @@ def test_entities_come_in_the_order_that_is_asked_for(api: Any, me: Any, work: W
         found: list[dict[str, Any]] = []
         cursor: dict[str, str] = {}
         while True:
-            answer = me.get("/v1/entities", params={"order": order, "limit": limit, "namespace": "default", **cursor}).json()
+            answer = me.get(
+                "/v1/entities", params={"order": order, "limit": limit, "namespace": "default", **cursor}
+            ).json()
             found += answer["data"]
             if not answer["has_more"]:
                 return found

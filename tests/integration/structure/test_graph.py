@@ -176,7 +176,9 @@ def test_edges_between_nodes_that_are_known(built: Any) -> None:
     # What is no node, or is not among them, has no edges.
     body = {"nodes": [built.ids[0], "0190a5c8-0000-7000-8000-000000000000"], "of": [episode]}
     assert built.me.post("/v1/graph/edges", json=body).json() == {"edges": []}
-    assert built.me.post("/v1/graph/edges", json={"nodes": ids, "known_at": "2000-01-01T00:00:00Z"}).json() == {"edges": []}
+    assert built.me.post("/v1/graph/edges", json={"nodes": ids, "known_at": "2000-01-01T00:00:00Z"}).json() == {
+        "edges": []
+    }
     for body in ({"nodes": []}, {}, {"nodes": ["x"]}, {"nodes": ids, "more": 1}, {"nodes": ids[:1] * 10_001}):
         assert built.me.post("/v1/graph/edges", json=body).status_code == 422
     assert built.me.post("/v1/graph/edges", json={"nodes": ids, "namespace": "nowhere"}).status_code == 404

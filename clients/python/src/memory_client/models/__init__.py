@@ -103,11 +103,11 @@ if TYPE_CHECKING:
     from memory_client.models.search import WhyNot as WhyNot
     from memory_client.models.structure import Community as Community
     from memory_client.models.structure import Edge as Edge
+    from memory_client.models.structure import Edges as Edges
     from memory_client.models.structure import Entity as Entity
     from memory_client.models.structure import Episode as Episode
     from memory_client.models.structure import Fact as Fact
     from memory_client.models.structure import Gist as Gist
-    from memory_client.models.structure import Edges as Edges
     from memory_client.models.structure import Graph as Graph
     from memory_client.models.structure import Moment as Moment
     from memory_client.models.structure import Node as Node

@@ -106,9 +106,7 @@ class Topics(Resource[E]):
     """Calls about the tree of topics."""
 
     @listing("GET", "/v1/topics")
-    def list(
-        self, *, parent_id: Id | None = None, top: bool | None = None, **where: Unpack[InNamespace]
-    ) -> Ask[Topic]:
+    def list(self, *, parent_id: Id | None = None, top: bool | None = None, **where: Unpack[InNamespace]) -> Ask[Topic]:
         """List topics, the newest first; with ``parent_id``, those right below one; with ``top``, those below none."""
         return Ask(models.Topic, query={"parent_id": parent_id, "top": top, **where})
 

@@ -29,6 +29,20 @@ type Renderer = Sigma<NodeLook, LineLook>;
 
 const NOTHING = "rgba(0,0,0,0)";
 
+/**
+ * Sigma that does not work everything out anew when a drag ends.
+ *
+ * It does so to bring back the edges that it hid meanwhile, and a picture of the same is enough for that; what changes, changes
+ * the graph, and the graph says what.
+ */
+class Picture extends Sigma<NodeLook, LineLook, Record<string, unknown>, object, object, object, typeof PRIMITIVES> {
+  settled = false;
+
+  override refresh(changes?: Parameters<Sigma["refresh"]>[0]): this {
+    return changes === undefined && this.settled ? this.scheduleRender() : super.refresh(changes);
+  }
+}
+
 const seen = (shown: boolean): "visible" | "hidden" => (shown ? "visible" : "hidden");
 
 /** Fewer nodes have room to be larger. */
@@ -134,7 +148,7 @@ export function Stage({ positions, filter, palette, chosen, still, keyed, onChoo
     if (!container) return undefined;
     const camera = renderer.current?.getCamera().getState();
     renderer.current?.kill();
-    const drawn = new Sigma<NodeLook, LineLook, Record<string, unknown>, object, object, object, typeof PRIMITIVES>(graphOf(first.positions, first.filter, palette), container, {
+    const drawn = new Picture(graphOf(first.positions, first.filter, palette), container, {
       primitives: view.nodes.length >= LARGE ? PRIMITIVES_OF_MANY : PRIMITIVES,
       styles: stylesOf(palette, view.nodes.length >= LARGE),
       settings: {
@@ -154,6 +168,11 @@ export function Stage({ positions, filter, palette, chosen, still, keyed, onChoo
         inertiaDuration: still ? 0 : 200,
         allowInvalidContainer: true,
       },
+    });
+    drawn.settled = true;
+    drawn.on("webglContextRestored", () => {
+      drawn.settled = false; // The card has forgotten everything: now it is all worked out anew.
+      queueMicrotask(() => { drawn.settled = true; });
     });
     const shown = drawn as unknown as Renderer;
     renderer.current = shown;
