@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, ViewportSize, sync_playwright
 
 from memory_service.cli.connection import Connection
 from memory_service.cli.failures import CommandFailure
@@ -22,7 +22,7 @@ ARGUMENTS: Final = (
     "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
 )
-WINDOW: Final = {"width": 1280, "height": 800}
+WINDOW: Final[ViewportSize] = {"width": 1280, "height": 800}
 PATIENCE_MS: Final = 120_000
 TRACED: Final = ("toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline")
 LONG_MS: Final = 50.0  # as browsers define a long task
@@ -109,7 +109,8 @@ class Tab:
         """Note what keeps the page busy meanwhile."""
         found = Busy()
         self._browser.start_tracing(page=self.page, categories=list(TRACED))
-        self.page.evaluate("window.benchmarkLong = []") if self.page.url.startswith("http") else None
+        if self.page.url.startswith("http"):
+            self.page.evaluate("window.benchmarkLong = []")
         try:
             yield found
             found.wall_ms = [float(one[1]) for one in self.page.evaluate("window.benchmarkLong")]
@@ -158,7 +159,7 @@ class Viewer:
             base_url=origin,
             viewport=WINDOW,
             reduced_motion="reduce",
-            locale="en-GB",  # type: ignore[arg-type]
+            locale="en-GB",
         )
         context.set_default_timeout(PATIENCE_MS)
         try:

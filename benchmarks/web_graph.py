@@ -59,7 +59,12 @@ def load(tab: Tab, namespace: str, nodes: int) -> dict[str, Any]:
 def pan(tab: Tab) -> dict[str, Any]:
     """Drag the picture to and fro, as a hand does."""
     page = tab.page
-    box = page.locator(STAGE).bounding_box() or {"x": 0, "y": 0, **WINDOW}
+    box = page.locator(STAGE).bounding_box() or {
+        "x": 0.0,
+        "y": 0.0,
+        "width": WINDOW["width"],
+        "height": WINDOW["height"],
+    }
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     with tab.busy() as busy:

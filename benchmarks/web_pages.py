@@ -32,9 +32,10 @@ class Place:
     path: str
     first: str
     scrolls: bool = False
+    searches: bool = False  # in a namespace whose memories were stored the usual way, with vectors
 
 
-ROW: Final = "main li[aria-posinset], main li"
+EMPTY: Final = "main .state:not([role=alert])"  # a page that has nothing to show says so
 PLACES: Final = (
     Place("overview, with the health report", "", "main .figures .value"),
     Place("memories", "memories", "main .memory-row", scrolls=True),
@@ -42,16 +43,16 @@ PLACES: Final = (
     Place("timeline: plane", "timeline", "main .plane svg .cell, main .plane svg .point"),
     Place("timeline: first row", "timeline", "main .moment", scrolls=True),
     Place("timeline, when learned", "timeline?axis=known", "main .moment"),
-    Place("topics", "topics", "main [role=treeitem]"),
-    Place("episodes", "topics?view=episodes", "main .choice", scrolls=True),
-    Place("communities", "topics?view=communities", "main .choice", scrolls=True),
-    Place("entities", "entities", "main .entity-row", scrolls=True),
-    Place("entities, most mentioned", "entities?order=mentions", "main .entity-row"),
-    Place("entities, by a part of a name", "entities?name=ar", "main .entity-row"),
-    Place("review", "reviews", "main article, main .state"),
-    Place("jobs", "jobs", "main li, main tbody tr"),
-    Place("changesets", "changesets", "main li, main tbody tr"),
-    Place("recall lab, a question", "recall?q=What+did+Runa+bring+to+the+workshop", "main .result, main article"),
+    Place("topics", "topics", f"main [role=treeitem], {EMPTY}"),
+    Place("episodes", "topics?view=episodes", f"main .choice, {EMPTY}", scrolls=True),
+    Place("communities", "topics?view=communities", f"main .choice, {EMPTY}", scrolls=True),
+    Place("entities", "entities", f"main .entity-row, {EMPTY}", scrolls=True),
+    Place("entities, most mentioned", "entities?order=mentions", f"main .entity-row, {EMPTY}"),
+    Place("entities, by a part of a name", "entities?name=ar", f"main .entity-row, {EMPTY}"),
+    Place("review", "reviews", f"main .review-item, {EMPTY}"),
+    Place("jobs", "jobs", f"main li, {EMPTY}"),
+    Place("changesets", "changesets", f"main li, {EMPTY}"),
+    Place("recall lab, a question", "recall?q=What+did+Runa+bring+to+the+workshop", "main .result", searches=True),
     Place("graph, 150 nodes", "graph", ".graph-stage[data-settled=true]"),
 )
 

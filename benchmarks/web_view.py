@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _median(graph: dict[str, Any], name: str) -> float:
-    return statistics.median(one[name] for one in graph["load"]) / 1000
+    return float(statistics.median(one[name] for one in graph["load"])) / 1000
 
 
 def _fill(where: Connection, options: argparse.Namespace) -> None:
@@ -123,7 +123,8 @@ def _pages(view: Viewer, options: argparse.Namespace) -> list[dict[str, Any]]:
     with view.tab() as tab:
         tab.page.goto("/admin/", wait_until="networkidle")
         for place in web_pages.PLACES:
-            found.append(web_pages.look(tab, place, namespace, scroll_s=options.scroll))
+            where = options.namespace if place.searches else namespace
+            found.append(web_pages.look(tab, place, where, scroll_s=options.scroll))
             output().print(f"{place.name}: {found[-1]}")
     return found
 

@@ -45,32 +45,28 @@ class Place:
     @classmethod
     def of(cls, row: RowMapping, order: EntityOrder) -> str:
         """Write the place of a row in an order."""
-        value = {EntityOrder.MENTIONS: str(row["rank"]), EntityOrder.NAME: row["folded"]}.get(order, "")
+        value = {EntityOrder.MENTIONS: str(row["mentions"]), EntityOrder.NAME: row["folded"]}.get(order, "")
         return f"{row['id']} {value}"
 
 
 # What live memories say of an entity now: neither archived nor expired, whether or not a sweep has passed.
 _LIVE: Final = "m.archived_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > :now)"
 # The page is chosen before anything is counted: what one in three memories names takes its time.
-_ENTITY: Final = f"""
-    SELECT e.id, p.path AS namespace, e.name, e.kind, e.merged_into, e.folded, e.rank, c.mentions, c.first_seen, c.last_seen,
+_ENTITY: Final = """
+    SELECT e.id, p.path AS namespace, e.name, e.kind, e.merged_into, e.folded, {numbers},
         ARRAY(SELECT n.name FROM entity_name n WHERE n.tenant_id = :tenant AND n.entity_id = e.id AND n.folded <> e.folded
             ORDER BY n.folded) AS aliases
-    FROM ({{page}}) e JOIN namespace p ON p.tenant_id = :tenant AND p.id = e.namespace_id
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS mentions, min(m.observed_at) AS first_seen, max(m.observed_at) AS last_seen
-        FROM mention x JOIN memory m ON m.tenant_id = :tenant AND m.id = x.memory_id
-        WHERE x.tenant_id = :tenant AND x.entity_id = e.id AND x.known_to = 'infinity' AND {_LIVE}
-    ) c
+    FROM ({page}) e JOIN namespace p ON p.tenant_id = :tenant AND p.id = e.namespace_id {counted}
 """
 _COLUMNS: Final = "e.id, e.namespace_id, e.name, e.kind, e.merged_into, e.folded"
-_COUNTED: Final = f"""
-    LEFT JOIN (
-        SELECT x.entity_id AS id, count(*) AS mentions FROM mention x
-        JOIN memory m ON m.tenant_id = :tenant AND m.id = x.memory_id
-        WHERE x.tenant_id = :tenant AND x.known_to = 'infinity' AND {_LIVE} {{here}} GROUP BY 1
-    ) k ON k.id = e.id
+_NUMBERS: Final = "count(*) AS mentions, min(m.observed_at) AS first_seen, max(m.observed_at) AS last_seen"
+_NAMING: Final = f"""
+    FROM mention x JOIN memory m ON m.tenant_id = :tenant AND m.id = x.memory_id
+    WHERE x.tenant_id = :tenant AND x.known_to = 'infinity' AND {_LIVE}
 """
+_OF_THE_PAGE: Final = f"CROSS JOIN LATERAL (SELECT {_NUMBERS} {_NAMING} AND x.entity_id = e.id) c"
+# To put them in order all are counted, in one pass: the numbers of the page are among them.
+_OF_ALL: Final = f"LEFT JOIN (SELECT x.entity_id AS id, {_NUMBERS} {_NAMING} {{here}} GROUP BY 1) k ON k.id = e.id"
 # Not LIKE: nothing in the words has a meaning of its own, and neither would reach an index under row level security.
 _NAMED: Final = """
     AND e.id IN (SELECT n.entity_id FROM entity_name n WHERE n.tenant_id = :tenant AND strpos(n.folded, :words) > 0 {here})
@@ -86,7 +82,7 @@ _ORDERS: Final = {
 }
 _SHOWN_AS: Final = {
     EntityOrder.LATEST: "e.id DESC",
-    EntityOrder.MENTIONS: "e.rank DESC, e.id DESC",
+    EntityOrder.MENTIONS: "e.mentions DESC, e.id DESC",
     EntityOrder.NAME: "e.folded, e.id DESC",
 }
 
@@ -120,8 +116,12 @@ def list_entities(
 
     by, beyond = _ORDERS[order]
     counted = order is EntityOrder.MENTIONS
+    found, joined = _COLUMNS, ""
+    if counted:
+        found = f"{_COLUMNS}, {_RANK} AS mentions, k.first_seen, k.last_seen"
+        joined = _OF_ALL.format(here=f"{here('x')} {here('m')}")
     page = f"""
-        SELECT {_COLUMNS}, {_RANK if counted else "0"} AS rank FROM entity e {_COUNTED.format(here=here("x")) if counted else ""}
+        SELECT {found} FROM entity e {joined}
         WHERE e.tenant_id = :tenant AND e.merged_into IS NULL {here("e")} {_NAMED.format(here=here("n")) if words else ""}
             {"" if after is None else f"AND {beyond}"} ORDER BY {by} LIMIT :limit
     """
@@ -134,12 +134,19 @@ def list_entities(
     }
     if after is not None:
         params |= {"after_id": after.id, "after_mentions": after.mentions, "after_folded": after.folded}
-    statement = f"{_ENTITY.format(page=page)} ORDER BY {_SHOWN_AS[order]}"
+    statement = f"{_entities(page, counted=counted)} ORDER BY {_SHOWN_AS[order]}"
     return session.execute(text(statement), params).mappings().all()
+
+
+def _entities(page: str, *, counted: bool) -> str:
+    """Return the entities of a page with their numbers, which it has already or has not."""
+    of = "e" if counted else "c"
+    numbers = f"{of}.mentions, {of}.first_seen, {of}.last_seen"
+    return _ENTITY.format(page=page, numbers=numbers, counted="" if counted else _OF_THE_PAGE)
 
 
 def get_entity(session: Session, tenant_id: UUID, entity_id: UUID, *, now: datetime) -> RowMapping | None:
     """Return one entity, or nothing."""
     params = {"tenant": tenant_id, "id": entity_id, "now": now}
-    page = f"SELECT {_COLUMNS}, 0 AS rank FROM entity e WHERE e.tenant_id = :tenant AND e.id = :id"
-    return session.execute(text(_ENTITY.format(page=page)), params).mappings().one_or_none()
+    page = f"SELECT {_COLUMNS} FROM entity e WHERE e.tenant_id = :tenant AND e.id = :id"
+    return session.execute(text(_entities(page, counted=False)), params).mappings().one_or_none()

@@ -1,4 +1,4 @@
-"""What a view of a large namespace counts: both axes of the timeline, and links that say something is doubtful or outdated.
+"""What a view of a large namespace counts: both axes of the timeline, and doubtful links, the depth of a tree.
 
 Revision ID: 0028
 Revises: 0024
@@ -22,8 +22,10 @@ def upgrade() -> None:
             INCLUDE (valid_from, observed_at, expires_at) WHERE archived_at IS NULL;
         CREATE INDEX link_doubt ON link (tenant_id, namespace_id, type, known_from) INCLUDE (known_to)
             WHERE type IN ('contradicts', 'supersedes');
+        -- How deep a tree is was read from all of it, for each of its topics.
+        CREATE INDEX topic_level ON topic (tenant_id, namespace_id, level) WHERE known_to = 'infinity';
     """)
 
 
 def downgrade() -> None:
-    run("DROP INDEX link_doubt; DROP INDEX memory_learned; DROP INDEX memory_true;")
+    run("DROP INDEX topic_level; DROP INDEX link_doubt; DROP INDEX memory_learned; DROP INDEX memory_true;")
