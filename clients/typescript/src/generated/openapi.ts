@@ -8778,7 +8778,7 @@ export interface components {
          * ZonesOut
          * @description How many hold firmly (R at least 0.9), fade (at least 0.5), are faint, of those that were looked at.
          *
-         *     Of more than 20,000 live memories an even sample is looked at.
+         *     Of more than 5,000 live memories an even sample is looked at.
          */
         ZonesOut: {
             /** Fading */
