@@ -47,12 +47,12 @@ def test_entities_are_found_and_ordered_by_the_service(page: Page, large: str, a
     expect(rows.nth(1)).to_contain_text(most[1]["name"])
     # One that no first page has is found by a part of its name.
     last = page_of(api, "/v1/entities", order="name", limit=200)["data"][-1]
-    page.get_by_label("Name").fill(last["name"].upper()[:5])
+    page.get_by_role("searchbox", name="Name", exact=True).fill(last["name"].upper()[:5])
     expect(page).to_have_url(re.compile("name="))
     expect(rows.filter(has_text=last["name"]).first).to_be_visible()
     found = page_of(api, "/v1/entities", q=last["name"][:5], order="mentions", limit=200)["data"]
     expect(page.get_by_role("status").filter(has_text=re.compile(f"^{len(found)} entit"))).to_be_visible()
-    page.get_by_label("Name").fill("nobody at all")
+    page.get_by_role("searchbox", name="Name", exact=True).fill("nobody at all")
     expect(page.get_by_role("heading", name="No such name")).to_be_visible()
 
 
