@@ -41,7 +41,11 @@ class Holding:
     @property
     def since(self) -> datetime:
         """The moment from which it fades."""
-        return max(one for one in (self.created_at, self.last_recalled_at, self.refreshed_at) if one is not None)
+        since = self.created_at  # Asked of every memory of a large view: no more is done than is needed.
+        for one in (self.last_recalled_at, self.refreshed_at):
+            if one is not None and one > since:
+                since = one
+        return since
 
 
 def holding_of(row: Any) -> Holding:

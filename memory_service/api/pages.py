@@ -11,7 +11,7 @@ from uuid import UUID
 from memory_service.errors import FieldError, InvalidRequest
 
 Row = TypeVar("Row")
-Position = TypeVar("Position", UUID, int, str)
+Position = TypeVar("Position")
 
 MAX_CURSOR = 2_000  # Longer than any position we hand out.
 CHECK_BYTES = 9
@@ -43,9 +43,9 @@ def encode_cursor(position: UUID | int | str, *, tenant_id: UUID, query: Mapping
 
 
 def decode_cursor(
-    cursor: str | None, *, of: type[Position], tenant_id: UUID, query: Mapping[str, Any]
+    cursor: str | None, *, of: Callable[[str], Position], tenant_id: UUID, query: Mapping[str, Any]
 ) -> Position | None:
-    """Return the position of a cursor, None without one.
+    """Return the position of a cursor, None without one; ``of`` reads it, and raises ValueError for what is none.
 
     Raises:
         InvalidRequest: the cursor is damaged or made up, or of another list, filter or tenant; code ``invalid_cursor``.

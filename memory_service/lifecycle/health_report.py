@@ -21,7 +21,9 @@ from memory_service.types import State
 LATELY: Final = timedelta(days=7)
 FIRM: Final = 0.9  # recalled nine times out of ten, or better
 FAINT: Final = 0.5  # below it, rather forgotten than recalled
-MOST_LOOKED_AT: Final = 20_000  # memories whose strength is worked out; of more, an even sample
+MOST_LOOKED_AT: Final = (
+    5_000  # memories whose strength is worked out; of more, an even sample: a share is off by 1.4 % at most
+)
 
 
 @dataclass(frozen=True, slots=True)

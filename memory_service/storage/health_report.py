@@ -23,7 +23,8 @@ _MEMORIES: Final = f"""
         count(*) FILTER (WHERE m.state = 'merged' AND m.archived_at >= :since) AS merged
     FROM memory m WHERE m.tenant_id = :tenant {{here}} GROUP BY 1, 2
 """
-# An id ends in random bits: its last byte chooses evenly, and the same ones every time.
+# An id ends in random bits: its last byte chooses evenly, and the same ones every time. They are chosen
+# from the index alone, and then looked up: the planner takes a third of all for the share, and would read all of them.
 _HOLDING: Final = f"""
     SELECT m.memory_type, m.created_at, m.importance, m.pinned, m.surprise, s.kind AS source_kind, r.stability_days,
         r.difficulty, r.recall_count, r.last_recalled_at, r.refreshed_at, r.spaced_uses, m.content ~ '[[:alnum:]]' AS has_words,
@@ -31,7 +32,8 @@ _HOLDING: Final = f"""
     FROM memory m JOIN namespace p ON p.tenant_id = :tenant AND p.id = m.namespace_id
     LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0
     LEFT JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = m.id
-    WHERE m.tenant_id = :tenant {{here}} AND {_LIVE} AND get_byte(uuid_send(m.id), 15) < :share LIMIT :most
+    WHERE m.tenant_id = :tenant AND {_LIVE} AND m.id = ANY(ARRAY(
+        SELECT m.id FROM memory m WHERE m.tenant_id = :tenant {{here}} AND get_byte(uuid_send(m.id), 15) < :share LIMIT :most))
 """
 _LINKS: Final = """
     SELECT count(*) FILTER (WHERE m.type = 'contradicts' AND m.known_to = 'infinity') AS contradictions,

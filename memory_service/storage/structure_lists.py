@@ -45,8 +45,20 @@ def list_structures(
     before: UUID | None,
     limit: int,
     under: UUID | None = None,
+    top: bool = False,
 ) -> Sequence[RowMapping]:
-    """Return live episodes, topics or communities, the newest first, one page of them; `under` names a topic above."""
+    """Return live episodes, topics or communities, the newest first, one page of them.
+
+    Args:
+        session: a transaction of the tenant.
+        tenant_id: whose.
+        structure: what: episode, topic or community.
+        namespace_id: only of this namespace; None: of all.
+        before: from behind this one.
+        limit: how many at most.
+        under: only topics right below this one.
+        top: only topics below none.
+    """
     conditions = ["t.known_to = 'infinity'"]
     if namespace_id is not None:
         conditions.append("t.namespace_id = :namespace")
@@ -54,6 +66,8 @@ def list_structures(
         conditions.append("t.id < :before")
     if under is not None:
         conditions.append("t.parent_id = :under")
+    if top:
+        conditions.append("t.parent_id IS NULL")
     statement = f"{_select(structure)} AND {' AND '.join(conditions)} ORDER BY t.id DESC LIMIT :limit"
     params = {"tenant": tenant_id, "namespace": namespace_id, "before": before, "under": under, "limit": limit}
     return session.execute(text(statement), params).mappings().all()

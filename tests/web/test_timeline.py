@@ -28,11 +28,11 @@ def test_bars_plane_and_list_are_of_the_same_memories(
     expect(
         page.get_by_role("list", name="Memories in the order of time").get_by_role("listitem").first
     ).to_contain_text(first["label"])
-    expect(page.locator(".plane .point").first).to_be_visible()
+    expect(page.locator(".plane .cell").first).to_be_visible()
     shot(page, "timeline-light")
     axe(page)
     phone.goto(f"/admin/timeline?ns={demo}")
-    expect(phone.locator(".plane .point").first).to_be_visible()
+    expect(phone.locator(".plane .cell").first).to_be_visible()
     shot(phone, "timeline-phone")
     axe(phone)
 

@@ -28,6 +28,12 @@ async def test_what_consolidation_makes(client: Any, namespace: str) -> None:
     assert said.memories[0] in {node.id for node in graph.nodes}
     assert graph.nodes[0].retrievability is not None
     assert all(edge.known_to is None for edge in graph.edges)
+    between = await got(client.graph.edges((node.id for node in graph.nodes), of=[said.memories[0]], namespace=namespace))
+    assert {(one.source, one.target) for one in between.edges} == {(one.source, one.target) for one in graph.edges}
+    assert [one.name for one in await every(client.entities.list(namespace=namespace, q="ROS", order="mentions"))] == ["Rosa"]
+    assert all(one.parent_id is None for one in await every(client.topics.list(namespace=namespace, top=True)))
+    plane = await got(client.graph.plane(namespace=namespace, columns=1, rows=1))
+    assert (plane.total, [cell.count for cell in plane.cells]) == (4, [4])
     line = await got(client.graph.timeline(namespace=namespace, axis="known", bucket="year", limit=1))
     assert (line.buckets[0].count, line.has_more, line.data[0].id) == (4, True, said.memories[0])
     rest = await got(client.graph.timeline(namespace=namespace, axis="known", cursor=line.next_cursor))

@@ -160,14 +160,15 @@ def _listed(
     limit: int,
     cursor: str | None,
     under: UUID | None = None,
+    top: bool = False,
 ) -> Response:
-    query = {"list": structure, "namespace": namespace, "under": None if under is None else str(under)}
+    query = {"list": structure, "namespace": namespace, "under": None if under is None else str(under), "top": top}
     before = decode_cursor(cursor, of=UUID, tenant_id=tenant_id, query=query)
     space = None if namespace is None else find_namespace_id(session, tenant_id, namespace, pointer="?namespace")
     rows: Sequence[RowMapping] = ()
     if namespace is None or space is not None:
         rows = list_structures(
-            session, tenant_id, structure, namespace_id=space, before=before, limit=limit + 1, under=under
+            session, tenant_id, structure, namespace_id=space, before=before, limit=limit + 1, under=under, top=top
         )
     return answer(
         page(rows, limit=limit, position=lambda row: row["id"], render=render, tenant_id=tenant_id, query=query)
@@ -201,6 +202,7 @@ def list_topics(
     session: SessionDep,
     namespace: Namespace = None,
     parent_id: Annotated[UUID | None, Query(description="Only those right below this topic.")] = None,
+    top: Annotated[bool, Query(description="Only those that no other topic holds.")] = False,
     limit: Limit = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Response:
@@ -214,6 +216,7 @@ def list_topics(
         limit=limit,
         cursor=cursor,
         under=parent_id,
+        top=top,
     )
 
 
@@ -238,6 +241,15 @@ def list_communities(
     return _listed(
         session, caller.tenant_id, "community", _community_json, namespace=namespace, limit=limit, cursor=cursor
     )
+
+
+@router.get("/v1/communities/{community_id}", response_model=CommunityOut)
+def read_community(community_id: UUID, caller: Reader, session: SessionDep) -> Response:
+    """Read one community."""
+    row = get_structure(session, caller.tenant_id, "community", community_id)
+    if row is None:
+        raise NotFound(f"There is no community {community_id}.", code="community_not_found")
+    return answer(_community_json(row))
 
 
 @router.get("/v1/profiles/{user_id:path}", response_model=ProfileOut)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from memory_service.api.answers import answer
@@ -13,10 +13,11 @@ from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.fields import Time
 from memory_service.api.searching import tools_of
 from memory_service.api.services import Services
-from memory_service.api.strict_json import StrictRoute
+from memory_service.api.strict_json import Body, StrictRoute
 from memory_service.errors import FieldError, InvalidRequest, NotFound
-from memory_service.lifecycle.graph_view import graph_json
+from memory_service.lifecycle.graph_view import edges_json, graph_json
 from memory_service.storage import graph
+from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import DEFAULT_NAMESPACE, AsOf, Caller, KeyScope, MemoryType, State
 from retrieval.recall import Recalled, recall
@@ -26,6 +27,7 @@ router = APIRouter(tags=["graph"], route_class=StrictRoute)
 
 SEEDS_OF_A_QUERY = 10
 MOST_SEEDS = 50
+MOST_NODES = 10_000  # in one view
 
 
 class NodeOut(BaseModel):
@@ -76,6 +78,22 @@ class GraphOut(BaseModel):
     truncated: bool
 
 
+class EdgesIn(Body):
+    """Nodes between which edges are asked for; with `of`, only edges of which an end is among those."""
+
+    nodes: Annotated[list[UUID], Field(min_length=1, max_length=MOST_NODES)]
+    of: Annotated[list[UUID], Field(max_length=MOST_NODES)] | None = None
+    namespace: str | None = None
+    known_at: Time | None = None
+    valid_at: Time | None = None
+
+
+class EdgesOut(BaseModel):
+    """Edges between nodes, in the order of their ends."""
+
+    edges: list[EdgeOut]
+
+
 @router.get("/v1/graph", response_model=GraphOut)
 def read_graph(
     caller: Annotated[Caller, require(KeyScope.READ)],
@@ -87,9 +105,10 @@ def read_graph(
     query: Annotated[str | None, Query(max_length=4_096, description="Begin at what this finds.")] = None,
     namespace: Annotated[str | None, Query(description="Only this namespace; without it, all.")] = None,
     depth: Annotated[int, Query(ge=0, le=3)] = 1,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 150,
+    limit: Annotated[int, Query(ge=1, le=MOST_NODES)] = 150,
     begin: Annotated[
-        int, Query(ge=1, le=10_000, description="At how many of the newest memories to begin, without seed and query.")
+        int,
+        Query(ge=1, le=MOST_NODES, description="At how many of the newest memories to begin, without seed and query."),
     ] = 25,
     known_at: Annotated[Time | None, Query(description="As it was known then.")] = None,
     valid_at: Annotated[Time | None, Query(description="Only memories that were true then.")] = None,
@@ -113,6 +132,25 @@ def read_graph(
     if seed and not found.nodes:
         raise NotFound("There is no such node.", code="node_not_found")
     return answer(graph_json(found, view))
+
+
+@router.post("/v1/graph/edges", response_model=EdgesOut)
+def read_edges(
+    body: EdgesIn, caller: Annotated[Caller, require(KeyScope.READ)], services: ServicesDep, session: SessionDep
+) -> Response:
+    """Return the edges between nodes that are known already, as when what is beside one of them joins a view.
+
+    Ids of what is no node, or not in the namespace, are left out.
+    """
+    space = None
+    if body.namespace is not None:
+        space = find_namespace_id(session, caller.tenant_id, body.namespace, pointer="/namespace") or new_id()
+    view = graph.View(services.clock(), namespace_id=space, known=body.known_at, valid=body.valid_at)
+    edges = graph.between(session, caller.tenant_id, body.nodes, view)
+    if body.of is not None:
+        of = set(body.of)
+        edges = [edge for edge in edges if edge.source in of or edge.target in of]
+    return answer({"edges": edges_json(edges)})
 
 
 def _found(services: Services, caller: Caller, query: str, namespace: str | None, as_of: AsOf) -> list[UUID]:

@@ -34,7 +34,7 @@ class SizesOut(BaseModel):
 class ZonesOut(BaseModel):
     """How many hold firmly (R at least 0.9), fade (at least 0.5), are faint, of those that were looked at.
 
-    Of more than 20,000 live memories an even sample is looked at.
+    Of more than 5,000 live memories an even sample is looked at.
     """
 
     looked_at: int

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,13 +10,15 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
+from memory_service.analysis.folding import fold, strip_accents
+from memory_service.analysis.names import LONGEST_NAME
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import NotFound
 from memory_service.lifecycle.records import rfc3339
-from memory_service.storage.entity_lists import get_entity, list_entities
+from memory_service.storage.entity_lists import EntityOrder, Place, get_entity, list_entities
 from memory_service.storage.links import link_json, list_links
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import Caller, KeyScope
@@ -42,7 +45,7 @@ class EntityOut(BaseModel):
 
 
 class EntitiesOut(BaseModel):
-    """A page of entities, the latest found first."""
+    """A page of entities, in the order that was asked for."""
 
     data: list[EntityOut]
     next_cursor: str | None
@@ -70,22 +73,43 @@ def list_all_entities(
     services: ServicesDep,
     session: SessionDep,
     namespace: Namespace = None,
+    q: Annotated[
+        str | None,
+        Query(
+            max_length=LONGEST_NAME,
+            description="Only those with this in one of their names, whatever case and accents.",
+        ),
+    ] = None,
+    order: Annotated[
+        EntityOrder, Query(description="`latest`: the latest found first; `mentions`: most first; `name`: by name.")
+    ] = EntityOrder.LATEST,
     limit: Limit = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Response:
     """List whom and what texts name, with the number of live memories that do."""
-    tenant_id = caller.tenant_id
-    query = {"list": "entities", "namespace": namespace}
-    before = decode_cursor(cursor, of=UUID, tenant_id=tenant_id, query=query)
+    tenant_id, words = caller.tenant_id, _words(q)
+    query = {"list": "entities", "namespace": namespace, "q": words, "order": order}
+    after = decode_cursor(cursor, of=partial(Place.parse, order=order), tenant_id=tenant_id, query=query)
     space = None if namespace is None else find_namespace_id(session, tenant_id, namespace, pointer="?namespace")
     rows: Sequence[RowMapping] = ()
     if namespace is None or space is not None:
         rows = list_entities(
-            session, tenant_id, namespace_id=space, before=before, limit=limit + 1, now=services.clock()
+            session,
+            tenant_id,
+            namespace_id=space,
+            after=after,
+            limit=limit + 1,
+            now=services.clock(),
+            words=words,
+            order=order,
         )
-    return answer(
-        page(rows, limit=limit, position=lambda row: row["id"], render=entity_json, tenant_id=tenant_id, query=query)
-    )
+    place = partial(Place.of, order=order)
+    return answer(page(rows, limit=limit, position=place, render=entity_json, tenant_id=tenant_id, query=query))
+
+
+def _words(q: str | None) -> str:
+    """Return a part of a name as names are folded; an apostrophe at its end stays, since more may follow."""
+    return "" if q is None else " ".join(strip_accents(fold(q)).split())
 
 
 @router.get("/v1/entities/{entity_id}", response_model=EntityOut)

@@ -43,6 +43,70 @@ def test_entities_come_page_by_page(api: Any, me: Any, work: Work) -> None:
     assert seen == whole
 
 
+def test_entities_are_found_by_a_part_of_a_name(api: Any, me: Any, work: Work) -> None:
+    """Whatever case and accents, by any of their names; what a person types has no meaning but itself."""
+    api.remember("My dog is asleep.", speaker="Melanie")
+    api.remember("Hey Mel! We met José García in Lisbon.", speaker="Caroline")
+    work(api.tenant_id)
+
+    def named(q: str, **more: Any) -> set[str]:
+        answer = me.get("/v1/entities", params={"q": q, **more})
+        assert answer.status_code == 200, answer.text
+        return {one["name"] for one in answer.json()["data"]}
+
+    assert named("LANI") == named("mel") == {"Melanie"}
+    (garcia,) = named("jose gar")
+    assert "Jos" in garcia
+    assert named("  José   GARCÍA ") == {garcia}
+    assert named("%") == named("_") == named("nobody") == set()
+    assert named("i", namespace="default") >= {"Melanie", "Caroline"}
+    assert len(named("")) == len(named(" ")) == 4
+    assert me.get("/v1/entities", params={"q": "x" * 201}).status_code == 422
+    assert me.get("/v1/entities?q=a%00").status_code == 422
+
+
+def test_entities_come_in_the_order_that_is_asked_for(api: Any, me: Any, work: Work) -> None:
+    for text in (
+        "They met Tom in Lisbon.",
+        "They met Tom and saw Porto.",
+        "They met Tom again in Lisbon.",
+        "Hello Anna, they said.",
+    ):
+        api.remember(text)
+    gone = api.remember("They saw Porto, Porto and Porto again.")
+    again = api.remember("They flew to Porto.")
+    work(api.tenant_id)
+    for one in (gone, again):
+        assert me.post(f"/v1/memories/{one['id']}/archive").status_code == 200
+
+    def ordered(order: str, limit: int) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            answer = me.get(
+                "/v1/entities", params={"order": order, "limit": limit, "namespace": "default", **cursor}
+            ).json()
+            found += answer["data"]
+            if not answer["has_more"]:
+                return found
+            cursor = {"cursor": answer["next_cursor"]}
+
+    for limit in (1, 2, 50):
+        latest, most, named = (ordered(order, limit) for order in ("latest", "mentions", "name"))
+        assert [one["id"] for one in latest] == sorted((one["id"] for one in latest), reverse=True)
+        # What is archived does not count, neither for the number nor for the order.
+        assert [(one["mentions"], one["id"]) for one in most] == sorted(
+            ((one["mentions"], one["id"]) for one in latest), reverse=True
+        )
+        assert {one["name"]: one["mentions"] for one in most}["Porto"] == 1 < most[0]["mentions"]
+        assert [one["name"] for one in named] == sorted(one["name"] for one in latest)
+        assert len({one["id"] for one in named}) == len(latest) == len(most)
+    cursor = me.get("/v1/entities?order=name&limit=1").json()["next_cursor"]
+    for other in ("order=mentions", "order=name&q=o", "namespace=default&order=name"):
+        assert me.get(f"/v1/entities?{other}&cursor={cursor}").json()["code"] == "invalid_cursor"
+    assert me.get("/v1/entities?order=fame").status_code == 422
+
+
 def test_unknown_entities_and_namespaces_are_not_found(me: Any, problem: Any) -> None:
     problem(me.get("/v1/entities/0190a5c8-0000-7000-8000-000000000000"), 404, "entity_not_found")
     problem(me.get("/v1/entities?namespace=nowhere"), 404, "namespace_not_found")

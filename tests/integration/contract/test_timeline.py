@@ -157,3 +157,68 @@ def test_too_many_buckets_are_refused_with_the_way_out(me: Any) -> None:
     assert answer.json()["errors"][0]["pointer"] == "?bucket"
     assert me.get("/v1/timeline?bucket=hour&from=2020-01-02T00:00:00Z").status_code == 200
     assert me.get("/v1/timeline?bucket=day").status_code == 200
+
+
+def test_a_bucket_that_fits_is_chosen(me: Any, told: list[str]) -> None:
+    """Of a year of memories weeks make few bars, of two days hours do; the answer says which."""
+    found = timeline(me, bucket="auto")
+    assert (found["bucket"], sum(bars(found).values())) == ("week", 5)
+    found = timeline(me, bucket="auto", to=DAYS[3])
+    assert (found["bucket"], sum(bars(found).values())) == ("hour", 3)
+    assert timeline(me, bucket="auto", to="2000-01-01T00:00:00Z")["buckets"] == []
+    for at in (OLDEST.isoformat(), NEWEST.isoformat()):
+        me.post("/v1/memories", json={"content": f"At {at}.", "observed_at": at})
+    found = timeline(me, bucket="auto")
+    assert (found["bucket"], sum(bars(found).values())) == ("year", 7)
+
+
+def test_pages_by_themselves_count_nothing(me: Any, told: list[str]) -> None:
+    found = timeline(me, bucket="none", limit=2)
+    assert (found["bucket"], found["buckets"]) == (None, [])
+    assert [one["id"] for one in found["data"]] == told[:2]
+
+
+def test_the_other_axis_is_bounded_too(me: Any, told: list[str]) -> None:
+    learned = {one["id"]: one["created_at"] for one in timeline(me)["data"]}
+    second = sorted(learned.values())[1]
+    later = [id for id in told if learned[id] >= second]
+    found = timeline(me, other_from=second)
+    assert [one["id"] for one in found["data"]] == later
+    assert sum(bars(found).values()) == 4
+    assert [one["id"] for one in timeline(me, other_to=second)["data"]] == [id for id in told if id not in later]
+    assert {one["id"] for one in timeline(me, axis="known", other_to=DAYS[2])["data"]} == set(told[:2])
+    answer = me.get(f"/v1/timeline?other_from={DAYS[1]}&other_to={DAYS[0]}")
+    assert answer.json()["errors"][0]["pointer"] == "?other_from"
+
+
+def plane(me: Any, **params: Any) -> Any:
+    answer = me.get("/v1/timeline/plane", params={"namespace": "default", **params})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_the_plane_counts_by_both_times(me: Any, told: list[str]) -> None:
+    found = plane(me, columns=2, rows=1)
+    assert (found["total"], found["columns"], found["rows"]) == (5, 2, 1)
+    # Half a year on, the first four are in the first half of it.
+    assert [(cell["column"], cell["row"], cell["count"]) for cell in found["cells"]] == [(0, 0, 4), (1, 0, 1)]
+    first = found["cells"][0]
+    assert (first["valid_from"], first["valid_to"]) == (DAYS[0], DAYS[3])
+    assert all(cell["known_from"] <= cell["known_to"] for cell in found["cells"])
+    assert sum(cell["count"] for cell in plane(me)["cells"]) == 5
+    narrowed = plane(me, **{"from": DAYS[1], "to": DAYS[3]})
+    assert narrowed["total"] == 2
+    one = plane(me, **{"from": DAYS[4]})
+    assert [(cell["column"], cell["row"], cell["count"]) for cell in one["cells"]] == [(0, 0, 1)]
+    assert plane(me, to="2000-01-01T00:00:00Z") == {"total": 0, "columns": 60, "rows": 24, "cells": []}
+
+
+@pytest.mark.parametrize("query", ["columns=0", "rows=201", "from=soon", "bucket=day", "namespace=a%00"])
+def test_a_plane_that_cannot_be_understood_is_refused(me: Any, query: str) -> None:
+    assert me.get(f"/v1/timeline/plane?{query}").status_code == 422
+
+
+def test_a_plane_reaches_the_ends_of_time(me: Any) -> None:
+    for at in (OLDEST.isoformat(), NEWEST.isoformat()):
+        me.post("/v1/memories", json={"content": f"At {at}.", "observed_at": at})
+    assert plane(me)["total"] == 2

@@ -156,3 +156,29 @@ def test_only_what_was_true_at_a_time(built: Any) -> None:
     assert of_kind(view(built, valid_at="2019-06-01T00:00:00Z", depth=0), "memory") == {past}
     assert past not in of_kind(view(built, valid_at="2026-11-01T00:00:00Z", depth=0), "memory")
     assert past in of_kind(view(built, depth=0), "memory")
+
+
+def ends(edges: Any) -> set[tuple[str, str, str]]:
+    return {(edge["source"], edge["target"], edge["type"]) for edge in edges}
+
+
+def test_edges_between_nodes_that_are_known(built: Any) -> None:
+    graph = view(built, seed=built.ids[0], depth=3)
+    ids = [node["id"] for node in graph["nodes"]]
+    answer = built.me.post("/v1/graph/edges", json={"nodes": ids})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["edges"] == graph["edges"] != []
+    # Of one of them: its own edges, from either end.
+    (episode, *_) = of_kind(graph, "episode")
+    some = built.me.post("/v1/graph/edges", json={"nodes": [*ids, ids[0]], "of": [episode]}).json()["edges"]
+    assert ends(some) == {edge for edge in ends(graph["edges"]) if episode in edge}
+    assert some
+    # What is no node, or is not among them, has no edges.
+    body = {"nodes": [built.ids[0], "0190a5c8-0000-7000-8000-000000000000"], "of": [episode]}
+    assert built.me.post("/v1/graph/edges", json=body).json() == {"edges": []}
+    assert built.me.post("/v1/graph/edges", json={"nodes": ids, "known_at": "2000-01-01T00:00:00Z"}).json() == {
+        "edges": []
+    }
+    for body in ({"nodes": []}, {}, {"nodes": ["x"]}, {"nodes": ids, "more": 1}, {"nodes": ids[:1] * 10_001}):
+        assert built.me.post("/v1/graph/edges", json=body).status_code == 422
+    assert built.me.post("/v1/graph/edges", json={"nodes": ids, "namespace": "nowhere"}).status_code == 404

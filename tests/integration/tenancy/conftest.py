@@ -68,6 +68,7 @@ class Household:
     entity_id: str
     episode_id: str
     topic_id: str
+    community_id: str
     saved_query_id: str
     changeset_id: str
     review_id: str
@@ -255,6 +256,7 @@ def make_household(
             entity_id=entity["id"],
             episode_id=str(built["episode"]),
             topic_id=str(built["topic"]),
+            community_id=str(built["community"]),
             saved_query_id=saved["id"],
             changeset_id=changeset_id,
             review_id=review_id,
@@ -556,6 +558,7 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             Ask("own", "/v1/timeline"),
             Ask("own", "/v1/timeline?axis=known"),
         ],
+        "GET /v1/timeline/plane": [*in_namespace("/v1/timeline/plane"), Ask("own", "/v1/timeline/plane")],
         "GET /v1/health-report": [*in_namespace("/v1/health-report"), Ask("own", "/v1/health-report")],
         "GET /v1/usage": [*in_namespace("/v1/usage"), Ask("own", "/v1/usage")],
         "GET /v1/audit/verify": [Ask("own", "/v1/audit/verify")],
@@ -634,8 +637,13 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             Ask("absent", f"/v1/graph?depth=3&seed={h.memory_id}&known_at=2100-01-01T00:00:00Z"),
             Ask("own", "/v1/graph?begin=10000&limit=10000&depth=3"),
         ],
+        "POST /v1/graph/edges": [
+            Ask("nothing", "/v1/graph/edges", {"nodes": [*ids, h.entity_id, h.episode_id, h.topic_id, h.community_id]}),
+            Ask("absent", "/v1/graph/edges", {"nodes": [*ids], "namespace": h.namespace}),
+        ],
         "GET /v1/episodes/{episode_id}": [Ask("absent", f"/v1/episodes/{h.episode_id}")],
         "GET /v1/topics/{topic_id}": [Ask("absent", f"/v1/topics/{h.topic_id}")],
+        "GET /v1/communities/{community_id}": [Ask("absent", f"/v1/communities/{h.community_id}")],
         "GET /v1/profiles/{user_id}": [
             Ask("absent", f"/v1/profiles/{h.user_id}"),
             Ask("absent", f"/v1/profiles/{asker.user_id}?namespace={space}"),

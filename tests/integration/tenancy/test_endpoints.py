@@ -22,6 +22,7 @@ PARAMETERS = {
     "entity_id",
     "episode_id",
     "topic_id",
+    "community_id",
     "user_id",
     "memory_id",
     "kv_memory_id",
@@ -55,7 +56,7 @@ FOR_OPERATORS = {
     "POST /v1/encoders/{encoder_id}/default",
     *(f"POST /v1/encoders/{{encoder_id}}/reindex{step}" for step in ("", "/cut-over", "/roll-back", "/finish")),
 }
-LISTS = ("data", "results", "citations")
+LISTS = ("data", "results", "citations", "edges")
 
 
 def operations(app: FastAPI) -> dict[str, dict[str, Any]]:

@@ -191,13 +191,19 @@ def a_filter(raw: dict[str, Any]) -> Sql:
 
 def a_timeline(session: Session, *, namespace_id: UUID | None) -> None:
     for axis in timeline.Axis:
-        where: dict[str, Any] = {"namespace_id": namespace_id, "axis": axis, "start": None, "end": NOW, "now": NOW}
-        timeline.bars(session, TENANT, bucket=timeline.Bucket.DAY, most=2_001, **where)
-        timeline.moments(session, TENANT, after=(NOW, an_id(3, 7)), limit=51, **where)
+        part = timeline.Part(axis, NOW, namespace_id, end=NOW, other_start=NOW - timedelta(days=900))
+        timeline.bars(session, TENANT, part, bucket=timeline.Bucket.DAY, most=2_001)
+        timeline.moments(session, TENANT, part, after=(NOW, an_id(3, 7)), limit=51)
+        timeline.span(session, TENANT, part)
+        timeline.cells(session, TENANT, part, columns=60, rows=24)
+
+
+def a_report_place(session: Session, namespace_id: UUID | None = SPACE) -> health_report.Place:
+    return health_report.Place(session, TENANT, namespace_id=namespace_id, now=NOW, since=NOW - timedelta(days=7))
 
 
 def a_report(session: Session, *, namespace_id: UUID | None) -> None:
-    place = health_report.Place(session, TENANT, namespace_id=namespace_id, now=NOW, since=NOW - timedelta(days=7))
+    place = a_report_place(session, namespace_id)
     place.memories(), place.holding(share=256, most=40_000), place.links(), place.reviews(), place.versions()
     place.erased(), place.unread(), place.unconsolidated(), place.last_changeset()
 
@@ -229,6 +235,7 @@ def a_place(session: Session) -> structure_loading.Place:
 
 
 # One fact and one time as a worker finds them.
+A_PLACE = entity_lists.Place(an_id(0, 900), mentions=40, folded="f")
 A_FACT = Fact("s8", "a8", "8", "8", (0, 8), functional=True)
 A_TIME = {
     "starts": NOW, "ends": None, "phrase": "today", "span_from": 0, "span_to": 5, "granularity": "day",
@@ -289,9 +296,13 @@ HOT: dict[str, Callable[[Session], object]] = {
     "was it erased": lambda s: erasure.is_erased(s, TENANT, IDS[0]),
     "links": lambda s: links.links_of(s, TENANT, IDS[0], before=None, limit=51),
     "all links": lambda s: links.list_links(s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),
-    "entities": lambda s: entity_lists.list_entities(s, TENANT, namespace_id=None, before=None, limit=51, now=NOW),
+    "entities": lambda s: entity_lists.list_entities(s, TENANT, namespace_id=None, after=None, limit=51, now=NOW),
     "entities of a space": lambda s: entity_lists.list_entities(
-        s, TENANT, namespace_id=SMALL_SPACE, before=an_id(0, 900), limit=51, now=NOW),
+        s, TENANT, namespace_id=SMALL_SPACE, after=A_PLACE, limit=51, now=NOW),
+    "entities by name": lambda s: entity_lists.list_entities(
+        s, TENANT, namespace_id=SMALL_SPACE, after=A_PLACE, limit=51, now=NOW, words="e", order=entity_lists.EntityOrder.NAME),
+    "entities by mentions": lambda s: entity_lists.list_entities(
+        s, TENANT, namespace_id=SMALL_SPACE, after=A_PLACE, limit=51, now=NOW, order=entity_lists.EntityOrder.MENTIONS),
     "entity": lambda s: entity_lists.get_entity(s, TENANT, an_id(0, 21), now=NOW),
     "end of mentions": lambda s: entities.end_mentions(s, TENANT, FEW, now=NOW),
     "mentions of a memory": lambda s: entities.mentioned_in(s, TENANT, FEW),
@@ -407,6 +418,9 @@ HOT: dict[str, Callable[[Session], object]] = {
     "topics below": lambda s: structure_lists.list_structures(
         s, TENANT, "topic", namespace_id=None, before=None, limit=51, under=an_id(0, 20)),
     "communities": lambda s: structure_lists.list_structures(s, TENANT, "community", namespace_id=SPACE, before=None, limit=51),
+    "topics at the top": lambda s: structure_lists.list_structures(
+        s, TENANT, "topic", namespace_id=SMALL_SPACE, before=None, limit=51, top=True),
+    "community": lambda s: structure_lists.get_structure(s, TENANT, "community", an_id(0, 21)),
     "topic": lambda s: structure_lists.get_structure(s, TENANT, "topic", an_id(0, 21)),
     "profile": lambda s: structure_lists.profiles_of(s, TENANT, "user7", namespace_id=None),
     "states": lambda s: structure.live(s, TENANT, "topic", [an_id(0, 21), an_id(0, 22)]),
@@ -418,6 +432,7 @@ HOT: dict[str, Callable[[Session], object]] = {
         s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], graph.View(NOW), depth=2, limit=150),
     "graph as it was": lambda s: graph.around(
         s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], graph.View(NOW, known=NOW, valid=NOW), depth=2, limit=150),
+    "edges of the graph": lambda s: graph.between(s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], graph.View(NOW)),
     "newest of the graph": lambda s: graph.newest(s, TENANT, graph.View(NOW, namespace_id=SMALL_SPACE), most=25),
     "newest of the graph as it was": lambda s: graph.newest(
         s, TENANT, graph.View(NOW, namespace_id=SMALL_SPACE, known=NOW), most=25),
@@ -531,6 +546,28 @@ def test_a_vector_scan_reads_one_namespace_from_the_index_alone(service: Databas
     assert by_sketch.kind == "Index Only Scan", "the codes are left alone"
     for column in ("tenant_id", "namespace_id", "encoder_id"):
         assert column in by_sketch.condition
+
+
+@pytest.mark.parametrize("axis", timeline.Axis)
+def test_a_timeline_is_counted_from_its_index_alone(service: Database, axis: timeline.Axis) -> None:
+    """A page begins where it begins, and no memory is read to count them: the heap of a large namespace is what takes time."""
+    part = timeline.Part(axis, NOW, SPACE)
+    own = "memory_true" if axis is timeline.Axis.VALID else "memory_learned"
+    ((_, bars),) = plans_of(service, lambda s: timeline.bars(s, TENANT, part, bucket=timeline.Bucket.DAY, most=2_001))
+    ((_, cells),) = plans_of(service, lambda s: timeline.cells(s, TENANT, part, columns=60, rows=24))
+    for plan in (bars, cells):
+        (read,) = [n for n in plan if n.relation == "memory"]
+        assert (read.kind, read.index in {"memory_true", "memory_learned"}) == ("Index Only Scan", True), read
+    ((_, page),) = plans_of(service, lambda s: timeline.moments(s, TENANT, part, after=(NOW, an_id(3, 7)), limit=51))
+    (read,) = [n for n in page if n.relation == "memory"]
+    assert (read.kind, read.index) == ("Index Scan", own)
+    assert "ROW" in read.condition, "from where the page begins"
+
+
+def test_doubtful_links_are_counted_from_their_own_index(service: Database) -> None:
+    ((_, plan),) = plans_of(service, lambda s: a_report_place(s).links())
+    (read,) = [n for n in plan if n.relation == "link"]
+    assert read.index == "link_doubt"
 
 
 def test_keyword_look_ups_read_the_index_alone(service: Database) -> None:

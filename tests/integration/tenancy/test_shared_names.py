@@ -123,6 +123,8 @@ CURSORS = (
     ("GET", "/v1/tasks?limit=1&namespace=shared", None),
     ("GET", "/v1/timeline?limit=1", None),
     ("GET", "/v1/timeline?limit=1&namespace=shared&axis=known", None),
+    ("GET", "/v1/entities?limit=1&order=mentions", None),
+    ("GET", "/v1/entities?limit=1&order=name", None),
 )
 
 

@@ -888,6 +888,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/communities/{community_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Community
+         * @description Read one community.
+         */
+        get: operations["read_community"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/consolidations": {
         parameters: {
             query?: never;
@@ -1449,6 +1469,28 @@ export interface paths {
         get: operations["read_graph"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/graph/edges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Edges
+         * @description Return the edges between nodes that are known already, as when what is beside one of them joins a view.
+         *
+         *     Ids of what is no node, or not in the namespace, are left out.
+         */
+        post: operations["read_edges"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2851,6 +2893,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/timeline/plane": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Plane
+         * @description Count live memories by both of their times at once.
+         */
+        get: operations["read_plane"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/topics": {
         parameters: {
             query?: never;
@@ -3070,6 +3132,12 @@ export interface components {
              */
             job_id: string;
         };
+        /**
+         * Asked
+         * @description A bucket; the one that fits the span; or none, for pages by themselves.
+         * @enum {string}
+         */
+        Asked: "hour" | "day" | "week" | "month" | "year" | "auto" | "none";
         /**
          * AsOfIn
          * @description Two-fold time: true at `valid`, known at `known`.
@@ -3460,6 +3528,38 @@ export interface components {
             signals: {
                 [key: string]: number;
             };
+        };
+        /**
+         * CellOut
+         * @description A part of the plane that has memories: how many, and between which moments they lie.
+         */
+        CellOut: {
+            /** Column */
+            column: number;
+            /** Count */
+            count: number;
+            /**
+             * Known From
+             * Format: date-time
+             */
+            known_from: string;
+            /**
+             * Known To
+             * Format: date-time
+             */
+            known_to: string;
+            /** Row */
+            row: number;
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+            /**
+             * Valid To
+             * Format: date-time
+             */
+            valid_to: string;
         };
         /**
          * Changed
@@ -4404,6 +4504,30 @@ export interface components {
             weight: number | null;
         };
         /**
+         * EdgesIn
+         * @description Nodes between which edges are asked for; with `of`, only edges of which an end is among those.
+         */
+        EdgesIn: {
+            /** Known At */
+            known_at?: string | null;
+            /** Namespace */
+            namespace?: string | null;
+            /** Nodes */
+            nodes: string[];
+            /** Of */
+            of?: string[] | null;
+            /** Valid At */
+            valid_at?: string | null;
+        };
+        /**
+         * EdgesOut
+         * @description Edges between nodes, in the order of their ends.
+         */
+        EdgesOut: {
+            /** Edges */
+            edges: components["schemas"]["EdgeOut"][];
+        };
+        /**
          * EncoderIn
          * @description A model to register.
          */
@@ -4540,7 +4664,7 @@ export interface components {
         };
         /**
          * EntitiesOut
-         * @description A page of entities, the latest found first.
+         * @description A page of entities, in the order that was asked for.
          */
         EntitiesOut: {
             /** Data */
@@ -4550,6 +4674,12 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /**
+         * EntityOrder
+         * @description What of a list of entities comes first; of those that are alike, the latest found.
+         * @enum {string}
+         */
+        EntityOrder: "latest" | "mentions" | "name";
         /**
          * EntityOut
          * @description One entity: a person, place or thing that texts name.
@@ -6688,6 +6818,22 @@ export interface components {
          */
         PayloadType: "plaintext" | "activation" | "parametric";
         /**
+         * PlaneOut
+         * @description How many memories lie where by both of their times: columns along valid time, rows along known time.
+         *
+         *     Cells are of one size and reach from the first memory to the last; empty ones are left out.
+         */
+        PlaneOut: {
+            /** Cells */
+            cells: components["schemas"]["CellOut"][];
+            /** Columns */
+            columns: number;
+            /** Rows */
+            rows: number;
+            /** Total */
+            total: number;
+        };
+        /**
          * PlanIn
          * @description What a prompt is to hold.
          */
@@ -8191,10 +8337,12 @@ export interface components {
         /**
          * TimelineOut
          * @description Buckets of the whole span that was asked for, and a page of its memories, the earliest first.
+         *
+         *     `bucket` is the one that was chosen where `auto` was asked for, null where none is counted.
          */
         TimelineOut: {
             axis: components["schemas"]["Axis"];
-            bucket: components["schemas"]["Bucket"];
+            bucket: components["schemas"]["Bucket"] | null;
             /** Buckets */
             buckets: components["schemas"]["BucketOut"][];
             /** Data */
@@ -8630,7 +8778,7 @@ export interface components {
          * ZonesOut
          * @description How many hold firmly (R at least 0.9), fade (at least 0.5), are faint, of those that were looked at.
          *
-         *     Of more than 20,000 live memories an even sample is looked at.
+         *     Of more than 5,000 live memories an even sample is looked at.
          */
         ZonesOut: {
             /** Fading */
@@ -10193,6 +10341,30 @@ export interface operations {
             };
         };
     };
+    read_community: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                community_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommunityOut"];
+                };
+            };
+        };
+    };
     consolidate: {
         parameters: {
             query?: never;
@@ -10642,6 +10814,10 @@ export interface operations {
                 limit?: number;
                 /** @description Only this namespace; without it, all. */
                 namespace?: string | null;
+                /** @description `latest`: the latest found first; `mentions`: most first; `name`: by name. */
+                order?: components["schemas"]["EntityOrder"];
+                /** @description Only those with this in one of their names, whatever case and accents. */
+                q?: string | null;
             };
             header?: never;
             path?: never;
@@ -11071,6 +11247,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GraphOut"];
+                };
+            };
+        };
+    };
+    read_edges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EdgesIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EdgesOut"];
                 };
             };
         };
@@ -13339,14 +13541,18 @@ export interface operations {
             query?: {
                 /** @description `valid`: when it was true; `known`: when it was stored. */
                 axis?: components["schemas"]["Axis"];
-                /** @description What one count is of, in UTC. */
-                bucket?: components["schemas"]["Bucket"];
+                /** @description What one count is of, in UTC; `auto`: the finest that makes few bars; `none`: no counts. */
+                bucket?: components["schemas"]["Asked"];
                 cursor?: string | null;
                 /** @description Not before. */
                 from?: string | null;
                 limit?: number;
                 /** @description Only this namespace; without it, all. */
                 namespace?: string | null;
+                /** @description Not before, on the other axis. */
+                other_from?: string | null;
+                /** @description Before, on the other axis. */
+                other_to?: string | null;
                 /** @description Before. */
                 to?: string | null;
             };
@@ -13369,6 +13575,43 @@ export interface operations {
             };
         };
     };
+    read_plane: {
+        parameters: {
+            query?: {
+                /** @description `valid`: when it was true; `known`: when it was stored. */
+                axis?: components["schemas"]["Axis"];
+                columns?: number;
+                /** @description Not before. */
+                from?: string | null;
+                /** @description Only this namespace; without it, all. */
+                namespace?: string | null;
+                /** @description Not before, on the other axis. */
+                other_from?: string | null;
+                /** @description Before, on the other axis. */
+                other_to?: string | null;
+                rows?: number;
+                /** @description Before. */
+                to?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaneOut"];
+                };
+            };
+        };
+    };
     list_topics: {
         parameters: {
             query?: {
@@ -13378,6 +13621,8 @@ export interface operations {
                 namespace?: string | null;
                 /** @description Only those right below this topic. */
                 parent_id?: string | null;
+                /** @description Only those that no other topic holds. */
+                top?: boolean;
             };
             header?: never;
             path?: never;

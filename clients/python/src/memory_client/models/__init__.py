@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from memory_client.models.search import WhyNot as WhyNot
     from memory_client.models.structure import Community as Community
     from memory_client.models.structure import Edge as Edge
+    from memory_client.models.structure import Edges as Edges
     from memory_client.models.structure import Entity as Entity
     from memory_client.models.structure import Episode as Episode
     from memory_client.models.structure import Fact as Fact
@@ -114,6 +115,8 @@ if TYPE_CHECKING:
     from memory_client.models.structure import Quote as Quote
     from memory_client.models.structure import Timeline as Timeline
     from memory_client.models.structure import TimelineBucket as TimelineBucket
+    from memory_client.models.structure import TimelineCell as TimelineCell
+    from memory_client.models.structure import TimelinePlane as TimelinePlane
     from memory_client.models.structure import Topic as Topic
     from memory_client.models.working import Block as Block
     from memory_client.models.working import BlockCitation as BlockCitation
@@ -151,7 +154,10 @@ HOMES = {
         "search": (
             "Channel Result Timings Candidate Explanation SearchAnswer Citation Context Replay Trace WhyNot Feedback"
         ),
-        "structure": "Entity Fact Quote Gist Episode Topic Community Profile Node Edge Graph Moment Timeline TimelineBucket",
+        "structure": (
+            "Entity Fact Quote Gist Episode Topic Community Profile Node Edge Edges Graph Moment Timeline TimelineBucket "
+            "TimelineCell TimelinePlane"
+        ),
         "working": (
             "Block BlockVersion BlockCitation Children Task TaskVersion ClosedTask Undone "
             "RolledBackTask TaskItem TaskContext"

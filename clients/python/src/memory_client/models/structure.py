@@ -149,6 +149,12 @@ class Graph(Answer):
     truncated: bool
 
 
+class Edges(Answer):
+    """Lines between points of the graph."""
+
+    edges: list[Edge]
+
+
 class TimelineBucket(Answer):
     """A bar of the timeline."""
 
@@ -176,8 +182,29 @@ class Timeline(Answer):
     """How many memories lie when, and a page of them, the earliest first."""
 
     axis: str
-    bucket: str
+    bucket: str | None = None
     buckets: list[TimelineBucket]
     data: list[Moment]
     next_cursor: str | None = None
     has_more: bool
+
+
+class TimelineCell(Answer):
+    """A part of the plane of both times that has memories."""
+
+    column: int
+    row: int
+    count: int
+    valid_from: AwareDatetime
+    valid_to: AwareDatetime
+    known_from: AwareDatetime
+    known_to: AwareDatetime
+
+
+class TimelinePlane(Answer):
+    """How many memories lie where by both of their times; columns along valid time, rows along known time."""
+
+    total: int
+    columns: int
+    rows: int
+    cells: list[TimelineCell]

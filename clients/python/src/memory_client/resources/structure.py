@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
     from memory_client.fields import Id
     from memory_client.group_fields import InNamespace
-    from memory_client.models import Community, Entity, Episode, Fact, Graph, Link, Profile, Timeline, Topic
+    from memory_client.models import (
+        Community,
+        Edges,
+        Entity,
+        Episode,
+        Fact,
+        Graph,
+        Link,
+        Profile,
+        Timeline,
+        TimelinePlane,
+        Topic,
+    )
     from memory_client.operation import Reading, Writing
 
 
@@ -26,9 +38,15 @@ class Entities(Resource[E]):
     """Calls about whom and what memories mention."""
 
     @listing("GET", "/v1/entities")
-    def list(self, **where: Unpack[InNamespace]) -> Ask[Entity]:
-        """List entities, the latest found first."""
-        return Ask(models.Entity, query=where)
+    def list(
+        self,
+        *,
+        q: str | None = None,
+        order: Literal["latest", "mentions", "name"] | None = None,
+        **where: Unpack[InNamespace],
+    ) -> Ask[Entity]:
+        """List entities, the latest found first; with ``q``, those that have it in one of their names."""
+        return Ask(models.Entity, query={"q": q, "order": order, **where})
 
     @call("GET", "/v1/entities/{entity_id}")
     def get(self, entity_id: Id, **options: Unpack[Reading]) -> Ask[Entity]:
@@ -88,9 +106,9 @@ class Topics(Resource[E]):
     """Calls about the tree of topics."""
 
     @listing("GET", "/v1/topics")
-    def list(self, *, parent_id: Id | None = None, **where: Unpack[InNamespace]) -> Ask[Topic]:
-        """List topics, the newest first; with ``parent_id``, those right below one."""
-        return Ask(models.Topic, query={"parent_id": parent_id, **where})
+    def list(self, *, parent_id: Id | None = None, top: bool | None = None, **where: Unpack[InNamespace]) -> Ask[Topic]:
+        """List topics, the newest first; with ``parent_id``, those right below one; with ``top``, those below none."""
+        return Ask(models.Topic, query={"parent_id": parent_id, "top": top, **where})
 
     @call("GET", "/v1/topics/{topic_id}")
     def get(self, topic_id: Id, **options: Unpack[Reading]) -> Ask[Topic]:
@@ -105,6 +123,11 @@ class Communities(Resource[E]):
     def list(self, **where: Unpack[InNamespace]) -> Ask[Community]:
         """List communities, the newest first."""
         return Ask(models.Community, query=where)
+
+    @call("GET", "/v1/communities/{community_id}")
+    def get(self, community_id: Id, **options: Unpack[Reading]) -> Ask[Community]:
+        """Return one community."""
+        return Ask(models.Community, community_id)
 
 
 class Profiles(Resource[E]):
@@ -152,15 +175,38 @@ class GraphCalls(Resource[E]):
             },
         )
 
+    @call("POST", "/v1/graph/edges")
+    def edges(
+        self,
+        nodes: Iterable[Id],
+        *,
+        of: Iterable[Id] | None = None,
+        namespace: str | None = None,
+        known_at: datetime | str | None = None,
+        valid_at: datetime | str | None = None,
+        **options: Unpack[Reading],
+    ) -> Ask[Edges]:
+        """Return the edges between nodes that are known already; with ``of``, those that have an end among them."""
+        body = {
+            "nodes": [str(one) for one in nodes],
+            "of": None if of is None else [str(one) for one in of],
+            "namespace": namespace,
+            "known_at": known_at,
+            "valid_at": valid_at,
+        }
+        return Ask(models.Edges, body=stated(body))
+
     @call("GET", "/v1/timeline")
     def timeline(
         self,
         *,
         namespace: str | None = None,
         axis: Literal["valid", "known"] | None = None,
-        bucket: Literal["hour", "day", "week", "month", "year"] | None = None,
+        bucket: Literal["hour", "day", "week", "month", "year", "auto", "none"] | None = None,
         from_: datetime | str | None = None,
         to: datetime | str | None = None,
+        other_from: datetime | str | None = None,
+        other_to: datetime | str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
         **options: Unpack[Reading],
@@ -174,8 +220,39 @@ class GraphCalls(Resource[E]):
                 "bucket": bucket,
                 "from": from_,
                 "to": to,
+                "other_from": other_from,
+                "other_to": other_to,
                 "limit": limit,
                 "cursor": cursor,
+            },
+        )
+
+    @call("GET", "/v1/timeline/plane")
+    def plane(
+        self,
+        *,
+        namespace: str | None = None,
+        axis: Literal["valid", "known"] | None = None,
+        from_: datetime | str | None = None,
+        to: datetime | str | None = None,
+        other_from: datetime | str | None = None,
+        other_to: datetime | str | None = None,
+        columns: int | None = None,
+        rows: int | None = None,
+        **options: Unpack[Reading],
+    ) -> Ask[TimelinePlane]:
+        """Return how many memories lie where by when they were true and by when they were learned at once."""
+        return Ask(
+            models.TimelinePlane,
+            query={
+                "namespace": namespace,
+                "axis": axis,
+                "from": from_,
+                "to": to,
+                "other_from": other_from,
+                "other_to": other_to,
+                "columns": columns,
+                "rows": rows,
             },
         )
 

@@ -1,40 +1,39 @@
 /** Whom and what the texts name. Two that are one can be merged, and the merge taken back. */
 
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import "./entities.css";
 import { useList } from "../../data/fetching";
+import { useSettled } from "../../data/names";
 import { useHref, useNamespace, useParameters } from "../../data/place";
 import { useMay } from "../../data/session";
 import { count, plural, Time } from "../../ui/format";
 import { VirtualList } from "../../ui/list";
 import { Badge, Button, Card, Empty, Field, PageHead } from "../../ui/parts";
 import { attempt } from "../../ui/toasts";
-import { merge, namesOf, unmerge, type Entity } from "./identity";
+import { merge, unmerge, type Entity } from "./identity";
 
 const ORDERS = [{ id: "latest", label: "Latest found" }, { id: "mentions", label: "Most mentioned" }, { id: "name", label: "By name" }];
-const MOST = 10_000; // entities that are read to search or sort among them
 
 export default function EntitiesPage() {
   const [namespace] = useNamespace();
   const [parameters, change] = useParameters();
   const words = parameters.get("name") ?? "";
   const order = ORDERS.find((one) => one.id === parameters.get("order"))?.id ?? "latest";
-  const list = useList<Entity>("/v1/entities", { namespace }, 200);
+  const [typed, setTyped] = useState(words);
+  const q = useSettled(typed);
+  const list = useList<Entity>("/v1/entities", { namespace, q: words, order }, 100);
   const may = useMay("memories:write");
   const [picked, setPicked] = useState<ReadonlyMap<string, Entity>>(new Map());
-  const all = words !== "" || order !== "latest";
   useEffect(() => setPicked(new Map()), [namespace]);
+  // The address follows the words once they rest, and the words the address when the browser goes back.
+  const said = useRef(words);
   useEffect(() => {
-    if (all && list.hasMore && !list.loading && list.items.length < MOST) list.loadMore();
-  }, [all, list.hasMore, list.loading, list.items.length]);
-  const items = useMemo(() => {
-    const wanted = words.trim().toLowerCase();
-    const found = list.items.filter((one) => !one.merged_into && (!wanted || namesOf(one).some((name) => name.toLowerCase().includes(wanted))));
-    if (order === "mentions") found.sort((a, b) => b.mentions - a.mentions || a.name.localeCompare(b.name));
-    if (order === "name") found.sort((a, b) => a.name.localeCompare(b.name));
-    return found;
-  }, [list.items, words, order]);
+    if (q === words) return;
+    said.current = q;
+    change({ name: q }, { replace: true });
+  }, [q]);
+  useEffect(() => { if (words !== said.current) setTyped(words); }, [words]);
   const pick = (entity: Entity) => setPicked((before) => {
     const next = new Map(before);
     if (!next.delete(entity.id)) next.set(entity.id, entity);
@@ -45,17 +44,17 @@ export default function EntitiesPage() {
       <PageHead title="Entities">People, places and things that memories name. Names are found by rules; you know better which of them are one.</PageHead>
       <div class="row entities-tools">
         <Field label="Name" class="grow">
-          {(id) => <input id={id} class="input" type="search" value={words} placeholder="Part of a name" onInput={(event) => change({ name: event.currentTarget.value }, { replace: true })} />}
+          {(id) => <input id={id} class="input" type="search" maxLength={200} value={typed} placeholder="Part of a name" onInput={(event) => setTyped(event.currentTarget.value)} />}
         </Field>
         <Field label="Order">
           {(id) => <select id={id} class="select" value={order} onChange={(event) => change({ order: event.currentTarget.value === "latest" ? null : event.currentTarget.value })}>{ORDERS.map((one) => <option key={one.id} value={one.id}>{one.label}</option>)}</select>}
         </Field>
       </div>
-      <p class="small quiet" role="status">{list.items.length ? `${plural(items.length, "entity", "entities")}${list.hasMore ? " so far" : ""}` : ""}</p>
+      <p class="small quiet" role="status">{list.items.length ? `${plural(list.items.length, "entity", "entities")}${list.hasMore ? " so far" : ""}` : ""}</p>
       {picked.size > 0 && <Merge picked={[...picked.values()]} onDone={() => { setPicked(new Map()); void list.refresh(); }} onUndone={() => list.refresh()} onAway={() => setPicked(new Map())} />}
       <Card flush>
         <VirtualList
-          list={{ ...list, items }}
+          list={list}
           keyOf={(one) => one.id}
           label="Entities"
           estimate={58}

@@ -1,6 +1,6 @@
 /** One entity: its names, what was said of it, and who it really is. */
 
-import { useMemo, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { Link, useParams } from "wouter-preact";
 import "./entities.css";
 import { useRead } from "../../data/fetching";
@@ -10,7 +10,8 @@ import type { Page, Schema } from "../../data/types";
 import { count, fullTime, plural, Time } from "../../ui/format";
 import { Badge, Button, ButtonLink, Card, Empty, Facts, Field, Notice, PageHead, Shown } from "../../ui/parts";
 import { attempt } from "../../ui/toasts";
-import { merge, namesOf, split, unmerge, type Entity } from "./identity";
+import { isNamed, useNames } from "../../data/names";
+import { merge, split, unmerge, type Entity } from "./identity";
 import type { GraphAnswer, GraphNode } from "../graph/model";
 
 const MOST_MENTIONS = 120;
@@ -141,21 +142,21 @@ function Names({ entity, renew }: { entity: Entity; renew: () => Promise<void> }
 function Same({ entity, renew }: { entity: Entity; renew: () => Promise<void> }) {
   const [text, setText] = useState("");
   const [busy, setBusy] = useState(false);
-  const all = useRead<Page<Entity>>("/v1/entities", { namespace: entity.namespace, limit: 200 });
-  const others = useMemo(() => (all.data?.data ?? []).filter((one) => one.id !== entity.id && !one.merged_into), [all.data, entity.id]);
-  const other = others.find((one) => namesOf(one).some((name) => name.toLowerCase() === text.trim().toLowerCase()));
+  const suggested = useNames(entity.namespace, text);
+  const others = suggested.filter((one) => one.id !== entity.id);
+  const other = others.find((one) => isNamed(one, text));
   const run = async () => {
     if (!other) return;
     setBusy(true);
     const worked = await attempt(
       async () => {
         await merge([other], entity);
-        await Promise.all([renew(), all.mutate()]);
+        await renew();
       },
       `${other.name} is now ${entity.name}.`,
       async () => {
         await unmerge([other], entity);
-        await Promise.all([renew(), all.mutate()]);
+        await renew();
       },
     );
     if (worked) setText("");

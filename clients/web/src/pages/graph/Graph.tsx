@@ -8,6 +8,7 @@ import { Button, Empty, Failed, Loading, Notice, PageHead } from "../../ui/parts
 import { done, failed } from "../../ui/toasts";
 import { AsOf } from "./AsOf";
 import { Legend } from "./Legend";
+import { linesOf } from "./lines";
 import { shortLabel } from "./look";
 import type { Filter } from "./model";
 import { NodeTable } from "./NodeTable";
@@ -130,6 +131,7 @@ export default function GraphPage() {
       {withTimes && <AsOf namespace={namespace} nodes={view?.nodes ?? []} valid={valid} known={known} onChange={(changes) => change({ times: 1, ...changes })} />}
       <p class="graph-said small quiet" role="status">
         {view ? `${plural(view.nodes.length, "node")}, ${plural(view.edges.length, "link")}` : ""}
+        {view && linesOf(view).length < view.edges.length ? `, the strongest ${linesOf(view).length.toLocaleString("en")} drawn` : ""}
         {view?.truncated ? `; there is more beyond these ${view.nodes.length.toLocaleString("en")}` : ""}
         {graph.loading ? " · reading" : positions && !positions.done ? " · finding places" : ""}
         {(valid || known) && view ? " · as of another time" : ""}

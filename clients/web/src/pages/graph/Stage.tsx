@@ -5,9 +5,10 @@ import Sigma from "sigma";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { JSX } from "preact";
 import { Button } from "../../ui/parts";
-import { type LineLook, type NodeLook, PRIMITIVES, SIGMA_SHAPES, stylesOf } from "./drawing";
+import { type LineLook, type NodeLook, PRIMITIVES, PRIMITIVES_OF_MANY, SIGMA_SHAPES, stylesOf } from "./drawing";
 import { edgeLook, KINDS, opacityOf, radiusOf, ringOf, shortLabel, widthOf, type Palette } from "./look";
-import { degreesOf, edgeKey, neighboursOf, showsEdge, showsNode, type Filter, type View } from "./model";
+import { degreesOf, edgeKey, LARGE, neighboursOf, showsEdge, showsNode, type Filter, type View } from "./model";
+import { linesOf } from "./lines";
 import type { Positions } from "./useLayout";
 
 interface Props {
@@ -26,8 +27,21 @@ interface Props {
 type Drawn = Graph<NodeLook, LineLook>;
 type Renderer = Sigma<NodeLook, LineLook>;
 
-const LARGE = 2_000; // nodes; from here on the edges wait while the reader moves
 const NOTHING = "rgba(0,0,0,0)";
+
+/**
+ * Sigma that does not work everything out anew when a drag ends.
+ *
+ * It does so to bring back the edges that it hid meanwhile, and a picture of the same is enough for that; what changes, changes
+ * the graph, and the graph says what.
+ */
+class Picture extends Sigma<NodeLook, LineLook, Record<string, unknown>, object, object, object, typeof PRIMITIVES> {
+  settled = false;
+
+  override refresh(changes?: Parameters<Sigma["refresh"]>[0]): this {
+    return changes === undefined && this.settled ? this.scheduleRender() : super.refresh(changes);
+  }
+}
 
 const seen = (shown: boolean): "visible" | "hidden" => (shown ? "visible" : "hidden");
 
@@ -56,8 +70,9 @@ function graphOf(positions: Positions, filter: Filter, palette: Palette): Drawn 
   const graph: Drawn = new Graph<NodeLook, LineLook>({ multi: true, type: "directed" });
   const degrees = degreesOf(view);
   view.nodes.forEach((node, place) => graph.addNode(node.id, nodeLook(view, place, degrees.get(node.id) ?? 0, at, filter, palette)));
-  const faint = view.edges.length > 1_500 ? 0.28 : 0.55;
-  for (const edge of view.edges) {
+  const lines = linesOf(view);
+  const faint = lines.length > 1_500 ? 0.28 : 0.55;
+  for (const edge of lines) {
     const look = edgeLook(edge.type);
     graph.addDirectedEdgeWithKey(edgeKey(edge), edge.source, edge.target, {
       size: widthOf(edge),
@@ -83,7 +98,7 @@ function highlight(renderer: Renderer, view: View, id: string | null, before: { 
   if (id === null || !graph.hasNode(id)) return { nodes: [], edges: [] };
   const beside = neighboursOf(view, id);
   const nodes = [...new Set([id, ...beside.map((one) => one.node.id)])];
-  const edges = beside.map((one) => edgeKey(one.edge));
+  const edges = beside.map((one) => edgeKey(one.edge)).filter((edge) => graph.hasEdge(edge));
   renderer.setNodesState(nodes, { isHighlighted: true });
   if (edges.length) renderer.setEdgesState(edges, { isHighlighted: true });
   return { nodes, edges };
@@ -133,8 +148,8 @@ export function Stage({ positions, filter, palette, chosen, still, keyed, onChoo
     if (!container) return undefined;
     const camera = renderer.current?.getCamera().getState();
     renderer.current?.kill();
-    const drawn = new Sigma<NodeLook, LineLook, Record<string, unknown>, object, object, object, typeof PRIMITIVES>(graphOf(first.positions, first.filter, palette), container, {
-      primitives: PRIMITIVES,
+    const drawn = new Picture(graphOf(first.positions, first.filter, palette), container, {
+      primitives: view.nodes.length >= LARGE ? PRIMITIVES_OF_MANY : PRIMITIVES,
       styles: stylesOf(palette, view.nodes.length >= LARGE),
       settings: {
         gestureTarget: "graph", // the other kinds show a hint with a style sheet of its own, which the policy of contents forbids
@@ -153,6 +168,11 @@ export function Stage({ positions, filter, palette, chosen, still, keyed, onChoo
         inertiaDuration: still ? 0 : 200,
         allowInvalidContainer: true,
       },
+    });
+    drawn.settled = true;
+    drawn.on("webglContextRestored", () => {
+      drawn.settled = false; // The card has forgotten everything: now it is all worked out anew.
+      queueMicrotask(() => { drawn.settled = true; });
     });
     const shown = drawn as unknown as Renderer;
     renderer.current = shown;
@@ -195,8 +215,9 @@ export function Stage({ positions, filter, palette, chosen, still, keyed, onChoo
     const graph = renderer.current?.getGraph();
     if (!graph || filter === first.filter) return;
     graph.updateEachNodeAttributes((id, attributes) => ({ ...attributes, visibility: seen(showsNode(filter, view.byId.get(id)!)) }), { attributes: ["visibility"] });
+    const lines = linesOf(view);
     let place = 0;
-    graph.updateEachEdgeAttributes((_key, attributes) => ({ ...attributes, visibility: seen(showsEdge(filter, view.edges[place++]!, view)) }), { attributes: ["visibility"] });
+    graph.updateEachEdgeAttributes((_key, attributes) => ({ ...attributes, visibility: seen(showsEdge(filter, lines[place++]!, view)) }), { attributes: ["visibility"] });
   }, [filter, first]);
 
   useEffect(() => {
@@ -238,7 +259,7 @@ export function Stage({ positions, filter, palette, chosen, still, keyed, onChoo
         class="graph-stage"
         role="application"
         tabIndex={0}
-        aria-label={`Graph of ${view.nodes.length} nodes and ${view.edges.length} links`}
+        aria-label={`Graph of ${view.nodes.length} nodes and ${view.edges.length} links${linesOf(view).length < view.edges.length ? `, the strongest ${linesOf(view).length} of them drawn` : ""}`}
         aria-describedby="graph-keys"
         data-settled={positions.done}
         onKeyDown={onKey}

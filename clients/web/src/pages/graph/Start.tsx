@@ -1,9 +1,9 @@
 /** Where a view begins: words to search for, or the name of an entity. */
 
 import { useEffect, useState } from "preact/hooks";
-import { useRead } from "../../data/fetching";
-import type { Page, Schema } from "../../data/types";
+import { entityNamed, isNamed, useNames } from "../../data/names";
 import { Button } from "../../ui/parts";
+import { failed } from "../../ui/toasts";
 
 interface Props {
   namespace: string;
@@ -15,17 +15,20 @@ interface Props {
 export function Start({ namespace, query, onQuery, onEntity }: Props) {
   const [text, setText] = useState(query);
   useEffect(() => setText(query), [query]);
-  const entities = useRead<Page<Schema<"EntityOut">>>("/v1/entities", { namespace, limit: 200 }, { revalidateOnFocus: false });
-  const names = (entities.data?.data ?? []).filter((entity) => !entity.merged_into);
-  const onSubmit = (event: Event) => {
+  const names = useNames(namespace, text);
+  const onSubmit = async (event: Event) => {
     event.preventDefault();
     const wanted = text.trim();
-    const entity = names.find((one) => [one.name, ...one.aliases].some((name) => name.toLowerCase() === wanted.toLowerCase()));
-    if (entity) onEntity(entity.id);
-    else onQuery(wanted);
+    try {
+      const entity = names.find((one) => isNamed(one, wanted)) ?? (await entityNamed(namespace, wanted));
+      if (entity) onEntity(entity.id);
+      else onQuery(wanted);
+    } catch (error) {
+      failed(error);
+    }
   };
   return (
-    <form class="graph-start" role="search" aria-label="Where the graph begins" onSubmit={onSubmit}>
+    <form class="graph-start" role="search" aria-label="Where the graph begins" onSubmit={(event) => void onSubmit(event)}>
       <label class="grow">
         <span class="visually-hidden">Begin with a search or an entity</span>
         <input class="input" type="search" list="graph-entities" placeholder="Begin with a search or a name…" value={text} onInput={(event) => setText(event.currentTarget.value)} />

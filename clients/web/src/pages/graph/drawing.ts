@@ -1,8 +1,8 @@
 /** What sigma is told to draw: shapes, rings, dashes, and which attribute each is read from. */
 
 import type { SigmaOptions } from "sigma/types";
-import { type FragmentLayer, extremityArrow, layerDashed, layerFill, layerPlain, sdfCircle, sdfDiamond, sdfRectangle, sdfSquare, sdfTriangle } from "sigma/rendering";
-import type { Palette } from "./look";
+import { type FragmentLayer, extremityArrow, layerDashed, layerFill, layerPlain, pathCurved, pathLine, sdfCircle, sdfDiamond, sdfRectangle, sdfSquare, sdfTriangle } from "sigma/rendering";
+import { SPREAD, type Palette } from "./look";
 
 const FLOAT = 5126; // WebGL's names of types
 const UNSIGNED_BYTE = 5121;
@@ -35,6 +35,7 @@ export const PRIMITIVES = {
     label: { font: { family: "system-ui, sans-serif", size: 12 }, margin: 4 },
   },
   edges: {
+    paths: [pathLine(), pathCurved()],
     layers: [
       // Every edge runs through both: a plain one has no dashes, a dashed one nothing below them.
       layerPlain({ color: { attribute: "plainColor" } }),
@@ -48,6 +49,11 @@ export const PRIMITIVES = {
     },
   },
 } as const;
+
+type Primitives = typeof PRIMITIVES;
+
+/** What a large graph is drawn with: only straight lines, which take a thirtieth of the corners. */
+export const PRIMITIVES_OF_MANY = { ...PRIMITIVES, edges: { ...PRIMITIVES.edges, paths: [pathLine()] } } as unknown as Primitives;
 
 /** Names of sigma's shapes. */
 export const SIGMA_SHAPES = { circle: "circle", diamond: "diamond", square: "square", triangle: "triangle", pill: "rectangle" } as const;
@@ -113,6 +119,9 @@ export function stylesOf(palette: Palette, large: boolean): NonNullable<Options[
       cursor: "pointer",
     },
     edges: {
+      // Several links between the same two nodes bend apart.
+      path: "straight",
+      ...(large ? {} : { parallelPath: "curved", parallelSpread: SPREAD }),
       size: { attribute: "size" },
       color: { attribute: "color" },
       plainColor: { attribute: "plainColor" },

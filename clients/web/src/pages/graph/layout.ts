@@ -32,7 +32,8 @@ const CONVERGENCE = 7;
 const SIZE = 8;
 const EDGE = 3;
 const BARNES_HUT_FROM = 700; // nodes; below, all pairs are quicker than the tree
-const STEPS: [upTo: number, steps: number][] = [[300, 400], [1_000, 220], [3_000, 110], [Infinity, 30]];
+const STEPS: [upTo: number, steps: number][] = [[300, 400], [1_000, 220], [3_000, 110], [Infinity, 24]];
+const COARSE_FROM = 3_000; // nodes; what is far away counts as one from nearer on, which nobody sees among so many
 const STEPS_OF_A_STAGE = 0.4; // an expansion starts from what has settled
 const FRAMES = 12; // how often a moving layout tells where it is; one that does not move tells of the first of them only
 const WORTH_A_LOOK = 1_500; // nodes; above, the end is far enough away to show the reader something before it
@@ -90,7 +91,7 @@ function settingsFor(nodes: number): Required<ForceAtlas2Settings> {
     gravity: 0.06,
     slowDown: 1 + Math.log(Math.max(2, nodes)),
     barnesHutOptimize: nodes > BARNES_HUT_FROM,
-    barnesHutTheta: 0.8,
+    barnesHutTheta: nodes > COARSE_FROM ? 1.2 : 0.8,
   };
 }
 

@@ -40,6 +40,9 @@ const EDGES: Record<string, EdgeLook> = {
 export const edgeLook = (type: string): EdgeLook =>
   EDGES[type] ?? { name: type.replaceAll("_", " "), back: type.replaceAll("_", " "), colour: "--text-3", width: 1, dash: null, arrow: false };
 
+/** How far two links of the same two nodes bend apart, as a share of their length. */
+export const SPREAD = 0.24;
+
 export const EDGE_TYPES = Object.keys(EDGES);
 
 /** Colours of the theme that is shown, by the name of their token. */

@@ -52,15 +52,23 @@ export interface View {
   truncated: boolean;
 }
 
+/** Nodes from which on a view does less at once: edges wait while the reader moves. */
+export const LARGE = 2_000;
+
+const MOST_NODES = 10_000; // between which the service looks for edges
+
 export const edgeKey = (edge: GraphEdge): string => `${edge.source} ${edge.target} ${edge.type}`;
 
-/** Join a beginning and its expansions; what is there already keeps its place. */
-export function viewOf(beginning: GraphAnswer, opened: { id: string; answer: GraphAnswer }[]): View {
+/** Join a beginning and its expansions; what is there already keeps its place. `across` are edges between what they brought. */
+export function viewOf(beginning: GraphAnswer, opened: readonly Opened[], across: readonly GraphEdge[]): View {
   const nodes: GraphNode[] = [];
   const origins: (string | null)[] = [];
   const stages: number[] = [];
   const byId = new Map<string, GraphNode>();
   const edges = new Map<string, GraphEdge>();
+  const join = (some: readonly GraphEdge[]) => {
+    for (const edge of some) if (byId.has(edge.source) && byId.has(edge.target)) edges.set(edgeKey(edge), edge);
+  };
   const add = (answer: GraphAnswer, origin: string | null) => {
     for (const node of answer.nodes) {
       if (byId.has(node.id)) continue;
@@ -68,13 +76,30 @@ export function viewOf(beginning: GraphAnswer, opened: { id: string; answer: Gra
       nodes.push(node);
       origins.push(origin);
     }
-    for (const edge of answer.edges)
-      if (byId.has(edge.source) && byId.has(edge.target)) edges.set(edgeKey(edge), edge);
+    join(answer.edges);
     stages.push(nodes.length);
   };
   add(beginning, null);
   for (const one of opened) if (byId.has(one.id)) add(one.answer, one.id);
-  return { nodes, edges: [...edges.values()], byId, stages, origins, truncated: beginning.truncated };
+  join(across);
+  const ordered = [...edges];
+  // In one order, whichever answer told of an edge first: a layout is the same only from the same sums.
+  if (opened.length) ordered.sort(([a], [b]) => (a < b ? -1 : 1));
+  return { nodes, edges: ordered.map(([, edge]) => edge), byId, stages, origins, truncated: beginning.truncated };
+}
+
+export interface Opened {
+  id: string;
+  answer: GraphAnswer;
+}
+
+/** Return the ids of all that is shown, and of what expansions brought. */
+export function joined(beginning: GraphAnswer, opened: readonly Opened[]): { all: string[]; fresh: string[] } {
+  const known = new Set(beginning.nodes.map((node) => node.id));
+  const before = known.size;
+  for (const one of opened) if (known.has(one.id)) for (const node of one.answer.nodes) known.add(node.id);
+  const all = [...known].slice(0, MOST_NODES);
+  return { all, fresh: all.slice(before) };
 }
 
 export interface Filter {

@@ -1,10 +1,11 @@
 /** A view as plain shapes, and the shapes as SVG or on a canvas: exports look the same without a graphics card. */
 
-import { edgeLook, KINDS, opacityOf, radiusOf, ringOf, shortLabel, widthOf, type Palette, type Shape } from "./look";
-import { degreesOf, showsEdge, showsNode, type Filter } from "./model";
+import { edgeLook, KINDS, opacityOf, radiusOf, ringOf, shortLabel, SPREAD, widthOf, type Palette, type Shape } from "./look";
+import { degreesOf, showsEdge, showsNode, tally, type Filter, type GraphEdge } from "./model";
 import type { Positions } from "./useLayout";
 
-interface Line { x1: number; y1: number; x2: number; y2: number; colour: string; width: number; dash: [number, number] | null; arrow: boolean }
+/** `bend` is how far its middle lies beside the straight line. */
+interface Line { x1: number; y1: number; x2: number; y2: number; bend: number; colour: string; width: number; dash: [number, number] | null; arrow: boolean }
 interface Mark { x: number; y: number; radius: number; shape: Shape; colour: string; opacity: number; ring: string | null; label: string | null }
 export interface Scene { width: number; height: number; ground: string; text: string; lines: Line[]; marks: Mark[] }
 
@@ -21,11 +22,19 @@ export function sceneOf(positions: Positions, filter: Filter, palette: Palette):
   const side = Math.min(6_000, Math.max(900, 90 * Math.sqrt(shown.length)));
   const scale = side / Math.max(right - left, bottom - top, 1);
   const place = new Map(shown.map(({ node, x, y }) => [node.id, { x: MARGIN + (x - left) * scale, y: MARGIN + (y - top) * scale }]));
-  const lines = view.edges.filter((edge) => showsEdge(filter, edge, view)).map((edge): Line => {
+  const edges = view.edges.filter((edge) => showsEdge(filter, edge, view));
+  const sharing = tally(edges, pairOf);
+  const before = new Map<string, number>();
+  const lines = edges.map((edge): Line => {
     const from = place.get(edge.source)!;
     const to = place.get(edge.target)!;
     const look = edgeLook(edge.type);
-    return { x1: from.x, y1: from.y, x2: to.x, y2: to.y, colour: palette(look.colour), width: widthOf(edge), dash: look.dash, arrow: look.arrow };
+    const pair = pairOf(edge);
+    const at = before.get(pair) ?? 0;
+    before.set(pair, at + 1);
+    // Seen from the other end, the other side is the same side.
+    const side = (at - (sharing.get(pair)! - 1) / 2) * (edge.source < edge.target ? 1 : -1);
+    return { x1: from.x, y1: from.y, x2: to.x, y2: to.y, bend: 0.5 * SPREAD * side * Math.hypot(to.x - from.x, to.y - from.y), colour: palette(look.colour), width: widthOf(edge), dash: look.dash, arrow: look.arrow };
   });
   const radius = new Map(shown.map(({ node }) => [node.id, radiusOf(node, degrees.get(node.id) ?? 0)]));
   const named = new Set(shown.map(({ node }) => node.id).sort((a, b) => radius.get(b)! - radius.get(a)!).slice(0, LABELS));
@@ -38,6 +47,17 @@ export function sceneOf(positions: Positions, filter: Filter, palette: Palette):
     };
   });
   return { width: (right - left) * scale + 2 * MARGIN + 160, height: (bottom - top) * scale + 2 * MARGIN, ground: palette("--ground"), text: palette("--text"), lines, marks };
+}
+
+/** Both ends of an edge, whichever way it leads. */
+const pairOf = (edge: GraphEdge): string => (edge.source < edge.target ? `${edge.source} ${edge.target}` : `${edge.target} ${edge.source}`);
+
+/** Where the middle of a line lies, and the corner of the curve that goes through it. */
+function middleOf(line: Line): { middle: [number, number]; corner: [number, number] } {
+  const long = Math.hypot(line.x2 - line.x1, line.y2 - line.y1) || 1;
+  const [across, down] = [-(line.y2 - line.y1) / long, (line.x2 - line.x1) / long];
+  const [x, y] = [0.5 * (line.x1 + line.x2), 0.5 * (line.y1 + line.y2)];
+  return { middle: [x + across * line.bend, y + down * line.bend], corner: [x + 2 * across * line.bend, y + 2 * down * line.bend] };
 }
 
 function extent(values: number[]): [number, number] {
@@ -60,7 +80,8 @@ export function cornersOf(shape: Shape, x: number, y: number, r: number): [numbe
 /** The tip of an arrow half way along a line, where neither node covers it. */
 function arrowOf(line: Line): [number, number][] {
   const angle = Math.atan2(line.y2 - line.y1, line.x2 - line.x1);
-  const [x, y, size] = [0.5 * (line.x1 + line.x2), 0.5 * (line.y1 + line.y2), 3 + 2 * line.width];
+  const [x, y] = middleOf(line).middle;
+  const size = 3 + 2 * line.width;
   return [0, 2.6, -2.6].map((turn) => [x + size * Math.cos(angle + turn), y + size * Math.sin(angle + turn)]);
 }
 
@@ -77,7 +98,8 @@ export function svgOf(scene: Scene): string {
   const out = [`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="12">`, `<rect width="100%" height="100%" fill="${scene.ground}"/>`];
   for (const line of scene.lines) {
     const dash = line.dash ? ` stroke-dasharray="${line.dash.join(" ")}"` : "";
-    out.push(`<line x1="${line.x1.toFixed(1)}" y1="${line.y1.toFixed(1)}" x2="${line.x2.toFixed(1)}" y2="${line.y2.toFixed(1)}" stroke="${line.colour}" stroke-width="${line.width.toFixed(2)}" stroke-opacity="0.6"${dash}/>`);
+    const corner = line.bend ? `Q${middleOf(line).corner.map((one) => one.toFixed(1)).join(" ")} ` : "L";
+    out.push(`<path d="M${line.x1.toFixed(1)} ${line.y1.toFixed(1)} ${corner}${line.x2.toFixed(1)} ${line.y2.toFixed(1)}" fill="none" stroke="${line.colour}" stroke-width="${line.width.toFixed(2)}" stroke-opacity="0.6"${dash}/>`);
     if (line.arrow) out.push(`<polygon points="${points(arrowOf(line))}" fill="${line.colour}"/>`);
   }
   for (const mark of scene.marks) {
@@ -132,7 +154,8 @@ function paintLine(pen: CanvasRenderingContext2D, line: Line): void {
   pen.setLineDash(line.dash ?? []);
   pen.beginPath();
   pen.moveTo(line.x1, line.y1);
-  pen.lineTo(line.x2, line.y2);
+  if (line.bend) pen.quadraticCurveTo(...middleOf(line).corner, line.x2, line.y2);
+  else pen.lineTo(line.x2, line.y2);
   pen.stroke();
   pen.setLineDash([]);
   pen.globalAlpha = 1;

@@ -2,9 +2,9 @@
 
 import useSWR from "swr";
 import { useMemo, useRef } from "preact/hooks";
-import { ApiError, get, withQuery, type Query } from "../../data/api";
+import { ApiError, get, post, withQuery, type Query } from "../../data/api";
 import { useRead } from "../../data/fetching";
-import { viewOf, type GraphAnswer, type View } from "./model";
+import { joined, viewOf, type GraphAnswer, type GraphEdge, type View } from "./model";
 
 export interface Asked {
   namespace: string;
@@ -26,6 +26,8 @@ export interface GraphRead {
 
 export const LIMIT = 150;
 const OF_AN_EXPANSION = 40;
+const NOBODY: { all: string[]; fresh: string[] } = { all: [], fresh: [] };
+const NO_EDGES: readonly GraphEdge[] = [];
 const NOTHING: GraphAnswer = { nodes: [], edges: [], truncated: false };
 
 /** Read what lies around one node; a node that is gone has nothing around it. */
@@ -68,11 +70,22 @@ export function useGraph(asked: Asked): GraphRead {
     { revalidateOnFocus: false, revalidateIfStale: false },
   );
   const expansions = asked.opened.length ? opened.data : undefined;
-  const view = useMemo(() => (beginning.data ? viewOf(beginning.data, expansions ?? []) : null), [beginning.data, expansions]);
+  const { all, fresh } = useMemo(() => (beginning.data && expansions ? joined(beginning.data, expansions) : NOBODY), [beginning.data, expansions]);
+  // What is new was read around one node: how it hangs together with what else is shown is asked once it is known.
+  const across = useSWR<{ edges: GraphEdge[] }, Error>(
+    fresh.length ? ["edges", asked.namespace, asked.valid, asked.known, all.length, fresh.join()] : null,
+    () => post("/v1/graph/edges", { nodes: all, of: fresh, namespace: asked.namespace, valid_at: asked.valid, known_at: asked.known }),
+    { revalidateOnFocus: false, revalidateIfStale: false, keepPreviousData: false },
+  );
+  const edges = fresh.length ? across.data?.edges : NO_EDGES;
+  const view = useMemo(() => (beginning.data ? viewOf(beginning.data, expansions ?? [], edges ?? NO_EDGES) : null), [beginning.data, expansions, edges]);
+  const pending = asked.opened.length > 0 && ((!expansions && !opened.error) || (edges === undefined && !across.error));
+  const shown = useRef<View | null>(null);
+  if (!pending) shown.current = view;
   return {
-    view: asked.opened.length && !expansions && !opened.error ? null : view,
-    error: beginning.data ? opened.error : beginning.error,
-    loading: beginning.isValidating || opened.isValidating,
-    retry: () => { void beginning.mutate(); void opened.mutate(); },
+    view: shown.current,
+    error: beginning.data ? (opened.error ?? across.error) : beginning.error,
+    loading: beginning.isValidating || opened.isValidating || across.isValidating,
+    retry: () => { void beginning.mutate(); void opened.mutate(); void across.mutate(); },
   };
 }

@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { startWorker } from "../../data/trusted";
 import type { LayoutAnswer, LayoutRequest } from "./layout";
+import { linesOf } from "./lines";
 import workerUrl from "./layout.worker?worker&url";
 import type { View } from "./model";
 
@@ -19,8 +20,9 @@ const WEIGHTS: Record<string, number> = { part_of: 0.7, mentions: 0.8, supersede
 
 function requestOf(view: View, run: number, moving: boolean): LayoutRequest {
   const places = new Map(view.nodes.map((node, at) => [node.id, at]));
-  const edges = new Float32Array(view.edges.length * 3);
-  view.edges.forEach((edge, at) => {
+  const lines = linesOf(view);
+  const edges = new Float32Array(lines.length * 3);
+  lines.forEach((edge, at) => {
     edges[at * 3] = places.get(edge.source) ?? 0;
     edges[at * 3 + 1] = places.get(edge.target) ?? 0;
     edges[at * 3 + 2] = WEIGHTS[edge.type] ?? Math.max(0.2, edge.weight ?? 1);

@@ -1,19 +1,23 @@
 /** The memory in time, on its two axes: when something was true, and when it was learned. */
 
-import { useMemo } from "preact/hooks";
+import type { ComponentChildren } from "preact";
 import { Link } from "wouter-preact";
 import "./timeline.css";
-import { useList, useRead } from "../../data/fetching";
+import { ApiError } from "../../data/api";
+import { useList, useRead, type Read } from "../../data/fetching";
 import { useHref, useNamespace, useParameters } from "../../data/place";
 import { dayOf, fullTime, plural, relativeTime } from "../../ui/format";
 import { VirtualList } from "../../ui/list";
 import { Badge, Button, Card, Empty, Field, Loading, PageHead, Shown, Tabs } from "../../ui/parts";
+import { Density } from "./Density";
 import { Histogram } from "./Histogram";
-import { knownOf, trueOf, type Moment, type Timeline } from "./model";
+import { knownOf, trueOf, type Moment, type Plane as Counted, type Timeline } from "./model";
+import type { Window } from "./Frame";
 import { Plane } from "./Plane";
 
 const AXES = [{ id: "valid", label: "When true" }, { id: "known", label: "When learned" }];
 const BUCKETS = ["hour", "day", "week", "month", "year"];
+const DOTS = 200; // memories; more are drawn as how many lie where
 
 const moment = (text: string | null): string | null => (text !== null && Number.isFinite(Date.parse(text)) ? text : null);
 
@@ -21,29 +25,29 @@ export default function TimelinePage() {
   const [namespace] = useNamespace();
   const [parameters, change] = useParameters();
   const axis = parameters.get("axis") === "known" ? "known" : "valid";
-  const bucket = BUCKETS.find((one) => one === parameters.get("bucket")) ?? "day";
+  const bucket = BUCKETS.find((one) => one === parameters.get("bucket")) ?? "auto";
   const [from, to] = [moment(parameters.get("from")), moment(parameters.get("to"))];
   const [learnedFrom, learnedTo] = [moment(parameters.get("learned_from")), moment(parameters.get("learned_to"))];
   const chosen = parameters.get("pick");
 
-  const whole = useRead<Timeline>("/v1/timeline", { namespace, axis, bucket, limit: 1 }, { revalidateOnFocus: false });
-  // A part of the plane has bounds on both axes; the service cuts the axis that is listed, the page the other one.
+  const whole = useRead<Timeline>("/v1/timeline", { namespace, axis, bucket, limit: 1 }, { revalidateOnFocus: false, keepPreviousData: false });
+  // A part of the plane has bounds on both axes.
   const [low, high] = axis === "valid" ? [from, to] : [learnedFrom, learnedTo];
   const [otherLow, otherHigh] = axis === "valid" ? [learnedFrom, learnedTo] : [from, to];
-  const list = useList<Moment>("/v1/timeline", { namespace, axis, bucket, from: low, to: high }, 200);
-  const items = useMemo(() => {
-    const other = axis === "valid" ? knownOf : trueOf;
-    return list.items.filter((one) => (!otherLow || Date.parse(other(one)) >= Date.parse(otherLow)) && (!otherHigh || Date.parse(other(one)) <= Date.parse(otherHigh)));
-  }, [list.items, axis, otherLow, otherHigh]);
+  const bounds = { namespace, axis, from: low, to: high, other_from: otherLow, other_to: otherHigh };
+  const list = useList<Moment>("/v1/timeline", { ...bounds, bucket: "none" }, DOTS);
+  const plane = useRead<Counted>("/v1/timeline/plane", bounds, { revalidateOnFocus: false });
   const narrowed = Boolean(from || to || learnedFrom || learnedTo);
   const everything = { from: null, to: null, learned_from: null, learned_to: null };
-  const bounds = axis === "valid" ? { from: "from", to: "to" } : { from: "learned_from", to: "learned_to" };
+  const names = axis === "valid" ? { from: "from", to: "to" } : { from: "learned_from", to: "learned_to" };
+  const total = plane.data?.total;
+  const mark = (window: Window) => change({ from: window.from, to: window.to, learned_from: window.learnedFrom, learned_to: window.learnedTo });
 
   return (
     <div class="stack">
       <PageHead title="Timeline">Each memory has two times: when what it says was true, and when the agent learned it. What was said late lies above the rest.</PageHead>
       <Tabs tabs={AXES} chosen={axis} choose={(id) => change({ axis: id === "valid" ? null : id })} label="Which time" />
-      <Shown read={whole}>
+      <Bars read={whole} again={() => change({ bucket: null })}>
         {(read) => (!read.buckets.length && !list.items.length && !narrowed ? <Nothing /> : (
           <>
             <Card
@@ -51,44 +55,51 @@ export default function TimelinePage() {
               actions={
                 <div class="row">
                   <Field label="Bars by" class="timeline-bucket">
-                    {(id) => <select id={id} class="select" value={bucket} onChange={(event) => change({ bucket: event.currentTarget.value === "day" ? null : event.currentTarget.value })}>{BUCKETS.map((one) => <option key={one}>{one}</option>)}</select>}
+                    {(id) => <select id={id} class="select" value={bucket} onChange={(event) => change({ bucket: event.currentTarget.value === "auto" ? null : event.currentTarget.value })}><option value="auto">what fits</option>{BUCKETS.map((one) => <option key={one}>{one}</option>)}</select>}
                   </Field>
                 </div>
               }
             >
               <div class="stack">
-                <Histogram buckets={read.buckets} bucket={bucket} from={low} to={high} label={axis === "valid" ? "Memories by when they were true" : "Memories by when they were learned"} onBucket={(start, end) => change({ [bounds.from]: start, [bounds.to]: end })} />
-                {items.length > 1 && <Plane moments={items} chosen={chosen} onChoose={(id) => change({ pick: id })} onMark={(window) => change({ from: window.from, to: window.to, learned_from: window.learnedFrom, learned_to: window.learnedTo })} />}
+                <Histogram buckets={read.buckets} bucket={read.bucket ?? "day"} from={low} to={high} label={axis === "valid" ? "Memories by when they were true" : "Memories by when they were learned"} onBucket={(start, end) => change({ [names.from]: start, [names.to]: end })} />
+                {plane.data && plane.data.total > DOTS ? <Density plane={plane.data} onMark={mark} />
+                  : list.items.length > 1 && <Plane moments={list.items} chosen={chosen} onChoose={(id) => change({ pick: id })} onMark={mark} />}
               </div>
             </Card>
             <div class="row-between">
               <p class="small quiet" role="status">
-                {plural(items.length, "memory", "memories")}{list.hasMore ? " so far" : ""}
+                {total === undefined ? "" : plural(total, "memory", "memories")}
                 {low || high ? `, ${axis === "valid" ? "true" : "learned"} ${low ? `from ${dayOf(low)}` : ""} ${high ? `until ${dayOf(high)}` : ""}` : ""}
                 {otherLow || otherHigh ? `, ${axis === "valid" ? "learned" : "true"} ${otherLow ? `from ${dayOf(otherLow)}` : ""} ${otherHigh ? `until ${dayOf(otherHigh)}` : ""}` : ""}
               </p>
               <div class="row">
-                {list.hasMore && <Button small busy={list.loading} onClick={list.loadMore}>Read more</Button>}
                 {narrowed && <Button small icon="restore" onClick={() => change(everything)}>Whole time</Button>}
               </div>
             </div>
-            {list.loading && !items.length ? <Loading lines={6} /> : (
+            {list.loading && !list.items.length ? <Loading lines={6} /> : (
               <Card flush>
                 <VirtualList
-                  list={{ ...list, items }}
+                  list={list}
                   keyOf={(one) => one.id}
                   label="Memories in the order of time"
                   estimate={74}
-                  row={(one, at) => <Row one={one} axis={axis} before={items[at - 1]} chosen={one.id === chosen} />}
+                  row={(one, at) => <Row one={one} axis={axis} before={list.items[at - 1]} chosen={one.id === chosen} />}
                   empty={<Empty icon="timeline" title="Nothing in this part of time"><p>Choose a larger part, or the whole of it.</p></Empty>}
                 />
               </Card>
             )}
           </>
         ))}
-      </Shown>
+      </Bars>
     </div>
   );
+}
+
+/** Show the whole span; where one bar was asked to stand for so little that there are too many, offer what fits. */
+function Bars({ read, again, children }: { read: Read<Timeline>; again: () => void; children: (data: Timeline) => ComponentChildren }) {
+  if (read.error && !read.data && read.error instanceof ApiError && read.error.problem.errors?.some((one) => one.pointer === "?bucket"))
+    return <Empty icon="timeline" title="Too many bars"><p>{read.error.message}</p><Button onClick={again}>Take bars that fit</Button></Empty>;
+  return <Shown read={read}>{children}</Shown>;
 }
 
 function Row({ one, axis, before, chosen }: { one: Moment; axis: "valid" | "known"; before: Moment | undefined; chosen: boolean }) {

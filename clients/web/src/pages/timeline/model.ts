@@ -1,5 +1,7 @@
 /** Two axes of time: when something was true, and when it was learned. */
 
+import type { Schema } from "../../data/types";
+
 export interface Moment {
   id: string;
   namespace: string;
@@ -9,15 +11,14 @@ export interface Moment {
   valid_from: string | null;
   valid_to: string | null;
   observed_at: string;
+  created_at: string;
   known_from: string;
   superseded_by: string | null;
 }
 
 export interface Timeline {
   axis: "valid" | "known";
-  bucket: string;
-  from: string | null;
-  to: string | null;
+  bucket: string | null;
   buckets: { start: string; count: number }[];
   data: Moment[];
   next_cursor: string | null;
@@ -27,4 +28,8 @@ export interface Timeline {
 /** When a memory's content was true; what was said without a time was true when it was said. */
 export const trueOf = (moment: Moment): string => moment.valid_from ?? moment.observed_at;
 
-export const knownOf = (moment: Moment): string => moment.known_from;
+/** When a memory was learned; since when its present state is known is later, where it was changed. */
+export const knownOf = (moment: Moment): string => moment.created_at;
+
+export type Plane = Schema<"PlaneOut">;
+export type Cell = Plane["cells"][number];

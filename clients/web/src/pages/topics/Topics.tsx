@@ -1,7 +1,6 @@
 /** What consolidation built: topics as a tree, episodes in time, communities of what hangs together. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
 import "./topics.css";
 import { type Listed, useList, useRead } from "../../data/fetching";
 import { useHref, useNamespace, useParameters } from "../../data/place";
@@ -10,14 +9,14 @@ import { fullTime, plural } from "../../ui/format";
 import { VirtualList } from "../../ui/list";
 import { ButtonLink, Card, Empty, Failed, Loading, PageHead, Shown, Tabs } from "../../ui/parts";
 import { GistText, InGraph, Members } from "./Members";
-import { nameOf, sizeOf, treeOf, type Topic } from "./model";
+import { nameOf, sizeOf } from "./model";
 import { Tree } from "./Tree";
+import { useTopics } from "./useTopics";
 
 type Episode = Schema<"EpisodeOut">;
 type Community = Schema<"CommunityOut">;
 
 const VIEWS = [{ id: "topics", label: "Topics" }, { id: "episodes", label: "Episodes" }, { id: "communities", label: "Communities" }];
-const MOST_TOPICS = 4_000;
 
 export default function TopicsPage() {
   const [parameters, change] = useParameters();
@@ -42,22 +41,23 @@ interface Part {
 
 function TopicTree({ at, choose }: Part) {
   const [namespace] = useNamespace();
-  const list = useList<Topic>("/v1/topics", { namespace }, 200);
-  useEffect(() => {
-    if (list.hasMore && !list.loading && list.items.length < MOST_TOPICS) list.loadMore();
-  }, [list.hasMore, list.loading, list.items.length]);
-  const roots = useMemo(() => treeOf(list.items), [list.items]);
-  if (list.error && !list.items.length) return <Failed error={list.error} retry={() => void list.refresh()} />;
-  if (!list.items.length) return list.loading ? <Loading lines={8} /> : <Nothing what="topics" />;
-  const topic = list.items.find((one) => one.id === at);
+  const { roots, topics, open, error, setOpen, retry } = useTopics(namespace, at);
+  if (error && !roots) return <Failed error={error} retry={retry} />;
+  if (!roots) return <Loading lines={8} />;
+  if (!roots.length) return <Nothing what="topics" />;
+  const topic = at === null ? undefined : topics.get(at);
+  const below = topic?.leaf === false && open.has(topic.id) ? [...topics.values()].filter((one) => one.parent_id === topic.id).length : 0;
   return (
     <div class="sides topics-sides">
-      <Card flush>{list.hasMore ? <Loading lines={8} label="Reading all topics" /> : <Tree key={namespace} roots={roots} chosen={at} onChoose={choose} />}</Card>
+      <Card flush>
+        {error && <Failed error={error} />}
+        <Tree key={namespace} roots={roots} open={open} chosen={at} onChoose={choose} onOpen={setOpen} />
+      </Card>
       <Chosen what="topic">
         {topic && (
           <>
             <h2 class="wrap-anywhere">{nameOf(topic.gist, "A topic without a gist")}</h2>
-            <p class="small faint">{sizeOf(topic.size)}{topic.leaf ? "" : ` in ${plural(list.items.filter((one) => one.parent_id === topic.id).length, "topic")} below`}</p>
+            <p class="small faint">{sizeOf(topic.size)}{below ? ` in ${plural(below, "topic")} below` : ""}</p>
             <GistText gist={topic.gist} />
             <div class="row"><InGraph id={topic.id} /></div>
             <Members key={topic.id} ids={topic.memory_ids} gist={topic.gist} />
@@ -124,8 +124,10 @@ function Episodes({ at, choose }: Part) {
 
 function Communities({ at, choose }: Part) {
   const [namespace] = useNamespace();
-  const list = useList<Community>("/v1/communities", { namespace }, 200);
-  const community = list.items.find((one) => one.id === at);
+  const list = useList<Community>("/v1/communities", { namespace }, 50);
+  const listed = list.items.find((one) => one.id === at);
+  const read = useRead<Community>(at && !listed ? `/v1/communities/${encodeURIComponent(at)}` : null);
+  const community = listed ?? (read.data?.id === at ? read.data : undefined);
   return (
     <div class="sides topics-sides">
       <Choices list={list} at={at} choose={choose} what="communities" under={(one) => `${sizeOf(one.size)}${one.entities.length ? ` · ${one.entities.slice(0, 3).join(", ")}` : ""}`} />

@@ -4,6 +4,8 @@ import type { Schema } from "../../data/types";
 
 export type Topic = Schema<"TopicOut">;
 
+export const OPEN_UP_TO = 40; // topics; a larger tree begins closed, and is read as it is opened
+
 export interface Branch {
   topic: Topic;
   below: Branch[];
