@@ -50,6 +50,9 @@ async def test_entities_are_told_apart(client: Any, namespace: str) -> None:
     )
     await got(added.wait())
     found = {one.name: one.id for one in await every(client.entities.list(namespace=namespace))}
+    mentions = await every(client.entities.mentions(found["Rosa Meyer"], limit=1))
+    assert [one.memory.content for one in mentions] == ["Mel Brooks met Rosa Meyer."]
+    assert mentions[0].spans == [[15, 25]]
     one, two = sorted(found)[:2]
     merged = await got(client.entities.merge([found[one]], found[two], namespace=namespace))
     assert one in merged.aliases
