@@ -8,7 +8,6 @@ import { useMemoriesById } from "../../data/memories";
 import { useHref } from "../../data/place";
 import { Card, Notice, Shown } from "../../ui/parts";
 import { type Lineage, placed, type Placed } from "./lineage";
-import type { LinkOf } from "./links";
 
 const [WIDE, HIGH, GAP_X, GAP_Y] = [200, 66, 64, 18];
 const MEANS: Record<string, string> = { comes_from: "said in", derived_from: "made of", supersedes: "took the place of" };
@@ -60,21 +59,11 @@ function Graph({ of }: { of: Lineage }) {
   );
 }
 
-export function ProvenanceCard({ id, links }: { id: string; links: readonly LinkOf[] }) {
+export function ProvenanceCard({ id }: { id: string }) {
   const read = useRead<Lineage>(memoryPath(id, "/provenance"));
-  const whole = useMemo<Lineage | undefined>(() => {
-    if (!read.data) return undefined;
-    // The lineage answers what lies behind a memory; what was made of it is known by its links.
-    const made = links.filter((link) => link.type === "derived_from" && link.target_id === id && !read.data?.nodes.some((node) => node.id === link.source_id));
-    return {
-      ...read.data,
-      nodes: [...read.data.nodes, ...made.map((link) => ({ id: link.source_id, kind: "memory" as const, method: link.derivation.method }))],
-      edges: [...read.data.edges, ...made.map((link) => ({ from: link.source_id, to: id, type: "derived_from" }))],
-    };
-  }, [read.data, links, id]);
   return (
-    <Card title="Where it comes from" actions={<span class="tiny faint lineage-key"><span class="edge-key" /> said in, made of <span class="edge-key edge-key-new" /> took the place of</span>}>
-      <Shown read={{ ...read, data: whole }} lines={4}>
+    <Card title="Lineage" actions={<span class="tiny faint lineage-key"><span class="edge-key" /> said in, made of <span class="edge-key edge-key-new" /> took the place of</span>}>
+      <Shown read={read} lines={4}>
         {(of) => (
           <div class="stack-s">
             <Graph of={of} />
