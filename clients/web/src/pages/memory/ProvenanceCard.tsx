@@ -1,6 +1,6 @@
 /** Where a memory comes from and what came of it, as a small graph; the same as a list for those who do not see it. */
 
-import { useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { memoryPath } from "../../data/api";
 import { useRead } from "../../data/fetching";
@@ -19,9 +19,15 @@ function Graph({ of }: { of: Lineage }) {
   const { memories } = useMemoriesById(nodes.filter((node) => node.kind === "memory").map((node) => node.id));
   const x = (node: Placed) => node.column * (WIDE + GAP_X);
   const y = (node: Placed) => node.row * (HIGH + GAP_Y);
+  const here = at.get(of.memory_id);
+  const scroll = useRef<HTMLDivElement>(null);
+  // What one looks at stands in the middle of a long lineage, not beyond its edge.
+  useLayoutEffect(() => {
+    if (scroll.current && here) scroll.current.scrollLeft = x(here) + WIDE / 2 - scroll.current.clientWidth / 2;
+  }, [here?.column, of.memory_id]);
   const [width, height] = [columns * (WIDE + GAP_X) - GAP_X, rows * (HIGH + GAP_Y) - GAP_Y];
   return (
-    <div class="lineage-scroll" role="group" aria-label="Provenance" tabIndex={0}>
+    <div ref={scroll} class="lineage-scroll" role="group" aria-label="Provenance" tabIndex={0}>
       <div class="lineage" style={{ width, height }}>
         <svg width={width} height={height} aria-hidden="true">
           <defs><marker id="lineage-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" /></marker></defs>

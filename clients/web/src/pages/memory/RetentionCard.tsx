@@ -13,7 +13,7 @@ import { DAY_MS, daysUntil, forecast, type Point, type Retention, valueAt } from
 
 const HORIZONS: [string, number, string][] = [["90", 90, "90 days"], ["365", 365, "a year"], ["1825", 1825, "5 years"]];
 const HEIGHT = 250;
-const EDGE = { left: 40, right: 14, top: 14, bottom: 28 };
+const EDGE = { left: 46, right: 14, top: 14, bottom: 28 };
 const NAME_WIDTH = 150; // of the longest of these, drawn
 const THRESHOLD_NAMES: Record<string, string> = { int8: "kept in 8 bits", binary: "kept as signs", archive: "archived" };
 

@@ -6,7 +6,7 @@ import { useWidth } from "../../ui/width";
 import type { Policy } from "./Retention";
 
 const HEIGHT = 260;
-const LEFT = 40;
+const LEFT = 46;
 const BOTTOM = 30;
 const DAYS = [1, 7, 30, 90, 365, 1095];
 const COLOURS: Record<string, string> = {
