@@ -111,7 +111,8 @@ function Loaded({ memory, etag, reread }: { memory: Memory; etag: string | null;
       versions.refresh(),
       facts.refresh(),
       links.refresh(),
-      readAnew('["memories",'),
+      // What was computed of it goes with the version it was computed of.
+      readAnew('["memories",', `memory_id=${memory.id}`),
     ]);
   };
   const again = (other: string) => async () => {

@@ -66,7 +66,7 @@ export function RecallsCard({ memory, judged, live }: { memory: Memory; judged: 
         ) : (
           <ul class="stack-s small" aria-label="Recalls">
             {list.items.map((one) => (
-              <li key={`${one.search_id} ${one.recalled_at}`} class="row">
+              <li key={`${one.search_id} ${one.recalled_at}`} class="recall-row">
                 <Badge tone={one.useful === true ? "good" : one.useful === false ? "bad" : "plain"}>{one.useful === true ? "useful" : one.useful === false ? "not useful" : "recalled"}</Badge>
                 {one.cited && <Badge>cited</Badge>}
                 {one.rank ? <span class="number">rank {one.rank}</span> : null}
