@@ -1,6 +1,7 @@
 """Lists of memories, for every route that answers one."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from memory_service.filters import Filter, mentions
 from memory_service.lifecycle.records import memory_json
 from memory_service.storage import memories
 from memory_service.storage.filter_sql import compile_filter
+from memory_service.storage.list_orders import ListOrder, place_in, place_of
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.storage.sql import Sql, all_of
 from memory_service.types import Caller
@@ -45,34 +47,27 @@ def list_page(
     limit: int,
     cursor: str | None,
     now: datetime,
-    ascending: bool = False,
+    order: ListOrder = ListOrder.NEWEST,
     namespace_at: str = "?namespace",
     within: Sql = EVERYWHERE,
 ) -> dict[str, Any]:
-    """Return one page of the memories that a filter selects, newest first unless `ascending`.
+    """Return one page of the memories that a filter selects, newest first unless `order` says otherwise.
 
     As in a search, archived and expired memories are left out unless the filter says something about `state`.
 
     `asked` is the filter as it was asked; a cursor continues only the list of the same. `namespace_at` is where the
     request names the namespace, `within` a condition on rows `m` that no filter can say.
     """
-    query = {"list": "memories", "filter": asked, "namespace": namespace, "ascending": ascending}
-    position = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
+    query = {"list": "memories", "filter": asked, "namespace": namespace, "order": order}
+    place = decode_cursor(cursor, of=partial(place_in, order), tenant_id=caller.tenant_id, query=query)
     compiled = compile_filter(selection, at=now)
     shown = Sql("true") if mentions(selection, "state") else Sql(LIVE, {"shown_at": now})
     where = all_of(in_namespace(session, caller.tenant_id, namespace, pointer=namespace_at), compiled, shown, within)
-    rows = memories.list_records(
-        session,
-        caller.tenant_id,
-        where=where,
-        before=position,
-        limit=limit + 1,
-        ascending=ascending,
-    )
+    rows = memories.list_records(session, caller.tenant_id, where=where, limit=limit + 1, order=order, after=place)
     return page(
         rows,
         limit=limit,
-        position=lambda row: row["id"],
+        position=lambda row: place_of(order, row),
         render=lambda row: memory_json(row, now=now),
         tenant_id=caller.tenant_id,
         query=query,

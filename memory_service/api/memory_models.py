@@ -21,6 +21,7 @@ from memory_service.api.fields import (
 from memory_service.api.strict_json import Body
 from memory_service.errors import TooLarge
 from memory_service.lifecycle.draft import DEFAULT_CONFIDENCE, DEFAULT_IMPORTANCE, Draft
+from memory_service.storage.list_orders import ListOrder
 from memory_service.storage.namespaces import check_path
 from memory_service.types import DEFAULT_NAMESPACE, Extract, MemoryType, OnConflict, PayloadType, SourceKind
 
@@ -230,7 +231,7 @@ class QueryIn(Body):
     namespace: str | None = None
     limit: Annotated[int, Number, Field(ge=1, le=1000)] = 50
     cursor: str | None = None
-    order: Literal["newest", "oldest"] = "newest"
+    order: ListOrder = ListOrder.NEWEST
 
 
 class SelectionIn(Body):

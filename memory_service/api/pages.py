@@ -11,7 +11,7 @@ from uuid import UUID
 from memory_service.errors import FieldError, InvalidRequest
 
 Row = TypeVar("Row")
-Position = TypeVar("Position")
+Position = TypeVar("Position")  # written by str(), read by what decode_cursor is given
 
 MAX_CURSOR = 2_000  # Longer than any position we hand out.
 CHECK_BYTES = 9
@@ -29,7 +29,7 @@ def _check(position: str, tenant_id: UUID, query: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(bound.encode()).digest()[:CHECK_BYTES]
 
 
-def encode_cursor(position: UUID | int | str, *, tenant_id: UUID, query: Mapping[str, Any]) -> str:
+def encode_cursor(position: object, *, tenant_id: UUID, query: Mapping[str, Any]) -> str:
     """Return a cursor that continues after ``position`` of this tenant's ``query``.
 
     >>> tenant = UUID(int=1)
@@ -72,7 +72,7 @@ def page(
     rows: Sequence[Row],
     *,
     limit: int,
-    position: Callable[[Row], UUID | int | str],
+    position: Callable[[Row], object],
     render: Callable[[Row], Any],
     tenant_id: UUID,
     query: Mapping[str, Any],

@@ -11,25 +11,29 @@ MAX_NODES = 200
 
 
 def provenance(session: Session, tenant_id: UUID, memory_id: UUID) -> dict[str, Any]:
-    """Return the lineage graph of a memory: its parents and predecessors, its successors, and every source.
+    """Return the lineage graph of a memory: its parents and predecessors, its successors, what was made of it, every source.
 
-    Nodes are memories (with their versions) and sources; edges point from what is derived to what it came from. At most
-    200 memories are drawn, nearest first; ``truncated`` says when there are more.
+    Nodes are memories (with their versions) and sources; edges point from what is derived to what it came from. What was
+    made is followed from the memory itself, however far, but not from its parents, nor to what else it was made of: that is
+    the lineage of others. At most 200 memories are drawn, nearest first; ``truncated`` says when there are more.
     """
     seen: dict[UUID, Any] = {}
     edges: list[dict[str, str]] = []
     frontier = [memory_id]
+    below = {memory_id}
     while frontier and len(seen) < MAX_NODES:
         rows = lineage.ancestry(session, tenant_id, frontier, limit=MAX_NODES - len(seen))
         frontier = []
         for row in rows:
             seen[row["id"]] = row
-            for parent in row["derivation_parents"]:
-                edges.append({"from": str(row["id"]), "to": str(parent), "type": "derived_from"})
-            for older in row["predecessors"]:
-                edges.append({"from": str(row["id"]), "to": str(older), "type": "supersedes"})
-            newer = [row["superseded_by"]] if row["superseded_by"] else []
-            frontier += [i for i in [*row["derivation_parents"], *row["predecessors"], *newer] if i not in seen]
+            made = row["children"] if row["id"] in below else []
+            below.update(made)
+            parents, older, newer = row["derivation_parents"], row["predecessors"], row["superseded_by"]
+            if row["id"] in below and row["id"] != memory_id:
+                parents, older, newer = [parent for parent in parents if parent in below], [], None
+            edges += [{"from": str(row["id"]), "to": str(parent), "type": "derived_from"} for parent in parents]
+            edges += [{"from": str(row["id"]), "to": str(one), "type": "supersedes"} for one in older]
+            frontier += [i for i in [*parents, *older, *([newer] if newer else []), *made] if i not in seen]
         frontier = list(dict.fromkeys(i for i in frontier if i not in seen))
     nodes, source_edges = _nodes(session, tenant_id, seen)
     return {

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from memory_service.storage import feedback, fusion_weights, jobs, saved_queries
-from memory_service.storage.namespaces import find_namespaces
+from memory_service.storage.namespaces import find_namespaces, get_namespace
 from memory_service.storage.saved_queries import QuerySource
 
 LEARN: Final = "learn"  # the kind of job
@@ -86,6 +86,26 @@ def keep_judgement(
     if feedback.count_since(session, tenant_id, namespace.id, last) < NEW_JUDGEMENTS:
         return None
     return start_learning(session, tenant_id, namespace.id, now=now, job_ttl=job_ttl)
+
+
+def take_judgement_back(session: Session, tenant_id: UUID, trace_id: UUID, memory_id: UUID, *, now: datetime) -> None:
+    """Forget what was said of one result; the question that grew from feedback says what the other judgements say.
+
+    Weights that were learned meanwhile stay: they are taken back by themselves.
+    """
+    dropped = feedback.drop_feedback(session, tenant_id, trace_id, memory_id)
+    if dropped is None:  # it taught nothing, or has expired
+        return
+    namespace_id, query, where = dropped["namespace_id"], dropped["query"], dropped["filter"]
+    useful = feedback.last_said(session, tenant_id, namespace_id, memory_id, query=query, where=where, now=now)
+    if not useful:
+        saved_queries.take_back(session, tenant_id, namespace_id, query, where, memory_id)
+        return
+    settings = get_namespace(session, tenant_id, namespace_id).settings
+    if settings.get("fusion", {}).get("learn", False):
+        saved_queries.save_query(
+            session, tenant_id, namespace_id, query, [memory_id], where=where, source=QuerySource.FEEDBACK, now=now
+        )
 
 
 def start_learning(

@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
+from memory_service.storage.memories import RECORD_JOINS, RECORD_NOW
+
 
 class EntityOrder(StrEnum):
     """What of a list of entities comes first; of those that are alike, the latest found."""
@@ -86,6 +88,18 @@ _SHOWN_AS: Final = {
     EntityOrder.NAME: "e.folded, e.id DESC",
 }
 
+# The same memories as the count above has.
+_MENTIONS: Final = f"""
+    {RECORD_NOW}, k.mentioned_spans, k.mentioned_names FROM (
+        SELECT x.memory_id, x.spans AS mentioned_spans, ARRAY(SELECT n.name FROM entity_name n WHERE n.tenant_id = :tenant
+            AND n.namespace_id = x.namespace_id AND n.folded = ANY(x.names) ORDER BY n.folded) AS mentioned_names
+        FROM mention x JOIN memory m ON m.tenant_id = :tenant AND m.id = x.memory_id
+        WHERE x.tenant_id = :tenant AND x.entity_id = :entity AND x.known_to = 'infinity' AND m.archived_at IS NULL
+            AND (m.expires_at IS NULL OR m.expires_at > :now) {{further}}
+        ORDER BY x.memory_id DESC LIMIT :limit
+    ) k JOIN memory m ON m.tenant_id = :tenant AND m.id = k.memory_id {RECORD_JOINS} ORDER BY m.id DESC
+"""
+
 
 def list_entities(
     session: Session,
@@ -150,3 +164,15 @@ def get_entity(session: Session, tenant_id: UUID, entity_id: UUID, *, now: datet
     params = {"tenant": tenant_id, "id": entity_id, "now": now}
     page = f"SELECT {_COLUMNS} FROM entity e WHERE e.tenant_id = :tenant AND e.id = :id"
     return session.execute(text(_entities(page, counted=False)), params).mappings().one_or_none()
+
+
+def list_mentions(
+    session: Session, tenant_id: UUID, entity_id: UUID, *, before: UUID | None, limit: int, now: datetime
+) -> Sequence[RowMapping]:
+    """Return the records of live memories that name an entity now, the latest stored first, one page of them.
+
+    Beside a record stand `mentioned_names`, as they were first written, and `mentioned_spans` in the content.
+    """
+    params = {"tenant": tenant_id, "entity": entity_id, "before": before, "limit": limit, "now": now}
+    further = "" if before is None else "AND x.memory_id < :before"
+    return session.execute(text(_MENTIONS.format(further=further)), params).mappings().all()

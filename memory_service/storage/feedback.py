@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, null, select
+from sqlalchemy import RowMapping, delete, func, null, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from memory_service.storage.sql import to_jsonb
 from memory_service.storage.tables import feedback
 
 MOST = 5_000  # judgements one round of learning reads, the newest
@@ -66,3 +67,41 @@ def list_feedback(session: Session, tenant_id: UUID, namespace_id: UUID, *, now:
         .limit(MOST)
     )
     return session.execute(query).mappings().all()
+
+
+def drop_feedback(session: Session, tenant_id: UUID, trace_id: UUID, memory_id: UUID) -> RowMapping | None:
+    """Delete one judgement and return what it was of: namespace_id, query, filter; nothing where there was none."""
+    statement = (
+        delete(feedback)
+        .where(feedback.c.tenant_id == tenant_id, feedback.c.trace_id == trace_id, feedback.c.memory_id == memory_id)
+        .returning(feedback.c.namespace_id, feedback.c.query, feedback.c["filter"])
+    )
+    return session.execute(statement).mappings().one_or_none()
+
+
+def last_said(
+    session: Session,
+    tenant_id: UUID,
+    namespace_id: UUID,
+    memory_id: UUID,
+    *,
+    query: str,
+    where: Mapping[str, Any] | None,
+    now: datetime,
+) -> bool | None:
+    """Return whether a memory was of use to a question when it was last judged; nothing where it was not."""
+    statement = text(
+        "SELECT useful FROM feedback WHERE tenant_id = :tenant AND memory_id = :memory AND namespace_id = :namespace "
+        "AND query = :query AND filter IS NOT DISTINCT FROM CAST(:filter AS jsonb) AND expires_at > :now "
+        "ORDER BY created_at DESC, trace_id LIMIT 1"
+    )
+    params = {
+        "tenant": tenant_id,
+        "memory": memory_id,
+        "namespace": namespace_id,
+        "query": query,
+        "filter": None if where is None else to_jsonb(where),
+        "now": now,
+    }
+    said = session.scalar(statement, params)
+    return None if said is None else bool(said)

@@ -9,14 +9,17 @@ from sqlalchemy.orm import Session
 
 
 def ancestry(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, limit: int) -> Sequence[RowMapping]:
-    """Return memories with their parents, what they superseded and what superseded them."""
+    """Return memories with their parents, what was made of them, what they superseded and what superseded them."""
     return (
         session.execute(
             text(
                 """
                 SELECT m.id, m.version, m.state, m.created_at, m.derivation_method, m.derivation_parents, m.superseded_by,
                     ARRAY(SELECT o.id FROM memory o JOIN link l ON l.tenant_id = :tenant AND l.source_id = m.id
-                        AND l.type = 'supersedes' AND l.target_id = o.id WHERE o.tenant_id = :tenant) AS predecessors
+                        AND l.type = 'supersedes' AND l.target_id = o.id WHERE o.tenant_id = :tenant) AS predecessors,
+                    -- Also what was made and taken back: it is archived, and says still what it was made of.
+                    ARRAY(SELECT DISTINCT l.source_id FROM link l WHERE l.tenant_id = :tenant AND l.target_id = m.id
+                        AND l.type = 'derived_from' ORDER BY l.source_id LIMIT :limit) AS children
                 FROM memory m WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) ORDER BY m.id LIMIT :limit
                 """
             ),

@@ -9,7 +9,8 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.driver import in_driver_words, later
-from memory_service.storage.sql import Row, Sql, to_jsonb
+from memory_service.storage.list_orders import ListOrder, Place, beyond, by_id, columns_of
+from memory_service.storage.sql import Row, Sql, all_of, to_jsonb
 from memory_service.storage.tables import STATE_COLUMNS, memory
 
 _STATE = ", ".join(STATE_COLUMNS)
@@ -26,12 +27,12 @@ _RECORD = f"""
         + (SELECT count(*) FROM link l WHERE l.tenant_id = :tenant AND l.target_id = m.id AND l.known_to = 'infinity')
             AS links_count
 """
-_RECORD_NOW = _RECORD.format(tier="m.precision_tier")
+RECORD_NOW = _RECORD.format(tier="m.precision_tier")
 # Not a part of any state: an earlier one, too, is found by what is kept now.
 _RECORD_THEN = _RECORD.format(
     tier="(SELECT p.precision_tier FROM memory p WHERE p.tenant_id = :tenant AND p.id = m.id)"
 )
-_JOINS = """
+RECORD_JOINS = """
     JOIN namespace n ON n.tenant_id = :tenant AND n.id = m.namespace_id
     LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0
     LEFT JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = m.id
@@ -39,7 +40,8 @@ _JOINS = """
 
 # Every search reads records: by the driver itself, as describing fifty columns anew costs SQLAlchemy more than reading ten rows.
 _RECORDS_BY_ID = in_driver_words(
-    f"{_RECORD_NOW} FROM unnest(CAST(:ids AS uuid[])) AS k (id) JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id {_JOINS}"
+    f"{RECORD_NOW} FROM unnest(CAST(:ids AS uuid[])) AS k (id) "
+    f"JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id {RECORD_JOINS}"
 )
 
 # The state of every memory as it was known at :known, under the columns of `memory` that a filter may name.
@@ -188,7 +190,7 @@ def get_records(session: Session, tenant_id: UUID, ids: Iterable[UUID]) -> dict[
 def get_records_as_known(session: Session, tenant_id: UUID, ids: Iterable[UUID], *, known: datetime) -> dict[UUID, Row]:
     """Return memories as they were known at a moment; those learned later are absent."""
     rows = session.execute(
-        text(f"{_RECORD_THEN} FROM {AS_KNOWN} m {_JOINS} WHERE m.id = ANY(CAST(:ids AS uuid[]))"),
+        text(f"{_RECORD_THEN} FROM {AS_KNOWN} m {RECORD_JOINS} WHERE m.id = ANY(CAST(:ids AS uuid[]))"),
         {"tenant": tenant_id, "ids": list(ids), "known": known},
     ).mappings()
     return {row["id"]: row for row in rows}
@@ -199,26 +201,24 @@ def list_records(
     tenant_id: UUID,
     *,
     where: Sql,
-    before: UUID | None,
     limit: int,
-    ascending: bool = False,
+    order: ListOrder = ListOrder.NEWEST,
+    after: Place | None = None,
     offset: int = 0,
 ) -> Sequence[RowMapping]:
-    """Return memories that match, newest first (or oldest first), one page of them; `offset` skips so many."""
-    beyond = ""
-    if before is not None:
-        beyond = "AND m.id > :before" if ascending else "AND m.id < :before"
-    return (
-        session.execute(
-            text(
-                f"{_RECORD_NOW} FROM memory m {_JOINS} WHERE m.tenant_id = :tenant AND ({where.text}) {beyond} "
-                f"ORDER BY m.id {'ASC' if ascending else 'DESC'} LIMIT :limit OFFSET :offset"
-            ),
-            {"tenant": tenant_id, "before": before, "limit": limit, "offset": offset, **where.params},
+    """Return memories that match in an order, one page of them: what comes after a place; `offset` skips so many."""
+    chosen = all_of(where, beyond(order, after))
+    columns = columns_of(order)
+    which = f"WHERE m.tenant_id = :tenant AND {chosen.text} ORDER BY {columns} LIMIT :limit OFFSET :offset"
+    statement = f"{RECORD_NOW} FROM memory m {RECORD_JOINS} {which}"
+    if not by_id(order):
+        # Sorted before anything is joined to it: a list by importance looks at all that match, and shows fifty.
+        statement = (
+            f"{RECORD_NOW} FROM (SELECT m.id FROM memory m {which}) k "
+            f"JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id {RECORD_JOINS} ORDER BY {columns}"
         )
-        .mappings()
-        .all()
-    )
+    params = {"tenant": tenant_id, "limit": limit, "offset": offset, **chosen.params}
+    return session.execute(text(statement), params).mappings().all()
 
 
 def matching_ids(session: Session, tenant_id: UUID, *, where: Sql, limit: int) -> list[UUID]:

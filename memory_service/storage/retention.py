@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from consolidation.retention.holding import Holding, holding_of
 from memory_service.storage.ids import new_id
+from memory_service.storage.sql import to_jsonb
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class RecallRow:
     score: float
     useful: bool | None
     cited: bool | None
+    held_before: Mapping[str, Any] | None = None  # what a judgement changed, so that it can be taken back
 
 
 _LOCK = text(
@@ -106,8 +109,8 @@ def keep_recalls(session: Session, tenant_id: UUID, rows: Sequence[RecallRow], *
     if rows:
         session.execute(
             text(
-                "INSERT INTO recall (tenant_id, memory_id, id, trace_id, rank, score, useful, cited, recalled_at) "
-                "VALUES (:tenant, :memory, :id, :trace, :rank, :score, :useful, :cited, :now)"
+                "INSERT INTO recall (tenant_id, memory_id, id, trace_id, rank, score, useful, cited, recalled_at, held_before) "
+                "VALUES (:tenant, :memory, :id, :trace, :rank, :score, :useful, :cited, :now, CAST(:before AS jsonb))"
             ),
             [
                 {
@@ -120,10 +123,40 @@ def keep_recalls(session: Session, tenant_id: UUID, rows: Sequence[RecallRow], *
                     "useful": row.useful,
                     "cited": row.cited,
                     "now": now,
+                    "before": None if row.held_before is None else to_jsonb(row.held_before),
                 }
                 for row in rows
             ],
         )
+
+
+_SINCE_JUDGED = text(
+    """
+    SELECT r.trace_id, r.useful, r.recalled_at, r.held_before FROM recall r
+    WHERE r.tenant_id = :tenant AND r.memory_id = :memory AND r.id >= (
+        SELECT j.id FROM recall j
+        WHERE j.tenant_id = :tenant AND j.memory_id = :memory AND j.trace_id = :trace AND j.useful IS NOT NULL
+        ORDER BY j.id LIMIT 1)
+    ORDER BY r.id
+    """
+)
+
+
+def recalls_since_judged(session: Session, tenant_id: UUID, memory_id: UUID, trace_id: UUID) -> Sequence[RowMapping]:
+    """Return the recalls of a memory from the first judgement of a search's result on, in order; none without one."""
+    params = {"tenant": tenant_id, "memory": memory_id, "trace": trace_id}
+    return session.execute(_SINCE_JUDGED, params).mappings().all()
+
+
+def drop_judgements(session: Session, tenant_id: UUID, memory_id: UUID, trace_id: UUID) -> None:
+    """Delete what was said of one result of a search; that it was found and reinforced stays."""
+    session.execute(
+        text(
+            "DELETE FROM recall WHERE tenant_id = :tenant AND memory_id = :memory AND trace_id = :trace "
+            "AND useful IS NOT NULL"
+        ),
+        {"tenant": tenant_id, "memory": memory_id, "trace": trace_id},
+    )
 
 
 def list_recalls(

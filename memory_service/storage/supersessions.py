@@ -1,11 +1,11 @@
-"""What takes another memory's place: the end of the old one, and the edge between the two."""
+"""What takes another memory's place: the end of the old one, the edge between the two, and how it was before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.ids import new_id
@@ -65,3 +65,35 @@ def link_superseded(session: Session, tenant_id: UUID, replacements: Sequence[Re
             "new": [r.new_id for r in replacements],
         },
     )
+
+
+def edge_between(session: Session, tenant_id: UUID, new_id: UUID, old_id: UUID) -> RowMapping | None:
+    """Return the present edge from a memory to the one it supersedes."""
+    found = session.execute(
+        text(
+            "SELECT id, changeset_id FROM link WHERE tenant_id = :tenant AND source_id = :new AND target_id = :old "
+            "AND type = 'supersedes' AND known_to = 'infinity' ORDER BY id DESC LIMIT 1"
+        ),
+        {"tenant": tenant_id, "new": new_id, "old": old_id},
+    )
+    return found.mappings().one_or_none()
+
+
+_AROUND = text(
+    """
+    WITH known AS (
+        SELECT version, superseded_by, valid_to, external_id FROM memory WHERE tenant_id = :tenant AND id = :id
+        UNION ALL
+        SELECT version, superseded_by, valid_to, external_id FROM memory_version WHERE tenant_id = :tenant AND id = :id
+    ), before AS (
+        SELECT max(version) AS version FROM known WHERE superseded_by IS NULL
+    )
+    SELECT k.* FROM known k JOIN before b ON k.version IN (b.version, b.version + 1) ORDER BY k.version
+    """
+)
+
+
+def around_supersession(session: Session, tenant_id: UUID, memory_id: UUID) -> tuple[RowMapping, RowMapping] | None:
+    """Return a superseded memory's last version before that, and the first one of it; nothing where they were not kept."""
+    rows = session.execute(_AROUND, {"tenant": tenant_id, "id": memory_id}).mappings().all()
+    return (rows[0], rows[1]) if len(rows) == 2 else None

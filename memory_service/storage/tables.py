@@ -402,6 +402,7 @@ recall = Table(
     Column("useful", Boolean),
     Column("cited", Boolean),
     Column("recalled_at", Time, nullable=False),
+    Column("held_before", JSONB),
 )
 
 idempotency_key = Table(

@@ -20,6 +20,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT / "tests" / "integration" / "kv_plans"))
+
+from tiny_chat import make_model, make_tokenizer  # noqa: E402 (shared with the tests of plans)
+
 START_S = 300  # With the one-time export of the model, on a busy machine.
 STOP_S = 60
 INSTALL_S = 600
@@ -55,7 +59,18 @@ class Service:
 
 
 @pytest.fixture(scope="session")
-def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a model of a few kilobytes, of which a worker computes keys and values."""
+    folder = tmp_path_factory.mktemp("kv") / "tiny"
+    make_tokenizer(folder)
+    make_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tiny_model: Path
+) -> Iterator[Service]:
     """Run the service with all its parts until the tests end."""
     data_dir = tmp_path_factory.mktemp("web") / "var"
     data_dir.mkdir(mode=0o700)
@@ -71,6 +86,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "MEMORY_SERVICE_PORT": str(port),
         "PYTHONPATH": str(CHECKOUT),
         "OMP_NUM_THREADS": "1",
+        "MEMORY_SERVICE_KV_MODELS": f"tiny={tiny_model}",
     }
     log = data_dir.parent / "service.log"
     with log.open("wb") as output:
@@ -137,7 +153,10 @@ def await_job(api: httpx.Client, job_id: str, *, within_s: float = 240) -> dict[
     """Return a job that has ended well."""
     deadline = time.monotonic() + within_s
     while True:
-        job: dict[str, Any] = api.get(f"/v1/jobs/{job_id}").json()
+        try:
+            job: dict[str, Any] = api.get(f"/v1/jobs/{job_id}").json()
+        except httpx.RemoteProtocolError:
+            continue  # The server closed a kept connection just when it was used again.
         if job["status"] in {"succeeded", "failed", "cancelled"}:
             assert job["status"] == "succeeded", json.dumps(job)[:2000]
             return job

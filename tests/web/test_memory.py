@@ -58,6 +58,9 @@ def test_filters_find_and_stand_in_the_address(page: Page, remember: Callable[..
     expect(rows(page)).to_have_count(3)
     page.get_by_label("Order").select_option("oldest")
     expect(rows(page).first).to_contain_text("ferry")
+    page.get_by_label("Order").select_option("latest_updated")
+    expect(rows(page).first).to_contain_text("pier")
+    page.get_by_label("Order").select_option("oldest")
     page.reload()
     expect(rows(page).first).to_contain_text("ferry")
     page.get_by_label("Type").select_option("semantic")
@@ -225,7 +228,7 @@ def test_who_was_faster_is_shown_and_not_overwritten(
 def test_supersede_pin_archive_judge_erase(
     page: Page, api: httpx.Client, remember: Callable[..., str], namespace: str
 ) -> None:
-    memory = remember("The ferry leaves at nine.")
+    memory = remember("The ferry leaves at nine.", extract="none")
     page.goto(f"/admin/memories/{memory}?ns={namespace}")
     page.get_by_role("button", name="Pin").click()
     expect(page.get_by_role("button", name="Unpin")).to_be_visible()
@@ -241,8 +244,20 @@ def test_supersede_pin_archive_judge_erase(
     assert state(api, memory)[0] != "archived"
     before = api.get(f"/v1/memories/{memory}/retention").json()["stability_days"]
     page.get_by_role("button", name="Not useful").click()
-    expect(page.get_by_text("not useful", exact=True)).to_be_visible()
+    recalls = page.get_by_role("list", name="Recalls").get_by_role("listitem")
+    expect(recalls).to_have_count(1)
+    expect(recalls).to_contain_text("not useful")
     assert api.get(f"/v1/memories/{memory}/retention").json()["stability_days"] < before
+    page.locator(".toast").filter(has_text="it fades sooner").get_by_role("button", name="Undo").click()
+    expect(recalls).to_have_count(0)
+    assert api.get(f"/v1/memories/{memory}/retention").json()["stability_days"] == before
+    page.get_by_role("button", name="Useful", exact=True).click()
+    recalls.get_by_role("button", name="Take it back").click()
+    expect(recalls).to_have_count(0)
+    assert api.get(f"/v1/memories/{memory}").json()["retention"]["recall_count"] == 0
+    page.locator(".toast").filter(has_text="Taken back").get_by_role("button", name="Undo").click()
+    expect(recalls).to_have_count(1)
+    assert api.get(f"/v1/memories/{memory}").json()["retention"]["recall_count"] == 1
     assert api.get("/v1/saved-queries", params={"namespace": namespace}).json()["data"] == []
     page.get_by_role("button", name="Supersede").click()
     dialog = page.get_by_role("dialog")
@@ -251,9 +266,53 @@ def test_supersede_pin_archive_judge_erase(
     expect(page.locator(".memory-text")).to_have_text("The ferry leaves at ten from May on.")
     newer = page.url.split("/memories/")[1].split("?")[0]
     assert api.get(f"/v1/memories/{memory}").json()["superseded_by"] == newer
+    page.locator(".toast").filter(has_text="Superseded").get_by_role("button", name="Undo").click()
+    expect(page.locator(".memory-text")).to_have_text("The ferry leaves at nine.")
+    expect(page.get_by_role("button", name="Supersede")).to_be_visible()
+    assert api.get(f"/v1/memories/{memory}").json()["superseded_by"] is None
+    assert state(api, newer)[0] == "archived"
+    newer = api.post(f"/v1/memories/{memory}/supersede", json={"content": "The ferry leaves at eleven."}).json()["id"]
+    page.reload()
+    page.get_by_role("button", name="Reinstate").click()
+    page.get_by_role("button", name="Archive the newer one").click()
+    expect(page.get_by_role("button", name="Supersede")).to_be_visible()
+    assert api.get(f"/v1/memories/{memory}").json()["superseded_by"] is None
+    assert state(api, newer)[0] == "archived"
+    newer = api.post(f"/v1/memories/{memory}/supersede", json={"content": "The ferry leaves at noon."}).json()["id"]
+    page.goto(f"/admin/memories/{newer}?ns={namespace}")
     page.get_by_role("link", name="Erase").last.click()
     expect(page.get_by_role("heading", name="Erasure", level=1)).to_be_visible()
     assert f"ids={newer}" in page.url
+
+
+def test_what_was_made_of_a_memory_is_drawn_however_far(page: Page, api: httpx.Client, demo: str, shot: Shot) -> None:
+    """Titles and gists aside, a consolidation derives memories; each stands to the right of what it was made of."""
+    listed = api.post("/v1/memories/query", json={"namespace": demo, "limit": 1000}).json()["data"]
+    made = next((one for one in listed if one["derivation"]["parents"]), None)
+    if made is None:
+        pytest.skip("the rules derive no memory from this conversation")
+    parent = made["derivation"]["parents"][0]
+    page.goto(f"/admin/memories/{parent}?ns={demo}")
+    lineage = page.get_by_role("group", name="Provenance")
+    below = lineage.get_by_role("listitem").filter(has=page.locator(f'a[href*="{made["id"]}"]'))
+    expect(below).to_have_count(1)
+    here = lineage.locator('[data-here="true"]').bounding_box()
+    there = below.bounding_box()
+    assert here is not None
+    assert there is not None
+    assert there["x"] > here["x"]
+
+
+def test_a_list_that_one_returns_to_shows_what_was_done_meanwhile(
+    page: Page, remember: Callable[..., str], namespace: str
+) -> None:
+    remember("The ferry leaves at nine.")
+    page.goto(f"/admin/memories?ns={namespace}")
+    rows(page).first.get_by_role("link", name="The ferry leaves at nine.").click()
+    page.get_by_role("button", name="Archive").click()
+    expect(page.get_by_role("button", name="Restore")).to_be_visible()
+    page.go_back()
+    expect(rows(page)).to_have_count(0)
 
 
 def test_what_is_not_there_says_so(page: Page, api: httpx.Client, remember: Callable[..., str], namespace: str) -> None:

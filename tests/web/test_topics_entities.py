@@ -1,5 +1,7 @@
 """Topics, episodes, communities and entities: what consolidation built, and what a person knows better."""
 
+import secrets
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -139,6 +141,39 @@ def test_an_entity_shows_mentions_merges_splits_and_undoes(
     axe(phone)
     body = {"namespace": demo, "entity_id": swan["id"], "names": ["Central Library"]}
     assert api.post("/v1/entities/split", json=body).status_code == 201
+
+
+def test_all_mentions_are_read_while_one_scrolls(
+    page: Page, api: httpx.Client, axe: Callable[[Page], None], shot: Shot
+) -> None:
+    namespace = f"web/{secrets.token_hex(4)}"
+    items = [
+        {"content": f"On day {n} they met Robert Stone at the harbour.", "speaker": "Ana", "namespace": namespace}
+        for n in range(130)
+    ]
+    items[-1] |= {"wait": "consolidated", "timeout_s": 30}
+    assert api.post("/v1/memories/batch", json={"items": items}).status_code == 200
+    deadline = time.monotonic() + 120
+    while True:
+        found = {one["name"]: one for one in everything(api, "/v1/entities", namespace)}
+        if found.get("Robert Stone", {}).get("mentions") == len(items):
+            break
+        assert time.monotonic() < deadline, found
+        time.sleep(0.5)
+    page.goto(f"/admin/entities/{found['Robert Stone']['id']}?ns={namespace}")
+    mentions = page.get_by_role("list", name="Memories that mention it").get_by_role("listitem")
+    expect(mentions.first).to_contain_text("On day 129")
+    expect(mentions.first.locator("mark")).to_have_text("Robert Stone")
+    shot(page, "entity-mentions")
+    axe(page)
+    last = mentions.filter(has_text="On day 0 they")
+    for _ in range(40):
+        if last.count():
+            break
+        page.mouse.wheel(0, 3_000)
+        page.wait_for_timeout(150)
+    expect(last).to_have_attribute("aria-posinset", "130")
+    expect(last).to_have_attribute("aria-setsize", "130")
 
 
 def test_an_entity_that_is_not_there_says_so(page: Page, demo: str) -> None:

@@ -105,6 +105,7 @@ ANSWERS = {
     "DocumentRead": "Document",
     "DocumentAccepted": "DocumentStarted",
     "EntityOut": "Entity",
+    "MentionOut": "Mention",
     "FactOut": "Fact",
     "EpisodeOut": "Episode",
     "TopicOut": "Topic",

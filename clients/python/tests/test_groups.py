@@ -28,9 +28,13 @@ async def test_what_consolidation_makes(client: Any, namespace: str) -> None:
     assert said.memories[0] in {node.id for node in graph.nodes}
     assert graph.nodes[0].retrievability is not None
     assert all(edge.known_to is None for edge in graph.edges)
-    between = await got(client.graph.edges((node.id for node in graph.nodes), of=[said.memories[0]], namespace=namespace))
+    between = await got(
+        client.graph.edges((node.id for node in graph.nodes), of=[said.memories[0]], namespace=namespace)
+    )
     assert {(one.source, one.target) for one in between.edges} == {(one.source, one.target) for one in graph.edges}
-    assert [one.name for one in await every(client.entities.list(namespace=namespace, q="ROS", order="mentions"))] == ["Rosa"]
+    assert [one.name for one in await every(client.entities.list(namespace=namespace, q="ROS", order="mentions"))] == [
+        "Rosa"
+    ]
     assert all(one.parent_id is None for one in await every(client.topics.list(namespace=namespace, top=True)))
     plane = await got(client.graph.plane(namespace=namespace, columns=1, rows=1))
     assert (plane.total, [cell.count for cell in plane.cells]) == (4, [4])
@@ -56,6 +60,9 @@ async def test_entities_are_told_apart(client: Any, namespace: str) -> None:
     )
     await got(added.wait())
     found = {one.name: one.id for one in await every(client.entities.list(namespace=namespace))}
+    mentions = await every(client.entities.mentions(found["Rosa Meyer"], limit=1))
+    assert [one.memory.content for one in mentions] == ["Mel Brooks met Rosa Meyer."]
+    assert mentions[0].spans == [[15, 25]]
     one, two = sorted(found)[:2]
     merged = await got(client.entities.merge([found[one]], found[two], namespace=namespace))
     assert one in merged.aliases

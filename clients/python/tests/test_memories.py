@@ -182,7 +182,19 @@ async def test_a_search_is_explained_and_judged(client: Any, namespace: str) -> 
     assert (recall.useful, recall.cited, recall.search_id) == (True, True, answer.search_id)
     course = await got(client.retention(answer.results[0].memory.id))
     assert course.recall_count == 1
+    taken = await got(client.take_back_feedback(answer.search_id, answer.results[0].memory.id))
+    assert taken.useful is None
+    assert await every(client.recalls(answer.results[0].memory.id)) == []
     assert await every(client.links(far.id)) == []
+
+
+async def test_a_supersede_is_taken_back(client: Any, namespace: str) -> None:
+    old = await got(client.add("Rosa lives in Faro.", namespace=namespace, importance=0.9))
+    new = await got(client.supersede(old.id, "Rosa lives in Porto.", importance=0.1))
+    ordered = await every(client.query(namespace=namespace, order="most_important", limit=1))
+    assert [one.id for one in ordered] == [old.id, new.id]
+    assert (await got(client.reinstate(old.id))).superseded_by is None
+    assert [one.id for one in await every(client.list(namespace=namespace, order="oldest"))] == [old.id]
 
 
 async def test_errors_say_what_happened(client: Any, namespace: str) -> None:

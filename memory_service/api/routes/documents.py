@@ -30,6 +30,7 @@ from memory_service.lifecycle.records import rfc3339
 from memory_service.lifecycle.selection import Selection
 from memory_service.storage import documents, jobs
 from memory_service.storage.database import commit, run_after_commit
+from memory_service.storage.list_orders import ListOrder
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.storage.sql import Row, Sql
 from memory_service.types import Caller, KeyScope
@@ -228,7 +229,7 @@ def list_document_memories(
             limit=limit,
             cursor=cursor,
             now=services.clock(),
-            ascending=True,
+            order=ListOrder.OLDEST,
             within=Sql(
                 "m.id IN (SELECT c.memory_id FROM document_chunk c WHERE c.tenant_id = :tenant "
                 "AND c.document_id = :of_document)",

@@ -36,6 +36,7 @@ from memory_service.lifecycle.draft import Outcome, prepare
 from memory_service.lifecycle.remember import remember
 from memory_service.storage import memories
 from memory_service.storage.filter_sql import compile_filter
+from memory_service.storage.list_orders import ListOrder
 from memory_service.storage.sql import Sql, all_of
 from memory_service.types import Action, Caller, KeyScope
 
@@ -46,6 +47,10 @@ Writer = Annotated[Caller, require(KeyScope.WRITE)]
 
 SET_SIZE = 10_000  # memories one archive or restore call changes at most
 
+ORDERS = (
+    "By when they were stored, observed or last changed, or by importance. What changes its place while you read on may be "
+    "missed or come twice; everything else comes once."
+)
 Repeated = Annotated[list[str] | None, Query(description="Given several times: one of these.")]
 
 
@@ -68,10 +73,11 @@ def list_memories(
     tags: Repeated = None,
     speaker: Repeated = None,
     role: Repeated = None,
+    order: Annotated[ListOrder, Query(description=ORDERS)] = ListOrder.NEWEST,
     limit: Annotated[int, Query(ge=1, le=MAX_LIST_LIMIT)] = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Response:
-    """List memories, newest first.
+    """List memories, newest first unless `order` says otherwise.
 
     A parameter given several times means one of these values. `created_after`, `created_before` and the same for
     `updated` and `observed` bound times; `metadata.<path>` compares with a string. POST /v1/memories/query takes the
@@ -91,6 +97,7 @@ def list_memories(
             limit=limit,
             cursor=cursor,
             now=services.clock(),
+            order=order,
         )
     )
 
@@ -116,7 +123,7 @@ def query_memories(body: QueryIn, caller: Reader, services: ServicesDep, session
             limit=body.limit,
             cursor=body.cursor,
             now=services.clock(),
-            ascending=body.order == "oldest",
+            order=body.order,
             namespace_at="/namespace",
         )
     )

@@ -1,4 +1,4 @@
-"""What happens to one memory as a whole: archive, restore, pin, unpin."""
+"""What happens to one memory as a whole: archive, restore, pin, unpin, reinstate."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -16,6 +16,7 @@ from memory_service.api.routes.memories import read_memory
 from memory_service.api.strict_json import StrictRoute
 from memory_service.lifecycle import archive as archiving
 from memory_service.lifecycle.correct import load_for_change
+from memory_service.lifecycle.reinstate import reinstate
 from memory_service.types import Caller, KeyScope
 
 router = APIRouter(prefix="/v1/memories", tags=["memories"], route_class=StrictRoute)
@@ -39,6 +40,10 @@ def _pin(session: Session, tenant_id: UUID, memory_id: UUID, now: datetime) -> N
 
 def _unpin(session: Session, tenant_id: UUID, memory_id: UUID, now: datetime) -> None:
     archiving.pin(session, tenant_id, [memory_id], pinned=False, now=now)
+
+
+def _reinstate(session: Session, tenant_id: UUID, memory_id: UUID, now: datetime) -> None:
+    reinstate(session, tenant_id, memory_id, now=now)
 
 
 def _add(name: str, change: Change, description: str) -> None:
@@ -72,3 +77,4 @@ _add("archive", _archive, "Archive a memory: out of every default search, restor
 _add("restore", _restore, "Restore an archived or expired memory.")
 _add("pin", _pin, "Pin a memory: it does not fade.")
 _add("unpin", _unpin, "Let a pinned memory fade again.")
+_add("reinstate", _reinstate, "Take a supersede back: the old memory holds as before, what took its place is archived.")

@@ -24,6 +24,7 @@ from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle.draft import prepare
 from memory_service.lifecycle.remember import remember
 from memory_service.storage import jobs
+from memory_service.storage.list_orders import ListOrder
 from memory_service.storage.namespaces import find_namespaces
 from memory_service.types import Caller, JobStatus, KeyScope, State
 
@@ -111,6 +112,6 @@ def list_session_messages(
             limit=limit,
             cursor=cursor,
             now=services.clock(),
-            ascending=True,
+            order=ListOrder.OLDEST,
         )
     )

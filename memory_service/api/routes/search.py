@@ -17,8 +17,8 @@ from memory_service.api.searching import search
 from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import FieldError, InvalidRequest
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
-from memory_service.lifecycle.reinforce import take_feedback
-from memory_service.lifecycle.teach import keep_judgement
+from memory_service.lifecycle.reinforce import take_feedback, take_feedback_back
+from memory_service.lifecycle.teach import keep_judgement, take_judgement_back
 from memory_service.types import Caller, KeyScope
 
 router = APIRouter(tags=["search"], route_class=StrictRoute)
@@ -95,3 +95,14 @@ def give_feedback(
         return answer(outcome)
 
     return idempotent(request, caller, session, produce)
+
+
+@router.delete("/v1/traces/{search_id}/feedback/{memory_id}", response_model=dict[str, Any])
+def take_back_feedback(
+    search_id: UUID, memory_id: UUID, caller: Writer, services: ServicesDep, session: SessionDep
+) -> Response:
+    """Take back what was said of a found memory: it holds as firmly as if nothing had been said. What recalled it since counts."""
+    now = services.clock()
+    outcome = take_feedback_back(session, caller.tenant_id, search_id, memory_id, now=now)
+    take_judgement_back(session, caller.tenant_id, search_id, memory_id, now=now)
+    return answer(outcome)

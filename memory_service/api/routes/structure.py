@@ -12,13 +12,14 @@ from sqlalchemy import RowMapping
 
 from memory_service.analysis.folding import fold, strip_accents
 from memory_service.analysis.names import LONGEST_NAME
+from memory_service.api.answer_models import Memory
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import NotFound
-from memory_service.lifecycle.records import rfc3339
-from memory_service.storage.entity_lists import EntityOrder, Place, get_entity, list_entities
+from memory_service.lifecycle.records import memory_json, rfc3339
+from memory_service.storage.entity_lists import EntityOrder, Place, get_entity, list_entities, list_mentions
 from memory_service.storage.links import link_json, list_links
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import Caller, KeyScope
@@ -48,6 +49,22 @@ class EntitiesOut(BaseModel):
     """A page of entities, in the order that was asked for."""
 
     data: list[EntityOut]
+    next_cursor: str | None
+    has_more: bool
+
+
+class MentionOut(BaseModel):
+    """One memory that names an entity: by which of its names, and where in the content, [from, to] in characters."""
+
+    memory: Memory
+    names: list[str]
+    spans: list[list[int]]
+
+
+class MentionsOut(BaseModel):
+    """A page of memories that name an entity, the latest stored first."""
+
+    data: list[MentionOut]
     next_cursor: str | None
     has_more: bool
 
@@ -119,6 +136,43 @@ def read_entity(entity_id: UUID, caller: Reader, services: ServicesDep, session:
     if row is None:
         raise NotFound(f"There is no entity {entity_id}.", code="entity_not_found")
     return answer(entity_json(row))
+
+
+@router.get("/v1/entities/{entity_id}/mentions", response_model=MentionsOut)
+def list_entity_mentions(
+    entity_id: UUID,
+    caller: Reader,
+    services: ServicesDep,
+    session: SessionDep,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Response:
+    """List the live memories that name an entity, the latest stored first; what names a merged one names the other."""
+    tenant_id, now = caller.tenant_id, services.clock()
+    query = {"list": "mentions", "entity": str(entity_id)}
+    before = decode_cursor(cursor, of=UUID, tenant_id=tenant_id, query=query)
+    if get_entity(session, tenant_id, entity_id, now=now) is None:
+        raise NotFound(f"There is no entity {entity_id}.", code="entity_not_found")
+    rows = list_mentions(session, tenant_id, entity_id, before=before, limit=limit + 1, now=now)
+
+    def mention_json(row: RowMapping) -> dict[str, Any]:
+        places = row["mentioned_spans"]
+        return {
+            "memory": memory_json(row, now=now),
+            "names": row["mentioned_names"],
+            "spans": [list(pair) for pair in zip(places[::2], places[1::2], strict=True)],
+        }
+
+    return answer(
+        page(
+            rows,
+            limit=limit,
+            position=lambda row: row["id"],
+            render=mention_json,
+            tenant_id=tenant_id,
+            query=query,
+        )
+    )
 
 
 @router.get("/v1/links", response_model=dict[str, Any])

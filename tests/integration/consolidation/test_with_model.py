@@ -119,6 +119,9 @@ def test_facts_become_memories_with_their_sources(
         n["source"]["span"] for n in nodes if n["kind"] == "source" and n["source"]["ref"] == f"memory/{said['id']}"
     ]
     assert spans == [[2, 20]]
+    below = me.get(f"/v1/memories/{said['id']}/provenance").json()
+    assert {"from": found["id"], "to": said["id"], "type": "derived_from"} in below["edges"]
+    assert found["id"] in [n["id"] for n in below["nodes"]]
     results = me.post("/v1/search", json={"query": "Which pet did Ana adopt?"}).json()["results"]
     assert found["id"] in [r["memory"]["id"] for r in results]
     assert job["usage"]["calls"] > 0

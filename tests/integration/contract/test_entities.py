@@ -107,8 +107,50 @@ def test_entities_come_in_the_order_that_is_asked_for(api: Any, me: Any, work: W
     assert me.get("/v1/entities?order=fame").status_code == 422
 
 
+def test_mentions_come_page_by_page_with_their_places(api: Any, me: Any, work: Work) -> None:
+    made = [
+        api.remember("They met Robert Stone at the harbour.", speaker="Ana"),
+        api.remember("They say that Robert Stone was late.", speaker="Ana", observed_at="2020-01-01T00:00:00Z"),
+        api.remember("They saw Robert Stone and Robert Stone again.", speaker="Ana"),
+        api.remember("They forgot Robert Stone.", speaker="Ana", expires_at="2099-01-01T00:00:00Z"),
+    ]
+    archived = api.remember("They lost Robert Stone.", speaker="Ana")
+    work(api.tenant_id)
+    me.post(f"/v1/memories/{archived['id']}/archive")
+    robert = next(one for one in me.get("/v1/entities").json()["data"] if one["name"] == "Robert Stone")
+    path = f"/v1/entities/{robert['id']}/mentions"
+    whole = me.get(path).json()
+    assert [one["memory"]["id"] for one in whole["data"]] == [one["id"] for one in reversed(made)]
+    assert len(whole["data"]) == robert["mentions"]
+    for one in whole["data"]:
+        assert one["names"] == ["Robert Stone"]
+        assert one["memory"] == me.get(f"/v1/memories/{one['memory']['id']}").json()
+        assert {one["memory"]["content"][start:end] for start, end in one["spans"]} == {"Robert Stone"}
+    assert [len(one["spans"]) for one in whole["data"]] == [1, 2, 1, 1]
+    first = me.get(f"{path}?limit=3").json()
+    assert first["has_more"]
+    rest = me.get(f"{path}?limit=3&cursor={first['next_cursor']}").json()
+    assert first["data"] + rest["data"] == whole["data"]
+    assert (rest["has_more"], rest["next_cursor"]) == (False, None)
+
+
+def test_a_merged_entity_has_no_mentions_any_more(api: Any, me: Any, work: Work) -> None:
+    api.remember("They met Robert.", speaker="Ana")
+    api.remember("They saw Bobby late.", speaker="Ana")
+    work(api.tenant_id)
+    found = {one["name"]: one["id"] for one in me.get("/v1/entities").json()["data"]}
+    me.post("/v1/entities/merge", json={"from": [found["Bobby"]], "into": found["Robert"]})
+    assert me.get(f"/v1/entities/{found['Bobby']}/mentions").json()["data"] == []
+    both = me.get(f"/v1/entities/{found['Robert']}/mentions").json()["data"]
+    assert [one["names"] for one in both] == [["Bobby"], ["Robert"]]
+
+
 def test_unknown_entities_and_namespaces_are_not_found(me: Any, problem: Any) -> None:
     problem(me.get("/v1/entities/0190a5c8-0000-7000-8000-000000000000"), 404, "entity_not_found")
+    unknown = "/v1/entities/0190a5c8-0000-7000-8000-000000000000/mentions"
+    problem(me.get(unknown), 404, "entity_not_found")
+    problem(me.get(f"{unknown}?cursor=x"), 422, "invalid_cursor")
+    problem(me.get(f"{unknown}?limit=0"), 422)
     problem(me.get("/v1/entities?namespace=nowhere"), 404, "namespace_not_found")
     problem(me.get("/v1/links?namespace=nowhere"), 404, "namespace_not_found")
     problem(me.get("/v1/entities?cursor=x"), 422, "invalid_cursor")

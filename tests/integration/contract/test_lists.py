@@ -217,3 +217,46 @@ def test_lists_leave_out_what_is_archived_or_expired_unless_the_state_is_asked(m
     assert listed() == queried({}) == {kept["id"]}
     assert listed(state="archived") == queried({"state": "archived"}) == {gone["id"]}
     assert queried({"NOT": {"state": "expired"}}) == {kept["id"], gone["id"]}
+
+
+ORDERS = {
+    "newest": (lambda memory: memory["id"], True),
+    "oldest": (lambda memory: memory["id"], False),
+    "latest_observed": (lambda memory: (memory["observed_at"], memory["id"]), True),
+    "earliest_observed": (lambda memory: (memory["observed_at"], memory["id"]), False),
+    "latest_updated": (lambda memory: (memory["updated_at"], memory["id"]), True),
+    "most_important": (lambda memory: (memory["importance"], memory["id"]), True),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_an_order_is_kept_from_page_to_page(me: Any, api: Any, order: str) -> None:
+    """Equal values stand together and are not lost between two pages; the address takes the same orders."""
+    made = [
+        api.remember(f"Item {n}.", importance=(n * 7 % 4) / 4, observed_at=f"2024-01-0{n * 5 % 3 + 1}T00:00:00Z")
+        for n in range(11)
+    ]
+    for n in (8, 2, 5):
+        made[n] = me.patch(f"/v1/memories/{made[n]['id']}", json={"tags": ["changed"]}).json()
+    key, descending = ORDERS[order]
+    wanted = [one["id"] for one in sorted(made, key=key, reverse=descending)]
+    seen: list[str] = []
+    cursor = None
+    while cursor is not None or not seen:
+        answer = me.post("/v1/memories/query", json={"order": order, "limit": 3, "cursor": cursor}).json()
+        seen += [one["id"] for one in answer["data"]]
+        cursor = answer["next_cursor"]
+    assert seen == wanted
+    first = me.get(f"/v1/memories?order={order}&limit=3").json()
+    second = me.get(f"/v1/memories?order={order}&limit=8&cursor={first['next_cursor']}").json()
+    assert [one["id"] for one in first["data"] + second["data"]] == wanted
+
+
+def test_a_cursor_continues_the_order_it_came_from(me: Any, api: Any, problem: Any) -> None:
+    for n in range(3):
+        api.remember(f"Item {n}.")
+    cursor = me.post("/v1/memories/query", json={"order": "most_important", "limit": 1}).json()["next_cursor"]
+    problem(me.post("/v1/memories/query", json={"order": "newest", "cursor": cursor}), 422, "invalid_cursor")
+    problem(me.post("/v1/memories/query", json={"order": "latest_observed", "cursor": cursor}), 422, "invalid_cursor")
+    problem(me.post("/v1/memories/query", json={"order": "random"}), 422)
+    problem(me.get("/v1/memories?order=random"), 422)

@@ -474,6 +474,14 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             Ask("absent", f"/v1/traces/{h.search_id}/feedback", {"memory_id": h.memory_id, "useful": True}),
             Ask("refused", f"/v1/traces/{asker.search_id}/feedback", {"memory_id": h.memory_id, "useful": False}, 422),
         ],
+        "DELETE /v1/traces/{search_id}/feedback/{memory_id}": [
+            Ask("absent", f"/v1/traces/{h.search_id}/feedback/{asker.memory_id}"),
+            *(
+                Ask("absent", f"/v1/traces/{search_id}/feedback/{i}")
+                for search_id in (h.search_id, asker.search_id)
+                for i in ids
+            ),
+        ],
         "POST /v1/traces/{search_id}/why-not": [
             Ask("absent", f"/v1/traces/{h.search_id}/why-not", {"memory_id": asker.memory_id}),
             *(Ask("absent", f"/v1/traces/{asker.search_id}/why-not", {"memory_id": i}) for i in ids),
@@ -571,7 +579,10 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
         f"PATCH {MEMORY}": each(MEMORY, {"content": "defaced"}) + each(MEMORY, {"pinned": True}),
         f"DELETE {MEMORY}": each(MEMORY) + each(MEMORY + "?erase=true"),
         f"POST {MEMORY}/supersede": each(MEMORY + "/supersede", {"content": "a usurper"}),
-        **{f"POST {MEMORY}/{verb}": each(f"{MEMORY}/{verb}") for verb in ("archive", "restore", "pin", "unpin")},
+        **{
+            f"POST {MEMORY}/{verb}": each(f"{MEMORY}/{verb}")
+            for verb in ("archive", "restore", "pin", "unpin", "reinstate")
+        },
         **{
             f"GET {MEMORY}/{view}": each(f"{MEMORY}/{view}")
             for view in ("versions", "provenance", "links", "retention", "recalls", "facts")
@@ -649,6 +660,7 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             Ask("absent", f"/v1/profiles/{asker.user_id}?namespace={space}"),
         ],
         "GET /v1/entities/{entity_id}": [Ask("absent", f"/v1/entities/{h.entity_id}")],
+        "GET /v1/entities/{entity_id}/mentions": [Ask("absent", f"/v1/entities/{h.entity_id}/mentions")],
         "POST /v1/entities/merge": [
             Ask("absent", "/v1/entities/merge", {"from": [h.entity_id], "into": asker.entity_id, "namespace": path})
             for path in (h.namespace, asker.namespace)

@@ -68,6 +68,7 @@ from memory_service.storage import (
     search_index,
     structure,
     structure_lists,
+    supersessions,
     tasks,
     time_mentions,
     timeline,
@@ -78,6 +79,7 @@ from memory_service.storage.blocks import Address
 from memory_service.storage.bootstrap import RoleUrls, bootstrap, driver_url
 from memory_service.storage.database import Database
 from memory_service.storage.filter_sql import compile_filter
+from memory_service.storage.list_orders import ListOrder, Place
 from memory_service.storage.migrate import migrate
 from memory_service.storage.namespaces import Namespace
 from memory_service.storage.presence import Key, look_up
@@ -214,13 +216,12 @@ def a_search(*, keyword: Any = KEYWORD, vector: Any = VECTOR, spaces: tuple[UUID
 
 
 def a_list(raw: dict[str, Any], **options: Any) -> Any:
-    options = {"before": None, "limit": 51, **options}
-    return lambda s: memories.list_records(s, TENANT, where=a_filter(raw), **options)
+    return lambda s: memories.list_records(s, TENANT, where=a_filter(raw), limit=51, **options)
 
 
 def in_space(space: UUID, **options: Any) -> Any:
     where = Sql("m.namespace_id = :in_namespace", {"in_namespace": space})
-    return lambda s: memories.list_records(s, TENANT, where=where, **{"before": None, "limit": 51, **options})
+    return lambda s: memories.list_records(s, TENANT, where=where, limit=51, **options)
 
 
 NOBODY = {"user_id": None, "agent_id": None, "session_id": None}
@@ -269,11 +270,13 @@ HOT: dict[str, Callable[[Session], object]] = {
     "records as known": lambda s: memories.get_records_as_known(s, TENANT, IDS, known=NOW),
     "versions": lambda s: memories.list_versions(s, TENANT, IDS[0], before=None, limit=51),
     "list": a_list({}),
-    "next page": a_list({}, before=IDS[9]),
+    "next page": a_list({}, after=Place(IDS[9])),
     "list of a namespace": in_space(SPACE),
-    "list of a small namespace": in_space(SMALL_SPACE, before=IDS[9]),
+    "list of a small namespace": in_space(SMALL_SPACE, after=Place(IDS[9])),
+    "list by importance": in_space(SMALL_SPACE, order=ListOrder.MOST_IMPORTANT, after=Place(IDS[9], 0.5)),
+    "list by observation": in_space(SPACE, order=ListOrder.EARLIEST_OBSERVED, after=Place(IDS[9], NOW)),
     "list of a user": a_list({"user_id": "user7"}),
-    "list of a session": a_list({"session_id": "session7"}, ascending=True),
+    "list of a session": a_list({"session_id": "session7"}, order=ListOrder.OLDEST),
     "list of an external id": a_list({"external_id": "x400"}),
     "list by id": a_list({"id": {"in": [str(i) for i in FEW]}}),
     "matching": lambda s: memories.matching_ids(s, TENANT, where=a_filter({"user_id": "user7"}), limit=100),
@@ -303,6 +306,15 @@ HOT: dict[str, Callable[[Session], object]] = {
         s, TENANT, namespace_id=SMALL_SPACE, after=A_PLACE, limit=51, now=NOW, words="e", order=entity_lists.EntityOrder.NAME),
     "entities by mentions": lambda s: entity_lists.list_entities(
         s, TENANT, namespace_id=SMALL_SPACE, after=A_PLACE, limit=51, now=NOW, order=entity_lists.EntityOrder.MENTIONS),
+    "mentions of an entity": lambda s: entity_lists.list_mentions(
+        s, TENANT, an_id(0, 21), before=IDS[9], limit=51, now=NOW),
+    "what was said since": lambda s: retention.recalls_since_judged(s, TENANT, IDS[0], an_id(6, 7)),
+    "what was said dropped": lambda s: retention.drop_judgements(s, TENANT, IDS[0], an_id(6, 7)),
+    "one judgement dropped": lambda s: feedback.drop_feedback(s, TENANT, an_id(6, 7), IDS[0]),
+    "what was said last": lambda s: feedback.last_said(
+        s, TENANT, SMALL_SPACE, IDS[0], query="q", where=None, now=NOW),
+    "before it was superseded": lambda s: (
+        supersessions.edge_between(s, TENANT, IDS[1], IDS[0]), supersessions.around_supersession(s, TENANT, IDS[0])),
     "entity": lambda s: entity_lists.get_entity(s, TENANT, an_id(0, 21), now=NOW),
     "end of mentions": lambda s: entities.end_mentions(s, TENANT, FEW, now=NOW),
     "mentions of a memory": lambda s: entities.mentioned_in(s, TENANT, FEW),

@@ -164,6 +164,11 @@ class MessagesFields(Owner, Writing, total=False):
     timeout_s: float | None
 
 
+Order: TypeAlias = Literal[
+    "newest", "oldest", "latest_observed", "earliest_observed", "latest_updated", "most_important"
+]
+
+
 class ListFields(Reading, total=False):
     """Keyword arguments of ``list``; a list of values means any of them."""
 
@@ -179,6 +184,7 @@ class ListFields(Reading, total=False):
     tags: str | Sequence[str] | None
     speaker: str | Sequence[str] | None
     role: str | Sequence[str] | None
+    order: Order | None
     limit: int | None
     cursor: str | None
 

@@ -1209,6 +1209,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/entities/{entity_id}/mentions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Entity Mentions
+         * @description List the live memories that name an entity, the latest stored first; what names a merged one names the other.
+         */
+        get: operations["list_entity_mentions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/entities/merge": {
         parameters: {
             query?: never;
@@ -1937,7 +1957,7 @@ export interface paths {
         };
         /**
          * List Memories
-         * @description List memories, newest first.
+         * @description List memories, newest first unless `order` says otherwise.
          *
          *     A parameter given several times means one of these values. `created_after`, `created_before` and the same for
          *     `updated` and `observed` bound times; `metadata.<path>` compares with a string. POST /v1/memories/query takes the
@@ -2118,6 +2138,26 @@ export interface paths {
         get: operations["list_recalls"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories/{memory_id}/reinstate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reinstate Memory
+         * @description Take a supersede back: the old memory holds as before, what took its place is archived.
+         */
+        post: operations["reinstate_memory"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2988,6 +3028,26 @@ export interface paths {
          */
         post: operations["give_feedback"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/traces/{search_id}/feedback/{memory_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take Back Feedback
+         * @description Take back what was said of a found memory: it holds as firmly as if nothing had been said. What recalled it since counts.
+         */
+        delete: operations["take_back_feedback"];
         options?: never;
         head?: never;
         patch?: never;
@@ -6011,6 +6071,12 @@ export interface components {
             user_id?: string | null;
         };
         /**
+         * ListOrder
+         * @description What the list of memories is sorted by; equal ones stand in the order of their ids.
+         * @enum {string}
+         */
+        ListOrder: "newest" | "oldest" | "latest_observed" | "earliest_observed" | "latest_updated" | "most_important";
+        /**
          * LoginIn
          * @description An API key, or the token of a link: one of them.
          */
@@ -6438,6 +6504,29 @@ export interface components {
          * @enum {string}
          */
         MemoryType: "working" | "episodic" | "semantic" | "procedural" | "core";
+        /**
+         * MentionOut
+         * @description One memory that names an entity: by which of its names, and where in the content, [from, to] in characters.
+         */
+        MentionOut: {
+            memory: components["schemas"]["Memory"];
+            /** Names */
+            names: string[];
+            /** Spans */
+            spans: number[][];
+        };
+        /**
+         * MentionsOut
+         * @description A page of memories that name an entity, the latest stored first.
+         */
+        MentionsOut: {
+            /** Data */
+            data: components["schemas"]["MentionOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /**
          * MergeIn
          * @description Entities that are one.
@@ -7155,12 +7244,8 @@ export interface components {
             limit?: number;
             /** Namespace */
             namespace?: string | null;
-            /**
-             * Order
-             * @default newest
-             * @enum {string}
-             */
-            order?: "newest" | "oldest";
+            /** @default newest */
+            order?: components["schemas"]["ListOrder"];
         };
         /**
          * QueryOut
@@ -10862,6 +10947,33 @@ export interface operations {
             };
         };
     };
+    list_entity_mentions: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                entity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MentionsOut"];
+                };
+            };
+        };
+    };
     merge: {
         parameters: {
             query?: never;
@@ -11904,6 +12016,8 @@ export interface operations {
                 /** @description Given several times: one of these. */
                 memory_type?: string[] | null;
                 namespace?: string | null;
+                /** @description By when they were stored, observed or last changed, or by importance. What changes its place while you read on may be missed or come twice; everything else comes once. */
+                order?: components["schemas"]["ListOrder"];
                 /** @description Given several times: one of these. */
                 payload_type?: string[] | null;
                 /** @description Given several times: one of these. */
@@ -12268,6 +12382,32 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+        };
+    };
+    reinstate_memory: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path: {
+                memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Memory"];
                 };
             };
         };
@@ -13708,6 +13848,33 @@ export interface operations {
                 "application/json": components["schemas"]["FeedbackIn"];
             };
         };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    take_back_feedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory_id: string;
+                search_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             "4XX": components["responses"]["Problem"];
             "5XX": components["responses"]["Problem"];

@@ -1,6 +1,6 @@
 /** What pages read: cached by path, refreshed quietly, one hook per shape. */
 
-import useSWR, { type SWRConfiguration, type SWRResponse } from "swr";
+import useSWR, { useSWRConfig, type SWRConfiguration, type SWRResponse } from "swr";
 import useSWRInfinite from "swr/infinite";
 import { useCallback, useMemo } from "preact/hooks";
 import { ApiError, call, get, type Answer, type Query, withQuery } from "./api";
@@ -58,6 +58,22 @@ export function useList<T>(path: string | null, query: Query = {}, limit = 50): 
     loadMore,
     refresh,
   };
+}
+
+const INFINITE = "$inf$"; // how SWR begins the keys of lists that are read page by page
+
+/** Read anew all that was read under addresses with one of these words, whether it is shown now or will be again. */
+export function useReadAnew(): (...words: string[]) => Promise<unknown> {
+  const { cache, mutate } = useSWRConfig();
+  return useCallback(
+    async (...words: string[]) => {
+      const named = (key: string) => words.some((word) => key.includes(word));
+      // A page of a list that is not shown is kept as it was, unless it is taken away.
+      await mutate((key) => named(JSON.stringify(key)), undefined, { revalidate: true });
+      await Promise.all([...cache.keys()].filter((key) => key.startsWith(INFINITE) && named(key)).map((key) => mutate(key)));
+    },
+    [cache, mutate],
+  );
 }
 
 /** Whether an error is the service's and of this code. */

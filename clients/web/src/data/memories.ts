@@ -3,7 +3,7 @@
 import { useCallback, useMemo } from "preact/hooks";
 import useSWR from "swr";
 import useSWRInfinite from "swr/infinite";
-import { call, memoryPath, post } from "./api";
+import { call, memoryPath, post, remove } from "./api";
 import type { Listed } from "./fetching";
 import type { Page, Schema } from "./types";
 
@@ -39,8 +39,11 @@ export interface ListedMemories extends Listed<Memory> {
   replace: (memory: Memory) => void;
 }
 
+/** The orders of lists, as the service names them. */
+export type Order = Schema<"ListOrder">;
+
 /** Read the memories that a filter selects, page by page. */
-export function useFilteredMemories(namespace: string | null, filter: Filter, order: "newest" | "oldest" = "newest", limit = 50): ListedMemories {
+export function useFilteredMemories(namespace: string | null, filter: Filter, order: Order = "newest", limit = 50): ListedMemories {
   const asked = JSON.stringify(filter);
   const { data, error, isValidating, setSize, mutate } = useSWRInfinite<Page<Memory>, Error>(
     (_index: number, before: Page<Memory> | null) =>
@@ -49,7 +52,7 @@ export function useFilteredMemories(namespace: string | null, filter: Filter, or
       post<Page<Memory>>("/v1/memories/query", {
         filter: JSON.parse(asked) as Filter,
         limit,
-        ...(order === "oldest" ? { order } : {}),
+        ...(order === "newest" ? {} : { order }),
         ...(namespace === null ? {} : { namespace }),
         ...(cursor === null ? {} : { cursor }),
       }),
@@ -89,6 +92,17 @@ export function act(id: string, verb: Verb, seen: (memory: Memory) => void): Act
   const doing = (one: Verb) => async () => seen((await call<Memory>("POST", memoryPath(id, `/${one}`), { body: {} })).body);
   return { what: doing(verb), text: SAID[verb], undo: doing(BACK[verb]) };
 }
+
+/** Take a supersede back: the old memory holds again, what took its place is archived. */
+export const reinstate = (id: string): Promise<Memory> => post<Memory>(memoryPath(id, "/reinstate"));
+
+/** Say of a memory that a search found whether it was of use. */
+export const judge = (searchId: string, id: string, useful: boolean, cited = false): Promise<unknown> =>
+  post(`/v1/traces/${encodeURIComponent(searchId)}/feedback`, { memory_id: id, useful, cited });
+
+/** Take back all that was said of it: it holds as firmly as if nothing had been. */
+export const takeBack = (searchId: string, id: string): Promise<unknown> =>
+  remove(`/v1/traces/${encodeURIComponent(searchId)}/feedback/${encodeURIComponent(id)}`);
 
 /** Whether a memory is out of sight: searches leave it out unless they ask for the archive. */
 export const isArchived = (memory: Memory): boolean => memory.state === "archived" || memory.state === "merged";

@@ -114,7 +114,7 @@ def list_items(
 def _items(
     session: Session, caller: Caller, where: Sql, *, limit: int, offset: int, now: datetime
 ) -> list[dict[str, Any]]:
-    rows = memories.list_records(session, caller.tenant_id, where=where, before=None, limit=limit, offset=offset)
+    rows = memories.list_records(session, caller.tenant_id, where=where, limit=limit, offset=offset)
     return [memory_item(memory_json(row, now=now)) for row in rows]
 
 

@@ -109,6 +109,7 @@ if TYPE_CHECKING:
     from memory_client.models.structure import Fact as Fact
     from memory_client.models.structure import Gist as Gist
     from memory_client.models.structure import Graph as Graph
+    from memory_client.models.structure import Mention as Mention
     from memory_client.models.structure import Moment as Moment
     from memory_client.models.structure import Node as Node
     from memory_client.models.structure import Profile as Profile
@@ -155,7 +156,7 @@ HOMES = {
             "Channel Result Timings Candidate Explanation SearchAnswer Citation Context Replay Trace WhyNot Feedback"
         ),
         "structure": (
-            "Entity Fact Quote Gist Episode Topic Community Profile Node Edge Edges Graph Moment Timeline TimelineBucket "
+            "Entity Mention Fact Quote Gist Episode Topic Community Profile Node Edge Edges Graph Moment Timeline TimelineBucket "
             "TimelineCell TimelinePlane"
         ),
         "working": (

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import AwareDatetime
 
 from memory_client.models.base import Answer
+from memory_client.models.memories import Memory
 
 
 class Entity(Answer):
@@ -21,6 +22,14 @@ class Entity(Answer):
     first_seen: AwareDatetime | None = None
     last_seen: AwareDatetime | None = None
     merged_into: str | None = None
+
+
+class Mention(Answer):
+    """A memory that names an entity: by which of its names, and where in the content, [from, to] in characters."""
+
+    memory: Memory
+    names: list[str] = []
+    spans: list[list[int]] = []
 
 
 class Fact(Answer):

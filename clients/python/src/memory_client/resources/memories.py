@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         MemoryItem,
         Message,
         MessagesFields,
+        Order,
         SupersedeFields,
         Time,
         UpdateFields,
@@ -87,7 +88,10 @@ class Memories(Bound[E]):
 
     @listing("GET", "/v1/memories")
     def list(self, **fields: Unpack[ListFields]) -> Ask[Memory]:
-        """List memories, newest first; archived and expired ones when ``state`` says so. ``limit`` is the size of a page."""
+        """List memories, newest first unless ``order`` says otherwise; archived and expired ones when ``state`` says so.
+
+        ``limit`` is the size of a page.
+        """
         return Ask(models.Memory, query=renamed(fields))
 
     @listing("POST", "/v1/memories/query")
@@ -98,12 +102,12 @@ class Memories(Bound[E]):
         namespace: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        order: Order | None = None,
         **options: Unpack[Reading],
     ) -> Ask[Memory]:
-        """List memories that a filter selects, newest first. ``limit`` is the size of a page."""
-        return Ask(
-            models.Memory, body=stated({"filter": filter, "namespace": namespace, "limit": limit, "cursor": cursor})
-        )
+        """List memories that a filter selects, newest first unless ``order`` says otherwise. ``limit`` is the size of a page."""
+        asked = {"filter": filter, "namespace": namespace, "limit": limit, "cursor": cursor, "order": order}
+        return Ask(models.Memory, body=stated(asked))
 
     @call("PATCH", "/v1/memories/{memory_id}", keyed=True)
     def update(self, memory_id: Id, **fields: Unpack[UpdateFields]) -> Ask[Memory]:
@@ -146,6 +150,15 @@ class Memories(Bound[E]):
     @call("POST", "/v1/memories/{memory_id}/unpin")
     def unpin(self, memory_id: Id, **options: Unpack[Versioned]) -> Ask[Memory]:
         """Let a memory fade again."""
+        return Ask(models.Memory, memory_id)
+
+    @call("POST", "/v1/memories/{memory_id}/reinstate")
+    def reinstate(self, memory_id: Id, **options: Unpack[Versioned]) -> Ask[Memory]:
+        """Take a supersede back: the old memory, which is returned, holds as before; what took its place is archived.
+
+        Raises:
+            Conflict: it is not superseded, or not by a caller, or what took its place was superseded itself.
+        """
         return Ask(models.Memory, memory_id)
 
     @call("POST", "/v1/memories/archive")

@@ -63,3 +63,13 @@ class Searching(Bound[E]):
     ) -> Ask[Feedback]:
         """Say whether a found memory was of use: useful ones hold longer, others fade sooner."""
         return Ask(models.Feedback, search_id, body={"memory_id": str(memory_id), "useful": useful, "cited": cited})
+
+    @call("DELETE", "/v1/traces/{search_id}/feedback/{memory_id}")
+    def take_back_feedback(self, search_id: Id, memory_id: Id, **options: Unpack[Writing]) -> Ask[Feedback]:
+        """Take back what was said of a found memory: it holds as firmly as if nothing had been said.
+
+        Raises:
+            NotFound: nothing was said of this result.
+            Conflict: it was said before the service kept what feedback changes.
+        """
+        return Ask(models.Feedback, search_id, memory_id)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Fact,
         Graph,
         Link,
+        Mention,
         Profile,
         Timeline,
         TimelinePlane,
@@ -52,6 +53,11 @@ class Entities(Resource[E]):
     def get(self, entity_id: Id, **options: Unpack[Reading]) -> Ask[Entity]:
         """Return one entity, also one that was merged into another."""
         return Ask(models.Entity, entity_id)
+
+    @listing("GET", "/v1/entities/{entity_id}/mentions")
+    def mentions(self, entity_id: Id, *, limit: int | None = None, **options: Unpack[Reading]) -> Ask[Mention]:
+        """List the live memories that name an entity, the latest stored first."""
+        return Ask(models.Mention, entity_id, query={"limit": limit})
 
     @call("POST", "/v1/entities/merge")
     def merge(

@@ -3,10 +3,12 @@
 import { Link, useParams } from "wouter-preact";
 import { useList, useRead } from "../../data/fetching";
 import { useHref, useParameters } from "../../data/place";
+import { type Memory, useMemoriesById } from "../../data/memories";
 import type { Schema } from "../../data/types";
 import { count, shortId, Time } from "../../ui/format";
 import { VirtualList } from "../../ui/list";
 import { StatusBadge } from "../../ui/marks";
+import { NamedMemory } from "../../ui/memory";
 import { Badge, Card, Empty, Facts, PageHead, Shown } from "../../ui/parts";
 import { RevertButton } from "./revert";
 import "./changesets.css";
@@ -23,6 +25,7 @@ export default function ChangesetPage() {
   const [parameters, change] = useParameters();
   const step = parameters.get("step");
   const steps = [...new Set(list.items.map((one) => one.step))];
+  const { memories, loading } = useMemoriesById(list.items.flatMap((one) => [one.memory_id, one.other_id]).filter((id) => id !== null));
   const shown = step ? { ...list, items: list.items.filter((one) => one.step === step) } : list;
   return (
     <Shown read={read}>
@@ -48,7 +51,7 @@ export default function ChangesetPage() {
                 </label>
               }
             >
-              <VirtualList label="Changes" list={shown} estimate={110} keyOf={(one) => String(one.ordinal)} row={(one) => <Row change={one} />} empty={<Empty icon="changesets" title="No changes of this step" />} />
+              <VirtualList label="Changes" list={shown} estimate={110} keyOf={(one) => String(one.ordinal)} row={(one) => <Row change={one} memories={memories} loading={loading} />} empty={<Empty icon="changesets" title="No changes of this step" />} />
             </Card>
             <Card title="About">
               <Facts
@@ -73,8 +76,12 @@ const said = (value: unknown): string => (value === null || value === undefined 
 /** Which fields the service worked out is how it keeps its books, not what changed. */
 const BOOKKEEPING = new Set(["computed"]);
 
-function Row({ change }: { change: Change }) {
-  const href = useHref();
+interface Of {
+  memories: ReadonlyMap<string, Memory>;
+  loading: boolean;
+}
+
+function Row({ change, memories, loading }: { change: Change } & Of) {
   const before = change.before ?? {};
   const after = change.after ?? {};
   const fields = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((name) => !BOOKKEEPING.has(name) && said(before[name]) !== said(after[name]));
@@ -84,12 +91,12 @@ function Row({ change }: { change: Change }) {
         <div class="row">
           <Badge tone="accent">{change.change}</Badge>
           <Badge>{change.step}</Badge>
-          {change.memory_id && <Link href={href(`/memories/${change.memory_id}`)}>{shortId(change.memory_id)}</Link>}
-          {change.other_id && <>with <Link href={href(`/memories/${change.other_id}`)}>{shortId(change.other_id)}</Link></>}
           <span class="small quiet">{change.reason}</span>
           {change.score !== null && <span class="small faint number">score {change.score.toFixed(2)}</span>}
           <span class="tiny faint">{change.method}</span>
         </div>
+        {change.memory_id && <div class="clamp-2"><NamedMemory id={change.memory_id} memories={memories} loading={loading} /></div>}
+        {change.other_id && <div class="clamp-2 small"><span class="faint">with</span> <NamedMemory id={change.other_id} memories={memories} loading={loading} /></div>}
         {fields.length > 0 && (
           <div class="change-values">
             {fields.map((name) => (

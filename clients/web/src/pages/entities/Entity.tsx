@@ -3,18 +3,21 @@
 import { useState } from "preact/hooks";
 import { Link, useParams } from "wouter-preact";
 import "./entities.css";
-import { useRead } from "../../data/fetching";
+import { type Listed, useList, useRead } from "../../data/fetching";
 import { useHref } from "../../data/place";
 import { useMay } from "../../data/session";
 import type { Page, Schema } from "../../data/types";
-import { count, fullTime, plural, Time } from "../../ui/format";
+import { count, plural, Time } from "../../ui/format";
+import { VirtualList } from "../../ui/list";
+import { Circumstances } from "../../ui/memory";
 import { Badge, Button, ButtonLink, Card, Empty, Facts, Field, Notice, PageHead, Shown } from "../../ui/parts";
+import { Marked } from "../../ui/texts";
 import { attempt } from "../../ui/toasts";
+import { merge, namesOf, split, unmerge, type Entity } from "./identity";
 import { isNamed, useNames } from "../../data/names";
-import { merge, split, unmerge, type Entity } from "./identity";
 import type { GraphAnswer, GraphNode } from "../graph/model";
 
-const MOST_MENTIONS = 120;
+type Mention = Schema<"MentionOut">;
 
 export default function EntityPage() {
   const { id } = useParams<{ id: string }>();
@@ -29,8 +32,8 @@ export default function EntityPage() {
 function Known({ entity, refresh }: { entity: Entity; refresh: () => Promise<unknown> }) {
   const href = useHref();
   const may = useMay("memories:write") && !entity.merged_into;
-  const beside = useRead<GraphAnswer>("/v1/graph", { seed: entity.id, namespace: entity.namespace, depth: 1, limit: MOST_MENTIONS });
-  const renew = async () => { await Promise.all([refresh(), beside.mutate()]); };
+  const mentions = useList<Mention>(`/v1/entities/${entity.id}/mentions`, {}, 50);
+  const renew = async () => { await Promise.all([refresh(), mentions.refresh()]); };
   return (
     <div class="stack">
       <PageHead
@@ -50,7 +53,7 @@ function Known({ entity, refresh }: { entity: Entity; refresh: () => Promise<unk
         </Notice>
       )}
       <div class="sides">
-        <Mentions read={beside} entity={entity} />
+        <Mentions list={mentions} entity={entity} />
         <div class="stack">
           <Card>
             <Facts
@@ -70,32 +73,24 @@ function Known({ entity, refresh }: { entity: Entity; refresh: () => Promise<unk
   );
 }
 
-function Mentions({ read, entity }: { read: ReturnType<typeof useRead<GraphAnswer>>; entity: Entity }) {
+/** Every memory that names it, page after page while one scrolls; marked where it stands in the text. */
+function Mentions({ list, entity }: { list: Listed<Mention>; entity: Entity }) {
   const href = useHref();
   return (
-    <Card title="Mentions" flush>
-      <div class="entity-mentions">
-        <Shown read={read}>
-          {(graph) => {
-            const ids = new Set(graph.edges.filter((edge) => edge.type === "mentions" && edge.target === entity.id).map((edge) => edge.source));
-            const found = graph.nodes.filter((node): node is GraphNode => ids.has(node.id)).sort((a, b) => (b.observed_at ?? b.id).localeCompare(a.observed_at ?? a.id));
-            if (!found.length) return <Empty icon="memories" title="Nothing names it now"><p>{entity.merged_into ? "What did names the other entity now." : "The memories that did are archived, expired or erased."}</p></Empty>;
-            return (
-              <>
-                <ul aria-label="Memories that mention it">
-                  {found.map((node) => (
-                    <li key={node.id} class="entity-mention">
-                      <Link href={href(`/memories/${node.id}`)} class="wrap-anywhere">{node.label}</Link>
-                      {node.observed_at && <span class="tiny faint">{fullTime(node.observed_at)}</span>}
-                    </li>
-                  ))}
-                </ul>
-                {entity.mentions > found.length && <p class="small quiet entity-mention">The newest {count(found.length)} of {count(entity.mentions)}. <Link href={href("/recall", { q: entity.name })}>Search for it</Link> finds the others.</p>}
-              </>
-            );
-          }}
-        </Shown>
-      </div>
+    <Card title={<>Mentions {entity.mentions > 0 && <span class="faint number">{count(entity.mentions)}</span>}</>} flush>
+      <VirtualList
+        list={list}
+        keyOf={(one) => one.memory.id}
+        label="Memories that mention it"
+        estimate={72}
+        empty={<Empty icon="memories" title="Nothing names it now"><p>{entity.merged_into ? "What did names the other entity now." : "The memories that did are archived, expired or erased."}</p></Empty>}
+        row={({ memory, names, spans }) => (
+          <article class="entity-mention" aria-label={memory.content.slice(0, 80)}>
+            <Link href={href(`/memories/${memory.id}`)} class="memory-link wrap-anywhere clamp-3"><Marked text={memory.content} marks={spans.map(([from = 0, to = 0]) => ({ from, to, title: names.join(", ") }))} /></Link>
+            <span class="row">{memory.superseded_by && <Badge tone="warn">superseded</Badge>}<Circumstances memory={memory} /></span>
+          </article>
+        )}
+      />
     </Card>
   );
 }

@@ -8,7 +8,7 @@ import { useHref } from "../../data/place";
 import type { Page, Schema } from "../../data/types";
 import { count, shortId, Time } from "../../ui/format";
 import { StatusBadge } from "../../ui/marks";
-import { Badge, Button, Card, Empty, Facts, Meter, Notice, PageHead, Shown } from "../../ui/parts";
+import { Badge, Button, Card, Facts, Meter, Notice, PageHead, Shown } from "../../ui/parts";
 import { attempt } from "../../ui/toasts";
 import { kindInWords } from "./Jobs";
 
@@ -57,19 +57,11 @@ function Details({ job, refresh }: { job: Job; refresh: () => Promise<unknown> }
               <Meter value={job.progress.total ? job.progress.done / job.progress.total : ended ? 1 : 0} label="Progress" />
             </div>
           </Card>
-          <Card title="Items" flush>
-            {job.items.length === 0 ? (
-              <Empty icon="jobs" title="No outcome per item">
-                <p>{ended ? "This kind of job reports as a whole." : "Outcomes appear when their batch is done."}</p>
-              </Empty>
-            ) : (
-              <Items items={job.items} />
-            )}
-          </Card>
-          {job.result && Object.keys(job.result).length > 0 && (
-            <Card title="Result">
-              <pre class="small" tabIndex={0}>{JSON.stringify(job.result, null, 2)}</pre>
-            </Card>
+          {job.result && Object.keys(job.result).length > 0 && <Result result={job.result} />}
+          {job.items.length === 0 ? (
+            <Card title="Items"><p class="small faint">{ended ? "This kind of job reports as a whole." : "Outcomes appear when their batch is done."}</p></Card>
+          ) : (
+            <Card title="Items" flush><Items items={job.items} /></Card>
           )}
           <DeadLetters job={job} />
         </div>
@@ -98,6 +90,32 @@ function Details({ job, refresh }: { job: Job; refresh: () => Promise<unknown> }
         </div>
       </div>
     </>
+  );
+}
+
+const isCounts = (value: unknown): value is Record<string, number> =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every((one) => typeof one === "number");
+const isEmpty = (value: unknown): boolean => value === null || value === false || value === "" || (typeof value === "object" && Object.keys(value).length === 0);
+
+/** What a job says it did: numbers as marks, words as they are, the rest behind a click. */
+function Result({ result }: { result: Record<string, unknown> }) {
+  const said = Object.entries(result).filter(([name, value]) => name !== "changesets" && !isEmpty(value));
+  const plain = said.filter(([, value]) => typeof value !== "object" || isCounts(value));
+  return (
+    <Card title="Result">
+      <div class="stack-s">
+        <Facts
+          of={plain.map(([name, value]) => [
+            name.replaceAll("_", " "),
+            isCounts(value) ? <span key={name} class="row">{Object.entries(value).map(([of, n]) => <Badge key={of}>{of.replaceAll("_", " ")} {count(n)}</Badge>)}</span> : typeof value === "number" ? count(value) : String(value),
+          ])}
+        />
+        <details open={plain.length === 0}>
+          <summary class="small">As the service answers it</summary>
+          <pre class="small" tabIndex={0}>{JSON.stringify(result, null, 2)}</pre>
+        </details>
+      </div>
+    </Card>
   );
 }
 

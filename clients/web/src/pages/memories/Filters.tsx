@@ -6,7 +6,7 @@ import { useNamespace, useParameters } from "../../data/place";
 import type { Page } from "../../data/types";
 import { Button, Field } from "../../ui/parts";
 import { TypedInput } from "../../ui/typed";
-import { NAMES, STATES, TYPES } from "./filters";
+import { NAMES, ORDERS, orderOf, STATES, TYPES } from "./filters";
 
 interface Scope {
   id: string;
@@ -50,9 +50,8 @@ export function Filters() {
         </Field>
         <Field label="Order">
           {(id) => (
-            <select id={id} class="select" value={said("order")} onChange={(event) => set("order")(event.currentTarget.value)}>
-              <option value="">newest first</option>
-              <option value="oldest">oldest first</option>
+            <select id={id} class="select" value={orderOf(parameters)} onChange={(event) => set("order")(event.currentTarget.value === "newest" ? "" : event.currentTarget.value)}>
+              {ORDERS.map(([name, label]) => <option key={name} value={name}>{label}</option>)}
             </select>
           )}
         </Field>

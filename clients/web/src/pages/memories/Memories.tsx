@@ -9,7 +9,7 @@ import { VirtualList } from "../../ui/list";
 import { Button, ButtonLink, Card, Empty, PageHead } from "../../ui/parts";
 import { AddMemory } from "./AddMemory";
 import { Filters } from "./Filters";
-import { filterOf, NAMES } from "./filters";
+import { filterOf, NAMES, orderOf } from "./filters";
 import "./memories.css";
 import { Row } from "./Row";
 
@@ -19,7 +19,7 @@ export default function Memories() {
   const [adding, setAdding] = useState(false);
   const href = useHref();
   const filter = useMemo(() => filterOf(parameters), [parameters]);
-  const list = useFilteredMemories(namespace, filter, parameters.get("order") === "oldest" ? "oldest" : "newest");
+  const list = useFilteredMemories(namespace, filter, orderOf(parameters));
   const filtered = NAMES.some((name) => name !== "order" && parameters.get(name));
   const text = parameters.get("text");
   const empty = filtered ? (

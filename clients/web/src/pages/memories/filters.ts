@@ -1,11 +1,24 @@
 /** What of the address selects memories, and the filter that it means. */
 
-import type { Filter } from "../../data/memories";
+import type { Filter, Order } from "../../data/memories";
 
 export const STATES = ["live", "generated", "activated", "frozen", "merged", "archived", "expired", "any"] as const;
 export const TYPES = ["working", "episodic", "semantic", "procedural", "core"] as const;
 /** Every parameter of this page; the namespace is everybody's. */
 export const NAMES = ["text", "state", "type", "user", "agent", "session", "tag", "pinned", "doubtful", "superseded", "order"] as const;
+
+/** The orders that a person may choose; the first needs no word in the address. */
+export const ORDERS: readonly (readonly [Order, string])[] = [
+  ["newest", "stored last"],
+  ["oldest", "stored first"],
+  ["latest_observed", "observed last"],
+  ["earliest_observed", "observed first"],
+  ["latest_updated", "changed last"],
+  ["most_important", "most important"],
+];
+
+/** Return the order that the address names; one that nobody knows is the first. */
+export const orderOf = (parameters: URLSearchParams): Order => ORDERS.find(([name]) => name === parameters.get("order"))?.[0] ?? "newest";
 
 const listed = (text: string) => text.split(",").map((one) => one.trim()).filter(Boolean);
 

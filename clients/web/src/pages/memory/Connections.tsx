@@ -1,16 +1,12 @@
-/** What hangs on a memory: links, facts, sources, recalls. */
+/** What hangs on a memory: links, facts, sources. */
 
-import { Link } from "wouter-preact";
-import { memoryPath, post } from "../../data/api";
-import { type Listed, useList, useRead } from "../../data/fetching";
+import { type Listed, useRead } from "../../data/fetching";
 import { type Memory, useMemoriesById } from "../../data/memories";
-import { useHref } from "../../data/place";
 import type { Schema } from "../../data/types";
-import { dayOf, fullTime, Time } from "../../ui/format";
+import { dayOf } from "../../ui/format";
 import { NamedMemory } from "../../ui/memory";
 import { Badge, Button, Card, Facts, Failed, Loading } from "../../ui/parts";
 import { Marked } from "../../ui/texts";
-import { attempt } from "../../ui/toasts";
 import type { Version } from "./VersionsCard";
 import { inWords, type LinkOf, otherEnd } from "./links";
 
@@ -106,62 +102,6 @@ export function SourceCard({ memory, first }: { memory: Memory; first: Version |
             <ul class="stack-s small">{memory.derivation.parents.map((parent) => <li key={parent}><NamedMemory id={parent} memories={memories} loading={loading} /></li>)}</ul>
           </div>
         )}
-      </div>
-    </Card>
-  );
-}
-
-interface RecallOf {
-  search_id: string;
-  rank: number | null;
-  score: number | null;
-  useful: boolean | null;
-  cited: boolean;
-  recalled_at: string;
-}
-
-/** Judge a memory that one looks at: a search that brings only this one, so that nothing is learned about ranking from it. */
-async function judge(memory: Memory, useful: boolean): Promise<void> {
-  const { search_id } = await post<{ search_id: string }>("/v1/search", {
-    query: memory.content.slice(0, 500),
-    namespace: memory.namespace,
-    filter: { id: memory.id },
-    channels: { vector: 1 },
-    top_k: 1,
-  });
-  await post(`/v1/traces/${search_id}/feedback`, { memory_id: memory.id, useful });
-}
-
-export function RecallsCard({ memory, judged, live }: { memory: Memory; judged: () => void; live: boolean }) {
-  const list = useList<RecallOf>(memoryPath(memory.id, "/recalls"), {}, 20);
-  const href = useHref();
-  const say = (useful: boolean) =>
-    void attempt(async () => { await judge(memory, useful); await list.refresh(); judged(); }, useful ? "Useful: it fades more slowly." : "Not useful: it fades sooner.");
-  return (
-    <Card title="Recalls and feedback">
-      <div class="stack-s">
-        {live && (
-          <div class="row">
-            <Button small icon="good" onClick={() => say(true)}>Useful</Button>
-            <Button small icon="close" onClick={() => say(false)}>Not useful</Button>
-            <Link class="small" href={href("/recall", { q: memory.title ?? memory.content.slice(0, 200) })}>Find it in the recall lab</Link>
-          </div>
-        )}
-        {list.error ? <Failed error={list.error} retry={() => void list.refresh()} /> : list.items.length === 0 ? (
-          list.loading ? <Loading lines={2} /> : <p class="small faint">Nobody has judged it yet. Searches that say <code>reinforce</code> and feedback are listed here, and shape the curve.</p>
-        ) : (
-          <ul class="stack-s small">
-            {list.items.map((one) => (
-              <li key={`${one.search_id} ${one.recalled_at}`} class="row">
-                <Badge tone={one.useful === true ? "good" : one.useful === false ? "bad" : "plain"}>{one.useful === true ? "useful" : one.useful === false ? "not useful" : "recalled"}</Badge>
-                {one.cited && <Badge>cited</Badge>}
-                {one.rank !== null && <span class="number">rank {one.rank}</span>}
-                <span class="faint" title={fullTime(one.recalled_at)}><Time at={one.recalled_at} /></span>
-              </li>
-            ))}
-          </ul>
-        )}
-        {list.hasMore && <Button small onClick={list.loadMore} busy={list.loading}>Earlier ones</Button>}
       </div>
     </Card>
   );

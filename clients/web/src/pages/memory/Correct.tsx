@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, call, memoryPath } from "../../data/api";
-import type { Memory } from "../../data/memories";
+import { type Memory, reinstate } from "../../data/memories";
 import { Button, Dialog, Field, Notice } from "../../ui/parts";
 import { WordDiff } from "../../ui/texts";
 import { done } from "../../ui/toasts";
@@ -164,7 +164,7 @@ export function Correct({ open, memory, etag, onClose, changed }: Props) {
 }
 
 /** Say what is true instead, from when on: the old memory stays, and is found below the new one. */
-export function Supersede({ open, memory, etag, onClose, made }: { open: boolean; memory: Memory; etag: string | null; onClose: () => void; made: (memory: Memory) => void }) {
+export function Supersede({ open, memory, etag, onClose, made, undone }: { open: boolean; memory: Memory; etag: string | null; onClose: () => void; made: (memory: Memory) => void; undone: (newer: Memory) => Promise<unknown> }) {
   const [content, setContent] = useState("");
   const [from, setFrom] = useState("");
   const [busy, setBusy] = useState(false);
@@ -182,7 +182,10 @@ export function Supersede({ open, memory, etag, onClose, made }: { open: boolean
     setError(null);
     try {
       const answer = await call<Memory>("POST", memoryPath(memory.id, "/supersede"), { body: { content, ...(from ? { valid_from: new Date(from).toISOString() } : {}) }, ...(etag ? { headers: { "If-Match": etag } } : {}) });
-      done("Superseded. The old memory stays and stands below the new one.");
+      done("Superseded. The old memory stays and stands below the new one.", async () => {
+        await reinstate(memory.id);
+        await undone(answer.body);
+      });
       onClose();
       made(answer.body);
     } catch (reason) {

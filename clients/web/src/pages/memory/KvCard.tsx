@@ -31,7 +31,7 @@ export function KvCard({ id }: { id: string }) {
           const source = one.sources.find((source) => source.memory_id === id);
           return (
             <li key={one.id} class="stack-s">
-              <span class="row"><b class="wrap-anywhere">{one.model}</b><Badge>{one.exactness}</Badge>{one.state !== "activated" && <Badge tone="warn">{one.state}</Badge>}</span>
+              <span class="row"><b class="wrap-anywhere">{one.model}</b><Badge>{one.exactness}</Badge>{one.state !== "live" && <Badge tone="warn">{one.state}</Badge>}</span>
               <span class="faint">
                 {plural(one.blocks, "block")} from {one.first_block}, {bytes(one.bytes)}, {plural(one.hits, "hit")}
                 {one.last_hit_at && <>, last <Time at={one.last_hit_at} /></>}

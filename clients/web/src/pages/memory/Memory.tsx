@@ -4,22 +4,23 @@ import { useState } from "preact/hooks";
 import { Link, useParams } from "wouter-preact";
 import { useSWRConfig } from "swr";
 import { memoryPath } from "../../data/api";
-import { isCode, useList, useVersioned } from "../../data/fetching";
-import { act, isArchived, type Memory } from "../../data/memories";
+import { isCode, useList, useReadAnew, useVersioned } from "../../data/fetching";
+import { act, isArchived, type Memory, reinstate } from "../../data/memories";
 import { useGo, useHref } from "../../data/place";
 import { useMay } from "../../data/session";
 import type { Schema } from "../../data/types";
 import { fullTime, Time } from "../../ui/format";
 import { Marks } from "../../ui/memory";
-import { Badge, Button, ButtonLink, Card, Empty, Facts, Failed, Loading, Notice, PageHead } from "../../ui/parts";
+import { Badge, Button, ButtonLink, ButtonTwice, Card, Empty, Facts, Failed, Loading, Notice, PageHead } from "../../ui/parts";
 import { Marked, type Mark } from "../../ui/texts";
 import { attempt } from "../../ui/toasts";
-import { FactsCard, LinksCard, RecallsCard, SourceCard } from "./Connections";
+import { FactsCard, LinksCard, SourceCard } from "./Connections";
 import { Correct, Supersede } from "./Correct";
 import { KvCard } from "./KvCard";
 import type { LinkOf } from "./links";
 import "./memory.css";
 import { ProvenanceCard } from "./ProvenanceCard";
+import { RecallsCard } from "./RecallsCard";
 import { RetentionCard } from "./RetentionCard";
 import { type Version, VersionsCard } from "./VersionsCard";
 
@@ -71,6 +72,24 @@ function Header({ memory }: { memory: Memory }) {
   );
 }
 
+/** Say that something newer took its place, and offer to take that back where a person did it. */
+function Superseded({ memory, by, again }: { memory: Memory; by: string; again: () => Promise<void> }) {
+  const href = useHref();
+  const may = useMay("memories:write");
+  const run = memory.derivation.changeset_id;
+  return (
+    <Notice tone="warn">
+      <span class="grow">
+        Something newer took its place: <Link href={href(`/memories/${by}`)}>what is true now</Link>. Searches find this one below it.
+        {run && <> <Link href={href(`/changesets/${run}`)}>The run that touched it</Link> can be taken back as a whole.</>}
+      </span>
+      {may && !run && !isArchived(memory) && (
+        <ButtonTwice small icon="undo" sure="Archive the newer one" title="It holds again as before; what took its place is archived" onClick={() => void attempt(async () => { await reinstate(memory.id); await again(); }, "It holds again. What took its place is archived.")}>Reinstate</ButtonTwice>
+      )}
+    </Notice>
+  );
+}
+
 function Loaded({ memory, etag, reread }: { memory: Memory; etag: string | null; reread: () => Promise<unknown> }) {
   const href = useHref();
   const go = useGo();
@@ -78,6 +97,7 @@ function Loaded({ memory, etag, reread }: { memory: Memory; etag: string | null;
   const mayUseKv = useMay("kv:use");
   const [dialog, setDialog] = useState<"correct" | "supersede" | null>(null);
   const { mutate } = useSWRConfig();
+  const readAnew = useReadAnew();
   const links = useList<LinkOf>(memoryPath(memory.id, "/links"), {}, 100);
   const facts = useList<Fact>(memoryPath(memory.id, "/facts"), {}, 100);
   const versions = useList<Version>(memoryPath(memory.id, "/versions"), {}, 100);
@@ -91,7 +111,13 @@ function Loaded({ memory, etag, reread }: { memory: Memory; etag: string | null;
       versions.refresh(),
       facts.refresh(),
       links.refresh(),
+      // What was computed of it goes with the version it was computed of.
+      readAnew('["memories",', `memory_id=${memory.id}`),
     ]);
+  };
+  const again = (other: string) => async () => {
+    await readAnew(memory.id, other, '["memories",');
+    go(`/memories/${memory.id}`);
   };
   const perform = (verb: "pin" | "unpin" | "archive" | "restore") => {
     const { what, text, undo } = act(memory.id, verb, () => undefined);
@@ -114,7 +140,7 @@ function Loaded({ memory, etag, reread }: { memory: Memory; etag: string | null;
         }
       />
       <div class="stack">
-        {memory.superseded_by && <Notice tone="warn"><span>Something newer took its place: <Link href={href(`/memories/${memory.superseded_by}`)}>what is true now</Link>. Searches find this one below it.</span></Notice>}
+        {memory.superseded_by && memory.state !== "merged" && <Superseded memory={memory} by={memory.superseded_by} again={again(memory.superseded_by)} />}
         {away && <Notice><span>{memory.state === "merged" ? "Consolidation merged it into the memory that it repeats." : "It is archived: searches leave it out unless they ask for the archive."} Restoring brings it back as it was.</span></Notice>}
         {memory.trust < 0.5 && <Notice tone="bad"><span>It is trusted little: {memory.flags.join(", ").replaceAll("_", " ")}. Look before you rely on it.</span></Notice>}
         <div class="sides">
@@ -131,7 +157,7 @@ function Loaded({ memory, etag, reread }: { memory: Memory; etag: string | null;
               </div>
             </Card>
             <RetentionCard id={memory.id} />
-            <ProvenanceCard id={memory.id} links={links.items} />
+            <ProvenanceCard id={memory.id} />
             <LinksCard id={memory.id} list={links} />
             <VersionsCard id={memory.id} />
           </div>
@@ -145,7 +171,7 @@ function Loaded({ memory, etag, reread }: { memory: Memory; etag: string | null;
         </div>
       </div>
       <Correct open={dialog === "correct"} memory={memory} etag={etag} onClose={() => setDialog(null)} changed={refresh} />
-      <Supersede open={dialog === "supersede"} memory={memory} etag={etag} onClose={() => setDialog(null)} made={(made) => { void refresh(); go(`/memories/${made.id}`); }} />
+      <Supersede open={dialog === "supersede"} memory={memory} etag={etag} onClose={() => setDialog(null)} made={(made) => { void refresh(); go(`/memories/${made.id}`); }} undone={(newer) => again(newer.id)()} />
     </>
   );
 }

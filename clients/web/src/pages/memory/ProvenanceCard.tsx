@@ -1,6 +1,6 @@
 /** Where a memory comes from and what came of it, as a small graph; the same as a list for those who do not see it. */
 
-import { useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { memoryPath } from "../../data/api";
 import { useRead } from "../../data/fetching";
@@ -8,7 +8,6 @@ import { useMemoriesById } from "../../data/memories";
 import { useHref } from "../../data/place";
 import { Card, Notice, Shown } from "../../ui/parts";
 import { type Lineage, placed, type Placed } from "./lineage";
-import type { LinkOf } from "./links";
 
 const [WIDE, HIGH, GAP_X, GAP_Y] = [200, 66, 64, 18];
 const MEANS: Record<string, string> = { comes_from: "said in", derived_from: "made of", supersedes: "took the place of" };
@@ -20,9 +19,15 @@ function Graph({ of }: { of: Lineage }) {
   const { memories } = useMemoriesById(nodes.filter((node) => node.kind === "memory").map((node) => node.id));
   const x = (node: Placed) => node.column * (WIDE + GAP_X);
   const y = (node: Placed) => node.row * (HIGH + GAP_Y);
+  const here = at.get(of.memory_id);
+  const scroll = useRef<HTMLDivElement>(null);
+  // What one looks at stands in the middle of a long lineage, not beyond its edge.
+  useLayoutEffect(() => {
+    if (scroll.current && here) scroll.current.scrollLeft = x(here) + WIDE / 2 - scroll.current.clientWidth / 2;
+  }, [here?.column, of.memory_id]);
   const [width, height] = [columns * (WIDE + GAP_X) - GAP_X, rows * (HIGH + GAP_Y) - GAP_Y];
   return (
-    <div class="lineage-scroll" role="group" aria-label="Provenance" tabIndex={0}>
+    <div ref={scroll} class="lineage-scroll" role="group" aria-label="Provenance" tabIndex={0}>
       <div class="lineage" style={{ width, height }}>
         <svg width={width} height={height} aria-hidden="true">
           <defs><marker id="lineage-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" /></marker></defs>
@@ -60,21 +65,11 @@ function Graph({ of }: { of: Lineage }) {
   );
 }
 
-export function ProvenanceCard({ id, links }: { id: string; links: readonly LinkOf[] }) {
+export function ProvenanceCard({ id }: { id: string }) {
   const read = useRead<Lineage>(memoryPath(id, "/provenance"));
-  const whole = useMemo<Lineage | undefined>(() => {
-    if (!read.data) return undefined;
-    // The lineage answers what lies behind a memory; what was made of it is known by its links.
-    const made = links.filter((link) => link.type === "derived_from" && link.target_id === id && !read.data?.nodes.some((node) => node.id === link.source_id));
-    return {
-      ...read.data,
-      nodes: [...read.data.nodes, ...made.map((link) => ({ id: link.source_id, kind: "memory" as const, method: link.derivation.method }))],
-      edges: [...read.data.edges, ...made.map((link) => ({ from: link.source_id, to: id, type: "derived_from" }))],
-    };
-  }, [read.data, links, id]);
   return (
-    <Card title="Where it comes from" actions={<span class="tiny faint lineage-key"><span class="edge-key" /> said in, made of <span class="edge-key edge-key-new" /> took the place of</span>}>
-      <Shown read={{ ...read, data: whole }} lines={4}>
+    <Card title="Lineage" actions={<span class="tiny faint lineage-key"><span class="edge-key" /> said in, made of <span class="edge-key edge-key-new" /> took the place of</span>}>
+      <Shown read={read} lines={4}>
         {(of) => (
           <div class="stack-s">
             <Graph of={of} />

@@ -2,30 +2,24 @@
 
 import { scaleLinear, scaleTime } from "d3-scale";
 import { area, curveMonotoneX, line } from "d3-shape";
-import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { useRead } from "../../data/fetching";
 import { useParameters } from "../../data/place";
 import { memoryPath } from "../../data/api";
 import { dayOf, fullTime, percent, plural } from "../../ui/format";
 import { Badge, Card, Facts, Shown } from "../../ui/parts";
+import { useWidth } from "../../ui/width";
 import { DAY_MS, daysUntil, forecast, type Point, type Retention, valueAt } from "./curve";
 
 const HORIZONS: [string, number, string][] = [["90", 90, "90 days"], ["365", 365, "a year"], ["1825", 1825, "5 years"]];
 const HEIGHT = 250;
-const EDGE = { left: 40, right: 14, top: 14, bottom: 28 };
+const EDGE = { left: 46, right: 14, top: 14, bottom: 28 };
+const NAME_WIDTH = 150; // of the longest of these, drawn
 const THRESHOLD_NAMES: Record<string, string> = { int8: "kept in 8 bits", binary: "kept as signs", archive: "archived" };
 
 function Chart({ of, horizon }: { of: Retention; horizon: number }) {
   const [hovered, setHovered] = useState<number | null>(null);
-  const svg = useRef<SVGSVGElement>(null);
-  const [width, setWidth] = useState(640);
-  useLayoutEffect(() => {
-    const element = svg.current;
-    if (!element) return undefined;
-    const measure = new ResizeObserver(() => setWidth(Math.max(240, element.clientWidth)));
-    measure.observe(element);
-    return () => measure.disconnect();
-  }, []);
+  const [svg, width] = useWidth<SVGSVGElement>(640, 240);
   const ticks = width < 480 ? 4 : 6;
   const drawn = useMemo(() => {
     const past: Point[] = of.past.map((one) => ({ at: Date.parse(one.at), value: one.retrievability }));
@@ -39,6 +33,15 @@ function Chart({ of, horizon }: { of: Retention; horizon: number }) {
   }, [of, horizon, width]);
   const { past, now, ahead, x, y } = drawn;
   const recalls = of.past.filter((one) => one.recall);
+  /** Whether the curve keeps farther from the name of a threshold on the left than on the right, where it would be crossed. */
+  const namedOnTheLeft = (threshold: number): boolean => {
+    const away = (start: number) =>
+      Math.min(...[0, 0.25, 0.5, 0.75, 1].map((share) => {
+        const moment = x.invert(start + share * NAME_WIDTH).getTime();
+        return Math.abs((valueAt(moment <= now ? past : ahead, moment) ?? 1) - threshold);
+      }));
+    return away(EDGE.left) > away(width - EDGE.right - NAME_WIDTH);
+  };
   const at = hovered;
   const value = at === null ? null : at <= now ? valueAt(past, at) : valueAt(ahead, at);
   const onMove = (event: PointerEvent) => {
@@ -69,7 +72,7 @@ function Chart({ of, horizon }: { of: Retention; horizon: number }) {
         {Object.entries(of.policy.thresholds).map(([name, threshold]) => (
           <g key={name}>
             <line class="threshold" x1={EDGE.left} x2={width - EDGE.right} y1={y(threshold)} y2={y(threshold)} />
-            <text class="axis threshold-name" x={width - EDGE.right - 4} y={y(threshold) - 4} text-anchor="end">{`below ${threshold}: ${THRESHOLD_NAMES[name] ?? name}`}</text>
+            <text class="axis threshold-name" x={namedOnTheLeft(threshold) ? EDGE.left + 4 : width - EDGE.right - 4} y={y(threshold) - 4} text-anchor={namedOnTheLeft(threshold) ? "start" : "end"}>{`below ${threshold}: ${THRESHOLD_NAMES[name] ?? name}`}</text>
           </g>
         ))}
         <path class="curve-past" d={drawn.past_path} />

@@ -4,7 +4,7 @@ import { useList } from "../../data/fetching";
 import { memoryPath } from "../../data/api";
 import { useParameters } from "../../data/place";
 import { fullTime } from "../../ui/format";
-import { Button, Card, Empty, Failed, Loading } from "../../ui/parts";
+import { Button, Card, Failed, Loading } from "../../ui/parts";
 import { WordDiff } from "../../ui/texts";
 
 export interface Version {
@@ -47,7 +47,7 @@ export function VersionsCard({ id }: { id: string }) {
   return (
     <Card title={versions.length > 1 ? `${versions.length}${list.hasMore ? "+" : ""} versions` : "Versions"}>
       {list.error ? <Failed error={list.error} retry={() => void list.refresh()} /> : !newest || !to ? <Loading /> : versions.length === 1 ? (
-        <Empty icon="changesets" title="It was never changed"><p>A correction, or what consolidation adds, makes the next version. The one before stays readable here, and searches can be asked as of it.</p></Empty>
+        <p class="small faint">It was never changed. A correction, or what consolidation adds, makes the next version; the one before stays readable here, and searches can be asked as of it.</p>
       ) : (
         <div class="stack">
           <div class="row small compare-versions">
