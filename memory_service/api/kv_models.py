@@ -206,7 +206,11 @@ class PlanIn(PromptIn):
 class PrecomputeIn(PromptIn):
     """What is to be computed ahead: what every conversation with these memories begins with."""
 
-    codec: Literal["raw"] = Field(default="raw", description="How numbers are kept: as the engine holds them.")
+    codec: Literal["raw", "int8-k-channel-v-token"] = Field(
+        default="raw",
+        description="How numbers are kept: as the engine holds them, or in eight bits, which loses something and is recorded as "
+        "compressed; only look-ups that ask for it find that.",
+    )
 
 
 class SectionOut(BaseModel):

@@ -42,7 +42,8 @@ def precompute_kv(
     """Have a worker compute the admitted blocks of a prompt with transformers and store them: 202 with a job.
 
     Its items tell of each run of blocks: stored, present, or refused and why. Numbers are what the engine would compute itself,
-    in its own layout; where that is not known, or the worker's model has other weights, nothing is computed.
+    in its own layout; where that is not known, or the worker's model has other weights, nothing is computed. In a lossy codec they
+    are kept as compressed, which no look-up finds that does not ask for it.
     """
     check_scope(caller, KeyScope.READ)
 
@@ -57,6 +58,7 @@ def precompute_kv(
             caller.tenant_id,
             planned.plan,
             planned.asked,
+            codec=body.codec,
             now=services.clock(),
             ttl=timedelta(days=services.settings.job_ttl_days),
         )
