@@ -50,25 +50,34 @@ def exactness_of(codec: str) -> Exactness:
     return Exactness.COMPRESSED if codec == INT8 else Exactness.EXACT
 
 
-def pack_run(run: BlockRun, layout: EngineLayout, cache: KeyValues, *, codec: str = RAW) -> bytes:
+def _may_say(codec: str) -> tuple[Exactness, ...]:
+    return (Exactness.COMPRESSED,) if codec == INT8 else (Exactness.EXACT, Exactness.SHIFTED)
+
+
+def pack_run(
+    run: BlockRun, layout: EngineLayout, cache: KeyValues, *, codec: str = RAW, exactness: Exactness | None = None
+) -> bytes:
     """Return blocks of a cache, which begins at the first token of the prompt, as a file.
 
     In `raw` they are as the engine lays them out. In eight bits they are the cache itself, keys by channel and values by token:
-    no engine reads that, and `unpack_run` makes a cache of it again.
+    no engine reads that, and `unpack_run` makes a cache of it again. A cache that was moved says `shifted`.
 
     Raises:
-        ActivationError: blocks are not written in this codec.
+        ActivationError: blocks are not written in this codec, or it is not as exact as is said.
         BadTensor: the cache does not fit the layout or the codec.
     """
     if codec not in CODECS:
         raise ActivationError(f"blocks are not written in {codec[:40]!r}")
+    said = exactness or exactness_of(codec)
+    if said not in _may_say(codec):
+        raise ActivationError(f"blocks in {codec} are not {said}")
     count = len(run.hashes)
     note = {
         "block_size": layout.block, "computed_by": "transformers", "first": run.first, "hashes": list(run.hashes),
         "layout": layout.text,
     }  # fmt: skip
     header = blob.Header(
-        run.engine, run.tokens, count * layout.block, codec, exactness_of(codec), note=canonical(note).decode("ascii")
+        run.engine, run.tokens, count * layout.block, codec, said, note=canonical(note).decode("ascii")
     )
     if codec == RAW:
         return blob.write(header, layout.pack(cache, first=run.first, count=count))
@@ -83,7 +92,7 @@ def unpack_run(data: bytes, layout: EngineLayout, *, engine: str, hashes: Sequen
         BadTensor: its tensors are not those of the layout.
     """
     header, tensors = blob.read(data)
-    if header.codec not in CODECS or header.exactness is not exactness_of(header.codec) or header.note is None:
+    if header.codec not in CODECS or header.exactness not in _may_say(header.codec) or header.note is None:
         raise BlobRefused("the file does not hold whole blocks")
     note = parse_object(header.note, "what the file says about its blocks")
     if (header.fingerprint, note.get("layout"), note.get("hashes")) != (engine, layout.text, list(hashes)):

@@ -31,7 +31,16 @@ def plan_kv(request: Request, body: PlanIn, caller: User, services: ServicesDep)
     """
     check_scope(caller, KeyScope.READ)
     turns = [{"role": turn.role, "content": turn.content} for turn in body.messages]
-    planned = plan_for(request, services, caller, body, turns=turns, volatile=body.volatile)
+    planned = plan_for(
+        request,
+        services,
+        caller,
+        body,
+        turns=turns,
+        volatile=body.volatile,
+        codecs=body.codecs,
+        exactness=body.exactness,
+    )
     return answer(plan_json(services, caller, planned, namespace=body.paths[0]))
 
 
