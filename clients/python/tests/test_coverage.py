@@ -166,6 +166,8 @@ ANSWERS = {
     "KvQuotaOut": "KvQuota",
     "KvEngineStatsOut": "KvEngineStats",
     "KvStatsOut": "KvStats",
+    "KvUpkeepOut": "KvUpkeep",
+    "KvCheckedOut": "KvChecked",
     "PrecomputeOut": "PrecomputeStarted",
 }
 
