@@ -1,7 +1,7 @@
 """Make records and blobs agree, whatever was killed in between: no blob that no record names, no record without its blob.
 
 Every step can be repeated. A blob is removed only when the database says that no record that could be loaded names it, and a
-record that lost its blob is marked, never served.
+record that lost its blob, or a part of it, is marked, never served.
 """
 
 from collections import Counter
@@ -37,6 +37,7 @@ class Swept:
     forgotten: int = 0
     orphans: int = 0
     dangling: int = 0
+    damaged: int = 0
 
 
 def remove_blobs(open_session: Open, blobs: BlobStore, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> int:
@@ -70,15 +71,15 @@ def sweep_store(
     now: datetime,
     grace: timedelta = GRACE,
 ) -> Swept:
-    """Compare the store with the records: remove blobs that none names, mark records whose blob is not there.
+    """Compare the store with the records: remove blobs that none names, mark records whose blob is not there or of another size.
 
     `live` reads the records that were there before the listing; a blob comes before its record and goes after it, so each of
     them has to be in the listing.
     """
     records = list(live())
-    orphans, present = 0, set[tuple[UUID, UUID]]()
+    orphans, damaged, present = 0, 0, set[tuple[UUID, UUID]]()
     for batch in _batches(blobs.listing()):
-        of_records: dict[UUID, dict[UUID, str]] = {}
+        of_records: dict[UUID, dict[UUID, Stored]] = {}
         going: list[str] = []
         whose = Counter[UUID]()
         for stored in batch:
@@ -93,11 +94,15 @@ def sweep_store(
                     going.append(stored.name)
                     whose.update(_folder_of(stored.name))
             else:
-                of_records.setdefault(owner[0], {})[owner[1]] = stored.name
+                of_records.setdefault(owner[0], {})[owner[1]] = stored
         for tenant_id, names in of_records.items():
             with open_session(tenant_id) as session:
-                known = kv_memories.with_blobs(session, tenant_id, list(names), stale=False)
-            unnamed = [name for one, name in names.items() if one not in known]
+                known = kv_memories.blob_sizes(session, tenant_id, list(names))
+                wrong = [one for one, stored in names.items() if known.get(one, stored.bytes) != stored.bytes]
+                marked = kv_memories.mark_stale(session, tenant_id, wrong, reason=kv_memories.DAMAGED, now=now)
+                kv_upkeep.add(session, tenant_id, Upkeep(damaged=len(marked)), now=now)
+            damaged += len(marked)
+            unnamed = [stored.name for one, stored in names.items() if one not in known]
             going += unnamed
             whose[tenant_id] += len(unnamed)
         blobs.remove(going)
@@ -115,7 +120,7 @@ def sweep_store(
             marked = kv_memories.mark_stale(session, tenant_id, ids, reason=kv_memories.LOST, now=now)
             kv_upkeep.add(session, tenant_id, Upkeep(lost=len(marked)), now=now)
         dangling += len(marked)
-    return Swept(orphans=orphans, dangling=dangling)
+    return Swept(orphans=orphans, dangling=dangling, damaged=damaged)
 
 
 def _folder_of(name: str) -> list[UUID]:

@@ -77,14 +77,14 @@ def sources_as_they_were(
     ends = [row.expires_at for row in rows if row.expires_at is not None]
     first = min(ends, default=None)
     moved_on = {row.id: wanted[row.id] for row in rows if row.version != wanted[row.id]}
-    alive = all(row.archived_at is None for row in rows) and _shows_the_same(session, tenant_id, moved_on)
+    alive = all(row.archived_at is None for row in rows) and shows_the_same(session, tenant_id, moved_on)
     return alive and len(rows) == len(wanted) and (first is None or first > now), first
 
 
-def _shows_the_same(session: Session, tenant_id: UUID, versions: Mapping[UUID, int]) -> bool:
+def shows_the_same(session: Session, tenant_id: UUID, versions: Mapping[UUID, int]) -> bool:
     """Say whether memories show in a prompt what they showed as of earlier versions.
 
-    A statement of its own after the lock: it sees what those have written who held the rows before.
+    A statement of its own, so that after a lock it sees what those have written who held the rows before.
     """
     if not versions:
         return True
@@ -212,6 +212,12 @@ def with_blobs(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, stale:
     """Return those of the ids that are records with a blob; with `stale` only of those that cannot be loaded."""
     query = select(_m.id).where(_m.tenant_id == tenant_id, _m.id.in_(ids), _m.has_blob)
     return set(session.scalars(query.where(_m.state == "stale") if stale else query))
+
+
+def blob_sizes(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return how large the blobs are to be of those of the ids that are records with one."""
+    query = select(_m.id, _m.bytes).where(_m.tenant_id == tenant_id, _m.id.in_(ids), _m.has_blob)
+    return {row.id: row.bytes for row in session.execute(query)}
 
 
 def blobs_removed(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:

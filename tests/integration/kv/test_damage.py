@@ -179,19 +179,23 @@ def test_what_upkeep_found_is_counted(
     engine = engine_client(planned.grant)
     kept = engine.save(safetensors(2), first=0, count=2).json()["id"]
     lost = engine.save(safetensors(2), first=2, count=2).json()["id"]
+    short = engine.save(safetensors(2), first=4, count=2).json()["id"]
     harm(store, me.tenant_id, lost, "deleted")
+    harm(store, me.tenant_id, short, "cut off")
     store.put(blob_name(me.tenant_id, UUID(int=7)), BytesIO(b"orphan"))
     store.put(f"{me.tenant_id}/{UUID(int=8)}.abcdef01.part", BytesIO(b"broken off"))
     # Names that somebody else made are of nobody.
     store.put(blob_name(UUID(int=1), UUID(int=9)), BytesIO(b"orphan"))
     store.put("nobody/x.part", BytesIO(b"broken off"))
     later = utc_now() + timedelta(hours=2)
-    live = [(me.tenant_id, UUID(kept)), (me.tenant_id, UUID(lost))]
+    live = [(me.tenant_id, UUID(one)) for one in (kept, lost, short)]
     done = sweep_store(database.transaction, store, lambda: live, now=later)
-    assert (done.orphans, done.dangling) == (4, 1)
+    assert (done.orphans, done.dangling, done.damaged) == (4, 1, 1)
+    assert engine.load(kept).status_code == 200
+    assert engine.load(short).status_code == 410
     assert me.delete(f"/v1/kv/memories/{kept}").status_code == 204
     stats = me.get("/v1/kv/stats").json()
-    assert stats["upkeep"] == {"orphans": 2, "removed": 1, "lost": 1, "damaged": 0}
+    assert stats["upkeep"] == {"orphans": 2, "removed": 1, "lost": 1, "damaged": 1}
     app.state.services.kv.uses.read_upkeep()
     found = re.findall(r'memory_service_kv_upkeep_total\{what="(\w+)"\} (\S+)', me.get("/metrics").text)
     sums = {what: float(value) for what, value in found}
