@@ -21,6 +21,7 @@ from tiny_chat import make_model, make_tokenizer
 from consolidation import consolidate
 from consolidation.models_here import Compute, ModelsHere
 from consolidation.tenancy import Tenancy
+from memory_service.activation import int8
 from memory_service.activation.engine_layout import layout_of
 from memory_service.activation.errors import ActivationError
 from memory_service.activation.exactness import Exactness
@@ -184,13 +185,17 @@ def test_in_eight_bits_they_are_compressed_and_found_by_those_who_ask(
     cache = unpack_run(blob, layout, engine=own.digest(), hashes=hashes)
     model = open_model(model_folder, "float32")
     direct = compute(model, made["token_ids"][: cache.tokens])
-    off = float(np.abs(cache.keys - direct.keys).max() / np.abs(direct.keys).max())
-    assert 0 < off < 0.02
+    # The codec is all that is lost: how much that matters, random weights cannot tell.
+    coded = int8.decode(int8.encode(direct))
+    assert np.abs(cache.keys - coded.keys).max() < 1e-3 * np.abs(direct.keys).max()
+    assert np.abs(cache.values - coded.values).max() < 1e-3 * np.abs(direct.values).max()
+    assert 0 < np.abs(cache.keys - direct.keys).max() < 0.02 * np.abs(direct.keys).max()
     with torch.inference_mode():
         ids = torch.tensor([made["token_ids"]])
-        loaded = model(input_ids=ids[:, cache.tokens :], past_key_values=to_dynamic(cache)).logits[0]
-        whole = model(input_ids=ids).logits[0, cache.tokens :]
-    assert float((whole.log_softmax(1) - loaded.log_softmax(1)).abs().mean()) < 0.1
+        loaded, said = (
+            model(input_ids=ids[:, cache.tokens :], past_key_values=to_dynamic(one)).logits[0] for one in (cache, coded)
+        )
+    assert torch.equal(loaded.argmax(dim=1), said.argmax(dim=1))
     # Exact blocks stand beside them, and who does not ask gets those.
     exact = begin(me, household)
     assert consolidate.run_job(tenancy, UUID(exact["job_id"]))
