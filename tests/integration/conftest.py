@@ -32,7 +32,7 @@ def s3_endpoint() -> Iterator[str]:
         yield found[1].decode()
     finally:
         server.terminate()
-        server.wait(timeout=10)
+        server.wait(timeout=60)
         if reader.ident is not None:
             reader.join(timeout=10)
         server.stderr.close()
@@ -48,5 +48,5 @@ def s3_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 def s3_url(s3_endpoint: str, s3_keys: None) -> str:
     bucket = f"kv-{uuid4().hex[:12]}"
     made = urllib.request.Request(f"{s3_endpoint}/{bucket}", method="PUT", headers={"Authorization": "AWS test:x"})
-    urllib.request.urlopen(made, timeout=10).close()
+    urllib.request.urlopen(made, timeout=60).close()
     return f"s3://{bucket}/some/prefix?endpoint={s3_endpoint}"
