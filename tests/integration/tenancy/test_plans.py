@@ -53,7 +53,6 @@ from memory_service.storage import (
     kv_blocks,
     kv_memories,
     kv_room,
-    kv_upkeep,
     lineage,
     links,
     memories,
@@ -489,8 +488,6 @@ HOT: dict[str, Callable[[Session], object]] = {
         s, TENANT, [kv_memories.KvSource(IDS[0], 1, 0, 4)], now=NOW),
     "sources that moved on": lambda s: kv_memories.sources_as_they_were(
         s, TENANT, [kv_memories.KvSource(IDS[0], 99, 0, 4)], now=NOW),
-    "what upkeep found": lambda s: kv_upkeep.of_tenant(s, TENANT),
-    "upkeep that is counted": lambda s: kv_upkeep.add(s, TENANT, kv_upkeep.Upkeep(orphans=1), now=NOW),
     "blobs that were removed": lambda s: kv_memories.blobs_removed(s, TENANT, [an_id(7, 50)]),
     "KV memories that were": lambda s: kv_memories.forget_stale(s, TENANT, [an_id(7, 50)], before=NOW),
     "room of KV memories": lambda s: kv_room.taken(s, TENANT),
