@@ -101,7 +101,7 @@ def _ask(arm: Arm, found: Sequence[dict[str, Any]], turns: Sequence[str], *, blo
     ids, offsets = _cut(text)
     plan = plan_prompt(
         text, ids, offsets, Parts(system=SYSTEM, memories=memories, turn=turns[0]), block_size=block, engine=ENGINE,
-        salt="a week", hot_from=arm.hot_from,
+        salt="a week", turns_at=len(front) + 1, hot_from=arm.hot_from,
     )  # fmt: skip
     arm.took_ms.append((time.perf_counter() - started) * 1000)
     hit = next((at for at, one in enumerate(plan.block_hashes) if one not in arm.kept), len(plan.block_hashes))

@@ -13,18 +13,19 @@ from sqlalchemy.orm import Session
 from consolidation.models_here import ModelsHere
 from consolidation.tenancy import Tenancy
 from memory_service.activation.errors import ActivationError
-from memory_service.activation.exactness import Exactness
 from memory_service.activation.fingerprint import tokens_digest
-from memory_service.activation.run_file import RAW, BlockRun, pack_run
+from memory_service.activation.run_file import BlockRun, exactness_of, pack_run
 from memory_service.errors import MemoryServiceError, Unavailable
 from memory_service.lifecycle.kv_ahead import Ahead, check_packed, runs_of
 from memory_service.lifecycle.kv_arriving import bring, settle
+from memory_service.lifecycle.kv_checking import sound_blocks
 from memory_service.lifecycle.kv_planning import Asked, check_engine, plan_asked
 from memory_service.lifecycle.kv_saving import Part, Saved, save
-from memory_service.storage import jobs, kv_engines, kv_plans, memories
+from memory_service.lifecycle.kv_sweeping import Open
+from memory_service.storage import jobs, kv_engines, kv_memories, kv_plans, memories
 from memory_service.storage.kv_engines import Engine
+from memory_service.storage.kv_memories import KvSource
 from memory_service.storage.kv_plans import KvPlan
-from memory_service.storage.kv_stored import stored_blocks
 from memory_service.types import JobStatus
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ class _Task:
     engine: Engine
     token_ids: tuple[int, ...]  # of the admitted blocks
     first: int  # block that is not stored yet
+    codec: str
 
 
 class _Ended(Exception):
@@ -75,27 +77,40 @@ def precompute_job(tenancy: Tenancy, here: ModelsHere, job: Any) -> bool:
 
 
 def _task(tenancy: Tenancy, here: ModelsHere, ahead: Ahead) -> _Task:
-    now = tenancy.clock()
+    now, tenant_id = tenancy.clock(), tenancy.tenant_id
     with tenancy.open() as session:
-        plan = kv_plans.get_plan(session, tenancy.tenant_id, ahead.plan_id, now=now)
+        plan = kv_plans.get_plan(session, tenant_id, ahead.plan_id, now=now)
         if plan is None:
             raise _Ended("The plan has expired, or one of its memories was erased; ask again.")
-        engine = kv_engines.get_engine(session, tenancy.tenant_id, plan.engine)
-        rows = memories.get_records(session, tenancy.tenant_id, [memory_id for memory_id, _ in ahead.memories])
-        admitted = plan.block_hashes[: plan.admitted]
-        first = stored_blocks(session, tenancy.tenant_id, admitted, codec=RAW, exactness=Exactness.EXACT, now=now)
+        engine = kv_engines.get_engine(session, tenant_id, plan.engine)
+        rows = memories.get_records(session, tenant_id, [memory_id for memory_id, _ in ahead.memories])
+        sources = [KvSource(memory_id, version, 0, 0) for memory_id, version in ahead.memories]
+        as_planned, _ = kv_memories.sources_as_they_were(session, tenant_id, sources, now=now)
     if engine is None:
         raise _Ended("The engine of the plan is not known any more; announce it anew.")
-    if any(memory_id not in rows or rows[memory_id]["version"] != version for memory_id, version in ahead.memories):
+    if not as_planned:
         raise _Ended("A memory of the plan has changed since; ask again.")
     model = here.models.text_of(plan.model)
     check_engine(engine, model)
     check_packed(engine.fingerprint)
     asked = Asked(ahead.system, [rows[memory_id] for memory_id, _ in ahead.memories])
-    prompt = plan_asked(asked, model, engine, salt=here.salt_of(tenancy.tenant_id))
+    prompt = plan_asked(asked, model, engine, salt=here.salt_of(tenant_id))
     if tokens_digest(list(prompt.token_ids)) != plan.token_ids_hash or prompt.block_hashes != plan.block_hashes:
         raise _Ended("This worker cuts the prompt otherwise than the plan does; give both the same model and secret.")
-    return _Task(plan, engine, prompt.token_ids[: plan.admitted * plan.block_size], first)
+    first = sound_blocks(
+        _opener(tenancy), here.blobs, tenant_id, plan.block_hashes[: plan.admitted], engine=plan.engine,
+        codec=ahead.codec, exactness=exactness_of(ahead.codec), now=now,
+    )  # fmt: skip
+    return _Task(plan, engine, prompt.token_ids[: plan.admitted * plan.block_size], first, ahead.codec)
+
+
+def _opener(tenancy: Tenancy) -> Open:
+    """Return what opens transactions of the one tenant that a job is of."""
+
+    def open_session(_: UUID) -> AbstractContextManager[Session]:
+        return tenancy.open()
+
+    return open_session
 
 
 def _compute(tenancy: Tenancy, here: ModelsHere, job: Any, task: _Task) -> int:
@@ -113,10 +128,11 @@ def _compute(tenancy: Tenancy, here: ModelsHere, job: Any, task: _Task) -> int:
     for first, count in runs_of(task.first, plan.admitted, block_bytes=block_bytes):
         end = first + count
         digest = tokens_digest(list(task.token_ids[: end * plan.block_size]))
-        data = pack_run(BlockRun(engine.digest, first, plan.block_hashes[first:end], digest), layout, cache)
+        run = BlockRun(engine.digest, first, plan.block_hashes[first:end], digest)
+        data = pack_run(run, layout, cache, codec=task.codec)
         item: dict[str, Any] = {"first_block": first, "blocks": count}
         try:
-            item |= _stored(tenancy, here, plan, data, first=first, count=count)
+            item |= _stored(tenancy, here, task, data, first=first, count=count)
         except Unavailable:
             raise
         except MemoryServiceError as error:
@@ -128,21 +144,18 @@ def _compute(tenancy: Tenancy, here: ModelsHere, job: Any, task: _Task) -> int:
     return refused
 
 
-def _stored(tenancy: Tenancy, here: ModelsHere, plan: KvPlan, data: bytes, *, first: int, count: int) -> dict[str, Any]:
+def _stored(tenancy: Tenancy, here: ModelsHere, task: _Task, data: bytes, *, first: int, count: int) -> dict[str, Any]:
     """Keep a run: the blob, then the record that names it; return what became of it."""
-    part, now = Part(plan.id, plan.engine, first, count, RAW, Exactness.EXACT), tenancy.clock()
-    tenant_id, digest = tenancy.tenant_id, sha256(data).hexdigest()
-
-    def open_session(_: UUID) -> AbstractContextManager[Session]:
-        return tenancy.open()
-
+    plan, codec, now = task.plan, task.codec, tenancy.clock()
+    part = Part(plan.id, plan.engine, first, count, codec, exactness_of(codec))
+    tenant_id, digest, open_session = tenancy.tenant_id, sha256(data).hexdigest(), _opener(tenancy)
     arrived = bring(open_session, here.blobs, tenant_id, part, BytesIO(data), size=len(data), checksum=digest, now=now)
     saved: Saved | None = None
     try:
         with tenancy.open() as session:
             done = saved = save(session, tenant_id, part, arrived, limits=here.limits, now=now)
     finally:
-        settle(open_session, here.blobs, tenant_id, arrived, saved)
+        settle(open_session, here.blobs, tenant_id, arrived, saved, now=now)
     return {"kv_memory_id": str(done.id), "status": "stored" if done.is_new else "present", "bytes": len(data)}
 
 

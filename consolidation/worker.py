@@ -410,10 +410,10 @@ def _live_kv(before: datetime) -> Iterator[tuple[UUID, UUID]]:
 
 @app.task(name=SWEEP_KV)
 def sweep_kv() -> dict[str, int]:
-    """Compare the store of KV memories with their records: no blob without a record, no record without its blob."""
+    """Compare the store of KV memories with their records: no blob without a record, no record without its whole blob."""
     now = _now()
     done = sweep_store(_database().transaction, _blobs(), lambda: _live_kv(now), now=now)
-    found = {"orphans": done.orphans, "dangling": done.dangling}
+    found = {"orphans": done.orphans, "dangling": done.dangling, "damaged": done.damaged}
     if any(found.values()):
         log.warning("kv_swept", **found)
     return found

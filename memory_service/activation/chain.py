@@ -8,13 +8,11 @@ The engine's side carries a copy of `block_hashes`, held to this one by a test.
 """
 
 import hashlib
-import struct
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Final
 
 from memory_service.activation.errors import ActivationError
-from memory_service.activation.fingerprint import is_digest
+from memory_service.activation.fingerprint import TOKEN_BYTES, is_digest, packed_tokens
 
 DOMAIN: Final = b"memory-service kv block 1\n"
 """Keeps these hashes apart from any other digest, and from those of a later way to chain."""
@@ -57,20 +55,8 @@ def block_hashes(
         raise ActivationError("engine and parent are to be SHA-256 digests")
     prefix = bytes.fromhex(salt_digest(salt)) + bytes.fromhex(engine)
     before, hashes = bytes.fromhex(parent), []
-    for block in _whole_blocks(token_ids, block_size):
-        before = hashlib.sha256(DOMAIN + before + prefix + _packed(block)).digest()
+    packed, width = packed_tokens(token_ids), TOKEN_BYTES * block_size
+    for at in range(0, len(packed) - width + 1, width):
+        before = hashlib.sha256(DOMAIN + before + prefix + packed[at : at + width]).digest()
         hashes.append(before.hex())
     return tuple(hashes)
-
-
-def _whole_blocks(token_ids: Sequence[int], block_size: int) -> Iterator[list[int]]:
-    left = iter(token_ids)
-    while len(block := list(islice(left, block_size))) == block_size:
-        yield block
-
-
-def _packed(token_ids: list[int]) -> bytes:
-    """Return token ids as 64 bits each, little end first."""
-    if any(isinstance(one, bool) or not isinstance(one, int) or not 0 <= one < 1 << 63 for one in token_ids):
-        raise ActivationError("token ids are whole numbers from 0")
-    return struct.pack(f"<{len(token_ids)}Q", *token_ids)

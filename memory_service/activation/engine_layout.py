@@ -43,8 +43,8 @@ class EngineLayout:
     codec: Codec
     transposed: bool
 
-    def pack(self, cache: KeyValues, *, first: int, count: int) -> dict[str, NDArray[Any]]:
-        """Return whole blocks of a cache that begins at the first token, layer by layer.
+    def part(self, cache: KeyValues, *, first: int, count: int) -> KeyValues:
+        """Return the tokens of whole blocks of a cache that begins at the first token.
 
         Raises:
             BadTensor: the cache has other layers, heads or channels, or ends before the last block.
@@ -56,8 +56,17 @@ class EngineLayout:
         start, end = first * self.block, (first + count) * self.block
         if end > cache.tokens or count < 1:
             raise BadTensor(f"the cache has {cache.tokens} tokens, and the blocks end at {end}")
+        return KeyValues(cache.keys[:, :, start:end], cache.values[:, :, start:end], cache.positions[start:end])
+
+    def pack(self, cache: KeyValues, *, first: int, count: int) -> dict[str, NDArray[Any]]:
+        """Return whole blocks of a cache that begins at the first token, layer by layer.
+
+        Raises:
+            BadTensor: the cache has other layers, heads or channels, or ends before the last block.
+        """
+        tokens = self.part(cache, first=first, count=count)
         shape = (self.layers, self.heads, count, self.block, self.dim)
-        keys, values = (part[:, :, start:end].reshape(shape) for part in (cache.keys, cache.values))
+        keys, values = (part.reshape(shape) for part in (tokens.keys, tokens.values))
         whole: NDArray[np.float32]
         if self.transposed:
             halves = (keys.swapaxes(3, 4).reshape(*shape[:3], -1), values.reshape(*shape[:3], -1))

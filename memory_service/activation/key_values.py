@@ -1,5 +1,6 @@
 """A model's keys and values for a run of tokens, as plain tensors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,6 +67,23 @@ class KeyValues:
     def bytes_in_bfloat16(self) -> int:
         """Return 2 · layers · heads · tokens · dim · 2 bytes, what an engine in bfloat16 holds."""
         return 2 * self.keys.size * BFLOAT16_BYTES
+
+
+def joined(parts: Sequence[KeyValues]) -> KeyValues:
+    """Return caches of one text, one after another, as one.
+
+    >>> one = KeyValues(np.ones((1, 1, 2, 1), np.float32), np.ones((1, 1, 2, 1), np.float32), np.arange(2))
+    >>> two = KeyValues(one.keys, one.values, np.arange(2, 4))
+    >>> joined([one, two]).positions.tolist()
+    [0, 1, 2, 3]
+
+    Raises:
+        BadTensor: there is none, they have other shapes, or do not stand one after another.
+    """
+    if not parts or len({(one.layers, one.heads, one.dim) for one in parts}) != 1:
+        raise BadTensor("caches to be joined are of one shape")
+    keys, values = (np.concatenate(of, axis=2) for of in ([p.keys for p in parts], [p.values for p in parts]))
+    return KeyValues(keys, values, np.concatenate([one.positions for one in parts]))
 
 
 def bytes_per_token(*, layers: int, kv_heads: int, dim: int, element: int = BFLOAT16_BYTES) -> int:

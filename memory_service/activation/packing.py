@@ -49,9 +49,9 @@ def pack(cache: KeyValues, header: blob.Header) -> bytes:
         raise ActivationError(f"there is no codec {header.codec[:40]!r}") from error
     if codec.lossy and header.exactness is not Exactness.COMPRESSED:
         raise ActivationError(f"{codec} loses something, so its cache is compressed, not {header.exactness}")
-    tensors = _written(cache, codec)
+    tensors = written(cache, codec)
     if not codec.lossy and header.exactness is not Exactness.COMPRESSED:
-        back = _plain(tensors, codec)
+        back = plain(tensors, codec)
         if not (np.array_equal(back.keys, cache.keys) and np.array_equal(back.values, cache.values)):
             raise ActivationError(
                 f"the cache has numbers that {codec} would round: it would be compressed, not {header.exactness}"
@@ -73,7 +73,7 @@ def unpack(data: bytes, *, most_bytes: int | None = None) -> tuple[blob.Header, 
     if codec.lossy and header.exactness is not Exactness.COMPRESSED:
         raise BlobRefused(f"the file calls a cache in {codec} {header.exactness}")
     try:
-        cache = _plain(tensors, codec)
+        cache = plain(tensors, codec)
     except BadTensor as error:
         raise BlobRefused(f"the file holds no cache: {error}") from error
     if header.count != cache.tokens:
@@ -81,8 +81,12 @@ def unpack(data: bytes, *, most_bytes: int | None = None) -> tuple[blob.Header, 
     return header, cache
 
 
-def _written(cache: KeyValues, codec: Codec) -> dict[str, NDArray[Any]]:
-    """Return the tensors of a file."""
+def written(cache: KeyValues, codec: Codec) -> dict[str, NDArray[Any]]:
+    """Return the tensors of a file in a codec.
+
+    Raises:
+        BadTensor: a number is too large for it.
+    """
     if codec is Codec.INT8:
         coded = int8.encode(cache)
         return {
@@ -108,8 +112,12 @@ def to_codec(values: NDArray[np.float32], codec: Codec) -> NDArray[Any]:
     return values.astype(np.float16)
 
 
-def _plain(tensors: Mapping[str, NDArray[Any]], codec: Codec) -> KeyValues:
-    """Return the cache that tensors of a file hold, after a look at names, types and shapes."""
+def plain(tensors: Mapping[str, NDArray[Any]], codec: Codec) -> KeyValues:
+    """Return the cache that tensors of a file hold, after a look at names, types and shapes.
+
+    Raises:
+        BadTensor: they are not those of the codec.
+    """
     wanted = _INT8_TENSORS if codec is Codec.INT8 else {"keys", "values", "positions"}
     if set(tensors) != wanted:
         raise BadTensor(f"a cache in {codec} has the tensors {', '.join(sorted(wanted))}")

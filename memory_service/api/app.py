@@ -46,6 +46,7 @@ from memory_service.api.routes import (
     imports,
     jobs,
     kv_blocks,
+    kv_checks,
     kv_engines,
     kv_memories,
     kv_plans,
@@ -125,6 +126,7 @@ ROUTERS: list[APIRouter] = [
     kv_plans.router,
     dead_letters.router,
     kv_memories.router,
+    kv_checks.router,
     kv_blocks.router,
     kv_quota.router,
     usage.router,
@@ -245,6 +247,7 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
         secret=salt_secret(settings),
         staging=None if settings.kv_url else str(settings.kv_folder),
     )
+    metrics.watch_upkeep(lambda: kv.uses.upkeep)
     kv.uses.start()
     closing.callback(kv.uses.close)
     return Services(

@@ -6,9 +6,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
+from memory_service.activation.exactness import Exactness
 from memory_service.activation.fingerprint import Fingerprint, Parallelism
 from memory_service.activation.planning.admission import HOT_FROM, Reason
+from memory_service.activation.saved_file import RAW
 from memory_service.api.fields import Number, RawFilter, ShortText, is_blank
+from memory_service.api.kv.models import Codec
 from memory_service.api.search_models import MAX_QUERY_BYTES, ContextIn, TopK, theirs_or_nobodys
 from memory_service.api.strict_json import Body
 from memory_service.errors import TooLarge
@@ -201,12 +204,22 @@ class PlanIn(PromptIn):
     volatile: Words = Field(
         default="", description="What else the model is to know now and not later, such as the date."
     )
+    codecs: Annotated[list[Codec], Field(min_length=1, max_length=10)] = Field(
+        default=[RAW], description="What the engine can read: blocks in others do not count as stored."
+    )
+    exactness: Annotated[list[Exactness], Field(min_length=1, max_length=3)] = Field(
+        default=[Exactness.EXACT], description="What it is to take; anything but exact is opted into."
+    )
 
 
 class PrecomputeIn(PromptIn):
     """What is to be computed ahead: what every conversation with these memories begins with."""
 
-    codec: Literal["raw"] = Field(default="raw", description="How numbers are kept: as the engine holds them.")
+    codec: Literal["raw", "int8-k-channel-v-token"] = Field(
+        default="raw",
+        description="How numbers are kept: as the engine holds them, or in eight bits, which loses something and is recorded as "
+        "compressed; only look-ups that ask for it find that.",
+    )
 
 
 class SectionOut(BaseModel):

@@ -88,8 +88,10 @@ def plan_for(
     *,
     turns: Sequence[Mapping[str, Any]] = (),
     volatile: str = "",
+    codecs: Sequence[str] = (RAW,),
+    exactness: Sequence[Exactness] = (Exactness.EXACT,),
 ) -> Planned:
-    """Plan what a body asks for, and keep the plan.
+    """Plan what a body asks for, and keep the plan; what is stored counts in one of these codecs, as exact as one of these.
 
     Raises:
         NotFound: model, engine, a namespace or a memory is not there.
@@ -117,7 +119,7 @@ def plan_for(
             spaces |= ensure_namespaces(session, caller.tenant_id, [first], now=now)
         plan = keep(session, caller.tenant_id, prompt, engine, namespace_id=spaces[first].id, now=now)
         stored = stored_blocks(
-            session, caller.tenant_id, plan.block_hashes, codec=RAW, exactness=Exactness.EXACT, now=now
+            session, caller.tenant_id, plan.block_hashes, codecs=codecs, exactness=exactness, now=now
         )
     left_out += [LeftOut(row["id"], "budget") for row in over]
     return Planned(plan, prompt, asked, engine, stored, tuple(left_out), search_id)

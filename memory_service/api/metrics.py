@@ -1,11 +1,11 @@
 """What the operator's Prometheus reads: no tenant, no content, nothing but numbers."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 from prometheus_client.registry import Collector
 from sqlalchemy.pool import Pool, QueuePool
@@ -76,6 +76,10 @@ class Metrics:
         """Report the connections of a pool."""
         self.registry.register(_PoolCollector(pool))
 
+    def watch_upkeep(self, totals: Callable[[], Mapping[str, int] | None]) -> None:
+        """Report what the upkeep of KV memories found; `totals` says None where that is not known."""
+        self.registry.register(_UpkeepCollector(totals))
+
     def render(self) -> bytes:
         """Return everything in the text format of Prometheus."""
         return generate_latest(self.registry)
@@ -138,7 +142,13 @@ class KvMetrics:
             registry=registry,
         )
         self._blocks = Counter(
-            "memory_service_kv_blocks", "Blocks in look-ups: asked for, and found.", ("kind",), registry=registry
+            "memory_service_kv_blocks",
+            "Blocks in look-ups: asked for, found, and missed.",
+            ("kind",),
+            registry=registry,
+        )
+        self._loads = Counter(
+            "memory_service_kv_loads", "KV memories asked for, by what became of it.", ("outcome",), registry=registry
         )
 
     def saved(self, outcome: str, size: int) -> None:
@@ -148,12 +158,35 @@ class KvMetrics:
 
     def loaded(self, size: int) -> None:
         """Count a load."""
+        self._loads.labels("served").inc()
         self._bytes.labels("out").inc(size)
+
+    def not_loaded(self, outcome: str) -> None:
+        """Count a load that gave nothing: stale, lost or damaged."""
+        self._loads.labels(outcome).inc()
 
     def looked_up(self, asked: int, found: int) -> None:
         """Count a look-up."""
         self._blocks.labels("asked").inc(asked)
         self._blocks.labels("found").inc(found)
+        self._blocks.labels("missed").inc(asked - found)
+
+
+class _UpkeepCollector(Collector):
+    """Shows what the upkeep of KV memories found in all processes and workers; nothing while that is not known."""
+
+    def __init__(self, totals: Callable[[], Mapping[str, int] | None]) -> None:
+        self._totals = totals
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        found = CounterMetricFamily(
+            "memory_service_kv_upkeep",
+            "What comparing the store of KV memories with its records found, by all processes together.",
+            labels=("what",),
+        )
+        for what, count in (self._totals() or {}).items():
+            found.add_metric((what,), count)
+        yield found
 
 
 class _PoolCollector(Collector):

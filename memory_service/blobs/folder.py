@@ -6,14 +6,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copyfileobj
-from typing import BinaryIO, Final
+from typing import BinaryIO
 from uuid import uuid4
 
-from memory_service.blobs.protocol import CHUNK, BlobMissing, Stored
+from memory_service.blobs.protocol import CHUNK, PART, BlobMissing, Opened, Stored
 from memory_service.errors import Misconfigured, Unavailable
-
-PART: Final = ".part"
-"""Ends the names of files that are being written."""
 
 
 class FolderStore:
@@ -56,8 +53,8 @@ class FolderStore:
             raise _unavailable(error) from error
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Iterator[bytes]]:
-        """Open a blob as its parts."""
+    def open(self, name: str) -> Iterator[Opened]:
+        """Open a blob."""
         try:
             file = (self._root / name).open("rb")
         except FileNotFoundError:
@@ -65,7 +62,7 @@ class FolderStore:
         except OSError as error:
             raise _unavailable(error) from error
         with file:
-            yield iter(lambda: file.read(CHUNK), b"")
+            yield Opened(os.fstat(file.fileno()).st_size, _parts(file))
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove blobs."""
@@ -84,6 +81,14 @@ class FolderStore:
                         yield from _files(folder)
         except OSError as error:
             raise _unavailable(error) from error
+
+
+def _parts(file: BinaryIO) -> Iterator[bytes]:
+    try:
+        while part := file.read(CHUNK):
+            yield part
+    except OSError as error:  # A disk that cannot read what it has: not the reader's fault.
+        raise _unavailable(error) from error
 
 
 def _files(folder: os.DirEntry[str]) -> Iterator[Stored]:

@@ -10,6 +10,8 @@ from uuid import UUID
 
 CHUNK: Final = 1 << 20
 """How much is read and sent at a time."""
+PART: Final = ".part"
+"""Ends the names of files that are being written."""
 
 _NAME: Final = re.compile(
     r"(?P<tenant>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})/(?P<id>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\.safetensors"
@@ -29,6 +31,14 @@ class Stored:
     modified_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A blob that is open: how many bytes it has in the store, and its parts, which are read once."""
+
+    size: int
+    parts: Iterator[bytes]
+
+
 class BlobStore(Protocol):
     """Keeps files under names; a name is written once and never over.
 
@@ -39,8 +49,8 @@ class BlobStore(Protocol):
     def put(self, name: str, file: BinaryIO) -> None:
         """Keep all that is left of a file; it is there, whole and durable, when this returns, and not at all before."""
 
-    def open(self, name: str) -> AbstractContextManager[Iterator[bytes]]:
-        """Open a blob as its parts; one that is open stays readable where it is removed meanwhile.
+    def open(self, name: str) -> AbstractContextManager[Opened]:
+        """Open a blob; one that is open stays readable where it is removed meanwhile.
 
         Raises:
             BlobMissing: there is none.

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from memory_service.blobs.protocol import CHUNK, BlobMissing, Stored
+from memory_service.blobs.protocol import CHUNK, BlobMissing, Opened, Stored
 from memory_service.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ class S3Blobs:
             obstore.put(self._store, name, file, chunk_size=PART_BYTES)
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Iterator[bytes]]:
-        """Open a blob as its parts."""
+    def open(self, name: str) -> Iterator[Opened]:
+        """Open a blob."""
         import obstore
 
         with _answering(name):
             found = obstore.get(self._store, name)
-        yield _parts(name, found.stream(min_chunk_size=CHUNK))
+        yield Opened(found.meta["size"], _parts(name, found.stream(min_chunk_size=CHUNK)))
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove blobs, some hundreds in one request."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from memory_service.activation.engine_layout import EngineLayout, layout_of
 from memory_service.activation.errors import ActivationError
 from memory_service.activation.fingerprint import Fingerprint
+from memory_service.activation.saved_file import RAW
 from memory_service.errors import Conflict
 from memory_service.lifecycle.kv_planning import Asked
 from memory_service.storage import jobs
@@ -39,7 +40,9 @@ def check_packed(fingerprint: Fingerprint) -> EngineLayout:
         raise Conflict(f"{str(error)[:1].upper()}{str(error)[1:]}.", code="engine_not_packed") from error
 
 
-def start(session: Session, tenant_id: UUID, plan: KvPlan, asked: Asked, *, now: datetime, ttl: timedelta) -> UUID:
+def start(
+    session: Session, tenant_id: UUID, plan: KvPlan, asked: Asked, *, codec: str, now: datetime, ttl: timedelta
+) -> UUID:
     """Store the job; the operator's words are in it until it has ended, and of memories their ids."""
     return jobs.create_job(
         session,
@@ -49,6 +52,7 @@ def start(session: Session, tenant_id: UUID, plan: KvPlan, asked: Asked, *, now:
         payload={
             "plan_id": str(plan.id),
             "system": asked.system,
+            "codec": codec,
             "memories": [[str(row["id"]), row["version"]] for row in asked.rows],
         },
         total=plan.admitted,
@@ -64,12 +68,14 @@ class Ahead:
     plan_id: UUID
     system: str
     memories: tuple[tuple[UUID, int], ...]
+    codec: str = RAW
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> "Ahead":
         """Read the payload of a job."""
         memories = tuple((UUID(memory_id), int(version)) for memory_id, version in payload["memories"])
-        return cls(UUID(payload["plan_id"]), payload["system"], memories)
+        # A job of a release before codecs could be chosen names none.
+        return cls(UUID(payload["plan_id"]), payload["system"], memories, payload.get("codec", RAW))
 
 
 def runs_of(first: int, end: int, *, block_bytes: int, most: int = MOST_BYTES) -> Sequence[tuple[int, int]]:

@@ -5,10 +5,13 @@ from datetime import datetime
 from typing import BinaryIO
 from uuid import UUID
 
+from sqlalchemy import RowMapping
+
 from memory_service.activation.errors import BlobRefused
 from memory_service.activation.saved_file import RAW, check_blocks, read_entries
 from memory_service.blobs.protocol import BlobStore, blob_name
 from memory_service.errors import InvalidRequest
+from memory_service.lifecycle.kv_checking import check
 from memory_service.lifecycle.kv_saving import Arrived, Part, Saved, plan_for, present
 from memory_service.lifecycle.kv_sweeping import Open, remove_blobs
 from memory_service.storage import kv_memories
@@ -28,22 +31,40 @@ def bring(
 ) -> Arrived:
     """Check a file against its plan and write it to the store, unless its blocks are kept already; no transaction is open then.
 
+    Who saves what is kept could not load it, or was as quick as another: what is kept is read and compared with its checksum. A
+    record whose blob is lost or damaged is marked, and the file takes its place.
+
     Raises:
         NotFound: there is no such plan.
         InvalidRequest: the plan does not fit, or the file is none of these blocks; code ``kv_blob_refused``.
         Unavailable: the store does not answer.
     """
-    with open_session(tenant_id) as session:
-        plan = plan_for(session, tenant_id, part, now=now)
-        kept = present(session, tenant_id, part, plan, now=now)
+    kept = _kept(open_session, tenant_id, part, now=now)
     _check_file(file, part, size)
+    while kept is not None and check(open_session, blobs, tenant_id, kept, now=now) is not None:
+        kept = _kept(open_session, tenant_id, part, now=now)
     arrived = Arrived(new_id(), size, checksum, in_store=kept is None)
     if arrived.in_store:
         blobs.put(blob_name(tenant_id, arrived.id), file)
     return arrived
 
 
-def settle(open_session: Open, blobs: BlobStore, tenant_id: UUID, arrived: Arrived, saved: Saved | None) -> None:
+def _kept(open_session: Open, tenant_id: UUID, part: Part, *, now: datetime) -> RowMapping | None:
+    """Return the record that holds all blocks of a part already.
+
+    Raises:
+        NotFound: there is no such plan.
+        InvalidRequest: the plan does not fit.
+    """
+    with open_session(tenant_id) as session:
+        plan = plan_for(session, tenant_id, part, now=now)
+        kept = present(session, tenant_id, part, plan, now=now)
+        return kv_memories.get_record(session, tenant_id, kept) if kept is not None else None
+
+
+def settle(
+    open_session: Open, blobs: BlobStore, tenant_id: UUID, arrived: Arrived, saved: Saved | None, *, now: datetime
+) -> None:
     """Clear away after a save, or after one that failed: a blob that no record came to name, and those that made room.
 
     Where nobody knows whether the commit was made, the database is asked.
@@ -55,7 +76,7 @@ def settle(open_session: Open, blobs: BlobStore, tenant_id: UUID, arrived: Arriv
             blobs.remove([blob_name(tenant_id, arrived.id)])
     evicted: Sequence[UUID] = saved.evicted if saved is not None else ()
     if evicted:
-        remove_blobs(open_session, blobs, tenant_id, evicted)
+        remove_blobs(open_session, blobs, tenant_id, evicted, now=now)
 
 
 def _check_file(file: BinaryIO, part: Part, size: int) -> None:

@@ -53,6 +53,7 @@ GONE_BECAUSE = {
     kv_memories.EVICTED: "it made room for others",
     kv_memories.DELETED: "it was deleted",
     kv_memories.LOST: "its blob is lost",
+    kv_memories.DAMAGED: "its blob is damaged",
 }
 
 

@@ -13,7 +13,15 @@ from memory_service.activation.errors import ActivationError
 from memory_service.activation.fingerprint import tokens_digest
 from memory_service.activation.planning.admission import HOT_FROM
 from memory_service.activation.planning.order import kind_of
-from memory_service.activation.planning.prompt import Parts, PromptPlan, Shown, plan_prompt, source_blocks
+from memory_service.activation.planning.places import shared_start
+from memory_service.activation.planning.prompt import (
+    FIRST_ROLES,
+    Parts,
+    PromptPlan,
+    Shown,
+    plan_prompt,
+    source_blocks,
+)
 from memory_service.errors import Conflict, InvalidRequest, SourceChanged, TooLarge
 from memory_service.model_text.model import Cut, ModelText, PromptTooLong
 from memory_service.storage import kv_memories, kv_plans
@@ -95,6 +103,7 @@ def plan_asked(asked: Asked, model: ModelText, engine: Engine, *, salt: str, hot
     """
     try:
         text, cut = _cut(asked, model)
+        turns_at = conversation_at(model, text, asked.messages) if asked.turns else len(text)
     except PromptTooLong as error:
         raise TooLarge(f"{str(error).capitalize()}. Give fewer memories or turns.") from error
     except ActivationError as error:
@@ -105,7 +114,7 @@ def plan_asked(asked: Asked, model: ModelText, engine: Engine, *, salt: str, hot
         volatile=asked.volatile,
         turn=_text_of_first(asked.turns),
     )
-    return plan_cut(text, cut, parts, engine, salt=salt, hot_from=hot_from)
+    return plan_cut(text, cut, parts, engine, salt=salt, turns_at=turns_at, hot_from=hot_from)
 
 
 def _text_of_first(turns: Sequence[Mapping[str, Any]]) -> str | None:
@@ -120,8 +129,36 @@ def _text_of_first(turns: Sequence[Mapping[str, Any]]) -> str | None:
     return content if isinstance(content, str) else ""
 
 
-def plan_cut(text: str, cut: Cut, parts: Parts, engine: Engine, *, salt: str, hot_from: int = HOT_FROM) -> PromptPlan:
-    """Plan a prompt that is cut already.
+def conversation_at(model: ModelText, text: str, messages: Sequence[Mapping[str, Any]]) -> int:
+    """Return the first character of a rendered prompt that may be a turn's; 0 where nobody can tell.
+
+    The same operator's words are rendered before two turns that say something else: what all three have in common holds no
+    word of a turn, whatever the template does to it.
+
+    Args:
+        model: that rendered it.
+        text: the prompt.
+        messages: that it was rendered from; from the first on that is not the operator's they are turns.
+    """
+    at = next((n for n, one in enumerate(messages) if one["role"] not in FIRST_ROLES), len(messages))
+    if at == len(messages):
+        return len(text)
+    front = messages[:at]
+    for role in dict.fromkeys((messages[at]["role"], "user")):
+        try:
+            return shared_start(text, [model.render([*front, {"role": role, "content": said}]) for said in _EITHER])
+        except PromptTooLong:
+            raise
+        except ActivationError:
+            # A template that takes no conversation of one such turn.
+            continue
+    return 0
+
+
+def plan_cut(
+    text: str, cut: Cut, parts: Parts, engine: Engine, *, salt: str, turns_at: int, hot_from: int = HOT_FROM
+) -> PromptPlan:
+    """Plan a prompt that is cut already; for `turns_at` see `conversation_at`.
 
     Raises:
         TooLarge: it has more tokens than are planned.
@@ -136,6 +173,7 @@ def plan_cut(text: str, cut: Cut, parts: Parts, engine: Engine, *, salt: str, ho
         block_size=engine.fingerprint.block_size,
         engine=engine.digest,
         salt=salt,
+        turns_at=turns_at,
         hot_from=hot_from,
     )
 

@@ -60,6 +60,11 @@ _COUNTS: Final[Mapping[str, str]] = {
     "kv_memory": f"""
         SELECT count(DISTINCT t.kv_memory_id) FROM kv_source t WHERE t.tenant_id = :tenant AND t.memory_id = {_IDS}
     """,
+    "kv_source": _by("kv_source", "memory_id"),
+    "kv_block": f"""
+        SELECT count(*) FROM kv_block t WHERE t.tenant_id = :tenant AND t.kv_memory_id IN (SELECT s.kv_memory_id
+            FROM kv_source s WHERE s.tenant_id = :tenant AND s.memory_id = {_IDS})
+    """,
     "trace": _SHOWN_IN_TRACES,
     "idempotency_key": _QUOTING_ANSWERS,
     "job": _QUOTING_RESULTS,

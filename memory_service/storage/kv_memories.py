@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from memory_service.storage.tables import kv_block, kv_memory, kv_source, namespace
+from memory_service.storage.tables import STATE_COLUMNS, kv_block, kv_memory, kv_source, namespace
 
 CHANGED: Final = "changed"
 ERASED: Final = "erased"
@@ -17,6 +17,22 @@ EXPIRED: Final = "expired"
 EVICTED: Final = "evicted"
 DELETED: Final = "deleted"
 LOST: Final = "lost"
+DAMAGED: Final = "damaged"
+
+UNSHOWN: Final = frozenset(
+    {
+        "version", "updated_at", "written", "content_version", "enriched_version", "consolidated_version", "external_id",
+        "title", "context", "keywords", "tags", "entities", "metadata", "value", "importance", "confidence", "pinned",
+        "language", "derivation_method", "derivation_parents", "changeset_id", "computed", "extract", "terms", "traits",
+        "precision_tier", "precision_since", "precision_wanted", "surprise", "dedupe_hash",
+    }
+)  # fmt: skip
+"""Columns of a memory that no prompt shows and no end of it depends on; the trigger `mark_kv` has the same list."""
+
+_COMPARED: Final = tuple(name for name in STATE_COLUMNS if name not in UNSHOWN and name != "state")
+_SAME_STATE: Final = (
+    "(m.state = v.state OR (m.state IN ('activated', 'frozen') AND v.state IN ('activated', 'frozen')))"
+)
 
 _m = kv_memory.c
 _SHOWN = (*(column for column in _m), namespace.c.path.label("namespace"))
@@ -47,7 +63,8 @@ def sources_as_they_were(
 ) -> tuple[bool, datetime | None]:
     """Lock memories against change until the transaction ends; say whether all are what they were, and when the first expires.
 
-    One who changes such a memory waits for us, and then finds what we have saved; one who came before us is seen here.
+    Another version is what it was where nothing has changed but what no prompt shows (`UNSHOWN`). One who changes such a memory
+    waits for us, and then finds what we have saved; one who came before us is seen here.
     """
     wanted = {source.memory_id: source.version for source in sources}
     rows = session.execute(
@@ -59,8 +76,30 @@ def sources_as_they_were(
     ).all()
     ends = [row.expires_at for row in rows if row.expires_at is not None]
     first = min(ends, default=None)
-    alive = all(row.version == wanted[row.id] and row.archived_at is None for row in rows)
+    moved_on = {row.id: wanted[row.id] for row in rows if row.version != wanted[row.id]}
+    alive = all(row.archived_at is None for row in rows) and shows_the_same(session, tenant_id, moved_on)
     return alive and len(rows) == len(wanted) and (first is None or first > now), first
+
+
+def shows_the_same(session: Session, tenant_id: UUID, versions: Mapping[UUID, int]) -> bool:
+    """Say whether memories show in a prompt what they showed as of earlier versions.
+
+    A statement of its own, so that after a lock it sees what those have written who held the rows before.
+    """
+    if not versions:
+        return True
+    columns = ", ".join
+    same = session.scalar(
+        text(
+            "SELECT count(*) FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[])) AS k (id, version) "
+            "JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id "
+            "JOIN memory_version v ON v.tenant_id = :tenant AND v.id = k.id AND v.version = k.version "
+            f"WHERE {_SAME_STATE} AND ROW({columns(f'm.{one}' for one in _COMPARED)}) "
+            f"IS NOT DISTINCT FROM ROW({columns(f'v.{one}' for one in _COMPARED)})"
+        ),
+        {"tenant": tenant_id, "ids": list(versions), "versions": list(versions.values())},
+    )
+    return int(same or 0) == len(versions)
 
 
 def insert_record(
@@ -173,6 +212,12 @@ def with_blobs(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, stale:
     """Return those of the ids that are records with a blob; with `stale` only of those that cannot be loaded."""
     query = select(_m.id).where(_m.tenant_id == tenant_id, _m.id.in_(ids), _m.has_blob)
     return set(session.scalars(query.where(_m.state == "stale") if stale else query))
+
+
+def blob_sizes(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return how large the blobs are to be of those of the ids that are records with one."""
+    query = select(_m.id, _m.bytes).where(_m.tenant_id == tenant_id, _m.id.in_(ids), _m.has_blob)
+    return {row.id: row.bytes for row in session.execute(query)}
 
 
 def blobs_removed(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:

@@ -98,12 +98,16 @@ _LOADED = text(
                 / extract(epoch FROM CAST(:half_life AS interval))) + k.n,
             heat_at = greatest(m.heat_at, k.at)
         FROM k WHERE m.tenant_id = :tenant AND m.id = k.id
-        RETURNING m.engine, k.n, k.n * m.n_tokens AS tokens, k.n * m.prefill_s AS saved, k.at
+        RETURNING m.engine, k.n, k.n * m.n_tokens AS tokens, k.n * m.prefill_s AS saved, k.n * m.bytes AS bytes,
+            k.at
     )
-    INSERT INTO kv_usage (tenant_id, engine, lookups, asked_blocks, found_blocks, loads, loaded_tokens, saved_s, updated_at)
-    SELECT :tenant, h.engine, 0, 0, 0, sum(h.n), sum(h.tokens), sum(h.saved), max(h.at) FROM hit h GROUP BY h.engine
+    INSERT INTO kv_usage (tenant_id, engine, lookups, asked_blocks, found_blocks, loads, loaded_tokens, loaded_bytes, saved_s,
+        updated_at)
+    SELECT :tenant, h.engine, 0, 0, 0, sum(h.n), sum(h.tokens), sum(h.bytes), sum(h.saved), max(h.at)
+    FROM hit h GROUP BY h.engine
     ON CONFLICT (tenant_id, engine) DO UPDATE SET loads = kv_usage.loads + excluded.loads,
-        loaded_tokens = kv_usage.loaded_tokens + excluded.loaded_tokens, saved_s = kv_usage.saved_s + excluded.saved_s,
+        loaded_tokens = kv_usage.loaded_tokens + excluded.loaded_tokens,
+        loaded_bytes = kv_usage.loaded_bytes + excluded.loaded_bytes, saved_s = kv_usage.saved_s + excluded.saved_s,
         updated_at = greatest(kv_usage.updated_at, excluded.updated_at)
     """
 )
@@ -159,7 +163,8 @@ def usage_by_engine(session: Session, tenant_id: UUID) -> Sequence[RowMapping]:
                 SELECT encode(coalesce(k.engine, u.engine), 'hex') AS engine, k.model, coalesce(k.records, 0) AS records,
                     coalesce(k.bytes, 0) AS bytes, coalesce(k.tokens, 0) AS tokens, coalesce(u.lookups, 0) AS lookups,
                     coalesce(u.asked_blocks, 0) AS asked_blocks, coalesce(u.found_blocks, 0) AS found_blocks,
-                    coalesce(u.loads, 0) AS loads, coalesce(u.loaded_tokens, 0) AS loaded_tokens, coalesce(u.saved_s, 0) AS saved_s
+                    coalesce(u.loads, 0) AS loads, coalesce(u.loaded_tokens, 0) AS loaded_tokens,
+                    coalesce(u.loaded_bytes, 0) AS loaded_bytes, coalesce(u.saved_s, 0) AS saved_s
                 FROM (
                     SELECT m.engine, max(m.model) AS model, count(*) AS records, sum(m.bytes) AS bytes, sum(m.n_tokens) AS tokens
                     FROM kv_memory m WHERE m.tenant_id = :tenant AND m.state = 'live' GROUP BY m.engine

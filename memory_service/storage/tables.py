@@ -991,6 +991,18 @@ kv_usage = Table(
     Column("loaded_tokens", BigInteger, nullable=False),
     Column("saved_s", Double, nullable=False),
     Column("updated_at", Time, nullable=False),
+    Column("loaded_bytes", BigInteger, nullable=False, server_default=text("0")),
+)
+
+kv_upkeep = Table(
+    "kv_upkeep",
+    metadata,
+    _tenant(),
+    Column("orphans", BigInteger, nullable=False),
+    Column("removed", BigInteger, nullable=False),
+    Column("lost", BigInteger, nullable=False),
+    Column("damaged", BigInteger, nullable=False),
+    Column("updated_at", Time, nullable=False),
 )
 
 kv_engine = Table(

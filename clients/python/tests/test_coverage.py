@@ -167,6 +167,8 @@ ANSWERS = {
     "KvQuotaOut": "KvQuota",
     "KvEngineStatsOut": "KvEngineStats",
     "KvStatsOut": "KvStats",
+    "KvUpkeepOut": "KvUpkeep",
+    "KvCheckedOut": "KvChecked",
     "PrecomputeOut": "PrecomputeStarted",
 }
 

@@ -12,6 +12,8 @@ from memory_service.activation.planning.places import Span, first_block, found_i
 SYSTEM: Final = "system"
 VOLATILE: Final = "volatile"
 CONVERSATION: Final = "conversation"
+FIRST_ROLES: Final = frozenset({"system", "developer"})
+"""Who speaks before the conversation: the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,16 @@ def plan_prompt(
     block_size: int,
     engine: str,
     salt: str,
+    turns_at: int,
     hot_from: int = HOT_FROM,
 ) -> PromptPlan:
     """Find the parts of a prompt in its tokens and decide which leading blocks may be saved.
 
-    Only blocks that hold nothing but the operator's words and memories are: nothing that an erasure would miss. Where the
-    first turn has no words, nothing tells where the conversation begins: then it is taken to begin behind the last piece
-    that stands before it.
+    Only blocks that hold nothing but the operator's words and memories are: nothing that an erasure would miss. Looking for
+    the first turn's words does not tell where the conversation begins: a template may have changed them, and a later turn may
+    quote them as they were. So whoever rendered the prompt says from which character on it may hold a turn, and nothing behind
+    it is taken for what stands before. A place found earlier counts; where the first turn has no words, the end of the
+    last piece before it.
 
     Args:
         text: the whole prompt, as the model reads it.
@@ -87,37 +92,34 @@ def plan_prompt(
         block_size: tokens per block of the engine.
         engine: digest of its fingerprint.
         salt: of the tenant, as the engine gets it.
+        turns_at: the first character that may be a turn's, the length of the text where there is no conversation.
         hot_from: recalls from which a memory is worth saving.
 
     Raises:
         ActivationError: a size or a digest is none.
     """
-    pieces = [
-        parts.system.strip(),
-        *(one.line for one in parts.memories),
-        parts.volatile.strip(),
-        (parts.turn or "").strip(),
-        *(one.line for one in parts.later),
-    ]
-    found = found_in_order(text, pieces)
-    places = [tokens_of(offsets, place) for place in found]
-    count = len(parts.memories)
-    system, front, volatile, turn, later = (
-        places[0], places[1 : count + 1], places[count + 1], places[count + 2], places[count + 3 :],
-    )  # fmt: skip
+    before = [parts.system.strip(), *(one.line for one in parts.memories), parts.volatile.strip()]
+    first = (parts.turn or "").strip()
+    found = found_in_order(text, before, end=turns_at)
+    whole = (0, len(text))
+    behind = max((place[1] for place in found if place != whole), default=0)
+    talk = found_in_order(text, [first, *(one.line for one in parts.later)], begin=behind)
+    places, talked = ([tokens_of(offsets, place) for place in some] for some in (found, talk))
+    system, front, volatile, later = places[0], places[1:-1], places[-1], talked[1:]
     everything = len(token_ids)
     if parts.turn is None:
         turns_from = everything
-    elif pieces[count + 2]:
-        turns_from = turn[0]
+    elif first:
+        # Not found, it has been changed, and begins where it may begin.
+        said = turns_at if talk[0] == whole else min(talk[0][0], turns_at)
+        turns_from = _ended_by(offsets, said)
     else:
-        before = [place for place, piece in zip(found, pieces[: count + 2], strict=False) if piece]
+        known = [place for place, piece in zip(found, before, strict=True) if piece]
         # One that was not found has the whole text for its place: then nobody knows where it ends.
-        known = before and (0, len(text)) not in before
-        turns_from = _ended_by(offsets, before[-1][1]) if known else 0
-    sections = [Section(SYSTEM, *system)] if pieces[0] else []
+        turns_from = _ended_by(offsets, min(known[-1][1], turns_at)) if known and whole not in known else 0
+    sections = [Section(SYSTEM, *system)] if before[0] else []
     sections += [Section(one.kind, *place, one) for one, place in zip(parts.memories, front, strict=True)]
-    sections += [Section(VOLATILE, *volatile)] if pieces[count + 1] else []
+    sections += [Section(VOLATILE, *volatile)] if before[-1] else []
     sections += [Section(CONVERSATION, turns_from, everything)] if turns_from < everything else []
     sections += [Section(one.kind, *place, one) for one, place in zip(parts.later, later, strict=True)]
     standing = [

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from memory_service.activation.planning.prompt import FIRST_ROLES
 from memory_service.api.fields import is_blank
 
 Json = Mapping[str, Any]
@@ -30,7 +31,6 @@ NEVER_FORWARDED: Final = frozenset(
     }
 )
 EXTRA_ARGUMENTS: Final = "vllm_xargs"  # they end up beside the engine's own parameters
-FIRST_ROLES: Final = frozenset({"system", "developer"})
 SHORT_QUERY: Final = 4  # words: "and why?" asks for what was asked before
 MAX_QUERY_BYTES: Final = 8 * 1024
 MAX_PART_BYTES: Final = 60_000  # of one remembered turn; a memory holds 64 KiB

@@ -8,13 +8,13 @@ import structlog
 
 from memory_service.activation.errors import ActivationError
 from memory_service.activation.exactness import Exactness
-from memory_service.activation.planning.prompt import Parts
+from memory_service.activation.planning.prompt import FIRST_ROLES, Parts
 from memory_service.activation.saved_file import RAW
-from memory_service.api.chat_proxy.conversation import FIRST_ROLES, role_of, text_of
+from memory_service.api.chat_proxy.conversation import role_of, text_of
 from memory_service.api.chat_proxy.recollecting import Recollection
 from memory_service.api.services import Services
 from memory_service.errors import MemoryServiceError
-from memory_service.lifecycle.kv_planning import check_engine, keep, plan_cut, shown
+from memory_service.lifecycle.kv_planning import check_engine, conversation_at, keep, plan_cut, shown
 from memory_service.storage import kv_engines
 from memory_service.storage.kv_stored import stored_blocks
 from memory_service.storage.namespaces import find_namespaces
@@ -98,13 +98,18 @@ def _planned(
     check_engine(engine, text_of_model)
     text = text_of_model.render(recollection.messages)
     prompt = plan_cut(
-        text, text_of_model.cut(text), _parts(original, recollection), engine, salt=planner.salt_of(caller.tenant_id)
+        text,
+        text_of_model.cut(text),
+        _parts(original, recollection),
+        engine,
+        salt=planner.salt_of(caller.tenant_id),
+        turns_at=conversation_at(text_of_model, text, recollection.messages),
     )
     now = services.clock()
     with services.database.transaction(caller.tenant_id, durable=False) as session:
         plan = keep(session, caller.tenant_id, prompt, engine, namespace_id=space.id, now=now)
         stored = stored_blocks(
-            session, caller.tenant_id, plan.block_hashes, codec=RAW, exactness=Exactness.EXACT, now=now
+            session, caller.tenant_id, plan.block_hashes, codecs=[RAW], exactness=[Exactness.EXACT], now=now
         )
     document = {
         "plan_id": str(plan.id),

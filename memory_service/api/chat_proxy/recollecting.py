@@ -16,7 +16,7 @@ from memory_service.api.searching import count_tokens, search
 from memory_service.api.services import Services
 from memory_service.errors import NamespaceNotFound
 from memory_service.lifecycle.reinforce import reinforce
-from memory_service.storage import memories
+from memory_service.storage import kv_memories, memories
 from memory_service.storage.sql import Row
 from memory_service.types import Caller, State
 from retrieval.memory_block import Used, block_of
@@ -123,13 +123,16 @@ def _rows(services: Services, caller: Caller, layout: Layout) -> Mapping[UUID, R
         return {}
     with services.database.transaction(caller.tenant_id, durable=False) as session:
         rows = memories.get_records(session, caller.tenant_id, [one.id for one in placed])
-    return rows if all(_as_it_was(rows.get(one.id), one, services) for one in placed) else None
+        if not all(_as_it_was(rows.get(one.id), one, services) for one in placed):
+            return None
+        # Another version may show the same: whoever gives a memory a tag does not want conversations worked through anew.
+        moved_on = {one.id: one.version for one in placed if rows[one.id]["version"] != one.version}
+        return rows if kv_memories.shows_the_same(session, caller.tenant_id, moved_on) else None
 
 
 def _as_it_was(row: Row | None, placed: Placed, services: Services) -> bool:
     return (
         row is not None
-        and row["version"] == placed.version
         and row["superseded_by"] == placed.superseded_by
         and row["state"] not in {State.ARCHIVED, State.EXPIRED, State.MERGED}
         and (row["expires_at"] is None or row["expires_at"] > services.clock())

@@ -139,10 +139,21 @@ class KvEngineStatsOut(BaseModel):
     lookups: int
     asked_blocks: int
     found_blocks: int
+    missed_blocks: int
     hit_rate: float | None
     hits: int
     loaded_tokens: int
+    loaded_bytes: int
     saved_seconds: float
+
+
+class KvUpkeepOut(BaseModel):
+    """What comparing the store with its records found up to now."""
+
+    orphans: int = Field(description="Blobs that no record named; removed.")
+    removed: int = Field(description="Blobs of records that went stale; removed.")
+    lost: int = Field(description="Records whose blob was not there; not served any more.")
+    damaged: int = Field(description="Records whose blob was not the one that was saved; not served any more.")
 
 
 class KvStatsOut(BaseModel):
@@ -150,8 +161,23 @@ class KvStatsOut(BaseModel):
 
     count: int
     bytes: int
-    hits: int
+    hits: int = Field(description="Loads.")
+    asked_blocks: int = Field(description="Blocks in look-ups.")
+    found_blocks: int
+    missed_blocks: int
     hit_rate: float | None = Field(description="Blocks found of those asked for; null before the first look-up.")
+    loaded_bytes: int
     saved_seconds: float
     engines: list[KvEngineStatsOut]
     quota: KvQuotaOut
+    upkeep: KvUpkeepOut
+
+
+class KvCheckedOut(BaseModel):
+    """Whether the blob of a KV memory is what was saved."""
+
+    kv_memory_id: UUID
+    sound: bool
+    reason: Literal["lost", "damaged"] | None = Field(
+        description="Why it is not; it cannot be loaded from now on, and its blocks may be saved anew."
+    )

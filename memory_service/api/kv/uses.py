@@ -1,7 +1,7 @@
 """How KV memories are used, counted in memory and written down behind the requests: a load costs a dictionary look-up."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -10,20 +10,22 @@ import structlog
 
 from memory_service.activation.eviction import HALF_LIFE
 from memory_service.errors import MemoryServiceError
-from memory_service.storage import kv_room
+from memory_service.storage import kv_room, kv_upkeep
 from memory_service.storage.database import Database
 from memory_service.storage.kv_room import Loads, Lookups
 
 log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 1.0
+UPKEEP_EVERY: Final = 15  # times of writing; the sums change with sweeps, which come every quarter of an hour or so
 MOST_WAITING: Final = 100_000  # Beyond it counts are dropped: the database has been away for long.
 
 
 class KvUses:
     """Counts loads and look-ups, and writes them once a second from a thread of its own.
 
-    A process that is killed loses the counts of its last second: they steer eviction, and nothing depends on them.
+    A process that is killed loses the counts of its last second: they steer eviction, and nothing depends on them. The same
+    thread reads now and then what the upkeep of the store found, so that whoever reads metrics never waits for the database.
     """
 
     def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
@@ -32,6 +34,7 @@ class KvUses:
         self._clock = clock
         self._loads: dict[tuple[UUID, UUID], int] = {}
         self._lookups: dict[tuple[UUID, str], tuple[int, int, int]] = {}
+        self._upkeep: Mapping[str, int] | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kv-uses", daemon=True)
@@ -50,6 +53,11 @@ class KvUses:
                 count, before, hit = self._lookups.get((tenant_id, engine), (0, 0, 0))
                 self._lookups[tenant_id, engine] = (count + 1, before + asked, hit + found)
 
+    @property
+    def upkeep(self) -> Mapping[str, int] | None:
+        """Return what the upkeep of the store found for all tenants, None while that is not known."""
+        return self._upkeep
+
     def start(self) -> None:
         """Start writing."""
         self._thread.start()
@@ -61,9 +69,21 @@ class KvUses:
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        turn = 0
         while not self._stop.wait(EVERY_S):
             self.flush()
+            if turn % UPKEEP_EVERY == 0:
+                self.read_upkeep()
+            turn += 1
         self.flush()
+
+    def read_upkeep(self) -> None:
+        """Read what upkeep found; a database that is down leaves what was known."""
+        try:
+            with self._database.untenanted() as connection:
+                self._upkeep = kv_upkeep.totals(connection)
+        except MemoryServiceError as error:
+            log.warning("kv_upkeep_not_read", reason=error.detail)
 
     def flush(self) -> None:
         """Write what waits; a database that is down costs only the counts."""

@@ -22,7 +22,8 @@ from memory_service.api.services import Services
 from memory_service.blobs.protocol import BlobMissing, blob_name
 from memory_service.errors import FieldError, Forbidden, Gone, InvalidRequest, NotFound
 from memory_service.lifecycle.kv_arriving import bring, settle
-from memory_service.lifecycle.kv_loading import loadable
+from memory_service.lifecycle.kv_checking import mark
+from memory_service.lifecycle.kv_loading import GONE_BECAUSE, loadable
 from memory_service.lifecycle.kv_records import record_json
 from memory_service.lifecycle.kv_saving import Limits, Part, Saved, save
 from memory_service.lifecycle.kv_sweeping import remove_blobs
@@ -103,7 +104,7 @@ def create_kv_memory(
         session.close()
         outcome = "refused" if stored is None else "stored" if stored.is_new else "present"
         services.metrics.kv.saved(outcome, request.state.upload_bytes)
-        settle(open_session, blobs, tenant_id, arrived, stored)
+        settle(open_session, blobs, tenant_id, arrived, stored, now=now)
     return response
 
 
@@ -179,7 +180,7 @@ def get_kv_memory(
     kv_memory_id: UUID, caller: Engine, services: ServicesDep, session: SessionDep, request: Request
 ) -> Response:
     """Return the header of a KV memory: what it was made of, by what, and how it is used. 410 once it is stale."""
-    row = _readable(session, services, caller, request, kv_memory_id)
+    row = readable(session, services, caller, request, kv_memory_id)
     sources = kv_memories.sources_of(session, caller.tenant_id, [kv_memory_id])[kv_memory_id]
     hashes = kv_memories.hashes_of(session, caller.tenant_id, kv_memory_id)
     return answer({**record_json(row, sources, now=services.clock()), "block_hashes": hashes})
@@ -193,23 +194,27 @@ def get_kv_memory(
 def get_kv_blob(kv_memory_id: UUID, caller: Engine, services: ServicesDep, request: Request) -> Response:
     """Return the file of a KV memory as it was saved; its ETag is the checksum. 410 once a source changed or was erased."""
     # No connection is held while the store is asked.
-    with services.database.transaction(caller.tenant_id, durable=False) as session:
-        row = _readable(session, services, caller, request, kv_memory_id)
-    opened = ExitStack()
     try:
-        parts = opened.enter_context(services.kv.blobs.open(blob_name(caller.tenant_id, kv_memory_id)))
-    except BlobMissing:
-        with services.database.transaction(caller.tenant_id) as marking:
-            kv_memories.mark_stale(
-                marking, caller.tenant_id, [kv_memory_id], reason=kv_memories.LOST, now=services.clock()
-            )
-        raise Gone("This KV memory cannot be loaded any more: its blob is lost.", code="kv_stale") from None
+        with services.database.transaction(caller.tenant_id, durable=False) as session:
+            row = readable(session, services, caller, request, kv_memory_id)
+    except Gone:
+        services.metrics.kv.not_loaded("stale")
+        raise
+    with ExitStack() as opening:
+        try:
+            blob = opening.enter_context(services.kv.blobs.open(blob_name(caller.tenant_id, kv_memory_id)))
+        except BlobMissing:
+            raise _unservable(services, caller, kv_memory_id, kv_memories.LOST) from None
+        # What has another size than was promised would break off, or be cut: nobody could use it.
+        if blob.size != row["bytes"]:
+            raise _unservable(services, caller, kv_memory_id, kv_memories.DAMAGED)
+        opened = opening.pop_all()
     services.kv.uses.loaded(caller.tenant_id, kv_memory_id)
     services.metrics.kv.loaded(row["bytes"])
 
     def body() -> Iterator[bytes]:
         with opened:
-            yield from parts
+            yield from blob.parts
 
     headers = {"ETag": f'"{row["checksum"].hex()}"', "Content-Length": str(row["bytes"])}
     return StreamingResponse(body(), media_type=SAFETENSORS, headers=headers)
@@ -225,11 +230,18 @@ def delete_kv_memory(
     with services.database.transaction(tenant_id) as marking:
         loadable(marking, tenant_id, kv_memory_id, now=now)
         kv_memories.mark_stale(marking, tenant_id, [kv_memory_id], reason=kv_memories.DELETED, now=now)
-    remove_blobs(services.database.transaction, services.kv.blobs, tenant_id, [kv_memory_id])
+    remove_blobs(services.database.transaction, services.kv.blobs, tenant_id, [kv_memory_id], now=now)
     return Response(status_code=204)
 
 
-def _readable(session: Session, services: Services, caller: Caller, request: Request, kv_memory_id: UUID) -> Any:
+def _unservable(services: Services, caller: Caller, kv_memory_id: UUID, wrong: str) -> Gone:
+    """Mark a record whose blob is lost or damaged; return the answer to who asked for it."""
+    mark(services.database.transaction, caller.tenant_id, kv_memory_id, wrong, now=services.clock())
+    services.metrics.kv.not_loaded(wrong)
+    return Gone(f"This KV memory cannot be loaded any more: {GONE_BECAUSE[wrong]}.", code="kv_stale")
+
+
+def readable(session: Session, services: Services, caller: Caller, request: Request, kv_memory_id: UUID) -> Any:
     """Return a record that may be loaded with this key or grant; what a grant does not reach is not there."""
     row = loadable(session, caller.tenant_id, kv_memory_id, now=services.clock())
     grant = grant_of(request)

@@ -31,7 +31,16 @@ def plan_kv(request: Request, body: PlanIn, caller: User, services: ServicesDep)
     """
     check_scope(caller, KeyScope.READ)
     turns = [{"role": turn.role, "content": turn.content} for turn in body.messages]
-    planned = plan_for(request, services, caller, body, turns=turns, volatile=body.volatile)
+    planned = plan_for(
+        request,
+        services,
+        caller,
+        body,
+        turns=turns,
+        volatile=body.volatile,
+        codecs=body.codecs,
+        exactness=body.exactness,
+    )
     return answer(plan_json(services, caller, planned, namespace=body.paths[0]))
 
 
@@ -42,7 +51,8 @@ def precompute_kv(
     """Have a worker compute the admitted blocks of a prompt with transformers and store them: 202 with a job.
 
     Its items tell of each run of blocks: stored, present, or refused and why. Numbers are what the engine would compute itself,
-    in its own layout; where that is not known, or the worker's model has other weights, nothing is computed.
+    in its own layout; where that is not known, or the worker's model has other weights, nothing is computed. In a lossy codec they
+    are kept as compressed, which no look-up finds that does not ask for it.
     """
     check_scope(caller, KeyScope.READ)
 
@@ -57,6 +67,7 @@ def precompute_kv(
             caller.tenant_id,
             planned.plan,
             planned.asked,
+            codec=body.codec,
             now=services.clock(),
             ttl=timedelta(days=services.settings.job_ttl_days),
         )

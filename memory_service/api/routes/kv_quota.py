@@ -1,5 +1,6 @@
 """How much room KV memories take and may take, and what they spared."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from memory_service.api.kv.models import KvQuotaIn, KvQuotaOut, KvStatsOut
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import FieldError, InvalidRequest
-from memory_service.storage import kv_room
+from memory_service.storage import kv_room, kv_upkeep
 from memory_service.storage.namespaces import find_namespace_id, unknown_namespace
 from memory_service.storage.sql import Row
 from memory_service.types import Caller, KeyScope
@@ -25,21 +26,22 @@ Admin = Annotated[Caller, require(KeyScope.ADMIN)]
 
 @router.get("/stats", response_model=KvStatsOut)
 def get_kv_stats(caller: Reader, services: ServicesDep, session: SessionDep) -> Response:
-    """Return what is kept, how often it was found and loaded, and how much prefill that spared, by engine too.
+    """Return what is kept, how often it was found and loaded, how much prefill that spared, and what upkeep found.
 
     Uses are counted behind the requests and show after a second or two.
     """
     engines = [_engine_json(row) for row in kv_room.usage_by_engine(session, caller.tenant_id)]
-    asked = sum(one["asked_blocks"] for one in engines)
+    sums = ("bytes", "hits", "asked_blocks", "found_blocks", "missed_blocks", "loaded_bytes")
+    whole = {name: sum(one[name] for one in engines) for name in sums}
     return answer(
         {
             "count": sum(one["records"] for one in engines),
-            "bytes": sum(one["bytes"] for one in engines),
-            "hits": sum(one["hits"] for one in engines),
-            "hit_rate": _rate(sum(one["found_blocks"] for one in engines), asked),
+            **whole,
+            "hit_rate": _rate(whole["found_blocks"], whole["asked_blocks"]),
             "saved_seconds": round(sum(one["saved_seconds"] for one in engines), 3),
             "engines": engines,
             "quota": _quota_json(session, services, caller.tenant_id),
+            "upkeep": asdict(kv_upkeep.of_tenant(session, caller.tenant_id)),
         }
     )
 
@@ -87,9 +89,11 @@ def _engine_json(row: Row) -> dict[str, Any]:
         "lookups": row["lookups"],
         "asked_blocks": row["asked_blocks"],
         "found_blocks": row["found_blocks"],
+        "missed_blocks": row["asked_blocks"] - row["found_blocks"],
         "hit_rate": _rate(row["found_blocks"], row["asked_blocks"]),
         "hits": row["loads"],
         "loaded_tokens": row["loaded_tokens"],
+        "loaded_bytes": row["loaded_bytes"],
         "saved_seconds": round(row["saved_s"], 3),
     }
 

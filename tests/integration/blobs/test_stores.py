@@ -2,14 +2,8 @@
 
 import io
 import os
-import re
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,44 +12,6 @@ from memory_service.blobs.folder import FolderStore
 from memory_service.blobs.protocol import BlobMissing, BlobStore, blob_name
 from memory_service.blobs.s3 import S3Blobs, open_bucket
 from memory_service.errors import Misconfigured, Unavailable
-
-KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-
-
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    """Return the address of a server that speaks S3, started for this run on a free port."""
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env={**os.environ, **KEYS})
-    assert server.stderr is not None
-    # What it says is read to its end, or it would wait for room in the pipe.
-    reader = threading.Thread(target=server.stderr.read, daemon=True)
-    try:
-        for raw in server.stderr:
-            if found := re.search(rb"Running on (http://127\.0\.0\.1:\d+)", raw):
-                break
-        else:
-            raise AssertionError("the server has not started")
-        reader.start()
-        yield found[1].decode()
-    finally:
-        server.terminate()
-        server.wait(timeout=10)
-        if reader.ident is not None:
-            reader.join(timeout=10)
-        server.stderr.close()
-
-
-@pytest.fixture
-def s3_url(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    import urllib.request
-
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    bucket = f"kv-{uuid4().hex[:12]}"
-    made = urllib.request.Request(f"{s3_endpoint}/{bucket}", method="PUT", headers={"Authorization": "AWS test:x"})
-    urllib.request.urlopen(made, timeout=10).close()
-    return f"s3://{bucket}/some/prefix?endpoint={s3_endpoint}"
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -70,8 +26,10 @@ def name() -> str:
 
 
 def read(store: BlobStore, blob: str) -> bytes:
-    with store.open(blob) as parts:
-        return b"".join(parts)
+    with store.open(blob) as opened:
+        data = b"".join(opened.parts)
+    assert opened.size == len(data)
+    return data
 
 
 @pytest.mark.parametrize("size", [1, 3 << 20, 20 << 20])
@@ -129,10 +87,10 @@ def test_what_breaks_off_is_not_there(store: BlobStore) -> None:
 def test_an_open_blob_stays_readable_in_a_folder(tmp_path: Path) -> None:
     store, blob = FolderStore(tmp_path), name()
     store.put(blob, io.BytesIO(bytes(3 << 20)))
-    with store.open(blob) as parts:
-        first = next(parts)
+    with store.open(blob) as opened:
+        first = next(opened.parts)
         store.remove([blob])
-        assert len(first) + sum(map(len, parts)) == 3 << 20
+        assert len(first) + sum(map(len, opened.parts)) == opened.size == 3 << 20
 
 
 def test_nobody_else_reads_the_folder(tmp_path: Path) -> None:
@@ -158,9 +116,7 @@ def test_urls_of_another_form(url: str) -> None:
     assert "hunter2" not in caught.value.detail
 
 
-def test_a_server_that_is_down(monkeypatch: Any) -> None:
-    for one, value in KEYS.items():
-        monkeypatch.setenv(one, value)
+def test_a_server_that_is_down(s3_keys: None) -> None:
     store = S3Blobs("s3://bucket/x?endpoint=http://127.0.0.1:9")
     with pytest.raises(Unavailable):
         store.put(name(), io.BytesIO(b"x"))

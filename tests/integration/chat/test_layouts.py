@@ -103,6 +103,15 @@ def test_what_was_corrected_is_laid_out_anew(chats: Any, model: Any, doors: Any)
     assert talk.say("Are you quite sure about the red door?")[: len(sent)] == sent
 
 
+def test_what_was_tagged_or_pinned_keeps_the_prompt(chats: Any, model: Any, doors: Any) -> None:
+    talk = Talk(chats, model, top_k=3)
+    sent = talk.say("Which key opens the red door?")
+    chats.remember("The violet door opens with key number 5, says the violet door.")
+    assert chats.http.patch(f"/v1/memories/{doors[0]}", json={"tags": ["house"]}).status_code == 200
+    assert chats.http.post(f"/v1/memories/{doors[0]}/pin").status_code == 200
+    assert talk.say("And the violet door, which key?")[: len(sent)] == sent
+
+
 def test_what_was_archived_is_not_said_again(chats: Any, model: Any, doors: Any) -> None:
     talk = Talk(chats, model, top_k=3)
     talk.say("Which key opens the red door?")

@@ -54,6 +54,9 @@ class EngineClient:
     def load(self, kv_memory_id: str) -> Any:
         return self._client.get(f"/v1/kv/memories/{kv_memory_id}/blob", headers=self._headers)
 
+    def check(self, kv_memory_id: str) -> Any:
+        return self._client.post(f"/v1/kv/memories/{kv_memory_id}/check", headers=self._headers)
+
     def get(self, path: str) -> Any:
         return self._client.get(path, headers=self._headers)
 

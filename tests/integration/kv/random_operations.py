@@ -93,7 +93,7 @@ class Worker:
         except MemoryServiceError as error:
             return error.specific_code
         finally:
-            settle(opened, self.blobs, self.tenant_id, arrived, saved)
+            settle(opened, self.blobs, self.tenant_id, arrived, saved, now=now)
         return f"evicted {len(done.evicted)}" if done.is_new else "present"
 
     def load(self) -> str:
@@ -108,8 +108,8 @@ class Worker:
         for run in found["runs"]:
             one = UUID(run["kv_memory_id"])
             try:
-                with self.blobs.open(blob_name(self.tenant_id, one)) as parts:
-                    if hashlib.sha256(b"".join(parts)).hexdigest() != run["checksum"]:
+                with self.blobs.open(blob_name(self.tenant_id, one)) as opened:
+                    if hashlib.sha256(b"".join(opened.parts)).hexdigest() != run["checksum"]:
                         raise AssertionError(f"{one} is not what was saved")
             except BlobMissing:
                 # Nobody else is at work: a record that can be loaded has its blob.
@@ -122,12 +122,13 @@ class Worker:
             return str(len(erase(session, self.tenant_id, self._memories(1), now=datetime.now(UTC))))
 
     def change(self) -> str:
-        """Give a memory another version, as every change does."""
+        """Give a memory another version, which a prompt shows otherwise or does not."""
         now, ids = datetime.now(UTC), self._memories(1)
+        new = self.rng.choice([{"importance": self.rng.random()}, {"speaker": f"number {self.rng.random()}"}])
         with self.open(self.tenant_id) as session:
             memories.lock_memories(session, self.tenant_id, ids)
             memories.keep_versions(session, self.tenant_id, ids, now=now)
-            memories.update_memories(session, self.tenant_id, ids, {"importance": self.rng.random()}, now=now)
+            memories.update_memories(session, self.tenant_id, ids, new, now=now)
         return "1"
 
     def delete(self) -> str:
@@ -143,7 +144,7 @@ class Worker:
         with self.open(self.tenant_id) as session:
             loadable(session, self.tenant_id, one, now=now)
             kv_memories.mark_stale(session, self.tenant_id, [one], reason=kv_memories.DELETED, now=now)
-        return str(remove_blobs(self.open, self.blobs, self.tenant_id, [one]))
+        return str(remove_blobs(self.open, self.blobs, self.tenant_id, [one], now=now))
 
     def sweep(self) -> str:
         """Sweep as workers do, with a grace that this process alone makes possible."""

@@ -90,8 +90,10 @@ def test_nothing_is_left_over_after_kills(
         outdated = session.scalar(
             text(
                 "SELECT count(*) FROM kv_source s JOIN kv_memory k ON k.tenant_id = :tenant AND k.id = s.kv_memory_id "
-                "LEFT JOIN memory m ON m.tenant_id = :tenant AND m.id = s.memory_id AND m.version = s.version "
-                "WHERE s.tenant_id = :tenant AND k.state = 'live' AND m.id IS NULL"
+                "LEFT JOIN memory m ON m.tenant_id = :tenant AND m.id = s.memory_id "
+                "LEFT JOIN memory_version v ON v.tenant_id = :tenant AND v.id = s.memory_id AND v.version = s.version "
+                "WHERE s.tenant_id = :tenant AND k.state = 'live' AND (m.id IS NULL "
+                "OR m.version <> s.version AND m.speaker IS DISTINCT FROM v.speaker)"
             ),
             {"tenant": me.tenant_id},
         )

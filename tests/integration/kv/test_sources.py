@@ -38,7 +38,9 @@ def tenancy(database: Database) -> Callable[[Any], Tenancy]:
 
 CHANGES: dict[str, Callable[[Any, str], Any]] = {
     "patched": lambda me, one: me.patch(f"/v1/memories/{one}", json={"content": "Something else."}),
-    "tagged": lambda me, one: me.patch(f"/v1/memories/{one}", json={"tags": ["x"]}),
+    "seen at another time": lambda me, one: me.patch(f"/v1/memories/{one}", json={"observed_at": "2020-01-01T00:00:00Z"}),
+    "another user's": lambda me, one: me.patch(f"/v1/memories/{one}", json={"user_id": "ana"}),
+    "true no longer": lambda me, one: me.patch(f"/v1/memories/{one}", json={"valid_to": "2999-01-01T00:00:00Z"}),
     "superseded": lambda me, one: me.post(f"/v1/memories/{one}/supersede", json={"content": "Now it is otherwise."}),
     "archived": lambda me, one: me.post(f"/v1/memories/{one}/archive"),
     "deleted": lambda me, one: me.delete(f"/v1/memories/{one}"),
@@ -62,6 +64,93 @@ def test_a_change_makes_kv_unloadable_at_once(me: Any, saved: Any, change: str) 
     assert (again.status_code, again.json()["code"]) == (409, "kv_source_changed")
     # Blocks before the changed memory depend on the other alone.
     assert engine.save(safetensors(2), first=0, count=2).status_code == 201
+
+
+UNSHOWN: dict[str, Callable[[Any, str], Any]] = {
+    "tagged": lambda me, one: me.patch(f"/v1/memories/{one}", json={"tags": ["x"]}),
+    "weighed": lambda me, one: me.patch(f"/v1/memories/{one}", json={"importance": 0.9, "confidence": 0.5}),
+    "described": lambda me, one: me.patch(f"/v1/memories/{one}", json={"metadata": {"a": 1}, "keywords": ["sea"], "title": "T"}),
+    "pinned": lambda me, one: me.post(f"/v1/memories/{one}/pin"),
+    "pinned and let go": lambda me, one: (me.post(f"/v1/memories/{one}/pin"), me.post(f"/v1/memories/{one}/unpin"))[1],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", UNSHOWN)
+def test_a_change_that_no_prompt_shows_leaves_kv_as_it_is(me: Any, saved: Any, change: str) -> None:
+    ids, planned, engine, record = saved()
+    before = me.get(f"/v1/memories/{ids[1]}").json()["version"]
+    answer = UNSHOWN[change](me, ids[1])
+    assert answer.status_code < 300, answer.text
+    assert me.get(f"/v1/memories/{ids[1]}").json()["version"] > before
+    assert engine.look_up(planned.hashes).json()["stored"] == 6
+    assert engine.load(record).status_code == 200
+    # Provenance says what it was made of: the version of then.
+    assert [one["version"] for one in me.get(f"/v1/kv/memories/{record}").json()["sources"]] == [1, 1]
+    # The plan still holds: what it admits may still be saved.
+    assert me.delete(f"/v1/kv/memories/{record}").status_code == 204
+    assert engine.save(safetensors(6), first=0, count=6).status_code == 201
+    # And the next change of what it says ends it all the same.
+    assert me.patch(f"/v1/memories/{ids[1]}", json={"content": "Something else."}).status_code == 200
+    assert engine.look_up(planned.hashes).json()["stored"] == 0
+    again = engine.save(safetensors(6), first=0, count=6)
+    assert (again.status_code, again.json()["code"]) == (409, "kv_source_changed")
+
+
+def test_expiry_makes_kv_unloadable_in_the_transaction_that_records_it(me: Any, saved: Any, database: Database) -> None:
+    from sqlalchemy import text
+
+    from memory_service.lifecycle import archive
+
+    ids, planned, engine, record = saved()
+    with database.transaction(me.tenant_id) as session:
+        # As a release before ends were taken over into records could have left it.
+        session.execute(
+            text("UPDATE memory SET expires_at = :at WHERE tenant_id = :t AND id = :id"),
+            {"t": me.tenant_id, "id": ids[0], "at": utc_now() - timedelta(minutes=1)},
+        )
+    assert engine.look_up(planned.hashes).json()["stored"] == 6
+    with database.transaction(me.tenant_id) as session:
+        assert archive.expire(session, me.tenant_id, [UUID(ids[0])], now=utc_now())
+        state = session.scalar(
+            text("SELECT state FROM kv_memory WHERE tenant_id = :t AND id = :id"), {"t": me.tenant_id, "id": record}
+        )
+        assert state == "stale", "before the commit"
+    assert engine.look_up(planned.hashes).json()["stored"] == 0
+
+
+def test_a_change_that_is_taken_back_before_its_commit_leaves_kv(me: Any, saved: Any, database: Database) -> None:
+    from memory_service.storage import memories
+
+    ids, planned, engine, _ = saved()
+    session = database.session(me.tenant_id)
+    memories.keep_versions(session, me.tenant_id, [UUID(ids[0])], now=utc_now())
+    memories.update_memories(session, me.tenant_id, [UUID(ids[0])], {"content": "Otherwise."}, now=utc_now())
+    session.rollback()
+    session.close()
+    assert engine.look_up(planned.hashes).json()["stored"] == 6
+
+
+def test_trigger_and_code_agree_on_what_no_prompt_shows(maintenance: Any) -> None:
+    """Every column counts as shown until somebody has thought about it, and both lists name real columns."""
+    import re
+
+    from sqlalchemy import text
+
+    from memory_service.storage.kv_memories import UNSHOWN as in_code
+    from memory_service.storage.tables import memory
+
+    with maintenance.connect() as connection:
+        body = connection.scalar(text("SELECT prosrc FROM pg_proc WHERE proname = 'mark_kv'"))
+    listed = re.search(r"ARRAY\[(.*?)\]", body, re.S)
+    assert listed is not None
+    assert set(re.findall(r"'(\w+)'", listed[1])) == in_code
+    assert in_code <= {column.name for column in memory.c}
+    shown = {column.name for column in memory.c} - in_code
+    assert shown == {
+        "tenant_id", "id", "namespace_id", "user_id", "agent_id", "session_id", "payload_type", "memory_type", "state", "content",
+        "speaker", "role", "observed_at", "valid_from", "valid_to", "expires_at", "created_at", "superseded_by", "trust", "flags",
+        "content_hash", "archived_at",
+    }  # fmt: skip
 
 
 def test_an_erasure_does_too_and_leaves_no_digest_of_the_text(
@@ -98,11 +187,12 @@ def test_an_erasure_does_too_and_leaves_no_digest_of_the_text(
 def test_an_erasure_says_how_many_kv_memories_went(me: Any, saved: Any, tenancy: Any) -> None:
     ids, *_ = saved()
     preview = me.post("/v1/erasures", json={"ids": ids, "dry_run": True}).json()
-    assert preview["counts"]["kv_memory"] == 1
+    expected = {"kv_memory": 1, "kv_block": 6, "kv_source": 2, "kv_plan": 1, "kv_plan_source": 2}
+    assert {name: count for name, count in preview["counts"].items() if name.startswith("kv_")} == expected
     begun = me.post("/v1/erasures", json={"ids": ids}).json()
     assert consolidate.run_job(tenancy(me), UUID(begun["job_id"]))
     receipt = me.get(f"/v1/erasures/{begun['erasure_id']}").json()
-    assert receipt["counts"]["kv_memory"] == 1
+    assert {name: count for name, count in receipt["counts"].items() if name.startswith("kv_")} == expected
     assert receipt["verified"] is True
 
 
@@ -155,10 +245,11 @@ def test_kv_never_outlives_a_source_that_expires(
         app.state.services = services
 
 
+@pytest.mark.parametrize(("new", "status"), [({"speaker": "Ana"}, 409), ({"tags": ["changed"]}, 201)])
 def test_a_save_that_waits_for_a_change_sees_it(
-    me: Any, plan: Any, engine_client: Any, remember: Any, database: Database
+    me: Any, plan: Any, engine_client: Any, remember: Any, database: Database, new: dict[str, Any], status: int
 ) -> None:
-    """The change is made and not yet committed while the save comes in."""
+    """The change is made and not yet committed while the save comes in; of what no prompt shows it sees that it is none."""
     import threading
 
     from memory_service.storage import memories
@@ -173,9 +264,10 @@ def test_a_save_that_waits_for_a_change_sees_it(
         memories.lock_memories(session, me.tenant_id, [UUID(one)])
         now = utc_now()
         memories.keep_versions(session, me.tenant_id, [UUID(one)], now=now)
-        memories.update_memories(session, me.tenant_id, [UUID(one)], {"tags": ["changed"]}, now=now)
+        memories.update_memories(session, me.tenant_id, [UUID(one)], new, now=now)
         worker.start()
         worker.join(timeout=1)
         assert worker.is_alive()
     worker.join(timeout=10)
-    assert (answers[0].status_code, answers[0].json()["code"]) == (409, "kv_source_changed")
+    assert answers[0].status_code == status
+    assert status == 201 or answers[0].json()["code"] == "kv_source_changed"

@@ -17,7 +17,7 @@ from memory_service.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tiny_chat import make_tokenizer
+from tiny_chat import TEMPLATE, make_tokenizer
 
 SECRET = b"a secret of tests"
 
@@ -37,8 +37,16 @@ def plain_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def kv_settings(settings: Settings, chat_folder: Path, plain_folder: Path) -> Settings:
-    places = f"tiny={chat_folder},plain={plain_folder},gone={chat_folder}-gone"
+def thinking_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model whose template leaves out what an assistant thought, as those of reasoning models do."""
+    folder = tmp_path_factory.mktemp("model") / "thinking"
+    make_tokenizer(folder, template=TEMPLATE.replace("message.content", "(message.content.split('</think>') | last)"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kv_settings(settings: Settings, chat_folder: Path, plain_folder: Path, thinking_folder: Path) -> Settings:
+    places = f"tiny={chat_folder},plain={plain_folder},thinking={thinking_folder},gone={chat_folder}-gone"
     return settings.model_copy(
         update={"kv_models": places, "upstream_salt_secret": SecretStr(SECRET.decode()), "upstream_kind": "vllm"}
     )

@@ -1,10 +1,12 @@
 """Blocks computed ahead: the numbers that the model computes itself, stored under the plan's hashes, voided with a memory."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,16 +21,22 @@ from tiny_chat import make_model, make_tokenizer
 from consolidation import consolidate
 from consolidation.models_here import Compute, ModelsHere
 from consolidation.tenancy import Tenancy
+from memory_service.activation import int8
 from memory_service.activation.engine_layout import layout_of
 from memory_service.activation.errors import ActivationError
+from memory_service.activation.exactness import Exactness
 from memory_service.activation.fingerprint import Fingerprint
+from memory_service.activation.key_values import KeyValues
 from memory_service.activation.model_folder import weights_digest
-from memory_service.activation.run_file import unpack_run
+from memory_service.activation.reusing import Piece, reuse
+from memory_service.activation.rope import rope_of
+from memory_service.activation.run_file import INT8, BlockRun, pack_run, unpack_run
 from memory_service.activation.transformer.caches import to_dynamic
 from memory_service.activation.transformer.computing import compute, fingerprint_of_folder, open_model
 from memory_service.api.app import create_app
 from memory_service.api.services import utc_now
 from memory_service.blobs.opening import open_blobs
+from memory_service.blobs.protocol import blob_name
 from memory_service.chat_model.cache_salt import cache_salt
 from memory_service.errors import Unavailable
 from memory_service.lifecycle.kv_saving import Limits
@@ -146,6 +154,144 @@ def test_the_model_goes_on_from_stored_blocks_as_from_its_own(
         loaded = model(input_ids=ids[:, ahead:], past_key_values=to_dynamic(cache)).logits[0]
     assert torch.equal(whole.argmax(dim=1), loaded.argmax(dim=1))
     assert float((whole.log_softmax(1) - loaded.log_softmax(1)).abs().max()) < 1e-4
+
+
+def test_in_eight_bits_they_are_compressed_and_found_by_those_who_ask(
+    me: Any, tenancy: Tenancy, household: list[str], model_folder: Path, own: Fingerprint
+) -> None:
+    begun = begin(me, household, codec=INT8)
+    assert consolidate.run_job(tenancy, UUID(begun["job_id"]))
+    job = job_of(me, begun)
+    assert job["status"] == "succeeded", job
+    (item,) = job["items"]
+    record = me.get(f"/v1/kv/memories/{item['kv_memory_id']}").json()
+    assert (record["codec"], record["exactness"]) == (INT8, "compressed")
+    assert record["bytes"] < 0.4 * record["n_tokens"] * 512, "beside float32"
+    # Nobody gets them who has not asked: neither a plan nor an engine's look-up.
+    assert plan(me, household)["expected_hit_tokens"] == 0
+    hashes = record["block_hashes"]
+    look = {"engine": own.digest(), "block_hashes": hashes}
+    assert me.post("/v1/kv/blocks/lookup", json=look).json()["stored"] == 0
+    for half in ({"codecs": ["raw", INT8]}, {"exactness": ["exact", "compressed"]}):
+        assert me.post("/v1/kv/blocks/lookup", json={**look, **half}).json()["stored"] == 0
+        assert plan(me, household, **half)["expected_hit_tokens"] == 0
+    opted = {"codecs": ["raw", INT8], "exactness": ["exact", "compressed"]}
+    assert me.post("/v1/kv/blocks/lookup", json={**look, **opted}).json()["stored"] == len(hashes)
+    turns = [{"role": "user", "content": "What does she like?"}]
+    made = plan(me, household, messages=turns, **opted)
+    assert made["expected_hit_tokens"] == len(hashes) * 8
+    blob = me.get(f"/v1/kv/memories/{item['kv_memory_id']}/blob").content
+    layout = layout_of(own.layout, block_size=8)
+    cache = unpack_run(blob, layout, engine=own.digest(), hashes=hashes)
+    model = open_model(model_folder, "float32")
+    direct = compute(model, made["token_ids"][: cache.tokens])
+    # The codec is all that is lost: how much that matters, random weights cannot tell.
+    coded = int8.decode(int8.encode(direct))
+    assert np.abs(cache.keys - coded.keys).max() < 1e-3 * np.abs(direct.keys).max()
+    assert np.abs(cache.values - coded.values).max() < 1e-3 * np.abs(direct.values).max()
+    assert 0 < np.abs(cache.keys - direct.keys).max() < 0.02 * np.abs(direct.keys).max()
+    with torch.inference_mode():
+        ids = torch.tensor([made["token_ids"]])
+        loaded, said = (
+            model(input_ids=ids[:, cache.tokens :], past_key_values=to_dynamic(one)).logits[0] for one in (cache, coded)
+        )
+    assert torch.equal(loaded.argmax(dim=1), said.argmax(dim=1))
+    # Exact blocks stand beside them, and who does not ask gets those.
+    exact = begin(me, household)
+    assert consolidate.run_job(tenancy, UUID(exact["job_id"]))
+    assert [one["status"] for one in job_of(me, exact)["items"]] == ["stored"]
+    assert plan(me, household)["expected_hit_tokens"] == len(hashes) * 8
+    again = begin(me, household, codec=INT8)
+    assert consolidate.run_job(tenancy, UUID(again["job_id"]))
+    assert [one["status"] for one in job_of(me, again)["items"]] == ["present"]
+    # A memory that changes takes both.
+    assert me.patch(f"/v1/memories/{household[0]}", json={"content": "Otherwise."}).status_code == 200
+    assert me.post("/v1/kv/blocks/lookup", json={**look, **opted}).json()["stored"] == 0
+
+
+def test_a_codec_that_does_not_exist(me: Any, household: list[str]) -> None:
+    answer = me.post("/v1/kv/precompute", json={"model": "llama", "memory_ids": household, "codec": "int2"})
+    assert answer.status_code == 422
+
+
+def test_a_memory_computed_alone_is_moved_behind_another_beginning(
+    me: Any, tenancy: Tenancy, household: list[str], model_folder: Path, own: Fingerprint
+) -> None:
+    """Stored under one plan, reused at another place: turned there, called shifted, kept as such, and found by who opts in."""
+    layout = layout_of(own.layout, block_size=8)
+
+    def stored(ids: list[str], **body: Any) -> tuple[Any, KeyValues]:
+        begun = begin(me, ids, **body)
+        assert consolidate.run_job(tenancy, UUID(begun["job_id"]))
+        (item,) = job_of(me, begun)["items"]
+        record = me.get(f"/v1/kv/memories/{item['kv_memory_id']}").json()
+        data = me.get(f"/v1/kv/memories/{item['kv_memory_id']}/blob").content
+        return record, unpack_run(data, layout, engine=own.digest(), hashes=record["block_hashes"])
+
+    _, alone = stored([household[2]], system="")
+    front, before = stored([household[0]])
+    rope = rope_of(json.loads((model_folder / "config.json").read_text()))
+    made = reuse([Piece(before), Piece(alone)], rope)
+    assert made.exactness is Exactness.SHIFTED
+    assert made.cache.positions.tolist() == list(range(before.tokens + alone.tokens))
+    model = open_model(model_folder, "float32")
+    asked = (
+        plan(me, [household[0]])["token_ids"][: before.tokens]
+        + plan(me, [household[2]], system="")["token_ids"][: alone.tokens]
+    )
+    direct = compute(model, asked)
+    assert np.abs(made.cache.keys[0] - direct.keys[0]).max() < 1e-4, "the first layer sees token and place alone"
+    with torch.inference_mode():
+        assert model(input_ids=torch.tensor([[9]]), past_key_values=to_dynamic(made.cache)).logits.isfinite().all()
+    # As a file it says so, and nobody finds it who has not asked for it.
+    whole = plan(me, household)
+    hashes = tuple(one["hash"] for one in whole["blocks"][: front["blocks"] + 1])
+    tokens = KeyValues(made.cache.keys, made.cache.values, made.cache.positions)
+    run = BlockRun(own.digest(), front["blocks"], hashes[front["blocks"] :], "0" * 64)
+    data = pack_run(run, layout, tokens, exactness=Exactness.SHIFTED)
+    saved = me.post(
+        "/v1/kv/memories",
+        params={
+            "plan_id": whole["plan_id"], "engine": own.digest(), "first_block": front["blocks"], "count": 1,
+            "checksum": sha256(data).hexdigest(), "exactness": "shifted",
+        },
+        content=data,
+        headers={"Content-Type": "application/octet-stream"},
+    )  # fmt: skip
+    assert (saved.status_code, saved.json()["exactness"]) == (201, "shifted")
+    look = {"engine": own.digest(), "block_hashes": list(run.hashes)}
+    assert me.post("/v1/kv/blocks/lookup", json=look).json()["stored"] == 0
+    opted = {**look, "exactness": ["exact", "shifted"]}
+    assert me.post("/v1/kv/blocks/lookup", json=opted).json()["stored"] == 1
+
+
+@pytest.mark.parametrize("harmed", ["cut off", "deleted"])
+def test_what_is_damaged_is_computed_again(
+    me: Any, tenancy: Tenancy, household: list[str], ahead_settings: Settings, harmed: str
+) -> None:
+    begun = begin(me, household)
+    assert consolidate.run_job(tenancy, UUID(begun["job_id"]))
+    (item,) = job_of(me, begun)["items"]
+    path = ahead_settings.kv_folder / blob_name(me.tenant_id, UUID(item["kv_memory_id"]))
+    if harmed == "deleted":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-1])
+    again = begin(me, household)
+    assert consolidate.run_job(tenancy, UUID(again["job_id"]))
+    (new,) = job_of(me, again)["items"]
+    assert (new["status"], new["blocks"]) == ("stored", item["blocks"])
+    assert me.get(f"/v1/kv/memories/{new['kv_memory_id']}/blob").status_code == 200
+
+
+def test_a_memory_that_was_tagged_meanwhile_does_not_end_the_job(
+    me: Any, tenancy: Tenancy, household: list[str]
+) -> None:
+    begun = begin(me, household)
+    assert me.patch(f"/v1/memories/{household[2]}", json={"tags": ["family"]}).status_code == 200
+    assert consolidate.run_job(tenancy, UUID(begun["job_id"]))
+    assert job_of(me, begun)["status"] == "succeeded"
+    assert plan(me, household)["expected_hit_tokens"] > 0
 
 
 def test_what_is_stored_is_not_computed_again(

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from benchmarks.model_server import ModelServer, model_server
 from memory_service.activation.chain import block_hashes
 from memory_service.activation.grant import open_grant
+from memory_service.activation.model_folder import text_digests
 from memory_service.api.app import create_app
 from memory_service.chat_model.cache_salt import cache_salt
 from memory_service.model_text.model import ModelText
@@ -107,6 +108,29 @@ def test_a_blank_greeting_does_not_let_turns_in(
     admitted = whole[: reads.cut(whole).offsets[kv["admitted_blocks"] * 8 - 1][1]]
     assert "house rule is known" in admitted
     assert "<|im_start|>assistant" not in admitted
+
+
+def test_a_first_turn_that_the_template_changes_and_a_later_one_quotes_does_not_let_turns_in(
+    me: Any, known: list[str], announce: Any, model: ModelServer, maintenance: Engine, thinking_folder: Path
+) -> None:
+    with maintenance.begin() as connection:
+        connection.execute(text("UPDATE retention SET recall_count = 9 WHERE tenant_id = :t"), {"t": me.tenant_id})
+    digests = text_digests(thinking_folder)
+    announce(me, model="thinking", tokenizer=digests.tokenizer, chat_template=digests.chat_template)
+    first = "<think>Who is it?</think>What about Ana?"
+    turns = [
+        {"role": "user", "content": first},
+        {"role": "assistant", "content": "The house rule is known, and my secret is 4711."},
+        {"role": "user", "content": f"I had said: {first} And the house rule?"},
+    ]
+    kv = chat(me, turns, model="thinking")["memory"]["kv"]
+    reads = ModelText(thinking_folder)
+    whole = reads.render(model.last.body["messages"])
+    assert whole.index("What about Ana?") < whole.index("4711") < whole.rindex("And the house rule?")
+    admitted = whole[: reads.cut(whole).offsets[kv["admitted_blocks"] * 8 - 1][1]]
+    assert "house rule is known" in admitted, "the memory is worth saving"
+    assert "4711" not in admitted
+    assert "What about Ana?" not in admitted
 
 
 def test_a_key_without_the_scope_has_its_chats_passed_on_without_a_plan(

@@ -27,9 +27,10 @@ from memory_service.api.services import utc_now
 from memory_service.api.writing import encoding_of
 from memory_service.chat_model.protocol import Usage
 from memory_service.lifecycle.apply import apply
-from memory_service.storage import kv_plans, structure
+from memory_service.storage import kv_plans, kv_upkeep, structure
 from memory_service.storage.database import Database
 from memory_service.storage.ids import new_id
+from memory_service.storage.kv_upkeep import Upkeep
 from memory_service.storage.namespaces import find_namespaces
 from memory_service.storage.precision import move_tiers
 from memory_service.types import PrecisionTier
@@ -316,6 +317,7 @@ def _plan_kv(tenancy: Tenancy, me: Any, path: str, memory: Mapping[str, Any], se
     assert me.put(f"/v1/kv/engines/{fingerprint.digest()}", json=body).status_code == 201
     now, version = utc_now(), me.get(f"/v1/memories/{memory['id']}").json()["version"]
     with tenancy.open() as session:
+        kv_upkeep.add(session, tenancy.tenant_id, Upkeep(orphans=1), now=now)
         namespace_id = find_namespaces(session, tenancy.tenant_id, [path])[path].id
         plan = kv_plans.KvPlan(
             new_id(), namespace_id, fingerprint.digest(), f"{secret} model", 16, "1" * 64, "2" * 64, 16, ("3" * 64,), 1,
@@ -755,6 +757,7 @@ def _asks_of_kv_plans(h: Household, asker: Household) -> dict[str, list[Ask]]:
         ],
         "GET /v1/kv/memories/{kv_memory_id}": [Ask("absent", f"/v1/kv/memories/{h.kv_memory_id}")],
         "GET /v1/kv/memories/{kv_memory_id}/blob": [Ask("absent", f"/v1/kv/memories/{h.kv_memory_id}/blob")],
+        "POST /v1/kv/memories/{kv_memory_id}/check": [Ask("absent", f"/v1/kv/memories/{h.kv_memory_id}/check")],
         "DELETE /v1/kv/memories/{kv_memory_id}": [Ask("absent", f"/v1/kv/memories/{h.kv_memory_id}")],
         "POST /v1/kv/blocks/lookup": [
             Ask("absent", "/v1/kv/blocks/lookup", {"engine": digest, "block_hashes": [], "plan_id": h.kv_plan_id})

@@ -513,6 +513,8 @@ HOT: dict[str, Callable[[Session], object]] = {
         s, TENANT, [an_id(7, 40), an_id(7, 41)], reason="deleted", now=NOW),
     "sources of a save": lambda s: kv_memories.sources_as_they_were(
         s, TENANT, [kv_memories.KvSource(IDS[0], 1, 0, 4)], now=NOW),
+    "sources that moved on": lambda s: kv_memories.sources_as_they_were(
+        s, TENANT, [kv_memories.KvSource(IDS[0], 99, 0, 4)], now=NOW),
     "blobs that were removed": lambda s: kv_memories.blobs_removed(s, TENANT, [an_id(7, 50)]),
     "KV memories that were": lambda s: kv_memories.forget_stale(s, TENANT, [an_id(7, 50)], before=NOW),
     "room of KV memories": lambda s: kv_room.taken(s, TENANT),

@@ -18,7 +18,7 @@ FUNCTIONS_OF_THE_OWNER = {"open_shelf", "fill_shelf", "advance_shelf", "drop_she
 FUNCTIONS_OF_FUNCTIONS = {"shelf_in_use"}
 GRANTED_FUNCTIONS = FUNCTIONS_OF_THE_OWNER | {
     "authenticate_key", "authenticate_session", "create_tenant", "crowded_namespaces", "due_consolidations", "due_jobs",
-    "expired_memories", "find_login_link", "list_tenants", "live_kv", "outdated_terms",
+    "expired_memories", "find_login_link", "kv_upkeep_totals", "list_tenants", "live_kv", "outdated_terms",
     "pending_enrichment", "purge_expired", "purge_kv_plans", "rising_memories", "spent_kv", "stale_corpora", "unsealed_audit",
 }  # fmt: skip
 

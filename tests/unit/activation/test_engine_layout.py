@@ -1,13 +1,17 @@
 """Blocks are written as engines lay them out, and read back as they were."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from memory_service.activation import blob
 from memory_service.activation.bfloat16 import from_bfloat16
 from memory_service.activation.engine_layout import layout_of
 from memory_service.activation.errors import ActivationError, BadTensor, BlobRefused
+from memory_service.activation.exactness import Exactness
 from memory_service.activation.key_values import KeyValues
-from memory_service.activation.run_file import BlockRun, pack_run, unpack_run
+from memory_service.activation.run_file import INT8, BlockRun, pack_run, unpack_run
 
 ENGINE = "ab" * 32
 
@@ -30,6 +34,59 @@ def test_blocks_come_back_as_they_were(kind: str) -> None:
     for wrong in ({"engine": "cd" * 32}, {"hashes": hashes[:2]}, {"hashes": hashes[::-1]}):
         with pytest.raises(BlobRefused, match="other blocks"):
             unpack_run(data, layout, **{"engine": ENGINE, "hashes": hashes, **wrong})
+
+
+@pytest.mark.parametrize("block", [4, 48])
+def test_blocks_in_eight_bits_come_back_nearly_as_they_were_and_say_so(block: int) -> None:
+    layout = layout_of(f"vllm-cpu-vec/layers=3/heads=2/block={block}/dim=8/type=bfloat16", block_size=block)
+    cache = cache_of(6 * block)
+    hashes = tuple(f"{n:064x}" for n in range(4))
+    data = pack_run(BlockRun(ENGINE, 2, hashes, "0" * 64), layout, cache, codec=INT8)
+    assert blob.read(data)[0].exactness is Exactness.COMPRESSED
+    back = unpack_run(data, layout, engine=ENGINE, hashes=hashes)
+    assert back.positions.tolist() == list(range(2 * block, 6 * block))
+    for there, here in ((back.keys, cache.keys), (back.values, cache.values)):
+        off = np.abs(there - here[:, :, 2 * block :])
+        assert 0 < off.max() < 0.02
+    raw = pack_run(BlockRun(ENGINE, 2, hashes, "0" * 64), layout, cache)
+    # Groups of 128 tokens, as long as there are as many.
+    assert len(data) < (0.9 if block == 4 else 0.7) * len(raw)
+    with pytest.raises(BlobRefused, match="other blocks"):
+        unpack_run(data, layout, engine=ENGINE, hashes=hashes[:2])
+    other = layout_of(layout.text.replace("heads=2", "heads=1"), block_size=block)
+    with pytest.raises(BlobRefused):
+        unpack_run(data, other, engine=ENGINE, hashes=hashes)
+
+
+def test_no_file_of_eight_bits_says_that_it_is_exact_and_no_codec_is_made_up() -> None:
+    layout = layout_of("transformers-plain/layers=3/heads=2/block=4/dim=8/type=float32", block_size=4)
+    run, cache = BlockRun(ENGINE, 0, ("0" * 64,), "0" * 64), cache_of(4)
+    for exactness in (Exactness.EXACT, Exactness.SHIFTED):
+        with pytest.raises(ActivationError, match="are not"):
+            pack_run(run, layout, cache, codec=INT8, exactness=exactness)
+    with pytest.raises(ActivationError, match="are not"):
+        pack_run(run, layout, cache, exactness=Exactness.COMPRESSED)
+    with pytest.raises(ActivationError, match="not written"):
+        pack_run(run, layout, cache, codec="int2")
+    moved = pack_run(run, layout, cache, exactness=Exactness.SHIFTED)
+    assert blob.read(moved)[0].exactness is Exactness.SHIFTED
+    # The numbers of another file under a header that calls them exact.
+    header, tensors = blob.read(pack_run(run, layout, cache, codec=INT8))
+    forged = blob.write(replace(header, exactness=Exactness.EXACT), tensors)
+    with pytest.raises(BlobRefused, match="whole blocks"):
+        unpack_run(forged, layout, engine=ENGINE, hashes=run.hashes)
+
+
+def test_eight_bits_of_other_places_are_refused() -> None:
+    layout = layout_of("transformers-plain/layers=3/heads=2/block=4/dim=8/type=float32", block_size=4)
+    run = BlockRun(ENGINE, 0, ("0" * 64,), "0" * 64)
+    header, tensors = blob.read(pack_run(run, layout, cache_of(4), codec=INT8))
+    for changed, match in (
+        ({"positions": np.arange(1, 5)}, "other places"),
+        ({"key_codes": tensors["key_codes"][:, :, :3]}, "different shapes|fit"),
+    ):
+        with pytest.raises((BlobRefused, BadTensor), match=match):
+            unpack_run(blob.write(header, {**tensors, **changed}), layout, engine=ENGINE, hashes=run.hashes)
 
 
 def test_on_processors_keys_lie_channel_by_channel() -> None:

@@ -159,6 +159,8 @@ class PlanFields(PromptFields, total=False):
 
     messages: Sequence[Mapping[str, Any]]
     volatile: str
+    codecs: Sequence[str]
+    exactness: Sequence[str]
 
 
 class PrecomputeFields(PromptFields, total=False):

@@ -1836,6 +1836,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/kv/memories/{kv_memory_id}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Kv Memory
+         * @description Compare the blob of a KV memory with its checksum: an engine that loaded something else asks for it.
+         *
+         *     Where the blob is lost or damaged, the record cannot be loaded from now on, and its blocks may be saved anew. Nobody is
+         *     believed: the service reads the blob itself. 410 when the record was stale already.
+         */
+        post: operations["check_kv_memory"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/kv/plan": {
         parameters: {
             query?: never;
@@ -1873,7 +1896,8 @@ export interface paths {
          * @description Have a worker compute the admitted blocks of a prompt with transformers and store them: 202 with a job.
          *
          *     Its items tell of each run of blocks: stored, present, or refused and why. Numbers are what the engine would compute itself,
-         *     in its own layout; where that is not known, or the worker's model has other weights, nothing is computed.
+         *     in its own layout; where that is not known, or the worker's model has other weights, nothing is computed. In a lossy codec they
+         *     are kept as compressed, which no look-up finds that does not ask for it.
          */
         post: operations["precompute_kv"];
         delete?: never;
@@ -1915,7 +1939,7 @@ export interface paths {
         };
         /**
          * Get Kv Stats
-         * @description Return what is kept, how often it was found and loaded, and how much prefill that spared, by engine too.
+         * @description Return what is kept, how often it was found and loaded, how much prefill that spared, and what upkeep found.
          *
          *     Uses are counted behind the requests and show after a second or two.
          */
@@ -5486,6 +5510,24 @@ export interface components {
             stored: boolean;
         };
         /**
+         * KvCheckedOut
+         * @description Whether the blob of a KV memory is what was saved.
+         */
+        KvCheckedOut: {
+            /**
+             * Kv Memory Id
+             * Format: uuid
+             */
+            kv_memory_id: string;
+            /**
+             * Reason
+             * @description Why it is not; it cannot be loaded from now on, and its blocks may be saved anew.
+             */
+            reason: ("lost" | "damaged") | null;
+            /** Sound */
+            sound: boolean;
+        };
+        /**
          * KvEngineStatsOut
          * @description What one engine keeps here, and what it was spared.
          */
@@ -5502,10 +5544,14 @@ export interface components {
             hit_rate: number | null;
             /** Hits */
             hits: number;
+            /** Loaded Bytes */
+            loaded_bytes: number;
             /** Loaded Tokens */
             loaded_tokens: number;
             /** Lookups */
             lookups: number;
+            /** Missed Blocks */
+            missed_blocks: number;
             /** Model */
             model: string | null;
             /** Records */
@@ -5892,22 +5938,63 @@ export interface components {
          * @description What is kept, how it is used, and what that spared.
          */
         KvStatsOut: {
+            /**
+             * Asked Blocks
+             * @description Blocks in look-ups.
+             */
+            asked_blocks: number;
             /** Bytes */
             bytes: number;
             /** Count */
             count: number;
             /** Engines */
             engines: components["schemas"]["KvEngineStatsOut"][];
+            /** Found Blocks */
+            found_blocks: number;
             /**
              * Hit Rate
              * @description Blocks found of those asked for; null before the first look-up.
              */
             hit_rate: number | null;
-            /** Hits */
+            /**
+             * Hits
+             * @description Loads.
+             */
             hits: number;
+            /** Loaded Bytes */
+            loaded_bytes: number;
+            /** Missed Blocks */
+            missed_blocks: number;
             quota: components["schemas"]["KvQuotaOut"];
             /** Saved Seconds */
             saved_seconds: number;
+            upkeep: components["schemas"]["KvUpkeepOut"];
+        };
+        /**
+         * KvUpkeepOut
+         * @description What comparing the store with its records found up to now.
+         */
+        KvUpkeepOut: {
+            /**
+             * Damaged
+             * @description Records whose blob was not the one that was saved; not served any more.
+             */
+            damaged: number;
+            /**
+             * Lost
+             * @description Records whose blob was not there; not served any more.
+             */
+            lost: number;
+            /**
+             * Orphans
+             * @description Blobs that no record named; removed.
+             */
+            orphans: number;
+            /**
+             * Removed
+             * @description Blobs of records that went stale; removed.
+             */
+            removed: number;
         };
         /**
          * LastConsolidationOut
@@ -6930,10 +7017,26 @@ export interface components {
             /** Agent Id */
             agent_id?: string | null;
             /**
+             * Codecs
+             * @description What the engine can read: blocks in others do not count as stored.
+             * @default [
+             *       "raw"
+             *     ]
+             */
+            codecs?: string[];
+            /**
              * Engine
              * @description By its digest; the last one announced for the model if not said.
              */
             engine?: string | null;
+            /**
+             * Exactness
+             * @description What it is to take; anything but exact is opted into.
+             * @default [
+             *       "exact"
+             *     ]
+             */
+            exactness?: components["schemas"]["Exactness"][];
             /** Filter */
             filter?: {
                 [key: string]: unknown;
@@ -7064,11 +7167,11 @@ export interface components {
             agent_id?: string | null;
             /**
              * Codec
-             * @description How numbers are kept: as the engine holds them.
+             * @description How numbers are kept: as the engine holds them, or in eight bits, which loses something and is recorded as compressed; only look-ups that ask for it find that.
              * @default raw
-             * @constant
+             * @enum {string}
              */
-            codec?: "raw";
+            codec?: "raw" | "int8-k-channel-v-token";
             /**
              * Engine
              * @description By its digest; the last one announced for the model if not said.
@@ -11849,6 +11952,30 @@ export interface operations {
                 };
                 content: {
                     "application/vnd.safetensors": string;
+                };
+            };
+        };
+    };
+    check_kv_memory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kv_memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KvCheckedOut"];
                 };
             };
         };

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from memory_client.models.jobs import Job as Job
     from memory_client.models.jobs import Progress as Progress
     from memory_client.models.kv import Engine as Engine
+    from memory_client.models.kv import KvChecked as KvChecked
     from memory_client.models.kv import KvEngineStats as KvEngineStats
     from memory_client.models.kv import KvLookup as KvLookup
     from memory_client.models.kv import KvMemory as KvMemory
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from memory_client.models.kv import KvSaved as KvSaved
     from memory_client.models.kv import KvSource as KvSource
     from memory_client.models.kv import KvStats as KvStats
+    from memory_client.models.kv import KvUpkeep as KvUpkeep
     from memory_client.models.kv import PrecomputeStarted as PrecomputeStarted
     from memory_client.models.kv import PromptBlock as PromptBlock
     from memory_client.models.kv import PromptLeftOut as PromptLeftOut
@@ -146,7 +148,7 @@ HOMES = {
         "handles": "Added AddedMessages AddedMany Started DocumentStarted ErasureStarted ImportStarted ReindexStarted",
         "jobs": "Progress Job DeadLetter",
         "kv": "Engine PromptSection PromptBlock PromptLeftOut KvPlan PrecomputeStarted "
-        "KvEngineStats KvLookup KvMemory KvMemoryDetail KvQuota KvRun KvSaved KvSource KvStats",
+        "KvChecked KvEngineStats KvLookup KvMemory KvMemoryDetail KvQuota KvRun KvSaved KvSource KvStats KvUpkeep",
         "memories": (
             "Source Derivation Retention Header Memory Version ItemOutcome Changed FieldChange Diff "
             "LineageNode LineageEdge Provenance Link RetentionCourse Recall StillPending"

@@ -171,10 +171,21 @@ class KvEngineStats(Answer):
     lookups: int
     asked_blocks: int
     found_blocks: int
+    missed_blocks: int
     hit_rate: float | None = None
     hits: int
     loaded_tokens: int
+    loaded_bytes: int
     saved_seconds: float
+
+
+class KvUpkeep(Answer):
+    """What comparing the store with its records found up to now."""
+
+    orphans: int
+    removed: int
+    lost: int
+    damaged: int
 
 
 class KvStats(Answer):
@@ -183,7 +194,20 @@ class KvStats(Answer):
     count: int
     bytes: int
     hits: int
+    asked_blocks: int
+    found_blocks: int
+    missed_blocks: int
     hit_rate: float | None = None
+    loaded_bytes: int
     saved_seconds: float
     engines: list[KvEngineStats]
     quota: KvQuota
+    upkeep: KvUpkeep
+
+
+class KvChecked(Answer):
+    """Whether the file of a KV memory is what was saved, and why it is not."""
+
+    kv_memory_id: str
+    sound: bool
+    reason: str | None = None

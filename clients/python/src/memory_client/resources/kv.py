@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from memory_client.group_fields import PlanFields, PrecomputeFields
     from memory_client.models import (
         Engine,
+        KvChecked,
         KvLookup,
         KvMemory,
         KvMemoryDetail,
@@ -92,6 +93,11 @@ class KV(Resource[E]):
         yield from self._executor.opening(operation_of(BLOB, ask, {"timeout": timeout}))
         while chunk := (yield from read()):
             yield from emit(chunk)
+
+    @call("POST", "/v1/kv/memories/{kv_memory_id}/check")
+    def check(self, kv_memory_id: Id, **options: Unpack[Writing]) -> Ask[KvChecked]:
+        """Have the service compare the file of a KV memory with its checksum; one that is lost or damaged is given up."""
+        return Ask(models.KvChecked, kv_memory_id)
 
     @call("DELETE", "/v1/kv/memories/{kv_memory_id}")
     def delete(self, kv_memory_id: Id, **options: Unpack[Reading]) -> Ask[None]:

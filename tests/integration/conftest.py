@@ -1,0 +1,52 @@
+"""A server that speaks S3, for whatever keeps blobs in one."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """Return the address of a server that speaks S3, started for this run on a free port."""
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env={**os.environ, **KEYS})
+    assert server.stderr is not None
+    # What it says is read to its end, or it would wait for room in the pipe.
+    reader = threading.Thread(target=server.stderr.read, daemon=True)
+    try:
+        for raw in server.stderr:
+            if found := re.search(rb"Running on (http://127\.0\.0\.1:\d+)", raw):
+                break
+        else:
+            raise AssertionError("the server has not started")
+        reader.start()
+        yield found[1].decode()
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+        if reader.ident is not None:
+            reader.join(timeout=10)
+        server.stderr.close()
+
+
+@pytest.fixture
+def s3_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def s3_url(s3_endpoint: str, s3_keys: None) -> str:
+    bucket = f"kv-{uuid4().hex[:12]}"
+    made = urllib.request.Request(f"{s3_endpoint}/{bucket}", method="PUT", headers={"Authorization": "AWS test:x"})
+    urllib.request.urlopen(made, timeout=60).close()
+    return f"s3://{bucket}/some/prefix?endpoint={s3_endpoint}"
