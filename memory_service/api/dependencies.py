@@ -71,7 +71,7 @@ def require(scope: KeyScope) -> Any:
     return Depends(_CHECKS[scope])
 
 
-def _check(scope: KeyScope) -> Callable[[Caller], Coroutine[Any, Any, Caller]]:
+def _check(scope: KeyScope) -> Callable[[Request], Coroutine[Any, Any, Caller]]:
     # Asks by itself: a dependency of its own for the caller would be one more to resolve for every request.
     async def allowed(request: Request) -> Caller:
         caller = await admit(request)
