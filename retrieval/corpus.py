@@ -121,11 +121,12 @@ def describe_corpus(
 class Foreseen:
     """A corpus that an earlier search saw, and the question whether it still is so, which travels with other statements."""
 
-    def __init__(self, session: Session, tenant_id: UUID, paths: Sequence[str], query: str, *, seen: Corpus) -> None:
-        """Ask with the next statements of the session."""
+    def __init__(
+        self, session: Session, tenant_id: UUID, paths: Sequence[str], terms: Sequence[str], *, seen: Corpus
+    ) -> None:
+        """Ask with the next statements of the session; the terms are those of a query that was read by `seen`."""
         self._paths = paths
         self._seen = seen
-        terms = _terms(query, seen.languages)
         self._question = later(session, _CORPUS_OF_DRIVER, _params(tenant_id, paths, terms, None))
 
     def corpus(self) -> Corpus | None:

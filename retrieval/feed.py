@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from memory_service.analysis.wishes import Wish
-from memory_service.storage.driver import fetch
+from memory_service.storage.driver import fetch, later
 from memory_service.storage.memories import AS_KNOWN
 from memory_service.types import LinkType, PrecisionTier
 from retrieval.entries import Entry
@@ -90,6 +90,36 @@ _CHANGES = f"""
 """
 
 
+class Asked:
+    """The question what was written or erased in namespaces since a horizon; it travels with other statements."""
+
+    def __init__(
+        self,
+        session: Session,
+        tenant_id: UUID,
+        namespace_ids: Sequence[UUID],
+        *,
+        since: int,
+        links_since: int = BEGINNING,
+    ) -> None:
+        """Ask with the next statements of the session; for the arguments see `changes`."""
+        params = {
+            "tenant": tenant_id, "namespaces": list(namespace_ids), "since": str(since), "links_since": str(links_since),
+        }  # fmt: skip
+        self._question = later(session, _CHANGES, params)
+
+    def changes(self) -> Changes:
+        """Return the answer."""
+        entries, erased, horizon = [], [], None
+        for row in self._question.rows():
+            horizon = row[0]
+            if row[1]:
+                erased.append(row[2])
+            elif row[1] is not None:
+                entries.append(_entry(row[2:]))
+        return Changes(horizon, entries, erased)
+
+
 def changes(
     session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, since: int, links_since: int = BEGINNING
 ) -> Changes:
@@ -97,17 +127,7 @@ def changes(
 
     The next horizon is also given where nothing but a link or a membership was written since a horizon of theirs.
     """
-    params = {
-        "tenant": tenant_id, "namespaces": list(namespace_ids), "since": str(since), "links_since": str(links_since),
-    }  # fmt: skip
-    entries, erased, horizon = [], [], None
-    for row in fetch(session, _CHANGES, params):
-        horizon = row[0]
-        if row[1]:
-            erased.append(row[2])
-        elif row[1] is not None:
-            entries.append(_entry(row[2:]))
-    return Changes(horizon, entries, erased)
+    return Asked(session, tenant_id, namespace_ids, since=since, links_since=links_since).changes()
 
 
 _AS_THEY_ARE = f"SELECT {_HEADERS}, {_texts('m')} FROM memory m WHERE m.tenant_id = %(tenant)s AND {{which}}"

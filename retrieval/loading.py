@@ -30,7 +30,7 @@ from retrieval.keyword_plan import KeywordQuery, plan_keywords
 from retrieval.query import ParsedQuery
 from retrieval.reading import gathered, snapshot
 from retrieval.request import PRESETS, RecallRequest
-from retrieval.resident import Residents
+from retrieval.resident import Look, Residents
 from retrieval.rows import NONE, Rows
 from retrieval.statements import Candidates, Scope, find_candidates
 
@@ -75,12 +75,13 @@ def load(
     *,
     residents: Residents,
     vector: NDArray[np.float32] | None,
+    look: Look | None = None,
 ) -> Loaded:
-    """Load what a search ranks; `place` names at least one namespace."""
+    """Load what a search ranks; `place` names at least one namespace, of which there may have been a look already."""
     known, documents = request.as_of.known, place.corpus.documents
     where = conditions(request, at=place.at(request))
     if known is None and not request.archived and residents.admits(place.tenant_id, place.namespaces, documents):
-        view = residents.view(session, place.tenant_id, place.namespaces, now=place.now.timestamp())
+        view = residents.view(session, place.tenant_id, place.namespaces, now=place.now.timestamp(), look=look)
         allowed = view.live
         if where.text != "true":
             asked = f"{where.text} {sorted(where.params.items())}"

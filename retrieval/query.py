@@ -128,10 +128,10 @@ def parse_query(
     >>> parsed.terms, parsed.alternatives
     (('haus', 'fertig'), {'haus': ('haus', 'hauser')})
     """
-    groups = query_terms(query, languages)
-    found = _find_speaker(query, speakers)
-    question_word = _question_word(query)
     spoken_in = guess(query)
+    groups = query_terms(query, languages, spoken=spoken_in)
+    found = _find_speaker(query, speakers, spoken_in)
+    question_word = _question_word(query)
     times = find_times(query, now, language=spoken_in)
     current = asks_current(query, dated=bool(times))
     return ParsedQuery(
@@ -141,7 +141,7 @@ def parse_query(
         terms=tuple(group[0] for group in groups),
         alternatives={group[0]: group for group in groups if len(group) > 1},
         phrases=tuple(found.strip() for found in _QUOTED.findall(query) if found.strip()),
-        names=tuple(entities.names(query, known=[found[0]] if found else (), language=guess(query))),
+        names=tuple(entities.names(query, known=[found[0]] if found else (), language=spoken_in)),
         numbers=tuple(number.replace(",", "") for number in _NUMBER.findall(query)),
         question_word=question_word,
         is_question=query.rstrip().endswith(("?", "？", "؟"))
@@ -169,17 +169,17 @@ def first_person(query: str, speakers: Collection[str]) -> str | None:
     >>> first_person("Where is the dog?", ["Caroline", "Melanie"]) is None
     True
     """
-    found = _find_speaker(query, speakers)
+    found = _find_speaker(query, speakers, guess(query))
     return _in_first_person(query, found[0]) if found else None
 
 
-def _find_speaker(query: str, speakers: Collection[str]) -> tuple[str, str] | None:
+def _find_speaker(query: str, speakers: Collection[str], language: str) -> tuple[str, str] | None:
     """Find the name as it is written in the query, and the speaker it means."""
     by_name = _speakers_by_name(tuple(speakers))
     if not by_name:
         return None
     found = _named(query, by_name) or _nicknamed(query, by_name)
-    return found if found and guess(query) in _REWRITTEN_LANGUAGES else None
+    return found if found and language in _REWRITTEN_LANGUAGES else None
 
 
 def _in_first_person(query: str, written: str) -> str:

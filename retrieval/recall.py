@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from consolidation.retention.policy_form import read_policy
+from memory_service.storage.driver import meanwhile
 from memory_service.storage.fading import losses_of
 from memory_service.storage.namespaces import Namespace, paths_named, paths_to_search, require_all
 from retrieval.confidence import DEFAULT as CALIBRATION
 from retrieval.confidence import confidence as confidence_of
 from retrieval.corpus import Corpus, Foreseen, describe_corpus
 from retrieval.diversity import mmr
-from retrieval.encoders import side_by_side
+from retrieval.encoders import Widths, side_by_side
 from retrieval.fading import faded
 from retrieval.loading import RESIDENT, Loaded, Place, load
 from retrieval.query import ParsedQuery, parse_query
 from retrieval.ranking import Ranked, Shown, rank
 from retrieval.request import CountTokens, RecallRequest
 from retrieval.reranking import RERANKED, reranked, text_of, to_rerank
-from retrieval.resident import Residents
+from retrieval.resident import Look, Residents
 from retrieval.results import Result, matched_terms, newest_value_first, records_of, with_records, within_budget
 
 NEAR_MISSES = 5
@@ -81,6 +82,8 @@ class Tools:
     rerank: Rerank | None = None  # None: without one
     # The same as `encode` under another encoder; None where all namespaces go by one.
     encode_under: Callable[[int], Callable[[str], NDArray[np.float32]]] | None = None
+    # Whether a query would be encoded under an encoder without waiting for anybody: then a connection may be held meanwhile.
+    at_once: Callable[[int], bool] = lambda _: False
 
     def vectors(self, query: str, namespaces: Sequence[Namespace]) -> dict[int, NDArray[np.float32]]:
         """Encode a query under every encoder of some namespaces."""
@@ -167,6 +170,14 @@ def recall(
     return answered
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was asked of the database before it is needed."""
+
+    foreseen: Foreseen
+    look: Look | None
+
+
 @dataclass(slots=True)
 class _Search:
     """One search under way."""
@@ -204,25 +215,27 @@ class _Search:
     def answered(self, prepared: Prepared, *, foreseen: bool) -> Recalled | None:
         """Encode, search and deliver; None where the query was read by what is so no more, and nothing is delivered."""
         request, tools, tenant_id = self.request, self.tools, self.tenant_id
-        vector, widths, self.vectors = None, {}, {}
-        if _asks_vectors(request) and prepared.corpus.namespaces:
-            encoding = perf_counter()
-            self.vectors = tools.vectors(prepared.parsed.spoken, prepared.corpus.namespaces)
-            vector = side_by_side(self.vectors)
-            if len(self.vectors) > 1:
-                widths = {one: len(values) for one, values in self.vectors.items()}
-            self.timings.encode = _ms(encoding)
+        namespaces = prepared.corpus.namespaces
+        beside = foreseen and len(namespaces) > 0 and tools.at_once(namespaces[0].encoder_id)
+        cue = None if beside else self._cue(prepared)
         order, texts = None, None
         with self.open_transaction() as session:
-            if prepared.corpus.namespaces:
+            if namespaces:
                 asked = self._ask(session, prepared) if foreseen else None
+                if cue is None:
+                    with meanwhile(session):
+                        cue = self._cue(prepared)
+                vector, widths = cue
                 loading = perf_counter()
-                place = Place(tenant_id, prepared.corpus.namespaces, prepared.corpus, self.now, widths)
-                loaded = load(session, place, request, prepared.parsed, residents=tools.residents, vector=vector)
+                place = Place(tenant_id, namespaces, prepared.corpus, self.now, widths)
+                look = asked.look if asked is not None else None
+                loaded = load(
+                    session, place, request, prepared.parsed, residents=tools.residents, vector=vector, look=look
+                )
                 self.timings.candidates = _ms(loading)
                 if asked is not None:
                     # What is common in another query says nothing of this one, and only candidates are chosen by it.
-                    corpus = asked.corpus() if loaded.way == RESIDENT else None
+                    corpus = asked.foreseen.corpus() if loaded.way == RESIDENT else None
                     if corpus is None:
                         return None
                     prepared = Prepared(corpus, prepared.parsed)
@@ -244,8 +257,23 @@ class _Search:
     def _paths(self) -> list[str]:
         return paths_named(namespace=self.request.namespace, namespaces=self.request.namespaces)
 
-    def _ask(self, session: Session, prepared: Prepared) -> Foreseen:
-        return Foreseen(session, self.tenant_id, self._paths(), self.request.query, seen=prepared.corpus)
+    def _cue(self, prepared: Prepared) -> tuple[NDArray[np.float32] | None, Widths]:
+        """Encode the query where that is asked; return its vector and, under several encoders, the width of each one's part."""
+        self.vectors = {}
+        if not _asks_vectors(self.request) or not prepared.corpus.namespaces:
+            return None, {}
+        encoding = perf_counter()
+        self.vectors = self.tools.vectors(prepared.parsed.spoken, prepared.corpus.namespaces)
+        vector = side_by_side(self.vectors)
+        self.timings.encode = _ms(encoding)
+        several = len(self.vectors) > 1
+        return vector, {one: len(values) for one, values in self.vectors.items()} if several else {}
+
+    def _ask(self, session: Session, prepared: Prepared) -> _Asked:
+        parsed = prepared.parsed
+        terms = [one for term in parsed.terms for one in parsed.all_of(term)]
+        foreseen = Foreseen(session, self.tenant_id, self._paths(), terms, seen=prepared.corpus)
+        return _Asked(foreseen, self.tools.residents.look(session, self.tenant_id, prepared.corpus.namespaces))
 
     def _delivered(self, session: Session, prepared: Prepared, order: _Order | None) -> Recalled:
         recalled = _recalled(

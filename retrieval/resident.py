@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.storage.namespaces import Namespace
 from retrieval.corpus import Corpus
-from retrieval.feed import BEGINNING, Changes, changes, links_since, vectors_of
+from retrieval.feed import BEGINNING, Asked, Changes, changes, links_since, vectors_of
 from retrieval.gathering import Gathering
 from retrieval.reading import annotate, completed, with_vectors
 from retrieval.recent import Recent
@@ -46,6 +46,14 @@ class View:
     satisfying: Recent[str, NDArray[np.bool_]]
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look at what was written to namespaces, under way."""
+
+    asked: Asked
+    turn: int  # how often they had been brought up to date when it was asked
+
+
 @dataclass(slots=True)
 class _Resident:
     gathering: Gathering = field(default_factory=Gathering)
@@ -58,6 +66,7 @@ class _Resident:
     used_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
     encoder_id: int | None = None  # whose vectors are held
+    turn: int = 0  # how often something was applied
 
     def begin_anew(self) -> None:
         """Forget everything; the next look reads it all."""
@@ -66,6 +75,7 @@ class _Resident:
         self.rows = None
         self.expires_at = np.empty(0)
         self.bytes = 0
+        self.turn += 1
 
 
 class Residents:
@@ -107,7 +117,29 @@ class Residents:
             busy = sum(resident.bytes for resident in self._kept.values() if resident.used_at >= recently)
         return busy + documents * _EXPECTED_BYTES <= self._limit
 
-    def view(self, session: Session, tenant_id: UUID, namespaces: Sequence[Namespace], *, now: float) -> View:
+    def look(self, session: Session, tenant_id: UUID, namespaces: Sequence[Namespace]) -> Look | None:
+        """Ask what was written to namespaces since they were looked at last, with the next statements of the session.
+
+        None where they are not kept yet: then there is nothing to compare with.
+        """
+        with self._lock:
+            resident = self._kept.get(_key(tenant_id, namespaces))
+        if resident is None:
+            return None
+        # In this order: should somebody apply something in between, the look is found to be an old one.
+        turn, since, links_since = resident.turn, resident.horizon, resident.link_horizon
+        ids = [namespace.id for namespace in namespaces]
+        return Look(Asked(session, tenant_id, ids, since=since, links_since=links_since), turn)
+
+    def view(
+        self,
+        session: Session,
+        tenant_id: UUID,
+        namespaces: Sequence[Namespace],
+        *,
+        now: float,
+        look: Look | None = None,
+    ) -> View:
         """Bring namespaces up to date and show them as one.
 
         Args:
@@ -115,6 +147,7 @@ class Residents:
             tenant_id: who searches.
             namespaces: where; `admits` said that they may be kept.
             now: seconds since the epoch, for what has expired.
+            look: one in this transaction, which saves asking again unless somebody else applied something meanwhile.
         """
         key = _key(tenant_id, namespaces)
         with self._lock:
@@ -124,7 +157,7 @@ class Residents:
         # Who comes while a namespace is being read waits for it rather than reading it as well.
         with resident.lock:
             try:
-                _bring_up_to_date(session, tenant_id, namespaces, resident)
+                _bring_up_to_date(session, tenant_id, namespaces, resident, look)
             except BaseException:
                 # Half-applied changes would be taken for whole ones, also by those who wait for the lock.
                 resident.begin_anew()
@@ -148,15 +181,21 @@ def _key(tenant_id: UUID, namespaces: Sequence[Namespace]) -> Key:
     return tenant_id, frozenset(namespace.id for namespace in namespaces)
 
 
-def _bring_up_to_date(session: Session, tenant_id: UUID, namespaces: Sequence[Namespace], resident: _Resident) -> None:
+def _bring_up_to_date(
+    session: Session, tenant_id: UUID, namespaces: Sequence[Namespace], resident: _Resident, look: Look | None
+) -> None:
     ids = [namespace.id for namespace in namespaces]
     if resident.encoder_id != namespaces[0].encoder_id:
         # The namespaces were cut over to another encoder, or rolled back: all vectors are others.
         resident.begin_anew()
         resident.encoder_id = namespaces[0].encoder_id
-    found = changes(session, tenant_id, ids, since=resident.horizon, links_since=resident.link_horizon)
+    if look is not None and look.turn == resident.turn:
+        found = look.asked.changes()
+    else:
+        found = changes(session, tenant_id, ids, since=resident.horizon, links_since=resident.link_horizon)
     if found.horizon is None and resident.rows is not None:
         return
+    resident.turn += 1
     # Also where no row changes: a condition may ask for what ranking does not know. A search that began before keeps the old.
     resident.satisfying = Recent(most=_MOST_CONDITIONS)
     if resident.gathering.worn or any(resident.gathering.row_of(one) is not None for one in found.erased):

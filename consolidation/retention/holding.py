@@ -83,15 +83,39 @@ def strength_of(holding: Holding, policy: RetentionPolicy) -> Strength:
 
 def stability_of(holding: Holding, policy: RetentionPolicy) -> float:
     """Return the days until R falls to 0.9, what protects the memory being counted in."""
-    held = held_by(holding.importance, holding.spaced_uses)
-    return protected(strength_of(holding, policy).stability_days, held, policy.protection)
+    return _protected(holding, strength_of(holding, policy), policy)
 
 
 def retrievability_of(holding: Holding, policy: RetentionPolicy, now: datetime) -> float:
     """Return R now; a pinned memory does not fade."""
+    return _retrievability(holding, stability_of(holding, policy), policy, now)
+
+
+def _protected(holding: Holding, strength: Strength, policy: RetentionPolicy) -> float:
+    held = held_by(holding.importance, holding.spaced_uses)
+    return protected(strength.stability_days, held, policy.protection)
+
+
+def _retrievability(holding: Holding, stability_days: float, policy: RetentionPolicy, now: datetime) -> float:
     if holding.pinned:
         return 1.0
-    return retrievability(days_between(holding.since, now), stability_of(holding, policy), policy.curve)
+    return retrievability(days_between(holding.since, now), stability_days, policy.curve)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How firmly a memory holds at a moment."""
+
+    stability_days: float  # what protects the memory being counted in
+    difficulty: float
+    retrievability: float
+
+
+def standing_of(holding: Holding, policy: RetentionPolicy, now: datetime) -> Standing:
+    """Return how firmly a memory holds now, as `stability_of`, `strength_of` and `retrievability_of` say, worked out once."""
+    strength = strength_of(holding, policy)
+    stability = _protected(holding, strength, policy)
+    return Standing(stability, strength.difficulty, _retrievability(holding, stability, policy, now))
 
 
 def falls_to(holding: Holding, policy: RetentionPolicy, r: float) -> float:

@@ -22,7 +22,7 @@ TermGroup = tuple[str, ...]
 """Alternatives for one word of a query; the first, cut by the rules of the query's own language, names the group."""
 
 
-def query_terms(query: str, languages: Collection[str]) -> tuple[TermGroup, ...]:
+def query_terms(query: str, languages: Collection[str], *, spoken: str | None = None) -> tuple[TermGroup, ...]:
     """Return the words of a query as groups of the terms by which memories in `languages` would hold them.
 
     Stop words of the query's own language are dropped where that can be told, whatever other languages say: "die" is no
@@ -31,6 +31,7 @@ def query_terms(query: str, languages: Collection[str]) -> tuple[TermGroup, ...]
     Args:
         query: What was asked.
         languages: Those that the namespaces searched hold (`cut_language` of their memories); none counts as unknown.
+        spoken: The query's own language where it was guessed already.
 
     Returns:
         Groups without overlap, in the order of the query.
@@ -40,7 +41,7 @@ def query_terms(query: str, languages: Collection[str]) -> tuple[TermGroup, ...]
     >>> query_terms("Who was hiking?", ["en"])
     (('hike',),)
     """
-    spoken = guess(query)
+    spoken = guess(query) if spoken is None else spoken
     present = in_order(languages, first=spoken)
     own = spoken if spoken != UNKNOWN_LANGUAGE else present[0]
     own_words = words_of(own)

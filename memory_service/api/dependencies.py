@@ -71,8 +71,10 @@ def require(scope: KeyScope) -> Any:
     return Depends(_CHECKS[scope])
 
 
-def _check(scope: KeyScope) -> Callable[[Caller], Coroutine[Any, Any, Caller]]:
-    async def allowed(caller: AnyCaller) -> Caller:
+def _check(scope: KeyScope) -> Callable[[Request], Coroutine[Any, Any, Caller]]:
+    # Asks by itself: a dependency of its own for the caller would be one more to resolve for every request.
+    async def allowed(request: Request) -> Caller:
+        caller = await admit(request)
         check_scope(caller, scope)
         return caller
 
@@ -93,12 +95,14 @@ def check_scope(caller: Caller, scope: KeyScope) -> None:
 _CHECKS = {scope: _check(scope) for scope in KeyScope}
 
 
-async def get_session(services: ServicesDep, caller: AnyCaller) -> AsyncIterator[Session]:
+async def get_session(request: Request) -> AsyncIterator[Session]:
     """Hand out the caller's session; commit when the route returns, roll back when it raises.
 
     The session takes a connection at its first statement. Declared with ``scope="function"``, this ends before the
     answer is sent: a failed commit is an error answer, never a 200.
     """
+    caller = await admit(request)
+    services: Services = request.app.state.services
     session = services.database.session(caller.tenant_id)
     try:
         with translate_errors():
@@ -113,5 +117,8 @@ async def get_session(services: ServicesDep, caller: AnyCaller) -> AsyncIterator
                 await to_thread.run_sync(session.close, limiter=services.commit_threads)
     run_after_commit(session)
 
+
+ASKS_FOR_KEY = frozenset({get_caller, get_session, *_CHECKS.values()})
+"""Dependencies that ask who is calling."""
 
 SessionDep = Annotated[Session, Depends(get_session, scope="function")]

@@ -1,6 +1,7 @@
 """Run a search for a route: request in, JSON out, a trace kept."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -39,6 +40,7 @@ def tools_of(services: Services) -> Tools:
         residents=services.residents,
         encode=services.batching.encode_query,
         encode_under=lambda encoder_id: services.encoders.get(encoder_id).batching.encode_query,
+        at_once=lambda encoder_id: encoder_id == services.encoder_id and services.batching.is_quiet(),
         count_tokens=lambda texts: count_tokens(services, texts),
         rerank=None if reranker is None else lambda query, _, texts: reranker.score(query, texts),
     )
@@ -109,7 +111,6 @@ def search(
             nearby = neighbour_rows.neighbours_of(
                 session, caller.tenant_id, ids, distance=body.neighbours, now=now, known=wanted.as_of.known
             )
-        document = search_json(search_id, recalled, nearby=nearby, explain=body.explain, now=now)
         if body.reinforce:
             reinforce(session, caller.tenant_id, search_id, recalled.results, now=now)
         trace = traces.Trace(
@@ -121,12 +122,15 @@ def search(
             now=now,
             expires_at=now + timedelta(days=services.settings.trace_ttl_days),
         )
-        response = respond(recalled, document)
-        if body.reinforce:
-            traces.keep_trace(session, caller.tenant_id, trace)
-        else:
-            traces.end_with_trace(session, caller.tenant_id, trace)
-        return response
+        with keeping(session, trace):
+            document = search_json(search_id, recalled, nearby=nearby, explain=body.explain, now=now)
+            return respond(recalled, document)
+
+    def keeping(session: Session, trace: traces.Trace) -> AbstractContextManager[None]:
+        if not body.reinforce:
+            return traces.ending_with_trace(session, caller.tenant_id, trace)
+        traces.keep_trace(session, caller.tenant_id, trace)
+        return nullcontext()
 
     def deliver(session: Session, recalled: Recalled) -> None:
         if body.reinforce:

@@ -148,6 +148,11 @@ class BatchingEncoder:
                 if self._queues["query"] and self._patience() is None:
                     self._changed.notify_all()
 
+    def is_quiet(self) -> bool:
+        """Say whether nothing is encoded and one caller at most is under way, who would not wait for anybody."""
+        with self._changed:
+            return self._callers <= 1 and self._is_idle()
+
     def close(self, *, timeout_s: float = 10.0) -> None:
         """Let the running batch finish, refuse what waits, and join the thread. Calling it again does nothing."""
         with self._changed:

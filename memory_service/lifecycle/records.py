@@ -4,7 +4,7 @@ import difflib
 from datetime import UTC, datetime
 from typing import Any
 
-from consolidation.retention.holding import holding_of, retrievability_of, stability_of, strength_of
+from consolidation.retention.holding import holding_of, standing_of
 from consolidation.retention.policy_form import read_policy
 from memory_service.storage.sql import Row
 from memory_service.types import PrecisionTier, State
@@ -34,11 +34,12 @@ def state_at(row: Row, now: datetime) -> str:
 
 def retention_json(row: Row, *, now: datetime) -> dict[str, Any]:
     """Return how firmly the memory holds now."""
-    holding, policy = holding_of(row), read_policy(row.get("retention_policy"))
+    holding = holding_of(row)
+    standing = standing_of(holding, read_policy(row.get("retention_policy")), now)
     return {
-        "stability_days": stability_of(holding, policy),
-        "difficulty": strength_of(holding, policy).difficulty,
-        "retrievability": round(retrievability_of(holding, policy, now), 6),
+        "stability_days": standing.stability_days,
+        "difficulty": standing.difficulty,
+        "retrievability": round(standing.retrievability, 6),
         "recall_count": holding.recall_count,
         "last_recalled_at": rfc3339(holding.last_recalled_at),
         "precision_tier": PrecisionTier(row.get("precision_tier") or 0).label,

@@ -1,12 +1,13 @@
 """Statements that go to the driver itself, several in one message where they can: a round trip is dear beside its work.
 
 Waking a sleeping server process costs more than most statements of a search. What is asked `later` travels with the next
-`fetch`, and so does the beginning of a transaction that has not begun; what ends one may travel with its commit. Listeners of
-the engine hear of every statement, as they do of SQLAlchemy's own: tests explain and examine them all.
+`fetch`, and so does the beginning of a transaction that has not begun; what ends one may travel with its commit. Where the
+caller has work of its own meanwhile, the server does its share beside it (`meanwhile`, `committing_with`). Listeners of the
+engine hear of every statement, as they do of SQLAlchemy's own: tests explain and examine them all.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -38,7 +39,7 @@ class Question:
     _statement: str
     _params: Mapping[str, Any]
     _rows: list[Any] | None = field(default=None)
-    _names: tuple[str, ...] = ()
+    _described: Any = None  # the answer as the driver has it, which tells the names
 
     def rows(self) -> list[Any]:
         """Return the answer; sent by itself where nothing else was fetched since."""
@@ -50,7 +51,8 @@ class Question:
     def mappings(self) -> list[dict[str, Any]]:
         """Return the answer with every row by the names of its columns."""
         rows = self.rows()
-        return [dict(zip(self._names, row, strict=True)) for row in rows]
+        names = _names(self._described)
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def later(session: Session, statement: str, params: Mapping[str, Any]) -> Question:
@@ -65,8 +67,27 @@ def fetch(session: Session, statement: str, params: Mapping[str, Any]) -> list[A
     return later(session, statement, params).rows()
 
 
-def commit_with(session: Session, statement: str, params: Mapping[str, Any]) -> None:
-    """Run the last statement of a transaction and commit it in one message; nothing may follow in the session."""
+@contextmanager
+def meanwhile(session: Session) -> Iterator[None]:
+    """Send everything that waits, and take the answers at the end: the server works while the caller does something else.
+
+    Nothing may be asked of the session meanwhile.
+    """
+    questions = list(_waiting(session))
+    _waiting(session).clear()
+    if not questions:
+        yield
+        return
+    with _translated(session, questions[-1]._statement), _sent(session, questions, pipelined=True):
+        yield
+
+
+@contextmanager
+def committing_with(session: Session, statement: str, params: Mapping[str, Any]) -> Iterator[None]:
+    """Send the last statement of a transaction and its commit in one message, and hear at the end whether they succeeded.
+
+    The server stores while the caller does something else; nothing may follow in the session.
+    """
     with _translated(session, statement):
         driver = session.connection().connection.driver_connection
         assert driver is not None
@@ -74,6 +95,7 @@ def commit_with(session: Session, statement: str, params: Mapping[str, Any]) -> 
             _announce(session, cursor, statement, params)
             cursor.execute(statement, params)
             cursor.execute("COMMIT")
+            yield
 
 
 def _waiting(session: Session) -> list[Question]:
@@ -82,25 +104,32 @@ def _waiting(session: Session) -> list[Question]:
 
 
 def _send(session: Session) -> None:
-    """Send everything that waits, after the beginning of the transaction where there is none yet."""
+    """Send everything that waits, after the beginning of the transaction where there is none yet, and take the answers."""
     questions = list(_waiting(session))
     _waiting(session).clear()
-    with _translated(session, questions[-1]._statement):
-        with begins_by_hand(session) as begun:
-            driver: Any = session.connection().connection.driver_connection
-        cursors = [driver.cursor(binary=True) for _ in questions]
-        with nullcontext() if begun and len(questions) == 1 else driver.pipeline():
-            if not begun:
-                driver.execute(begin_of(session), prepare=False)
-                driver.execute(_HURRIED_TENANT if is_hurried(session) else _TENANT, (str(tenant_of(session)),))
-            for cursor, question in zip(cursors, questions, strict=True):
-                _announce(session, cursor, question._statement, question._params)
-                cursor.execute(question._statement, question._params)
-        # At the end of a pipeline everything has arrived.
+    with _translated(session, questions[-1]._statement), _sent(session, questions, pipelined=len(questions) > 1):
+        pass
+
+
+@contextmanager
+def _sent(session: Session, questions: Sequence[Question], *, pipelined: bool) -> Iterator[None]:
+    """Send questions, after the beginning of the transaction where there is none yet; answer them at the end."""
+    with begins_by_hand(session) as begun:
+        driver: Any = session.connection().connection.driver_connection
+    cursors = [driver.cursor(binary=True) for _ in questions]
+    with driver.pipeline() if pipelined or not begun else nullcontext():
+        if not begun:
+            driver.execute(begin_of(session), prepare=False)
+            driver.execute(_HURRIED_TENANT if is_hurried(session) else _TENANT, (str(tenant_of(session)),))
         for cursor, question in zip(cursors, questions, strict=True):
-            question._rows = cursor.fetchall()
-            question._names = _names(cursor)
-            cursor.close()
+            _announce(session, cursor, question._statement, question._params)
+            cursor.execute(question._statement, question._params)
+        yield
+    # At the end of a pipeline everything has arrived.
+    for cursor, question in zip(cursors, questions, strict=True):
+        question._rows = cursor.fetchall()
+        question._described = cursor.pgresult
+        cursor.close()
 
 
 def _announce(session: Session, cursor: Any, statement: str, params: Mapping[str, Any]) -> None:
@@ -109,9 +138,8 @@ def _announce(session: Session, cursor: Any, statement: str, params: Mapping[str
         listener(connection, cursor, statement, params, None, False)
 
 
-def _names(cursor: Any) -> tuple[str, ...]:
+def _names(answer: Any) -> tuple[str, ...]:
     """Return the names of the columns; the driver's own description of each costs as much as reading a row."""
-    answer = cursor.pgresult
     return tuple(answer.fname(at).decode() for at in range(answer.nfields))
 
 

@@ -1,6 +1,7 @@
 """Traces: the stored record of each search. They hold queries, so they expire and erasure reaches them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -9,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from memory_service.storage.driver import commit_with, in_driver_words
+from memory_service.storage.driver import committing_with, in_driver_words
 from memory_service.storage.sql import to_jsonb
 
 _INSERT_SQL: Final = (
@@ -38,9 +39,11 @@ def keep_trace(session: Session, tenant_id: UUID, trace: Trace) -> None:
     session.execute(_INSERT, _params(tenant_id, trace))
 
 
-def end_with_trace(session: Session, tenant_id: UUID, trace: Trace) -> None:
-    """Store one trace and commit, in one message; nothing may follow in the session."""
-    commit_with(session, _INSERT_OF_DRIVER, _params(tenant_id, trace))
+@contextmanager
+def ending_with_trace(session: Session, tenant_id: UUID, trace: Trace) -> Iterator[None]:
+    """Store one trace and commit, in one message, while the caller works on; nothing may follow in the session."""
+    with committing_with(session, _INSERT_OF_DRIVER, _params(tenant_id, trace)):
+        yield
 
 
 def _params(tenant_id: UUID, trace: Trace) -> dict[str, Any]:

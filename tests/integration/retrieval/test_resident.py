@@ -1,7 +1,7 @@
 """Namespaces kept in memory follow every change of the database at the next search, over HTTP and in the rows."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from consolidation.tenancy import Tenancy
 from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
 from memory_service.lifecycle.remember import remember
 from memory_service.storage.database import Database
+from memory_service.storage.driver import meanwhile
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import Namespace, find_namespaces
 from memory_service.types import Extract
@@ -175,6 +176,25 @@ def test_filters_hold_for_resident_namespaces(mine: Memories) -> None:
     assert mine.found("bees", user_id="ada") == [tagged]
 
 
+def test_a_connection_is_held_while_encoding_only_where_nobody_else_searches(
+    mine: Memories, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = app.state.services
+    inner, pool, held = services.batching._inner, services.database.engine.pool, list[int]()
+    encode = inner.encode
+
+    def noting(texts: Sequence[str]) -> Any:
+        held.append(pool.checkedout())
+        return encode(texts)
+
+    assert mine.found("bees"), "the namespace is kept from here on"
+    monkeypatch.setattr(inner, "encode", noting)
+    alone = mine.found("bees")
+    with services.batching.under_way():
+        assert mine.found("bees") == alone
+    assert held == [1, 0]
+
+
 # In memory, and out of it
 
 
@@ -221,6 +241,37 @@ def test_writers_that_commit_out_of_order_are_all_seen(database: Database, make_
     rows = resident(residents, database, tenant_id)
     assert set(rows.ids) == {first, quick, late}
     assert {rows.ids[row] for row in rows.postings["early"].row} == {late}
+
+
+def test_a_look_that_somebody_else_overtook_is_taken_anew(
+    database: Database, make_tenant: Any, encoder_id: int
+) -> None:
+    tenant_id, _ = make_tenant()
+    encoding = Encoding(lambda texts: np.zeros((0, 0)), lambda text: [], encoder_id)
+
+    def write(content: str) -> UUID:
+        with database.transaction(tenant_id) as session:
+            outcomes = remember(session, tenant_id, [prepared(content)], encoding=encoding, now=datetime.now(UTC))
+        return outcomes[0].memory_id
+
+    residents = Residents(limit_bytes=1 << 28, largest=1_000)
+    written = {write("there already")}
+    namespaces = where(database, tenant_id, "default")
+    with database.transaction(tenant_id) as session:
+        assert residents.look(session, tenant_id, namespaces) is None, "nothing is kept yet"
+    assert set(resident(residents, database, tenant_id).ids) == written
+    for overtaken in (False, True):
+        with database.transaction(tenant_id) as session:
+            written.add(write(f"before the look {overtaken}"))
+            look = residents.look(session, tenant_id, namespaces)
+            with meanwhile(session):
+                if overtaken:
+                    written.add(write("after the look"))
+                    assert set(resident(residents, database, tenant_id).ids) == written
+            now = datetime.now(UTC).timestamp()
+            rows = residents.view(session, tenant_id, namespaces, now=now, look=look).rows
+        assert set(rows.ids) == written
+        assert set(resident(residents, database, tenant_id).ids) == written
 
 
 def test_a_writer_that_rolls_back_leaves_nothing(database: Database, make_tenant: Any, encoder_id: int) -> None:

@@ -1,21 +1,29 @@
 """Statements that travel together: one transaction, the tenant's rows only, errors as SQLAlchemy raises them."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.orm import Session
 
 from memory_service.errors import Unavailable
 from memory_service.storage.database import Database
-from memory_service.storage.driver import commit_with, fetch, later
+from memory_service.storage.driver import committing_with, fetch, later, meanwhile
 
 PATHS = "SELECT path FROM namespace WHERE tenant_id = %(tenant)s ORDER BY path"
 EVERY_PATH = "SELECT path FROM namespace"
 PUT = "INSERT INTO speaker (tenant_id, namespace_id, name) VALUES (%(tenant)s, %(namespace)s, %(name)s)"
 SPEAKERS = "SELECT name FROM speaker WHERE tenant_id = %(tenant)s ORDER BY name"
+
+
+def commit_with(session: Session, statement: str, params: dict[str, Any]) -> None:
+    with committing_with(session, statement, params):
+        pass
 
 
 @pytest.fixture
@@ -49,6 +57,62 @@ def test_what_is_asked_later_travels_with_the_next_and_sees_its_tenant_only(
             assert later(session, PATHS, {"tenant": tenant_id}).mappings() == [{"path": "here"}]
     with database.untenanted() as connection:
         assert connection.exec_driver_sql(EVERY_PATH).all() == []
+
+
+def test_the_server_works_while_the_caller_does_something_else(
+    database: Database, namespaces: dict[UUID, UUID], admin_url: str
+) -> None:
+    tenant_id, namespace_id = next(iter(namespaces.items()))
+    params = {"tenant": tenant_id, "namespace": namespace_id, "name": "Ada"}
+    locked = "SELECT count(*) FROM pg_locks WHERE objid = 771177 AND granted AND pid = %s"
+    with (
+        psycopg.connect(admin_url.replace("+psycopg", ""), autocommit=True) as admin,
+        database.transaction(tenant_id) as session,
+    ):
+        [(pid,)] = fetch(session, "SELECT pg_backend_pid()", {})
+        asked = later(session, "SELECT current_setting('app.tenant') FROM pg_advisory_xact_lock(771177)", {})
+        with meanwhile(session):
+            assert soon(lambda: admin.execute(locked, (pid,)).fetchone() == (1,))
+        assert asked.rows() == [(str(tenant_id),)]
+        with committing_with(session, PUT, params):
+            assert soon(lambda: speakers(database, params) == [("Ada",)])
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    """Say whether something comes to hold within seconds."""
+    until = time.monotonic() + 10
+    while not (held := holds()) and time.monotonic() < until:
+        time.sleep(0.01)
+    return held
+
+
+def speakers(database: Database, params: dict[str, Any]) -> list[Any]:
+    with database.transaction(params["tenant"]) as session:
+        return fetch(session, SPEAKERS, params)
+
+
+def test_what_fails_meanwhile_is_raised_and_leaves_the_connection_in_order(
+    database: Database, namespaces: dict[UUID, UUID]
+) -> None:
+    tenant_id = next(iter(namespaces))
+
+    def work(session: Session, question: str, beside: Callable[[], object]) -> None:
+        later(session, question, {"tenant": tenant_id})
+        with meanwhile(session):
+            beside()
+
+    for error, question, beside in (
+        (ValueError, PATHS, lambda: int("none")),
+        (DataError, "SELECT 1 / 0 WHERE %(tenant)s IS NOT NULL", lambda: None),
+    ):
+        session = database.session(tenant_id)
+        with pytest.raises(error):
+            work(session, question, beside)
+        session.rollback()
+        with meanwhile(session):  # nothing waits
+            assert not session.in_transaction()
+        assert fetch(session, PATHS, {"tenant": tenant_id}) == [("here",)]
+        session.close()
 
 
 def test_the_last_statement_and_the_commit_travel_together(database: Database, namespaces: dict[UUID, UUID]) -> None:

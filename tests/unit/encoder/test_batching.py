@@ -235,6 +235,22 @@ def test_a_query_that_is_alone_runs_where_it_is_asked(inner: HashingEncoder, enc
     assert asked_in == [threading.current_thread().name, "encoder"]
 
 
+def test_it_is_quiet_with_one_caller_and_nothing_to_do(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
+    assert encoder.is_quiet()
+    with encoder.under_way():
+        assert encoder.is_quiet(), "who asks may be the one"
+        with encoder.under_way():
+            assert not encoder.is_quiet()
+    inner.gate.clear()
+    with ThreadPoolExecutor(1) as callers:
+        passage = callers.submit(encoder.encode_passages, ["a passage"])
+        wait_until(inner.entered.is_set)
+        assert not encoder.is_quiet()
+        inner.gate.set()
+        passage.result(5)
+    wait_until(encoder.is_quiet)
+
+
 def test_who_comes_while_a_lone_query_runs_shares_a_batch(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
     inner.gate.clear()
     with ThreadPoolExecutor(4) as callers:
