@@ -51,7 +51,10 @@ _INSTRUCTION: Final = re.compile(
     r"|\b(?:i(?:['’]d| would) like you to|i want you to|i need you to|you should|you must)\s+(?:always|never)\b",
     re.IGNORECASE,
 )
-_OFTEN: Final = r"(?:(?:really|strongly|generally|usually|always|also|much|still|definitely|personally|just|absolutely|tend to)\s+){0,2}"
+_OFTEN: Final = (
+    r"(?:(?:really|strongly|generally|usually|always|also|much|still|definitely|personally|just|absolutely|"
+    r"tend to)\s+){0,2}"
+)
 _PREFERENCE: Final = re.compile(
     r"(?<!can )(?<!could )(?<!should )(?<!would )(?<!do )(?<!did )(?<!if )(?<!\?)"
     rf"\bi\s+{_OFTEN}(?:prefer(?!red|ence)|favou?r|love|hate|dislike|enjoy|can['’]?t stand|cannot stand|(?:do not|don['’]t) like)\b"

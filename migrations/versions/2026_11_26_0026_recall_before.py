@@ -7,7 +7,7 @@ Revises: 0024
 from migrations.tenancy import run
 
 revision = "0026"
-down_revision = "0024"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from migrations.tenancy import protect, roles, run
 
 revision = "0027"
-down_revision = "0024"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 

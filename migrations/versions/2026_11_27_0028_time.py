@@ -7,7 +7,7 @@ Revises: 0024
 from migrations.tenancy import run
 
 revision = "0028"
-down_revision = "0024"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
