@@ -67,6 +67,7 @@ from memory_service.api.routes import (
     tenants,
     timeline,
     usage,
+    webhooks,
 )
 from memory_service.api.routes.admin_sessions import LOGIN, MAX_LOGIN
 from memory_service.api.routes.imports import IMPORTS
@@ -130,6 +131,7 @@ ROUTERS: list[APIRouter] = [
     usage.router,
     health_report.router,
     audit.router,
+    webhooks.router,
     api_keys.router,
     tenants.router,
     encoders.router,

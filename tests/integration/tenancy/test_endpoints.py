@@ -36,6 +36,8 @@ PARAMETERS = {
     "path",
     "event_id",
     "entity_type",
+    "webhook_id",
+    "delivery_id",
     "org_id",
     "project_id",
 }

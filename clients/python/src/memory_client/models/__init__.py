@@ -115,6 +115,10 @@ if TYPE_CHECKING:
     from memory_client.models.structure import Timeline as Timeline
     from memory_client.models.structure import TimelineBucket as TimelineBucket
     from memory_client.models.structure import Topic as Topic
+    from memory_client.models.webhooks import Attempt as Attempt
+    from memory_client.models.webhooks import Delivery as Delivery
+    from memory_client.models.webhooks import NewWebhook as NewWebhook
+    from memory_client.models.webhooks import Webhook as Webhook
     from memory_client.models.working import Block as Block
     from memory_client.models.working import BlockCitation as BlockCitation
     from memory_client.models.working import BlockVersion as BlockVersion
@@ -152,6 +156,7 @@ HOMES = {
             "Channel Result Timings Candidate Explanation SearchAnswer Citation Context Replay Trace WhyNot Feedback"
         ),
         "structure": "Entity Fact Quote Gist Episode Topic Community Profile Node Edge Graph Moment Timeline TimelineBucket",
+        "webhooks": "Webhook NewWebhook Attempt Delivery",
         "working": (
             "Block BlockVersion BlockCitation Children Task TaskVersion ClosedTask Undone "
             "RolledBackTask TaskItem TaskContext"
