@@ -27,8 +27,8 @@ Events = Annotated[list[EventName], Field(min_length=1, max_length=len(CHOICES))
 Url = Annotated[str, Field(min_length=1, max_length=MAX_URL)]
 Secret = Annotated[str, Field(max_length=100)]
 OneNamespace = Annotated[str | None, Field(description="Told of this namespace alone; null: of all.")]
-Contents = Annotated[bool, Flag, Field(description="Whether messages of memories hold what they say.")]
-Active = Annotated[bool, Flag, Field(description="False: nothing is put into the outbox and nothing is sent.")]
+Contents = Annotated[Flag, Field(description="Whether messages of memories hold what they say.")]
+Active = Annotated[Flag, Field(description="False: nothing is put into the outbox and nothing is sent.")]
 
 
 class WebhookIn(Body):

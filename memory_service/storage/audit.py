@@ -116,6 +116,7 @@ def list_events(
     *,
     action: str | None,
     actor: UUID | None,
+    namespace_id: UUID | None,
     since: datetime | None,
     until: datetime | None,
     before: UUID | None,
@@ -132,6 +133,8 @@ def list_events(
         query = query.where(event.action == action)
     if actor is not None:
         query = query.where(event.api_key_id == actor)
+    if namespace_id is not None:
+        query = query.where(event.namespace_id == namespace_id)
     if since is not None:
         query = query.where(event.at >= since)
     if until is not None:

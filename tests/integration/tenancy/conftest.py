@@ -79,6 +79,7 @@ class Household:
     import_job_id: str
     kv_memory_id: str
     kv_plan_id: str
+    link_id: str
     webhook_id: str
     delivery_id: str
     namespace: str
@@ -270,6 +271,7 @@ def make_household(
             import_job_id=waiting.json()["job_id"],
             kv_memory_id=kv_memory_id,
             kv_plan_id=kv_plan_id,
+            link_id=me.get(f"/v1/memories/{memory['id']}/links").json()["data"][0]["id"],
             webhook_id=hook["id"],
             delivery_id=delivery["id"],
             tenant_id=tenant_id,
@@ -664,6 +666,16 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
         ],
         **_asks_of_kv_plans(h, asker),
         **_asks_of_webhooks(h, asker, space),
+        "POST /v1/links": [
+            Ask("absent", "/v1/links", {"from": one, "to": other, "type": "supports"})
+            for one, other in (
+                (h.memory_id, h.older_id),
+                (asker.memory_id, h.memory_id),
+                (h.memory_id, asker.memory_id),
+                (asker.memory_id, h.erased_id),
+            )
+        ],
+        "DELETE /v1/links/{link_id}": [Ask("absent", f"/v1/links/{h.link_id}")],
         **_asks_of_blocks(h, asker, space),
         **_asks_of_tasks(h, asker),
         "GET /v1/namespaces": [Ask("nothing", f"/v1/namespaces?prefix={space}")],

@@ -37,6 +37,7 @@ PARAMETERS = {
     "event_id",
     "entity_type",
     "webhook_id",
+    "link_id",
     "delivery_id",
     "org_id",
     "project_id",

@@ -18,6 +18,11 @@ PAGE = Path(__file__).parents[3] / "docs" / "howto" / "webhooks.md"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[tuple[str, Any]]:
     (snippet,) = re.findall(r"^```python receiver\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
@@ -31,7 +36,7 @@ def page(tmp_path: Path) -> Iterator[tuple[str, Any]]:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
-    while socket.socket().connect_ex(("127.0.0.1", port)):
+    while not listening(port):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
