@@ -1,4 +1,4 @@
-"""Webhooks: where tenants are told of changes, and the outbox of what they are told.
+"""Webhooks: where tenants are told of changes, and the outbox of what they are told. Policies of fusion.
 
 Revision ID: 0025
 Revises: 0024
@@ -208,12 +208,19 @@ TOLD_OF = {
 }
 
 
+KINDS = """
+ALTER TABLE policy DROP CONSTRAINT policy_kind_check;
+ALTER TABLE policy ADD CONSTRAINT policy_kind_check CHECK (kind IN ({}));
+"""
+
+
 def upgrade() -> None:
     maintenance, service = roles()
     run(TABLES)
     protect("webhook", "webhook_delivery")
     keep_out_of_statistics({"webhook": ("url", "namespace", "description", "secret", "former_secret")})
     run(TRIGGERS)
+    run(KINDS.format("'retention', 'fusion'"))
     run(f"SET LOCAL ROLE {maintenance}")
     for function in (DUE, PURGE):
         run(function)
@@ -228,6 +235,8 @@ def downgrade() -> None:
     for signature in SIGNATURES:
         run(f"DROP FUNCTION {signature}")
     run("RESET ROLE")
+    run("DELETE FROM policy WHERE kind = 'fusion'")
+    run(KINDS.format("'retention'"))
     for table, triggers in TOLD_OF.items():
         for trigger in triggers:
             run(f"DROP TRIGGER {trigger} ON {table}")

@@ -634,6 +634,10 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             f"{method} /v1/policies/{{kind}}": [Ask("absent", f"/v1/policies/retention?namespace={space}", body)]
             for method, body in (("GET", None), ("PUT", {}), ("PATCH", {}), ("DELETE", None))
         },
+        **{
+            f"{method} /v1/policies/fusion": [Ask("absent", f"/v1/policies/fusion?namespace={space}", body)]
+            for method, body in (("GET", None), ("PUT", {}), ("DELETE", None))
+        },
         "POST /v1/policies/simulate": [Ask("absent", "/v1/policies/simulate", {"namespace": h.namespace})],
         "GET /v1/graph": [
             *(Ask("absent", f"/v1/graph?depth=3&seed={i}") for i in (*ids, h.entity_id, h.episode_id, h.topic_id)),
