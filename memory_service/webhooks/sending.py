@@ -6,9 +6,10 @@ import socket
 import ssl
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import httpx
@@ -21,6 +22,7 @@ from memory_service.webhooks.signing import sign
 
 READ_AT_MOST: Final = 64 << 10  # bytes of an answer, so that its connection can be used again; nothing of it is kept
 CONNECTIONS_KEPT: Final = 1
+RESOLVERS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,19 @@ class Courier:
         said = literal(host)
         if said is not None:
             return [said]  # `check_url` has looked at it
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(
+            _resolvers(), partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        )
         addresses = list(dict.fromkeys(ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found))
         if any(self._reach.refuses(address) for address in addresses):
             raise RefusedUrl("leads to an address that is not public")
         return addresses
+
+
+@lru_cache(maxsize=1)
+def _resolvers() -> ThreadPoolExecutor:
+    """Return threads for looking names up: nothing ends a look-up that hangs, and others must not wait behind it."""
+    return ThreadPoolExecutor(max_workers=RESOLVERS, thread_name_prefix="webhook-names")
 
 
 @lru_cache(maxsize=1)

@@ -1879,8 +1879,32 @@ export interface paths {
          */
         get: operations["list_all_links"];
         put?: never;
-        post?: never;
+        /**
+         * Create Link
+         * @description Draw an edge between two memories. It is the caller's: no run of consolidation ends it. 200 where it was there.
+         */
+        post: operations["create_link"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/links/{link_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Link
+         * @description Take back an edge that a caller drew. 409 for one that a run drew: revert its changeset.
+         */
+        delete: operations["delete_link"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2383,6 +2407,34 @@ export interface paths {
          * @description Change parts of the policy of a namespace; what is not said stays as it is.
          */
         patch: operations["patch_policy"];
+        trace?: never;
+    };
+    "/v1/policies/fusion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Fusion Policy
+         * @description Read how a namespace is searched where a search does not say; null: as everywhere.
+         */
+        get: operations["get_fusion_policy"];
+        /**
+         * Put Fusion Policy
+         * @description Say how a namespace is searched: searches of it alone that name no preset, or no channels, go by this one's.
+         */
+        put: operations["put_fusion_policy"];
+        post?: never;
+        /**
+         * Delete Fusion Policy
+         * @description Have a namespace searched as everywhere again; the policy stays in the history.
+         */
+        delete: operations["delete_fusion_policy"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/policies/simulate": {
@@ -5060,6 +5112,10 @@ export interface components {
             namespaces: string[];
             /** Near Misses */
             near_misses: components["schemas"]["CandidateOut"][];
+            /** Policy */
+            policy: {
+                [key: string]: unknown;
+            };
             query: components["schemas"]["QueryOut"];
             /** Timings Ms */
             timings_ms: {
@@ -5280,6 +5336,21 @@ export interface components {
         FusionOut: {
             /** Learn */
             learn: boolean;
+        };
+        /**
+         * FusionPolicyIn
+         * @description What a search of the namespace goes by unless it says otherwise itself; what is absent is as always.
+         */
+        FusionPolicyIn: {
+            /**
+             * Channels
+             * @description As of a search.
+             */
+            channels?: {
+                [key: string]: number;
+            } | null;
+            /** Preset */
+            preset?: ("fast" | "balanced" | "thorough") | null;
         };
         /**
          * GainsIn
@@ -6001,6 +6072,72 @@ export interface components {
              */
             reason: "budget" | "low_trust" | "in_conversation";
         };
+        /**
+         * LinkIn
+         * @description An edge from one memory to another of the same namespace.
+         */
+        LinkIn: {
+            /**
+             * From
+             * Format: uuid
+             */
+            from: string;
+            /**
+             * To
+             * Format: uuid
+             */
+            to: string;
+            type: components["schemas"]["LinkType"];
+            /**
+             * Weight
+             * @default 1
+             */
+            weight?: number;
+        };
+        /**
+         * LinkMethodOut
+         * @description Who drew an edge: `caller`, `rules`, or the name of a model.
+         */
+        LinkMethodOut: {
+            /** Method */
+            method: string;
+        };
+        /**
+         * LinkOut
+         * @description An edge between two memories.
+         */
+        LinkOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            derivation: components["schemas"]["LinkMethodOut"];
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Source Id
+             * Format: uuid
+             */
+            source_id: string;
+            /**
+             * Target Id
+             * Format: uuid
+             */
+            target_id: string;
+            type: components["schemas"]["LinkType"];
+            /** Weight */
+            weight: number;
+        };
+        /**
+         * LinkType
+         * @description What an edge between two memories means.
+         * @enum {string}
+         */
+        LinkType: "similar" | "same_entity" | "next" | "part_of" | "derived_from" | "supports" | "contradicts" | "supersedes" | "co_recalled";
         /**
          * ListedErasureOut
          * @description A receipt without its ids.
@@ -10194,6 +10331,8 @@ export interface operations {
                 actor?: string | null;
                 cursor?: string | null;
                 limit?: number;
+                /** @description Only changes in this namespace; without it, all. */
+                namespace?: string | null;
                 /** @description Only from this moment on. */
                 since?: string | null;
                 /** @description Only before this moment. */
@@ -12091,6 +12230,63 @@ export interface operations {
             };
         };
     };
+    create_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description It was there. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkOut"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkOut"];
+                };
+            };
+        };
+    };
+    delete_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                link_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     list_memories: {
         parameters: {
             query?: {
@@ -13000,6 +13196,87 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PolicyOut"];
                 };
+            };
+        };
+    };
+    get_fusion_policy: {
+        parameters: {
+            query?: {
+                /** @description The namespace whose policy it is. */
+                namespace?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+        };
+    };
+    put_fusion_policy: {
+        parameters: {
+            query?: {
+                /** @description The namespace whose policy it is. */
+                namespace?: string;
+            };
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FusionPolicyIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+        };
+    };
+    delete_fusion_policy: {
+        parameters: {
+            query?: {
+                /** @description The namespace whose policy it is. */
+                namespace?: string;
+            };
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
