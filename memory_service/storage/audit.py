@@ -116,11 +116,11 @@ def list_events(
     *,
     action: str | None,
     actor: UUID | None,
-    namespace_id: UUID | None,
     since: datetime | None,
     until: datetime | None,
     before: UUID | None,
     limit: int,
+    namespace_id: UUID | None = None,
 ) -> Sequence[RowMapping]:
     """Return events with their seals, newest first."""
     event = audit_event.c

@@ -481,6 +481,8 @@ HOT: dict[str, Callable[[Session], object]] = {
         s, TENANT, action="export", actor=None, since=None, until=None, before=None, limit=51),
     "audit of a key": lambda s: audit.list_events(
         s, TENANT, action=None, actor=an_id(9, 7), since=NOW - timedelta(days=1), until=None, before=None, limit=51),
+    "audit of a namespace": lambda s: audit.list_events(
+        s, TENANT, action=None, actor=None, namespace_id=SMALL_SPACE, since=None, until=None, before=None, limit=51),
     "seals": lambda s: audit.sealed(s, TENANT, after=7, limit=100),
     "last seal": lambda s: audit.last_seal(s, TENANT),
     "who holds blocks": lambda s: kv_blocks.holders_of(
