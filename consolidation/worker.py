@@ -20,6 +20,7 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from sqlalchemy import text
 
 from consolidation import consolidate, enriching
+from consolidation.delivering import Deliverer, Delivering
 from consolidation.models_here import Compute, ModelsHere
 from consolidation.precision import raise_waiting
 from consolidation.recut import recut_namespace
@@ -52,6 +53,8 @@ from memory_service.storage.database import Database
 from memory_service.storage.namespaces import find_namespaces
 from memory_service.storage.shelves import only_mover
 from memory_service.types import CONSOLIDATE, REINDEX
+from memory_service.webhooks.addresses import Reach, read_networks
+from memory_service.webhooks.schedule import Schedule
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +73,7 @@ RAISE_FOR_S = 60.0  # of each housekeeping, while something waits to rise to its
 UNHURRIED = frozenset({CONSOLIDATE, REINDEX})  # kinds of jobs that give way to others
 LOOKED_AT = 20  # jobs that wait, when a run asks whether to give way
 TASK_LIMIT_S = 600
+LAST_DELIVERIES_S = 2.0  # for messages that are on their way when a worker ends
 MOVE_LIMIT_S = 6 * 3600  # The index of a million vectors takes a quarter of an hour to build.
 
 app = Celery("memory-service", broker=get_settings().broker_url or "memory://", set_as_current=False)
@@ -125,10 +129,35 @@ def _forget_inherited(**_: object) -> None:
     _database.cache_clear()
     _blobs.cache_clear()
     _chat.cache_clear()
+    _deliverer.cache_clear()
+    _deliverer().start()
+
+
+@lru_cache(maxsize=1)
+def _deliverer() -> Deliverer:
+    """Return the thread that delivers webhooks, one per worker process; its connections are its own."""
+    settings = get_settings()
+    database = Database(role_urls(settings).service, pool_size=2, application_name="memory-service-webhooks")
+    due = "SELECT * FROM due_webhooks(:now, :limit)"
+    return Deliverer(
+        Delivering(
+            due=lambda now: _across_tenants(due, by=database, now=now),
+            open=database.transaction,
+            reach=Reach(read_networks(settings.webhook_networks)),
+            schedule=Schedule(
+                attempts=settings.webhook_attempts,
+                first_wait=timedelta(seconds=settings.webhook_backoff_s),
+                disable_after=timedelta(days=settings.webhook_disable_days),
+            ),
+            timeout_s=settings.webhook_timeout_s,
+        )
+    )
 
 
 @worker_process_shutdown.connect(weak=False)
 def _close(**_: object) -> None:
+    if _deliverer.cache_info().currsize:
+        _deliverer().stop(timeout_s=LAST_DELIVERIES_S)
     if _database.cache_info().currsize:
         _database().dispose()
     if _chat.cache_info().currsize and (chat := _chat()) is not None:
@@ -271,9 +300,9 @@ def _encoders_at(tenant_id: UUID, paths: Collection[str]) -> Mapping[str, tuple[
         return {path: one.encoders for path, one in find_namespaces(session, tenant_id, paths).items()}
 
 
-def _across_tenants(query: str, **params: Any) -> Iterator[tuple[UUID, Any]]:
+def _across_tenants(query: str, *, by: Database | None = None, **params: Any) -> Iterator[tuple[UUID, Any]]:
     """Yield (tenant, id) pairs that one of the sweep functions found."""
-    with _database().untenanted() as connection:
+    with (by or _database()).untenanted() as connection:
         rows = connection.execute(text(query), {"limit": SWEPT_AT_ONCE, **params}).all()
     for row in rows:
         yield row[0], row[1]
@@ -438,7 +467,9 @@ def housekeep() -> dict[str, int]:
     with _database().untenanted() as connection:
         rows = connection.execute(text("SELECT * FROM purge_expired(:now)"), {"now": _now()}).all()
         plans = int(connection.scalar(text("SELECT purge_kv_plans(:now)"), {"now": _now()}) or 0)
-    removed = {row.kind: row.removed for row in rows} | {"kv_plan": plans}
+        before = _now() - timedelta(days=get_settings().webhook_ttl_days)
+        told = int(connection.scalar(text("SELECT purge_webhook_deliveries(:before)"), {"before": before}) or 0)
+    removed = {row.kind: row.removed for row in rows} | {"kv_plan": plans, "webhook_delivery": told}
     if any(removed.values()):
         log.info("purged", **removed)
     crowded = "SELECT * FROM crowded_namespaces(:size, :limit)"

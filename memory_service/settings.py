@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from memory_service.webhooks.addresses import read_networks
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 # What Celery's transport for Redis and Valkey understands. Jobs rely on its acknowledgements.
 BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://")
@@ -91,6 +93,16 @@ class Settings(BaseSettings):
     kv_upload_mb: int = Field(default=512, ge=1, le=65_536)
     kv_ttl_days: int = Field(default=30, ge=1)
 
+    # Webhooks: networks that are let in beside public addresses (10.0.0.0/8, several with commas), how long a receiver may
+    # take, how often a message is tried and how long after the first failure, when a receiver that fails is given up, and how
+    # long deliveries are kept.
+    webhook_networks: str = ""
+    webhook_timeout_s: float = Field(default=10.0, gt=0, le=60)
+    webhook_attempts: int = Field(default=8, ge=1, le=50)
+    webhook_backoff_s: float = Field(default=5.0, gt=0, le=3600)
+    webhook_disable_days: int = Field(default=5, ge=1)
+    webhook_ttl_days: int = Field(default=7, ge=1)
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
@@ -154,6 +166,16 @@ class Settings(BaseSettings):
             raise ValueError("write it as name=folder, several with commas between them")
         if len({name.strip() for name, _, _ in named}) < len(named):
             raise ValueError("a model is named twice")
+        return value
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        """Refuse what are no networks."""
+        try:
+            read_networks(value)
+        except ValueError:
+            raise ValueError("write it as 10.0.0.0/8,fd00::/8") from None
         return value
 
     @field_validator("rate_limit")

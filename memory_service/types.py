@@ -165,6 +165,10 @@ class Action(StrEnum):
     REINDEX_CUT_OVER = "reindex.cut_over"
     REINDEX_ROLL_BACK = "reindex.roll_back"
     REINDEX_FINISH = "reindex.finish"
+    WEBHOOK_CREATE = "webhook.create"
+    WEBHOOK_CHANGE = "webhook.change"
+    WEBHOOK_DELETE = "webhook.delete"
+    WEBHOOK_ROTATE = "webhook.rotate"
 
 
 Channel = Literal["vector", "keyword", "graph", "temporal", "hopfield"]

@@ -14,6 +14,8 @@ from memory_service.analysis.term_groups import query_terms
 from memory_service.analysis.tokens import TERMS_VERSION, UNKNOWN_LANGUAGE
 from memory_service.storage.driver import in_driver_words, later
 from memory_service.storage.namespaces import Namespace
+from retrieval.fusion_policy import NONE as NO_POLICY
+from retrieval.fusion_policy import FusionPolicy, read_fusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Corpus:
     factors: dict[str, float] = field(
         default_factory=dict
     )  # learned, on the channels; only where one namespace is asked
+    fusion: FusionPolicy = NO_POLICY  # of the namespace, likewise
 
 
 MOST_SPEAKERS = 200
@@ -55,7 +58,11 @@ _CORPUS_SQL: Final = """
         -- Nobody has judged a ranking over several namespaces.
         CASE WHEN (SELECT count(*) FROM n) = 1 THEN (
             SELECT w.factors FROM fusion_weights w WHERE w.tenant_id = :tenant AND w.namespace_id = (SELECT id FROM n)
-            AND w.known_from <= :at AND w.known_to > :at) END AS factors
+            AND w.known_from <= :at AND w.known_to > :at) END AS factors,
+        -- Nor can two that say different things both have their way.
+        CASE WHEN (SELECT count(*) FROM n) = 1 THEN (
+            SELECT p.body FROM policy p WHERE p.tenant_id = :tenant AND p.namespace_id = (SELECT id FROM n)
+            AND p.kind = 'fusion' AND p.known_from <= :at AND p.known_to > :at) END AS fusion
 """
 _CORPUS: Final = text(_CORPUS_SQL)
 _CORPUS_OF_DRIVER: Final = in_driver_words(_CORPUS_SQL)
@@ -94,7 +101,7 @@ def describe_corpus(
     """Return what there is under the paths, those that exist in the order asked, and what is common of the query there.
 
     One round trip, where the query is in English or says itself in which language it is; else two. As of an earlier moment
-    those speak who had spoken by then, and the learned factors are those in force then.
+    those speak who had spoken by then, and the learned factors and the fusion policy are those in force then.
 
     Args:
         session: a transaction of the tenant.
@@ -140,7 +147,8 @@ def _read_alike(now: Corpus, seen: Corpus) -> bool:
     def places(corpus: Corpus) -> list[tuple[UUID, int, int]]:
         return [(one.id, one.shelf, one.encoder_id) for one in corpus.namespaces]
 
-    return (now.speakers, now.languages) == (seen.speakers, seen.languages) and places(now) == places(seen)
+    said = (now.speakers, now.languages, now.fusion) == (seen.speakers, seen.languages, seen.fusion)
+    return said and places(now) == places(seen)
 
 
 class _Row(NamedTuple):
@@ -149,6 +157,7 @@ class _Row(NamedTuple):
     speakers: Any
     common: Any
     factors: Any
+    fusion: Any
 
 
 def _params(tenant_id: UUID, paths: Sequence[str], terms: Sequence[str], at: datetime | None) -> dict[str, Any]:
@@ -182,6 +191,7 @@ def _corpus(row: Any, paths: Sequence[str], languages: tuple[str, ...] | None) -
         languages=_languages(found.values()) if languages is None else languages,
         common={term: int(df) for term, df in (row.common or {}).items()},
         factors=dict(row.factors or {}),
+        fusion=NO_POLICY if row.fusion is None else read_fusion(row.fusion)[0],
     )
 
 

@@ -21,6 +21,8 @@ from retrieval.corpus import Corpus, Foreseen, describe_corpus
 from retrieval.diversity import mmr
 from retrieval.encoders import Widths, side_by_side
 from retrieval.fading import faded
+from retrieval.fusion_policy import NONE as NO_POLICY
+from retrieval.fusion_policy import FusionPolicy, governed
 from retrieval.loading import RESIDENT, Loaded, Place, load
 from retrieval.query import ParsedQuery, parse_query
 from retrieval.ranking import Ranked, Shown, rank
@@ -61,6 +63,7 @@ class Recalled:
     languages: tuple[str, ...] = ()  # by whose rules the query was cut
     reranked: Mapping[UUID, float] | None = None  # what the reranker said, None where it was not asked
     vectors: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)  # of the query, by encoder
+    fusion: FusionPolicy = NO_POLICY  # what the namespace said of its searches
 
     @property
     def considered(self) -> int:
@@ -159,13 +162,13 @@ def recall(
     """
     search = _Search(open_transaction, tenant_id, request, tools, now, deliver, started=perf_counter())
     foreseen = search.foreseen()
-    answered = search.answered(foreseen, foreseen=True) if foreseen is not None else None
+    answered = search.under(foreseen).answered(foreseen, foreseen=True) if foreseen is not None else None
     if answered is not None:
         return answered
     with open_transaction() as session:
         prepared = prepare(session, tenant_id, request, now=now)
     search.keep(prepared)
-    answered = search.answered(prepared, foreseen=False)
+    answered = search.under(prepared).answered(prepared, foreseen=False)
     assert answered is not None  # nothing was foreseen that could be otherwise
     return answered
 
@@ -205,6 +208,10 @@ class _Search:
         if corpus is None or not self.tools.residents.admits(self.tenant_id, corpus.namespaces, corpus.documents):
             return None
         return Prepared(corpus, _parsed(request, corpus, now=self.now))
+
+    def under(self, prepared: Prepared) -> "_Search":
+        """Return the search as the namespace has it where the caller does not say."""
+        return replace(self, request=governed(self.request, prepared.corpus.fusion))
 
     def keep(self, prepared: Prepared) -> None:
         """Remember what there is for the next search, where all that is named exists."""
@@ -401,6 +408,7 @@ def _recalled(
         candidates=tuple(best),
         languages=prepared.corpus.languages,
         reranked=order.reranked,
+        fusion=prepared.corpus.fusion,
     )
 
 

@@ -25,6 +25,7 @@ class RecallRequest:
     filter: Filter | None = None
     top_k: int = 10
     preset: str = "balanced"
+    preset_said: bool = False  # by the caller; else a fusion policy of the namespace may say
     weights: Mapping[str, float] | None = None
     as_of: AsOf = field(default_factory=AsOf)
     now: datetime | None = None  # from when relative dates in the query count; None for the present

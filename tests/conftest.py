@@ -127,6 +127,7 @@ def settings(role_urls: RoleUrls, data_dir: Path) -> Settings:
         maintenance_database_url=role_urls.maintenance,
         service_database_url=role_urls.service,
         log_level="error",
+        webhook_networks="127.0.0.0/8",  # where the receivers of tests listen
         **{"DATABASE_URL": "", "BROKER_URL": "", "LLM_BASE_URL": ""},
     )
 

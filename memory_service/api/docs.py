@@ -30,6 +30,7 @@ TAGS = [
     {"name": "jobs", "description": "What the background owes."},
     {"name": "usage", "description": "How much is kept, written, searched and asked of models."},
     {"name": "audit", "description": "Who changed what, in a chain that shows when it was tampered with."},
+    {"name": "webhooks", "description": "Receivers that are told of changes, and what became of each message."},
     {"name": "api-keys", "description": "Who may do what."},
     {"name": "admin", "description": "Sessions of the web view, which a browser keeps as a cookie."},
     {"name": "encoders", "description": "Models that make vectors, and namespaces on their way from one to another."},

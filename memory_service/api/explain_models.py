@@ -65,6 +65,7 @@ class ExplainOut(BaseModel):
     query: QueryOut
     weights: dict[str, float]
     learned: dict[str, float]
+    policy: dict[str, Any]
     namespaces: list[str]
     candidates: int
     loaded: Literal["resident", "snapshot", "candidates"] | None

@@ -18,6 +18,7 @@ from memory_service.lifecycle.correct import missing
 from memory_service.storage import memories, traces
 from memory_service.storage.sql import Row
 from memory_service.types import Caller
+from retrieval.fusion_policy import governed
 from retrieval.ranking import Shown
 from retrieval.recall import Recalled, Tools, recall
 from retrieval.replay import Fate, Stage, as_it_was, left_out, why_not
@@ -135,25 +136,21 @@ def why_not_json(services: Services, caller: Caller, search_id: UUID, memory_id:
     request = request_of(trace)
     fate = left_out(record, request, namespaces=trace["namespaces"])
     if fate is None:
-        fate = _looked_for(services, caller, trace, request, memory_id)
+        fate, request = _looked_for(services, caller, trace, request, memory_id)
     return fate_json(search_id, memory_id, fate, request)
 
 
-def _looked_for(services: Services, caller: Caller, trace: Row, request: RecallRequest, memory_id: UUID) -> Fate:
+def _looked_for(
+    services: Services, caller: Caller, trace: Row, request: RecallRequest, memory_id: UUID
+) -> tuple[Fate, RecallRequest]:
+    """Return where a memory fell out, and the search as its namespace had it."""
     tools = tools_for(services, trace)
-    fates: list[Fate] = []
+    fates: list[tuple[Fate, RecallRequest]] = []
 
     def deliver(session: Session, recalled: Recalled) -> None:
-        fates.append(
-            why_not(
-                session,
-                caller.tenant_id,
-                request,
-                recalled,
-                memory_id,
-                count_tokens=tools.count_tokens,
-            )
-        )
+        asked = governed(request, recalled.fusion)
+        fate = why_not(session, caller.tenant_id, asked, recalled, memory_id, count_tokens=tools.count_tokens)
+        fates.append((fate, asked))
 
     _again(services, caller, trace, request, tools, deliver)
     return fates[0]

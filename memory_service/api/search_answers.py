@@ -104,6 +104,7 @@ def _explain_json(recalled: Recalled) -> dict[str, Any]:
         },
         "weights": {name: round(channel.weight, 6) for name, channel in ranked.channels.items()} if ranked else {},
         "learned": dict(ranked.learned) if ranked else {},
+        "policy": recalled.fusion.to_json(),
         "namespaces": [n.path for n in recalled.namespaces],
         "candidates": recalled.considered,
         "loaded": recalled.loaded.way if recalled.loaded else None,

@@ -41,7 +41,8 @@ def _not_too_many_paths(paths: Any) -> Any:
     return paths
 
 
-def _few_channels(channels: Any) -> Any:
+def few_channels(channels: Any) -> Any:
+    """Refuse an object with more members than there can be channels."""
     if isinstance(channels, dict) and len(channels) > MAX_CHANNELS:
         raise ValueError(f"names more than {MAX_CHANNELS} channels")
     return channels
@@ -80,7 +81,7 @@ class SearchIn(Body):
     filter: RawFilter | None = None
     top_k: TopK = 10
     preset: Literal["fast", "balanced", "thorough"] = "balanced"
-    channels: Annotated[dict[str, Weight], BeforeValidator(_few_channels)] | None = None
+    channels: Annotated[dict[str, Weight], BeforeValidator(few_channels)] | None = None
     as_of: AsOfIn | None = None
     now: Annotated[
         Time | None,

@@ -63,6 +63,7 @@ def recall_request(body: SearchIn, *, token_budget: int | None) -> RecallRequest
         filter=all_of(conditions) if conditions else None,
         top_k=body.top_k,
         preset=body.preset,
+        preset_said="preset" in body.model_fields_set,
         weights=body.weights(),
         as_of=AsOf(valid=as_of.valid, known=as_of.known) if as_of else AsOf(),
         now=body.now,

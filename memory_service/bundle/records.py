@@ -254,7 +254,7 @@ class PolicyRecord(Record):
 
     type: Literal["policy"]
     namespace: Path
-    kind: Literal["retention"]
+    kind: Literal["retention", "fusion"]
     policy: Metadata
 
 

@@ -1,13 +1,14 @@
 """Import what stands around memories: namespaces, policies, edges, documents and their texts."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from consolidation.retention.policy import RetentionPolicy
 from consolidation.retention.policy_form import merged, to_json
 from memory_service.bundle.records import (
     BlockRecord,
@@ -24,6 +25,7 @@ from memory_service.storage import documents, imported, imports, memories, names
 from memory_service.storage.ids import new_id
 from memory_service.storage.imports import LineOutcome, blanked
 from memory_service.storage.namespaces import Namespace, ensure_namespaces, get_namespace
+from retrieval.fusion_policy import read_fusion
 
 
 def _namespace(session: Session, wanted: Importing, path: str, *, now: datetime) -> Namespace:
@@ -62,20 +64,42 @@ def import_namespaces(
     return outcomes
 
 
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    """A policy as it was read: whole, and the first thing that is wrong with it."""
+
+    body: dict[str, Any]
+    wrong: str = ""
+    retention: RetentionPolicy | None = None
+
+
+def _retention(said: Mapping[str, Any]) -> _Policy:
+    policy, wrong = merged(said)
+    return _Policy(to_json(policy), f"{wrong[0].pointer} {wrong[0].detail}" if wrong else "", policy)
+
+
+def _fusion(said: Mapping[str, Any]) -> _Policy:
+    policy, wrong = read_fusion(said)
+    return _Policy(policy.to_json(), " ".join(wrong[0]) if wrong else "")
+
+
+_READ: Final = {policies.RETENTION: _retention, policies.FUSION: _fusion}
+
+
 def import_policies(session: Session, wanted: Importing, lines: Sequence[Line], *, now: datetime) -> list[LineOutcome]:
     """Put policies in force where the namespace has none; only an administrator's key may, as over PUT /v1/policies."""
     outcomes = []
     for line in lines:
         record: PolicyRecord = line.record
-        policy, wrong = merged(record.policy)
-        if wrong:
-            detail = f"{wrong[0].pointer} {wrong[0].detail}"
+        read = _READ[record.kind](record.policy)
+        if read.wrong:
+            detail = read.wrong
             outcomes.append(LineOutcome(line.ordinal, "rejected", None, "invalid_policy", detail[:300]))
             continue
         namespace = _namespace(session, wanted, record.namespace, now=now)
         policies.lock(session, wanted.tenant_id, namespace.id)
         present = policies.in_force(session, wanted.tenant_id, namespace.id, record.kind)
-        if present is not None and to_json(merged(present["body"])[0]) == to_json(policy):
+        if present is not None and _READ[record.kind](present["body"]).body == read.body:
             outcomes.append(LineOutcome(line.ordinal, "skipped", None, "present", "It is in force."))
         elif not wanted.trusted:
             detail = "Policies need a key with the scope admin."
@@ -84,8 +108,9 @@ def import_policies(session: Session, wanted: Importing, lines: Sequence[Line], 
             outcomes.append(_differs(line, None, wanted, "The namespace has another policy."))
         else:
             policy_id = new_id()
-            policies.put(session, wanted.tenant_id, namespace.id, record.kind, policy_id, to_json(policy), now=now)
-            owe_sweep(session, wanted.tenant_id, namespace.id, replace(policy, id=policy_id), now=now)
+            policies.put(session, wanted.tenant_id, namespace.id, record.kind, policy_id, read.body, now=now)
+            if read.retention is not None:
+                owe_sweep(session, wanted.tenant_id, namespace.id, replace(read.retention, id=policy_id), now=now)
             outcomes.append(LineOutcome(line.ordinal, "created" if present is None else "updated"))
     return outcomes
 

@@ -120,6 +120,7 @@ def list_events(
     until: datetime | None,
     before: UUID | None,
     limit: int,
+    namespace_id: UUID | None = None,
 ) -> Sequence[RowMapping]:
     """Return events with their seals, newest first."""
     event = audit_event.c
@@ -132,6 +133,8 @@ def list_events(
         query = query.where(event.action == action)
     if actor is not None:
         query = query.where(event.api_key_id == actor)
+    if namespace_id is not None:
+        query = query.where(event.namespace_id == namespace_id)
     if since is not None:
         query = query.where(event.at >= since)
     if until is not None:

@@ -65,6 +65,11 @@ _COUNTS: Final[Mapping[str, str]] = {
         SELECT count(*) FROM kv_block t WHERE t.tenant_id = :tenant AND t.kv_memory_id IN (SELECT s.kv_memory_id
             FROM kv_source s WHERE s.tenant_id = :tenant AND s.memory_id = {_IDS})
     """,
+    # That they are erased is still told, by their ids.
+    "webhook_delivery": f"""
+        SELECT count(*) FROM webhook_delivery t
+        WHERE t.tenant_id = :tenant AND t.subject_id = {_IDS} AND t.event <> 'memory.erased'
+    """,
     "trace": _SHOWN_IN_TRACES,
     "idempotency_key": _QUOTING_ANSWERS,
     "job": _QUOTING_RESULTS,

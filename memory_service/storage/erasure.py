@@ -7,7 +7,16 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from memory_service.storage import changesets, documents, entities, imports, kv_plans, search_index, structure
+from memory_service.storage import (
+    changesets,
+    documents,
+    entities,
+    imports,
+    kv_plans,
+    search_index,
+    structure,
+    webhook_deliveries,
+)
 from memory_service.storage.idempotency import forget_answers
 
 
@@ -67,6 +76,7 @@ def remove(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> int:
     forget_answers(session, tenant_id, ids)
     imports.forget_memories(session, tenant_id, ids)
     kv_plans.forget_memories(session, tenant_id, ids)
+    webhook_deliveries.forget_memories(session, tenant_id, ids)
     for statement in (_TRACES, _DEAD_LETTERS, _SUCCESSORS, _MEMORIES):
         session.execute(text(statement), params)
     documents.forget_empty(session, tenant_id, read_from)

@@ -41,6 +41,25 @@ def list_links(
     return session.execute(text(statement), params).mappings().all()
 
 
+_EDGE = "id, source_id, target_id, type, weight, derivation_method, known_from"
+
+
+def get(session: Session, tenant_id: UUID, link_id: UUID) -> RowMapping | None:
+    """Return one present edge."""
+    statement = text(f"SELECT {_EDGE} FROM link WHERE tenant_id = :tenant AND id = :id AND known_to = 'infinity'")
+    return session.execute(statement, {"tenant": tenant_id, "id": link_id}).mappings().one_or_none()
+
+
+def between(session: Session, tenant_id: UUID, source_id: UUID, target_id: UUID, type: str) -> Sequence[RowMapping]:
+    """Return the present edges of one type from a memory to another."""
+    statement = text(
+        f"SELECT {_EDGE} FROM link WHERE tenant_id = :tenant AND source_id = :source AND target_id = :target "
+        "AND type = :type AND known_to = 'infinity' ORDER BY id"
+    )
+    params = {"tenant": tenant_id, "source": source_id, "target": target_id, "type": str(type)}
+    return session.execute(statement, params).mappings().all()
+
+
 def link_json(row: Row) -> dict[str, Any]:
     """Return one edge as JSON."""
     return {

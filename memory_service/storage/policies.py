@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from memory_service.storage.tables import namespace, policy
 
 RETENTION = "retention"
+FUSION = "fusion"
 
 _t = policy.c
 _FOREVER = text("'infinity'")
@@ -40,7 +41,8 @@ def put(
 ) -> None:  # fmt: skip
     """Put a policy in the place of the one in force; None goes back to the defaults.
 
-    The namespace keeps a copy, which is what searches and sweeps read. Under another policy every memory of it is due.
+    Of one of retention the namespace keeps a copy, which is what searches and sweeps read. Under another policy every memory
+    of it is due.
     """
     session.execute(
         update(policy)
@@ -59,6 +61,8 @@ def put(
                 known_to=_FOREVER,
             )
         )
+    if kind != RETENTION:
+        return
     copy = None if body is None else json.dumps({"id": str(policy_id), "policy": dict(body)})
     session.execute(
         text(

@@ -6,11 +6,9 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
     Double,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -20,16 +18,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import UserDefinedType
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "ix": "%(table_name)s_%(column_0_N_name)s",
-    }
-)
-
-Time = DateTime(timezone=True)
+from memory_service.storage.schema import Time as Time
+from memory_service.storage.schema import metadata as metadata
+from memory_service.storage.schema import tenant_column as _tenant
+from memory_service.storage.webhook_tables import webhook as webhook
+from memory_service.storage.webhook_tables import webhook_delivery as webhook_delivery
 
 
 class TransactionId(UserDefinedType[int]):
@@ -88,10 +81,6 @@ def _state_columns(*, of_a_version: bool = False) -> list[Column[object]]:
         Column("trust", Double, nullable=False),
         Column("flags", ARRAY(Text), nullable=False),
     ]
-
-
-def _tenant() -> Column[object]:
-    return Column("tenant_id", Uuid, primary_key=True)
 
 
 STATE_COLUMNS: tuple[str, ...] = tuple(column.name for column in _state_columns())

@@ -1,4 +1,4 @@
-"""A worker that is killed with -9 in the middle of consolidation loses nothing and does nothing twice."""
+"""A worker that is killed with -9 in the middle of its work loses nothing: a run is not done twice, a message is sent again."""
 
 import json
 import os
@@ -6,9 +6,11 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,8 @@ def house(serve: Any, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
             "MEMORY_SERVICE_MAINTENANCE_DATABASE_URL": roles.maintenance,
             "MEMORY_SERVICE_SERVICE_DATABASE_URL": roles.service,
             "MEMORY_SERVICE_CONSOLIDATE_AFTER_S": "0",
+            "MEMORY_SERVICE_WEBHOOK_NETWORKS": "127.0.0.0/8",
+            "MEMORY_SERVICE_WEBHOOK_TIMEOUT_S": "2",
             "BROKER_URL": broker.start(),
         }
         parts.callback(broker.stop)
@@ -182,3 +186,45 @@ def test_nothing_is_lost_and_nothing_is_done_twice(house: House) -> None:
     assert {(row.state, row.superseded_by, row.title) for row in back.values()} == {("activated", None, None)}
     live = "SELECT count(*) FROM link l JOIN namespace n ON n.id = l.namespace_id WHERE n.path = :path AND l.known_to = 'infinity'"
     assert house.rows(live, path)[0][0] == 0
+
+
+def test_a_message_on_its_way_is_sent_again(house: House) -> None:
+    """Killed while the receiver has the message and has not answered: after the lease another worker sends it."""
+    got: list[dict[str, Any]] = []
+    answering = threading.Event()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            answering.wait(30)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/"
+    made = house.client.post("/v1/webhooks", json={"url": url, "events": ["memory.created"], "namespace": "told"})
+    assert made.status_code == 201, made.text
+    items = [{"content": f"Message number {n}.", "namespace": "told", "extract": "none"} for n in range(5)]
+    results = house.client.post("/v1/memories/batch", json={"items": items}).json()["results"]
+    worker = house.start_worker()
+    try:
+        assert eventually(lambda: bool(got))
+    finally:
+        house.kill(worker)
+    (cut_off,) = got
+    answering.set()
+    worker = house.start_worker()
+    try:
+        path = f"/v1/webhooks/{made.json()['id']}/deliveries?status=delivered"
+        assert eventually(lambda: len(house.client.get(path).json()["data"]) == len(items))
+    finally:
+        house.kill(worker)
+        server.shutdown()
+        server.server_close()
+    assert {one["data"]["memory_id"] for one in got} == {one["id"] for one in results}
+    assert sum(one["id"] == cut_off["id"] for one in got) == 2
+    assert len(got) == len(items) + 1

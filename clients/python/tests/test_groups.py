@@ -95,6 +95,49 @@ async def test_how_a_namespace_fades_and_weighs(client: Any, namespace: str) -> 
         await got(client.fusion_weights.revert(namespace))
 
 
+async def test_who_is_told(client: Any, namespace: str) -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    hook = await got(
+        client.webhooks.create(
+            "https://receiver.invalid/hook", events=["memory.created"], namespace=namespace, secret=secret
+        )
+    )
+    assert hook.secret == secret
+    assert secret not in repr(hook)
+    assert [one.id for one in await every(client.webhooks.list(namespace=namespace))] == [hook.id]
+    assert (await got(client.webhooks.get(hook.id))).events == ["memory.created"]
+    memory = await got(client.add("Rosa likes trout.", namespace=namespace))
+    (delivery,) = await every(client.webhooks.deliveries(hook.id, event="memory.created"))
+    assert (delivery.subject_id, delivery.version, delivery.namespace) == (memory.id, 1, namespace)
+    pinged = await got(client.webhooks.ping(hook.id))
+    assert (await got(client.webhooks.delivery(hook.id, pinged.id))).event == "webhook.ping"
+    assert (await got(client.webhooks.retry(hook.id, delivery.id))).status == "pending"
+    assert (await got(client.webhooks.rotate(hook.id))).secret not in {secret, None}
+    changed = await got(client.webhooks.update(hook.id, namespace=None, active=False))
+    assert (changed.namespace, changed.active) == (None, False)
+    with pytest.raises(Conflict):
+        await got(client.webhooks.ping(hook.id))
+    assert await got(client.webhooks.delete(hook.id)) is None
+    with pytest.raises(NotFound):
+        await got(client.webhooks.get(hook.id))
+
+
+async def test_links_and_how_a_namespace_is_searched(client: Any, namespace: str) -> None:
+    one = await got(client.add("Rosa likes trout.", namespace=namespace))
+    other = await got(client.add("Rosa eats no fish.", namespace=namespace))
+    link = await got(client.graph.link(one.id, other.id, "contradicts", weight=0.5))
+    assert (link.source_id, link.target_id, link.derivation.method) == (one.id, other.id, "caller")
+    assert link.id in {each.id for each in await every(client.graph.links(namespace=namespace))}
+    assert await got(client.graph.unlink(link.id)) is None
+    assert (await got(client.policies.fusion(namespace=namespace))).id is None
+    put = await got(client.policies.put_fusion(namespace=namespace, channels={"keyword": 1}))
+    assert put.policy == {"preset": None, "channels": {"keyword": 1.0}}
+    found = await got(client.search("trout", namespace=namespace, explain=True))
+    assert found.explain.policy == put.policy
+    assert await got(client.policies.delete_fusion(namespace=namespace)) is None
+    assert await every(client.audit.list(action="policy.delete", namespace=namespace))
+
+
 async def test_keys_and_tenants(client: Any, connect: Any, service: Any, namespace: str) -> None:
     tenant = await got(client.tenants.create(f"tenant of {namespace}"))
     assert tenant.api_key.key not in repr(tenant)

@@ -53,9 +53,10 @@ class ChatMemoryIn(Body):
             namespace=self.namespace,
             filter={"AND": conditions} if conditions else None,
             top_k=self.top_k + min(more, EXTRA_RESULTS),
-            preset=self.preset,
             order=self.order,
             token_budget=self.token_budget,
+            # Where the caller does not say, a policy of the namespace may.
+            **({"preset": self.preset} if "preset" in self.model_fields_set else {}),
         )
 
     @property

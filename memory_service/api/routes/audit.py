@@ -1,5 +1,6 @@
 """The audit chain: who changed what, and whether the record of it is whole."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -16,6 +17,7 @@ from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import FieldError, InvalidRequest
 from memory_service.lifecycle.audit import Verdict, verify
 from memory_service.storage import audit
+from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import Action, Caller, KeyScope
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"], route_class=StrictRoute)
@@ -98,22 +100,27 @@ def list_audit_events(
     actor: Annotated[UUID | None, Query(description="Only changes by this API key.")] = None,
     since: Annotated[Time | None, Query(description="Only from this moment on.")] = None,
     until: Annotated[Time | None, Query(description="Only before this moment.")] = None,
+    namespace: Annotated[str | None, Query(description="Only changes in this namespace; without it, all.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Response:
     """List what was changed by whom, newest first. What was written a moment ago has no `seq` and no `hash` yet."""
-    query = {"list": "audit", "action": action, "actor": actor, "since": since, "until": until}
+    query = {"list": "audit", "action": action, "actor": actor, "since": since, "until": until, "namespace": namespace}
     before = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
-    rows = audit.list_events(
-        session,
-        caller.tenant_id,
-        action=action.value if action else None,
-        actor=actor,
-        since=since,
-        until=until,
-        before=before,
-        limit=limit + 1,
-    )
+    space = None if namespace is None else find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
+    rows: Sequence[RowMapping] = ()
+    if namespace is None or space is not None:
+        rows = audit.list_events(
+            session,
+            caller.tenant_id,
+            action=action.value if action else None,
+            actor=actor,
+            namespace_id=space,
+            since=since,
+            until=until,
+            before=before,
+            limit=limit + 1,
+        )
     return answer(
         page(
             rows,

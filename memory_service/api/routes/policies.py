@@ -37,7 +37,7 @@ IfMatch = Annotated[str | None, Header(alias="If-Match")]
 OfNamespace = Annotated[str, Query(description="The namespace whose policy it is.")]
 
 ELSEWHERE: Final = {
-    "fusion": "how channels are weighed is learned: PATCH /v1/namespaces/{path} turns it on, /v1/fusion-weights shows it",
+    "fusion": "what namespaces say of their searches is read, put whole and deleted below /v1/policies/fusion",
     "redaction": "nothing is redacted: what must not be kept is erased with DELETE /v1/memories/{id}?erase=true",
 }
 MOST_SIMULATED: Final = 50_000  # memories; a larger namespace is tried on its oldest, and the answer says so
@@ -167,7 +167,7 @@ def delete_policy(
     if space is not None:
         policies.lock(session, caller.tenant_id, space)
     present = policies.in_force(session, caller.tenant_id, space, kind) if space else None
-    _match(if_match, present)
+    match(if_match, present)
     if present is None or space is None:
         raise NotFound(f"The namespace {namespace!r} has no {kind} policy of its own.", code="policy_not_found")
     now = services.clock()
@@ -206,7 +206,7 @@ def _change(
         space = made[path].id
     policies.lock(session, tenant_id, space)
     present = policies.in_force(session, tenant_id, space, kind)
-    _match(if_match, present)
+    match(if_match, present)
     onto = to_json(merged(present["body"])[0]) if onto_present and present is not None else None
     policy, wrong = merged(said, onto)
     _refuse(wrong)
@@ -217,7 +217,7 @@ def _change(
     return _shown(session, tenant_id, namespace, space)
 
 
-def _match(if_match: str | None, present: RowMapping | None) -> None:
+def match(if_match: str | None, present: RowMapping | None) -> None:
     """Refuse a change of something other than what the caller has read.
 
     Raises:

@@ -81,6 +81,9 @@ class Household:
     import_job_id: str
     kv_memory_id: str
     kv_plan_id: str
+    link_id: str
+    webhook_id: str
+    delivery_id: str
     namespace: str
     user_id: str
     agent_id: str
@@ -223,6 +226,8 @@ def make_household(
         post("/admin/links", {})
         post("/admin/session", {"api_key": key})
         client.cookies.clear()  # the client is shared, and sends keys
+        hook = post("/v1/webhooks", {"url": f"https://{secret}.example/", "namespace": scope["namespace"]})
+        delivery = post(f"/v1/webhooks/{hook['id']}/ping", {})
         granted = post("/v1/api-keys", {"name": f"{secret} key", "scopes": ["memories:read"]})
         with maintenance.begin() as connection:
             # Only a namespace with hundreds of documents has common terms.
@@ -269,6 +274,9 @@ def make_household(
             import_job_id=waiting.json()["job_id"],
             kv_memory_id=kv_memory_id,
             kv_plan_id=kv_plan_id,
+            link_id=me.get(f"/v1/memories/{memory['id']}/links").json()["data"][0]["id"],
+            webhook_id=hook["id"],
+            delivery_id=delivery["id"],
             tenant_id=tenant_id,
             memory_id=memory["id"],
             older_id=old["id"],
@@ -642,6 +650,10 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             f"{method} /v1/policies/{{kind}}": [Ask("absent", f"/v1/policies/retention?namespace={space}", body)]
             for method, body in (("GET", None), ("PUT", {}), ("PATCH", {}), ("DELETE", None))
         },
+        **{
+            f"{method} /v1/policies/fusion": [Ask("absent", f"/v1/policies/fusion?namespace={space}", body)]
+            for method, body in (("GET", None), ("PUT", {}), ("DELETE", None))
+        },
         "POST /v1/policies/simulate": [Ask("absent", "/v1/policies/simulate", {"namespace": h.namespace})],
         "GET /v1/graph": [
             *(Ask("absent", f"/v1/graph?depth=3&seed={i}") for i in (*ids, h.entity_id, h.episode_id, h.topic_id)),
@@ -679,6 +691,17 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             for path in (h.namespace, asker.namespace)
         ],
         **_asks_of_kv_plans(h, asker),
+        **_asks_of_webhooks(h, asker, space),
+        "POST /v1/links": [
+            Ask("absent", "/v1/links", {"from": one, "to": other, "type": "supports"})
+            for one, other in (
+                (h.memory_id, h.older_id),
+                (asker.memory_id, h.memory_id),
+                (h.memory_id, asker.memory_id),
+                (asker.memory_id, h.erased_id),
+            )
+        ],
+        "DELETE /v1/links/{link_id}": [Ask("absent", f"/v1/links/{h.link_id}")],
         **_asks_of_blocks(h, asker, space),
         **_asks_of_tasks(h, asker),
         "GET /v1/namespaces": [Ask("nothing", f"/v1/namespaces?prefix={space}")],
@@ -728,6 +751,35 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
         "GET /readyz": [Ask("own", "/readyz")],
         "GET /metrics": [Ask("own", "/metrics")],
         **_asks_of_mem0(h, ids, space),
+    }
+
+
+def _asks_of_webhooks(h: Household, asker: Household, space: str) -> dict[str, list[Ask]]:
+    hook = f"/v1/webhooks/{h.webhook_id}"
+    deliveries = (
+        f"{hook}/deliveries/{h.delivery_id}",
+        f"/v1/webhooks/{asker.webhook_id}/deliveries/{h.delivery_id}",
+        f"{hook}/deliveries/{asker.delivery_id}",
+    )
+    return {
+        # A namespace of the same path is the asker's own.
+        "POST /v1/webhooks": [
+            Ask("own", "/v1/webhooks", {"url": f"https://{asker.secret}.example/", "namespace": h.namespace})
+        ],
+        "GET /v1/webhooks": [Ask("nothing", f"/v1/webhooks?namespace={space}")],
+        "GET /v1/webhooks/{webhook_id}": [Ask("absent", hook)],
+        "PATCH /v1/webhooks/{webhook_id}": [
+            Ask("absent", hook, {"active": False}),
+            Ask("absent", hook, {"url": f"https://{asker.secret}.example/"}),
+        ],
+        "DELETE /v1/webhooks/{webhook_id}": [Ask("absent", hook)],
+        "POST /v1/webhooks/{webhook_id}/rotate": [Ask("absent", f"{hook}/rotate", {})],
+        "POST /v1/webhooks/{webhook_id}/ping": [Ask("absent", f"{hook}/ping", {})],
+        "GET /v1/webhooks/{webhook_id}/deliveries": [Ask("absent", f"{hook}/deliveries")],
+        "GET /v1/webhooks/{webhook_id}/deliveries/{delivery_id}": [Ask("absent", one) for one in deliveries],
+        "POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/retry": [
+            Ask("absent", f"{one}/retry", {}) for one in deliveries
+        ],
     }
 
 

@@ -37,6 +37,9 @@ PARAMETERS = {
     "path",
     "event_id",
     "entity_type",
+    "webhook_id",
+    "link_id",
+    "delivery_id",
     "org_id",
     "project_id",
 }

@@ -74,6 +74,8 @@ from memory_service.storage import (
     timeline,
     traces,
     web_sessions,
+    webhook_deliveries,
+    webhooks,
 )
 from memory_service.storage.blocks import Address
 from memory_service.storage.bootstrap import RoleUrls, bootstrap, driver_url
@@ -355,6 +357,15 @@ HOT: dict[str, Callable[[Session], object]] = {
     "policies of a space": lambda s: policies.list_policies(
         s, TENANT, namespace_id=SMALL_SPACE, history=False, before=an_id(4, 900), limit=51),
     "policy put": lambda s: policies.put(s, TENANT, SMALL_SPACE, "retention", an_id(4, 6000), {}, now=NOW),
+    "webhooks": lambda s: webhooks.list_webhooks(s, TENANT, namespace=None, before=None, limit=51),
+    "webhook": lambda s: webhooks.for_sending(s, TENANT, an_id(7, 5)),
+    "webhook that fails": lambda s: webhooks.note_failure(s, TENANT, an_id(7, 5), now=NOW),
+    "deliveries": lambda s: webhook_deliveries.list_deliveries(
+        s, TENANT, an_id(7, 5), status="dead", event=None, before=an_id(6, 900), limit=51),
+    "delivery": lambda s: webhook_deliveries.get(s, TENANT, an_id(7, 5), an_id(6, 4)),
+    "deliveries taken": lambda s: webhook_deliveries.claim(
+        s, TENANT, an_id(7, 101), now=NOW, lease=timedelta(minutes=1), limit=20),
+    "contents told": lambda s: webhook_deliveries.contents_of(s, TENANT, [(i, 1) for i in IDS]),
     "trace": lambda s: traces.get_trace(s, TENANT, an_id(6, 7)),
     "stored answer": lambda s: idempotency.find_answer(s, CALLER, "key7", now=NOW),
     "users": lambda s: list_scopes(s, TENANT, ScopeColumn.USER, namespace_id=None, after=None, limit=51, now=NOW),
@@ -497,6 +508,8 @@ HOT: dict[str, Callable[[Session], object]] = {
         s, TENANT, action="export", actor=None, since=None, until=None, before=None, limit=51),
     "audit of a key": lambda s: audit.list_events(
         s, TENANT, action=None, actor=an_id(9, 7), since=NOW - timedelta(days=1), until=None, before=None, limit=51),
+    "audit of a namespace": lambda s: audit.list_events(
+        s, TENANT, action=None, actor=None, namespace_id=SMALL_SPACE, since=None, until=None, before=None, limit=51),
     "seals": lambda s: audit.sealed(s, TENANT, after=7, limit=100),
     "last seal": lambda s: audit.last_seal(s, TENANT),
     "who holds blocks": lambda s: kv_blocks.holders_of(
@@ -632,6 +645,7 @@ ARGUMENTS = {
 CROSSING = (
     "authenticate_key",
     "due_jobs",
+    "due_webhooks",
     "pending_enrichment",
     "expired_memories",
     "outdated_terms",

@@ -18,6 +18,7 @@ FUNCTIONS_OF_THE_OWNER = {"open_shelf", "fill_shelf", "advance_shelf", "drop_she
 FUNCTIONS_OF_FUNCTIONS = {"shelf_in_use"}
 GRANTED_FUNCTIONS = FUNCTIONS_OF_THE_OWNER | {
     "authenticate_key", "authenticate_session", "create_tenant", "crowded_namespaces", "due_consolidations", "due_jobs",
+    "due_webhooks", "purge_webhook_deliveries",
     "expired_memories", "find_login_link", "kv_upkeep_totals", "list_tenants", "live_kv", "outdated_terms",
     "pending_enrichment", "purge_expired", "purge_kv_plans", "rising_memories", "spent_kv", "stale_corpora", "unsealed_audit",
 }  # fmt: skip
@@ -179,7 +180,7 @@ def test_sweeps_tell_ids_and_nothing_else(connection: Connection, theirs: Any) -
     calls = (
         "pending_enrichment(:n)", "due_jobs(:at, :n)", "due_consolidations(:at, '0', '0', :n)",
         "stale_corpora(:n)", "expired_memories(:at, :n)",
-        "outdated_terms(99, :n)", "crowded_namespaces(0, :n)", "rising_memories(:n)", "unsealed_audit(:n)",
+        "outdated_terms(99, :n)", "crowded_namespaces(0, :n)", "rising_memories(:n)", "unsealed_audit(:n)", "due_webhooks(:at, :n)",
     )  # fmt: skip
     for call in calls:
         result = connection.execute(text(f"SELECT * FROM {call}"), later)
@@ -192,6 +193,7 @@ def test_a_purge_cannot_be_told_that_everything_has_expired(connection: Connecti
     """It deletes across tenants, so the moment it is told must not reach past the present."""
     for moment in ("infinity", "2999-01-01T00:00:00Z"):
         connection.execute(text("SELECT * FROM purge_expired(CAST(:at AS timestamptz))"), {"at": moment}).all()
+        connection.execute(text("SELECT purge_webhook_deliveries(CAST(:at AS timestamptz))"), {"at": moment}).all()
         connection.commit()
 
 

@@ -121,6 +121,8 @@ CURSORS = (
     ("GET", "/v1/blocks?limit=1&namespace=shared", None),
     ("GET", "/v1/tasks?limit=1", None),
     ("GET", "/v1/tasks?limit=1&namespace=shared", None),
+    ("GET", "/v1/webhooks?limit=1", None),
+    ("GET", "/v1/webhooks?limit=1&namespace=shared", None),
     ("GET", "/v1/timeline?limit=1", None),
     ("GET", "/v1/timeline?limit=1&namespace=shared&axis=known", None),
     ("GET", "/v1/entities?limit=1&order=mentions", None),
@@ -173,6 +175,8 @@ def twins(client: Any, database: Database, make_tenant: Any, tenant_client: Any,
             assert consolidate.run_job(learner, UUID(learning))
             path = "/v1/policies/retention?namespace=shared"
             assert me.put(path, json={"protection": number}).status_code == 200
+            hook = {"url": "https://shared.example/", "namespace": "shared"}
+            assert me.post("/v1/webhooks", json=hook).status_code == 201
         made.append(me)
     return made
 
@@ -246,6 +250,7 @@ def test_every_paged_list_is_among_the_cursors_above(app: Any) -> None:
     tested.add("GET /v1/erasures/{erasure_id}/items")
     # Encoders are of no tenant. KV memories need files of numbers: tests/integration/kv/test_access.py.
     tested |= {"GET /v1/encoders", "GET /v1/encoders/{encoder_id}/reindex", "GET /v1/kv/engines", "GET /v1/kv/memories"}
+    tested.add("GET /v1/webhooks/{webhook_id}/deliveries")
     tested |= {"GET /v1/changesets/{changeset_id}/changes", "GET /v1/jobs/{job_id}/dead-letters"}
     assert paged <= tested
 

@@ -102,6 +102,10 @@ INSERT INTO task_node SELECT tenant, id, space, pg_temp.id(3, t, 1 + n / 1000 * 
 INSERT INTO task_version SELECT tenant, id, 1, CASE WHEN n % 7 = 0 THEN 'open' ELSE 'succeeded' END, 'A step', NULL, NULL, NULL, '{}', '{}', NULL,
     NULL, 'create', at FROM r WHERE n <= 5000;
 INSERT INTO task_dependency SELECT tenant, id, pg_temp.id(3, t, n - 1) FROM r WHERE n BETWEEN 2 AND 5000;
+INSERT INTO webhook SELECT t.id, pg_temp.id(7, t.t, n), 'https://a.example/', '{memory.created}', NULL, NULL, false, true, '', NULL, NULL, 0,
+    NULL, NULL, NULL, now(), now() FROM t, generate_series(1, 2000) n;
+INSERT INTO webhook_delivery SELECT tenant, pg_temp.id(6, t, n), pg_temp.id(7, t, 1 + n % 2000), id, 'memory.created', space, id, 1, '{}', at,
+    CASE WHEN n % 100 = 0 THEN 'pending' ELSE 'delivered' END, 1, at, '[]', at FROM r;
 INSERT INTO audit_event SELECT tenant, id, at, pg_temp.id(9, t, 1 + n % 1000), CASE WHEN n % 2 = 0 THEN 'export' ELSE 'import.begin' END, 'job', id,
     space, '{}' FROM r WHERE n <= 5000;
 INSERT INTO audit_seal SELECT tenant, n, id, sha256(n::text::bytea) FROM r WHERE n <= 5000;

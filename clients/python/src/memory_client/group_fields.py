@@ -126,6 +126,37 @@ class ErasureFields(Owner, Writing, total=False):
     namespace: str | None
 
 
+class WebhookFields(Writing, total=False):
+    """Keyword arguments of ``webhooks.create``."""
+
+    events: Sequence[str] | None
+    namespace: str | None
+    description: str | None
+    secret: str | None
+    content: bool | None
+    active: bool | None
+
+
+class WebhookPatch(Reading, total=False):
+    """What ``webhooks.update`` may change; None clears ``namespace`` and ``description``."""
+
+    url: str
+    events: Sequence[str]
+    namespace: str | None
+    description: str | None
+    content: bool
+    active: bool
+
+
+class DeliveryList(Reading, total=False):
+    """Which deliveries ``webhooks.deliveries`` lists."""
+
+    status: Literal["pending", "delivered", "dead"] | None
+    event: str | None
+    limit: int | None
+    cursor: str | None
+
+
 class ExportFields(Reading, total=False):
     """Keyword arguments of ``exports.create``."""
 

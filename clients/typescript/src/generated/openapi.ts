@@ -1965,8 +1965,32 @@ export interface paths {
          */
         get: operations["list_all_links"];
         put?: never;
-        post?: never;
+        /**
+         * Create Link
+         * @description Draw an edge between two memories. It is the caller's: no run of consolidation ends it. 200 where it was there.
+         */
+        post: operations["create_link"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/links/{link_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Link
+         * @description Take back an edge that a caller drew. 409 for one that a run drew: revert its changeset.
+         */
+        delete: operations["delete_link"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2489,6 +2513,34 @@ export interface paths {
          * @description Change parts of the policy of a namespace; what is not said stays as it is.
          */
         patch: operations["patch_policy"];
+        trace?: never;
+    };
+    "/v1/policies/fusion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Fusion Policy
+         * @description Read how a namespace is searched where a search does not say; null: as everywhere.
+         */
+        get: operations["get_fusion_policy"];
+        /**
+         * Put Fusion Policy
+         * @description Say how a namespace is searched: searches of it alone that name no preset, or no channels, go by this one's.
+         */
+        put: operations["put_fusion_policy"];
+        post?: never;
+        /**
+         * Delete Fusion Policy
+         * @description Have a namespace searched as everywhere again; the policy stays in the history.
+         */
+        delete: operations["delete_fusion_policy"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/policies/simulate": {
@@ -3159,6 +3211,158 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Webhooks
+         * @description List webhooks, newest first, without their secrets.
+         */
+        get: operations["list_webhooks"];
+        put?: never;
+        /**
+         * Create Webhook
+         * @description Have a receiver told of changes. Its secret is in this answer and nowhere else; a replayed answer has null there.
+         */
+        post: operations["create_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Webhook
+         * @description Return one webhook without its secret: what it is told of, and how its receiver is doing.
+         */
+        get: operations["get_webhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Webhook
+         * @description Delete a webhook with its deliveries; what waits for it is not sent any more.
+         */
+        delete: operations["delete_webhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Webhook
+         * @description Change a webhook. With `active: true` what waits is sent at once, also after it was switched off for failing.
+         */
+        patch: operations["change_webhook"];
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Deliveries
+         * @description List messages to a webhook, newest first: what was delivered, what waits, what is dead after all attempts.
+         */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Delivery
+         * @description Return one delivery with its attempts.
+         */
+        get: operations["get_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Delivery
+         * @description Send a message again, dead or delivered, with all attempts anew; the same id tells the receiver that it is the same.
+         */
+        post: operations["retry_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ping Webhook
+         * @description Send a message of the event `webhook.ping`, whatever the webhook listens to; its delivery says what became of it.
+         */
+        post: operations["ping_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Webhook
+         * @description Sign with another secret; for a day every message has two signatures, one of the secret before.
+         */
+        post: operations["rotate_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3168,7 +3372,7 @@ export interface components {
          * @description What the audit chain writes down; words of ours, never of a user.
          * @enum {string}
          */
-        Action: "api_key.create" | "api_key.rotate" | "api_key.revoke" | "tenant.create" | "namespace.create" | "namespace.change" | "policy.change" | "policy.delete" | "erasure.begin" | "erasure.finish" | "memories.archive" | "memories.restore" | "scope.archive" | "consolidation.begin" | "changeset.revert" | "review.approve" | "review.decline" | "review.undo" | "entity.merge" | "entity.split" | "fusion_weights.revert" | "job.cancel" | "job.retry" | "export.begin" | "import.begin" | "login_link.create" | "web_session.begin" | "web_session.end" | "encoder.register" | "encoder.default" | "reindex.begin" | "reindex.cut_over" | "reindex.roll_back" | "reindex.finish";
+        Action: "api_key.create" | "api_key.rotate" | "api_key.revoke" | "tenant.create" | "namespace.create" | "namespace.change" | "policy.change" | "policy.delete" | "erasure.begin" | "erasure.finish" | "memories.archive" | "memories.restore" | "scope.archive" | "consolidation.begin" | "changeset.revert" | "review.approve" | "review.decline" | "review.undo" | "entity.merge" | "entity.split" | "fusion_weights.revert" | "job.cancel" | "job.retry" | "export.begin" | "import.begin" | "login_link.create" | "web_session.begin" | "web_session.end" | "encoder.register" | "encoder.default" | "reindex.begin" | "reindex.cut_over" | "reindex.roll_back" | "reindex.finish" | "webhook.create" | "webhook.change" | "webhook.delete" | "webhook.rotate";
         /**
          * AddIn
          * @description Turns to remember.
@@ -3231,6 +3435,23 @@ export interface components {
             known?: string | null;
             /** Valid */
             valid?: string | null;
+        };
+        /**
+         * AttemptOut
+         * @description One attempt: the receiver's status, or what went wrong before there was one.
+         */
+        AttemptOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Duration Ms */
+            duration_ms: number;
+            /** Error */
+            error: string | null;
+            /** Status */
+            status: number | null;
         };
         /**
          * Axis
@@ -4328,6 +4549,68 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * DeliveriesOut
+         * @description A page of deliveries.
+         */
+        DeliveriesOut: {
+            /** Data */
+            data: components["schemas"]["DeliveryOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * DeliveryOut
+         * @description One message to one webhook, and what became of it.
+         */
+        DeliveryOut: {
+            /** Attempts */
+            attempts: number;
+            /** Event */
+            event: string;
+            /**
+             * Event Id
+             * Format: uuid
+             */
+            event_id: string;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Namespace */
+            namespace: string | null;
+            /** Next Attempt At */
+            next_attempt_at: string | null;
+            /**
+             * Occurred At
+             * Format: date-time
+             */
+            occurred_at: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "delivered" | "dead";
+            /**
+             * Subject Id
+             * Format: uuid
+             */
+            subject_id: string;
+            /** Tries */
+            tries: components["schemas"]["AttemptOut"][];
+            /** Version */
+            version: number | null;
+            /**
+             * Webhook Id
+             * Format: uuid
+             */
+            webhook_id: string;
+        };
+        /**
          * Derivation
          * @description How a memory was made.
          */
@@ -5043,6 +5326,10 @@ export interface components {
             namespaces: string[];
             /** Near Misses */
             near_misses: components["schemas"]["CandidateOut"][];
+            /** Policy */
+            policy: {
+                [key: string]: unknown;
+            };
             query: components["schemas"]["QueryOut"];
             /** Timings Ms */
             timings_ms: {
@@ -5263,6 +5550,21 @@ export interface components {
         FusionOut: {
             /** Learn */
             learn: boolean;
+        };
+        /**
+         * FusionPolicyIn
+         * @description What a search of the namespace goes by unless it says otherwise itself; what is absent is as always.
+         */
+        FusionPolicyIn: {
+            /**
+             * Channels
+             * @description As of a search.
+             */
+            channels?: {
+                [key: string]: number;
+            } | null;
+            /** Preset */
+            preset?: ("fast" | "balanced" | "thorough") | null;
         };
         /**
          * GainsIn
@@ -6047,6 +6349,72 @@ export interface components {
              */
             reason: "budget" | "low_trust" | "in_conversation";
         };
+        /**
+         * LinkIn
+         * @description An edge from one memory to another of the same namespace.
+         */
+        LinkIn: {
+            /**
+             * From
+             * Format: uuid
+             */
+            from: string;
+            /**
+             * To
+             * Format: uuid
+             */
+            to: string;
+            type: components["schemas"]["LinkType"];
+            /**
+             * Weight
+             * @default 1
+             */
+            weight?: number;
+        };
+        /**
+         * LinkMethodOut
+         * @description Who drew an edge: `caller`, `rules`, or the name of a model.
+         */
+        LinkMethodOut: {
+            /** Method */
+            method: string;
+        };
+        /**
+         * LinkOut
+         * @description An edge between two memories.
+         */
+        LinkOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            derivation: components["schemas"]["LinkMethodOut"];
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Source Id
+             * Format: uuid
+             */
+            source_id: string;
+            /**
+             * Target Id
+             * Format: uuid
+             */
+            target_id: string;
+            type: components["schemas"]["LinkType"];
+            /** Weight */
+            weight: number;
+        };
+        /**
+         * LinkType
+         * @description What an edge between two memories means.
+         * @enum {string}
+         */
+        LinkType: "similar" | "same_entity" | "next" | "part_of" | "derived_from" | "supports" | "contradicts" | "supersedes" | "co_recalled";
         /**
          * ListedErasureOut
          * @description A receipt without its ids.
@@ -6850,6 +7218,49 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+        };
+        /**
+         * NewWebhookOut
+         * @description A webhook just made: `secret` is shown this once, and null when the answer is replayed.
+         */
+        NewWebhookOut: {
+            /** Active */
+            active: boolean;
+            /** Content */
+            content: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Description */
+            description: string | null;
+            /** Disabled Reason */
+            disabled_reason: ("failing" | "gone") | null;
+            /** Events */
+            events: string[];
+            /** Failing Since */
+            failing_since: string | null;
+            /** Failures */
+            failures: number;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Namespace */
+            namespace: string | null;
+            /** Retry At */
+            retry_at: string | null;
+            /** Secret */
+            secret: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Url */
+            url: string;
         };
         /**
          * NodeOut
@@ -7836,6 +8247,14 @@ export interface components {
             version: number;
         };
         /**
+         * RotationIn
+         * @description Another secret; the present one signs, too, for a day.
+         */
+        RotationIn: {
+            /** Secret */
+            secret?: string | null;
+        };
+        /**
          * RunOut
          * @description Blocks `first` to `first + count` of the prompt, which a record holds from its block `offset_blocks` on.
          */
@@ -8742,6 +9161,125 @@ export interface components {
             consolidation: number;
             /** Enrichment */
             enrichment: number;
+        };
+        /**
+         * WebhookEvent
+         * @description What happened; the triggers of the database write the same words.
+         * @enum {string}
+         */
+        WebhookEvent: "memory.created" | "memory.updated" | "memory.superseded" | "memory.merged" | "memory.archived" | "memory.expired" | "memory.restored" | "memory.erased" | "job.succeeded" | "job.failed" | "job.cancelled" | "changeset.applied" | "changeset.reverted" | "review.opened" | "review.approved" | "review.declined" | "review.withdrawn" | "webhook.ping";
+        /**
+         * WebhookIn
+         * @description Whom to tell of what.
+         */
+        WebhookIn: {
+            /**
+             * Active
+             * @description False: nothing is put into the outbox and nothing is sent.
+             * @default true
+             */
+            active?: boolean;
+            /**
+             * Content
+             * @description Whether messages of memories hold what they say.
+             * @default false
+             */
+            content?: boolean;
+            /** Description */
+            description?: string | null;
+            /**
+             * Events
+             * @default [
+             *       "*"
+             *     ]
+             */
+            events?: ("*" | "changeset.*" | "job.*" | "memory.*" | "review.*" | "memory.created" | "memory.updated" | "memory.superseded" | "memory.merged" | "memory.archived" | "memory.expired" | "memory.restored" | "memory.erased" | "job.succeeded" | "job.failed" | "job.cancelled" | "changeset.applied" | "changeset.reverted" | "review.opened" | "review.approved" | "review.declined" | "review.withdrawn")[];
+            /**
+             * Namespace
+             * @description Told of this namespace alone; null: of all.
+             */
+            namespace?: string | null;
+            /**
+             * Secret
+             * @description whsec_ and base64; one is drawn when it is absent.
+             */
+            secret?: string | null;
+            /** Url */
+            url: string;
+        };
+        /**
+         * WebhookOut
+         * @description A webhook without its secret.
+         */
+        WebhookOut: {
+            /** Active */
+            active: boolean;
+            /** Content */
+            content: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Description */
+            description: string | null;
+            /** Disabled Reason */
+            disabled_reason: ("failing" | "gone") | null;
+            /** Events */
+            events: string[];
+            /** Failing Since */
+            failing_since: string | null;
+            /** Failures */
+            failures: number;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Namespace */
+            namespace: string | null;
+            /** Retry At */
+            retry_at: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Url */
+            url: string;
+        };
+        /**
+         * WebhookPatch
+         * @description What is to change; absent fields stay. A webhook that is active again is tried at once.
+         */
+        WebhookPatch: {
+            /** Active */
+            active?: boolean | null;
+            /** Content */
+            content?: boolean | null;
+            /** Description */
+            description?: string | null;
+            /** Events */
+            events?: ("*" | "changeset.*" | "job.*" | "memory.*" | "review.*" | "memory.created" | "memory.updated" | "memory.superseded" | "memory.merged" | "memory.archived" | "memory.expired" | "memory.restored" | "memory.erased" | "job.succeeded" | "job.failed" | "job.cancelled" | "changeset.applied" | "changeset.reverted" | "review.opened" | "review.approved" | "review.declined" | "review.withdrawn")[] | null;
+            /**
+             * Namespace
+             * @description Told of this namespace alone; null: of all.
+             */
+            namespace?: string | null;
+            /** Url */
+            url?: string | null;
+        };
+        /**
+         * WebhooksOut
+         * @description A page of webhooks.
+         */
+        WebhooksOut: {
+            /** Data */
+            data: components["schemas"]["WebhookOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /**
          * WebSessionOut
@@ -10129,6 +10667,8 @@ export interface operations {
                 actor?: string | null;
                 cursor?: string | null;
                 limit?: number;
+                /** @description Only changes in this namespace; without it, all. */
+                namespace?: string | null;
                 /** @description Only from this moment on. */
                 since?: string | null;
                 /** @description Only before this moment. */
@@ -12131,6 +12671,63 @@ export interface operations {
             };
         };
     };
+    create_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description It was there. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkOut"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkOut"];
+                };
+            };
+        };
+    };
+    delete_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                link_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     list_memories: {
         parameters: {
             query?: {
@@ -13068,6 +13665,87 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PolicyOut"];
                 };
+            };
+        };
+    };
+    get_fusion_policy: {
+        parameters: {
+            query?: {
+                /** @description The namespace whose policy it is. */
+                namespace?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+        };
+    };
+    put_fusion_policy: {
+        parameters: {
+            query?: {
+                /** @description The namespace whose policy it is. */
+                namespace?: string;
+            };
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FusionPolicyIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+        };
+    };
+    delete_fusion_policy: {
+        parameters: {
+            query?: {
+                /** @description The namespace whose policy it is. */
+                namespace?: string;
+            };
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -14126,6 +14804,265 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ArchivingOut"];
+                };
+            };
+        };
+    };
+    list_webhooks: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+                /** @description Those told of this namespace alone; without it, all. */
+                namespace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhooksOut"];
+                };
+            };
+        };
+    };
+    create_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhookOut"];
+                };
+            };
+        };
+    };
+    get_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+        };
+    };
+    delete_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    change_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookPatch"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                /** @description Only of this event. */
+                event?: components["schemas"]["WebhookEvent"] | null;
+                limit?: number;
+                status?: string | null;
+            };
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveriesOut"];
+                };
+            };
+        };
+    };
+    get_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+        };
+    };
+    retry_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+        };
+    };
+    ping_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+        };
+    };
+    rotate_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotationIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhookOut"];
                 };
             };
         };

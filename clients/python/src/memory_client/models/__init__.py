@@ -121,6 +121,10 @@ if TYPE_CHECKING:
     from memory_client.models.structure import TimelineCell as TimelineCell
     from memory_client.models.structure import TimelinePlane as TimelinePlane
     from memory_client.models.structure import Topic as Topic
+    from memory_client.models.webhooks import Attempt as Attempt
+    from memory_client.models.webhooks import Delivery as Delivery
+    from memory_client.models.webhooks import NewWebhook as NewWebhook
+    from memory_client.models.webhooks import Webhook as Webhook
     from memory_client.models.working import Block as Block
     from memory_client.models.working import BlockCitation as BlockCitation
     from memory_client.models.working import BlockVersion as BlockVersion
@@ -161,6 +165,7 @@ HOMES = {
             "Entity Mention Fact Quote Gist Episode Topic Community Profile Node Edge Edges Graph Moment Timeline TimelineBucket "
             "TimelineCell TimelinePlane"
         ),
+        "webhooks": "Webhook NewWebhook Attempt Delivery",
         "working": (
             "Block BlockVersion BlockCitation Children Task TaskVersion ClosedTask Undone "
             "RolledBackTask TaskItem TaskContext"

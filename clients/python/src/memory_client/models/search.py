@@ -55,6 +55,7 @@ class Explanation(Answer):
     query: dict[str, Any]
     weights: dict[str, float]
     learned: dict[str, float] = {}
+    policy: dict[str, Any] = {}
     namespaces: list[str] = []
     candidates: int
     loaded: str | None = None

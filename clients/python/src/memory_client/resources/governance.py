@@ -68,13 +68,14 @@ class Audit(Resource[E]):
         actor: Id | None = None,
         since: Time | None = None,
         until: Time | None = None,
+        namespace: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
         **options: Unpack[Reading],
     ) -> Ask[AuditEvent]:
         """List events, newest first."""
-        asked = {"action": action, "actor": actor, "since": since, "until": until, "limit": limit, "cursor": cursor}
-        return Ask(models.AuditEvent, query=asked)
+        asked = {"action": action, "actor": actor, "since": since, "until": until, "namespace": namespace}
+        return Ask(models.AuditEvent, query={**asked, "limit": limit, "cursor": cursor})
 
     @call("GET", "/v1/audit/verify")
     def verify(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from memory_client.resources.structure import Communities, Entities, Episodes, Facts, GraphCalls, Profiles, Topics
     from memory_client.resources.transfer import Exports, Imports
     from memory_client.resources.tuning import FusionWeightsCalls, Policies, SavedQueries
+    from memory_client.resources.webhooks import Webhooks
     from memory_client.resources.working import Blocks, Tasks
 
 
@@ -215,6 +216,13 @@ class Groups(Resource[E]):
         from memory_client.resources.governance import Audit
 
         return Audit(self._executor)
+
+    @cached_property
+    def webhooks(self) -> Webhooks[E]:
+        """Receivers that are told of changes."""
+        from memory_client.resources.webhooks import Webhooks
+
+        return Webhooks(self._executor)
 
     @cached_property
     def exports(self) -> Exports[E]:

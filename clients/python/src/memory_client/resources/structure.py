@@ -262,6 +262,26 @@ class GraphCalls(Resource[E]):
             },
         )
 
+    @call("POST", "/v1/links")
+    def link(
+        self, source: Id, target: Id, type: str, *, weight: float | None = None, **options: Unpack[Writing]
+    ) -> Ask[Link]:
+        """Draw an edge from one memory to another; no run of consolidation ends it.
+
+        Raises:
+            Conflict: one of them is archived.
+        """
+        return Ask(models.Link, body=stated({"from": source, "to": target, "type": type, "weight": weight}))
+
+    @call("DELETE", "/v1/links/{link_id}")
+    def unlink(self, link_id: Id, **options: Unpack[Reading]) -> Ask[None]:
+        """Take back an edge that a caller drew.
+
+        Raises:
+            Conflict: a run of consolidation drew it.
+        """
+        return Ask(type(None), link_id)
+
     @listing("GET", "/v1/links")
     def links(self, **where: Unpack[InNamespace]) -> Ask[Link]:
         """List the edges between memories, newest first."""

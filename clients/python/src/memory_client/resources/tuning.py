@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from memory_client import models
 from memory_client.calls import E, call, listing
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Policies(Resource[E]):
-    """Calls about policies; there is one kind, ``retention``."""
+    """Calls about policies: by what rule memories fade (``retention``), and how a namespace is searched (``fusion``)."""
 
     @listing("GET", "/v1/policies")
     def list(self, *, history: bool = False, **where: Unpack[InNamespace]) -> Ask[Policy]:
@@ -53,6 +53,28 @@ class Policies(Resource[E]):
     ) -> Ask[None]:
         """Go back to the defaults."""
         return Ask(type(None), kind, query={"namespace": namespace})
+
+    @call("GET", "/v1/policies/fusion")
+    def fusion(self, *, namespace: str | None = None, **options: Unpack[Reading]) -> Ask[Policy]:
+        """Return how a namespace is searched where a search does not say."""
+        return Ask(models.Policy, query={"namespace": namespace})
+
+    @call("PUT", "/v1/policies/fusion")
+    def put_fusion(
+        self,
+        *,
+        namespace: str | None = None,
+        preset: Literal["fast", "balanced", "thorough"] | None = None,
+        channels: Mapping[str, float] | None = None,
+        **options: Unpack[Versioned],
+    ) -> Ask[Policy]:
+        """Say how a namespace is searched where a search does not say."""
+        return Ask(models.Policy, query={"namespace": namespace}, body=stated({"preset": preset, "channels": channels}))
+
+    @call("DELETE", "/v1/policies/fusion")
+    def delete_fusion(self, *, namespace: str | None = None, **options: Unpack[Versioned]) -> Ask[None]:
+        """Have a namespace searched as everywhere again."""
+        return Ask(type(None), query={"namespace": namespace})
 
     @call("POST", "/v1/policies/simulate")
     def simulate(
