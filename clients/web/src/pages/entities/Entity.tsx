@@ -13,9 +13,8 @@ import { Circumstances } from "../../ui/memory";
 import { Badge, Button, ButtonLink, Card, Empty, Facts, Field, Notice, PageHead, Shown } from "../../ui/parts";
 import { Marked } from "../../ui/texts";
 import { attempt } from "../../ui/toasts";
-import { merge, namesOf, split, unmerge, type Entity } from "./identity";
+import { merge, split, unmerge, type Entity } from "./identity";
 import { isNamed, useNames } from "../../data/names";
-import type { GraphAnswer, GraphNode } from "../graph/model";
 
 type Mention = Schema<"MentionOut">;
 

@@ -1,1 +1,0 @@
-import{d as e,j as t}from"./index-Glb89TDB.js";var n={queued:`plain`,running:`info`,succeeded:`good`,verified:`good`,applied:`good`,failed:`bad`,incomplete:`bad`,cancelled:`warn`,reverted:`warn`},r=({status:r})=>t(e,{tone:n[r]??`plain`,children:r});export{r as t};
