@@ -95,11 +95,13 @@ def engine(
     settings: Mapping[str, Any],
     *arguments: str,
     environment: Mapping[str, str] | None = None,
+    connector: tuple[str, str] = ("MemoryConnector", "memory_vllm.connector"),
 ) -> Iterator[Engine]:
-    """Run a vLLM with the connector, set up so."""
+    """Run a vLLM with the connector, or another of its package, set up so."""
+    name, module = connector
     transfer = {
-        "kv_connector": "MemoryConnector",
-        "kv_connector_module_path": "memory_vllm.connector",
+        "kv_connector": name,
+        "kv_connector_module_path": module,
         "kv_role": "kv_both",
         "kv_load_failure_policy": "recompute",
         "kv_connector_extra_config": dict(settings),
