@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from memory_service.chat_model.endpoint import ChatEndpoint
 from memory_service.chat_model.protocol import Message, Reply
 from tests.vllm import first_token
-from tests.vllm.engine import Engine, engine
+from tests.vllm.engine import ROOM, Engine, engine
 from tests.vllm.fleet import Fleet
 from tests.vllm.running_app import running_app
 
@@ -128,7 +128,7 @@ def servers(
     def second() -> AbstractContextManager[Engine]:
         # Without the backend's setting noise is mostly white space between the tokens of JSON.
         backend = '{"backend": "xgrammar", "disable_any_whitespace": true}'
-        room = ["--max-model-len", str(CONTEXT_TOKENS), "--structured-outputs-config", backend, *IN_CHUNKS]
+        room = ["--max-model-len", str(CONTEXT_TOKENS), *ROOM, "--structured-outputs-config", backend, *IN_CHUNKS]
         return engine(vllm_python, tiny_model, logs / "second.log", kept, *room)
 
     def large() -> AbstractContextManager[Engine]:
@@ -140,7 +140,9 @@ def servers(
             "MEMORY_SERVICE_API_KEY": ", ".join(key for _, key in tenants),
             "VLLM_SERVER_DEV_MODE": "1",  # for /reset_prefix_cache, which spares a restart
         }
-        return engine(vllm_python, tiny_model, logs / "served.log", kept, "--max-model-len", "4096", environment=around)
+        return engine(
+            vllm_python, tiny_model, logs / "served.log", kept, "--max-model-len", "4096", *ROOM, environment=around
+        )
 
     one = fleet.start(first) if "folder" in wanted else None
     other = fleet.start(second) if "second" in wanted else None

@@ -16,6 +16,8 @@ from tests.vllm.serving import serving
 CONNECTOR: Final = Path(__file__).parents[2] / "clients" / "vllm" / "src"
 BLOCK: Final = 128
 SALT: Final = "a salt"
+ROOM: Final = ("--num-gpu-blocks-override", "256")
+"""For 32,768 tokens: the least that vLLM reserves by itself is a gigabyte, and several servers run beside each other."""
 HITS: Final = "vllm:external_prefix_cache_hits_total"
 OURS: Final = "vllm:memory_service_kv_"
 

@@ -30,7 +30,7 @@ def server(python: str, folder: Path) -> Iterator[Engine]:
     """Run a server with a model that is large enough to be timed; both lie in a folder, and its blocks in `kv`."""
     model = folder / "model"
     subprocess.run([python, HERE / "tiny_model.py", model, "large"], check=True, timeout=300, stderr=subprocess.DEVNULL)
-    arguments = ["--max-model-len", "4096", "--max-num-batched-tokens", "4096"]
+    arguments = ["--max-model-len", "4096", "--max-num-batched-tokens", "4096", "--num-gpu-blocks-override", "96"]
     around = {"VLLM_SERVER_DEV_MODE": "1"}  # for /reset_prefix_cache
     kept = {"folder": str(folder / "kv")}
     with engine(python, model, folder / "server.log", kept, *arguments, environment=around) as one:
