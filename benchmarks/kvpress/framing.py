@@ -2,14 +2,14 @@
 
 import io
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
 MOST_BYTES = 1 << 32
 
 
-def send(pipe: BinaryIO, arrays: dict[str, Any]) -> None:
+def send(pipe: IO[bytes], arrays: dict[str, Any]) -> None:
     """Write named arrays."""
     packed = io.BytesIO()
     np.savez(packed, **arrays)
@@ -18,7 +18,7 @@ def send(pipe: BinaryIO, arrays: dict[str, Any]) -> None:
     pipe.flush()
 
 
-def receive(pipe: BinaryIO) -> dict[str, Any] | None:
+def receive(pipe: IO[bytes]) -> dict[str, Any] | None:
     """Return named arrays; None at the end.
 
     Raises:

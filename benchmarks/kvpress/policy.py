@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.kvpress.framing import receive, send
+from benchmarks.provenance import CHECKOUT
 from memory_service.activation.errors import BadTensor
 from memory_service.activation.policies.keep import Keep
 from memory_service.activation.policies.statistics import Budget, Statistics
 
-WORKER: Final = Path(__file__).with_name("worker.py")
+WORKER: Final = "benchmarks.kvpress.worker"
 WITH_ATTENTION: Final = frozenset({"SnapKVPress", "PyramidKVPress", "TOVAPress"})
 """Presses that score by attention, which we give them as our policies get it; others are given keys and values."""
 
@@ -52,8 +53,8 @@ class Presses:
 def presses(python: Path) -> Iterator[Presses]:
     """Run kvpress with the interpreter of its environment."""
     around = {"PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "1"}
-    command = [str(python), str(WORKER)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=around) as process:
+    command = [str(python), "-m", WORKER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=around, cwd=CHECKOUT) as process:
         try:
             yield Presses(process)
         finally:

@@ -1,4 +1,4 @@
-"""Answers which tokens a press keeps; runs in the environment of kvpress: `python worker.py`, requests come over stdin.
+"""Answers which tokens a press keeps; runs in the environment of kvpress: `python -m benchmarks.kvpress.worker`.
 
 A press is asked as it is in a forward pass, layer by layer, with the keys, values and attention of a cache that another process
 made. What it keeps is read off its own scores and the number of tokens that it left.
@@ -13,7 +13,8 @@ from typing import Any
 import kvpress
 import numpy as np
 import torch
-from framing import receive, send
+
+from benchmarks.kvpress.framing import receive, send
 
 
 def keep(request: dict[str, Any]) -> "np.ndarray[Any, Any]":
@@ -36,7 +37,7 @@ def keep(request: dict[str, Any]) -> "np.ndarray[Any, Any]":
     config = SimpleNamespace(num_attention_heads=heads, num_key_value_heads=heads, num_hidden_layers=layers)
     hidden = torch.zeros(1, tokens, 1)
     for layer in range(layers):
-        scores = []
+        scores: list[Any] = []
         scored = press.score
 
         def score(*arguments: Any, scored: Any = scored, scores: Any = scores, **named: Any) -> Any:
