@@ -10,7 +10,7 @@ DOC_TESTS := tests/unit/test_docs.py tests/acceptance/test_docs.py
 TESTED := tests/unit tests/integration tests/migration tests/acceptance
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients test-crewai test-vllm test-web check lint types types-clients types-crewai layers migrate bench demo docs doctor clean install dev bench-file dev-clients dev-crewai
+.PHONY: help run test test-clients test-crewai test-vllm test-lmcache test-kvpress test-web check lint types types-clients types-crewai layers migrate bench demo docs doctor clean install dev bench-file dev-clients dev-crewai
 
 help: ## List these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,16 @@ test-clients: dev dev-clients ## Test SDKs, MCP server and adapters against a ru
 test-crewai: dev dev-crewai ## Test the storage of CrewAI against a running service, beside the real CrewAI (1 GB)
 	@$(CREWAI_BIN)/python -m pytest -c clients/pytest.ini clients/crewai $(ARGS)
 
-test-vllm: dev ## Test what a language model is asked against a real vLLM; installs it once (3.5 GB)
+test-vllm: dev ## Test what a language model is asked against a real vLLM; installs it once (2 GB)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/vllm $(ARGS)
+
+test-lmcache: dev ## Test LMCache's server as the store of tensors, with two real vLLM; installs both once (2 GB)
+	@$(BIN)/python tests/vllm/environment.py lmcache > /dev/null
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/lmcache $(ARGS)
+
+test-kvpress: dev ## Test that kvpress keeps what it keeps behind our protocol; installs it once (1.2 GB)
+	@$(BIN)/python tests/vllm/environment.py kvpress > /dev/null
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/kvpress $(ARGS)
 
 test-web: dev ## Test the admin web view in a real Chromium, installed where that is allowed; pictures in build/screenshots
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/web $(ARGS)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.activation.covering import Place, cover
 from memory_service.errors import Gone, NotFound
-from memory_service.storage import kv_blocks, kv_memories
+from memory_service.storage import kv_blocks, kv_memories, kv_plans
 
 
 def look_up(
@@ -44,6 +44,20 @@ def look_up(
             for run in runs
         ],
     }
+
+
+def still_admitted(
+    session: Session, tenant_id: UUID, plan: kv_plans.KvPlan, hashes: Sequence[str], *, now: datetime
+) -> int:
+    """Return how many of some leading blocks a plan admits, for tensors that somebody else keeps; none once a memory changed."""
+    if list(plan.block_hashes[: len(hashes)]) != list(hashes):
+        return 0
+    sources = [
+        kv_memories.KvSource(one.memory_id, one.version, one.token_start, one.token_end)
+        for one in kv_plans.sources_of(session, tenant_id, plan.id)
+    ]
+    as_they_were, _ = kv_memories.sources_as_they_were(session, tenant_id, sources, now=now, lock=False)
+    return min(plan.admitted, len(hashes)) if as_they_were else 0
 
 
 GONE_BECAUSE = {

@@ -59,18 +59,19 @@ def lock_tenant(session: Session, tenant_id: UUID) -> None:
 
 
 def sources_as_they_were(
-    session: Session, tenant_id: UUID, sources: Sequence[KvSource], *, now: datetime
+    session: Session, tenant_id: UUID, sources: Sequence[KvSource], *, now: datetime, lock: bool = True
 ) -> tuple[bool, datetime | None]:
     """Lock memories against change until the transaction ends; say whether all are what they were, and when the first expires.
 
     Another version is what it was where nothing has changed but what no prompt shows (`UNSHOWN`). One who changes such a memory
-    waits for us, and then finds what we have saved; one who came before us is seen here.
+    waits for us, and then finds what we have saved; one who came before us is seen here. Who saves nothing needs no
+    lock.
     """
     wanted = {source.memory_id: source.version for source in sources}
     rows = session.execute(
         text(
             "SELECT id, version, expires_at, archived_at FROM memory WHERE tenant_id = :tenant "
-            "AND id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR SHARE"
+            f"AND id = ANY(CAST(:ids AS uuid[])) ORDER BY id{' FOR SHARE' if lock else ''}"
         ),
         {"tenant": tenant_id, "ids": sorted(wanted)},
     ).all()

@@ -1,20 +1,27 @@
-"""A real vLLM on the CPU with a tiny random model, in a process and an environment of its own."""
+"""A real vLLM on the CPU with a tiny random model, in processes and an environment of its own."""
 
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from memory_service.chat_model.endpoint import ChatEndpoint
 from memory_service.chat_model.protocol import Message, Reply
-from tests.vllm.serving import serving
+from tests.vllm import first_token
+from tests.vllm.engine import ROOM, Engine, engine
+from tests.vllm.fleet import Fleet
+from tests.vllm.running_app import running_app
 
 HERE = Path(__file__).parent
 CONTEXT_TOKENS = 8192
+IN_CHUNKS = ["--max-num-batched-tokens", "512"]
 
 
 @dataclass(slots=True)
@@ -32,6 +39,25 @@ class Recorded:
         reply = self.chat.ask(messages, schema, max_tokens=max_tokens)
         self.replies.append((schema, reply))
         return reply
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The servers of this run, each a process of its own; those that no test asks for are not started.
+
+    Attributes:
+        blocks: the folder in which two of them keep blocks
+        first: computes prompts in chunks, in a cache that is too small for all that it is asked at once
+        second: beside it, with room; also what answers without any plan
+        large: with a model that is large enough to be timed
+        served: keeps its blocks in a service, for two tenants
+    """
+
+    blocks: Path
+    first: Future[Engine] | None
+    second: Future[Engine] | None
+    large: Future[Engine] | None
+    served: Future[Engine] | None
 
 
 @pytest.fixture(scope="session")
@@ -55,14 +81,89 @@ def tiny_model(vllm_python: str, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
-def vllm_url(vllm_python: str, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def kv_tenants(make_tenant: Any) -> list[tuple[Any, str]]:
+    """Return two tenants with their keys."""
+    return [make_tenant(), make_tenant()]
+
+
+@pytest.fixture(scope="session")
+def kv_url(settings: Any, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a service that knows the model."""
+    secret = SecretStr("a secret of tests")
+    configured = settings.model_copy(
+        update={
+            "kv_models": f"tiny={tiny_model}", "kv_dir": tmp_path_factory.mktemp("blobs"), "upstream_kind": "vllm",
+            "upstream_salt_secret": secret, "rate_limit_per_minute": 0,
+        }
+    )  # fmt: skip
+    with running_app(configured) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[Fleet]:
+    """Return what starts servers."""
+    with Fleet() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def servers(
+    request: pytest.FixtureRequest,
+    vllm_python: str,
+    tiny_model: Path,
+    fleet: Fleet,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Servers:
+    """Return the servers of this run, which begin to start."""
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    logs, blocks = tmp_path_factory.mktemp("logs"), tmp_path_factory.mktemp("kv")
+    kept = {"folder": str(blocks)}
+
+    def first() -> AbstractContextManager[Engine]:
+        # 22 blocks are room for two of the crowd as they come, and not for what they grow to.
+        small = ["--max-model-len", "2560", "--num-gpu-blocks-override", "22", *IN_CHUNKS]
+        return engine(vllm_python, tiny_model, logs / "first.log", kept, *small)
+
+    def second() -> AbstractContextManager[Engine]:
+        # Without the backend's setting noise is mostly white space between the tokens of JSON.
+        backend = '{"backend": "xgrammar", "disable_any_whitespace": true}'
+        room = ["--max-model-len", str(CONTEXT_TOKENS), *ROOM, "--structured-outputs-config", backend, *IN_CHUNKS]
+        return engine(vllm_python, tiny_model, logs / "second.log", kept, *room)
+
+    def large() -> AbstractContextManager[Engine]:
+        return first_token.server(vllm_python, tmp_path_factory.mktemp("large"))
+
+    def served() -> AbstractContextManager[Engine]:
+        kept = {"url": kv_url, "prefill_tokens_per_s": 1000.0, "lookup_s": 60.0}
+        around = {
+            "MEMORY_SERVICE_API_KEY": ", ".join(key for _, key in tenants),
+            "VLLM_SERVER_DEV_MODE": "1",  # for /reset_prefix_cache, which spares a restart
+        }
+        return engine(
+            vllm_python, tiny_model, logs / "served.log", kept, "--max-model-len", "4096", *ROOM, environment=around
+        )
+
+    one = fleet.start(first) if "folder" in wanted else None
+    other = fleet.start(second) if "second" in wanted else None
+    third = fleet.start(large) if "large" in wanted else None
+    if "served" not in wanted:
+        return Servers(blocks, one, other, third, None)
+    tenants, kv_url = request.getfixturevalue("kv_tenants"), request.getfixturevalue("kv_url")
+    return Servers(blocks, one, other, third, fleet.start(served))
+
+
+@pytest.fixture(scope="session")
+def second(servers: Servers) -> Engine:
+    """Return the server with room; it has a connector, which what carries no grant passes by untouched."""
+    assert servers.second is not None
+    return servers.second.result()
+
+
+@pytest.fixture(scope="session")
+def vllm_url(second: Engine) -> str:
     """Return the address of a vLLM that serves the tiny model as `tiny`."""
-    # Without the backend's setting noise is mostly white space between the tokens of JSON.
-    arguments = ["--max-model-len", str(CONTEXT_TOKENS)]
-    arguments += ["--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}']
-    log = tmp_path_factory.mktemp("vllm") / "server.log"
-    with serving(vllm_python, tiny_model, log, arguments) as url:
-        yield f"{url}/v1"
+    return f"{second.url}/v1"
 
 
 @pytest.fixture

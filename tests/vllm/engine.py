@@ -16,6 +16,8 @@ from tests.vllm.serving import serving
 CONNECTOR: Final = Path(__file__).parents[2] / "clients" / "vllm" / "src"
 BLOCK: Final = 128
 SALT: Final = "a salt"
+ROOM: Final = ("--num-gpu-blocks-override", "256")
+"""For 32,768 tokens: the least that vLLM reserves by itself is a gigabyte, and several servers run beside each other."""
 HITS: Final = "vllm:external_prefix_cache_hits_total"
 OURS: Final = "vllm:memory_service_kv_"
 
@@ -95,11 +97,13 @@ def engine(
     settings: Mapping[str, Any],
     *arguments: str,
     environment: Mapping[str, str] | None = None,
+    connector: tuple[str, str] = ("MemoryConnector", "memory_vllm.connector"),
 ) -> Iterator[Engine]:
-    """Run a vLLM with the connector, set up so."""
+    """Run a vLLM with the connector, or another of its package, set up so."""
+    name, module = connector
     transfer = {
-        "kv_connector": "MemoryConnector",
-        "kv_connector_module_path": "memory_vllm.connector",
+        "kv_connector": name,
+        "kv_connector_module_path": module,
         "kv_role": "kv_both",
         "kv_load_failure_policy": "recompute",
         "kv_connector_extra_config": dict(settings),

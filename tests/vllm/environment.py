@@ -1,105 +1,109 @@
 """Make an environment with vLLM and print its interpreter: `python tests/vllm/environment.py`.
 
-It takes 3.5 GB and some minutes once, so it lies in the user's cache and serves every checkout. It is made again when its
-pinned version or the Python changes.
+It takes 2 GB and half a minute once, so it lies in the user's cache and serves every checkout. It is made again when its pinned
+versions or the Python change. With a second word it makes another one: `lmcache` has LMCache beside vLLM, `kvpress` has kvpress.
 """
 
 import fcntl
 import hashlib
-import importlib.util
 import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import sysconfig
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-CHECKOUT = HERE.parent.parent
-REQUIREMENTS = HERE / "requirements.txt"
-NEEDED_GB = 6  # while it is installed
-TIMEOUT_S = 1500
-# Left in, they keep transformers from importing the configurations of text models.
-UNWANTED = ("torchvision", "torchaudio", "torchcodec")
+CHECKOUT = HERE.parents[1]
+sys.path.insert(0, str(CHECKOUT))  # This is a script, too.
+
+from tests.vllm.installing import Failed, install  # noqa: E402
 
 
-def folder() -> Path:
-    """Return where the environment lies."""
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(caches).expanduser().absolute() / "memory-service" / "vllm"
+@dataclass(frozen=True)
+class Environment:
+    """What one environment holds.
+
+    Attributes:
+        name: of its folder
+        requirements: file with what is installed
+        excluded: file with what is left out though something asks for it
+        gigabytes: that it takes while it is installed
+    """
+
+    name: str
+    requirements: Path
+    excluded: Path
+    gigabytes: float
+
+    @property
+    def folder(self) -> Path:
+        """Return where it lies."""
+        caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        return Path(caches).expanduser().absolute() / "memory-service" / self.name
+
+    @property
+    def python(self) -> Path:
+        """Return its interpreter."""
+        return self.folder / "bin" / "python"
+
+    def state(self) -> str:
+        """Return a digest of what it depends on."""
+        digest = hashlib.sha256(f"{self.folder} {platform.python_version()} {sysconfig.get_platform()}".encode())
+        for file in (self.requirements, self.excluded):
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+
+    def is_installed(self) -> bool:
+        """Return whether it is there as it would be made now."""
+        try:
+            said = json.loads((self.folder / "installed.json").read_text(encoding="utf-8"))
+            return bool(said["state"] == self.state())
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
 
-def interpreter() -> Path:
-    """Return the environment's Python; the environment is made or brought up to date when it has to be.
+VLLM = Environment("vllm", HERE / "requirements.txt", HERE / "excluded.txt", 5)
+LMCACHE = Environment("lmcache", HERE / "requirements-lmcache.txt", HERE / "excluded-lmcache.txt", 5)
+PRESSES = CHECKOUT / "benchmarks" / "kvpress"
+KVPRESS = Environment("kvpress", PRESSES / "requirements.txt", PRESSES / "excluded.txt", 3)
+
+
+def interpreter(wanted: Environment) -> Path:
+    """Return an environment's Python; the environment is made or brought up to date when it has to be.
 
     Raises:
         SystemExit: it cannot be; the sentence says why.
     """
-    place = folder()
+    place = wanted.folder
     place.parent.mkdir(parents=True, exist_ok=True)
-    python = place / "bin" / "python"
-    with (place.parent / "vllm.lock").open("w") as lock:
+    with (place.parent / f"{wanted.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # Two checkouts may ask at the same time.
-        if _installed(place) != _state(place):
-            _make(place, python)
-            (place / "installed.json").write_text(json.dumps({"state": _state(place)}), encoding="utf-8")
-    return python
+        if not wanted.is_installed():
+            _make(wanted)
+            (place / "installed.json").write_text(json.dumps({"state": wanted.state()}), encoding="utf-8")
+    return wanted.python
 
 
-def _state(place: Path) -> str:
-    """Return a digest of what the environment depends on."""
-    parts = f"{place} {platform.python_version()} {sysconfig.get_platform()} {UNWANTED}".encode()
-    return hashlib.sha256(parts + REQUIREMENTS.read_bytes()).hexdigest()
-
-
-def _installed(place: Path) -> str:
-    """Return the state at the last finished installation, empty when there is none."""
-    try:
-        return str(json.loads((place / "installed.json").read_text(encoding="utf-8"))["state"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-
-
-def _make(place: Path, python: Path) -> None:
+def _make(wanted: Environment) -> None:
+    place = wanted.folder
     shutil.rmtree(place, ignore_errors=True)
     free = shutil.disk_usage(place.parent).free / 1e9
-    if free < NEEDED_GB:
-        sys.exit(f"error: vLLM needs {NEEDED_GB} GB in {place.parent}, and {free:.1f} GB are free.")
-    print(f"  Installing vLLM into {place} (3.5 GB, some minutes)", file=sys.stderr, flush=True)
-    log = place.parent / "vllm.log"
-    log.unlink(missing_ok=True)
-    _run([sys.executable, "-m", "venv", str(place)], log)
-    _install_torch(place, log)
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-    _run([*pip, "install", "--no-compile", "--progress-bar", "off", "--requirement", str(REQUIREMENTS)], log)
-    _run([*pip, "uninstall", "--yes", *UNWANTED], log)
-
-
-def _install_torch(place: Path, log: Path) -> None:
-    """Install torch as `make run` does: without gigabytes of CUDA where no GPU could use them."""
-    spec = importlib.util.spec_from_file_location("bootstrap_of_vllm", CHECKOUT / "bootstrap.py")
-    assert spec is not None
-    assert spec.loader is not None
-    installer = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(installer)
-    installer.VENV, installer.LOG = place, log  # A module object of our own: nobody else sees these.
-    installer.say = lambda text: print("  " + text, file=sys.stderr, flush=True)
-    installer.install_torch()
-
-
-def _run(command: list[str], log: Path) -> None:
-    with log.open("a", encoding="utf-8") as lines:
-        lines.write(f"\n$ {' '.join(command)}\n")
-        lines.flush()
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=lines, stderr=subprocess.STDOUT, timeout=TIMEOUT_S, check=False
-        )
-    if done.returncode != 0:
-        tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
-        sys.exit(f"error: vLLM cannot be installed; the whole log is {log}.\n" + "\n".join(tail))
+    if free < wanted.gigabytes:
+        sys.exit(f"error: {wanted.name} needs {wanted.gigabytes} GB in {place.parent}, and {free:.1f} GB are free.")
+    print(f"  Installing {wanted.name} into {place}", file=sys.stderr, flush=True)
+    log = place.parent / f"{wanted.name}.log"
+    try:
+        install(place, wanted.requirements, wanted.excluded, log)
+    except Failed as error:
+        sys.exit(f"error: {wanted.name} cannot be installed; the whole log is {log}.\n{error}")
 
 
 if __name__ == "__main__":
-    print(interpreter())
+    names = {one.name: one for one in (VLLM, LMCACHE, KVPRESS)}
+    asked = sys.argv[1] if sys.argv[1:] else VLLM.name
+    if asked not in names:
+        sys.exit(f"error: there is no environment {asked!r}, only {', '.join(names)}")
+    print(interpreter(names[asked]))

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -23,24 +25,31 @@ LOADED: Final = TOKENS // BLOCK * BLOCK
 ROUNDS: Final = 5
 
 
-def measure(python: str, folder: Path) -> dict[str, Any]:
-    """Return seconds of both, round by round, and how many times as long computing takes as loading, by their medians."""
+@contextmanager
+def server(python: str, folder: Path) -> Iterator[Engine]:
+    """Run a server with a model that is large enough to be timed; both lie in a folder, and its blocks in `kv`."""
     model = folder / "model"
     subprocess.run([python, HERE / "tiny_model.py", model, "large"], check=True, timeout=300, stderr=subprocess.DEVNULL)
-    arguments = ["--max-model-len", "4096", "--max-num-batched-tokens", "4096"]
+    arguments = ["--max-model-len", "4096", "--max-num-batched-tokens", "4096", "--num-gpu-blocks-override", "96"]
     around = {"VLLM_SERVER_DEV_MODE": "1"}  # for /reset_prefix_cache
-    blocks = folder / "kv"
-    with engine(python, model, folder / "server.log", {"folder": str(blocks)}, *arguments, environment=around) as one:
-        one.ask(prompt(1, 300), tokens=1)  # what is done once per process
-        _first(one, saved=True)
-        deadline = time.monotonic() + 60
-        while len(list((blocks / "blocks").iterdir())) < LOADED // BLOCK and time.monotonic() < deadline:
-            time.sleep(0.1)
-        computed, loaded = [], []
-        for at in range(ROUNDS):
-            computed.append(one.ask(prompt(0, TOKENS), salt=f"nobody {at}", tokens=1).seconds)
-            loaded.append(_first(one, saved=False))
-        size = sum(file.stat().st_size for file in (blocks / "files").iterdir())
+    kept = {"folder": str(folder / "kv")}
+    with engine(python, model, folder / "server.log", kept, *arguments, environment=around) as one:
+        yield one
+
+
+def measure(one: Engine) -> dict[str, Any]:
+    """Return seconds of both, round by round, and how many times as long computing takes as loading, by their medians."""
+    blocks = one.log.parent / "kv"
+    one.ask(prompt(1, 300), tokens=1)  # what is done once per process
+    _first(one, saved=True)
+    deadline = time.monotonic() + 60
+    while len(list((blocks / "blocks").iterdir())) < LOADED // BLOCK and time.monotonic() < deadline:
+        time.sleep(0.1)
+    computed, loaded = [], []
+    for at in range(ROUNDS):
+        computed.append(one.ask(prompt(0, TOKENS), salt=f"nobody {at}", tokens=1).seconds)
+        loaded.append(_first(one, saved=False))
+    size = sum(file.stat().st_size for file in (blocks / "files").iterdir())
     return {
         "prompt_tokens": TOKENS,
         "loaded_tokens": LOADED,
@@ -65,8 +74,9 @@ def main() -> None:
     """Measure, print, and write where a file is named."""
     made = subprocess.run([sys.executable, HERE / "environment.py"], stdout=subprocess.PIPE, text=True, check=True)
     revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True, check=False)
-    with tempfile.TemporaryDirectory() as folder:
-        found = measure(made.stdout.strip().splitlines()[-1], Path(folder))
+    python = made.stdout.strip().splitlines()[-1]
+    with tempfile.TemporaryDirectory() as folder, server(python, Path(folder)) as one:
+        found = measure(one)
     about = {
         "command": "python -m tests.vllm.first_token benchmarks/results/kv-first-token.json",
         "revision": revision.stdout.strip(),

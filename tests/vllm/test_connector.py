@@ -10,7 +10,7 @@ import re
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,14 +23,14 @@ import pytest
 from memory_service.activation import blob, chain, engine_layout, run_file
 from memory_service.activation.errors import BlobRefused
 from memory_service.activation.fingerprint import tokens_digest
-from tests.vllm.engine import BLOCK, CONNECTOR, HITS, SALT, Answer, Engine, engine, prompt
+from tests.vllm.conftest import Servers
+from tests.vllm.engine import BLOCK, CONNECTOR, HITS, SALT, Answer, Engine, prompt
 
 pytestmark = pytest.mark.timeout(1800)  # the first test may install vLLM
 
 WHOLE = 15  # blocks of a prompt of 2,000 tokens
 LOADED = WHOLE * BLOCK
 GRANT = {"grant": "of-nobody"}
-LONG = ["--max-model-len", "2560", "--max-num-batched-tokens", "512"]
 NEAR = 1e-4
 SEEDS = range(12)
 
@@ -63,30 +63,19 @@ class Folder:
 
 
 @pytest.fixture(scope="module")
-def folder(vllm_python: str, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Folder:
+def folder(servers: Servers) -> Folder:
     """Return what a first process saved: prompts computed in chunks, and more of them at once than its cache holds."""
-    path, log = tmp_path_factory.mktemp("kv"), tmp_path_factory.mktemp("log") / "first.log"
-    # 22 blocks are room for two of the crowd as they come, and not for what they grow to.
-    with engine(vllm_python, tiny_model, log, {"folder": str(path)}, *LONG, "--num-gpu-blocks-override", "22") as first:
-        answers = {seed: first.ask(prompt(seed), parameters=GRANT) for seed in SEEDS}
-        many = [100, 101, 102]
-        with ThreadPoolExecutor(len(many)) as pool:
-            asked = [pool.submit(first.ask, prompt(seed, 1000), parameters=GRANT, tokens=600) for seed in many]
-            crowded = {seed: one.result() for seed, one in zip(many, asked, strict=True)}
-        wait_for(lambda: len(list((path / "blocks").iterdir())) >= WHOLE * len(SEEDS) + 7 * len(many))
-        first.ask(prompt(999, 10))
-        counted = first.numbers()
+    assert servers.first is not None
+    first, path = servers.first.result(), servers.blocks
+    answers = {seed: first.ask(prompt(seed), parameters=GRANT) for seed in SEEDS}
+    many = [100, 101, 102]
+    with ThreadPoolExecutor(len(many)) as pool:
+        asked = [pool.submit(first.ask, prompt(seed, 1000), parameters=GRANT, tokens=600) for seed in many]
+        crowded = {seed: one.result() for seed, one in zip(many, asked, strict=True)}
+    wait_for(lambda: len(list((path / "blocks").iterdir())) >= WHOLE * len(SEEDS) + 7 * len(many))
+    first.ask(prompt(999, 10))
+    counted = first.numbers()
     return Folder(path, answers, crowded, counted["vllm:num_preemptions_total"], counted)
-
-
-@pytest.fixture(scope="module")
-def second(
-    vllm_python: str, tiny_model: Path, folder: Folder, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Engine]:
-    """Return another process, which has computed none of it."""
-    log = tmp_path_factory.mktemp("log") / "second.log"
-    with engine(vllm_python, tiny_model, log, {"folder": str(folder.path)}, *LONG) as found:
-        yield found
 
 
 def wait_for(done: Callable[[], bool], seconds: float = 120) -> None:

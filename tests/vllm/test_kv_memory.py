@@ -2,15 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from tests.vllm.engine import BLOCK, HITS, Answer, Engine, engine
-from tests.vllm.running_app import running_app
+from tests.vllm.conftest import Servers
+from tests.vllm.engine import BLOCK, HITS, Answer, Engine
 
 pytestmark = pytest.mark.timeout(1800)  # the first test may install vLLM
 
@@ -23,28 +21,9 @@ QUESTION = [{"role": "user", "content": "Where does the key hang?"}]
 
 
 @pytest.fixture(scope="module")
-def tenants(make_tenant: Any) -> list[tuple[Any, str]]:
-    return [make_tenant(), make_tenant()]
-
-
-@pytest.fixture(scope="module")
-def kv_url(settings: Any, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of a service that knows the model."""
-    secret = SecretStr("a secret of tests")
-    configured = settings.model_copy(
-        update={
-            "kv_models": f"tiny={tiny_model}", "kv_dir": tmp_path_factory.mktemp("blobs"), "upstream_kind": "vllm",
-            "upstream_salt_secret": secret, "rate_limit_per_minute": 0,
-        }
-    )  # fmt: skip
-    with running_app(configured) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def clients(kv_url: str, tenants: list[tuple[Any, str]]) -> Iterator[list[httpx.Client]]:
+def clients(kv_url: str, kv_tenants: list[tuple[Any, str]]) -> Iterator[list[httpx.Client]]:
     opened = [
-        httpx.Client(base_url=kv_url, headers={"Authorization": f"Bearer {key}"}, timeout=180) for _, key in tenants
+        httpx.Client(base_url=kv_url, headers={"Authorization": f"Bearer {key}"}, timeout=180) for _, key in kv_tenants
     ]
     yield opened
     for one in opened:
@@ -52,20 +31,12 @@ def clients(kv_url: str, tenants: list[tuple[Any, str]]) -> Iterator[list[httpx.
 
 
 @pytest.fixture(scope="module")
-def served(
-    vllm_python: str, tiny_model: Path, kv_url: str, tenants: list[tuple[Any, str]],
-    clients: list[httpx.Client], tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Engine]:  # fmt: skip
+def served(servers: Servers, clients: list[httpx.Client]) -> Engine:
     """Return a vLLM that both tenants know."""
-    log = tmp_path_factory.mktemp("log") / "served.log"
-    environment = {
-        "MEMORY_SERVICE_API_KEY": ", ".join(key for _, key in tenants),
-        "VLLM_SERVER_DEV_MODE": "1",  # for /reset_prefix_cache, which spares a restart
-    }
-    settings = {"url": kv_url, "prefill_tokens_per_s": 1000.0, "lookup_s": 60.0}
-    with engine(vllm_python, tiny_model, log, settings, "--max-model-len", "4096", environment=environment) as found:
-        wait_for(lambda: all(client.get("/v1/kv/engines").json()["data"] for client in clients))
-        yield found
+    assert servers.served is not None
+    found = servers.served.result()
+    wait_for(lambda: all(client.get("/v1/kv/engines").json()["data"] for client in clients))
+    return found
 
 
 def wait_for(done: Callable[[], bool], seconds: float = 120) -> None:

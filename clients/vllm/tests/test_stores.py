@@ -118,6 +118,26 @@ def service() -> Iterator[tuple[type[_Answers], HttpStore]]:
 RUN = {"kv_memory_id": "0198-a", "first": 0, "count": 2, "offset_blocks": 1, "bytes": 5, "checksum": sha(b"bytes")}
 
 
+@pytest.mark.parametrize(("said", "read"), [(2, 2), (0, 0), (-3, 0), (99, len(HASHES))])
+def test_what_a_plan_admits_is_asked_for(service: tuple[type[_Answers], HttpStore], said: int, read: int) -> None:
+    answers, store = service
+    answers.body = json.dumps({"stored": 0, "runs": [], "admitted": said}).encode()
+    assert store.admitted(GRANT, ENGINE, HASHES) == read
+    assert json.loads(answers.seen[0][3])["with_admitted"] is True
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"admitted": true}', b'{"admitted": "2"}', b'{"admitted": null}']
+)
+def test_an_answer_that_says_nothing_of_it_is_none(service: tuple[type[_Answers], HttpStore], body: bytes) -> None:
+    answers, store = service
+    answers.body = body
+    with pytest.raises(StoreFailed):
+        store.admitted(GRANT, ENGINE, HASHES)
+    answers.status = 401
+    assert store.admitted(GRANT, ENGINE, HASHES) == 0
+
+
 def test_a_look_up_carries_the_grant(service: tuple[type[_Answers], HttpStore]) -> None:
     answers, store = service
     answers.body = json.dumps({"stored": 2, "runs": [{**RUN, "more": "fields"}]}).encode()

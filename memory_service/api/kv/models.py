@@ -29,6 +29,9 @@ class LookupIn(Body):
         max_length=3,
         description="What it is to take; anything but exact is opted into.",
     )
+    with_admitted: bool = Field(
+        False, description="Say, too, how many leading blocks the plan still admits: for tensors that lie elsewhere."
+    )
 
 
 class RunOut(BaseModel):
@@ -50,6 +53,10 @@ class LookupOut(BaseModel):
 
     stored: int
     runs: list[RunOut]
+    admitted: int | None = Field(
+        None,
+        description="Only where it was asked for: leading blocks that the plan admits; 0 once a memory in it changed.",
+    )
 
 
 class KvSourceOut(BaseModel):

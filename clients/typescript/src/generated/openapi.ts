@@ -6594,12 +6594,23 @@ export interface components {
              * @description With a key: the plan that the blocks are of, if there is one.
              */
             plan_id?: string | null;
+            /**
+             * With Admitted
+             * @description Say, too, how many leading blocks the plan still admits: for tensors that lie elsewhere.
+             * @default false
+             */
+            with_admitted?: boolean;
         };
         /**
          * LookupOut
          * @description How many leading blocks are stored, and where.
          */
         LookupOut: {
+            /**
+             * Admitted
+             * @description Only where it was asked for: leading blocks that the plan admits; 0 once a memory in it changed.
+             */
+            admitted?: number | null;
             /** Runs */
             runs: components["schemas"]["RunOut"][];
             /** Stored */

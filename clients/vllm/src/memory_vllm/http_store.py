@@ -42,6 +42,25 @@ class HttpStore:
         except (ValueError, KeyError, TypeError) as error:
             raise StoreFailed("the service answered a look-up with something else") from error
 
+    def admitted(self, grant: Grant, engine: str, hashes: Sequence[str]) -> int:
+        """Ask how many leading blocks the plan of a grant still admits; 0 once a memory in it changed or was erased.
+
+        Raises:
+            StoreFailed: the service does not answer, or knows nothing of the question.
+        """
+        body: dict[str, Any] = {"engine": engine, "block_hashes": list(hashes[:MOST_HASHES]), "with_admitted": True}
+        answer = self._ask("POST", "/v1/kv/blocks/lookup", grant, json=body, timeout=self._lookup_s)
+        if answer.status_code in GONE:
+            return 0
+        _expect(answer, 200)
+        try:
+            admitted = answer.json()["admitted"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreFailed("the service answered a look-up with something else") from error
+        if type(admitted) is not int:
+            raise StoreFailed("the service answered a look-up with something else")
+        return min(max(0, admitted), len(hashes))
+
     def load(self, grant: Grant, run: StoredRun) -> bytes:
         """Fetch a file."""
         answer = self._ask("GET", f"/v1/kv/memories/{run.id}/blob", grant)

@@ -149,6 +149,7 @@ class KvLookup(Answer):
 
     stored: int
     runs: list[KvRun]
+    admitted: int | None = None
 
 
 class KvQuota(Answer):

@@ -113,10 +113,14 @@ class KV(Resource[E]):
         plan_id: Id | None = None,
         codecs: Sequence[str] | None = None,
         exactness: Sequence[str] | None = None,
+        with_admitted: bool | None = None,
         **options: Unpack[Reading],
     ) -> Ask[KvLookup]:
         """Return how many leading blocks of a prompt are stored, and where."""
-        said = {"plan_id": plan_id and str(plan_id), "codecs": codecs, "exactness": exactness}
+        said = {
+            "plan_id": plan_id and str(plan_id), "codecs": codecs, "exactness": exactness,
+            "with_admitted": with_admitted,
+        }  # fmt: skip
         body = {"engine": engine, "block_hashes": [*block_hashes]}
         return Ask(models.KvLookup, body=body | {name: value for name, value in said.items() if value is not None})
 

@@ -1,0 +1,1 @@
+"""The presses of kvpress (NVIDIA), asked as our policies are."""
