@@ -13,8 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from memory_service.storage.ids import new_id
-from memory_service.storage.tables import namespace
-from memory_service.storage.webhook_tables import webhook_delivery
+from memory_service.storage.tables import namespace, webhook_delivery
 
 PENDING, DELIVERED, DEAD = "pending", "delivered", "dead"
 TRIES_KEPT = 20

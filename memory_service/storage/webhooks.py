@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from memory_service.storage.webhook_tables import webhook, webhook_delivery
+from memory_service.storage.tables import webhook, webhook_delivery
 
 _w = webhook.c
 # The secrets are read by whoever signs, and by nobody else.

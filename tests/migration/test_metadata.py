@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Engine, inspect
 from sqlalchemy.dialects import postgresql
 
-from memory_service.storage.tables import TransactionId, metadata
+from memory_service.storage.tables import metadata
+from memory_service.storage.tables.schema import TransactionId
 
 # SQLAlchemy has no name for this type of Postgres, and would warn when it reads it.
 postgresql.base.ischema_names["xid8"] = TransactionId

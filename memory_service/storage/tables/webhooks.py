@@ -1,9 +1,9 @@
-"""The tables of webhooks as SQLAlchemy sees them; `tables` counts them among all."""
+"""Webhooks and the outbox of what they are told."""
 
 from sqlalchemy import ARRAY, Boolean, Column, Integer, LargeBinary, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from memory_service.storage.schema import Time, metadata, tenant_column
+from memory_service.storage.tables.schema import Time, metadata, tenant_column
 
 webhook = Table(
     "webhook",
