@@ -33,7 +33,8 @@ _HOLDING: Final = f"""
     LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0
     LEFT JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = m.id
     WHERE m.tenant_id = :tenant AND {_LIVE} AND m.id = ANY(ARRAY(
-        SELECT m.id FROM memory m WHERE m.tenant_id = :tenant {{here}} AND get_byte(uuid_send(m.id), 15) < :share LIMIT :most))
+        SELECT m.id FROM memory m WHERE m.tenant_id = :tenant {{here}} AND {_LIVE} AND get_byte(uuid_send(m.id), 15) < :share
+        LIMIT :most))
 """
 _LINKS: Final = """
     SELECT count(*) FILTER (WHERE m.type = 'contradicts' AND m.known_to = 'infinity') AS contradictions,

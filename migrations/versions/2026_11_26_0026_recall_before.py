@@ -1,7 +1,7 @@
 """How firmly a memory held before it was judged, so that a judgement can be taken back.
 
 Revision ID: 0026
-Revises: 0024
+Revises: 0025
 """
 
 from migrations.tenancy import run

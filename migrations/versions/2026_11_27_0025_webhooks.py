@@ -234,8 +234,8 @@ def downgrade() -> None:
     run(f"SET LOCAL ROLE {maintenance}")
     for signature in SIGNATURES:
         run(f"DROP FUNCTION {signature}")
+    run("DELETE FROM policy WHERE kind = 'fusion'")  # Row level security would hide them from the owner.
     run("RESET ROLE")
-    run("DELETE FROM policy WHERE kind = 'fusion'")
     run(KINDS.format("'retention'"))
     for table, triggers in TOLD_OF.items():
         for trigger in triggers:

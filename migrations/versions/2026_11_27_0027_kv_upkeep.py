@@ -1,7 +1,7 @@
 """KV memories outlive changes that no prompt shows; what the upkeep of their store found is counted.
 
 Revision ID: 0027
-Revises: 0024
+Revises: 0026
 """
 
 from importlib import import_module

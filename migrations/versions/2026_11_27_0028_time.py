@@ -1,7 +1,7 @@
 """What a view of a large namespace counts: both axes of the timeline, and doubtful links, the depth of a tree.
 
 Revision ID: 0028
-Revises: 0024
+Revises: 0027
 """
 
 from migrations.tenancy import run

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -69,6 +70,37 @@ def test_from_nothing_to_the_head_and_back(roles: RoleUrls, owner: Engine) -> No
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == head_revision()
         assert connection.execute(text("SELECT * FROM authenticate_key('\\x00'::bytea)")).all() == []
     database.dispose()
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_policies_of_a_later_kind_go_when_the_schema_goes_back(roles: RoleUrls, owner: Engine, ended: bool) -> None:
+    migrate(roles.owner)
+    maintenance = create_engine(roles.maintenance, poolclass=NullPool)
+    with maintenance.begin() as connection:
+        ids = {"t": uuid4(), "n": uuid4()}
+        connection.execute(text("INSERT INTO tenant (id, name, created_at) VALUES (:t, 't', now())"), ids)
+        connection.execute(text("INSERT INTO encoder VALUES (1, 'e', 384, 256, 'f', '{}', 0, true, now())"))
+        connection.execute(
+            text(
+                "INSERT INTO namespace (tenant_id, id, path, settings, encoder_id, shelf, created_at) "
+                "VALUES (:t, :n, 'n', '{}', 1, 0, now())"
+            ),
+            ids,
+        )
+        for kind in ("retention", "fusion"):
+            connection.execute(
+                text(
+                    "INSERT INTO policy (tenant_id, id, namespace_id, kind, known_from, known_to, body) "
+                    "VALUES (:t, gen_random_uuid(), :n, :k, "
+                    "now() - interval '1 day', CASE WHEN :ended THEN now() ELSE 'infinity' END, '{}')"
+                ),
+                {**ids, "k": kind, "ended": ended},
+            )
+    with owner.begin() as connection:
+        command.downgrade(_config(connection), "0024")
+    with maintenance.connect() as connection:
+        assert connection.scalars(text("SELECT kind FROM policy")).all() == ["retention"]
+    maintenance.dispose()
 
 
 def test_a_schema_of_the_future_is_refused_and_left_alone(roles: RoleUrls, owner: Engine) -> None:

@@ -122,6 +122,19 @@ def test_of_very_many_an_even_sample_is_looked_at(me: Any, report: Any, monkeypa
     assert report(namespace="default")["retention"]["looked_at"] == looked_at
 
 
+def test_of_few_among_many_that_are_gone_the_few_are_looked_at(
+    me: Any, report: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [{"content": f"Text number {n}, soon gone.", "extract": "none", "tags": ["old"]} for n in range(300)]
+    assert me.post("/v1/memories/batch", json={"items": items}).status_code == 200
+    gone = {"namespace": "default", "filter": {"tags": {"contains": "old"}}}
+    assert me.post("/v1/memories/archive", json=gone).json()["matched"] == 300
+    for n in range(5):
+        say(me, f"Text number {n} that stays.")
+    monkeypatch.setattr(health_report, "MOST_LOOKED_AT", 10)
+    assert report(namespace="default")["retention"]["looked_at"] == 5
+
+
 def test_contradictions_reviews_and_trust(me: Any, report: Any, maintenance: Engine) -> None:
     old, new = say(me, "The code is 1234."), say(me, "The code is 9876.")
     with maintenance.begin() as connection:
