@@ -90,6 +90,7 @@ class Edge:
     target: UUID
     type: str
     weight: float
+    method: str = "rules"  # who drew it
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ class _Run:
         self.set_aside = 0
         self.counsel = self._open_counsel()
         self.faded: Faded | None = None  # what the last plan lets fade
+        self.owing: set[Tier] = set()  # tiers with steps that were left to the next run
         self.items: list[dict[str, str]] = []  # outcomes worth a look that were not reported yet
         with tenancy.open() as session:
             self.namespace: Namespace = get_namespace(session, tenancy.tenant_id, namespace_id)
@@ -185,6 +186,12 @@ class _Run:
                 self._batch((), part)
             return
         for step in above.steps:
+            if isinstance(
+                error, PlanOutdated
+            ):  # Nothing is wrong with it: what it is about is being changed all the time.
+                log.warning("step_left", step=str(step))
+                self.owing.add(TIER_OF[step])
+                continue
             log.error("step_failed", step=str(step), error=type(error).__name__)
             self.outcome.failed[str(step)] = type(error).__name__
 
@@ -269,7 +276,7 @@ class _Run:
         # What was not run is still owed.
         turn_done = self.wanted.steps >= STEPS_OF[Tier.TURN]
         considered_now = (*(one.record.ref for one in batch.fresh), *batch.bare) if turn_done else ()
-        owing = {TIER_OF[Step(step)] for step in self.outcome.failed}
+        owing = self.owing | {TIER_OF[Step(step)] for step in self.outcome.failed}
         return Plan(self.namespace.id, tuple(changes), considered_now, above.settled - owing)
 
     def _above_turn(self) -> Above:

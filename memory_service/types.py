@@ -176,6 +176,8 @@ CHANNELS: tuple[Channel, ...] = ("vector", "keyword", "graph", "temporal", "hopf
 
 DEFAULT_NAMESPACE = "default"
 
+CALLER = "caller"  # the method of a link that a caller drew: no run ends it, and reverting a run leaves it
+
 CONSOLIDATE = "consolidate"  # the kind of job
 IMPORT = "import"  # the kind of job
 PRECOMPUTE = "precompute"  # the kind of job

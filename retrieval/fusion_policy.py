@@ -1,6 +1,5 @@
 """How a namespace wants to be searched where a search does not say: a preset, and weights of channels. Pure."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -33,10 +32,12 @@ def read_fusion(said: Mapping[str, Any]) -> tuple[FusionPolicy, list[tuple[str, 
     {'keyword': 2.0}
     >>> read_fusion({"preset": "hasty", "channels": {}})[1]
     [('/preset', 'is none of fast, balanced, thorough'), ('/channels', 'gives no channel a weight above 0')]
+    >>> [where for where, _ in read_fusion({"preset": [], "channels": {"vector": 10**400, "graph": float("nan")}})[1]]
+    ['/preset', '/channels/vector', '/channels/graph', '/channels']
     """
     wrong = [(f"/{name}", "is no field of a fusion policy") for name in said if name not in {"preset", "channels"}]
     preset, channels = said.get("preset"), said.get("channels")
-    if preset is not None and preset not in PRESETS:
+    if preset is not None and not (isinstance(preset, str) and preset in PRESETS):
         wrong.append(("/preset", f"is none of {', '.join(PRESETS)}"))
         preset = None
     weights: dict[str, float] | None = None
@@ -45,10 +46,10 @@ def read_fusion(said: Mapping[str, Any]) -> tuple[FusionPolicy, list[tuple[str, 
     elif channels is not None:
         weights = {}
         for name, weight in channels.items():
-            number = isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight)
+            number = isinstance(weight, int | float) and not isinstance(weight, bool)
             if name not in CHANNELS:
                 wrong.append((f"/channels/{str(name)[:40]}", f"is none of {', '.join(CHANNELS)}"))
-            elif not number or not 0 <= weight <= HEAVIEST:
+            elif not number or not 0 <= weight <= HEAVIEST:  # not a number is neither
                 wrong.append((f"/channels/{name}", f"is no number from 0 to {HEAVIEST:,.0f}"))
             elif weight > 0:
                 weights[name] = float(weight)

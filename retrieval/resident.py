@@ -51,6 +51,7 @@ class Look:
     """A look at what was written to namespaces, under way."""
 
     asked: Asked
+    resident: "_Resident"  # as they were kept then: they may have been dropped and read anew since
     turn: int  # how often they had been brought up to date when it was asked
 
 
@@ -129,7 +130,7 @@ class Residents:
         # In this order: should somebody apply something in between, the look is found to be an old one.
         turn, since, links_since = resident.turn, resident.horizon, resident.link_horizon
         ids = [namespace.id for namespace in namespaces]
-        return Look(Asked(session, tenant_id, ids, since=since, links_since=links_since), turn)
+        return Look(Asked(session, tenant_id, ids, since=since, links_since=links_since), resident, turn)
 
     def view(
         self,
@@ -189,7 +190,7 @@ def _bring_up_to_date(
         # The namespaces were cut over to another encoder, or rolled back: all vectors are others.
         resident.begin_anew()
         resident.encoder_id = namespaces[0].encoder_id
-    if look is not None and look.turn == resident.turn:
+    if look is not None and look.resident is resident and look.turn == resident.turn:
         found = look.asked.changes()
     else:
         found = changes(session, tenant_id, ids, since=resident.horizon, links_since=resident.link_horizon)

@@ -23,7 +23,7 @@ from consolidation.records import Considered, Edge, Record
 from consolidation.zettelkasten.mixture import higher_mode
 from consolidation.zettelkasten.saying import Saying, agreement
 from consolidation.zettelkasten.vocabulary import Vocabulary, Words
-from memory_service.types import LinkType
+from memory_service.types import CALLER, LinkType
 
 # What rules can say of two memories that belong together.
 LINKED_BY_RULES: Final = frozenset({LinkType.SIMILAR, LinkType.SAME_ENTITY, LinkType.SUPPORTS, LinkType.CONTRADICTS})
@@ -187,6 +187,7 @@ class _Held:
     source: UUID
     join: Join | None = None  # None for one that there is
     id: UUID | None = None
+    stays: bool = False  # a caller drew it
 
 
 class _Links:
@@ -198,7 +199,10 @@ class _Links:
         self._parted: dict[UUID, Part] = {}
         for edge in edges:
             if edge.type in LINKED_BY_RULES:
-                self._to.setdefault(edge.target, {})[edge.source] = _Held(edge.weight, edge.source, id=edge.id)
+                stays = edge.method == CALLER
+                held = self._to.setdefault(edge.target, {})
+                if stays or edge.source not in held:
+                    held[edge.source] = _Held(edge.weight, edge.source, id=edge.id, stays=stays)
 
     def offer(self, source: UUID, found: Scored, kind: LinkType) -> None:
         """Join two memories, unless they are joined, or the target has enough that are stronger."""
@@ -210,8 +214,8 @@ class _Links:
         why = Why(Step.LINKS, _REASONS[kind], score=round(found.score if kind in _BY_SCORE else found.cosine, 4))
         new = _Held(weight, source, join=Join(source, target, kind.value, weight, why))
         if len(held) >= self._incoming:
-            weakest = min(held.values(), key=_strength)
-            if _strength(new) <= _strength(weakest):
+            weakest = min((one for one in held.values() if not one.stays), key=_strength, default=None)
+            if weakest is None or _strength(new) <= _strength(weakest):
                 return
             del held[weakest.source]
             if weakest.id is not None:

@@ -190,8 +190,9 @@ class PromptIn(Body):
             namespaces=self.paths,
             filter={"AND": conditions} if conditions else None,
             top_k=min(self.top_k + more, 200),
-            preset=self.preset,
             order="stable",
+            # Said only where the caller did: else a policy of the namespace may.
+            **({"preset": self.preset} if "preset" in self.model_fields_set else {}),
         )
 
 

@@ -12,10 +12,7 @@ from memory_service.errors import Conflict, FieldError, InvalidRequest, NotFound
 from memory_service.lifecycle.correct import missing
 from memory_service.storage import consolidated, links, memories
 from memory_service.storage.ids import new_id
-from memory_service.types import LinkType
-
-CALLER: Final = "caller"
-"""The method of an edge that a caller drew: no run ends it, and reverting a run leaves it."""
+from memory_service.types import CALLER, LinkType
 
 # Lineage, which erasures follow; what only superseding may say; what follows from recalls and is worked out anew each week.
 MADE_ELSEWHERE: Final = frozenset({LinkType.DERIVED_FROM, LinkType.SUPERSEDES, LinkType.CO_RECALLED})

@@ -113,11 +113,11 @@ def count_live(session: Session, tenant_id: UUID, namespace_id: UUID, *, now: da
 
 
 def edges_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> list[Any]:
-    """Return the present edges from and to memories: (id, source_id, target_id, type, weight)."""
+    """Return the present edges from and to memories: (id, source_id, target_id, type, weight, derivation_method)."""
     if not ids:
         return []
     branch = (
-        "SELECT l.id, l.source_id, l.target_id, l.type, l.weight FROM unnest(CAST(:ids AS uuid[])) AS k (id) "
+        "SELECT l.id, l.source_id, l.target_id, l.type, l.weight, l.derivation_method FROM unnest(CAST(:ids AS uuid[])) AS k (id) "
         "JOIN link l ON l.tenant_id = :tenant AND l.{} = k.id AND l.known_to = 'infinity'"
     )
     statement = text(f"{branch.format('source_id')} UNION {branch.format('target_id')}")

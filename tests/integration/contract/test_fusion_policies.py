@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from memory_service.api.compat.mem0.bodies import FindIn
+from memory_service.api.kv_models import PromptIn
 from memory_service.types import KeyScope
 
 FUSION = "/v1/policies/fusion"
@@ -138,3 +140,11 @@ def test_bundles_take_it_along(me: Any, pump: str, as_tenant: Any, make_tenant: 
     assert started.status_code == 202
     work(other.tenant_id)
     assert other.get(FUSION).json()["policy"] == {"preset": "fast", "channels": {"keyword": 1.0}}
+
+
+def test_prompts_and_foreign_searches_leave_the_preset_to_the_policy() -> None:
+    """Only what a caller says overrides it, and these two say nothing."""
+    assert "preset" not in PromptIn(model="m", query="tea").search_for(more=0).model_fields_set
+    assert "preset" in PromptIn(model="m", query="tea", preset="fast").search_for(more=0).model_fields_set
+    assert "preset" not in FindIn(query="tea").search("n").model_fields_set
+    assert FindIn(query="tea", rerank=True).search("n").preset == "thorough"

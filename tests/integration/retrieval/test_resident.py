@@ -274,6 +274,24 @@ def test_a_look_that_somebody_else_overtook_is_taken_anew(
         assert set(resident(residents, database, tenant_id).ids) == written
 
 
+def test_a_look_at_what_was_dropped_and_read_anew_says_nothing(me: Any, mine: Memories, database: Database) -> None:
+    mine.remember("there already")
+    residents = Residents(limit_bytes=1 << 28, largest=1_000)
+    resident(residents, database, me.tenant_id)
+    gone = mine.remember("archived while somebody encodes")
+    namespaces = where(database, me.tenant_id, "default")
+    with database.transaction(me.tenant_id) as session:
+        look = residents.look(session, me.tenant_id, namespaces)
+        with meanwhile(session):
+            pass  # The answers of the look are those of this moment.
+        residents._kept.clear()
+        mine.ok("POST", f"/v1/memories/{gone}/archive")
+        resident(residents, database, me.tenant_id)
+        now = datetime.now(UTC).timestamp()
+        rows = residents.view(session, me.tenant_id, namespaces, now=now, look=look).rows
+    assert UUID(gone) not in set(rows.ids)
+
+
 def test_a_writer_that_rolls_back_leaves_nothing(database: Database, make_tenant: Any, encoder_id: int) -> None:
     tenant_id, _ = make_tenant()
     encoding = Encoding(lambda texts: np.zeros((0, 0)), lambda text: [], encoder_id)

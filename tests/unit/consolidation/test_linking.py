@@ -15,7 +15,7 @@ from consolidation.planning import Change, Join, Part
 from consolidation.records import Considered, Edge, Neighbour, Record
 from consolidation.zettelkasten.linking import LinkingSettings, plan_links
 from consolidation.zettelkasten.mixture import higher_mode
-from memory_service.types import LinkType
+from memory_service.types import CALLER, LinkType
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 
@@ -123,6 +123,22 @@ def test_a_hub_parts_its_weakest_link_when_a_stronger_comes() -> None:
         settings=small,
     )
     assert weak == []
+
+
+def test_what_a_caller_drew_gives_way_to_nothing_stronger() -> None:
+    hub = memory(1)
+    edges = [
+        Edge(UUID(int=102), UUID(int=2), hub.id, "similar", 0.6),
+        Edge(UUID(int=103), UUID(int=3), hub.id, "contradicts", 0.5, method=CALLER),
+        Edge(UUID(int=104), UUID(int=3), hub.id, "similar", 0.4),
+    ]
+
+    def parted(edges: list[Edge]) -> list[int]:
+        changes = plan_links([beside(memory(50), [(hub, 0.95)], edges)], NOW, settings=LinkingSettings(incoming=2))
+        return [change.link_id.int for change in changes if isinstance(change, Part)]
+
+    assert parted(edges) == [102]
+    assert parted([replace(edge, method=CALLER) for edge in edges]) == []
 
 
 def test_links_of_other_kinds_are_left_alone_and_count_for_nothing() -> None:

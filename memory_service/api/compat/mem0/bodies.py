@@ -229,7 +229,7 @@ class FindIn(FilteredIn):
             "namespace": namespace,
             "filter": joined(conditions),
             "top_k": min(self.wanted * WIDER, MAX_TOP_K) if self.threshold else self.wanted,
-            "preset": "thorough" if self.rerank else "balanced",
+            **({"preset": "thorough"} if self.rerank else {}),
             "include": ["archived"] if self.show_expired else [],
         }
         if self.reference_date is not None:
