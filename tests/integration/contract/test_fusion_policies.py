@@ -146,5 +146,5 @@ def test_prompts_and_foreign_searches_leave_the_preset_to_the_policy() -> None:
     """Only what a caller says overrides it, and these two say nothing."""
     assert "preset" not in PromptIn(model="m", query="tea").search_for(more=0).model_fields_set
     assert "preset" in PromptIn(model="m", query="tea", preset="fast").search_for(more=0).model_fields_set
-    assert "preset" not in FindIn(query="tea").search("n").model_fields_set
-    assert FindIn(query="tea", rerank=True).search("n").preset == "thorough"
+    assert "preset" not in FindIn(query="tea", user_id="u").search("n").model_fields_set
+    assert FindIn(query="tea", user_id="u", rerank=True).search("n").preset == "thorough"
