@@ -241,10 +241,11 @@ def test_every_paged_list_is_among_the_cursors_above(app: Any) -> None:
     }
     tested = {f"{method} {path.split('?')[0]}" for method, path, _ in CURSORS}
     tested |= {"GET /v1/memories/{memory_id}/versions", "GET /v1/sessions/{session_id}/messages"}
-    # Lists by one memory are bound to its id, and that id is unknown to others before the cursor is looked at; tenants
+    # Lists by one memory or entity are bound to its id, and that id is unknown to others before the cursor is looked at; tenants
     # are listed by operators only.
     tested |= {"GET /v1/documents/{document_id}/memories", "GET /v1/imports/{job_id}/outcomes"}
     tested |= {"GET /v1/memories/{memory_id}/links", "GET /v1/memories/{memory_id}/recalls", "GET /v1/tenants"}
+    tested.add("GET /v1/entities/{entity_id}/mentions")
     tested |= {"GET /v1/memories/{memory_id}/facts", "GET /v1/tasks/{task_id}/versions"}
     tested |= {"GET /v1/blocks/{label}/versions"}
     tested.add("GET /v1/erasures/{erasure_id}/items")
