@@ -10,8 +10,16 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAX_URL: Final = 2_048
+MAX_NAME: Final = 253
+MAX_LABEL: Final = 63
 # Addresses of IPv6 in whose last 32 bits an IPv4 address stands that a gateway would reach.
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+# What has been given out for use between networks. Everything else is refused, since it is used within one, or will be: the list
+# of special networks that Python keeps leaves out site-local and IPv4-compatible addresses, local NAT64 and what is not given out.
+_UNICAST: Final = ipaddress.ip_network("2000::/3")
+# Public by their number and yet within: Python 3.11 calls most of 192.0.0.0/24 (protocol assignments; a cloud's metadata stand
+# there) global, and a cloud answers its machines at one address of a network of its own.
+_WITHIN: Final = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("168.63.129.16/32"))
 
 
 class RefusedUrl(ValueError):
@@ -30,10 +38,12 @@ class Reach:
         >>> reach = Reach(read_networks("10.1.0.0/16"))
         >>> [reach.refuses(ipaddress.ip_address(a)) for a in ("10.1.2.3", "10.2.0.1", "8.8.8.8", "::ffff:127.0.0.1")]
         [False, True, False, True]
+        >>> [reach.refuses(ipaddress.ip_address(a)) for a in ("2606:4700::1111", "fec0::2", "64:ff9b::808:808")]
+        [False, True, False]
         """
         if self.lets_in(address):
             return False
-        return any(not one.is_global or one.is_multicast for one in _meant(address))
+        return not all(_is_public(one) for one in _meant(address))
 
     def lets_in(self, address: Address) -> bool:
         """Say whether an address is of a network that the operator lets in."""
@@ -64,6 +74,13 @@ def _meant(address: Address) -> Iterator[Address]:
         yield inner
 
 
+def _is_public(address: Address) -> bool:
+    """Say whether an address is of the internet; for one that holds another, the other is asked for, too."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not address.is_multicast and not any(address in network for network in _WITHIN)
+    return address in _NAT64 or (address in _UNICAST and address.is_global)
+
+
 def check_url(url: str, reach: Reach) -> SplitResult:
     """Return the parts of a URL that messages may be sent to, as far as one can tell without asking for its address.
 
@@ -84,6 +101,8 @@ def check_url(url: str, reach: Reach) -> SplitResult:
     address = literal(host)
     if address is not None and reach.refuses(address):
         raise RefusedUrl("names an address that is not public; MEMORY_SERVICE_WEBHOOK_NETWORKS lets networks in")
+    if address is None and not _can_be_named(host):
+        raise RefusedUrl(f"must name a host: parts of 1 to {MAX_LABEL} characters with dots between them")
     local = f".{host}".rstrip(".").endswith(".localhost")
     if local and all(reach.refuses(one) for one in LOOPBACK):
         raise RefusedUrl("names this machine; MEMORY_SERVICE_WEBHOOK_NETWORKS lets networks in")
@@ -91,6 +110,16 @@ def check_url(url: str, reach: Reach) -> SplitResult:
 
 
 LOOPBACK: Final[Sequence[Address]] = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
+
+
+def _can_be_named(host: str) -> bool:
+    """Say whether a name can be looked up: the library that does so takes offence at empty and long parts.
+
+    >>> [_can_be_named(host) for host in ("a.example", "a.example.", "a..example", "." , "a" * 64)]
+    [True, True, False, False, False]
+    """
+    name = host.removesuffix(".")
+    return len(name) <= MAX_NAME and all(1 <= len(label) <= MAX_LABEL for label in name.split("."))
 
 
 def literal(host: str) -> Address | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-FACTOR: Final = 4  # from one try to the next: eight of them, from five seconds on, span about six hours
+FACTOR: Final = 4  # from one try to the next: eight of them, from five seconds on, span four to eight hours
 LONGEST: Final = timedelta(hours=12)
 LONGEST_PAUSE: Final = timedelta(minutes=5)  # of a whole receiver: one that is back is noticed soon
 LONGEST_WISH: Final = timedelta(hours=1)  # what Retry-After may ask for
@@ -33,6 +33,9 @@ class Schedule:
         (5.0, 40.0)
         >>> Schedule().wait(8, chance=1) is None
         True
+        >>> spans = [[Schedule().wait(n, chance=chance) for n in range(1, 8)] for chance in (0, 1)]
+        >>> [round(sum(waits, timedelta()) / timedelta(hours=1), 1) for waits in spans]
+        [3.8, 7.6]
         """
         if attempts >= self.attempts:
             return None

@@ -1,28 +1,30 @@
 """Send one message: to the address that was checked and to no other, in bounded time, following nothing."""
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Final
 
 import httpx
+import structlog
 
 from memory_service import __version__
 from memory_service.webhooks.addresses import Address, Reach, RefusedUrl, check_url, literal
 from memory_service.webhooks.message import Message, render
+from memory_service.webhooks.names import NoTurn, names
 from memory_service.webhooks.schedule import MESSAGE_OK
 from memory_service.webhooks.signing import sign
 
+log = structlog.get_logger(__name__)
+
 READ_AT_MOST: Final = 64 << 10  # bytes of an answer, so that its connection can be used again; nothing of it is kept
 CONNECTIONS_KEPT: Final = 1
-RESOLVERS: Final = 16
+PATIENCE: Final = 0.5  # of the time of an attempt may be spent on waiting for a turn to look a name up
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Outcome:
     error: str | None
     duration_ms: int
     wish: timedelta | None = None  # Retry-After
+    tried: bool = True  # False: its name had no turn to be looked up, which says nothing of the receiver
 
     @property
     def delivered(self) -> bool:
@@ -43,14 +46,26 @@ class Outcome:
 class Courier:
     """A receiver's connection: one URL, its secrets, what may be reached."""
 
-    def __init__(self, url: str, secrets: Sequence[bytes], *, reach: Reach, timeout_s: float) -> None:
-        """Prepare; connects when a message is sent."""
+    def __init__(
+        self, url: str, secrets: Sequence[bytes], *, reach: Reach, timeout_s: float, tenant: Hashable = None
+    ) -> None:
+        """Prepare; connects when a message is sent.
+
+        Args:
+            url: where messages go.
+            secrets: what they are signed with.
+            reach: what may be reached beside public addresses.
+            timeout_s: for one attempt, from the look-up of the name to the end of the answer.
+            tenant: whose receiver it is: few names of one tenant are looked up at a time. Without it, few of one URL.
+        """
         self._url, self._secrets, self._reach, self._timeout_s = url, secrets, reach, timeout_s
+        self._whose = url if tenant is None else tenant
         self._client = httpx.AsyncClient(
             # A proxy of the environment would look names up by itself, past the check.
             trust_env=False,
             follow_redirects=False,
-            verify=_tls() if url.startswith("https:") else False,
+            # Whatever the URL looks like: HTTPS:// is https, too.
+            verify=_tls(),
             timeout=timeout_s,
             limits=httpx.Limits(max_connections=CONNECTIONS_KEPT, max_keepalive_connections=CONNECTIONS_KEPT),
         )
@@ -63,16 +78,18 @@ class Courier:
         """Send a message once.
 
         Whatever goes wrong is an outcome: a name that leads nowhere or inside, a refused connection, bad TLS, silence, a
-        receiver that sends an answer byte by byte.
+        receiver that sends an answer byte by byte. One with `tried` false is to be given back: no attempt was made.
         """
         began = time.perf_counter()
-        status, error, wish = None, None, None
+        status, error, wish, tried = None, None, None, True
         try:
             async with asyncio.timeout(self._timeout_s):
                 status, wish = await self._post(render(message), str(message.event_id), timestamp)
             error = None if status in MESSAGE_OK else ("redirect" if 300 <= status < 400 else "status")
         except RefusedUrl:
             error = "address_refused"
+        except NoTurn:
+            error, tried = "timeout", False
         except (TimeoutError, httpx.TimeoutException):
             error = "timeout"
         except socket.gaierror:
@@ -81,7 +98,11 @@ class Courier:
             error = "tls" if _of_tls(problem) else "connection"
         except (httpx.HTTPError, httpx.InvalidURL, OSError):
             error = "connection"
-        return Outcome(status, error, round((time.perf_counter() - began) * 1000), wish)
+        except Exception as problem:
+            # One message that nobody foresaw fails by itself, with an end to its attempts. The problem may quote it.
+            log.error("webhook_unforeseen", delivery_id=str(message.delivery_id), problem=type(problem).__name__)
+            error = "connection"
+        return Outcome(status, error, round((time.perf_counter() - began) * 1000), wish, tried)
 
     async def _post(self, body: bytes, message_id: str, timestamp: int) -> tuple[int, timedelta | None]:
         parts = check_url(self._url, self._reach)
@@ -113,23 +134,17 @@ class Courier:
 
         Raises:
             RefusedUrl: one of them may not be reached; a name that leads inside as well as outside leads inside.
+            NoTurn: other names of the tenant are still being looked up.
+            socket.gaierror: there is no such host.
         """
         said = literal(host)
         if said is not None:
             return [said]  # `check_url` has looked at it
-        found = await asyncio.get_running_loop().run_in_executor(
-            _resolvers(), partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        )
-        addresses = list(dict.fromkeys(ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found))
+        patience_s = self._timeout_s * PATIENCE
+        addresses = await names().look_up(host, port, whose=self._whose, patience_s=patience_s)
         if any(self._reach.refuses(address) for address in addresses):
             raise RefusedUrl("leads to an address that is not public")
         return addresses
-
-
-@lru_cache(maxsize=1)
-def _resolvers() -> ThreadPoolExecutor:
-    """Return threads for looking names up: nothing ends a look-up that hangs, and others must not wait behind it."""
-    return ThreadPoolExecutor(max_workers=RESOLVERS, thread_name_prefix="webhook-names")
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,10 @@
 """The calls: made, listed, changed, deleted; secrets shown once; what may not be said."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
 from memory_service.types import KeyScope
@@ -76,6 +78,8 @@ def test_a_given_secret_signs(me: Any, receiver: Any, worker: Any, listen: Any) 
         "http://10.0.0.1/", "http://192.168.1.1:8080/", "http://169.254.169.254/latest/meta-data", "https://[::1]/",
         "https://[fe80::1]/", "https://[fd00::1]/", "https://[::ffff:10.0.0.1]/", "https://[64:ff9b::a00:1]/", "https://0.0.0.0/",
         "https://224.0.0.1/", "https://100.64.0.1/", "https://[2002:a00:1::]/", "https://a.example/" + "a" * 2048, "",
+        "http://a..b/", "https://.a.example/", "https://a.example../", "https://./", f"https://{'a' * 70}.example/",
+        "https://" + "abc." * 64 + "example/", "https://[fec0::2]/", "https://[::7f00:1]/", "https://[4000::1]/",
     ],
 )  # fmt: skip
 def test_urls_that_nothing_is_sent_to(me: Any, url: str) -> None:
@@ -120,6 +124,19 @@ def test_contents_do_not_travel_in_the_clear_later_either(me: Any) -> None:
     other = make(me, content=True).json()
     refused = me.patch(f"/v1/webhooks/{other['id']}", json={"url": "http://receiver.example/"})
     assert refused.json()["code"] == "webhook_url_refused"
+
+
+def test_a_url_that_is_not_let_in_any_more_can_still_be_switched_off(me: Any, app: FastAPI) -> None:
+    hook = make(me, url="http://127.0.0.1:9/", content=True).json()
+    path, let_in = f"/v1/webhooks/{hook['id']}", app.state.services
+    app.state.services = replace(let_in, settings=let_in.settings.model_copy(update={"webhook_networks": ""}))
+    try:
+        off = me.patch(path, json={"active": False, "description": "of the network that was", "content": False})
+        assert (off.status_code, off.json()["active"], off.json()["content"]) == (200, False, False)
+        for body in ({"active": True}, {"content": True}, {"url": hook["url"]}, {"url": hook["url"], "active": False}):
+            assert me.patch(path, json=body).json()["code"] == "webhook_url_refused", body
+    finally:
+        app.state.services = let_in
 
 
 def test_only_administrators(as_tenant: Any, make_tenant: Any) -> None:
