@@ -17,6 +17,14 @@ class Use:
     useful: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class Remade:
+    """What the recalls that stay make of the state before a judgement."""
+
+    state: Holding
+    strengths_before: tuple[dict[str, Any], ...]  # before each of them, in order, as `strength_kept` returns it
+
+
 def strength_kept(holding: Holding) -> dict[str, Any]:
     """Return what recalls and lapses change of a state, as JSON."""
     return {
@@ -30,8 +38,8 @@ def strength_kept(holding: Holding) -> dict[str, Any]:
     }
 
 
-def without(present: Holding, before: Mapping[str, Any], later: Iterable[Use], policy: RetentionPolicy) -> Holding:
-    """Return the state that the recalls which stay make of the one before a judgement.
+def without(present: Holding, before: Mapping[str, Any], later: Iterable[Use], policy: RetentionPolicy) -> Remade:
+    """Return the state that the recalls which stay make of the one before a judgement, and the one before each of them.
 
     What the memory is otherwise (its type, importance, pin, when it was taken out of the archive) is as it is now.
 
@@ -45,7 +53,7 @@ def without(present: Holding, before: Mapping[str, Any], later: Iterable[Use], p
     >>> from consolidation.retention.policy import RetentionPolicy
     >>> new = Holding("episodic", datetime(2024, 1, 1, tzinfo=UTC))
     >>> policy = RetentionPolicy()
-    >>> without(lapsed(new, policy), strength_kept(new), [], policy) == new
+    >>> without(lapsed(new, policy), strength_kept(new), [], policy).state == new
     True
     """
     traces = before["traces"]
@@ -59,14 +67,16 @@ def without(present: Holding, before: Mapping[str, Any], later: Iterable[Use], p
         traces=tuple(traces) if traces else None,
         traced_at=_read(before["traced_at"]),
     )
+    strengths_before = []
     for use in later:
+        strengths_before.append(strength_kept(state))
         if use.useful is False:
             state = lapsed(state, policy)
             continue
         # It began to fade anew when it left the archive: not yet, for what came before that.
         refreshed = present.refreshed_at if present.refreshed_at and present.refreshed_at <= use.at else None
         state = recalled(replace(state, refreshed_at=refreshed), policy, use.at)
-    return replace(state, refreshed_at=present.refreshed_at)
+    return Remade(replace(state, refreshed_at=present.refreshed_at), tuple(strengths_before))
 
 
 def _written(moment: datetime | None) -> str | None:

@@ -19,6 +19,7 @@ def provenance(session: Session, tenant_id: UUID, memory_id: UUID) -> dict[str, 
     """
     seen: dict[UUID, Any] = {}
     edges: list[dict[str, str]] = []
+    derived: list[tuple[UUID, UUID]] = []  # what was made, and what it was made of
     frontier = [memory_id]
     below = {memory_id}
     while frontier and len(seen) < MAX_NODES:
@@ -30,11 +31,14 @@ def provenance(session: Session, tenant_id: UUID, memory_id: UUID) -> dict[str, 
             below.update(made)
             parents, older, newer = row["derivation_parents"], row["predecessors"], row["superseded_by"]
             if row["id"] in below and row["id"] != memory_id:
-                parents, older, newer = [parent for parent in parents if parent in below], [], None
-            edges += [{"from": str(row["id"]), "to": str(parent), "type": "derived_from"} for parent in parents]
+                derived += [(row["id"], parent) for parent in parents]
+                parents, older, newer = [], [], None
+            edges += [_derived_from(row["id"], parent) for parent in parents]
             edges += [{"from": str(row["id"]), "to": str(one), "type": "supersedes"} for one in older]
             frontier += [i for i in [*parents, *older, *([newer] if newer else []), *made] if i not in seen]
         frontier = list(dict.fromkeys(i for i in frontier if i not in seen))
+    # Only now is it known what else was made of it: the way to a parent may be longer than the way to its child.
+    edges += [_derived_from(made, parent) for made, parent in derived if parent in below]
     nodes, source_edges = _nodes(session, tenant_id, seen)
     return {
         "memory_id": str(memory_id),
@@ -42,6 +46,10 @@ def provenance(session: Session, tenant_id: UUID, memory_id: UUID) -> dict[str, 
         "edges": list({tuple(e.values()): e for e in [*edges, *source_edges]}.values()),
         "truncated": bool(frontier),
     }
+
+
+def _derived_from(made: UUID, parent: UUID) -> dict[str, str]:
+    return {"from": str(made), "to": str(parent), "type": "derived_from"}
 
 
 def _nodes(

@@ -80,7 +80,8 @@ def take_feedback_back(
 ) -> dict[str, Any]:
     """Forget what was said of a found memory; it holds as firmly as if nothing had been said. Return its new strength.
 
-    What recalled it since counts as before; its strength is worked out anew from that.
+    What recalled it since counts as before; its strength is worked out anew from that, also the one before each later
+    judgement: whoever takes that one back as well must not get this one with it.
 
     Raises:
         Gone, NotFound: the memory is no longer there, or nothing was said of this result.
@@ -101,9 +102,11 @@ def take_feedback_back(
     present, stored = locked[memory_id]
     policy = read_policy(stored)
     stay = [row for row in since if row["trace_id"] != trace_id or row["useful"] is None]
-    after = without(present, held_before, [Use(row["recalled_at"], row["useful"]) for row in stay], policy)
+    made = without(present, held_before, [Use(row["recalled_at"], row["useful"]) for row in stay], policy)
     retention.drop_judgements(session, tenant_id, memory_id, trace_id)
-    retention.keep_holdings(session, tenant_id, {memory_id: after}, now=now)
+    befores = {row["id"]: before for row, before in zip(stay, made.strengths_before, strict=True)}
+    retention.keep_held_before(session, tenant_id, memory_id, befores)
+    retention.keep_holdings(session, tenant_id, {memory_id: made.state}, now=now)
     return {
-        "memory_id": str(memory_id), "useful": None, "cited": None, "stability_days": stability_of(after, policy),
+        "memory_id": str(memory_id), "useful": None, "cited": None, "stability_days": stability_of(made.state, policy),
     }  # fmt: skip

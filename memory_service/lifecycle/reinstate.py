@@ -1,5 +1,6 @@
 """Take a supersede back: the old memory holds again as it did, and what took its place is archived."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 from memory_service.errors import Conflict
 from memory_service.lifecycle.archive import archive
 from memory_service.lifecycle.completing import busy
-from memory_service.lifecycle.correct import missing
+from memory_service.lifecycle.correct import load_for_change
 from memory_service.lifecycle.draft import identity_of
 from memory_service.lifecycle.moments import not_before
 from memory_service.storage import consolidated, lineage, memories, supersessions
@@ -18,6 +19,25 @@ from memory_service.storage.sql import Row
 from memory_service.types import SourceKind, State
 
 DOCUMENT: Final = SourceKind.DOCUMENT
+
+
+def load_with_successor(
+    session: Session, tenant_id: UUID, memory_id: UUID, *, if_match: Collection[int] | None = None
+) -> tuple[Row, Row | None]:
+    """Lock a memory together with what took its place, and return both; a successor need not be older or younger.
+
+    Raises:
+        Gone, NotFound, PreconditionFailed: as `load_for_change` says of the memory.
+        Unavailable: another memory took its place while this waited for the locks.
+    """
+    # Locked one after the other they could be locked in another order than elsewhere, and two changes wait for each other.
+    newer_id = supersessions.successor_of(session, tenant_id, memory_id)
+    pair = [memory_id] if newer_id is None else [memory_id, newer_id]
+    locked = memories.lock_memories(session, tenant_id, pair)
+    found = load_for_change(session, tenant_id, memory_id, if_match=if_match)
+    if found["superseded_by"] != newer_id:
+        raise busy()
+    return found, None if newer_id is None else locked.get(newer_id)
 
 
 def reinstate(session: Session, tenant_id: UUID, memory_id: UUID, *, now: datetime) -> None:
@@ -30,18 +50,15 @@ def reinstate(session: Session, tenant_id: UUID, memory_id: UUID, *, now: dateti
         Gone, NotFound: it is not there.
         Conflict: it is not superseded, or archived; its successor was superseded itself; a consolidation or a document did
             it, which is taken back as a whole; another memory holds its external_id; or its history does not reach back.
+        Unavailable: another change came between.
     """
-    found = memories.lock_memories(session, tenant_id, [memory_id]).get(memory_id)
-    if found is None:
-        raise missing(session, tenant_id, memory_id)
+    found, newer = load_with_successor(session, tenant_id, memory_id)
     newer_id = found["superseded_by"]
     if newer_id is None or found["state"] == State.MERGED:
         raise Conflict(f"Memory {memory_id} is not superseded.", code="not_superseded")
     if found["archived_at"] is not None:
         raise Conflict(f"Memory {memory_id} is archived; restore it before you reinstate it.", code="archived")
-    # A successor is younger than what it replaces, so that this keeps the order of locks.
-    newer = memories.lock_memories(session, tenant_id, [newer_id]).get(newer_id)
-    if newer is None:  # erased since it was read; the erasure takes it out of `superseded_by`
+    if newer is None:  # being erased; the erasure takes it out of `superseded_by`
         raise busy()
     edge = _edge(session, tenant_id, found, newer)
     before, closed = _around(session, tenant_id, found)

@@ -132,7 +132,7 @@ def keep_recalls(session: Session, tenant_id: UUID, rows: Sequence[RecallRow], *
 
 _SINCE_JUDGED = text(
     """
-    SELECT r.trace_id, r.useful, r.recalled_at, r.held_before FROM recall r
+    SELECT r.id, r.trace_id, r.useful, r.recalled_at, r.held_before FROM recall r
     WHERE r.tenant_id = :tenant AND r.memory_id = :memory AND r.id >= (
         SELECT j.id FROM recall j
         WHERE j.tenant_id = :tenant AND j.memory_id = :memory AND j.trace_id = :trace AND j.useful IS NOT NULL
@@ -157,6 +157,28 @@ def drop_judgements(session: Session, tenant_id: UUID, memory_id: UUID, trace_id
         ),
         {"tenant": tenant_id, "memory": memory_id, "trace": trace_id},
     )
+
+
+def keep_held_before(
+    session: Session, tenant_id: UUID, memory_id: UUID, befores: Mapping[UUID, Mapping[str, Any]]
+) -> None:
+    """Store anew how firmly a memory held before its recalls, by their ids, where that was kept at all."""
+    if befores:
+        session.execute(
+            text(
+                """
+                UPDATE recall r SET held_before = CAST(k.held_before AS jsonb)
+                FROM unnest(CAST(:ids AS uuid[]), CAST(:befores AS text[])) AS k (id, held_before)
+                WHERE r.tenant_id = :tenant AND r.memory_id = :memory AND r.id = k.id AND r.held_before IS NOT NULL
+                """
+            ),
+            {
+                "tenant": tenant_id,
+                "memory": memory_id,
+                "ids": list(befores),
+                "befores": [to_jsonb(before) for before in befores.values()],
+            },
+        )
 
 
 def list_recalls(

@@ -67,6 +67,15 @@ def link_superseded(session: Session, tenant_id: UUID, replacements: Sequence[Re
     )
 
 
+def successor_of(session: Session, tenant_id: UUID, memory_id: UUID) -> UUID | None:
+    """Return what a memory says took its place, without locking either."""
+    found: UUID | None = session.scalar(
+        text("SELECT superseded_by FROM memory WHERE tenant_id = :tenant AND id = :id"),
+        {"tenant": tenant_id, "id": memory_id},
+    )
+    return found
+
+
 def edge_between(session: Session, tenant_id: UUID, new_id: UUID, old_id: UUID) -> RowMapping | None:
     """Return the present edge from a memory to the one it supersedes."""
     found = session.execute(

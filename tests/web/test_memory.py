@@ -252,12 +252,16 @@ def test_supersede_pin_archive_judge_erase(
     expect(recalls).to_have_count(0)
     assert api.get(f"/v1/memories/{memory}/retention").json()["stability_days"] == before
     page.get_by_role("button", name="Useful", exact=True).click()
-    recalls.get_by_role("button", name="Take it back").click()
+    recalls.get_by_role("button", name="Take it back", exact=True).click()
+    # It cannot be undone: the first click only asks.
+    expect(recalls.get_by_role("button", name="Take it back for good")).to_be_visible()
+    assert api.get(f"/v1/memories/{memory}").json()["retention"]["recall_count"] == 1
+    recalls.get_by_role("button", name="Take it back for good").click()
     expect(recalls).to_have_count(0)
     assert api.get(f"/v1/memories/{memory}").json()["retention"]["recall_count"] == 0
-    page.locator(".toast").filter(has_text="Taken back").get_by_role("button", name="Undo").click()
-    expect(recalls).to_have_count(1)
-    assert api.get(f"/v1/memories/{memory}").json()["retention"]["recall_count"] == 1
+    taken_back = page.locator(".toast").filter(has_text="Taken back")
+    expect(taken_back).to_be_visible()
+    expect(taken_back.get_by_role("button", name="Undo")).to_have_count(0)
     assert api.get("/v1/saved-queries", params={"namespace": namespace}).json()["data"] == []
     page.get_by_role("button", name="Supersede").click()
     dialog = page.get_by_role("dialog")

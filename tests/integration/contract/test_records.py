@@ -5,10 +5,35 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
+from memory_service.storage.database import Database
+from memory_service.storage.ids import new_id
 from memory_service.types import KeyScope
 
 NOWHERE = "018f3c1e-7b1a-7c3d-9e2f-5a6b7c8d9e0f"
+
+
+def derive(session: Session, tenant_id: UUID, child: str, parent: str) -> None:
+    """Say that one memory was made of another, as a consolidation does."""
+    values = {"t": tenant_id, "id": new_id(), "child": UUID(child), "parent": UUID(parent)}
+    session.execute(
+        text(
+            "INSERT INTO link (tenant_id, id, namespace_id, source_id, target_id, type, weight, derivation_method, known_from) "
+            "SELECT :t, :id, namespace_id, id, :parent, 'derived_from', 1, 'rules', now() "
+            "FROM memory WHERE tenant_id = :t AND id = :child"
+        ),
+        values,
+    )
+    session.execute(
+        text(
+            "UPDATE memory SET derivation_parents = array_append(derivation_parents, CAST(:parent AS uuid)) "
+            "WHERE tenant_id = :t AND id = :child"
+        ),
+        values,
+    )
+
 
 FULL = {
     "content": "Ada keeps bees — eleven hives 🐝 behind the mill.",
@@ -506,6 +531,22 @@ class TestHistory:
             (link,) = me.get(f"/v1/memories/{start['id']}/links").json()["data"]
             assert (link["source_id"], link["target_id"], link["type"]) == (new["id"], old["id"], "supersedes")
             assert api.read(start["id"])["links_count"] == 1
+
+    def test_what_was_made_of_two_is_drawn_from_both_however_long_the_way(
+        self, me: Any, api: Any, database: Database
+    ) -> None:
+        """One parent stands two steps below the memory, the child of both already one step below, where it is read first."""
+        root, both, one, two, elsewhere = (api.remember(f"Number {n}.")["id"] for n in range(5))
+        made = [(one, [root]), (two, [one]), (both, [root, two, elsewhere])]
+        with database.transaction(me.tenant_id) as session:
+            for child, parents in made:
+                for parent in parents:
+                    derive(session, me.tenant_id, child, parent)
+        graph = me.get(f"/v1/memories/{root}/provenance").json()
+        drawn = {(edge["from"], edge["to"]) for edge in graph["edges"] if edge["type"] == "derived_from"}
+        assert drawn == {(one, root), (two, one), (both, root), (both, two)}
+        assert {node["id"] for node in graph["nodes"] if node["kind"] == "memory"} == {root, one, two, both}
+        assert not graph["truncated"]
 
     def test_retention_is_a_curve_that_falls(self, me: Any, api: Any) -> None:
         made = api.remember("Fading.")

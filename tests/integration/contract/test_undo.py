@@ -1,12 +1,14 @@
 """Taking back: a supersede, and what was said of a found memory."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from consolidation.planning import Plan, Step, Supersede, Why
 from consolidation.records import Ref
@@ -27,6 +29,39 @@ def supersede(me: Any, old: dict[str, Any], content: str, **fields: Any) -> dict
 
 def reinstate(me: Any, memory: dict[str, Any], **headers: str) -> Any:
     return me.post(f"/v1/memories/{memory['id']}/reinstate", headers=headers)
+
+
+def superseded_by_a_run(me: Any, database: Database, old: dict[str, Any], new: dict[str, Any]) -> UUID:
+    """Let one memory take another's place, as a consolidation does; return the changeset."""
+    with database.transaction(me.tenant_id) as session:
+        space = find_namespaces(session, me.tenant_id, ["default"])["default"].id
+        change = Supersede(
+            Ref(UUID(old["id"]), old["version"]),
+            Ref(UUID(new["id"]), new["version"]),
+            datetime(2024, 6, 1, tzinfo=UTC),
+            Why(Step.CONFLICTS, "a test", 1.0),
+        )
+        changeset = apply(session, me.tenant_id, Plan(space, (change,)), now=datetime.now(UTC))
+    assert changeset is not None
+    return changeset
+
+
+def lock(connection: Connection, memory: dict[str, Any]) -> None:
+    """Lock a memory as a change does, at once or not at all."""
+    connection.execute(
+        text("SELECT 1 FROM memory WHERE id = CAST(:id AS uuid) FOR UPDATE NOWAIT"), {"id": memory["id"]}
+    ).one()
+
+
+def await_lock(maintenance: Engine, holder: Connection) -> None:
+    """Return once somebody waits for what a connection holds."""
+    pid = holder.scalar(text("SELECT pg_backend_pid()"))
+    waiting = text("SELECT count(*) FROM pg_locks l WHERE NOT l.granted AND :pid = ANY(pg_blocking_pids(l.pid))")
+    with maintenance.connect().execution_options(isolation_level="AUTOCOMMIT") as watch:
+        until = time.monotonic() + 20
+        while not watch.scalar(waiting, {"pid": pid}):
+            assert time.monotonic() < until, "nobody waits"
+            time.sleep(0.02)
 
 
 HELD = ("content", "valid_from", "valid_to", "external_id", "superseded_by", "state", "tags", "observed_at")
@@ -114,16 +149,7 @@ class TestSupersede:
         self, me: Any, api: Any, database: Database, problem: Any
     ) -> None:
         a, b = api.remember("Ana lives in Porto."), api.remember("Ana lives in Lisbon.")
-        with database.transaction(me.tenant_id) as session:
-            space = find_namespaces(session, me.tenant_id, ["default"])["default"].id
-            why = Why(Step.CONFLICTS, "a test", 1.0)
-            change = Supersede(
-                Ref(UUID(a["id"]), a["version"]),
-                Ref(UUID(b["id"]), b["version"]),
-                datetime(2024, 6, 1, tzinfo=UTC),
-                why,
-            )
-            changeset = apply(session, me.tenant_id, Plan(space, (change,)), now=datetime.now(UTC))
+        changeset = superseded_by_a_run(me, database, a, b)
         assert str(changeset) in problem(reinstate(me, a), 409, "superseded_by_changeset")["detail"]
 
     def test_a_chunk_of_a_document_is_taken_back_with_its_document(
@@ -137,12 +163,45 @@ class TestSupersede:
         assert len(listed) == 1
         problem(reinstate(me, listed[0]), 409, "part_of_document")
 
+    def test_it_waits_in_the_order_of_ids(
+        self, me: Any, api: Any, database: Database, maintenance: Engine, problem: Any
+    ) -> None:
+        """What took its place may be the older one; whoever holds that one and wants the other gets it."""
+        older, memory = api.remember("Ana lives in Lisbon."), api.remember("Ana lives in Porto.")
+        superseded_by_a_run(me, database, memory, older)
+        with ThreadPoolExecutor(1) as pool, maintenance.begin() as connection:
+            lock(connection, older)
+            answer = pool.submit(reinstate, me, memory)
+            await_lock(maintenance, connection)
+            lock(connection, memory)  # refused where the reinstatement holds it and waits for the other
+            connection.rollback()
+            problem(answer.result(20), 409, "superseded_by_changeset")
+
+    def test_what_is_superseded_anew_while_it_waits_is_left_alone(
+        self, me: Any, api: Any, maintenance: Engine, problem: Any
+    ) -> None:
+        memory, other = api.remember("One."), api.remember("Another.")
+        new = supersede(me, memory, "Two.")
+        with ThreadPoolExecutor(1) as pool:
+            with maintenance.begin() as connection:
+                lock(connection, memory)
+                answer = pool.submit(reinstate, me, memory)
+                await_lock(maintenance, connection)
+                connection.execute(
+                    text("UPDATE memory SET superseded_by = CAST(:other AS uuid) WHERE id = CAST(:id AS uuid)"),
+                    {"id": memory["id"], "other": other["id"]},
+                )
+            problem(answer.result(20), 503, "busy")
+        assert api.read(memory["id"])["superseded_by"] == other["id"]
+        assert api.read(new["id"])["state"] == "activated"
+
     def test_it_needs_the_right_to_write(self, make_tenant: Any, as_tenant: Callable[..., Any], problem: Any) -> None:
         reader = as_tenant(make_tenant(scopes=[KeyScope.READ]))
         problem(reader.post(f"/v1/memories/{NOWHERE}/reinstate"), 403)
 
 
 STRENGTH = ("stability_days", "difficulty", "recall_count", "last_recalled_at")
+HOLDS = (*STRENGTH, "spaced_uses")
 
 
 class TestFeedback:
@@ -194,6 +253,18 @@ class TestFeedback:
         mine, theirs = self.strength(me, other), self.strength(me, plain)
         assert mine["stability_days"] == pytest.approx(theirs["stability_days"], rel=1e-9)
         assert mine["difficulty"] == pytest.approx(theirs["difficulty"], rel=1e-9)
+
+    @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
+    def test_judgements_are_taken_back_in_any_order(self, me: Any, api: Any, order: tuple[int, ...]) -> None:
+        memory = api.remember("The owl hunts at night.")
+        api.search("owl", reinforce=True)
+        before = self.strength(me, memory)
+        said = [self.judge(me, api, memory, useful) for useful in (True, False, True)]
+        for place in order:
+            assert self.take_back(me, said[place], memory).status_code == 200
+        after = self.strength(me, memory)
+        # Traces fade from one look to the next.
+        assert {name: after[name] for name in HOLDS} == {name: before[name] for name in HOLDS}
 
     def test_that_it_was_reinforced_by_the_same_search_stays(self, me: Any, api: Any) -> None:
         memory = api.remember("The comet returns.")

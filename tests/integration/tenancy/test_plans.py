@@ -312,11 +312,14 @@ HOT: dict[str, Callable[[Session], object]] = {
         s, TENANT, an_id(0, 21), before=IDS[9], limit=51, now=NOW),
     "what was said since": lambda s: retention.recalls_since_judged(s, TENANT, IDS[0], an_id(6, 7)),
     "what was said dropped": lambda s: retention.drop_judgements(s, TENANT, IDS[0], an_id(6, 7)),
+    "what was held before": lambda s: retention.keep_held_before(
+        s, TENANT, IDS[0], {an_id(6, 7): {"stability_days": None}}),
     "one judgement dropped": lambda s: feedback.drop_feedback(s, TENANT, an_id(6, 7), IDS[0]),
     "what was said last": lambda s: feedback.last_said(
         s, TENANT, SMALL_SPACE, IDS[0], query="q", where=None, now=NOW),
     "before it was superseded": lambda s: (
-        supersessions.edge_between(s, TENANT, IDS[1], IDS[0]), supersessions.around_supersession(s, TENANT, IDS[0])),
+        supersessions.successor_of(s, TENANT, IDS[0]), supersessions.edge_between(s, TENANT, IDS[1], IDS[0]),
+        supersessions.around_supersession(s, TENANT, IDS[0])),
     "entity": lambda s: entity_lists.get_entity(s, TENANT, an_id(0, 21), now=NOW),
     "end of mentions": lambda s: entities.end_mentions(s, TENANT, FEW, now=NOW),
     "mentions of a memory": lambda s: entities.mentioned_in(s, TENANT, FEW),

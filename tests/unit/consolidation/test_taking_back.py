@@ -38,13 +38,30 @@ def test_it_is_as_if_it_had_not_been(before: list[Use], later: list[Use], useful
     later = [replace(use, at=use.at + timedelta(hours=4_000)) for use in later]
     present = after(then, [judged, *later])
     kept = json.loads(json.dumps(strength_kept(then)))
-    assert without(present, kept, later, POLICY) == after(then, later)
+    assert without(present, kept, later, POLICY).state == after(then, later)
+
+
+@given(uses=USES.filter(bool), data=st.data())
+def test_judgements_are_taken_back_in_any_order(uses: list[Use], data: st.DataObject) -> None:
+    """Each is worked out from what was kept before it, which taking back another writes anew."""
+    first = Holding("episodic", MADE)
+    kept = [(use, strength_kept(after(first, uses[:place]))) for place, use in enumerate(uses)]
+    present = after(first, uses)
+    while kept:
+        place = data.draw(st.integers(0, len(kept) - 1))
+        _, before = kept[place]
+        later = [use for use, _ in kept[place + 1 :]]
+        made = without(present, before, later, POLICY)
+        kept[place:] = zip(later, made.strengths_before, strict=True)
+        present = made.state
+        assert present == after(first, [use for use, _ in kept])
+    assert present == first
 
 
 def test_what_else_was_changed_since_stays() -> None:
     then = Holding("episodic", MADE)
     present = replace(lapsed(then, POLICY), pinned=True, importance=0.9, memory_type="core")
-    assert without(present, strength_kept(then), [], POLICY) == replace(
+    assert without(present, strength_kept(then), [], POLICY).state == replace(
         then, pinned=True, importance=0.9, memory_type="core"
     )
 
@@ -57,6 +74,6 @@ def test_a_memory_that_left_the_archive_fades_anew_from_then_on(days: int) -> No
     refreshed = use.at + timedelta(days=days)
     present = replace(after(then, [Use(MADE + timedelta(days=50), False), use]), refreshed_at=refreshed)
     at_the_time = replace(then, refreshed_at=refreshed if days < 0 else None)
-    assert without(present, strength_kept(then), [use], POLICY) == replace(
+    assert without(present, strength_kept(then), [use], POLICY).state == replace(
         recalled(at_the_time, POLICY, use.at), refreshed_at=refreshed
     )

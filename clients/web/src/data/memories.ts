@@ -97,8 +97,8 @@ export function act(id: string, verb: Verb, seen: (memory: Memory) => void): Act
 export const reinstate = (id: string): Promise<Memory> => post<Memory>(memoryPath(id, "/reinstate"));
 
 /** Say of a memory that a search found whether it was of use. */
-export const judge = (searchId: string, id: string, useful: boolean, cited = false): Promise<unknown> =>
-  post(`/v1/traces/${encodeURIComponent(searchId)}/feedback`, { memory_id: id, useful, cited });
+export const judge = (searchId: string, id: string, useful: boolean): Promise<unknown> =>
+  post(`/v1/traces/${encodeURIComponent(searchId)}/feedback`, { memory_id: id, useful });
 
 /** Take back all that was said of it: it holds as firmly as if nothing had been. */
 export const takeBack = (searchId: string, id: string): Promise<unknown> =>

@@ -212,7 +212,7 @@ export function Tabs({ tabs, chosen, choose, label }: { tabs: TabOf[]; chosen: s
   );
 }
 
-/** Two clicks instead of a dialog where something cannot be undone: the second says what it does. */
+/** Two clicks instead of a dialog where something cannot be undone: the second says what it does, also where the first shows an icon only. */
 export function ButtonTwice({ children, sure, onClick, ...rest }: ButtonProps & { sure: string; onClick: () => void }) {
   const [asked, setAsked] = useState(false);
   useEffect(() => {
@@ -221,7 +221,7 @@ export function ButtonTwice({ children, sure, onClick, ...rest }: ButtonProps & 
     return () => clearTimeout(timer);
   }, [asked]);
   return (
-    <Button {...rest} onClick={() => (asked ? (setAsked(false), onClick()) : setAsked(true))}>
+    <Button {...rest} aria-label={asked ? undefined : rest["aria-label"]} onClick={() => (asked ? (setAsked(false), onClick()) : setAsked(true))}>
       {asked ? sure : children}
     </Button>
   );

@@ -7,7 +7,7 @@ import { judge, type Memory, takeBack } from "../../data/memories";
 import { useHref } from "../../data/place";
 import { useMay } from "../../data/session";
 import { fullTime, Time } from "../../ui/format";
-import { Badge, Button, Card, Failed, Loading } from "../../ui/parts";
+import { Badge, Button, ButtonTwice, Card, Failed, Loading } from "../../ui/parts";
 import { attempt } from "../../ui/toasts";
 
 interface RecallOf {
@@ -45,12 +45,8 @@ export function RecallsCard({ memory, judged, live }: { memory: Memory; judged: 
       async () => { await takeBack(searchId, memory.id); await seen(); },
     );
   };
-  const unsay = (one: RecallOf) => {
-    const { search_id: searchId, useful, cited, rank } = one;
-    const again = async () => { await judge(searchId, memory.id, useful === true, cited === true); await seen(); };
-    // What was said of no search (rank 0) cannot be said again.
-    void attempt(async () => { await takeBack(searchId, memory.id); await seen(); }, "Taken back: it holds as if nothing had been said.", rank ? again : undefined);
-  };
+  // No way back: saying it again would say it once and of now, whatever was said how often and when; of an old search not at all.
+  const unsay = (searchId: string) => void attempt(async () => { await takeBack(searchId, memory.id); await seen(); }, "Taken back: it holds as if nothing had been said.");
   return (
     <Card title="Recalls and feedback">
       <div class="stack-s">
@@ -71,7 +67,7 @@ export function RecallsCard({ memory, judged, live }: { memory: Memory; judged: 
                 {one.cited && <Badge>cited</Badge>}
                 {one.rank ? <span class="number">rank {one.rank}</span> : null}
                 <span class="faint grow" title={fullTime(one.recalled_at)}><Time at={one.recalled_at} /></span>
-                {may && one.useful !== null && <Button kind="quiet" small icon="undo" aria-label="Take it back" title="Take back what was said of it in that search" onClick={() => unsay(one)} />}
+                {may && one.useful !== null && <ButtonTwice kind="quiet" small icon="undo" aria-label="Take it back" sure="Take it back for good" title="Take back all that was said of it in that search; it cannot be undone" onClick={() => unsay(one.search_id)} />}
               </li>
             ))}
           </ul>
