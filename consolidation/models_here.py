@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from memory_service.activation.fingerprint import Fingerprint
 from memory_service.activation.key_values import KeyValues
 from memory_service.blobs.protocol import BlobStore
 from memory_service.errors import Misconfigured
+from memory_service.lifecycle.kv_looks import Looks
 from memory_service.lifecycle.kv_saving import Limits
 from memory_service.model_text.models import Models
 
@@ -25,6 +26,7 @@ class ModelsHere:
         salt_of: the salt of a tenant
         blobs: the store
         limits: what the operator allows
+        looks: who may read a whole blob, and which were found sound
     """
 
     models: Models
@@ -32,6 +34,7 @@ class ModelsHere:
     salt_of: Callable[[UUID], str]
     blobs: BlobStore
     limits: Limits
+    looks: Looks = field(default_factory=Looks)
 
 
 def no_models() -> ModelsHere:

@@ -98,7 +98,7 @@ def _task(tenancy: Tenancy, here: ModelsHere, ahead: Ahead) -> _Task:
     if tokens_digest(list(prompt.token_ids)) != plan.token_ids_hash or prompt.block_hashes != plan.block_hashes:
         raise _Ended("This worker cuts the prompt otherwise than the plan does; give both the same model and secret.")
     first = sound_blocks(
-        _opener(tenancy), here.blobs, tenant_id, plan.block_hashes[: plan.admitted], engine=plan.engine,
+        _opener(tenancy), here.blobs, here.looks, tenant_id, plan.block_hashes[: plan.admitted], engine=plan.engine,
         codec=ahead.codec, exactness=exactness_of(ahead.codec), now=now,
     )  # fmt: skip
     return _Task(plan, engine, prompt.token_ids[: plan.admitted * plan.block_size], first, ahead.codec)
@@ -149,7 +149,9 @@ def _stored(tenancy: Tenancy, here: ModelsHere, task: _Task, data: bytes, *, fir
     plan, codec, now = task.plan, task.codec, tenancy.clock()
     part = Part(plan.id, plan.engine, first, count, codec, exactness_of(codec))
     tenant_id, digest, open_session = tenancy.tenant_id, sha256(data).hexdigest(), _opener(tenancy)
-    arrived = bring(open_session, here.blobs, tenant_id, part, BytesIO(data), size=len(data), checksum=digest, now=now)
+    arrived = bring(
+        open_session, here.blobs, here.looks, tenant_id, part, BytesIO(data), size=len(data), checksum=digest, now=now
+    )
     saved: Saved | None = None
     try:
         with tenancy.open() as session:

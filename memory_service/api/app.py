@@ -83,6 +83,7 @@ from memory_service.encoder import BatchingEncoder, Encoders, LoadedEncoder, Ser
 from memory_service.encoding import count_encoders, open_default, open_encoder
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.jobs import Nudger
+from memory_service.lifecycle.kv_looks import Looks
 from memory_service.logging import configure_logging
 from memory_service.reranker.bounded import BoundedReranker
 from memory_service.reranker.cross_encoder import open_cross_encoder
@@ -249,6 +250,7 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
     closing.callback(authenticator.last_used.close)
     kv = KvParts(
         blobs=open_blobs(settings),
+        looks=Looks(),
         uses=KvUses(database, clock=utc_now),
         secret=salt_secret(settings),
         staging=None if settings.kv_url else str(settings.kv_folder),

@@ -12,6 +12,7 @@ from memory_service.activation.saved_file import RAW, check_blocks, read_entries
 from memory_service.blobs.protocol import BlobStore, blob_name
 from memory_service.errors import InvalidRequest
 from memory_service.lifecycle.kv_checking import check
+from memory_service.lifecycle.kv_looks import Looks
 from memory_service.lifecycle.kv_saving import Arrived, Part, Saved, plan_for, present
 from memory_service.lifecycle.kv_sweeping import Open, remove_blobs
 from memory_service.storage import kv_memories
@@ -21,6 +22,7 @@ from memory_service.storage.ids import new_id
 def bring(
     open_session: Open,
     blobs: BlobStore,
+    looks: Looks,
     tenant_id: UUID,
     part: Part,
     file: BinaryIO,
@@ -31,17 +33,17 @@ def bring(
 ) -> Arrived:
     """Check a file against its plan and write it to the store, unless its blocks are kept already; no transaction is open then.
 
-    Who saves what is kept could not load it, or was as quick as another: what is kept is read and compared with its checksum. A
-    record whose blob is lost or damaged is marked, and the file takes its place.
+    Who saves what is kept could not load it, or was as quick as another: what is kept is read and compared with its checksum,
+    unless that was done a moment ago. A record whose blob is lost or damaged is marked, and the file takes its place.
 
     Raises:
         NotFound: there is no such plan.
         InvalidRequest: the plan does not fit, or the file is none of these blocks; code ``kv_blob_refused``.
-        Unavailable: the store does not answer.
+        Unavailable: the store does not answer; or too many are looked at, code ``busy``.
     """
     kept = _kept(open_session, tenant_id, part, now=now)
     _check_file(file, part, size)
-    while kept is not None and check(open_session, blobs, tenant_id, kept, now=now) is not None:
+    while kept is not None and check(open_session, blobs, looks, tenant_id, kept, now=now) is not None:
         kept = _kept(open_session, tenant_id, part, now=now)
     arrived = Arrived(new_id(), size, checksum, in_store=kept is None)
     if arrived.in_store:

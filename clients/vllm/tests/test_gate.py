@@ -22,6 +22,7 @@ class Service:
     """Admits two blocks, once it may answer."""
 
     def __init__(self, failing: Exception | None = None) -> None:
+        self.admits = 2
         self.asked: list[tuple[Grant, str, tuple[str, ...]]] = []
         self.may_answer = threading.Event()
         self.failing = failing
@@ -31,7 +32,17 @@ class Service:
         self.asked.append((grant, engine, hashes))
         if self.failing is not None:
             raise self.failing
-        return 2
+        return self.admits
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def request(said: Any, **other: Any) -> Any:
@@ -97,4 +108,64 @@ def test_a_service_that_does_not_answer_admits_nothing(error: Exception, caplog:
     gate = Gate(EngineBlocks(ENGINE, BLOCK), service)
     assert answer(gate, request({"grant": "g"})) == 0
     assert "a secret text" not in caplog.text
+    gate.close()
+
+
+def waiting() -> tuple[Service, Clock, Gate, Any]:
+    """Return a request that the service has admitted when it came."""
+    service, clock = Service(), Clock()
+    service.may_answer.set()
+    gate, one = Gate(EngineBlocks(ENGINE, BLOCK), service, clock=clock), request({"grant": "g"})
+    assert answer(gate, one) == 2
+    return service, clock, gate, one
+
+
+def test_a_memory_erased_while_a_request_waits_is_noticed_before_it_loads() -> None:
+    service, clock, gate, one = waiting()
+    service.admits = 0
+    clock.now += 0.9
+    assert gate.admitted(one) == 2, "within a second nobody is asked again"
+    clock.now += 0.2
+    assert answer(gate, one) == 0
+    assert len(service.asked) == 2
+    # What was refused stays so, and costs no more questions.
+    service.admits = 2
+    clock.now += 60
+    assert gate.admitted(one) == 0
+    assert len(service.asked) == 2
+    gate.close()
+
+
+def test_an_old_answer_is_not_given_while_the_new_one_is_on_its_way() -> None:
+    service, clock, gate, one = waiting()
+    service.may_answer.clear()
+    clock.now += 2
+    assert gate.admitted(one) is None
+    assert gate.admitted(one) is None
+    service.may_answer.set()
+    assert answer(gate, one) == 2
+    assert len(service.asked) == 2
+    gate.close()
+
+
+def test_a_service_that_is_away_when_asked_again_admits_nothing() -> None:
+    service, clock, gate, one = waiting()
+    service.failing = StoreFailed("no answer")
+    clock.now += 2
+    assert answer(gate, one) == 0
+    gate.close()
+
+
+def test_an_engine_of_long_steps_gets_its_answer_all_the_same() -> None:
+    """Each of its tries comes when the answer to the last one is old already."""
+    service, clock, gate, one = waiting()
+    for _ in range(5):
+        clock.now += 3
+        service.may_answer.clear()
+        admitted = gate.admitted(one)
+        if admitted is not None:
+            break
+        service.may_answer.set()
+        gate._asked["r"].answer.result(10)
+    assert admitted == 2
     gate.close()

@@ -20,7 +20,7 @@ from memory_service.api.kv.models import Codec, Digest, KvMemoriesOut, KvMemoryD
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.services import Services
 from memory_service.blobs.protocol import BlobMissing, blob_name
-from memory_service.errors import FieldError, Forbidden, Gone, InvalidRequest, NotFound
+from memory_service.errors import FieldError, Forbidden, Gone, InvalidRequest, MemoryServiceError, NotFound
 from memory_service.lifecycle.kv_arriving import bring, settle
 from memory_service.lifecycle.kv_checking import mark
 from memory_service.lifecycle.kv_loading import GONE_BECAUSE, loadable
@@ -76,10 +76,10 @@ def create_kv_memory(
             code="kv_checksum_mismatch",
             errors=(FieldError("?checksum", "is not the SHA-256 of the body"),),
         )
-    open_session, blobs = services.database.transaction, services.kv.blobs
+    open_session, blobs, looks = services.database.transaction, services.kv.blobs, services.kv.looks
     arrived = bring(
-        open_session, blobs, tenant_id, part, request.state.upload, size=request.state.upload_bytes, checksum=checksum,
-        now=now,
+        open_session, blobs, looks, tenant_id, part, request.state.upload, size=request.state.upload_bytes,
+        checksum=checksum, now=now,
     )  # fmt: skip
     saved: list[Saved] = []
 
@@ -209,6 +209,7 @@ def get_kv_blob(kv_memory_id: UUID, caller: Engine, services: ServicesDep, reque
         if blob.size != row["bytes"]:
             raise _unservable(services, caller, kv_memory_id, kv_memories.DAMAGED)
         opened = opening.pop_all()
+    services.kv.looks.loaded(caller.tenant_id, kv_memory_id)
     services.kv.uses.loaded(caller.tenant_id, kv_memory_id)
     services.metrics.kv.loaded(row["bytes"])
 
@@ -234,11 +235,24 @@ def delete_kv_memory(
     return Response(status_code=204)
 
 
-def _unservable(services: Services, caller: Caller, kv_memory_id: UUID, wrong: str) -> Gone:
+def _unservable(services: Services, caller: Caller, kv_memory_id: UUID, wrong: str) -> MemoryServiceError:
     """Mark a record whose blob is lost or damaged; return the answer to who asked for it."""
-    mark(services.database.transaction, caller.tenant_id, kv_memory_id, wrong, now=services.clock())
+    if not mark(services.database.transaction, caller.tenant_id, kv_memory_id, wrong, now=services.clock()):
+        return stale_meanwhile(services, caller, kv_memory_id)
     services.metrics.kv.not_loaded(wrong)
     return Gone(f"This KV memory cannot be loaded any more: {GONE_BECAUSE[wrong]}.", code="kv_stale")
+
+
+def stale_meanwhile(services: Services, caller: Caller, kv_memory_id: UUID) -> MemoryServiceError:
+    """Return the answer to who asked for a record that went stale while its blob was looked at: why it did."""
+    services.metrics.kv.not_loaded("stale")
+    try:
+        with services.database.transaction(caller.tenant_id, durable=False) as session:
+            loadable(session, caller.tenant_id, kv_memory_id, now=services.clock())
+    except (Gone, NotFound) as error:
+        return error
+    # Nothing makes a stale record loadable again.
+    raise AssertionError("a record that could not be marked can be loaded")
 
 
 def readable(session: Session, services: Services, caller: Caller, request: Request, kv_memory_id: UUID) -> Any:

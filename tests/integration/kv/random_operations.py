@@ -24,6 +24,7 @@ from memory_service.errors import MemoryServiceError
 from memory_service.lifecycle.erase import erase
 from memory_service.lifecycle.kv_arriving import bring, settle
 from memory_service.lifecycle.kv_loading import loadable, look_up
+from memory_service.lifecycle.kv_looks import Looks
 from memory_service.lifecycle.kv_saving import Limits, Part, Saved, save
 from memory_service.lifecycle.kv_sweeping import remove_blobs, sweep_spent, sweep_store
 from memory_service.storage import kv_memories, kv_plans, memories
@@ -43,7 +44,7 @@ class Worker:
         self.database = Database(url, pool_size=2)
         # The database is not killed here, so nothing is lost by not waiting for its disk.
         self.open = partial(self.database.transaction, durable=False)
-        self.blobs = FolderStore(folder)
+        self.blobs, self.looks = FolderStore(folder), Looks()
         self.tenant_id = tenant_id
         self.rng = Random(seed)
 
@@ -83,7 +84,7 @@ class Worker:
         opened = self.open
         saved: Saved | None = None
         arrived = bring(
-            opened, self.blobs, self.tenant_id, part, io.BytesIO(data), size=len(data),
+            opened, self.blobs, self.looks, self.tenant_id, part, io.BytesIO(data), size=len(data),
             checksum=hashlib.sha256(data).hexdigest(), now=now,
         )  # fmt: skip
         try:

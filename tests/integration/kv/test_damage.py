@@ -1,7 +1,8 @@
 """A blob that is not any more what was saved: noticed by whoever saves, loads or checks it, marked, and computed anew."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
@@ -13,9 +14,11 @@ import pytest
 
 from memory_service.api.services import utc_now
 from memory_service.blobs.folder import FolderStore
-from memory_service.blobs.protocol import BlobStore, blob_name
+from memory_service.blobs.protocol import BlobStore, Opened, blob_name
 from memory_service.blobs.s3 import S3Blobs
-from memory_service.lifecycle.kv_sweeping import sweep_spent, sweep_store
+from memory_service.lifecycle.kv_looks import SOON_S, SOUND_S, Looks
+from memory_service.lifecycle.kv_sweeping import remove_blobs, sweep_spent, sweep_store
+from memory_service.storage import kv_memories
 from memory_service.storage.database import Database
 from tests.integration.kv.engine_files import safetensors
 
@@ -23,14 +26,56 @@ from tests.integration.kv.engine_files import safetensors
 @pytest.fixture(params=["folder", "s3"])
 def store(request: pytest.FixtureRequest, app: Any, tmp_path: Path) -> Iterator[BlobStore]:
     """Return the store that the service uses for the length of a test."""
-    services = app.state.services
     blobs: BlobStore = (
         FolderStore(tmp_path / "kv") if request.param == "folder" else S3Blobs(request.getfixturevalue("s3_url"))
     )
+    with served_with(app, blobs=blobs):
+        yield blobs
+
+
+@contextmanager
+def served_with(app: Any, **kv: Any) -> Iterator[None]:
+    """Give the service other parts of KV for a while."""
+    services = app.state.services
     parts = {name: getattr(services, name) for name in services.__slots__}
-    app.state.services = type(services)(**parts | {"kv": replace(services.kv, blobs=blobs)})
-    yield blobs
-    app.state.services = services
+    app.state.services = type(services)(**parts | {"kv": replace(services.kv, **kv)})
+    try:
+        yield
+    finally:
+        app.state.services = services
+
+
+class Watched:
+    """A store that counts the bytes that are read of it, and does something before a blob is opened."""
+
+    def __init__(self, store: BlobStore, before: Callable[[], None] = lambda: None) -> None:
+        self.put, self.remove, self.listing = store.put, store.remove, store.listing
+        self._store, self._before = store, before
+        self.read = 0
+
+    def open(self, name: str) -> AbstractContextManager[Opened]:
+        self._before()
+        return self._opened(name)
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[Opened]:
+        with self._store.open(name) as opened:
+            yield Opened(opened.size, self._counted(opened.parts))
+
+    def _counted(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+        for part in parts:
+            self.read += len(part)
+            yield part
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def harm(store: BlobStore, tenant_id: UUID, kv_memory_id: str, how: str) -> None:
@@ -160,15 +205,9 @@ def test_a_store_that_is_away_marks_nothing(me: Any, app: Any, s3_keys: None, pl
     planned = plan(me)
     engine = engine_client(planned.grant)
     record = engine.save(safetensors(2), first=0, count=2).json()["id"]
-    services = app.state.services
-    parts = {name: getattr(services, name) for name in services.__slots__}
-    away = replace(services.kv, blobs=S3Blobs("s3://bucket/x?endpoint=http://127.0.0.1:9"))
-    app.state.services = type(services)(**parts | {"kv": away})
-    try:
+    with served_with(app, blobs=S3Blobs("s3://bucket/x?endpoint=http://127.0.0.1:9")):
         assert engine.check(record).status_code == 503
         assert engine.save(safetensors(2), first=0, count=2).status_code == 503
-    finally:
-        app.state.services = services
     assert engine.load(record).status_code == 200
 
 
@@ -217,3 +256,127 @@ def test_hits_misses_and_bytes_are_counted(me: Any, plan: Any, engine_client: An
     assert (stats["hits"], stats["loaded_bytes"]) == (2, 2 * len(data))
     (one,) = stats["engines"]
     assert (one["missed_blocks"], one["loaded_bytes"]) == (2, 2 * len(data))
+
+
+def test_asking_again_and_again_reads_the_blob_once(
+    me: Any, app: Any, store: BlobStore, plan: Any, engine_client: Any
+) -> None:
+    planned = plan(me)
+    engine, data = engine_client(planned.grant), safetensors(4)
+    record = engine.save(data, first=0, count=4).json()["id"]
+    watched = Watched(store)
+    with served_with(app, blobs=watched, looks=Looks(clock=Clock())):
+        for _ in range(5):
+            assert engine.check(record).json()["sound"] is True
+            assert engine.save(data, first=0, count=4).status_code == 200
+    assert watched.read == len(data)
+
+
+def test_what_is_remembered_as_sound_hides_a_flipped_bit_no_longer_than_said(
+    me: Any, app: Any, store: BlobStore, plan: Any, engine_client: Any
+) -> None:
+    planned, clock = plan(me), Clock()
+    engine, data = engine_client(planned.grant), safetensors(4)
+
+    def saved() -> str:
+        record = engine.save(data, first=0, count=4).json()["id"]
+        assert engine.check(record).json()["sound"] is True
+        harm(store, me.tenant_id, record, "a bit flipped")
+        return str(record)
+
+    with served_with(app, looks=Looks(clock=clock)):
+        # A check goes by a look of the last seconds.
+        record = saved()
+        clock.now += SOON_S - 0.1
+        assert engine.check(record).json()["sound"] is True
+        clock.now += 0.2
+        assert engine.check(record).json()["reason"] == "damaged"
+        # A save that comes without a load goes by one of the last minute.
+        record = saved()
+        clock.now += SOUND_S - 0.1
+        assert engine.save(data, first=0, count=4).status_code == 200
+        clock.now += 0.2
+        assert engine.save(data, first=0, count=4).status_code == 201
+        # A save after a load looks.
+        record = saved()
+        assert engine.load(record).content != data
+        clock.now += SOON_S + 0.1
+        assert engine.save(data, first=0, count=4).status_code == 201
+
+
+@pytest.mark.parametrize("how", ["cut off", "emptied", "deleted"])
+def test_what_is_not_there_or_of_another_size_is_seen_each_time(
+    me: Any, app: Any, store: BlobStore, plan: Any, engine_client: Any, how: str
+) -> None:
+    planned = plan(me)
+    engine, data = engine_client(planned.grant), safetensors(4)
+    record = engine.save(data, first=0, count=4).json()["id"]
+    with served_with(app, looks=Looks(clock=Clock())):
+        assert engine.check(record).json()["sound"] is True
+        harm(store, me.tenant_id, record, how)
+        assert engine.check(record).json()["reason"] == reason(how)
+        assert engine.save(data, first=0, count=4).status_code == 201
+
+
+def test_who_asks_for_more_than_can_be_read_is_told_to_come_back(
+    me: Any, app: Any, store: BlobStore, plan: Any, engine_client: Any
+) -> None:
+    planned, looks = plan(me), Looks(patience_s=0.05)
+    engine, data = engine_client(planned.grant), safetensors(4)
+    record = engine.save(data, first=0, count=4).json()["id"]
+    with served_with(app, looks=looks):
+        with looks.turn(me.tenant_id, UUID(int=5), anew=False):
+            for refused in (engine.check(record), engine.save(data, first=0, count=4)):
+                assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+                assert refused.headers["Retry-After"] == "1"
+        assert engine.check(record).json()["sound"] is True
+
+
+@pytest.mark.parametrize("asked", ["check", "load"])
+@pytest.mark.parametrize("because", [kv_memories.EVICTED, kv_memories.ERASED])
+def test_what_is_evicted_or_erased_meanwhile_is_not_lost(
+    me: Any, app: Any, store: BlobStore, plan: Any, engine_client: Any, database: Database, asked: str, because: str
+) -> None:
+    planned = plan(me)
+    engine = engine_client(planned.grant)
+    record = engine.save(safetensors(4), first=0, count=4).json()["id"]
+
+    def taken() -> None:
+        """Do what an eviction or an erasure does between the look at the record and the one at its blob."""
+        with database.transaction(me.tenant_id) as session:
+            kv_memories.mark_stale(session, me.tenant_id, [UUID(record)], reason=because, now=utc_now())
+        remove_blobs(database.transaction, store, me.tenant_id, [UUID(record)], now=utc_now())
+
+    def counted(outcome: str) -> float:
+        found = app.state.services.metrics.registry.get_sample_value(
+            "memory_service_kv_loads_total", {"outcome": outcome}
+        )
+        return float(found or 0)
+
+    before = {outcome: counted(outcome) for outcome in ("stale", "lost")}
+    with served_with(app, blobs=Watched(store, taken)):
+        gone = getattr(engine, asked)(record)
+    assert (gone.status_code, gone.json()["code"]) == (410, "kv_stale")
+    why = "made room" if because == kv_memories.EVICTED else "was erased"
+    assert why in gone.json()["detail"]
+    assert {outcome: counted(outcome) - before[outcome] for outcome in before} == {"stale": 1, "lost": 0}
+    assert me.get("/v1/kv/stats").json()["upkeep"]["lost"] == 0
+
+
+def test_a_save_beside_an_eviction_takes_the_place(
+    me: Any, app: Any, store: BlobStore, plan: Any, engine_client: Any, database: Database
+) -> None:
+    planned = plan(me)
+    engine, data = engine_client(planned.grant), safetensors(4)
+    first = engine.save(data, first=0, count=4).json()["id"]
+
+    def taken() -> None:
+        with database.transaction(me.tenant_id) as session:
+            kv_memories.mark_stale(session, me.tenant_id, [UUID(first)], reason=kv_memories.EVICTED, now=utc_now())
+        remove_blobs(database.transaction, store, me.tenant_id, [UUID(first)], now=utc_now())
+
+    with served_with(app, blobs=Watched(store, taken)):
+        again = engine.save(data, first=0, count=4)
+    assert again.status_code == 201
+    assert engine.load(again.json()["id"]).content == data
+    assert me.get("/v1/kv/stats").json()["upkeep"]["lost"] == 0

@@ -1850,7 +1850,8 @@ export interface paths {
          * @description Compare the blob of a KV memory with its checksum: an engine that loaded something else asks for it.
          *
          *     Where the blob is lost or damaged, the record cannot be loaded from now on, and its blocks may be saved anew. Nobody is
-         *     believed: the service reads the blob itself. 410 when the record was stale already.
+         *     believed: the service reads the blob itself, unless it did within the last seconds. 410 when the record was stale
+         *     already, or went stale meanwhile; 503 `busy` when too many are read.
          */
         post: operations["check_kv_memory"];
         delete?: never;

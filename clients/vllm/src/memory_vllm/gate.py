@@ -1,9 +1,11 @@
 """Which requests may use tensors that somebody else keeps, and how many of their blocks: what the service says. No vLLM here."""
 
 import logging
+import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from memory_vllm.chain import block_hashes
 from memory_vllm.errors import MemoryKVError
@@ -11,6 +13,9 @@ from memory_vllm.store import Grant
 from memory_vllm.tracking import common, read_parameters
 
 log = logging.getLogger("vllm.memory_service")
+
+FRESH_S: Final = 1.0
+"""How long an answer counts: requests wait in the engine's queue for minutes, and memories are erased meanwhile."""
 
 
 class Asks(Protocol):
@@ -29,33 +34,59 @@ class EngineBlocks:
     block: int
 
 
-class Gate:
-    """Asks the service, once for each request, and answers for it until the request is forgotten."""
+@dataclass(slots=True)
+class _Question:
+    """What is asked of the service about a request, and what it said last."""
 
-    def __init__(self, engine: EngineBlocks, service: Asks, *, threads: int = 2) -> None:
+    grant: Grant
+    hashes: tuple[str, ...]
+    answer: Future[int]
+    asked_at: float
+    fresh_s: float = FRESH_S
+
+    def is_old(self, now: float) -> bool:
+        """Say whether blocks were admitted, and too long ago to go by; what was refused stays so."""
+        if not self.answer.done() or now - self.asked_at <= self.fresh_s:
+            return False
+        return self.answer.exception() is None and self.answer.result() > 0
+
+
+class Gate:
+    """Asks the service about each request, when it comes and again whenever the answer is old, until it is forgotten."""
+
+    def __init__(
+        self, engine: EngineBlocks, service: Asks, *, threads: int = 2, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Begin with no request."""
-        self._engine, self._service = engine, service
+        self._engine, self._service, self._clock = engine, service, clock
         self._pool = ThreadPoolExecutor(threads, "memory-kv-gate")
-        self._asked: dict[str, Future[int]] = {}
+        self._asked: dict[str, _Question] = {}
 
     def admitted(self, request: Any) -> int | None:
         """Return how many leading blocks of a request may be loaded and saved; None: not known yet, ask again.
 
-        None of them where it carries no grant, a grant for other tokens, no salt, or where the service does not answer.
+        None of them where it carries no grant, a grant for other tokens, no salt, or where the service does not answer. To be
+        asked before anything is loaded: an answer older than `FRESH_S` is asked for anew, so that a memory which was erased while
+        the request waited is noticed.
         """
-        answer = self._asked.get(request.request_id)
-        if answer is None:
+        now, question = self._clock(), self._asked.get(request.request_id)
+        if question is None:
             asked = self.hashes_of(request)
             if asked is None:
                 return 0
             grant, hashes = asked
-            answer = self._pool.submit(self._service.admitted, grant, self._engine.digest, hashes)
-            self._asked[request.request_id] = answer
-        if not answer.done():
+            question = _Question(grant, hashes, self._ask(grant, hashes), now)
+            self._asked[request.request_id] = question
+        elif question.is_old(now):
+            question.answer, question.asked_at = self._ask(question.grant, question.hashes), now
+            # An engine that comes back more seldom than answers stay fresh would ask for ever.
+            question.fresh_s *= 2
+        if not question.answer.done():
             return None
-        error = answer.exception()
+        error = question.answer.exception()
         if error is None:
-            return answer.result()
+            question.fresh_s = FRESH_S
+            return question.answer.result()
         if not isinstance(error, MemoryKVError):
             log.warning("The memory service was not asked about a request: %s", type(error).__name__)
         return 0
@@ -71,10 +102,13 @@ class Gate:
         hashes = common(own, asked.block_hashes)
         return (asked.grant, hashes) if hashes else None
 
+    def _ask(self, grant: Grant, hashes: tuple[str, ...]) -> "Future[int]":
+        return self._pool.submit(self._service.admitted, grant, self._engine.digest, hashes)
+
     def forget(self, request_id: str) -> None:
         """Forget a request."""
-        if answer := self._asked.pop(request_id, None):
-            answer.cancel()
+        if question := self._asked.pop(request_id, None):
+            question.answer.cancel()
 
     def close(self) -> None:
         """Stop asking."""

@@ -2,7 +2,8 @@
 
 `{"kv_connector": "PlannedLMCacheConnector", "kv_connector_module_path": "memory_vllm.lmcache"}`. It is LMCache's own connector
 behind a gate: a request without a grant of the service, or whose plan is gone because a memory in it was erased or changed, is
-computed as if there were no LMCache. Of the others only blocks that the plan admits are saved, so none of a conversation.
+computed as if there were no LMCache. One that waits is asked about again until its load begins. Of the others only blocks
+that the plan admits are saved, so none of a conversation.
 
 Written against LMCache 0.5.6, of which it uses what has no promise: how its connector tracks a request.
 """
@@ -76,11 +77,26 @@ class PlannedLMCacheConnector(LMCacheMPConnector):
         tracker = self._get_or_create_request_tracker(request)
         tracker.max_offload_tokens = admitted * self._block
         if not admitted:
-            # As LMCache does with a request whose load has failed: computed here, and with nothing to save.
-            tracker.state = LMCacheMPRequestState.BYPASS_LMCACHE
-            return 0, False
+            return self._refused(request, num_computed_tokens, tracker)
         found: tuple[int | None, bool] = super().get_num_new_matched_tokens(request, num_computed_tokens)
         return found
+
+    def _refused(self, request: Any, num_computed_tokens: int, tracker: Any) -> tuple[int | None, bool]:
+        """Have a request computed here with nothing to save; LMCache may have been asked while its plan still stood."""
+        if tracker.lookup_started_at is not None:
+            # The server locks what it finds, so what that is has to be known before it can be given back.
+            found, _ = super().get_num_new_matched_tokens(request, num_computed_tokens)
+            if found is None:
+                return None, False
+        if tracker.num_lmcache_hit_tokens > 0:
+            if tracker.state is LMCacheMPRequestState.READY:
+                # It was loaded, and its blocks were taken or did not come: LMCache forgets them, and bypasses itself.
+                super().get_num_new_matched_tokens(request, num_computed_tokens)
+            # Else LMCache gives its locks back once blocks are allocated and none of them is to be loaded.
+            return 0, False
+        # As LMCache does with a request whose load has failed.
+        tracker.state = LMCacheMPRequestState.BYPASS_LMCACHE
+        return 0, False
 
     def request_finished(self, request: Any, block_ids: list[int]) -> tuple[bool, dict[str, Any] | None]:
         """Forget a request."""
