@@ -70,7 +70,9 @@ async def take_turn(work: Delivering, tenant_id: UUID, webhook_id: UUID, *, go_o
     def in_time() -> bool:
         return go_on() and monotonic() < until
 
-    courier = Courier(hook["url"], _secrets(hook, now=work.clock()), reach=work.reach, timeout_s=work.timeout_s)
+    courier = Courier(
+        hook["url"], _secrets(hook, now=work.clock()), reach=work.reach, timeout_s=work.timeout_s, tenant=tenant_id
+    )
     made = 0
     try:
         while in_time():
@@ -107,6 +109,9 @@ async def _send(
         if ready is None:
             continue
         outcome = await courier.send(ready, timestamp=int(work.clock().timestamp()))
+        if not outcome.tried:
+            done.unsent, done.go_on = messages[at:], False
+            break
         done.sent.append((ready, outcome))
         if not outcome.delivered:
             done.unsent, done.go_on = messages[at + 1 :], False

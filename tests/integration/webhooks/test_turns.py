@@ -1,5 +1,6 @@
 """Who is delivered to when: nobody waits for a slow receiver, and what somebody changes meanwhile holds at once."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from consolidation.tenancy import Tenancy
 from memory_service.api.services import utc_now
 from memory_service.storage import webhook_deliveries
 from memory_service.storage.database import Database
+from memory_service.webhooks.names import OF_ONE
 
 PATIENCE_S = 60
 
@@ -169,6 +171,29 @@ def test_what_is_to_be_sent_again_while_it_is_sent_is_sent_again(
     worker.deliver()
     assert len(receiver.received) == 2
     assert (kept(me, hook)[memory]["status"], kept(me, hook)[memory]["attempts"]) == ("delivered", 1)
+
+
+def test_a_message_whose_name_had_no_turn_is_given_back(
+    me: Any, worker: Any, listen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names of the tenant that hang fail by themselves; what waits behind them has not failed."""
+    awake = threading.Event()
+
+    def answers(_host: Any, port: Any, *_: Any, **__: Any) -> Any:
+        awake.wait(PATIENCE_S)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answers)
+    hooks = [listen(events=["memory.created"], url=f"http://silent{n}.example/") for n in range(OF_ONE + 1)]
+    (memory,) = add(me, "Ana drinks tea.")
+    try:
+        assert worker.deliver(timeout_s=2.0) == OF_ONE
+    finally:
+        awake.set()
+    rows = [kept(me, hook)[memory] for hook in hooks]
+    assert sorted((row["attempts"], len(row["tries"])) for row in rows) == [(0, 0)] + [(1, 1)] * OF_ONE
+    failures = [me.get(f"/v1/webhooks/{hook['id']}").json()["failures"] for hook in hooks]
+    assert sorted(failures) == [0] + [1] * OF_ONE
 
 
 @contextmanager
