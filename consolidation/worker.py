@@ -20,7 +20,8 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from sqlalchemy import text
 
 from consolidation import consolidate, enriching
-from consolidation.delivering import Deliverer, Delivering
+from consolidation.delivering import Deliverer
+from consolidation.delivery_turn import Delivering
 from consolidation.models_here import Compute, ModelsHere
 from consolidation.precision import raise_waiting
 from consolidation.recut import recut_namespace
@@ -65,6 +66,9 @@ SWEEP_EVERY_S = 10.0
 HOUSEKEEP_EVERY_S = 300.0
 SWEEP_KV_EVERY_S = 900.0  # It lists the whole store; what is known to be stale goes with every sweep.
 SWEPT_AT_ONCE = 500
+WEBHOOKS_AT_ONCE = 10_000  # Whose turn it is shows when all are known.
+PURGED_AT_ONCE = 10_000  # deliveries, in each transaction
+PURGE_FOR_S = 60.0  # of each housekeeping, for deliveries that are old
 # Of one task: others wait for the worker meanwhile, and reading a namespace anew takes seconds. Well below the limit of a task.
 CONSOLIDATE_FOR_S = 90.0
 JOBS_FOR_S = 60.0  # of each sweep, for jobs of which no message told: the rest of the sweep is to have its turn
@@ -141,7 +145,7 @@ def _deliverer() -> Deliverer:
     due = "SELECT * FROM due_webhooks(:now, :limit)"
     return Deliverer(
         Delivering(
-            due=lambda now: _across_tenants(due, by=database, now=now),
+            due=lambda now: _across_tenants(due, by=database, now=now, limit=WEBHOOKS_AT_ONCE),
             open=database.transaction,
             reach=Reach(read_networks(settings.webhook_networks)),
             schedule=Schedule(
@@ -467,15 +471,31 @@ def housekeep() -> dict[str, int]:
     with _database().untenanted() as connection:
         rows = connection.execute(text("SELECT * FROM purge_expired(:now)"), {"now": _now()}).all()
         plans = int(connection.scalar(text("SELECT purge_kv_plans(:now)"), {"now": _now()}) or 0)
-        before = _now() - timedelta(days=get_settings().webhook_ttl_days)
-        told = int(connection.scalar(text("SELECT purge_webhook_deliveries(:before)"), {"before": before}) or 0)
-    removed = {row.kind: row.removed for row in rows} | {"kv_plan": plans, "webhook_delivery": told}
+    removed = {row.kind: row.removed for row in rows} | {"kv_plan": plans, "webhook_delivery": _purge_deliveries()}
     if any(removed.values()):
         log.info("purged", **removed)
     crowded = "SELECT * FROM crowded_namespaces(:size, :limit)"
     for tenant_id, namespace_id in _across_tenants(crowded, size=get_settings().own_shelf_from):
         shelve.delay(str(tenant_id), str(namespace_id))
     removed["raised"] = _raise_waiting()
+    return removed
+
+
+def _purge_deliveries() -> int:
+    """Remove deliveries of webhooks that are old, piece by piece, for a while; the next housekeeping goes on.
+
+    There may be millions: in one transaction they would run into its time limit, again and again, and take what else is
+    purged with them.
+    """
+    before, deadline = _now() - timedelta(days=get_settings().webhook_ttl_days), monotonic() + PURGE_FOR_S
+    removed = 0
+    while monotonic() < deadline:
+        with _database().untenanted() as connection:
+            purge = text("SELECT purge_webhook_deliveries(:before, :limit)")
+            gone = int(connection.scalar(purge, {"before": before, "limit": PURGED_AT_ONCE}) or 0)
+        removed += gone
+        if gone < PURGED_AT_ONCE:
+            break
     return removed
 
 

@@ -1,6 +1,9 @@
 """The outbox: messages that wait for a webhook, and what became of them.
 
 Triggers of the database fill it, in the transaction of the change that a message tells of (migration 0025).
+
+Whoever locks several rows does so in one order, or two of them would wait for each other: the webhook before its deliveries,
+and deliveries by their ids.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,14 +11,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, insert, literal, select, text, update
+from sqlalchemy import ARRAY, ColumnElement, RowMapping, Uuid, cast, delete, func, insert, literal, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from memory_service.storage.ids import new_id
-from memory_service.storage.tables import namespace, webhook_delivery
+from memory_service.storage.tables import namespace, webhook, webhook_delivery
 
 PENDING, DELIVERED, DEAD = "pending", "delivered", "dead"
+ERASED = "memory.erased"
 TRIES_KEPT = 20
 
 _d = webhook_delivery.c
@@ -79,10 +83,13 @@ def claim(
         .order_by(_d.due_at, _d.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        # Once: a plan may run a subquery for every row, and each time it would take others.
+        .cte("due")
+        .prefix_with("MATERIALIZED", dialect="postgresql")
     )
     taken = session.scalars(
         update(webhook_delivery)
-        .where(_d.tenant_id == tenant_id, _d.id.in_(due.scalar_subquery()))
+        .where(_d.tenant_id == tenant_id, _d.id == due.c.id)
         .values(due_at=now + lease, attempts=_d.attempts + 1)
         .returning(_d.id)
     ).all()
@@ -92,24 +99,59 @@ def claim(
     return session.execute(query.order_by(_d.occurred_at, _d.id)).mappings().all()
 
 
-def give_back(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> None:
-    """Put back messages that were taken and not sent; the attempt does not count."""
-    session.execute(
-        update(webhook_delivery)
-        .where(_d.tenant_id == tenant_id, _d.id.in_(ids), _d.status == PENDING)
-        .values(due_at=now, attempts=func.greatest(_d.attempts - 1, 0))
-    )
+def is_taken(session: Session, tenant_id: UUID, delivery_id: UUID, *, attempts: int) -> bool:
+    """Say whether a message is there still, and in the hands of whoever took it for this attempt."""
+    return session.scalar(select(_d.id).where(*_of_attempt(tenant_id, delivery_id, attempts))) is not None
+
+
+def lock(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
+    """Lock deliveries that are to be changed, in the order in which everybody does."""
+    query = select(_d.id).where(_d.tenant_id == tenant_id, _d.id.in_(ids)).order_by(_d.id)
+    session.execute(query.with_for_update()).all()
+
+
+def _of_attempt(tenant_id: UUID, delivery_id: UUID, attempts: int) -> tuple[ColumnElement[bool], ...]:
+    # A lease may end, and a person may have the message sent anew: what became of this attempt says nothing of the next.
+    return (_d.tenant_id == tenant_id, _d.id == delivery_id, _d.status == PENDING, _d.attempts == attempts)
+
+
+def give_back(session: Session, tenant_id: UUID, taken: Mapping[UUID, int], *, now: datetime) -> None:
+    """Put back messages that were taken and not sent; the attempt does not count.
+
+    Args:
+        session: an open session.
+        tenant_id: whose.
+        taken: ids, and which attempt each was taken for.
+        now: when.
+    """
+    for delivery_id, attempts in taken.items():
+        session.execute(
+            update(webhook_delivery)
+            .where(*_of_attempt(tenant_id, delivery_id, attempts))
+            .values(due_at=now, attempts=func.greatest(_d.attempts - 1, 0))
+        )
 
 
 def finish(
-    session: Session, tenant_id: UUID, delivery_id: UUID, *, status: str, attempt: Mapping[str, Any], now: datetime,
-    due_at: datetime | None = None,
+    session: Session, tenant_id: UUID, delivery_id: UUID, *, attempts: int, status: str, attempt: Mapping[str, Any],
+    now: datetime, due_at: datetime | None = None,
 ) -> None:  # fmt: skip
-    """Write down what became of an attempt; one that is to be repeated stays pending until `due_at`."""
+    """Write down what became of an attempt; one that is to be repeated stays pending until `due_at`.
+
+    Args:
+        session: an open session.
+        tenant_id: whose.
+        delivery_id: which message.
+        attempts: which attempt it was; nothing is written where the message is not in that one any more.
+        status: what the message is from now on.
+        attempt: what is kept of the attempt.
+        now: when.
+        due_at: when it is tried again.
+    """
     kept = func.jsonb_path_query_array(_d.tries, text(f"'$[last - {TRIES_KEPT - 2} to last]'"))
     session.execute(
         update(webhook_delivery)
-        .where(_d.tenant_id == tenant_id, _d.id == delivery_id)
+        .where(*_of_attempt(tenant_id, delivery_id, attempts))
         .values(
             status=status,
             due_at=due_at or _d.due_at,
@@ -121,6 +163,9 @@ def finish(
 
 def again(session: Session, tenant_id: UUID, webhook_id: UUID, delivery_id: UUID, *, now: datetime) -> bool:
     """Send a message again, now and with all attempts anew; False says that there is none."""
+    # What is being sent is written down under this lock; who has a message sent again ends the webhook's pause next.
+    w = webhook.c
+    session.execute(select(w.id).where(w.tenant_id == tenant_id, w.id == webhook_id).with_for_update()).all()
     statement = (
         update(webhook_delivery)
         .where(_d.tenant_id == tenant_id, _d.webhook_id == webhook_id, _d.id == delivery_id)
@@ -148,10 +193,6 @@ def contents_of(session: Session, tenant_id: UUID, wanted: Sequence[tuple[UUID, 
 
 def forget_memories(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
     """Drop messages about memories that are being erased, sent or not; that they are erased is still told."""
-    session.execute(
-        text(
-            "DELETE FROM webhook_delivery WHERE tenant_id = :tenant AND subject_id = ANY(CAST(:ids AS uuid[])) "
-            "AND event <> 'memory.erased'"
-        ),
-        {"tenant": tenant_id, "ids": list(ids)},
-    )
+    about = (_d.tenant_id == tenant_id, _d.subject_id == func.any(cast(list(ids), ARRAY(Uuid))), _d.event != ERASED)
+    session.execute(select(_d.id).where(*about).order_by(_d.id).with_for_update()).all()
+    session.execute(delete(webhook_delivery).where(*about))

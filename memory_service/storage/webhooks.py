@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from memory_service.storage.tables import webhook, webhook_delivery
+from memory_service.storage.tables import webhook
 
 _w = webhook.c
 # The secrets are read by whoever signs, and by nobody else.
@@ -32,6 +32,14 @@ def for_sending(session: Session, tenant_id: UUID, webhook_id: UUID) -> RowMappi
     """Return a webhook with its secrets, if it is active."""
     query = select(*_w).where(_w.tenant_id == tenant_id, _w.id == webhook_id, _w.active)
     return session.execute(query).mappings().one_or_none()
+
+
+def is_as_read(session: Session, tenant_id: UUID, webhook_id: UUID, *, updated_at: datetime) -> bool:
+    """Say whether a webhook is active still and nobody has changed it since it was read."""
+    query = select(literal(1)).where(
+        _w.tenant_id == tenant_id, _w.id == webhook_id, _w.active, _w.updated_at == updated_at
+    )
+    return session.scalar(query) is not None
 
 
 def count(session: Session, tenant_id: UUID) -> int:
@@ -67,10 +75,11 @@ def rotate(
 
 
 def remove(session: Session, tenant_id: UUID, webhook_id: UUID) -> None:
-    """Delete a webhook with all of its deliveries."""
-    d = webhook_delivery.c
+    """Delete a webhook.
+
+    Its deliveries may be millions: they are shown and sent to nobody any more, and go with the purge.
+    """
     session.execute(delete(webhook).where(_w.tenant_id == tenant_id, _w.id == webhook_id))
-    session.execute(delete(webhook_delivery).where(d.tenant_id == tenant_id, d.webhook_id == webhook_id))
 
 
 def note_success(session: Session, tenant_id: UUID, webhook_id: UUID) -> None:

@@ -53,9 +53,10 @@ CREATE TABLE webhook_delivery (
     finished_at timestamptz,
     PRIMARY KEY (tenant_id, id)
 );
-CREATE INDEX webhook_delivery_due ON webhook_delivery (tenant_id, webhook_id, due_at) WHERE status = 'pending';
+CREATE INDEX webhook_delivery_due ON webhook_delivery (tenant_id, webhook_id, due_at, id) WHERE status = 'pending';
 CREATE INDEX webhook_delivery_listed ON webhook_delivery (tenant_id, webhook_id, id);
 CREATE INDEX webhook_delivery_subject ON webhook_delivery (tenant_id, subject_id);
+CREATE INDEX webhook_delivery_age ON webhook_delivery (occurred_at);
 """
 
 # Time-ordered like the ids of the application (RFC 9562, version 7), of which the trigger has none.
@@ -130,6 +131,8 @@ BEGIN
             WHEN NEW.state <> OLD.state AND NEW.state IN ('archived', 'expired', 'merged') THEN NEW.state
             WHEN NEW.state <> OLD.state AND OLD.state IN ('archived', 'expired', 'merged') THEN 'restored'
             WHEN OLD.superseded_by IS NULL AND NEW.superseded_by IS NOT NULL THEN 'superseded'
+            WHEN OLD.superseded_by IS NOT NULL AND NEW.superseded_by IS NULL
+                AND NEW.state NOT IN ('archived', 'expired', 'merged') THEN 'restored'
             ELSE 'updated' END;
         IF happened IN ('memory.superseded', 'memory.merged') THEN
             more := jsonb_build_object('superseded_by', NEW.superseded_by);
@@ -170,7 +173,8 @@ CREATE TRIGGER review_change_told AFTER UPDATE OF status ON review FOR EACH ROW
 """
 
 # Workers look across tenants, and see nothing but ids. From one webhook for which something waits to the next, by the index of
-# what waits: a receiver behind which a hundred thousand messages have piled up is one step.
+# what waits: a receiver behind which a hundred thousand messages have piled up is one step. First whose message has waited the
+# longest: by their ids the last tenants would never have their turn behind busy ones.
 DUE = """
 CREATE FUNCTION due_webhooks(at timestamptz, at_most integer)
 RETURNS TABLE (tenant_id uuid, id uuid)
@@ -185,20 +189,24 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
             ORDER BY d.tenant_id, d.webhook_id LIMIT 1) n
     )
     SELECT w.tenant_id, w.id FROM waiting p JOIN public.webhook w ON w.tenant_id = p.tenant_id AND w.id = p.webhook_id
-    WHERE w.active AND (w.retry_at IS NULL OR w.retry_at <= at) AND EXISTS (SELECT FROM public.webhook_delivery d
-        WHERE d.tenant_id = w.tenant_id AND d.webhook_id = w.id AND d.status = 'pending' AND d.due_at <= at)
-    LIMIT at_most
+    CROSS JOIN LATERAL (SELECT d.due_at FROM public.webhook_delivery d WHERE d.tenant_id = p.tenant_id
+        AND d.webhook_id = p.webhook_id AND d.status = 'pending' AND d.due_at <= at ORDER BY d.due_at LIMIT 1) oldest
+    WHERE w.active AND (w.retry_at IS NULL OR w.retry_at <= at)
+    ORDER BY oldest.due_at, w.tenant_id, w.id LIMIT at_most
 $$;
 """
-# Never younger than a day: who may call it must not be able to empty the outbox of others.
+# Never younger than a day: who may call it must not be able to empty the outbox of others. So many at a time, the oldest first, so
+# that every call ends; it waits for nobody who holds one of them.
 PURGE = """
-CREATE FUNCTION purge_webhook_deliveries(before timestamptz) RETURNS bigint
+CREATE FUNCTION purge_webhook_deliveries(before timestamptz, at_most integer) RETURNS bigint
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    WITH p AS (DELETE FROM public.webhook_delivery WHERE occurred_at <= least(before, now() - interval '1 day') RETURNING 1)
+    WITH p AS (DELETE FROM public.webhook_delivery WHERE ctid = ANY (ARRAY (
+        SELECT d.ctid FROM public.webhook_delivery d WHERE d.occurred_at <= least(before, now() - interval '1 day')
+        ORDER BY d.occurred_at LIMIT at_most FOR UPDATE SKIP LOCKED)) RETURNING 1)
     SELECT count(*) FROM p
 $$;
 """
-SIGNATURES = ("due_webhooks(timestamptz, integer)", "purge_webhook_deliveries(timestamptz)")
+SIGNATURES = ("due_webhooks(timestamptz, integer)", "purge_webhook_deliveries(timestamptz, integer)")
 TOLD_OF = {
     "memory": ("memory_created_told", "memory_change_told"),
     "tombstone": ("memory_erased_told",),

@@ -368,6 +368,10 @@ HOT: dict[str, Callable[[Session], object]] = {
     "delivery": lambda s: webhook_deliveries.get(s, TENANT, an_id(7, 5), an_id(6, 4)),
     "deliveries taken": lambda s: webhook_deliveries.claim(
         s, TENANT, an_id(7, 101), now=NOW, lease=timedelta(minutes=1), limit=20),
+    "webhook as it was": lambda s: webhooks.is_as_read(s, TENANT, an_id(7, 5), updated_at=NOW),
+    "delivery in hand": lambda s: webhook_deliveries.is_taken(s, TENANT, an_id(6, 4), attempts=1),
+    "deliveries locked": lambda s: webhook_deliveries.lock(s, TENANT, [an_id(6, 4), an_id(6, 5)]),
+    "delivery again": lambda s: webhook_deliveries.again(s, TENANT, an_id(7, 5), an_id(6, 4), now=NOW),
     "contents told": lambda s: webhook_deliveries.contents_of(s, TENANT, [(i, 1) for i in IDS]),
     "trace": lambda s: traces.get_trace(s, TENANT, an_id(6, 7)),
     "stored answer": lambda s: idempotency.find_answer(s, CALLER, "key7", now=NOW),
@@ -649,6 +653,7 @@ CROSSING = (
     "authenticate_key",
     "due_jobs",
     "due_webhooks",
+    "purge_webhook_deliveries",
     "pending_enrichment",
     "expired_memories",
     "outdated_terms",

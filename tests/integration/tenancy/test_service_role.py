@@ -193,7 +193,9 @@ def test_a_purge_cannot_be_told_that_everything_has_expired(connection: Connecti
     """It deletes across tenants, so the moment it is told must not reach past the present."""
     for moment in ("infinity", "2999-01-01T00:00:00Z"):
         connection.execute(text("SELECT * FROM purge_expired(CAST(:at AS timestamptz))"), {"at": moment}).all()
-        connection.execute(text("SELECT purge_webhook_deliveries(CAST(:at AS timestamptz))"), {"at": moment}).all()
+        connection.execute(
+            text("SELECT purge_webhook_deliveries(CAST(:at AS timestamptz), 1000000)"), {"at": moment}
+        ).all()
         connection.commit()
 
 

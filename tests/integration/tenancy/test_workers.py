@@ -102,6 +102,26 @@ def test_memories_of_another_tenant_keep_their_precision(
         assert done == Moved((), ())
 
 
+def test_housekeeping_purges_deliveries_piece_by_piece(
+    worker: ModuleType, ours: Any, database: Database, maintenance: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each piece in a transaction of its own, after what else is purged: where one fails, the others stay done."""
+    with database.transaction(ours.tenant_id) as session:
+        many = """
+            INSERT INTO webhook_delivery SELECT :t, gen_random_uuid(), :t, :t, 'job.failed', NULL, :t, NULL, '{}',
+                now() - make_interval(days => 400 - n), 'delivered', 1, now(), '[]' FROM generate_series(1, 5) n
+        """
+        session.execute(text(many), {"t": ours.tenant_id})
+    left = text("SELECT count(*) FROM webhook_delivery WHERE tenant_id = :t AND event = 'job.failed'")
+    monkeypatch.setattr(worker, "PURGED_AT_ONCE", 2)
+    monkeypatch.setattr(worker, "PURGE_FOR_S", 0.0)
+    assert worker.housekeep()["webhook_delivery"] == 0, "its time is over; the next one goes on"
+    monkeypatch.setattr(worker, "PURGE_FOR_S", 60.0)
+    assert worker.housekeep()["webhook_delivery"] == 5
+    with maintenance.connect() as connection:
+        assert connection.scalar(left, {"t": ours.tenant_id}) == 0
+
+
 def test_housekeeping_encodes_anew_what_was_recalled(
     worker: ModuleType, make_household: Callable[..., Any], untouched: Any, database: Database
 ) -> None:

@@ -17,7 +17,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from consolidation.delivering import Delivering, deliver_due
+from consolidation.delivering import deliver_due
+from consolidation.delivery_turn import Delivering
 from memory_service.storage.database import Database
 from memory_service.webhooks.addresses import Reach, read_networks
 from memory_service.webhooks.schedule import Schedule
@@ -57,6 +58,10 @@ class Receiver:
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     always: int | None = None
     delay_s: float = 0.0
+    meanwhile: Callable[[], Any] | None = None  # done once, while the next request waits for its answer
+    now: int = 0  # requests that wait for their answers
+    most: int = 0  # of them at once, so far
+    counting: Any = field(default_factory=threading.Lock)
 
     @property
     def types(self) -> list[str]:
@@ -75,7 +80,15 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             here.received.append(Received(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            with here.counting:
+                here.now += 1
+                here.most = max(here.most, here.now)
+                meanwhile, here.meanwhile = here.meanwhile, None
+            if meanwhile is not None:
+                meanwhile()
             time.sleep(here.delay_s)
+            with here.counting:
+                here.now -= 1
             status, headers = here.answers.pop(0) if here.answers else (here.always or 200, {})
             self.send_response(status)
             for name, value in {"content-length": "2", **headers}.items():

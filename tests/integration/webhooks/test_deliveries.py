@@ -10,9 +10,9 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
-from consolidation import delivering
+from consolidation import delivery_turn
 from memory_service.storage.database import Database
 from memory_service.webhooks.addresses import Reach
 from memory_service.webhooks.schedule import Schedule
@@ -176,7 +176,7 @@ def test_a_worker_that_dies_in_between_loses_nothing(
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(delivering, "_write_down", die)
+        patched.setattr(delivery_turn, "_write_down", die)
         with pytest.raises(Killed):
             worker.deliver()
     assert len(receiver.received) == 1
@@ -318,7 +318,7 @@ def test_what_is_old_is_purged_and_nothing_younger_than_a_day(
     told()
     worker.deliver()
     with database.untenanted() as connection:
-        purge = text("SELECT purge_webhook_deliveries(:before)")
+        purge = text("SELECT purge_webhook_deliveries(:before, 1000)")
         connection.execute(purge, {"before": worker.now() + timedelta(days=365)})
     hook = me.get("/v1/webhooks").json()["data"][0]["id"]
     assert len(me.get(f"/v1/webhooks/{hook}/deliveries").json()["data"]) == 1
@@ -329,3 +329,36 @@ def test_what_is_old_is_purged_and_nothing_younger_than_a_day(
         )
     with database.untenanted() as connection:
         assert connection.execute(purge, {"before": worker.now() - timedelta(days=7)}).scalar() == 1
+
+
+def test_what_is_old_is_purged_piece_by_piece_and_past_what_somebody_holds(
+    me: Any, worker: Any, listen: Any, database: Database
+) -> None:
+    listen(events=["memory.created"])
+    me.post("/v1/memories/batch", json={"items": [{"content": f"Number {n}."} for n in range(5)]})
+    with database.transaction(me.tenant_id) as session:
+        old = "UPDATE webhook_delivery SET occurred_at = now() - interval '90 days' WHERE tenant_id = :t RETURNING id"
+        held = session.scalars(text(old), {"t": me.tenant_id}).all()[0]
+    counts = []
+    with database.transaction(me.tenant_id) as session:
+        one = "SELECT id FROM webhook_delivery WHERE tenant_id = :t AND id = :id FOR UPDATE"
+        session.execute(text(one), {"t": me.tenant_id, "id": held})
+        for _ in range(3):
+            with database.untenanted() as connection:
+                connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+                purge = text("SELECT purge_webhook_deliveries(:before, 2)")
+                counts.append(connection.scalar(purge, {"before": worker.now() - timedelta(days=60)}))
+    assert counts == [2, 2, 0]
+
+
+def test_what_waits_for_a_deleted_webhook_is_sent_to_nobody_and_left_to_the_purge(
+    me: Any, receiver: Any, worker: Any, told: Any, maintenance: Engine
+) -> None:
+    hook, _ = told()
+    assert me.delete(f"/v1/webhooks/{hook['id']}").status_code == 204
+    assert worker.deliver() == 0
+    assert receiver.received == []
+    assert me.get(f"/v1/webhooks/{hook['id']}/deliveries").status_code == 404
+    with maintenance.connect() as connection:
+        count = text("SELECT count(*) FROM webhook_delivery WHERE tenant_id = :t")
+        assert connection.scalar(count, {"t": me.tenant_id}) == 1, "millions would take longer than a request may"

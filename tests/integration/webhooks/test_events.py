@@ -50,6 +50,17 @@ def test_the_life_of_a_memory(me: Any, receiver: Any, worker: Any, listen: Any, 
     ]
 
 
+def test_what_is_reinstated_has_come_back(me: Any, receiver: Any, worker: Any, listen: Any) -> None:
+    listen()
+    old = add(me)
+    new = me.post(f"/v1/memories/{old['id']}/supersede", json={"content": "Ana drinks coffee."}).json()
+    assert me.post(f"/v1/memories/{old['id']}/reinstate").status_code == 200
+    me.patch(f"/v1/memories/{old['id']}", json={"tags": ["drink"]})
+    worker.deliver()
+    assert receiver.about(old["id"])[-3:] == ["memory.superseded", "memory.restored", "memory.updated"]
+    assert receiver.about(new["id"])[-1] == "memory.archived"
+
+
 def test_a_batch_tells_of_each_and_a_duplicate_of_nothing(me: Any, receiver: Any, worker: Any, listen: Any) -> None:
     listen(events=["memory.created"])
     items = [{"content": f"Number {n}."} for n in range(30)] + [{"content": "Number 3."}]
