@@ -289,24 +289,6 @@ def test_supersede_pin_archive_judge_erase(
     assert f"ids={newer}" in page.url
 
 
-def test_what_was_made_of_a_memory_is_drawn_however_far(page: Page, api: httpx.Client, demo: str, shot: Shot) -> None:
-    """Titles and gists aside, a consolidation derives memories; each stands to the right of what it was made of."""
-    listed = api.post("/v1/memories/query", json={"namespace": demo, "limit": 1000}).json()["data"]
-    made = next((one for one in listed if one["derivation"]["parents"]), None)
-    if made is None:
-        pytest.skip("the rules derive no memory from this conversation")
-    parent = made["derivation"]["parents"][0]
-    page.goto(f"/admin/memories/{parent}?ns={demo}")
-    lineage = page.get_by_role("group", name="Provenance")
-    below = lineage.get_by_role("listitem").filter(has=page.locator(f'a[href*="{made["id"]}"]'))
-    expect(below).to_have_count(1)
-    here = lineage.locator('[data-here="true"]').bounding_box()
-    there = below.bounding_box()
-    assert here is not None
-    assert there is not None
-    assert there["x"] > here["x"]
-
-
 def test_a_list_that_one_returns_to_shows_what_was_done_meanwhile(
     page: Page, remember: Callable[..., str], namespace: str
 ) -> None:

@@ -70,7 +70,9 @@ export function useReadAnew(): (...words: string[]) => Promise<unknown> {
       const named = (key: string) => words.some((word) => key.includes(word));
       // A page of a list that is not shown is kept as it was, unless it is taken away.
       await mutate((key) => named(JSON.stringify(key)), undefined, { revalidate: true });
-      await Promise.all([...cache.keys()].filter((key) => key.startsWith(INFINITE) && named(key)).map((key) => mutate(key)));
+      // Their own keys are written otherwise: [ is @ there. Without this a list that was read a moment ago would not be read again.
+      const listed = (key: string) => key.startsWith(INFINITE) && named(key.replaceAll("@", "["));
+      await Promise.all([...cache.keys()].filter(listed).map((key) => mutate(key)));
     },
     [cache, mutate],
   );
