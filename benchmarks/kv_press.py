@@ -108,7 +108,7 @@ def table(result: dict[str, Any]) -> str:
     lines = ["| policy | share | asked first | asked later | not asked | bytes |", "|---|---|---|---|---|---|"]
     for one in result["rows"]:
         right = " | ".join(f"{one[name]:.3f}" for name in ("first", "later", "unasked"))
-        lines.append(f"| {one['policy']} | {one['share']:.0%} | {right} | {one['bytes']:.0f} |")
+        lines.append(f"| {one['policy']} | {one['budget']:.0%} | {right} | {one['bytes']:.0f} |")
     return "\n".join(lines)
 
 
