@@ -22,6 +22,7 @@ from sqlalchemy import text
 from consolidation import consolidate, enriching
 from consolidation.delivering import Deliverer
 from consolidation.delivery_turn import Delivering
+from consolidation.departing import depart
 from consolidation.models_here import Compute, ModelsHere
 from consolidation.precision import raise_waiting
 from consolidation.recut import recut_namespace
@@ -72,6 +73,7 @@ PURGE_FOR_S = 60.0  # of each housekeeping, for deliveries that are old
 # Of one task: others wait for the worker meanwhile, and reading a namespace anew takes seconds. Well below the limit of a task.
 CONSOLIDATE_FOR_S = 90.0
 JOBS_FOR_S = 60.0  # of each sweep, for jobs of which no message told: the rest of the sweep is to have its turn
+DEPART_FOR_S = 20.0  # of each sweep, for tenants that are deleted
 RECUT_FOR_S = 5.0  # of each sweep, while there is something to cut anew
 RAISE_FOR_S = 60.0  # of each housekeeping, while something waits to rise to its precision tier
 UNHURRIED = frozenset({CONSOLIDATE, REINDEX})  # kinds of jobs that give way to others
@@ -402,6 +404,7 @@ def sweep() -> dict[str, int]:
         work = partial(consolidate.fold_corpus, _tenancy(tenant_id), namespace_id)
         _guarded(work, "fold_failed", tenant_id=tenant_id, namespace_id=namespace_id)
     done["recut"] = _recut()
+    done["departed"] = _depart(now)
     settings = get_settings()
     due_now = "SELECT * FROM due_consolidations(:now, :quiet, :patience, :limit)"
     quiet, patience = (
@@ -414,6 +417,21 @@ def sweep() -> dict[str, int]:
     if any(done.values()):
         log.info("swept", **done)
     return done
+
+
+def _depart(now: datetime) -> int:
+    """Go on with the deletion of tenants for a while; return how many are gone."""
+    deadline = monotonic() + DEPART_FOR_S
+    with _database().untenanted() as connection:
+        leaving = connection.execute(text("SELECT * FROM deleting_tenants(:limit)"), {"limit": SWEPT_AT_ONCE}).all()
+    gone = 0
+    for row in leaving:
+        work = partial(
+            depart, _database().transaction, _blobs(), row.tenant_id, since=row.deleting_at, by=row.deleted_by, now=now,
+            go_on=lambda: monotonic() < deadline,
+        )  # fmt: skip
+        gone += _guarded(work, "departure_failed", tenant_id=row.tenant_id)
+    return gone
 
 
 def _sweep_spent_kv(now: datetime) -> int:

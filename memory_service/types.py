@@ -135,6 +135,8 @@ class Action(StrEnum):
     KEY_ROTATE = "api_key.rotate"
     KEY_REVOKE = "api_key.revoke"
     TENANT_CREATE = "tenant.create"
+    TENANT_DELETE = "tenant.delete"
+    TENANT_GONE = "tenant.gone"
     NAMESPACE_CREATE = "namespace.create"
     NAMESPACE_CHANGE = "namespace.change"
     POLICY_CHANGE = "policy.change"

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -42,3 +42,16 @@ class Recent(Generic[K, V]):
             self._values.move_to_end(key)
             if len(self._values) > self._most:
                 self._values.popitem(last=False)
+
+    def forget(self, which: Callable[[K], bool]) -> None:
+        """Drop the values under some keys.
+
+        >>> recent = Recent[str, int](most=2)
+        >>> for key, value in {"a": 1, "b": 2}.items(): recent.keep(key, value)
+        >>> recent.forget(lambda key: key == "a")
+        >>> recent.get("a"), recent.get("b")
+        (None, 2)
+        """
+        with self._lock:
+            for key in [key for key in self._values if which(key)]:
+                del self._values[key]

@@ -168,6 +168,13 @@ class Residents:
         self._make_room(but=key)
         return View(rows, ~(expires_at <= now), satisfying)
 
+    def forget(self, tenant_id: UUID) -> None:
+        """Drop all that is kept of a tenant: it goes, and its texts must not stay in memory."""
+        with self._lock:
+            for key in [key for key in self._kept if key[0] == tenant_id]:
+                del self._kept[key]
+        self.corpora.forget(lambda key: key[0] == tenant_id)
+
     def _make_room(self, *, but: Key) -> None:
         """Drop the longest unused until the rest fits; the one just used stays."""
         with self._lock:

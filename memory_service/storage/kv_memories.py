@@ -215,6 +215,12 @@ def with_blobs(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, stale:
     return set(session.scalars(query.where(_m.state == "stale") if stale else query))
 
 
+def some_with_blobs(session: Session, tenant_id: UUID, *, limit: int) -> list[UUID]:
+    """Return some of the records of a tenant that have a blob, whatever their state."""
+    query = select(_m.id).where(_m.tenant_id == tenant_id, _m.has_blob).limit(limit)
+    return list(session.scalars(query))
+
+
 def blob_sizes(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return how large the blobs are to be of those of the ids that are records with one."""
     query = select(_m.id, _m.bytes).where(_m.tenant_id == tenant_id, _m.id.in_(ids), _m.has_blob)

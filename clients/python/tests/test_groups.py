@@ -144,6 +144,12 @@ async def test_keys_and_tenants(client: Any, connect: Any, service: Any, namespa
     tenant = await got(client.tenants.create(f"tenant of {namespace}"))
     assert tenant.api_key.key not in repr(tenant)
     assert tenant.id in {one.id for one in await every(client.tenants.list())}
+    leaver = await got(client.tenants.create(f"leaver of {namespace}"))
+    assert (await got(client.tenants.preview(leaver.id))).counts["api_key"] == 1
+    with pytest.raises(ValidationFailed):
+        await got(client.tenants.delete(leaver.id, "another name"))
+    assert (await got(client.tenants.delete(leaver.id, leaver.name))).deleting_at is not None
+    assert (await got(client.tenants.get(leaver.id))).deleting_at is not None
     theirs = connect(service.url, tenant.api_key.key)
     reader = await got(theirs.api_keys.create("reader", ["memories:read"]))
     weak = connect(service.url, reader.key)

@@ -11,6 +11,9 @@ tenant = Table(
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False),
     Column("created_at", Time, nullable=False),
+    Column("deleting_at", Time),
+    Column("deleted_by", Uuid),
+    Column("removed", JSONB, nullable=False, server_default="{}"),
 )
 
 encoder = Table(

@@ -735,6 +735,10 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
         "POST /v1/api-keys/{key_id}/rotate": [Ask("absent", f"/v1/api-keys/{h.key_id}/rotate")],
         "POST /v1/tenants": [Ask("refused", "/v1/tenants", {"name": f"tenant {h.tenant_id}"}, 403)],
         "GET /v1/tenants": [Ask("refused", "/v1/tenants", None, 403)],
+        "GET /v1/tenants/{tenant_id}": [Ask("refused", f"/v1/tenants/{h.tenant_id}", None, 403)],
+        "DELETE /v1/tenants/{tenant_id}": [
+            Ask("refused", f"/v1/tenants/{h.tenant_id}?{query}", None, 403) for query in ("name=x", "dry_run=true")
+        ],
         # Of no tenant; what operators may do with namespaces is attacked in tests/integration/reindex.
         "GET /v1/encoders": [Ask("own", "/v1/encoders")],
         "GET /v1/encoders/{encoder_id}": [Ask("own", "/v1/encoders/1")],

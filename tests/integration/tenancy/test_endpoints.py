@@ -42,6 +42,7 @@ PARAMETERS = {
     "delivery_id",
     "org_id",
     "project_id",
+    "tenant_id",
 }
 # What a caller may use to name something; a new way to name needs attacks of its own.
 NAMES_SOMETHING = re.compile(r"(^|_)(ids?|namespaces?|prefix|path|cursor|filter|parents?|ref|tenant)$")
@@ -54,6 +55,8 @@ KNOWN_NAMES = PARAMETERS | {
 }  # fmt: skip
 # A tenant is told the same of whatever it names: 403.
 FOR_OPERATORS = {
+    "GET /v1/tenants/{tenant_id}",
+    "DELETE /v1/tenants/{tenant_id}",
     "POST /v1/encoders",
     "GET /v1/encoders/{encoder_id}",
     "POST /v1/encoders/{encoder_id}/default",

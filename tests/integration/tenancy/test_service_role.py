@@ -19,6 +19,7 @@ FUNCTIONS_OF_FUNCTIONS = {"shelf_in_use"}
 GRANTED_FUNCTIONS = FUNCTIONS_OF_THE_OWNER | {
     "authenticate_key", "authenticate_session", "create_tenant", "crowded_namespaces", "due_consolidations", "due_jobs",
     "due_webhooks", "purge_webhook_deliveries",
+    "begin_tenant_deletion", "count_tenant_rows", "deleting_tenants", "find_tenant", "remove_tenant_rows",
     "expired_memories", "find_login_link", "kv_upkeep_totals", "list_tenants", "live_kv", "outdated_terms",
     "pending_enrichment", "purge_expired", "purge_kv_plans", "rising_memories", "spent_kv", "stale_corpora", "unsealed_audit",
 }  # fmt: skip

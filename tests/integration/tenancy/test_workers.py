@@ -279,3 +279,18 @@ def test_a_run_gives_way_to_jobs_of_another_kind(
     assert worker._tenancy(me.tenant_id).others_wait() is False
     forge(database, me.tenant_id, "erase", [])
     assert worker._tenancy(me.tenant_id).others_wait() is True
+
+
+def test_a_sweep_deletes_tenants_that_are_to_go(
+    worker: ModuleType, make_household: Callable[..., Any], untouched: Any, checksum: Any, maintenance: Engine
+) -> None:
+    leaver = make_household("gone")
+    with maintenance.begin() as connection:
+        connection.execute(
+            text("UPDATE tenant SET deleting_at = now() - interval '2 minutes' WHERE id = :t"), {"t": leaver.tenant_id}
+        )
+    for _ in range(10):
+        worker.sweep()
+        if not any(count for count, _ in checksum(leaver.tenant_id).values()):
+            return
+    pytest.fail("the tenant is still there")

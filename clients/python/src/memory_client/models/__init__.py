@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from memory_client.models.access import ApiKey as ApiKey
+    from memory_client.models.access import Departure as Departure
     from memory_client.models.access import Liveness as Liveness
     from memory_client.models.access import NewApiKey as NewApiKey
     from memory_client.models.access import NewTenant as NewTenant
@@ -141,7 +142,7 @@ if TYPE_CHECKING:
 HOMES = {
     name: module
     for module, names in {
-        "access": "ApiKey NewApiKey Tenant NewTenant Part Readiness Liveness",
+        "access": "ApiKey Departure NewApiKey Tenant NewTenant Part Readiness Liveness",
         "base": "Answer Page",
         "consolidation": "Plan Change Changeset Reverted Review Policy Simulation SavedQuery FusionWeights Factors",
         "documents": "DocumentSpan Document",

@@ -27,11 +27,20 @@ class NewApiKey(ApiKey):
 
 
 class Tenant(Answer):
-    """A tenant; nothing of one is seen by another."""
+    """A tenant; nothing of one is seen by another. `removed` says which rows of one that goes are gone, by table."""
 
     id: str
     name: str
     created_at: AwareDatetime
+    deleting_at: AwareDatetime | None = None
+    removed: dict[str, int] = Field(default_factory=dict)
+
+
+class Departure(Answer):
+    """What would go with a tenant: rows by table."""
+
+    id: str
+    counts: dict[str, int]
 
 
 class NewTenant(Tenant):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from memory_client.fields import Id, Time
-    from memory_client.models import ApiKey, NewApiKey, NewTenant, Tenant
+    from memory_client.models import ApiKey, Departure, NewApiKey, NewTenant, Tenant
     from memory_client.operation import Reading, Writing
 
 
@@ -70,3 +70,32 @@ class Tenants(Resource[E]):
     def list(self, *, limit: int | None = None, cursor: str | None = None, **options: Unpack[Reading]) -> Ask[Tenant]:
         """List tenants, oldest first."""
         return Ask(models.Tenant, query={"limit": limit, "cursor": cursor})
+
+    @call("GET", "/v1/tenants/{tenant_id}")
+    def get(self, tenant_id: Id, **options: Unpack[Reading]) -> Ask[Tenant]:
+        """Return one tenant; one that is being deleted says what is gone by now.
+
+        Raises:
+            NotFound: there is none, or it is deleted.
+        """
+        return Ask(models.Tenant, tenant_id)
+
+    @call("DELETE", "/v1/tenants/{tenant_id}")
+    def preview(self, tenant_id: Id, **options: Unpack[Reading]) -> Ask[Departure]:
+        """Return what would go with a tenant, counted by table, without deleting anything."""
+        return Ask(models.Departure, tenant_id, query={"dry_run": True})
+
+    @call("DELETE", "/v1/tenants/{tenant_id}")
+    def delete(self, tenant_id: Id, name: str, **options: Unpack[Writing]) -> Ask[Tenant]:
+        """Delete a tenant with everything in it, for good; its keys end at once, the rest goes in the background.
+
+        Args:
+            tenant_id: who goes.
+            name: the tenant's name, exactly, as a check.
+            options: what concerns this call alone.
+
+        Raises:
+            ValidationFailed: this is not its name.
+            Conflict: it is the tenant of the key that asks.
+        """
+        return Ask(models.Tenant, tenant_id, query={"name": name})
