@@ -53,7 +53,8 @@ class Batches:
         if asks_database(self._namespace, live=self._live, new=self._total):
             return near_some(open_transaction, tenant_id, self._namespace, ids, now=now)
         if self._whole is None:
-            self._whole = load_neighbourhood(open_transaction, tenant_id, self._namespace, now=now)
+            read = load_neighbourhood if self._tenancy.kept is None else self._tenancy.kept.neighbourhood
+            self._whole = read(open_transaction, tenant_id, self._namespace, now=now)
         return self._whole
 
     def read(self, ids: Sequence[UUID], near: Neighbourhood | None) -> Batch:

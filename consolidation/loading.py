@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -21,6 +21,20 @@ from retrieval.scope import FIRST_OWN_SHELF, Scope
 from retrieval.statements import find_candidates
 
 OpenTransaction = Callable[[], AbstractContextManager[Session]]
+
+
+class Placed(Protocol):
+    """A live memory: whose it is, when it was observed, which of its texts is the present one."""
+
+    @property
+    def id(self) -> UUID: ...  # noqa: D102
+    @property
+    def content_version(self) -> int: ...  # noqa: D102
+    @property
+    def user_id(self) -> str | None: ...  # noqa: D102
+    @property
+    def observed_at(self) -> datetime: ...  # noqa: D102
+
 
 CANDIDATES: Final = (
     2 * NEAREST
@@ -79,10 +93,7 @@ def records_of(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> list[R
 def load_neighbourhood(
     open_transaction: OpenTransaction, tenant_id: UUID, namespace: Namespace, *, now: datetime
 ) -> Neighbourhood:
-    """Read the vectors of every live memory of a namespace: the mean of its chunks, in the order of observation.
-
-    They are read and halved page by page: whole at once they would take several times the memory that is kept.
-    """
+    """Read the vectors of every live memory of a namespace: the mean of its chunks, in the order of observation."""
     with open_transaction() as session:
         places = considered.live_places(session, tenant_id, namespace.id, now=now)
     return _with_vectors(open_transaction, tenant_id, namespace, places)
@@ -122,27 +133,41 @@ def near_some(
 
 
 def _with_vectors(
-    open_transaction: OpenTransaction, tenant_id: UUID, namespace: Namespace, places: Sequence[Any]
+    open_transaction: OpenTransaction, tenant_id: UUID, namespace: Namespace, places: Sequence[Placed]
 ) -> Neighbourhood:
     ordered = sorted(places, key=lambda row: (row.observed_at, row.id))
+    vectors, there = mean_vectors(open_transaction, tenant_id, namespace, ordered)
     users: dict[str | None, int] = {}
-    ids: list[UUID] = []
-    scopes: list[int] = []
+    return neighbourhood(
+        [row.id for row in there], vectors, [users.setdefault(row.user_id, len(users)) for row in there]
+    )
+
+
+P = TypeVar("P", bound=Placed)
+
+
+def mean_vectors(
+    open_transaction: OpenTransaction, tenant_id: UUID, namespace: Namespace, places: Sequence[P]
+) -> tuple[NDArray[np.float16], list[P]]:
+    """Return the mean vectors of memories as a neighbourhood holds them, and the places of those that have one, in order.
+
+    They are read and halved page by page: whole at once they would take several times the memory that is kept.
+    """
+    there: list[P] = []
     pages: list[NDArray[np.float16]] = []
-    for start in range(0, len(ordered), _PAGE):
-        page = ordered[start : start + _PAGE]
+    for start in range(0, len(places), _PAGE):
+        page = places[start : start + _PAGE]
         with open_transaction() as session:
             vectors = vectors_of(
                 session, tenant_id, [namespace.id], shelf=namespace.shelf, encoder_id=namespace.encoder_id,
                 ids=[row.id for row in page],
             )  # fmt: skip
-        there = [row for row in page if (row.id, row.content_version) in vectors]
-        if there:
-            means = np.stack([vectors[row.id, row.content_version].mean(axis=0) for row in there])
+        found = [row for row in page if (row.id, row.content_version) in vectors]
+        if found:
+            means = np.stack([vectors[row.id, row.content_version].mean(axis=0) for row in found])
             pages.append(stored(means.astype(np.float32)))
-            ids += [row.id for row in there]
-            scopes += [users.setdefault(row.user_id, len(users)) for row in there]
-    return neighbourhood(ids, np.concatenate(pages) if pages else np.zeros((0, 1), dtype=np.float16), scopes)
+            there += found
+    return np.concatenate(pages) if pages else np.zeros((0, 1), dtype=np.float16), there
 
 
 def load_considered(
@@ -166,20 +191,14 @@ def load_considered(
     missing = sorted(ids - cache.keys())
     others = considered.live_records(session, tenant_id, missing, now=now)
     cache |= {record.id: record for record in records_of(session, tenant_id, others)}
-    touching = [*(record.id for record in inside), *sorted(ids)]
-    edges = _by_end(Edge(*row) for row in considered.edges_of(session, tenant_id, touching))
+    targets = [*(record.id for record in inside), *sorted(ids)]
+    edges = _by_target(Edge(*row) for row in considered.edges_to(session, tenant_id, targets))
     return [
         Considered(
             record,
             near.vectors[near.place[record.id]].astype(np.float32),
             tuple(Neighbour(cache[near.ids[p]], cosine) for p, cosine in nearest if near.ids[p] in cache),
-            edges=tuple(
-                {
-                    edge.id: edge
-                    for end in (record.id, *(near.ids[p] for p, _ in nearest))
-                    for edge in edges.get(end, ())
-                }.values()
-            ),
+            edges=tuple(edge for end in (record.id, *(near.ids[p] for p, _ in nearest)) for edge in edges.get(end, ())),
             kin=_kin(record, nearest, kin.get(record.id, ()), near, cache),
         )
         for record, nearest in zip(inside, found, strict=True)
@@ -203,9 +222,8 @@ def _kin(
     )
 
 
-def _by_end(edges: Iterable[Edge]) -> dict[UUID, list[Edge]]:
+def _by_target(edges: Iterable[Edge]) -> dict[UUID, list[Edge]]:
     found: dict[UUID, list[Edge]] = {}
     for edge in edges:
-        found.setdefault(edge.source, []).append(edge)
         found.setdefault(edge.target, []).append(edge)
     return found

@@ -98,7 +98,7 @@ class Considered:
     """A memory that is new to consolidation, with what is near it.
 
     `neighbours` are at most the 20 nearest live memories that came before it (earlier `observed_at`, then id), best first;
-    `edges` are the present links that touch it or one of its neighbours.
+    `edges` are the present links that lead to it or to one of its neighbours.
     """
 
     record: Record

@@ -21,6 +21,7 @@ COPIED_AT_ONCE = 5_000  # rows; a quarter of a second
 SETTLED_AT_ONCE = 100  # memories, locked against changes while each is put into the index: half a second
 SETTLED_FROM = 1_000  # young memories; a scan of so many takes a millisecond
 SETTLE_S = 120.0  # in one run: other work waits meanwhile
+SETTLE_FIRST_S = 30.0  # of these, whoever waits; a search reads what is young beside the index, only more slowly
 
 # A search learns which shelves to read, encodes, then reads: never longer than this in between.
 GRACE = timedelta(seconds=60)
@@ -112,10 +113,10 @@ def _build(tenancy: Tenancy, namespace_id: UUID, building: Building, reached: Ca
 
 
 def _settle(tenancy: Tenancy, namespace_id: UUID, move: Move, reached: Callable[[str], None]) -> bool:
-    """Bring young memories to the own shelf until few are left; False when time ran out."""
-    deadline = time.monotonic() + SETTLE_S
+    """Bring young memories to the own shelf until few are left; False when time ran out, or others wait for the worker."""
+    began = time.monotonic()
     last: UUID | None = None
-    while time.monotonic() < deadline:
+    while (taken := time.monotonic() - began) < SETTLE_S and not (taken > SETTLE_FIRST_S and tenancy.others_wait()):
         with tenancy.open() as session:
             ids = shelves.young(session, tenancy.tenant_id, move, namespace_id, limit=SETTLED_AT_ONCE, after=last)
             shelves.settle(session, tenancy.tenant_id, move, namespace_id, ids)
@@ -142,13 +143,15 @@ def _advance(tenancy: Tenancy, namespace_id: UUID, building: Building) -> str:
 
 
 def _catch_up(tenancy: Tenancy, namespace_id: UUID, move: Move) -> None:
-    """Copy again what changed since the filling began.
+    """Copy again what the new shelf holds otherwise than home does, because it changed since the filling began.
 
-    Attaching waited until nobody was changing a memory, so whatever is changed from then on is changed on both shelves.
+    Attaching waited until nobody was changing a memory, so whatever is changed from then on is changed on both shelves. Most of
+    what is written meanwhile keeps its vectors, and consolidation writes every memory of a namespace: comparing is what takes no
+    longer with that.
     """
     assert move.since is not None  # set together with the target
     with tenancy.open() as session:
-        ids = shelves.changed_since(session, tenancy.tenant_id, namespace_id, since=move.since)
+        ids = shelves.outdated_copies(session, tenancy.tenant_id, move, namespace_id)
     for start in range(0, len(ids), SETTLED_AT_ONCE):
         with tenancy.open() as session:
             shelves.copy_again(session, tenancy.tenant_id, move, namespace_id, ids[start : start + SETTLED_AT_ONCE])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from consolidation.kept import Kept
 from consolidation.models_here import ModelsHere, no_models
 from memory_service.chat_model.protocol import ChatModel
 from memory_service.errors import Misconfigured
@@ -69,3 +70,4 @@ class Tenancy:
     others_wait: Callable[[], bool] = lambda: False
     nudge: Callable[[UUID], None] = lambda _: None  # asks for that task; without it a sweep finds the job
     models_here: Callable[[], ModelsHere] = no_models  # that compute blocks ahead
+    kept: Kept | None = None  # neighbourhoods of runs that take several turns; without it each turn reads its own

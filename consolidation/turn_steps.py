@@ -11,6 +11,7 @@ from consolidation.records import Considered
 from consolidation.zettelkasten.evolution import one_revision_each, plan_evolution
 from consolidation.zettelkasten.linking import plan_links
 from consolidation.zettelkasten.notes import plan_notes
+from consolidation.zettelkasten.vocabulary import Vocabulary
 from memory_service.analysis.facts import Fact
 from memory_service.analysis.trust import needs_review
 
@@ -31,6 +32,7 @@ def plan_turn(
         now: the moment of the run.
     """
     changes: list[Change] = []
+    vocabulary = Vocabulary()
     if Step.CONFLICTS in steps:
         changes += plan_conflicts(considered, facts, now=now)
         changes += _doubtful(considered)
@@ -38,11 +40,11 @@ def plan_turn(
     notes: list[Change] = []
     if Step.NOTES in steps:
         # What nobody stated is filled in place (docs/adr/0008); only what neighbours bring later makes a version.
-        notes = plan_notes(considered, without=gone)
+        notes = plan_notes(considered, without=gone, vocabulary=vocabulary)
     links: list[Change] = []
     if Step.LINKS in steps:
-        links = plan_links(considered, now, without=gone)
-        links += plan_evolution(considered, links, revised=notes, without=gone)
+        links = plan_links(considered, now, without=gone, vocabulary=vocabulary)
+        links += plan_evolution(considered, links, revised=notes, without=gone, vocabulary=vocabulary)
     return one_revision_each([*changes, *notes, *links])
 
 

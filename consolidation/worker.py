@@ -23,6 +23,7 @@ from consolidation import consolidate, enriching
 from consolidation.delivering import Deliverer
 from consolidation.delivery_turn import Delivering
 from consolidation.departing import depart
+from consolidation.kept import Kept
 from consolidation.models_here import Compute, ModelsHere
 from consolidation.precision import raise_waiting
 from consolidation.recut import recut_namespace
@@ -125,6 +126,12 @@ def _chat() -> GuardedChat | None:
 
 
 @lru_cache(maxsize=1)
+def _kept() -> Kept:
+    """Open what a worker process keeps of namespaces between the turns of a run."""
+    return Kept()
+
+
+@lru_cache(maxsize=1)
 def _blobs() -> BlobStore:
     """Open the store of KV memories once per worker process."""
     return open_blobs(get_settings())
@@ -135,6 +142,7 @@ def _forget_inherited(**_: object) -> None:
     _database.cache_clear()
     _blobs.cache_clear()
     _chat.cache_clear()
+    _kept.cache_clear()
     _deliverer.cache_clear()
     _deliverer().start()
 
@@ -195,6 +203,7 @@ def _tenancy(tenant_id: UUID, *, until: float | None = None) -> Tenancy:
         others_wait=_others_wait,
         nudge=lambda job_id: run_job.delay(str(tenant_id), str(job_id)),
         models_here=_models_here,
+        kept=_kept(),
     )
 
 
@@ -246,6 +255,11 @@ def _others_wait() -> bool:
         if job is not None and job["kind"] not in UNHURRIED:
             return True
     return False
+
+
+def _anything_waits() -> bool:
+    """Tell whether any job waits for a worker."""
+    return next(_across_tenants("SELECT * FROM due_jobs(:now, :limit)", now=_now(), limit=1), None) is not None
 
 
 @contextmanager
@@ -345,7 +359,8 @@ def shelve(tenant_id: str, namespace_id: str) -> bool:
     """Begin or go on with the move of a large namespace, unless another worker does."""
     settings = get_settings()
     building = Building(memory_mb=settings.shelf_build_mb, workers=settings.shelf_build_workers)
-    tenancy, namespace = _tenancy(UUID(tenant_id)), UUID(namespace_id)
+    # Settling is in no hurry, and gives way to whatever else there is.
+    tenancy, namespace = replace(_tenancy(UUID(tenant_id)), others_wait=_anything_waits), UUID(namespace_id)
     with (
         structlog.contextvars.bound_contextvars(tenant_id=tenant_id, namespace_id=namespace_id),
         only_mover(_database().engine, namespace) as mine,
@@ -380,6 +395,7 @@ def sweep() -> dict[str, int]:
     """Do whatever is due, whether or not a message said so."""
     done = {"jobs": 0, "enriched": 0, "expired": 0}
     now = _now()
+    _kept().drop_idle()
     # First, as it takes next to nothing: what was done is to be in the chain soon, however much else is due.
     for tenant_id, _ in _across_tenants("SELECT * FROM unsealed_audit(:limit)"):
         _guarded(partial(consolidate.seal_audit, _tenancy(tenant_id)), "seal_failed", tenant_id=tenant_id)

@@ -20,6 +20,7 @@ from typing import Final
 
 from consolidation.conflicts.facts import Agreement, agree
 from consolidation.conflicts.replacement import replaced
+from consolidation.conflicts.screening import worth_reading
 from consolidation.conflicts.statements import (
     Reading,
     compare,
@@ -108,6 +109,8 @@ def decide(
     # Reading costs more than all else; far apart, or one long and the other of another length, they cannot be the same.
     apart = cosine < (settings.update if len(old.content) <= LONGEST_UPDATED else settings.duplicate)
     if apart and not related:
+        return keep
+    if not related and not worth_reading(new, old, cosine=cosine, near=settings.ask_duplicate):
         return keep
     before, after = read_statements(old.content, old.language), read_statements(new.content, new.language)
     found = agree(after, before, new_facts, old_facts, corrected=after.whole.corrects)

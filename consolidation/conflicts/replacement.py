@@ -42,7 +42,7 @@ def replaced(old: Statement, new: Statement, *, most_after: int) -> str | None:
 def _put_aside(old: Statement, new: Statement, difference: Difference) -> bool:
     """Say whether the new statement names what the old one has as replaced: "from X to Y", "Y instead of X"."""
     put_aside = set(new.replaced) & set(old.words)
-    left = set(difference.missing) - put_aside - _LIGHT
+    left = set(difference.missing) - put_aside - LIGHT
     return bool(put_aside) and set(new.replaced) <= set(old.words) and not left and not difference.gone
 
 
@@ -67,7 +67,7 @@ def _names_one(difference: Difference, old: Statement, new: Statement) -> bool:
 
 
 # Verbs that the description of a change does without.
-_LIGHT: Final = words_in("use work go run be make take live")
+LIGHT: Final = words_in("use work go run be make take live")
 # Verbs of which one object does not exclude another.
 _LISTING: Final = words_in(
     "like love enjoy hate speak play know visit read see watch eat drink buy collect use meet tri learn teach want "

@@ -119,6 +119,26 @@ def read_statements(content: str, language: str | None) -> Reading:
     return Reading(whole, spoken, len(content) > LONGEST)
 
 
+def read_words(content: str, language: str | None) -> tuple[str, ...]:
+    """Return the content words of the whole of a text as `read_statements` finds them, at a part of the cost.
+
+    >>> read_words("Hey! My rent is now 1,020 euros.", "en")
+    ('rent',)
+    """
+    text = readable(content[:LONGEST])
+    return content_words(_without(read_values(text), text), spoken_language(text, language))
+
+
+def every_word(content: str, language: str | None) -> tuple[str, ...]:
+    """Return the content words of a text with those of its values: whatever words a part of it has are among them.
+
+    >>> every_word("Hey! My rent is now 1,020 euros.", "en")
+    ('rent', '1', '020', 'euro')
+    """
+    text = readable(content[:LONGEST])
+    return content_words(text, spoken_language(text, language))
+
+
 @lru_cache(maxsize=1_024)
 def read_parts(content: str, language: str | None) -> tuple[Statement, ...]:
     """Return the stretches of a text that may stand for it in a comparison: itself, its sentences and their clauses.
@@ -155,9 +175,7 @@ _LEAST_STATED: Final = 2  # content words beside the questions
 
 def _statement(text: str, language: str, *, asks: bool, supposes: bool) -> Statement:
     values = read_values(text)
-    bare = text
-    for value in reversed(values):
-        bare = f"{bare[: value.start]} {bare[value.end :]}"
+    bare = _without(values, text)
     every = words(text)
     return Statement(
         text=text,
@@ -175,6 +193,12 @@ def _statement(text: str, language: str, *, asks: bool, supposes: bool) -> State
         scoped=_SCOPED.search(text) is not None,
         replaced=_replaced(text, language),
     )
+
+
+def _without(values: tuple[Value, ...], text: str) -> str:
+    for value in reversed(values):
+        text = f"{text[: value.start]} {text[value.end :]}"
+    return text
 
 
 def _replaced(text: str, language: str) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ def plan_evolution(
     revised: Iterable[Change] = (),
     settings: EvolutionSettings = DEFAULT,
     without: Iterable[UUID] = (),
+    vocabulary: Vocabulary | None = None,
 ) -> list[Change]:
     """Plan what considered memories and their neighbours gain by their links.
 
@@ -49,6 +50,7 @@ def plan_evolution(
         revised: what the same run plans for notes; a tag that a note brings is not brought again.
         settings: what it takes.
         without: memories that leave the results in the same run.
+        vocabulary: words of records that other steps of the run have worked out.
 
     What stands behind a memory that is not among those given is not seen: support is what is seen at least.
     """
@@ -56,7 +58,7 @@ def plan_evolution(
     records = {record.id: record for record in _records(considered) if record.id not in gone}
     noted = {change.memory.id: change.fields for change in revised if isinstance(change, Revise)}
     linked = _linked(considered, links)
-    vocabulary = Vocabulary()
+    vocabulary = vocabulary or Vocabulary()
     changes: list[Change] = []
     for one in sorted(records, key=lambda i: i):
         record = records[one]
@@ -139,6 +141,8 @@ def gained(
             if stems and (stems not in written or phrase < written[stems]):
                 written[stems] = phrase
         counts.update({stems for stems in words.phrases if stems})
+    if not any(count >= settings.support for count in counts.values()):
+        return {}, 0
     borne_out = vocabulary.text(record)
     # Names have their own place, and turns that speak to one person are not about that person.
     speakers = {words.speaker for words in map(vocabulary.words, (record, *near)) if words.speaker}

@@ -69,6 +69,7 @@ def plan_links(
     *,
     settings: LinkingSettings = DEFAULT,
     without: Iterable[UUID] = (),
+    vocabulary: Vocabulary | None = None,
 ) -> list[Change]:
     """Plan the links of memories that are new to consolidation.
 
@@ -77,8 +78,9 @@ def plan_links(
         now: the moment of the run; it decides nothing here.
         settings: what makes a link.
         without: memories that leave the results in the same run.
+        vocabulary: words of records that other steps of the run have worked out.
     """
-    vocabulary = Vocabulary()
+    vocabulary = vocabulary or Vocabulary()
     gone = set(without)
     kept = [one for one in considered if one.record.id not in gone]
     scored = [score_neighbours(one, vocabulary, settings=settings, without=gone) for one in kept]

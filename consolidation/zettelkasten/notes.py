@@ -40,7 +40,11 @@ DEFAULT: Final = NoteSettings()
 
 
 def plan_notes(
-    considered: Sequence[Considered], *, settings: NoteSettings = DEFAULT, without: Iterable[UUID] = ()
+    considered: Sequence[Considered],
+    *,
+    settings: NoteSettings = DEFAULT,
+    without: Iterable[UUID] = (),
+    vocabulary: Vocabulary | None = None,
 ) -> list[Change]:
     """Plan notes for memories that are new to consolidation.
 
@@ -48,9 +52,10 @@ def plan_notes(
         considered: those memories, with their neighbours.
         settings: how much a note says.
         without: memories that leave the results in the same run.
+        vocabulary: words of records that other steps of the run have worked out.
     """
     gone = set(without)
-    vocabulary = Vocabulary()
+    vocabulary = vocabulary or Vocabulary()
     changes: list[Change] = []
     for one in considered:
         if one.record.id in gone:

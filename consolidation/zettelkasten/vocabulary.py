@@ -6,6 +6,7 @@ to the next. It adds at the end; the first few are those that were chosen from t
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from consolidation.records import Record
@@ -32,7 +33,6 @@ class Vocabulary:
     def __init__(self) -> None:
         self._words: dict[tuple[object, int], Words] = {}
         self._text: dict[tuple[object, int], frozenset[str]] = {}
-        self._phrases: dict[tuple[str, str | None], frozenset[str]] = {}
 
     def words(self, record: Record) -> Words:
         """Return what a record is about."""
@@ -44,10 +44,7 @@ class Vocabulary:
 
     def stems(self, phrase: str, language: str | None) -> frozenset[str]:
         """Return the stems of a phrase."""
-        found = self._phrases.get((phrase, language))
-        if found is None:
-            found = self._phrases[phrase, language] = stems_of([phrase], language)
-        return found
+        return _stems_of_phrase(phrase, language)
 
     def text(self, record: Record) -> frozenset[str]:
         """Return the stems of all words of a record's content."""
@@ -70,17 +67,17 @@ def words_of(record: Record) -> Words:
     (['oil', 'paint'], ['jose'], 'ana')
     """
     base = base_keywords(record)
-    phrases = tuple(stems_of([phrase], record.language) for phrase in base)
+    phrases = tuple(_stems_of_phrase(phrase, record.language) for phrase in base)
     speaker = record.speaker if record.speaker and record.speaker.casefold() not in ROLES else None
-    names = frozenset(fold_name(name) for name in record.entities) - {""}
+    names = frozenset(map(_folded, record.entities)) - {""}
     return Words(
         keywords=base,
         phrases=phrases,
         stems=frozenset[str]().union(
-            *(stems for phrase, stems in zip(base, phrases, strict=True) if fold_name(phrase) not in names)
+            *(stems for phrase, stems in zip(base, phrases, strict=True) if _folded(phrase) not in names)
         ),
         names=names,
-        speaker=fold_name(speaker) if speaker else None,
+        speaker=_folded(speaker) if speaker else None,
     )
 
 
@@ -97,3 +94,12 @@ def stems_of(texts: Iterable[str], language: str | None) -> frozenset[str]:
     """
     cut = cut_language(language)
     return frozenset(term for one in texts for term in terms(one, cut))
+
+
+# Keywords and names come again and again in a namespace, and each record is looked at with all that it is near.
+_folded: Final = lru_cache(maxsize=16_384)(fold_name)
+
+
+@lru_cache(maxsize=16_384)
+def _stems_of_phrase(phrase: str, language: str | None) -> frozenset[str]:
+    return stems_of([phrase], language)

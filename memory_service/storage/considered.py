@@ -94,6 +94,30 @@ def live_places(session: Session, tenant_id: UUID, namespace_id: UUID, *, now: d
     return list(session.execute(statement, {"tenant": tenant_id, "namespace": namespace_id, "now": now}))
 
 
+def places_since(session: Session, tenant_id: UUID, namespace_id: UUID, *, since: int, now: datetime) -> list[Any]:
+    """Return what was written or erased in a namespace since a horizon, and the next horizon with every row of it.
+
+    (horizon, erased, id, content_version, user_id, observed_at, precision_tier, expires_at, live); of what was erased the id
+    alone. How horizons work stands in `retrieval.feed`. From the beginning, horizon 0, only what is live is returned.
+    """
+    horizon = "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint) AS horizon"
+    written = (
+        "x.tenant_id = :tenant AND x.namespace_id = :namespace AND x.written >= CAST(CAST(:since AS text) AS xid8)"
+    )
+    live = _LIVE.replace("m.", "x.")
+    columns = (
+        f"{horizon}, false AS erased, x.id, x.content_version, x.user_id, x.observed_at, x.precision_tier, x.expires_at"
+    )
+    statement = text(
+        f"SELECT {columns}, {live} AS live FROM memory x WHERE {written} UNION ALL "
+        f"SELECT {horizon}, true, x.id, NULL, NULL, NULL, NULL, NULL, false FROM tombstone x WHERE {written}"
+        if since
+        else f"SELECT {columns}, true AS live FROM memory x WHERE x.tenant_id = :tenant AND x.namespace_id = :namespace AND {live}"
+    )
+    params = {"tenant": tenant_id, "namespace": namespace_id, "since": str(since), "now": now}
+    return list(session.execute(statement, params))
+
+
 def places_of(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[Any]:
     """Return (id, content_version, user_id, observed_at) of those of the memories that are live."""
     statement = text(
@@ -112,15 +136,14 @@ def count_live(session: Session, tenant_id: UUID, namespace_id: UUID, *, now: da
     return session.scalar(statement, {"tenant": tenant_id, "namespace": namespace_id, "now": now, "most": most}) or 0
 
 
-def edges_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> list[Any]:
-    """Return the present edges from and to memories: (id, source_id, target_id, type, weight, derivation_method)."""
+def edges_to(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> list[Any]:
+    """Return the present edges that lead to memories: (id, source_id, target_id, type, weight, derivation_method)."""
     if not ids:
         return []
-    branch = (
+    statement = text(
         "SELECT l.id, l.source_id, l.target_id, l.type, l.weight, l.derivation_method FROM unnest(CAST(:ids AS uuid[])) AS k (id) "
-        "JOIN link l ON l.tenant_id = :tenant AND l.{} = k.id AND l.known_to = 'infinity'"
+        "JOIN link l ON l.tenant_id = :tenant AND l.target_id = k.id AND l.known_to = 'infinity'"
     )
-    statement = text(f"{branch.format('source_id')} UNION {branch.format('target_id')}")
     return list(session.execute(statement, {"tenant": tenant_id, "ids": list(ids)}))
 
 

@@ -94,14 +94,25 @@ def advance_shelf(session: Session, namespace_id: UUID, *, memory_mb: int, worke
     return step
 
 
-def changed_since(session: Session, tenant_id: UUID, namespace_id: UUID, *, since: int) -> list[UUID]:
-    """Return the memories of a namespace that were written since a horizon."""
+def outdated_copies(session: Session, tenant_id: UUID, move: Move, namespace_id: UUID) -> list[UUID]:
+    """Return the memories of a namespace of which the new shelf holds what home no longer holds so, as far as they changed.
+
+    What it does not hold at all is read at home, and settled later.
+    """
+    params = {**_params(tenant_id, move, namespace_id, ()), "since": str(move.since)}
+    same = (
+        "tenant_id = :tenant AND {0}.memory_id = c.memory_id AND {0}.encoder_id = :encoder AND {0}.version = c.version"
+    )
     rows = session.execute(
         text(
-            "SELECT id FROM memory WHERE tenant_id = :tenant AND namespace_id = :namespace "
-            "AND written >= CAST(CAST(:since AS text) AS xid8) ORDER BY id"
+            "SELECT m.id FROM memory m WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace "
+            "AND m.written >= CAST(CAST(:since AS text) AS xid8) AND EXISTS (SELECT FROM embedding c "
+            "WHERE c.tenant_id = :tenant AND c.shelf = :own AND c.namespace_id = :namespace AND c.encoder_id = :encoder "
+            "AND c.memory_id = m.id AND (EXISTS (SELECT FROM embedding e WHERE e.shelf = :home "
+            f"AND e.namespace_id = :namespace AND e.{same.format('e')} AND e.chunk = c.chunk AND e.known_to <> c.known_to) "
+            f"OR EXISTS (SELECT FROM embedding_coarse k WHERE k.{same.format('k')} AND k.chunk = c.chunk))) ORDER BY m.id"
         ),
-        {"tenant": tenant_id, "namespace": namespace_id, "since": str(since)},
+        params,
     )
     return [row.id for row in rows]
 

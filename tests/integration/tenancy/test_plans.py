@@ -437,7 +437,9 @@ HOT: dict[str, Callable[[Session], object]] = {
     "what is to be consolidated": lambda s: considered.unconsolidated(
         s, TENANT, SMALL_SPACE, again_after=None, again=False, limit=500, now=NOW),
     "records to consolidate": lambda s: considered.live_records(s, TENANT, IDS, now=NOW),
-    "their edges": lambda s: considered.edges_of(s, TENANT, IDS),
+    "their edges": lambda s: considered.edges_to(s, TENANT, IDS),
+    "where live memories stand": lambda s: considered.places_since(s, TENANT, SMALL_SPACE, since=0, now=NOW),
+    "what moved since": lambda s: considered.places_since(s, TENANT, SMALL_SPACE, since=10**12, now=NOW),
     "their names": lambda s: considered.names_in(s, TENANT, IDS),
     "edges drawn": lambda s: consolidated.drawn(s, TENANT, [(IDS[0], IDS[1], "similar")]),
     "evidence reached": lambda s: consolidated.unreached(s, TENANT, IDS),
