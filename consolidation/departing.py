@@ -1,4 +1,4 @@
-"""Delete tenants that are to go: their blobs, then their rows piece by piece, then the tenant; counted and written down."""
+"""Delete tenants that are to go: blobs, shelves, rows piece by piece, at last the tenant; counted and written down."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from memory_service.blobs.protocol import BlobStore
 from memory_service.lifecycle.kv_sweeping import remove_blobs
 from memory_service.storage import audit, kv_memories
-from memory_service.storage.tenants import find_tenant, remove_rows
+from memory_service.storage.tenants import drop_shelves, end_tenant, remove_rows
 from memory_service.types import Action
 
-ROWS_AT_ONCE: Final = 5_000  # a second or so: nobody waits for the locks of a deletion
+ROWS_AT_ONCE: Final = 20_000  # a second or so: nobody waits for the locks of a deletion
 BLOBS_AT_ONCE: Final = 500
 SETTLED_AFTER: Final = timedelta(minutes=1)
 """After this no request is under way that began while a key was valid: processes forget keys within seconds."""
@@ -53,19 +53,31 @@ def depart(
     Raises:
         Unavailable: the database or the store of blobs is down.
     """
-    settled = now - since >= settled_after
     if not _remove_blobs(open_session, blobs, tenant_id, now=now, go_on=go_on):
         return False
+    with open_session(tenant_id) as session:
+        drop_shelves(session)
+    if not _remove_rows(open_session, tenant_id, go_on=go_on) or now - since < settled_after:
+        return False
+    with open_session(by or tenant_id) as session:
+        removed = end_tenant(session, tenant_id)
+        if removed is not None and by is not None:
+            _write_down(session, by, tenant_id, removed, now=now)
+    if removed is not None:
+        log.info("tenant_deleted", deleted=str(tenant_id))
+    return removed is not None
+
+
+def _remove_rows(open_session: Open, tenant_id: UUID, *, go_on: Callable[[], bool]) -> bool:
+    """Remove rows piece by piece; say whether a round over all tables found none."""
+    last: str | None = None
     while go_on():
-        with open_session(by or tenant_id) as session:
-            before = find_tenant(session, tenant_id)
-            piece = remove_rows(session, tenant_id, settled=settled, limit=ROWS_AT_ONCE)
-            if piece.gone and by is not None and before is not None:
-                _write_down(session, by, tenant_id, before["removed"], now=now)
-        if piece.gone:
-            log.info("tenant_deleted", deleted=str(tenant_id))
-        if not piece.rows:
-            return piece.gone
+        with open_session(tenant_id) as session:
+            reached = remove_rows(session, tenant_id, since=last, limit=ROWS_AT_ONCE)
+        if reached is None and last is None:
+            return True
+        # At the end of a round begins another: rows may have come behind it.
+        last = reached
     return False
 
 

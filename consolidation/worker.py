@@ -55,6 +55,7 @@ from memory_service.storage.changesets import only_run
 from memory_service.storage.database import Database
 from memory_service.storage.namespaces import find_namespaces
 from memory_service.storage.shelves import only_mover
+from memory_service.storage.tenants import is_leaving
 from memory_service.types import CONSOLIDATE, REINDEX
 from memory_service.webhooks.addresses import Reach, read_networks
 from memory_service.webhooks.schedule import Schedule
@@ -68,6 +69,7 @@ SWEEP_EVERY_S = 10.0
 HOUSEKEEP_EVERY_S = 300.0
 SWEEP_KV_EVERY_S = 900.0  # It lists the whole store; what is known to be stale goes with every sweep.
 SWEPT_AT_ONCE = 500
+_LEAVING = "SELECT * FROM deleting_tenants(:limit)"
 WEBHOOKS_AT_ONCE = 10_000  # Whose turn it is shows when all are known.
 PURGED_AT_ONCE = 10_000  # deliveries, in each transaction
 PURGE_FOR_S = 60.0  # of each housekeeping, for deliveries that are old
@@ -321,23 +323,35 @@ def _encoders_at(tenant_id: UUID, paths: Collection[str]) -> Mapping[str, tuple[
 
 
 def _across_tenants(query: str, *, by: Database | None = None, **params: Any) -> Iterator[tuple[UUID, Any]]:
-    """Yield (tenant, id) pairs that one of the sweep functions found."""
+    """Yield (tenant, id) pairs that one of the sweep functions found; nothing is done for a tenant that is deleted."""
     with (by or _database()).untenanted() as connection:
         rows = connection.execute(text(query), {"limit": SWEPT_AT_ONCE, **params}).all()
+        leaving = (
+            {row.tenant_id for row in connection.execute(text(_LEAVING), {"limit": SWEPT_AT_ONCE})} if rows else ()
+        )
     for row in rows:
-        yield row[0], row[1]
+        if row[0] not in leaving:
+            yield row[0], row[1]
+
+
+def _leaves(tenant_id: str) -> bool:
+    """Say whether a tenant is being deleted: a message that was on its way brings no more work."""
+    with _database().transaction(UUID(tenant_id)) as session:
+        return is_leaving(session, UUID(tenant_id))
 
 
 @app.task(name=ENRICH, autoretry_for=(Unavailable,), retry_backoff=True, max_retries=5)
 def enrich(tenant_id: str) -> int:
     """Enrich what waits in one tenant."""
-    return enriching.enrich_pending(_tenancy(UUID(tenant_id)))
+    return 0 if _leaves(tenant_id) else enriching.enrich_pending(_tenancy(UUID(tenant_id)))
 
 
 @app.task(name=RUN_JOB, autoretry_for=(Unavailable,), retry_backoff=True, max_retries=5)
 def run_job(tenant_id: str, job_id: str) -> bool:
     """Work on one job, unless it has ended or another worker holds its lease."""
     with structlog.contextvars.bound_contextvars(tenant_id=tenant_id, job_id=job_id):
+        if _leaves(tenant_id):
+            return False
         return consolidate.run_job(_tenancy(UUID(tenant_id), until=monotonic() + CONSOLIDATE_FOR_S), UUID(job_id))
 
 
@@ -347,6 +361,8 @@ def consolidate_namespace(tenant_id: str, namespace_id: str) -> int:
     """Consolidate what is due in one namespace, unless another worker is at it."""
     deadline = monotonic() + CONSOLIDATE_FOR_S
     with structlog.contextvars.bound_contextvars(tenant_id=tenant_id, namespace_id=namespace_id):
+        if _leaves(tenant_id):
+            return 0
         return consolidate.consolidate_due(
             _tenancy(UUID(tenant_id)), UUID(namespace_id), go_on=lambda: monotonic() < deadline
         )
@@ -365,7 +381,11 @@ def shelve(tenant_id: str, namespace_id: str) -> bool:
         structlog.contextvars.bound_contextvars(tenant_id=tenant_id, namespace_id=namespace_id),
         only_mover(_database().engine, namespace) as mine,
     ):
-        return mine and move_to_own_shelf(tenancy, namespace, building=building, settled_from=SETTLED_FROM)
+        return (
+            mine
+            and not _leaves(tenant_id)
+            and move_to_own_shelf(tenancy, namespace, building=building, settled_from=SETTLED_FROM)
+        )
 
 
 # The database answers and something is in the way of this piece of work only.
@@ -439,7 +459,7 @@ def _depart(now: datetime) -> int:
     """Go on with the deletion of tenants for a while; return how many are gone."""
     deadline = monotonic() + DEPART_FOR_S
     with _database().untenanted() as connection:
-        leaving = connection.execute(text("SELECT * FROM deleting_tenants(:limit)"), {"limit": SWEPT_AT_ONCE}).all()
+        leaving = connection.execute(text(_LEAVING), {"limit": SWEPT_AT_ONCE}).all()
     gone = 0
     for row in leaving:
         work = partial(

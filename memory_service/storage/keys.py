@@ -56,7 +56,8 @@ def get_key_row(session: Session, tenant_id: UUID, key_id: UUID) -> KeyRow | Non
     row = get_key(session, tenant_id, key_id)
     if row is None:
         return None
-    return KeyRow(tenant_id, key_id, frozenset(row["scopes"]), row["expires_at"], row["revoked_at"])
+    leaving = session.scalar(select(tenant.c.deleting_at).where(tenant.c.id == tenant_id))
+    return KeyRow(tenant_id, key_id, frozenset(row["scopes"]), row["expires_at"], row["revoked_at"] or leaving)
 
 
 def create_key(

@@ -36,6 +36,9 @@ Operator = Annotated[Caller, require(KeyScope.OPERATOR)]
 # A new tenant's first key may do everything inside the tenant, and nothing to others.
 FIRST_KEY_SCOPES = tuple(scope.value for scope in KeyScope if scope is not KeyScope.OPERATOR)
 
+COUNTED = 100_000
+"""Rows of each table that a preview counts at most."""
+
 
 class TenantIn(Body):
     """A tenant to make."""
@@ -68,10 +71,11 @@ class TenantsOut(BaseModel):
 
 
 class DepartureOut(BaseModel):
-    """What would go with a tenant: rows by table."""
+    """What would go with a tenant: rows by table, and whether there are more than were counted."""
 
     id: UUID
     counts: dict[str, int]
+    truncated: bool
 
 
 def _tenant_json(row: RowMapping) -> dict[str, Any]:
@@ -156,7 +160,8 @@ def delete_tenant(
                 "This is the tenant of the key that asks; another tenant's operator may delete it.", code="own_tenant"
             )
         if dry_run:
-            return answer({"id": str(tenant_id), "counts": count_rows(session, tenant_id)})
+            counts, more = count_rows(session, tenant_id, most=COUNTED)
+            return answer({"id": str(tenant_id), "counts": counts, "truncated": more})
         if name is None or name != tenant["name"]:
             detail = "Name the tenant that is to go, exactly: what is deleted does not come back."
             raise InvalidRequest(detail, errors=(FieldError("?name", detail),))

@@ -13,13 +13,13 @@ from sqlalchemy.pool import NullPool
 from memory_service.storage.bootstrap import RoleUrls
 
 # Only the owner of a table can make a partition of it, or drop one. These functions see the rows of their caller's tenant alone.
-FUNCTIONS_OF_THE_OWNER = {"open_shelf", "fill_shelf", "advance_shelf", "drop_shelf"}
+FUNCTIONS_OF_THE_OWNER = {"open_shelf", "fill_shelf", "advance_shelf", "drop_shelf", "drop_shelves_of_leaver"}
 # Asked by those alone, across tenants.
-FUNCTIONS_OF_FUNCTIONS = {"shelf_in_use"}
+FUNCTIONS_OF_FUNCTIONS = {"shelf_in_use", "shelf_of_others"}
 GRANTED_FUNCTIONS = FUNCTIONS_OF_THE_OWNER | {
     "authenticate_key", "authenticate_session", "create_tenant", "crowded_namespaces", "due_consolidations", "due_jobs",
     "due_webhooks", "purge_webhook_deliveries",
-    "begin_tenant_deletion", "count_tenant_rows", "deleting_tenants", "find_tenant", "remove_tenant_rows",
+    "begin_tenant_deletion", "count_tenant_rows", "deleting_tenants", "end_tenant", "find_tenant", "remove_tenant_rows",
     "expired_memories", "find_login_link", "kv_upkeep_totals", "list_tenants", "live_kv", "outdated_terms",
     "pending_enrichment", "purge_expired", "purge_kv_plans", "rising_memories", "spent_kv", "stale_corpora", "unsealed_audit",
 }  # fmt: skip

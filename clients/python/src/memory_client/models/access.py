@@ -37,10 +37,11 @@ class Tenant(Answer):
 
 
 class Departure(Answer):
-    """What would go with a tenant: rows by table."""
+    """What would go with a tenant: rows by table, and whether there are more than were counted."""
 
     id: str
     counts: dict[str, int]
+    truncated: bool = False
 
 
 class NewTenant(Tenant):
