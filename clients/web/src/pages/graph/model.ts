@@ -4,24 +4,18 @@ import type { Schema } from "../../data/types";
 
 export type Kind = Schema<"NodeOut">["kind"];
 
-/** A node as the service tells it; what only memories have is null or absent for the other kinds. */
+/** A node as a picture tells of it; what only memories have is null for the other kinds. */
 export interface GraphNode {
   id: string;
   kind: Kind;
   label: string;
   namespace: string;
   degree?: number | null;
-  memory_type?: string | null;
   state?: string | null;
-  source_kind?: string | null;
   trust?: number | null;
-  confidence?: number | null;
   importance?: number | null;
   pinned?: boolean | null;
   retrievability?: number | null;
-  observed_at?: string | null;
-  valid_from?: string | null;
-  valid_to?: string | null;
   known_from?: string | null;
   superseded_by?: string | null;
 }
@@ -31,14 +25,37 @@ export interface GraphEdge {
   target: string;
   type: string;
   weight: number | null;
-  known_from?: string | null;
-  known_to?: string | null;
 }
 
 export interface GraphAnswer {
   nodes: GraphNode[];
   edges: GraphEdge[];
   truncated: boolean;
+}
+
+/** A view by columns, as the service tells of it. */
+export type Picture = Schema<"PictureOut">;
+
+/** Return the rows of a view that came by columns. */
+export function rowsOf({ nodes: { id, ...of }, edges, truncated }: Picture): GraphAnswer {
+  return {
+    nodes: id.map((one, at) => ({
+      id: one,
+      kind: of.kind[at]!,
+      label: of.label[at]!,
+      namespace: of.namespace[at]!,
+      degree: of.degree[at],
+      state: of.state[at],
+      trust: of.trust[at],
+      importance: of.importance[at],
+      pinned: of.pinned[at],
+      retrievability: of.retrievability[at],
+      known_from: of.known_from[at],
+      superseded_by: of.superseded_by[at],
+    })),
+    edges: edges.source.map((source, at) => ({ source: id[source]!, target: id[edges.target[at]!]!, type: edges.type[at]!, weight: edges.weight[at] ?? null })),
+    truncated,
+  };
 }
 
 export interface View {
@@ -154,4 +171,4 @@ export function degreesOf(view: View): Map<string, number> {
 export const heatOf = (node: GraphNode): number | null => (node.kind === "memory" ? (node.retrievability ?? node.importance ?? null) : null);
 
 /** How far a memory is to be trusted. */
-export const trustOf = (node: GraphNode): number | null => (node.kind === "memory" ? (node.trust ?? node.confidence ?? null) : null);
+export const trustOf = (node: GraphNode): number | null => (node.kind === "memory" ? (node.trust ?? null) : null);
