@@ -13,7 +13,7 @@ from memory_service.types import State
 
 def picture_json(picture: Picture, view: View) -> dict[str, Any]:
     """Return nodes and edges by column; columns of memories are null for other kinds of nodes."""
-    nodes, written = picture.nodes, Written()
+    nodes, edges, written = picture.nodes, picture.edges, Written()
     then = view.known or view.now
     return {
         "nodes": {
@@ -31,10 +31,10 @@ def picture_json(picture: Picture, view: View) -> dict[str, Any]:
             "superseded_by": [written.id(node.superseded_by) if node.superseded_by else None for node in nodes],
         },
         "edges": {
-            "source": [line.source for line in picture.edges],
-            "target": [line.target for line in picture.edges],
-            "type": [line.type for line in picture.edges],
-            "weight": [line.weight for line in picture.edges],
+            "source": edges.source,
+            "target": edges.target,
+            "type": edges.type,
+            "weight": edges.weight,
         },
         "truncated": picture.truncated,
     }

@@ -53,13 +53,14 @@ class Spot(NamedTuple):
     retention_policy: str | None = None
 
 
-class Line(NamedTuple):
-    """One edge of a picture: the places of its ends among the nodes."""
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The edges of a picture by column: the places of their ends among the nodes, in the order of these."""
 
-    source: int
-    target: int
-    type: str
-    weight: float | None
+    source: Sequence[int] = ()
+    target: Sequence[int] = ()
+    type: Sequence[str] = ()
+    weight: Sequence[float | None] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Picture:
     """Nodes in the order in which they were reached, the edges between them, and how many edges each node has in all."""
 
     nodes: Sequence[Spot]
-    edges: Sequence[Line]
+    edges: Lines
     degrees: dict[UUID, int]
     truncated: bool  # there was more to reach
 
@@ -97,13 +98,10 @@ def _spots(session: Session, tenant_id: UUID, ids: Sequence[UUID], view: View) -
     return [found[id] for id in ids if id in found]
 
 
-def _lines(session: Session, tenant_id: UUID, nodes: Sequence[Spot], view: View) -> list[Line]:
-    """Return the edges in the order of the places of their ends."""
-    if not nodes:
-        return []
+def _lines(session: Session, tenant_id: UUID, nodes: Sequence[Spot], view: View) -> Lines:
     params = {"tenant": tenant_id, **by_kind(nodes), **_places(nodes), **view.params}
     rows = session.execute(text(timed(_LINES, view)), params).all()
-    return sorted(map(Line._make, rows), key=lambda line: (line.source, line.target, line.type))
+    return Lines(*zip(*rows, strict=True)) if rows else Lines()
 
 
 def _places(nodes: Sequence[Placed]) -> dict[str, str]:
@@ -130,7 +128,7 @@ def _placed(name: str, of: str, alias: str) -> str:
 
 
 _LINES: Final = f"""
-    SELECT k.place, o.place, l.type, l.weight
+    SELECT k.place AS source, o.place AS target, l.type, l.weight
     FROM {_placed("memories", "memory", "k")} JOIN link l ON l.tenant_id = :tenant AND l.source_id = k.id
     JOIN {_placed("memories", "memory", "o")} ON o.id = l.target_id WHERE l.{{known}} AND l.{{since}}
     UNION ALL
@@ -145,4 +143,5 @@ _LINES: Final = f"""
     SELECT k.place, o.place, 'part_of', NULL
     FROM {_placed("structures", "structure", "k")} JOIN topic t ON t.tenant_id = :tenant AND t.id = k.id
     JOIN {_placed("structures", "structure", "o")} ON o.id = t.parent_id WHERE t.{{known}} AND t.{{since}}
+    ORDER BY source, target, type, weight
 """

@@ -119,7 +119,7 @@ def test_entities_are_found_by_a_whole_name(api: Any, me: Any, work: Work) -> No
         return [one["name"] for one in answer.json()["data"]]
 
     assert named("Zoë Stone") == named(" zoe  STONE ") == named("zoe stone", namespace="default") == ["Zoë Stone"]
-    assert named("Stone") == named("zoe") == named("  ") == named("\x00") == named("%") == []
+    assert named("Stone") == named("zoe") == named("  ") == named("%") == []
     assert named("rob stone", q="stone", order="mentions") == ["Rob Stone"]
     assert named("rob stone", q="zoe") == []
     # An alias is a name as well, and a merged entity goes by both.
@@ -127,7 +127,8 @@ def test_entities_are_found_by_a_whole_name(api: Any, me: Any, work: Work) -> No
                 for name in ("zoe stone", "rob stone"))  # fmt: skip
     assert me.post("/v1/entities/merge", json={"from": [rob], "into": zoe}).status_code == 200
     assert named("rob stone") == named("zoe stone") == ["Zoë Stone"]
-    assert me.get("/v1/entities", params={"name": "x" * 5_000}).status_code == 422
+    for bad in ("x" * 5_000, "\x00"):
+        assert me.get("/v1/entities", params={"name": bad}).status_code == 422
 
 
 def test_mentions_come_page_by_page_with_their_places(api: Any, me: Any, work: Work) -> None:

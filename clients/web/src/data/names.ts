@@ -21,10 +21,10 @@ export function useSettled(text: string): string {
   return settled;
 }
 
-/** Suggest entities with these words in a name: those that are named exactly so, then those that most memories name. */
-export function useNames(namespace: string, text: string): Entity[] {
+/** Suggest entities with these words in a name, once they are wanted: those that are named exactly so, then those that most memories name. */
+export function useNames(namespace: string, text: string, wanted = true): Entity[] {
   const q = useSettled(text.trim().slice(0, LONGEST_NAME));
-  const read = useRead<Page<Entity>>("/v1/entities", { namespace, q, order: "mentions", limit: SUGGESTED }, { revalidateOnFocus: false });
+  const read = useRead<Page<Entity>>(wanted ? "/v1/entities" : null, { namespace, q, order: "mentions", limit: SUGGESTED }, { revalidateOnFocus: false });
   const exact = useRead<Page<Entity>>(q ? "/v1/entities" : null, { namespace, name: q, order: "mentions", limit: SUGGESTED }, { revalidateOnFocus: false });
   const [found, named] = [read.data?.data, exact.data?.data];
   return useMemo(() => firstOf(named ?? [], found ?? []), [found, named]);
