@@ -63,6 +63,9 @@ export default function GraphPage() {
   );
 
   const view = graph.view;
+  useEffect(() => {
+    if (view && !asTable) void drawing.then((part) => part.prepare(view, filter, palette));
+  }, [view]);
   const node = chosen === null ? undefined : view?.byId.get(chosen);
   const choose = (id: string | null) => change({ pick: id }, { replace: true });
   const expand = (id: string) => change(opened.includes(id) ? { pick: id } : { pick: id, open: [...opened, id].join(",") });
