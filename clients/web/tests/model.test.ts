@@ -30,6 +30,10 @@ test("columns become nodes and edges between their ids", () => {
   assert.equal(truncated, true);
   assert.deepEqual(nodes.map(({ id, kind, label, trust }) => [id, kind, label, trust]), [["m1", "memory", "Text of m1", 0.5], ["e1", "entity", "Text of e1", null]]);
   assert.deepEqual(rowsOf(picture([], [])), { nodes: [], edges: [], truncated: true });
+  const twice = rowsOf(picture(["m1", "e1"], [[0, 1, "mentions", null], [0, 1, "mentions", null], [0, 1, "part_of", null]]));
+  assert.deepEqual(twice.edges.map((edge) => edge.type), ["mentions", "part_of"]);
+  // A view of a beginning alone is what it would be if it were joined.
+  assert.deepEqual(viewOf(twice, [], []), viewOf(twice, [], [twice.edges[0]!]));
 });
 
 test("an expansion joins what is there, each node and edge once, and says what it brought", () => {

@@ -36,26 +36,29 @@ export interface GraphAnswer {
 /** A view by columns, as the service tells of it. */
 export type Picture = Schema<"PictureOut">;
 
-/** Return the rows of a view that came by columns. */
-export function rowsOf({ nodes: { id, ...of }, edges, truncated }: Picture): GraphAnswer {
-  return {
-    nodes: id.map((one, at) => ({
-      id: one,
-      kind: of.kind[at]!,
-      label: of.label[at]!,
-      namespace: of.namespace[at]!,
-      degree: of.degree[at],
-      state: of.state[at],
-      trust: of.trust[at],
-      importance: of.importance[at],
-      pinned: of.pinned[at],
-      retrievability: of.retrievability[at],
-      known_from: of.known_from[at],
-      superseded_by: of.superseded_by[at],
-    })),
-    edges: edges.source.map((source, at) => ({ source: id[source]!, target: id[edges.target[at]!]!, type: edges.type[at]!, weight: edges.weight[at] ?? null })),
-    truncated,
-  };
+/** Return the rows of a view that came by columns; edges come in the order of their ends, and each once. */
+export function rowsOf({ nodes: { id, ...of }, edges: lines, truncated }: Picture): GraphAnswer {
+  const nodes = id.map((one, at) => ({
+    id: one,
+    kind: of.kind[at]!,
+    label: of.label[at]!,
+    namespace: of.namespace[at]!,
+    degree: of.degree[at],
+    state: of.state[at],
+    trust: of.trust[at],
+    importance: of.importance[at],
+    pinned: of.pinned[at],
+    retrievability: of.retrievability[at],
+    known_from: of.known_from[at],
+    superseded_by: of.superseded_by[at],
+  }));
+  const edges: GraphEdge[] = [];
+  const { source, target, type, weight } = lines;
+  for (let at = 0; at < source.length; at += 1) {
+    if (at && source[at] === source[at - 1] && target[at] === target[at - 1] && type[at] === type[at - 1]) continue;
+    edges.push({ source: id[source[at]!]!, target: id[target[at]!]!, type: type[at]!, weight: weight[at] ?? null });
+  }
+  return { nodes, edges, truncated };
 }
 
 export interface View {
@@ -76,8 +79,19 @@ const MOST_NODES = 10_000; // between which the service looks for edges
 
 export const edgeKey = (edge: GraphEdge): string => `${edge.source} ${edge.target} ${edge.type}`;
 
+/** A view of nothing but its beginning, which may be large: what the service says has each node and edge once. */
+const begun = ({ nodes, edges, truncated }: GraphAnswer): View => ({
+  nodes,
+  edges,
+  byId: new Map(nodes.map((node) => [node.id, node])),
+  stages: [nodes.length],
+  origins: nodes.map(() => null),
+  truncated,
+});
+
 /** Join a beginning and its expansions; what is there already keeps its place. `across` are edges between what they brought. */
 export function viewOf(beginning: GraphAnswer, opened: readonly Opened[], across: readonly GraphEdge[]): View {
+  if (!opened.length && !across.length) return begun(beginning);
   const nodes: GraphNode[] = [];
   const origins: (string | null)[] = [];
   const stages: number[] = [];

@@ -24,14 +24,14 @@ export default function Search() {
   const path = `/v1/policies/fusion?namespace=${encodeURIComponent(namespace)}`;
   const read = useVersioned<Stored>(path);
   return (
-    <div class="sides">
+    <div class="sides search-sides">
+      <Shown read={read}>
+        {(answer) => <Editor key={`${namespace} ${answer.etag}`} namespace={namespace} path={path} stored={answer.body} etag={answer.etag} refresh={() => read.mutate()} />}
+      </Shown>
       <div class="stack">
         <Learned key={namespace} namespace={namespace} />
         <SavedQueries namespace={namespace} />
       </div>
-      <Shown read={read}>
-        {(answer) => <Editor key={`${namespace} ${answer.etag}`} namespace={namespace} path={path} stored={answer.body} etag={answer.etag} refresh={() => read.mutate()} />}
-      </Shown>
     </div>
   );
 }
