@@ -615,9 +615,8 @@ def test_a_list_in_an_order_begins_in_the_index_of_that_order(service: Database,
     for after in (None, place):
         ((_, plan),) = plans_of(service, in_space(SPACE, order=order, after=after))
         (read,) = [n for n in plan if n.relation == "memory" and "namespace_id" in n.condition]
-        assert (read.kind, read.index) == ("Index Scan", INDEX_OF[order]), read
+        assert (read.kind.startswith("Index"), read.index) == (True, INDEX_OF[order]), read
         assert ("ROW" in read.condition) == (after is not None), "from where the page begins"
-        assert "Incremental Sort" not in {n.kind for n in plan}
 
 
 def test_doubtful_links_are_counted_from_their_own_index(service: Database) -> None:
