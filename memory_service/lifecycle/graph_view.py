@@ -8,7 +8,8 @@ from uuid import UUID
 from consolidation.retention.holding import holding_of, retrievability_of
 from consolidation.retention.policy_form import read_policy
 from memory_service.lifecycle.records import rfc3339, state_at
-from memory_service.storage.graph import Edge, Graph, Node, View
+from memory_service.storage.graph import Edge, Graph, Node
+from memory_service.storage.graph_walk import View
 from memory_service.storage.sql import Row
 
 OF_A_MEMORY: Final = (
@@ -17,7 +18,7 @@ OF_A_MEMORY: Final = (
 )  # fmt: skip
 
 
-class _Written:
+class Written:
     """Ids and moments as they are written, each worked out once: edges name nodes again and again, and a run's moment is one."""
 
     def __init__(self) -> None:
@@ -43,7 +44,7 @@ class _Written:
 
 def graph_json(graph: Graph, view: View) -> dict[str, Any]:
     """Return nodes and edges; fields of memories are null for other kinds of nodes."""
-    written = _Written()
+    written = Written()
     return {
         "nodes": [_node_json(node, view, written, graph.degrees.get(node.id, 0)) for node in graph.nodes],
         "edges": edges_json(graph.edges, written),
@@ -51,9 +52,9 @@ def graph_json(graph: Graph, view: View) -> dict[str, Any]:
     }
 
 
-def edges_json(edges: Iterable[Edge], written: _Written | None = None) -> list[dict[str, Any]]:
+def edges_json(edges: Iterable[Edge], written: Written | None = None) -> list[dict[str, Any]]:
     """Return edges as JSON."""
-    written = written or _Written()
+    written = written or Written()
     id, moment = written.id, written.moment
     return [
         {
@@ -71,13 +72,13 @@ def edges_json(edges: Iterable[Edge], written: _Written | None = None) -> list[d
 _NO_MEMORY: Final = dict.fromkeys(OF_A_MEMORY)
 
 
-def _node_json(node: Node, view: View, written: _Written, degree: int) -> dict[str, Any]:
+def _node_json(node: Node, view: View, written: Written, degree: int) -> dict[str, Any]:
     shown = {"id": written.id(node.id), "kind": node.kind, "label": node.label, "namespace": node.namespace}
     of_a_memory = _NO_MEMORY if node.record is None else _memory_json(node.record, view, written)
     return {**shown, **of_a_memory, "degree": degree}
 
 
-def _memory_json(row: Row, view: View, written: _Written) -> dict[str, Any]:
+def _memory_json(row: Row, view: View, written: Written) -> dict[str, Any]:
     # What a memory was recalled by is kept as it is now, not as it was: its strength then is not known.
     r = _retrievability(row, view.now) if view.known is None else None
     moment = written.moment

@@ -73,6 +73,9 @@ _OF_ALL: Final = f"LEFT JOIN (SELECT x.entity_id AS id, {_NUMBERS} {_NAMING} {{h
 _NAMED: Final = """
     AND e.id IN (SELECT n.entity_id FROM entity_name n WHERE n.tenant_id = :tenant AND strpos(n.folded, :words) > 0 {here})
 """
+_CALLED: Final = """
+    AND e.id IN (SELECT n.entity_id FROM entity_name n WHERE n.tenant_id = :tenant AND n.folded = :name {here})
+"""
 _RANK: Final = "coalesce(k.mentions, 0)"
 _ORDERS: Final = {
     EntityOrder.LATEST: ("e.id DESC", "e.id < :after_id"),
@@ -110,6 +113,7 @@ def list_entities(
     limit: int,
     now: datetime,
     words: str = "",
+    name: str = "",
     order: EntityOrder = EntityOrder.LATEST,
 ) -> Sequence[RowMapping]:
     """Return one page of entities; those that were merged into others are left out.
@@ -122,6 +126,7 @@ def list_entities(
         limit: entities at most.
         now: what has expired by then is not counted.
         words: only those that have them in one of their names, folded as names are.
+        name: only those of which this is a name, folded as names are.
         order: what comes first.
     """
 
@@ -134,15 +139,17 @@ def list_entities(
     if counted:
         found = f"{_COLUMNS}, {_RANK} AS mentions, k.first_seen, k.last_seen"
         joined = _OF_ALL.format(here=f"{here('x')} {here('m')}")
+    named = f"{_NAMED if words else ''} {_CALLED if name else ''}".format(here=here("n"))
     page = f"""
         SELECT {found} FROM entity e {joined}
-        WHERE e.tenant_id = :tenant AND e.merged_into IS NULL {here("e")} {_NAMED.format(here=here("n")) if words else ""}
+        WHERE e.tenant_id = :tenant AND e.merged_into IS NULL {here("e")} {named}
             {"" if after is None else f"AND {beyond}"} ORDER BY {by} LIMIT :limit
     """
     params: dict[str, Any] = {
         "tenant": tenant_id,
         "namespace": namespace_id,
         "words": words,
+        "name": name,
         "limit": limit,
         "now": now,
     }

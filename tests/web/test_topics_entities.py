@@ -186,3 +186,41 @@ def test_empty_pages_teach(page: Page, axe: Callable[[Page], None], path: str, t
     page.goto(f"/admin/{path}")
     expect(page.get_by_role("heading", name=title)).to_be_visible()
     axe(page)
+
+
+def test_one_of_a_hundred_names_alike_is_merged_by_its_whole_name(page: Page, api: httpx.Client) -> None:
+    """The one meant has the rarest of names that are all found by the same words: no page of suggestions has it."""
+    namespace, others = f"names-{secrets.token_hex(3)}", 110
+    texts = [
+        f"They met Stone Harbour{chr(97 + n // 26)}{chr(97 + n % 26)} and Ove Brandt at the fair."
+        for n in range(others)
+    ]
+    texts += ["They met Stone at the fair.", "They met Stein Brandt at the fair."]
+    for start in range(0, len(texts), 50):
+        items = [{"content": one, "namespace": namespace, "speaker": "Ana"} for one in texts[start : start + 50]]
+        assert api.post("/v1/memories/batch", json={"items": items}).status_code == 200
+    deadline = time.monotonic() + 120
+    while (
+        len(api.get("/v1/entities", params={"namespace": namespace, "q": "stone", "limit": 200}).json()["data"])
+        <= others
+    ):
+        assert time.monotonic() < deadline, "the names are found in the background"
+        time.sleep(0.5)
+    rare, kept = (entity_named(api, namespace, name) for name in ("Stone", "Stein Brandt"))
+    page.goto(f"/admin/entities/{kept['id']}?ns={namespace}")
+    field = page.get_by_label("Another entity that is this one")
+    field.fill("stone")
+    options = page.locator("#entity-others option")
+    expect(options.first).to_have_attribute("value", "Stone")
+    assert options.count() > 10
+    page.get_by_role("button", name="Merge it into this one").click()
+    expect(page.get_by_text("Stone is now Stein Brandt.")).to_be_visible()
+    assert api.get(f"/v1/entities/{rare['id']}").json()["merged_into"] == kept["id"]
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.get_by_text("Undone.")).to_be_visible()
+    assert api.get(f"/v1/entities/{rare['id']}").json()["merged_into"] is None
+
+
+def entity_named(api: httpx.Client, namespace: str, name: str) -> dict[str, Any]:
+    (found,) = api.get("/v1/entities", params={"namespace": namespace, "name": name}).json()["data"]
+    return dict(found)

@@ -37,6 +37,13 @@ async def test_what_consolidation_makes(client: Any, namespace: str) -> None:
     assert [one.name for one in await every(client.entities.list(namespace=namespace, q="ROS", order="mentions"))] == [
         "Rosa"
     ]
+    assert [one.name for one in await every(client.entities.list(namespace=namespace, name="rosa"))] == ["Rosa"]
+    assert await every(client.entities.list(namespace=namespace, name="ros")) == []
+    picture = await got(client.graph.picture(said.memories[0], depth=1))
+    assert picture.nodes.id == nodes
+    assert set(zip(picture.edges.source, picture.edges.target, strict=True)) == {
+        (nodes.index(source), nodes.index(target)) for source, target in pairs
+    }
     assert all(one.parent_id is None for one in await every(client.topics.list(namespace=namespace, top=True)))
     plane = await got(client.graph.plane(namespace=namespace, columns=1, rows=1))
     assert (plane.total, [cell.count for cell in plane.cells]) == (4, [4])

@@ -1,10 +1,11 @@
 """A view of the graph: memories, what they name, how they are linked, what they are part of."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
@@ -16,7 +17,10 @@ from memory_service.api.services import Services
 from memory_service.api.strict_json import Body, StrictRoute
 from memory_service.errors import FieldError, InvalidRequest, NotFound
 from memory_service.lifecycle.graph_view import edges_json, graph_json
+from memory_service.lifecycle.picture_view import picture_json
 from memory_service.storage import graph
+from memory_service.storage.graph_picture import picture
+from memory_service.storage.graph_walk import View, newest
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import DEFAULT_NAMESPACE, AsOf, Caller, KeyScope, MemoryType, State
@@ -78,6 +82,40 @@ class GraphOut(BaseModel):
     truncated: bool
 
 
+class SpotsOut(BaseModel):
+    """Nodes column by column, in the order in which they were reached; from `state` on null where it is no memory."""
+
+    id: list[UUID]
+    kind: list[Literal["memory", "entity", "episode", "topic", "community"]]
+    label: list[str]
+    namespace: list[str]
+    degree: list[int]
+    state: list[State | None]
+    trust: list[float | None]
+    importance: list[float | None]
+    pinned: list[bool | None]
+    retrievability: list[float | None]
+    known_from: list[datetime | None]
+    superseded_by: list[UUID | None]
+
+
+class LinesOut(BaseModel):
+    """Edges column by column; `source` and `target` are places in the columns of nodes."""
+
+    source: list[int]
+    target: list[int]
+    type: list[str]
+    weight: list[float | None]
+
+
+class PictureOut(BaseModel):
+    """A view as a picture needs it; fields are those of the same view as rows."""
+
+    nodes: SpotsOut
+    edges: LinesOut
+    truncated: bool
+
+
 class EdgesIn(Body):
     """Nodes between which edges are asked for; with `of`, only edges of which an end is among those."""
 
@@ -94,44 +132,90 @@ class EdgesOut(BaseModel):
     edges: list[EdgeOut]
 
 
+class _Around:
+    """What a view begins at, how far it goes and as of when; the same as rows and as a picture."""
+
+    def __init__(
+        self,
+        seed: Annotated[
+            list[UUID] | None, Query(description="Ids of memories, entities, episodes, topics or communities.")
+        ] = None,
+        query: Annotated[str | None, Query(max_length=4_096, description="Begin at what this finds.")] = None,
+        namespace: Annotated[str | None, Query(description="Only this namespace; without it, all.")] = None,
+        depth: Annotated[int, Query(ge=0, le=3)] = 1,
+        limit: Annotated[int, Query(ge=1, le=MOST_NODES)] = 150,
+        begin: Annotated[
+            int,
+            Query(
+                ge=1,
+                le=MOST_NODES,
+                description="At how many of the newest memories to begin, without seed and query.",
+            ),
+        ] = 25,
+        known_at: Annotated[Time | None, Query(description="As it was known then.")] = None,
+        valid_at: Annotated[Time | None, Query(description="Only memories that were true then.")] = None,
+    ) -> None:
+        self.seed, self.query, self.namespace = seed, query, namespace
+        self.depth, self.limit, self.begin = depth, limit, begin
+        self.as_of = AsOf(valid=valid_at, known=known_at)
+
+    def start(self, session: Session, services: Services, caller: Caller) -> tuple[Sequence[UUID], View]:
+        """Return the nodes at which the view begins, and when and where it is.
+
+        Raises:
+            InvalidRequest: too many seeds, or an empty query.
+            NotFound: there is no such namespace.
+        """
+        tenant_id = caller.tenant_id
+        if self.seed is not None and len(self.seed) > MOST_SEEDS:
+            detail = f"A view begins at most at {MOST_SEEDS} nodes."
+            raise InvalidRequest(detail, errors=(FieldError("?seed", detail),))
+        if self.query is not None and not self.query.strip():
+            detail = "The query is empty."
+            raise InvalidRequest(detail, errors=(FieldError("?query", detail),))
+        # The search comes first: it encodes, and no connection is held meanwhile.
+        asked = () if self.query is None else _found(services, caller, self.query, self.namespace, self.as_of)
+        seeds: Sequence[UUID] = [*(self.seed or ()), *asked]
+        namespace = self.namespace
+        space = None if namespace is None else find_namespace_id(session, tenant_id, namespace, pointer="?namespace")
+        view = View(services.clock(), namespace_id=space, known=self.as_of.known, valid=self.as_of.valid)
+        if self.seed is None and self.query is None and (namespace is None or space is not None):
+            seeds = newest(session, tenant_id, view, most=min(self.begin, self.limit))
+        return seeds, view
+
+    def check(self, nodes: Sequence[object]) -> None:
+        """Refuse a view of which no seed is there.
+
+        Raises:
+            NotFound: none is.
+        """
+        if self.seed and not nodes:
+            raise NotFound("There is no such node.", code="node_not_found")
+
+
+Around = Annotated[_Around, Depends()]
+
+
 @router.get("/v1/graph", response_model=GraphOut)
 def read_graph(
-    caller: Annotated[Caller, require(KeyScope.READ)],
-    services: ServicesDep,
-    session: SessionDep,
-    seed: Annotated[
-        list[UUID] | None, Query(description="Ids of memories, entities, episodes, topics or communities.")
-    ] = None,
-    query: Annotated[str | None, Query(max_length=4_096, description="Begin at what this finds.")] = None,
-    namespace: Annotated[str | None, Query(description="Only this namespace; without it, all.")] = None,
-    depth: Annotated[int, Query(ge=0, le=3)] = 1,
-    limit: Annotated[int, Query(ge=1, le=MOST_NODES)] = 150,
-    begin: Annotated[
-        int,
-        Query(ge=1, le=MOST_NODES, description="At how many of the newest memories to begin, without seed and query."),
-    ] = 25,
-    known_at: Annotated[Time | None, Query(description="As it was known then.")] = None,
-    valid_at: Annotated[Time | None, Query(description="Only memories that were true then.")] = None,
+    caller: Annotated[Caller, require(KeyScope.READ)], services: ServicesDep, session: SessionDep, around: Around
 ) -> Response:
     """Show what lies around seeds, around what a query finds, or around the newest memories; now or as of another time."""
-    tenant_id, now = caller.tenant_id, services.clock()
-    if seed is not None and len(seed) > MOST_SEEDS:
-        detail = f"A view begins at most at {MOST_SEEDS} nodes."
-        raise InvalidRequest(detail, errors=(FieldError("?seed", detail),))
-    if query is not None and not query.strip():
-        detail = "The query is empty."
-        raise InvalidRequest(detail, errors=(FieldError("?query", detail),))
-    # The search comes first: it encodes, and no connection is held meanwhile.
-    as_of = AsOf(valid=valid_at, known=known_at)
-    seeds = [*(seed or ()), *(() if query is None else _found(services, caller, query, namespace, as_of))]
-    space = None if namespace is None else find_namespace_id(session, tenant_id, namespace, pointer="?namespace")
-    view = graph.View(now, namespace_id=space, known=known_at, valid=valid_at)
-    if seed is None and query is None and (namespace is None or space is not None):
-        seeds = graph.newest(session, tenant_id, view, most=min(begin, limit))
-    found = graph.around(session, tenant_id, seeds, view, depth=depth, limit=limit)
-    if seed and not found.nodes:
-        raise NotFound("There is no such node.", code="node_not_found")
+    seeds, view = around.start(session, services, caller)
+    found = graph.around(session, caller.tenant_id, seeds, view, depth=around.depth, limit=around.limit)
+    around.check(found.nodes)
     return answer(graph_json(found, view))
+
+
+@router.get("/v1/graph/picture", response_model=PictureOut)
+def read_picture(
+    caller: Annotated[Caller, require(KeyScope.READ)], services: ServicesDep, session: SessionDep, around: Around
+) -> Response:
+    """Show the same as a picture of thousands of nodes needs it: fewer fields, column by column."""
+    seeds, view = around.start(session, services, caller)
+    found = picture(session, caller.tenant_id, seeds, view, depth=around.depth, limit=around.limit)
+    around.check(found.nodes)
+    return answer(picture_json(found, view))
 
 
 @router.post("/v1/graph/edges", response_model=EdgesOut)
@@ -145,7 +229,7 @@ def read_edges(
     space = None
     if body.namespace is not None:
         space = find_namespace_id(session, caller.tenant_id, body.namespace, pointer="/namespace") or new_id()
-    view = graph.View(services.clock(), namespace_id=space, known=body.known_at, valid=body.valid_at)
+    view = View(services.clock(), namespace_id=space, known=body.known_at, valid=body.valid_at)
     edges = graph.between(session, caller.tenant_id, body.nodes, view)
     if body.of is not None:
         of = set(body.of)

@@ -97,6 +97,12 @@ def list_all_entities(
             description="Only those with this in one of their names, whatever case and accents.",
         ),
     ] = None,
+    name: Annotated[
+        str | None,
+        Query(
+            max_length=LONGEST_NAME, description="Only those of which this is a whole name, whatever case and accents."
+        ),
+    ] = None,
     order: Annotated[
         EntityOrder, Query(description="`latest`: the latest found first; `mentions`: most first; `name`: by name.")
     ] = EntityOrder.LATEST,
@@ -104,12 +110,13 @@ def list_all_entities(
     cursor: str | None = None,
 ) -> Response:
     """List whom and what texts name, with the number of live memories that do."""
-    tenant_id, words = caller.tenant_id, _words(q)
-    query = {"list": "entities", "namespace": namespace, "q": words, "order": order}
+    tenant_id, words, whole = caller.tenant_id, _words(q), _words(name)
+    query = {"list": "entities", "namespace": namespace, "q": words, "name": whole, "order": order}
     after = decode_cursor(cursor, of=partial(Place.parse, order=order), tenant_id=tenant_id, query=query)
     space = None if namespace is None else find_namespace_id(session, tenant_id, namespace, pointer="?namespace")
     rows: Sequence[RowMapping] = ()
-    if namespace is None or space is not None:
+    # Of blank words nothing is left: they are part of any name, and no name.
+    if (namespace is None or space is not None) and (name is None or whole):
         rows = list_entities(
             session,
             tenant_id,
@@ -118,6 +125,7 @@ def list_all_entities(
             limit=limit + 1,
             now=services.clock(),
             words=words,
+            name=whole,
             order=order,
         )
     place = partial(Place.of, order=order)

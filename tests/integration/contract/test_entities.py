@@ -107,6 +107,30 @@ def test_entities_come_in_the_order_that_is_asked_for(api: Any, me: Any, work: W
     assert me.get("/v1/entities?order=fame").status_code == 422
 
 
+def test_entities_are_found_by_a_whole_name(api: Any, me: Any, work: Work) -> None:
+    api.remember("They met Zoë Stone and Rob Stone at the harbour.", speaker="Ana")
+    work(api.tenant_id)
+    api.remember("They met Zoë Stone again.", speaker="Ana")
+    work(api.tenant_id)
+
+    def named(name: str, **more: Any) -> list[str]:
+        answer = me.get("/v1/entities", params={"name": name, **more})
+        assert answer.status_code == 200, answer.text
+        return [one["name"] for one in answer.json()["data"]]
+
+    assert named("Zoë Stone") == named(" zoe  STONE ") == named("zoe stone", namespace="default") == ["Zoë Stone"]
+    assert named("Stone") == named("zoe") == named("  ") == named("%") == []
+    assert named("rob stone", q="stone", order="mentions") == ["Rob Stone"]
+    assert named("rob stone", q="zoe") == []
+    # An alias is a name as well, and a merged entity goes by both.
+    zoe, rob = (next(one["id"] for one in me.get("/v1/entities", params={"name": name}).json()["data"])
+                for name in ("zoe stone", "rob stone"))  # fmt: skip
+    assert me.post("/v1/entities/merge", json={"from": [rob], "into": zoe}).status_code == 200
+    assert named("rob stone") == named("zoe stone") == ["Zoë Stone"]
+    for bad in ("x" * 5_000, "\x00"):
+        assert me.get("/v1/entities", params={"name": bad}).status_code == 422
+
+
 def test_mentions_come_page_by_page_with_their_places(api: Any, me: Any, work: Work) -> None:
     made = [
         api.remember("They met Robert Stone at the harbour.", speaker="Ana"),

@@ -1,6 +1,6 @@
 """The view of the graph: what is reached, over which edges, and where it stops."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -156,6 +156,64 @@ def test_only_what_was_true_at_a_time(built: Any) -> None:
     assert of_kind(view(built, valid_at="2019-06-01T00:00:00Z", depth=0), "memory") == {past}
     assert past not in of_kind(view(built, valid_at="2026-11-01T00:00:00Z", depth=0), "memory")
     assert past in of_kind(view(built, depth=0), "memory")
+
+
+def as_rows(picture: Any) -> tuple[list[Any], list[Any]]:
+    """Turn the columns of a picture into nodes and edges as the rows of a view have them."""
+    nodes, edges = ([dict(zip(part, values, strict=True)) for values in zip(*part.values(), strict=True)]
+                    for part in (picture["nodes"], picture["edges"]))  # fmt: skip
+    for edge in edges:
+        edge |= {end: nodes[edge[end]]["id"] for end in ("source", "target")}
+    return nodes, edges
+
+
+def test_a_picture_is_the_same_view_by_columns(built: Any) -> None:
+    old = built.ids[5]
+    built.me.post(f"/v1/memories/{built.ids[0]}/pin")
+    before = datetime.now(UTC)
+    built.me.post(f"/v1/memories/{old}/supersede", json={"content": "The flight goes to Porto instead."})
+    expiring = {"content": "The gate opens soon.", "expires_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+    built.me.post("/v1/memories", json=expiring)
+    asked: list[dict[str, Any]] = [
+        {"begin": 100, "depth": 2},
+        {"seed": [old, built.ids[0]], "depth": 3, "limit": 7},
+        {"query": "Which airline cancelled the flight?", "depth": 1, "namespace": "default"},
+        {"begin": 100, "known_at": before.isoformat()},
+        {"valid_at": "2030-01-01T00:00:00Z"},
+        {"namespace": "default", "known_at": "2020-01-01T00:00:00Z"},
+    ]
+    for params in asked:
+        answer = built.me.get("/v1/graph/picture", params=params)
+        assert answer.status_code == 200, answer.text
+        whole, picture = view(built, **params), answer.json()
+        nodes, edges = as_rows(picture)
+        assert picture["truncated"] == whole["truncated"]
+        assert len(nodes) == len(whole["nodes"])
+        for drawn, node in zip(nodes, whole["nodes"], strict=True):
+            # Moments pass between the two.
+            r = {"retrievability"}
+            assert {name: drawn[name] for name in drawn.keys() - r} == {name: node[name] for name in drawn.keys() - r}
+            assert drawn["retrievability"] == pytest.approx(node["retrievability"], abs=1e-4)
+        said = [{name: edge[name] for name in ("source", "target", "type", "weight")} for edge in whole["edges"]]
+        key = lambda edge: (edge["source"], edge["target"], edge["type"])  # noqa: E731
+        assert sorted(edges, key=key) == sorted(said, key=key)
+        if params.get("begin") and not params.get("known_at"):
+            assert edges
+            assert {"memory", "entity", "episode"} <= {one["kind"] for one in nodes}
+    missing = built.me.get("/v1/graph/picture?seed=00000000-0000-7000-8000-000000000000")
+    assert (missing.status_code, missing.json()["code"]) == (404, "node_not_found")
+    assert built.me.get("/v1/graph/picture?limit=10001").status_code == 422
+    assert built.me.get("/v1/graph/picture?namespace=nowhere").status_code == 404
+
+
+def test_what_expires_is_in_no_view_of_later(built: Any) -> None:
+    soon = datetime.now(UTC) + timedelta(days=1)
+    gone = built.me.post("/v1/memories", json={"content": "Gone tomorrow.", "expires_at": soon.isoformat()}).json()[
+        "id"
+    ]
+    for path in ("/v1/graph", "/v1/graph/picture"):
+        later = {"seed": gone, "depth": 0, "known_at": (soon + timedelta(hours=1)).isoformat()}
+        assert built.me.get(path, params=later).status_code == 404
 
 
 def ends(edges: Any) -> set[tuple[str, str, str]]:

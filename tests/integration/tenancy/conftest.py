@@ -655,13 +655,16 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             for method, body in (("GET", None), ("PUT", {}), ("DELETE", None))
         },
         "POST /v1/policies/simulate": [Ask("absent", "/v1/policies/simulate", {"namespace": h.namespace})],
-        "GET /v1/graph": [
-            *(Ask("absent", f"/v1/graph?depth=3&seed={i}") for i in (*ids, h.entity_id, h.episode_id, h.topic_id)),
-            Ask("absent", f"/v1/graph?namespace={space}"),
-            Ask("absent", f"/v1/graph?namespace={space}&query={h.secret}"),
-            Ask("absent", f"/v1/graph?depth=3&seed={h.memory_id}&known_at=2100-01-01T00:00:00Z"),
-            Ask("own", "/v1/graph?begin=10000&limit=10000&depth=3"),
-        ],
+        **{
+            f"GET {path}": [
+                *(Ask("absent", f"{path}?depth=3&seed={i}") for i in (*ids, h.entity_id, h.episode_id, h.topic_id)),
+                Ask("absent", f"{path}?namespace={space}"),
+                Ask("absent", f"{path}?namespace={space}&query={h.secret}"),
+                Ask("absent", f"{path}?depth=3&seed={h.memory_id}&known_at=2100-01-01T00:00:00Z"),
+                Ask("own", f"{path}?begin=10000&limit=10000&depth=3"),
+            ]
+            for path in ("/v1/graph", "/v1/graph/picture")
+        },
         "POST /v1/graph/edges": [
             Ask("nothing", "/v1/graph/edges", {"nodes": [*ids, h.entity_id, h.episode_id, h.topic_id, h.community_id]}),
             Ask("absent", "/v1/graph/edges", {"nodes": [*ids], "namespace": h.namespace}),

@@ -600,6 +600,25 @@ def test_a_timeline_is_counted_from_its_index_alone(service: Database, axis: tim
     assert "ROW" in read.condition, "from where the page begins"
 
 
+INDEX_OF = {
+    ListOrder.LATEST_OBSERVED: "memory_observed",
+    ListOrder.EARLIEST_OBSERVED: "memory_observed",
+    ListOrder.LATEST_UPDATED: "memory_updated",
+    ListOrder.MOST_IMPORTANT: "memory_important",
+}
+
+
+@pytest.mark.parametrize("order", INDEX_OF)
+def test_a_list_in_an_order_begins_in_the_index_of_that_order(service: Database, order: ListOrder) -> None:
+    """Without it a page of fifty sorts the whole namespace, and so does the next one."""
+    place = Place(IDS[9], 0.5 if order is ListOrder.MOST_IMPORTANT else NOW)
+    for after in (None, place):
+        ((_, plan),) = plans_of(service, in_space(SPACE, order=order, after=after))
+        (read,) = [n for n in plan if n.relation == "memory" and "namespace_id" in n.condition]
+        assert (read.kind.startswith("Index"), read.index) == (True, INDEX_OF[order]), read
+        assert ("ROW" in read.condition) == (after is not None), "from where the page begins"
+
+
 def test_doubtful_links_are_counted_from_their_own_index(service: Database) -> None:
     ((_, plan),) = plans_of(service, lambda s: a_report_place(s).links())
     (read,) = [n for n in plan if n.relation == "link"]

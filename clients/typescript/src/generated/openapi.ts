@@ -1517,6 +1517,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/graph/picture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Picture
+         * @description Show the same as a picture of thousands of nodes needs it: fewer fields, column by column.
+         */
+        get: operations["read_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/health-report": {
         parameters: {
             query?: never;
@@ -6351,6 +6371,20 @@ export interface components {
             reason: "budget" | "low_trust" | "in_conversation";
         };
         /**
+         * LinesOut
+         * @description Edges column by column; `source` and `target` are places in the columns of nodes.
+         */
+        LinesOut: {
+            /** Source */
+            source: number[];
+            /** Target */
+            target: number[];
+            /** Type */
+            type: string[];
+            /** Weight */
+            weight: (number | null)[];
+        };
+        /**
          * LinkIn
          * @description An edge from one memory to another of the same namespace.
          */
@@ -7416,6 +7450,16 @@ export interface components {
          * @enum {string}
          */
         PayloadType: "plaintext" | "activation" | "parametric";
+        /**
+         * PictureOut
+         * @description A view as a picture needs it; fields are those of the same view as rows.
+         */
+        PictureOut: {
+            edges: components["schemas"]["LinesOut"];
+            nodes: components["schemas"]["SpotsOut"];
+            /** Truncated */
+            truncated: boolean;
+        };
         /**
          * PlaneOut
          * @description How many memories lie where by both of their times: columns along valid time, rows along known time.
@@ -8620,6 +8664,36 @@ export interface components {
              * @default default
              */
             namespace?: string;
+        };
+        /**
+         * SpotsOut
+         * @description Nodes column by column, in the order in which they were reached; from `state` on null where it is no memory.
+         */
+        SpotsOut: {
+            /** Degree */
+            degree: number[];
+            /** Id */
+            id: string[];
+            /** Importance */
+            importance: (number | null)[];
+            /** Kind */
+            kind: ("memory" | "entity" | "episode" | "topic" | "community")[];
+            /** Known From */
+            known_from: (string | null)[];
+            /** Label */
+            label: string[];
+            /** Namespace */
+            namespace: string[];
+            /** Pinned */
+            pinned: (boolean | null)[];
+            /** Retrievability */
+            retrievability: (number | null)[];
+            /** State */
+            state: (components["schemas"]["State"] | null)[];
+            /** Superseded By */
+            superseded_by: (string | null)[];
+            /** Trust */
+            trust: (number | null)[];
         };
         /**
          * State
@@ -11552,6 +11626,8 @@ export interface operations {
             query?: {
                 cursor?: string | null;
                 limit?: number;
+                /** @description Only those of which this is a whole name, whatever case and accents. */
+                name?: string | null;
                 /** @description Only this namespace; without it, all. */
                 namespace?: string | null;
                 /** @description `latest`: the latest found first; `mentions`: most first; `name`: by name. */
@@ -12040,6 +12116,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EdgesOut"];
+                };
+            };
+        };
+    };
+    read_picture: {
+        parameters: {
+            query?: {
+                /** @description At how many of the newest memories to begin, without seed and query. */
+                begin?: number;
+                depth?: number;
+                /** @description As it was known then. */
+                known_at?: string | null;
+                limit?: number;
+                /** @description Only this namespace; without it, all. */
+                namespace?: string | null;
+                /** @description Begin at what this finds. */
+                query?: string | null;
+                /** @description Ids of memories, entities, episodes, topics or communities. */
+                seed?: string[] | null;
+                /** @description Only memories that were true then. */
+                valid_at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PictureOut"];
                 };
             };
         };

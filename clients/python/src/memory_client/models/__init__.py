@@ -115,6 +115,9 @@ if TYPE_CHECKING:
     from memory_client.models.structure import Mention as Mention
     from memory_client.models.structure import Moment as Moment
     from memory_client.models.structure import Node as Node
+    from memory_client.models.structure import Picture as Picture
+    from memory_client.models.structure import PictureLines as PictureLines
+    from memory_client.models.structure import PictureNodes as PictureNodes
     from memory_client.models.structure import Profile as Profile
     from memory_client.models.structure import Quote as Quote
     from memory_client.models.structure import Timeline as Timeline
@@ -164,7 +167,7 @@ HOMES = {
         ),
         "structure": (
             "Entity Mention Fact Quote Gist Episode Topic Community Profile Node Edge Edges Graph Moment Timeline TimelineBucket "
-            "TimelineCell TimelinePlane"
+            "TimelineCell TimelinePlane Picture PictureNodes PictureLines"
         ),
         "webhooks": "Webhook NewWebhook Attempt Delivery",
         "working": (

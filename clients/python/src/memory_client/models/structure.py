@@ -164,6 +164,40 @@ class Edges(Answer):
     edges: list[Edge]
 
 
+class PictureNodes(Answer):
+    """Points of the graph, field by field; what only memories have is None for the others."""
+
+    id: list[str]
+    kind: list[str]
+    label: list[str]
+    namespace: list[str]
+    degree: list[int]
+    state: list[str | None]
+    trust: list[float | None]
+    importance: list[float | None]
+    pinned: list[bool | None]
+    retrievability: list[float | None]
+    known_from: list[AwareDatetime | None]
+    superseded_by: list[str | None]
+
+
+class PictureLines(Answer):
+    """Lines of the graph, field by field; their ends are places among the points."""
+
+    source: list[int]
+    target: list[int]
+    type: list[str]
+    weight: list[float | None]
+
+
+class Picture(Answer):
+    """A part of the graph as a picture needs it."""
+
+    nodes: PictureNodes
+    edges: PictureLines
+    truncated: bool
+
+
 class TimelineBucket(Answer):
     """A bar of the timeline."""
 

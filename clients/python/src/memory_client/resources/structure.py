@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Graph,
         Link,
         Mention,
+        Picture,
         Profile,
         Timeline,
         TimelinePlane,
@@ -43,11 +44,12 @@ class Entities(Resource[E]):
         self,
         *,
         q: str | None = None,
+        name: str | None = None,
         order: Literal["latest", "mentions", "name"] | None = None,
         **where: Unpack[InNamespace],
     ) -> Ask[Entity]:
-        """List entities, the latest found first; with ``q``, those that have it in one of their names."""
-        return Ask(models.Entity, query={"q": q, "order": order, **where})
+        """List entities, the latest found first; with ``q`` those with it in one of their names, with ``name`` those so named."""
+        return Ask(models.Entity, query={"q": q, "name": name, "order": order, **where})
 
     @call("GET", "/v1/entities/{entity_id}")
     def get(self, entity_id: Id, **options: Unpack[Reading]) -> Ask[Entity]:
@@ -169,6 +171,35 @@ class GraphCalls(Resource[E]):
         """Return the nodes and edges around some ids, around what a query finds, or around the newest memories."""
         return Ask(
             models.Graph,
+            query={
+                "seed": seed,
+                "query": query,
+                "namespace": namespace,
+                "depth": depth,
+                "limit": limit,
+                "begin": begin,
+                "known_at": known_at,
+                "valid_at": valid_at,
+            },
+        )
+
+    @call("GET", "/v1/graph/picture")
+    def picture(
+        self,
+        seed: Id | Sequence[Id] | None = None,
+        *,
+        query: str | None = None,
+        namespace: str | None = None,
+        depth: int | None = None,
+        limit: int | None = None,
+        begin: int | None = None,
+        known_at: datetime | str | None = None,
+        valid_at: datetime | str | None = None,
+        **options: Unpack[Reading],
+    ) -> Ask[Picture]:
+        """Return the same as `get` with fewer fields, column by column: quicker where there are thousands of nodes."""
+        return Ask(
+            models.Picture,
             query={
                 "seed": seed,
                 "query": query,

@@ -20,14 +20,12 @@ const STEPS = 240;
 const BARS = 60;
 const DAY = 86_400_000;
 
-const momentOf = (node: GraphNode, axis: Axis): string | null | undefined => (axis === "valid" ? (node.valid_from ?? node.observed_at) : (node.known_from ?? node.observed_at));
-
 function useSpan(namespace: string, axis: Axis, nodes: readonly GraphNode[]): { from: number; to: number; bars: number[] } {
   const read = useRead<Timeline>("/v1/timeline", { namespace, axis, bucket: "auto", limit: 1 }, { shouldRetryOnError: false, revalidateOnFocus: false });
   return useMemo(() => {
     const now = Date.now();
     const buckets = (read.data?.buckets ?? []).map((bucket) => ({ at: Date.parse(bucket.start), count: bucket.count }));
-    const times = buckets.length ? buckets.map((bucket) => bucket.at) : nodes.map((node) => Date.parse(momentOf(node, axis) ?? "")).filter(Number.isFinite);
+    const times = buckets.length ? buckets.map((bucket) => bucket.at) : nodes.map((node) => Date.parse(node.known_from ?? "")).filter(Number.isFinite);
     let from = now - DAY;
     let to = now;
     for (const at of times) {

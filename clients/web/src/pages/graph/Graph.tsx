@@ -1,5 +1,6 @@
 /** The memory as a graph. All that is shown stands in the address: where it begins, what was expanded or hidden, and as of when. */
 
+import { lazy, Suspense } from "preact/compat";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import "./graph.css";
 import { useNamespace, useParameters } from "../../data/place";
@@ -15,10 +16,13 @@ import { NodeTable } from "./NodeTable";
 import { usePalette, useStill } from "./palette";
 import { Panel } from "./Panel";
 import { download, pngOf, sceneOf, svgOf } from "./scene";
-import { Stage } from "./Stage";
 import { Start } from "./Start";
 import { LIMIT, useGraph } from "./useGraph";
 import { useLayout } from "./useLayout";
+
+// What draws is the larger part of the page: it comes while the service reads what is to be drawn.
+const drawing = import("./Stage");
+const Stage = lazy(() => drawing.then((part) => ({ default: part.Stage })));
 
 const LIMITS = [50, LIMIT, 500, 2_000, 10_000];
 const DEPTHS = [1, 2, 3];
@@ -59,6 +63,9 @@ export default function GraphPage() {
   );
 
   const view = graph.view;
+  useEffect(() => {
+    if (view && !asTable) void drawing.then((part) => part.prepare(view, filter, palette));
+  }, [view]);
   const node = chosen === null ? undefined : view?.byId.get(chosen);
   const choose = (id: string | null) => change({ pick: id }, { replace: true });
   const expand = (id: string) => change(opened.includes(id) ? { pick: id } : { pick: id, open: [...opened, id].join(",") });
@@ -161,7 +168,9 @@ export default function GraphPage() {
           <div class="graph-body" data-panel={node !== undefined}>
             {positions ? (
               <div class="graph-picture">
-                <Stage positions={positions} filter={filter} palette={palette} chosen={node ? chosen : null} still={still} keyed={keyed} onChoose={choose} onExpand={expand} onHide={hide} />
+                <Suspense fallback={<Loading lines={6} label="Reading how to draw" />}>
+                  <Stage positions={positions} filter={filter} palette={palette} chosen={node ? chosen : null} still={still} keyed={keyed} onChoose={choose} onExpand={expand} onHide={hide} />
+                </Suspense>
                 <Legend view={view} filter={filter} open={legend} onOpen={(open) => change({ legend: open ? 1 : "0" }, { replace: true })} onKinds={(kinds) => change({ kinds: kinds.join(",") })} onTypes={(types) => change({ types: types.join(",") })} />
               </div>
             ) : <div class="graph-wait"><Loading lines={6} label="Finding places" /></div>}

@@ -36,7 +36,7 @@ export function NodeTable({ view, filter, chosen, opened, onChoose, onExpand }: 
       trust: (node) => trustOf(node) ?? -1,
       heat: (node) => heatOf(node) ?? -1,
       links: (node) => degrees.get(node.id) ?? 0,
-      known: (node) => node.known_from ?? node.observed_at ?? "",
+      known: (node) => node.known_from ?? "",
     };
     const [by, way] = order;
     const wanted = words.trim().toLowerCase();
@@ -89,7 +89,7 @@ export function NodeTable({ view, filter, chosen, opened, onChoose, onExpand }: 
                     <td>{stateOf(node)}</td>
                     <td class="right">{trust === null ? "" : percent(trust)}</td>
                     <td class="right">{heat === null ? "" : percent(heat)}</td>
-                    <td>{node.known_from || node.observed_at ? <Time at={node.known_from ?? node.observed_at} /> : ""}</td>
+                    <td>{node.known_from ? <Time at={node.known_from} /> : ""}</td>
                     <td class="right">{count(degrees.get(node.id))}</td>
                     <td>
                       <span class="row" style={{ flexWrap: "nowrap" }}>

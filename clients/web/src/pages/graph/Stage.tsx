@@ -48,12 +48,12 @@ const seen = (shown: boolean): "visible" | "hidden" => (shown ? "visible" : "hid
 /** Fewer nodes have room to be larger. */
 const roominess = (nodes: number): number => Math.max(0.55, Math.min(1.5, 1.5 - 0.25 * Math.log2(Math.max(1, nodes / 40))));
 
-function nodeLook(view: View, at: number, degree: number, positions: Float32Array, filter: Filter, palette: Palette): NodeLook {
+function nodeLook(view: View, at: number, degree: number, filter: Filter, palette: Palette): NodeLook {
   const node = view.nodes[at]!;
   const ring = ringOf(node);
   return {
-    x: positions[at * 2] ?? 0,
-    y: positions[at * 2 + 1] ?? 0,
+    x: 0,
+    y: 0,
     size: radiusOf(node, degree) * roominess(view.nodes.length),
     color: palette(KINDS[node.kind].colour),
     opacity: opacityOf(node),
@@ -65,11 +65,11 @@ function nodeLook(view: View, at: number, degree: number, positions: Float32Arra
   };
 }
 
-function graphOf(positions: Positions, filter: Filter, palette: Palette): Drawn {
-  const { view, at } = positions;
+/** Make the graph of a view; its nodes have no places yet. */
+function graphOf(view: View, filter: Filter, palette: Palette): Drawn {
   const graph: Drawn = new Graph<NodeLook, LineLook>({ multi: true, type: "directed" });
   const degrees = degreesOf(view);
-  view.nodes.forEach((node, place) => graph.addNode(node.id, nodeLook(view, place, degrees.get(node.id) ?? 0, at, filter, palette)));
+  view.nodes.forEach((node, place) => graph.addNode(node.id, nodeLook(view, place, degrees.get(node.id) ?? 0, filter, palette)));
   const lines = linesOf(view);
   const faint = lines.length > 1_500 ? 0.28 : 0.55;
   for (const edge of lines) {
@@ -85,6 +85,33 @@ function graphOf(positions: Positions, filter: Filter, palette: Palette): Drawn 
       visibility: seen(showsEdge(filter, edge, view)),
     });
   }
+  return graph;
+}
+
+/** Put nodes, which are in the order of their view, where they lie. */
+function put(graph: Drawn, at: Float32Array): void {
+  let place = 0;
+  graph.updateEachNodeAttributes((_id, attributes) => {
+    attributes.x = at[place * 2] ?? 0;
+    attributes.y = at[place * 2 + 1] ?? 0;
+    place += 1;
+    return attributes;
+  }, { attributes: ["x", "y"] });
+}
+
+const prepared = new WeakMap<View, { graph: Drawn; filter: Filter; palette: Palette }>();
+
+/** Make the graph of a view while a worker finds its places: the page has nothing else to do. */
+export function prepare(view: View, filter: Filter, palette: Palette): void {
+  prepared.set(view, { graph: graphOf(view, filter, palette), filter, palette });
+}
+
+/** Return a graph for one canvas, which keeps it. */
+function placed({ view, at }: Positions, filter: Filter, palette: Palette): Drawn {
+  const before = prepared.get(view);
+  prepared.delete(view);
+  const graph = before && before.filter === filter && before.palette === palette ? before.graph : graphOf(view, filter, palette);
+  put(graph, at);
   return graph;
 }
 
@@ -148,7 +175,7 @@ export function Stage({ positions, filter, palette, chosen, still, keyed, onChoo
     if (!container) return undefined;
     const camera = renderer.current?.getCamera().getState();
     renderer.current?.kill();
-    const drawn = new Picture(graphOf(first.positions, first.filter, palette), container, {
+    const drawn = new Picture(placed(first.positions, first.filter, palette), container, {
       primitives: view.nodes.length >= LARGE ? PRIMITIVES_OF_MANY : PRIMITIVES,
       styles: stylesOf(palette, view.nodes.length >= LARGE),
       settings: {
@@ -202,13 +229,7 @@ export function Stage({ positions, filter, palette, chosen, still, keyed, onChoo
   useEffect(() => {
     const graph = renderer.current?.getGraph();
     if (!graph || positions === first.positions) return;
-    let place = 0;
-    graph.updateEachNodeAttributes((_id, attributes) => {
-      attributes.x = positions.at[place * 2] ?? 0;
-      attributes.y = positions.at[place * 2 + 1] ?? 0;
-      place += 1;
-      return attributes;
-    }, { attributes: ["x", "y"] });
+    put(graph, positions.at);
   }, [positions]);
 
   useEffect(() => {

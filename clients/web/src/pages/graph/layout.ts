@@ -6,6 +6,7 @@
 
 import type { ForceAtlas2Settings } from "graphology-layout-forceatlas2";
 import iterate from "graphology-layout-forceatlas2/iterate";
+import { settleMany } from "./many";
 
 export interface LayoutRequest {
   run: number;
@@ -32,11 +33,10 @@ const CONVERGENCE = 7;
 const SIZE = 8;
 const EDGE = 3;
 const BARNES_HUT_FROM = 700; // nodes; below, all pairs are quicker than the tree
-const STEPS: [upTo: number, steps: number][] = [[300, 400], [1_000, 220], [3_000, 110], [Infinity, 24]];
-const COARSE_FROM = 3_000; // nodes; what is far away counts as one from nearer on, which nobody sees among so many
+const MANY_FROM = 1_000; // nodes; from there on what is far away is summed up once for all of them
+const STEPS: [upTo: number, steps: number][] = [[300, 400], [MANY_FROM, 220], [3_000, 110], [Infinity, 40]];
 const STEPS_OF_A_STAGE = 0.4; // an expansion starts from what has settled
-const FRAMES = 12; // how often a moving layout tells where it is; one that does not move tells of the first of them only
-const WORTH_A_LOOK = 1_500; // nodes; above, the end is far enough away to show the reader something before it
+const FRAMES = 12; // how often a moving layout tells where it is
 const SPREAD = 12; // how far from its origin an expanded node begins
 
 /** Return a number in [0, 1) that a text and a salt decide (FNV-1a, then mixed). */
@@ -57,19 +57,20 @@ function scatter(id: string, radius: number, x: number, y: number): [number, num
   return [x + distance * Math.cos(angle), y + distance * Math.sin(angle)];
 }
 
+function add(sums: Float32Array, positions: Float32Array, to: number, from: number): void {
+  sums[to * 3] = sums[to * 3]! + positions[from * 2]!;
+  sums[to * 3 + 1] = sums[to * 3 + 1]! + positions[from * 2 + 1]!;
+  sums[to * 3 + 2] = sums[to * 3 + 2]! + 1;
+}
+
 /** Pull neighbours together before the forces act: a large graph then needs far fewer steps. */
 function gather(positions: Float32Array, count: number, edges: Float32Array, rounds: number): void {
   const sums = new Float32Array(count * 3);
   for (let round = 0; round < rounds; round += 1) {
     sums.fill(0);
     for (let at = 0; at < edges.length; at += EDGE) {
-      const source = edges[at]!;
-      const target = edges[at + 1]!;
-      for (const [from, to] of [[source, target], [target, source]] as const) {
-        sums[to * 3] = sums[to * 3]! + positions[from * 2]!;
-        sums[to * 3 + 1] = sums[to * 3 + 1]! + positions[from * 2 + 1]!;
-        sums[to * 3 + 2] = sums[to * 3 + 2]! + 1;
-      }
+      add(sums, positions, edges[at]!, edges[at + 1]!);
+      add(sums, positions, edges[at + 1]!, edges[at]!);
     }
     for (let node = 0; node < count; node += 1) {
       const n = sums[node * 3 + 2]!;
@@ -80,6 +81,8 @@ function gather(positions: Float32Array, count: number, edges: Float32Array, rou
   }
 }
 
+const slowDownOf = (nodes: number): number => 1 + Math.log(Math.max(2, nodes));
+
 function settingsFor(nodes: number): Required<ForceAtlas2Settings> {
   return {
     linLogMode: false,
@@ -89,14 +92,19 @@ function settingsFor(nodes: number): Required<ForceAtlas2Settings> {
     scalingRatio: 10,
     strongGravityMode: true,
     gravity: 0.06,
-    slowDown: 1 + Math.log(Math.max(2, nodes)),
+    slowDown: slowDownOf(nodes),
     barnesHutOptimize: nodes > BARNES_HUT_FROM,
-    barnesHutTheta: nodes > COARSE_FROM ? 1.2 : 0.8,
+    barnesHutTheta: 0.8,
   };
 }
 
 /** Lay out the first `count` nodes from where they are; tell of the way now and then. */
-function settle(positions: Float32Array, count: number, edges: Float32Array, steps: number, looks: number, tell: () => void): void {
+function settle(positions: Float32Array, count: number, edges: Float32Array, steps: number, tell: (() => void) | null): void {
+  const every = Math.max(1, Math.ceil(steps / FRAMES));
+  if (count > MANY_FROM) {
+    settleMany(positions, count, edges, { steps, slowDown: slowDownOf(count), after: (step) => { if (step % every === 0 && step < steps) tell?.(); } });
+    return;
+  }
   const matrix = new Float32Array(count * NODE);
   for (let node = 0; node < count; node += 1) {
     matrix[node * NODE] = positions[node * 2]!;
@@ -112,7 +120,6 @@ function settle(positions: Float32Array, count: number, edges: Float32Array, ste
     for (const end of [scaled[at]!, scaled[at + 1]!]) matrix[end + MASS] = matrix[end + MASS]! + scaled[at + 2]!;
   }
   const settings = settingsFor(count);
-  const every = Math.max(1, Math.ceil(steps / FRAMES));
   for (let step = 1; step <= steps; step += 1) {
     iterate(settings, matrix, scaled);
     if (step % every && step < steps) continue;
@@ -120,7 +127,7 @@ function settle(positions: Float32Array, count: number, edges: Float32Array, ste
       positions[node * 2] = matrix[node * NODE]!;
       positions[node * 2 + 1] = matrix[node * NODE + 1]!;
     }
-    if (step < steps && step <= every * looks) tell();
+    if (step < steps) tell?.();
   }
 }
 
@@ -150,8 +157,8 @@ export function layOut(request: LayoutRequest, known: { positions: Float32Array;
     const within = count === ids.length ? edges : inside(edges, count);
     if (!stage && count > BARNES_HUT_FROM) gather(positions, count, within, 6);
     const steps = Math.round(stepsFor(count) * (stage ? STEPS_OF_A_STAGE : 1));
-    const looks = stage < stages.length - 1 ? 0 : request.moving ? FRAMES : count > WORTH_A_LOOK ? 1 : 0;
-    settle(positions, count, within, steps, looks, () => tell(positions));
+    const watched = request.moving && stage === stages.length - 1;
+    settle(positions, count, within, steps, watched ? () => tell(positions) : null);
   }
   return positions;
 }

@@ -4,24 +4,18 @@ import type { Schema } from "../../data/types";
 
 export type Kind = Schema<"NodeOut">["kind"];
 
-/** A node as the service tells it; what only memories have is null or absent for the other kinds. */
+/** A node as a picture tells of it; what only memories have is null for the other kinds. */
 export interface GraphNode {
   id: string;
   kind: Kind;
   label: string;
   namespace: string;
   degree?: number | null;
-  memory_type?: string | null;
   state?: string | null;
-  source_kind?: string | null;
   trust?: number | null;
-  confidence?: number | null;
   importance?: number | null;
   pinned?: boolean | null;
   retrievability?: number | null;
-  observed_at?: string | null;
-  valid_from?: string | null;
-  valid_to?: string | null;
   known_from?: string | null;
   superseded_by?: string | null;
 }
@@ -31,14 +25,40 @@ export interface GraphEdge {
   target: string;
   type: string;
   weight: number | null;
-  known_from?: string | null;
-  known_to?: string | null;
 }
 
 export interface GraphAnswer {
   nodes: GraphNode[];
   edges: GraphEdge[];
   truncated: boolean;
+}
+
+/** A view by columns, as the service tells of it. */
+export type Picture = Schema<"PictureOut">;
+
+/** Return the rows of a view that came by columns; edges come in the order of their ends, and each once. */
+export function rowsOf({ nodes: { id, ...of }, edges: lines, truncated }: Picture): GraphAnswer {
+  const nodes = id.map((one, at) => ({
+    id: one,
+    kind: of.kind[at]!,
+    label: of.label[at]!,
+    namespace: of.namespace[at]!,
+    degree: of.degree[at],
+    state: of.state[at],
+    trust: of.trust[at],
+    importance: of.importance[at],
+    pinned: of.pinned[at],
+    retrievability: of.retrievability[at],
+    known_from: of.known_from[at],
+    superseded_by: of.superseded_by[at],
+  }));
+  const edges: GraphEdge[] = [];
+  const { source, target, type, weight } = lines;
+  for (let at = 0; at < source.length; at += 1) {
+    if (at && source[at] === source[at - 1] && target[at] === target[at - 1] && type[at] === type[at - 1]) continue;
+    edges.push({ source: id[source[at]!]!, target: id[target[at]!]!, type: type[at]!, weight: weight[at] ?? null });
+  }
+  return { nodes, edges, truncated };
 }
 
 export interface View {
@@ -59,8 +79,19 @@ const MOST_NODES = 10_000; // between which the service looks for edges
 
 export const edgeKey = (edge: GraphEdge): string => `${edge.source} ${edge.target} ${edge.type}`;
 
+/** A view of nothing but its beginning, which may be large: what the service says has each node and edge once. */
+const begun = ({ nodes, edges, truncated }: GraphAnswer): View => ({
+  nodes,
+  edges,
+  byId: new Map(nodes.map((node) => [node.id, node])),
+  stages: [nodes.length],
+  origins: nodes.map(() => null),
+  truncated,
+});
+
 /** Join a beginning and its expansions; what is there already keeps its place. `across` are edges between what they brought. */
 export function viewOf(beginning: GraphAnswer, opened: readonly Opened[], across: readonly GraphEdge[]): View {
+  if (!opened.length && !across.length) return begun(beginning);
   const nodes: GraphNode[] = [];
   const origins: (string | null)[] = [];
   const stages: number[] = [];
@@ -154,4 +185,4 @@ export function degreesOf(view: View): Map<string, number> {
 export const heatOf = (node: GraphNode): number | null => (node.kind === "memory" ? (node.retrievability ?? node.importance ?? null) : null);
 
 /** How far a memory is to be trusted. */
-export const trustOf = (node: GraphNode): number | null => (node.kind === "memory" ? (node.trust ?? node.confidence ?? null) : null);
+export const trustOf = (node: GraphNode): number | null => (node.kind === "memory" ? (node.trust ?? null) : null);

@@ -3,8 +3,7 @@
 import useSWR from "swr";
 import { useMemo, useRef } from "preact/hooks";
 import { ApiError, get, post, withQuery, type Query } from "../../data/api";
-import { useRead } from "../../data/fetching";
-import { joined, viewOf, type GraphAnswer, type GraphEdge, type View } from "./model";
+import { joined, rowsOf, viewOf, type GraphAnswer, type GraphEdge, type Picture, type View } from "./model";
 
 export interface Asked {
   namespace: string;
@@ -30,10 +29,16 @@ const NOBODY: { all: string[]; fresh: string[] } = { all: [], fresh: [] };
 const NO_EDGES: readonly GraphEdge[] = [];
 const NOTHING: GraphAnswer = { nodes: [], edges: [], truncated: false };
 
+const PICTURE = "/v1/graph/picture";
+// Whether two answers are one is not asked of their contents: of thousands of nodes that takes longer than to draw them.
+const ONCE = { revalidateOnFocus: false, revalidateOnReconnect: false, revalidateIfStale: false, compare: Object.is };
+
+const pictureAt = async (address: string): Promise<GraphAnswer> => rowsOf(await get<Picture>(address));
+
 /** Read what lies around one node; a node that is gone has nothing around it. */
 async function around(id: string, asked: Asked): Promise<GraphAnswer> {
   try {
-    return await get<GraphAnswer>("/v1/graph", { seed: id, namespace: asked.namespace, depth: 1, limit: OF_AN_EXPANSION, valid_at: asked.valid, known_at: asked.known });
+    return await pictureAt(withQuery(PICTURE, { seed: id, namespace: asked.namespace, depth: 1, limit: OF_AN_EXPANSION, valid_at: asked.valid, known_at: asked.known }));
   } catch (error) {
     if (error instanceof ApiError && error.problem.status === 404) return NOTHING;
     throw error;
@@ -53,7 +58,7 @@ export function useGraph(asked: Asked): GraphRead {
     valid_at: asked.valid,
     known_at: asked.known,
   };
-  const beginning = useRead<GraphAnswer>("/v1/graph", query, { revalidateOnFocus: false, revalidateIfStale: false });
+  const beginning = useSWR<GraphAnswer, Error>(withQuery(PICTURE, query), pictureAt, ONCE);
   const answers = useRef(new Map<string, Promise<GraphAnswer>>());
   const opened = useSWR<{ id: string; answer: GraphAnswer }[], Error>(
     asked.opened.length ? withQuery("opened", { ids: asked.opened, namespace: asked.namespace, valid: asked.valid, known: asked.known }) : null,
@@ -67,7 +72,7 @@ export function useGraph(asked: Asked): GraphRead {
       }
       return { id, answer: await answer };
     })),
-    { revalidateOnFocus: false, revalidateIfStale: false },
+    ONCE,
   );
   const expansions = asked.opened.length ? opened.data : undefined;
   const { all, fresh } = useMemo(() => (beginning.data && expansions ? joined(beginning.data, expansions) : NOBODY), [beginning.data, expansions]);
@@ -75,7 +80,7 @@ export function useGraph(asked: Asked): GraphRead {
   const across = useSWR<{ edges: GraphEdge[] }, Error>(
     fresh.length ? ["edges", asked.namespace, asked.valid, asked.known, all.length, fresh.join()] : null,
     () => post("/v1/graph/edges", { nodes: all, of: fresh, namespace: asked.namespace, valid_at: asked.valid, known_at: asked.known }),
-    { revalidateOnFocus: false, revalidateIfStale: false, keepPreviousData: false },
+    { ...ONCE, keepPreviousData: false },
   );
   const edges = fresh.length ? across.data?.edges : NO_EDGES;
   const view = useMemo(() => (beginning.data ? viewOf(beginning.data, expansions ?? [], edges ?? NO_EDGES) : null), [beginning.data, expansions, edges]);

@@ -37,9 +37,12 @@ export function useLayout(view: View | null, still: boolean): Positions | null {
   const worker = useRef<Worker | null>(null);
   const busy = useRef(false);
   const run = useRef(0);
-  useEffect(() => () => {
-    worker.current?.terminate();
-    worker.current = null;
+  useEffect(() => {
+    worker.current ??= startWorker(workerUrl); // It is there by the time the view is.
+    return () => {
+      worker.current?.terminate();
+      worker.current = null;
+    };
   }, []);
   useEffect(() => {
     if (!view || !view.nodes.length) return;

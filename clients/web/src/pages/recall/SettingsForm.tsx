@@ -1,9 +1,9 @@
 /** Every parameter of a search, in five groups. */
 
 import type { ComponentChildren } from "preact";
-import { CHANNELS, channelColour } from "../../ui/channels";
 import { Button, Field } from "../../ui/parts";
 import { TypedInput } from "../../ui/typed";
+import { ChannelWeights } from "../../ui/weights";
 import { filterFault, type Name, type Settings, weightsOf, weightsText } from "./settings";
 
 interface Props {
@@ -86,20 +86,7 @@ export function SettingsForm({ settings, set, namespace, faults }: Props) {
           <input type="checkbox" checked={weights !== null} onChange={(event) => set({ channels: event.currentTarget.checked ? "vector:1,keyword:1,graph:1,temporal:1" : "" })} />
           Choose channels; as usual otherwise
         </label>
-        {weights && (
-          <ul class="channel-weights" aria-label="Factors on channels">
-            {CHANNELS.map((name) => {
-              const on = name in weights;
-              return (
-                <li key={name}>
-                  <label class="check"><input type="checkbox" checked={on} onChange={(event) => weigh(name, event.currentTarget.checked ? 1 : null)} /><span class="dot" style={{ background: channelColour(name) }} />{name}</label>
-                  <input type="range" min={0} max={2} step={0.1} value={weights[name] ?? 0} disabled={!on} aria-label={`Factor on ${name}`} onChange={(event) => weigh(name, Number(event.currentTarget.value))} />
-                  <output class="number tiny">{on ? (weights[name] ?? 0).toFixed(1) : "off"}</output>
-                </li>
-              );
-            })}
-          </ul>
-        )}
+        {weights && <ChannelWeights weights={weights} onWeigh={weigh} />}
         {faultOf("channels") && <span class="fault tiny">{faultOf("channels")}</span>}
         <p class="tiny faint">Several are factors on the usual weights; one alone ranks by that channel.</p>
       </Group>

@@ -9,6 +9,7 @@ import "./settings.css";
 const PARTS = {
   namespaces: { label: "Namespaces", page: lazy(() => import("./Namespaces")) },
   retention: { label: "Retention", page: lazy(() => import("./Retention")) },
+  search: { label: "Search", page: lazy(() => import("./Search")) },
   encoders: { label: "Encoders", page: lazy(() => import("./Encoders")) },
   kv: { label: "KV memory", page: lazy(() => import("./Kv")) },
   keys: { label: "Keys", page: lazy(() => import("./Keys")) },
