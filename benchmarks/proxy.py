@@ -20,6 +20,7 @@ import httpx
 
 from benchmarks.chats import remember
 from benchmarks.model_server import model_server
+from benchmarks.process_tree import parts
 from benchmarks.proxy_cost import cost
 from benchmarks.proxy_week import ANEW, RELEVANCE, REPLY, STABLE, Turn, found_in_caches, walk
 from benchmarks.readable import readable_failures
@@ -47,7 +48,8 @@ def main() -> None:
                 remember(http, facts(random.Random(options.seed), per_user=options.facts))
                 asked = list(week(random.Random(options.seed), sessions_per_day=options.sessions))
                 took = cost(
-                    http, model, asked, blocks=options.blocks, chats=options.chats, top_k=options.top_k, seed=options.seed
+                    http, model, asked, pid=parts(victim.data_dir)["api"], blocks=options.blocks, chats=options.chats,
+                    top_k=options.top_k, seed=options.seed,
                 )  # fmt: skip
                 prompts = list(week(random.Random(options.seed + 1), sessions_per_day=options.sessions))
                 turns: list[Turn] = []

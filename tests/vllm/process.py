@@ -26,15 +26,15 @@ def free_port() -> int:
 @contextmanager
 def answering(
     command: Sequence[str], url: str, log: Path, *, environment: Mapping[str, str], folder: Path | None = None
-) -> Iterator[None]:
-    """Run a server from when it answers at an address with 200 to the end of the block."""
+) -> Iterator[int]:
+    """Run a server from when it answers at an address with 200 to the end of the block, and give its process id."""
     with log.open("w") as lines:
         server = subprocess.Popen(
             command, stdout=lines, stderr=subprocess.STDOUT, env=environment, start_new_session=True, cwd=folder
         )
     try:
         _wait(server, url, log)
-        yield
+        yield server.pid
     finally:
         _stop(server)
 

@@ -12,8 +12,8 @@ from tests.vllm.process import answering, free_port
 
 
 @contextmanager
-def serving_app(settings: Any, log: Path, more: Mapping[str, str]) -> Iterator[str]:
-    """Run the API as `make run` starts it, with the settings of tests and more of them as variables, and give its address."""
+def serving_app(settings: Any, log: Path, more: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """Run the API as `make run` starts it, with the settings of tests and more of them as variables: address and process id."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "uvicorn", "memory_service.api.app:create_app", "--factory", "--no-access-log"]
@@ -34,5 +34,5 @@ def serving_app(settings: Any, log: Path, more: Mapping[str, str]) -> Iterator[s
         "MEMORY_SERVICE_RATE_LIMIT_PER_MINUTE": "0",
         **more,
     }
-    with answering(command, f"{url}/readyz", log, environment=around, folder=CHECKOUT):
-        yield url
+    with answering(command, f"{url}/readyz", log, environment=around, folder=CHECKOUT) as pid:
+        yield url, pid
