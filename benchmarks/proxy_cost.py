@@ -6,6 +6,7 @@ On a machine that others use a chat waits for its turn more often than a search 
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import httpx
@@ -57,9 +58,9 @@ def cost(
                 messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": one.text}]
                 search = {"query": one.text, "namespace": NAMESPACE, "top_k": top_k}
                 before = spent()
-                took = _timed(lambda m=messages: chat(http, m, top_k=top_k))
+                took = _timed(partial(chat, http, messages, top_k=top_k))
                 in_chat = spent() - before
-                alone = _timed(lambda m=messages: plain.post(f"{model.url}/chat/completions", json={"messages": m}))
+                alone = _timed(partial(plain.post, f"{model.url}/chat/completions", json={"messages": messages}))
                 before, began = spent(), time.perf_counter()
                 found = http.post("/v1/search", json=search).json()
                 by_itself = (time.perf_counter() - began) * 1000
