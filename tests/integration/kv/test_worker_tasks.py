@@ -1,8 +1,8 @@
-"""What workers do about KV memories by the clock: all of it, page by page, and for every tenant whatever becomes of another."""
+"""What workers do about KV memories by the clock: all of it, page by page, for every tenant."""
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
@@ -10,16 +10,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, text
 
-from memory_service.api.services import utc_now
 from memory_service.blobs.folder import FolderStore
 from memory_service.blobs.protocol import blob_name
-from memory_service.errors import Unavailable
 from memory_service.settings import get_settings
-from memory_service.storage import kv_memories
 from memory_service.storage.bootstrap import RoleUrls
-from memory_service.storage.database import Database
 from tests.integration.kv.engine_files import safetensors
 
 
@@ -108,56 +103,3 @@ def test_every_record_is_compared_with_the_store_however_few_come_at_a_time(
     assert {blob_name(one.tenant_id, UUID(record)) for one, record in kept} <= left
     # Done again it finds nothing more of theirs.
     assert worker.sweep_kv()["dangling"] == 0
-
-
-def test_blobs_of_what_went_stale_follow_for_each_tenant(
-    worker: ModuleType,
-    tenants: list[Any],
-    save: Callable[..., str],
-    store: FolderStore,
-    data_dir: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    database: Database,
-    maintenance: Engine,
-) -> None:
-    first, second = tenants
-    stale = [(first, save(first, number=1)), (second, save(second, number=1))]
-    expired, kept = save(second, number=2), save(second, number=3)
-    for one, record in stale:
-        with database.transaction(one.tenant_id) as session:
-            kv_memories.mark_stale(session, one.tenant_id, [UUID(record)], reason=kv_memories.ERASED, now=utc_now())
-    with maintenance.begin() as connection:
-        connection.execute(text("UPDATE kv_memory SET expires_at = now() WHERE id = :id"), {"id": expired})
-    assert all(file_of(data_dir, *one).exists() for one in stale)
-
-    def breaks(names: Iterable[str]) -> None:
-        listed = list(names)
-        if any(name.startswith(str(first.tenant_id)) for name in listed):
-            raise Unavailable("a disk that is away")
-        store.remove(listed)
-
-    # What fails for one tenant is done for the next.
-    with monkeypatch.context() as broken:
-        broken.setattr(worker._blobs(), "remove", breaks)
-        assert worker.sweep()["kv"] >= 2
-    assert file_of(data_dir, *stale[0]).exists()
-    assert not file_of(data_dir, *stale[1]).exists()
-    assert not file_of(data_dir, second, expired).exists()
-    assert (status(second, expired), status(second, kept)) == (410, 200)
-    # And for the first one as soon as it can be.
-    assert worker.sweep()["kv"] >= 1
-    assert not file_of(data_dir, *stale[0]).exists()
-    assert file_of(data_dir, second, kept).exists()
-
-
-def test_plans_that_have_expired_go_with_the_housekeeping(
-    worker: ModuleType, me: Any, plan: Any, maintenance: Engine
-) -> None:
-    going, staying = (plan(me, tokens=[at * 1_000 + n for n in range(24)]).plan_id for at in range(2))
-    count = text("SELECT id FROM kv_plan WHERE tenant_id = :t")
-    with maintenance.begin() as connection:
-        connection.execute(text("UPDATE kv_plan SET expires_at = now() - interval '1 s' WHERE id = :id"), {"id": going})
-    assert worker.housekeep()["kv_plan"] >= 1
-    with maintenance.connect() as connection:
-        assert connection.scalars(count, {"t": me.tenant_id}).all() == [staying]
-    assert worker.housekeep()["kv_plan"] == 0
