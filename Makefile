@@ -8,6 +8,8 @@ CLIENTS := clients
 DOCTESTED := retrieval consolidation memory_service/analysis memory_service/activation memory_service/chat_model memory_service/webhooks memory_service/embedded/restarts.py
 DOC_TESTS := tests/unit/test_docs.py tests/acceptance/test_docs.py
 TESTED := tests/unit tests/integration tests/migration tests/acceptance
+# Every number that is promised of KV memory, the one about kills too, which needs no vLLM: it runs while that is installed.
+VLLM_TESTED := tests/integration/kv/test_kills.py tests/vllm
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-clients test-crewai test-vllm test-lmcache test-kvpress test-web check lint types types-clients types-crewai layers migrate bench demo docs doctor clean install dev bench-file dev-clients dev-crewai
@@ -27,8 +29,8 @@ test-clients: dev dev-clients ## Test SDKs, MCP server and adapters against a ru
 test-crewai: dev dev-crewai ## Test the storage of CrewAI against a running service, beside the real CrewAI (1 GB)
 	@$(CREWAI_BIN)/python -m pytest -c clients/pytest.ini clients/crewai $(ARGS)
 
-test-vllm: dev ## Test what a language model is asked against a real vLLM; installs it once (2 GB)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/vllm $(ARGS)
+test-vllm: dev ## Test KV memory and what a language model is asked against a real vLLM; installs it once (2 GB)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(VLLM_TESTED) $(ARGS)
 
 test-lmcache: dev ## Test LMCache's server as the store of tensors, with two real vLLM; installs both once (2 GB)
 	@$(BIN)/python tests/vllm/environment.py lmcache > /dev/null

@@ -22,7 +22,7 @@ from benchmarks.kv_timing import times
 from benchmarks.metrics import mean
 from benchmarks.provenance import RESULTS, provenance
 from benchmarks.results import require_writable, write_result
-from memory_service.activation.int8 import encode, packed_share
+from memory_service.activation.int8 import packed_share
 from memory_service.activation.policies.channels import ThinK
 from memory_service.activation.policies.d2o import D2O
 from memory_service.activation.policies.heads import HeadProfile, HeadWise
@@ -34,9 +34,7 @@ from memory_service.activation.policies.tokens import Retention, TokenEntropy
 from memory_service.activation.policies.window import Random, Strided, Whole, Window
 
 SHARES = (0.5, 0.25)
-WANTED_ERROR = 0.005
 ROOM_FOR_HEADS = 0.55  # half of the heads whole, and the ends of the others
-RANDOM_QUERIES = 256
 
 
 def policies(profile: HeadProfile) -> list[Policy]:
@@ -108,7 +106,6 @@ def measured(model: Any, seed: int, texts: int) -> dict[str, Any]:
         "head_profile": profile.scores,
         "looks_at": [[where(head) for head in layer] for layer in looked_at],
         "rows": rows,
-        "int8": errors(cases, seed),
         "times": times(model, seed),
     }
 
@@ -134,31 +131,6 @@ def row(name: str, share: float, scores: Sequence[contest.Score]) -> dict[str, A
     }
 
 
-def errors(cases: Sequence[contest.Case], seed: int) -> dict[str, Any]:
-    """Return the error of eight bits in each layer.
-
-    Over standard normal queries, over normal ones as large in every channel as the model's own, and over the model's own: the
-    larger a query, the sharper the attention, and the more a key's error counts.
-    """
-    rng = np.random.default_rng(seed)
-    by_luck, by_size, by_model = [], [], []
-    for case in cases:
-        cache, asked = case.unasked.cache, case.unasked.needed_queries()
-        luck = rng.standard_normal((cache.layers, cache.heads, RANDOM_QUERIES, cache.dim), np.float32)
-        by_luck.append(contest.output_errors(cache, luck))
-        by_size.append(contest.output_errors(cache, luck * asked.std(axis=2, keepdims=True)))
-        by_model.append(contest.output_errors(cache, asked))
-    packed = encode(cases[0].unasked.cache).packed_bytes()
-    return {
-        "packed_of_bfloat16": packed / cases[0].unasked.cache.bytes_in_bfloat16(),
-        "random_queries_by_layer": np.mean(by_luck, axis=0).tolist(),
-        "random_queries_worst_text": np.max(by_luck, axis=0).tolist(),
-        "random_queries_of_the_models_size_by_layer": np.mean(by_size, axis=0).tolist(),
-        "models_queries_by_layer": np.mean(by_model, axis=0).tolist(),
-        "wanted": WANTED_ERROR,
-    }
-
-
 def table(result: Mapping[str, Any]) -> str:
     """Return a result as tables."""
     lines = [
@@ -171,20 +143,6 @@ def table(result: Mapping[str, Any]) -> str:
         cells += [percent(one[name]) for name in ("first", "later", "unasked")]
         cells += [f"{one['first_token_ms']:.1f}", f"{one['prefill_ms']:.1f}"]
         lines.append(f"| {' | '.join(cells)} |")
-    codec = result["int8"]
-    lines += [
-        "",
-        "| layer | int8, random queries | worst text | as large as the model's | the model's own |",
-        "|---|---|---|---|---|",
-    ]
-    columns = (
-        "random_queries_by_layer",
-        "random_queries_worst_text",
-        "random_queries_of_the_models_size_by_layer",
-        "models_queries_by_layer",
-    )
-    for at, values in enumerate(zip(*(codec[name] for name in columns), strict=True)):
-        lines.append(f"| {at} | {' | '.join(f'{value:.5f}' for value in values)} |")
     lines += [
         "",
         "| cache of | as | bytes | load and first token, ms | prefill and first token, ms |",

@@ -1,7 +1,7 @@
 """A week of chats with an assistant that remembers: who asks what when, made by a seeded generator."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 SYSTEM = "You are the assistant of a household. Answer in two sentences, name the person you answer, and say when you do not know."
@@ -72,25 +72,25 @@ class Asked:
     text: str
 
 
-def facts(rng: random.Random, *, per_user: int) -> Iterator[Fact]:
+def facts(rng: random.Random, *, per_user: int, people: Sequence[str] = PEOPLE) -> Iterator[Fact]:
     """Yield what is known at the beginning of the week."""
     for topic in TOPICS:
         for rule in RULES:
             yield Fact(rule.format(topic=topic), None)
-    for who in PEOPLE:
+    for who in people:
         things = [(topic, what, form) for topic in TOPICS for what in TOPICS[topic] for form in FACTS]
         for topic, what, form in rng.sample(things, per_user):
             day, month = rng.choice(DAYS), rng.choice(MONTHS)
             yield Fact(form.format(who=who, what=what, topic=topic, day=day, month=month), who)
 
 
-def week(rng: random.Random, *, sessions_per_day: int) -> Iterator[Asked]:
+def week(rng: random.Random, *, sessions_per_day: int, people: Sequence[str] = PEOPLE) -> Iterator[Asked]:
     """Yield the prompts in their order: people have few topics that they come back to, and sessions of three to eight turns."""
-    favourites = {who: rng.sample(list(TOPICS), len(TOPICS)) for who in PEOPLE}
+    favourites = {who: rng.sample(list(TOPICS), len(TOPICS)) for who in people}
     weights = [1 / (rank + 1) for rank in range(len(TOPICS))]
     session = 0
     for day in range(7):
-        asking = [who for who in PEOPLE for _ in range(sessions_per_day)]
+        asking = [who for who in people for _ in range(sessions_per_day)]
         rng.shuffle(asking)
         for who in asking:
             session += 1

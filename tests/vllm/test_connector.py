@@ -97,13 +97,20 @@ def test_a_prompt_computed_in_chunks_is_saved_whole_and_once(folder: Folder) -> 
     assert {array.shape for array in tensors.values()} == {(WHOLE, 2, BLOCK, 64)}
 
 
-def test_another_process_loads_1920_of_2000_tokens_and_says_the_same(folder: Folder, second: Engine) -> None:
+def test_another_process_loads_1920_of_2000_tokens_and_says_the_same(
+    folder: Folder, second: Engine, record_property: Callable[[str, object], None]
+) -> None:
     with second.counting() as counted:
         answer = second.ask(prompt(0), parameters=GRANT)
     assert counted[HITS] == counted["hit_tokens"] == LOADED
     assert counted["loaded_blocks"] == WHOLE
     assert answer.tokens == folder.answers[0].tokens
-    assert answer.furthest(folder.answers[0]) <= NEAR
+    furthest = answer.furthest(folder.answers[0])
+    record_property(
+        f"{LOADED} of 2000 tokens loaded in a new process: {len(answer.tokens)} greedy tokens equal, |Δlogprob|",
+        f"{furthest:.1e} (≤ {NEAR:g})",
+    )
+    assert furthest <= NEAR
     # Computed by this process itself, under another salt and without a grant: the same again.
     with second.counting() as counted:
         computed = second.ask(prompt(0), salt="of somebody else")
@@ -220,11 +227,20 @@ DAMAGES = [
 
 @pytest.mark.parametrize(("seed", "damage"), list(enumerate(DAMAGES, start=2)))
 def test_what_is_wrong_is_computed_again_and_never_served(
-    folder: Folder, second: Engine, seed: int, damage: Callable[[Folder, int], None]
+    folder: Folder,
+    second: Engine,
+    seed: int,
+    damage: Callable[[Folder, int], None],
+    record_property: Callable[[str, object], None],
 ) -> None:
     damage(folder, seed)
     with second.counting() as counted:
         answer = second.ask(prompt(seed), parameters=GRANT)
+    kind = damage.__name__.removeprefix("damage_").replace("_", " ")
+    record_property(
+        f"a stored file with wrong {kind}: tokens computed again / blocks served",
+        f"{counted['recomputed_tokens']:.0f} of {LOADED} / {counted['loaded_blocks']:.0f}",
+    )
     assert counted["load_failures"] == 1
     assert counted["recomputed_tokens"] == LOADED
     assert counted["loaded_blocks"] == 0
@@ -257,7 +273,9 @@ def test_a_grant_for_another_prompt_is_no_right_to_this_one(second: Engine) -> N
     assert counted["queries"] == counted["saved_blocks"] == 0
 
 
-def test_what_transformers_computed_is_loaded_as_if_vllm_had(folder: Folder, second: Engine, tiny_model: Path) -> None:
+def test_what_transformers_computed_is_loaded_as_if_vllm_had(
+    folder: Folder, second: Engine, tiny_model: Path, record_property: Callable[[str, object], None]
+) -> None:
     import torch
     from transformers import LlamaForCausalLM
 
@@ -275,6 +293,10 @@ def test_what_transformers_computed_is_loaded_as_if_vllm_had(folder: Folder, sec
         loaded = second.ask(tokens, parameters=GRANT)
     assert (counted[HITS], counted["loaded_blocks"]) == (LOADED, WHOLE)
     computed = second.ask(tokens, salt="of somebody else")
+    same = sum(one == two for one, two in zip(loaded.tokens, computed.tokens, strict=True))
+    record_property(
+        f"{LOADED} tokens computed in transformers, loaded in vLLM: equal tokens", f"{same} of {len(computed.tokens)}"
+    )
     assert loaded.tokens == computed.tokens
 
 

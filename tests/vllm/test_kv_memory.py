@@ -1,7 +1,8 @@
 """KV memories from end to end: the service plans, a real vLLM computes, saves and loads, and an erasure takes it all along."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -46,17 +47,17 @@ def wait_for(done: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.1)
 
 
-def remember(client: httpx.Client) -> list[str]:
+def remember(client: httpx.Client, texts: Sequence[str] = TEXTS) -> list[str]:
     ids = []
-    for text in TEXTS:
+    for text in texts:
         answer = client.post("/v1/memories", json={"content": text, "extract": "none"})
         assert answer.status_code == 201, answer.text
         ids.append(str(answer.json()["id"]))
     return ids
 
 
-def plan(client: httpx.Client, ids: list[str]) -> dict[str, Any]:
-    body = {"model": "tiny", "system": SYSTEM, "memory_ids": ids, "messages": QUESTION, "hot_from": 0}
+def plan(client: httpx.Client, ids: list[str], *, hot_from: int = 0) -> dict[str, Any]:
+    body = {"model": "tiny", "system": SYSTEM, "memory_ids": ids, "messages": QUESTION, "hot_from": hot_from}
     answer = client.post("/v1/kv/plan", json=body)
     assert answer.status_code == 200, answer.text
     planned: dict[str, Any] = answer.json()
@@ -77,7 +78,9 @@ def kept(client: httpx.Client) -> list[Any]:
     return list(client.get("/v1/kv/memories").json()["data"])
 
 
-def test_a_memorys_blocks_are_saved_loaded_kept_apart_and_erased(served: Engine, clients: list[httpx.Client]) -> None:
+def test_a_memorys_blocks_are_saved_loaded_kept_apart_and_erased(
+    served: Engine, clients: list[httpx.Client], record_property: Callable[[str, object], None]
+) -> None:
     ana, bo = clients
     ids = remember(ana)
     planned = plan(ana, ids)
@@ -112,6 +115,7 @@ def test_a_memorys_blocks_are_saved_loaded_kept_apart_and_erased(served: Engine,
     assert theirs["expected_hit_tokens"] == 0
     with served.counting() as counted:
         other = ask(served, theirs)
+    record_property("external hits of another tenant, same text, same model", f"{counted[HITS]:.0f}")
     assert counted["queries"] == 1
     assert counted[HITS] == counted["hit_tokens"] == 0
     assert other.tokens == computed.tokens
@@ -130,11 +134,41 @@ def test_a_memorys_blocks_are_saved_loaded_kept_apart_and_erased(served: Engine,
     forget_here(served)
     with served.counting() as counted:
         after = ask(served, again)
+    record_property("tokens loaded with the answer to an erasure", f"{counted[HITS]:.0f}")
     assert counted[HITS] == counted["loaded_bytes"] == 0
     assert after.tokens == computed.tokens
     assert ana.get(f"/v1/kv/memories/{record['id']}/blob").status_code in {404, 410}
     grant = {"Authorization": f"Bearer {again['kv_transfer_params']['memory_service']['grant']}"}
     assert httpx.get(f"{ana.base_url}/v1/kv/memories/{record['id']}/blob", headers=grant).status_code in {404, 410}
+
+
+def test_a_damaged_file_is_given_up_for_an_engine_that_saves_nothing_in_its_place(
+    served: Engine, clients: list[httpx.Client], kv_blobs: Path
+) -> None:
+    ana, _ = clients
+    ids = remember(ana, [text.replace("boat", "guest") for text in TEXTS])
+    planned = plan(ana, ids)
+    computed = ask(served, planned)
+    wait_for(lambda: bool(kept(ana)))
+    (record,) = kept(ana)
+    damaged = ana.get("/v1/kv/stats").json()["upkeep"]["damaged"]
+    (file,) = (one for one in kv_blobs.rglob("*") if one.is_file() and record["id"] in one.name)
+    data = bytearray(file.read_bytes())
+    data[-1000] ^= 1
+    file.write_bytes(data)
+
+    # Nobody has recalled these memories, so what is computed is not saved: only a check gives the file up.
+    cold = plan(ana, ids, hot_from=2)
+    assert (cold["admitted_blocks"], cold["expected_hit_tokens"]) == (0, record["blocks"] * BLOCK)
+    forget_here(served)
+    with served.counting() as counted:
+        answer = ask(served, cold)
+    assert (counted["load_failures"], counted["loaded_blocks"]) == (1, 0)
+    assert answer.tokens == computed.tokens
+    assert answer.furthest(computed) <= 1e-4
+    wait_for(lambda: kept(ana) == [], 30)
+    assert ana.get("/v1/kv/stats").json()["upkeep"]["damaged"] == damaged + 1
+    assert plan(ana, ids)["expected_hit_tokens"] == 0
 
 
 def test_a_grant_that_the_service_does_not_know_finds_nothing(served: Engine) -> None:

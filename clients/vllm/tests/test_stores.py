@@ -199,6 +199,26 @@ def test_a_file_is_sent_as_it_is(service: tuple[type[_Answers], HttpStore]) -> N
     assert (headers["Content-Type"], body) == ("application/octet-stream", b"data")
 
 
+@pytest.mark.parametrize("status", [200, 401, 403, 404, 410])
+def test_a_damaged_file_is_told_by_the_right_of_its_grant(
+    service: tuple[type[_Answers], HttpStore], status: int
+) -> None:
+    answers, store = service
+    answers.status, answers.body = status, b'{"sound": false, "reason": "damaged"}'
+    store.check(GRANT, StoredRun("0198-a", 0, 1, 0, 1, ""))
+    ((method, path, headers, body),) = answers.seen
+    assert (method, path, headers["Authorization"]) == ("POST", "/v1/kv/memories/0198-a/check", "Bearer kvg1.x")
+    assert body == b""
+
+
+@pytest.mark.parametrize("status", [422, 429, 500, 503])
+def test_a_service_that_does_not_look_is_a_failure(service: tuple[type[_Answers], HttpStore], status: int) -> None:
+    answers, store = service
+    answers.status = status
+    with pytest.raises(StoreFailed, match=str(status)):
+        store.check(GRANT, StoredRun("a", 0, 1, 0, 1, ""))
+
+
 def test_a_service_that_is_not_there_fails_at_once() -> None:
     store = HttpStore("http://127.0.0.1:9")
     with pytest.raises(StoreFailed, match="does not answer"):

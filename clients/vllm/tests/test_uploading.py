@@ -39,6 +39,9 @@ class Held:
         self.saved.append((hashes, data))
         return True
 
+    def check(self, grant: Grant, run: StoredRun) -> None:
+        raise NotImplementedError
+
     def close(self) -> None:
         pass
 

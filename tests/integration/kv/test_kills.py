@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -59,7 +60,12 @@ class Victims:
 
 @pytest.mark.timeout(300)
 def test_nothing_is_left_over_after_kills(
-    me: Any, plan: Any, database: Database, role_urls: RoleUrls, tmp_path: Path
+    me: Any,
+    plan: Any,
+    database: Database,
+    role_urls: RoleUrls,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     plan(me)  # makes the engine known
     # Worked on while they are changed and erased.
@@ -98,11 +104,15 @@ def test_nothing_is_left_over_after_kills(
             {"tenant": me.tenant_id},
         )
     live = {row.id for row in rows if row.state == "live"}
-    print(
-        f"{done.total()} operations {dict(done)}, {kills} kills, {len(live)} live, {time.monotonic() - started:.0f} s"
+    named = {named_by(name) for name in left}
+    orphans, dangling = named - {(me.tenant_id, one) for one in live}, {(me.tenant_id, one) for one in live} - named
+    record_property(
+        f"{done.total()} random operations on KV memories, {kills} times kill -9: blobs without a record / records without one",
+        f"{len(orphans)} / {len(dangling)}, {len(live)} live; {time.monotonic() - started:.0f} s, {dict(done)}",
     )
     assert live
-    assert {named_by(name) for name in left} == {(me.tenant_id, one) for one in live}
+    assert not orphans
+    assert not dangling
     assert not [row for row in rows if row.state == "stale" and row.has_blob]
     assert (blocks, outdated) == (0, 0)
     assert kills >= 5

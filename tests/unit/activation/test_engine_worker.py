@@ -155,6 +155,54 @@ def test_what_nobody_foresaw_is_named_by_its_type_alone(
     assert "a user" not in caplog.text
 
 
+class Telling:
+    """A store that gives a file, whatever is asked for, and notes what it is told of."""
+
+    def __init__(self, data: bytes | Exception) -> None:
+        self.data, self.told = data, list[str]()
+
+    def load(self, grant: Any, run: Any) -> bytes:
+        if isinstance(self.data, Exception):
+            raise self.data
+        return self.data
+
+    def check(self, grant: Any, run: Any) -> None:
+        self.told.append(run.id)
+
+
+def test_a_file_that_is_not_what_was_stored_is_told_to_the_store(connector: Any, tmp_path: Path) -> None:
+    store = Telling(b"")
+    engine = Engine(connector, tmp_path, store)
+    part = engine.part(engine.file(), (3, 4))
+    store.data = engine.file()[:-1] + b"x"
+    assert engine.load(request=part) == {3, 4}
+    deadline = time.monotonic() + 20
+    while not store.told:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    engine.worker.close()
+    assert store.told == [part.run.id]
+    assert (numbers := engine.counts.take())["checks"] == numbers["load_failures"] == 1
+
+
+@pytest.mark.parametrize("kind", ["another engine's", "gone", "no answer", "unforeseen"])
+def test_what_the_store_knows_or_cannot_see_is_not_told(connector: Any, tmp_path: Path, kind: str) -> None:
+    """Looking costs the service a whole file: only a checksum that does not fit says that it would find something."""
+    store = Telling(b"")
+    engine = Engine(connector, tmp_path, store)
+    errors = connector.errors
+    store.data = {
+        "another engine's": engine.file(fingerprint="00" * 32), "gone": errors.NotThere("x"),
+        "no answer": errors.StoreFailed("x"), "unforeseen": ZeroDivisionError(),
+    }[kind]  # fmt: skip
+    part = engine.part(engine.file(fingerprint="00" * 32), (3, 4))
+    assert engine.load(request=part) == {3, 4}
+    engine.worker.close()
+    time.sleep(0.05)
+    assert store.told == []
+    assert "checks" not in engine.counts.take()
+
+
 def test_blocks_that_the_engine_does_not_take_are_computed(engine: Engine) -> None:
     past = engine.part(engine.file(), (7, 8))  # the engine has eight, from 0
     assert engine.load(past=past, honest=engine.part(engine.file(), (0, 1))) == {7, 8}

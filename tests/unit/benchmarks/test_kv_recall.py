@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import kv_codec
 from benchmarks import kv_contest as contest
 from benchmarks.kv_policies import policies, row
 from benchmarks.kv_recall import ASK, BEGIN, LESSONS, Lesson, lesson_batch, make_text, new_model, repeated, train
@@ -62,3 +63,14 @@ def test_a_contest_of_an_untrained_model_counts_and_measures() -> None:
     assert contest.try_int8(model, case).bytes < 0.56 * whole.whole_bytes
     assert contest.try_shifted(model, case).bytes == whole.whole_bytes
     assert all(error < 0.02 for error in contest.output_errors(case.unasked.cache, case.unasked.needed_queries()))
+
+
+def test_the_codec_is_measured_layer_by_layer() -> None:
+    model = new_model(3)
+    found = kv_codec.measured(model, 3, 2)
+    assert 0.5 < found["packed_of_bfloat16"] <= kv_codec.WANTED_SHARE
+    assert set(found["errors_by_layer"]) == set(kv_codec.COLUMNS)
+    assert all(len(layers) == 2 and min(layers) > 0 for layers in found["errors_by_layer"].values())
+    mean, worst = (found["errors_by_layer"][name] for name in ("random_queries", "random_queries_worst_text"))
+    assert all(one <= most for one, most in zip(mean, worst, strict=True))
+    assert kv_codec.table(found).count("\n") == 3

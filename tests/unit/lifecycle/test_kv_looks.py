@@ -2,14 +2,15 @@
 
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from uuid import UUID
 
 import pytest
 
 from memory_service.errors import Unavailable
 from memory_service.lifecycle import kv_looks
-from memory_service.lifecycle.kv_looks import AT_ONCE, SOON_S, SOUND_S, WAITING_OF_TENANT, Looks
+from memory_service.lifecycle.kv_looks import AT_ONCE, PATIENCE_S, SOON_S, SOUND_S, WAITING, WAITING_OF_TENANT, Looks
 
 ANA, BO, CY = UUID(int=1), UUID(int=2), UUID(int=3)
 ONE, OTHER = UUID(int=11), UUID(int=12)
@@ -106,28 +107,64 @@ def test_two_are_read_at_once_and_one_of_a_tenant() -> None:
     assert look(looks, ANA, OTHER)
 
 
-def test_who_waits_for_the_same_blob_goes_by_the_look_it_waited_for() -> None:
-    looks = Looks(patience_s=10)
-    read: list[bool] = []
-    with looks.turn(ANA, ONE, anew=True) as turn:
-        threads = [
-            threading.Thread(target=lambda: read.append(look(looks, ANA, ONE, anew=True)))
-            for _ in range(WAITING_OF_TENANT)
-        ]
-        for thread in threads:
-            thread.start()
-        while looks._waiting[ANA] < WAITING_OF_TENANT:
-            time.sleep(0.001)
-        # One more would hold another thread of the service for nothing; other tenants come in all the same.
-        with pytest.raises(Unavailable), looks.turn(ANA, OTHER, anew=False):
-            pass
-        assert look(looks, BO, ONE)
-        turn.sound = True
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Check that a block waited for nobody: who is patient waits for `PATIENCE_S`."""
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < PATIENCE_S / 2
+
+
+@contextmanager
+def waiting(looks: Looks, tenants: Sequence[UUID], read: list[bool]) -> Iterator[None]:
+    """Have threads wait for a blob, one for each tenant named, and note whether they read it once they may."""
+    threads = [
+        threading.Thread(target=lambda one=one: read.append(look(looks, one, ONE, anew=True))) for one in tenants
+    ]
     for thread in threads:
-        thread.join(10)
+        thread.start()
+    while looks._waiting.total() < len(tenants):
+        time.sleep(0.001)
+    yield
+    for thread in threads:
+        thread.join(2 * PATIENCE_S)
+
+
+def test_who_waits_for_the_same_blob_goes_by_the_look_it_waited_for() -> None:
+    looks = Looks(patience_s=PATIENCE_S)
+    read: list[bool] = []
+    with ExitStack() as threads:
+        with looks.turn(ANA, ONE, anew=True) as turn:
+            threads.enter_context(waiting(looks, [ANA] * WAITING_OF_TENANT, read))
+            # One more would hold another thread of the service for nothing; other tenants come in all the same.
+            with at_once(), pytest.raises(Unavailable), looks.turn(ANA, OTHER, anew=False):
+                pass
+            assert look(looks, BO, ONE)
+            turn.sound = True
+        with at_once():
+            threads.close()
     assert read == [False] * WAITING_OF_TENANT
     assert not looks._waiting
     assert not looks._looking
+
+
+def test_only_so_many_wait_whoever_they_are() -> None:
+    looks = Looks(patience_s=PATIENCE_S)
+    read: list[bool] = []
+    with ExitStack() as threads:
+        with ExitStack() as reading:
+            turns = [reading.enter_context(looks.turn(one, ONE, anew=True)) for one in (ANA, BO)]
+            queue = [one for one in (ANA, BO, CY) for _ in range(3)][:WAITING]
+            threads.enter_context(waiting(looks, queue, read))
+            with at_once(), pytest.raises(Unavailable), looks.turn(UUID(int=4), ONE, anew=False):
+                pass
+            for turn in turns:
+                turn.sound = True
+        with at_once():
+            threads.close()
+    # Of the third tenant nobody had looked: one of its two reads, and the other goes by that.
+    assert sorted(read) == [False] * (WAITING - 1) + [True]
+    assert look(looks, UUID(int=4), ONE)
 
 
 def test_memory_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ MEANINGS: Final = {
     "loaded_blocks": "Blocks loaded and checked.",
     "loaded_bytes": "Bytes of files loaded, checked or not.",
     "load_failures": "Files that did not come, were damaged, or belong to another engine or prompt.",
+    "checks": "Files that were not what was stored, and that the store was asked to look at.",
     "recomputed_tokens": "Tokens computed because their blocks could not be loaded.",
     "saved_blocks": "Blocks that the store took.",
     "saved_bytes": "Bytes of files that the store took.",

@@ -3,6 +3,7 @@
 MemoryKVError
 ├── Unsupported     this engine runs in a way whose blocks are not kept; it does not start
 ├── BlobRefused     a file is no cache, is not whole, or belongs to another engine
+│   └── Damaged     it is not the file that was stored
 ├── NotThere        a blob is gone, or a grant does not reach it
 └── StoreFailed     the store does not answer, or answers with an error
 
@@ -20,6 +21,10 @@ class Unsupported(MemoryKVError):
 
 class BlobRefused(MemoryKVError):
     """A file is no cache of this engine, or is not whole."""
+
+
+class Damaged(BlobRefused):
+    """A file is not the one that was stored."""
 
 
 class NotThere(MemoryKVError):

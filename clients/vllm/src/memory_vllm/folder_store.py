@@ -73,6 +73,9 @@ class FolderStore:
             raise StoreFailed(f"the file cannot be written ({error.strerror})") from error
         return new
 
+    def check(self, grant: Grant, run: StoredRun) -> None:
+        """Do nothing: blocks that could not be used are saved anew, over the file."""
+
     def close(self) -> None:
         """Do nothing: files are closed after each use."""
 

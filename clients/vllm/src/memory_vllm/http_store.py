@@ -86,6 +86,12 @@ class HttpStore:
         _expect(answer, 200, 201)
         return answer.status_code == 201
 
+    def check(self, grant: Grant, run: StoredRun) -> None:
+        """Ask the service to compare a file with its checksum; it believes nobody, and gives up what is damaged."""
+        answer = self._ask("POST", f"/v1/kv/memories/{run.id}/check", grant)
+        if answer.status_code not in GONE:  # Else it is given up already.
+            _expect(answer, 200)
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

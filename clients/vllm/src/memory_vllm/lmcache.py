@@ -17,6 +17,7 @@ from memory_vllm.announcing import announce
 from memory_vllm.errors import Unsupported
 from memory_vllm.gate import EngineBlocks, Gate
 from memory_vllm.http_store import LOOKUP_S, HttpStore
+from memory_vllm.refusing import refuse
 from memory_vllm.running import running_engine
 from memory_vllm.settings import api_keys
 
@@ -77,26 +78,18 @@ class PlannedLMCacheConnector(LMCacheMPConnector):
         tracker = self._get_or_create_request_tracker(request)
         tracker.max_offload_tokens = admitted * self._block
         if not admitted:
-            return self._refused(request, num_computed_tokens, tracker)
+            look_up = super().get_num_new_matched_tokens
+            return (
+                refuse(
+                    tracker,
+                    loaded=LMCacheMPRequestState.READY,
+                    bypassing=LMCacheMPRequestState.BYPASS_LMCACHE,
+                    look_up=lambda: look_up(request, num_computed_tokens)[0],
+                ),
+                False,
+            )
         found: tuple[int | None, bool] = super().get_num_new_matched_tokens(request, num_computed_tokens)
         return found
-
-    def _refused(self, request: Any, num_computed_tokens: int, tracker: Any) -> tuple[int | None, bool]:
-        """Have a request computed here with nothing to save; LMCache may have been asked while its plan still stood."""
-        if tracker.lookup_started_at is not None:
-            # The server locks what it finds, so what that is has to be known before it can be given back.
-            found, _ = super().get_num_new_matched_tokens(request, num_computed_tokens)
-            if found is None:
-                return None, False
-        if tracker.num_lmcache_hit_tokens > 0:
-            if tracker.state is LMCacheMPRequestState.READY:
-                # It was loaded, and its blocks were taken or did not come: LMCache forgets them, and bypasses itself.
-                super().get_num_new_matched_tokens(request, num_computed_tokens)
-            # Else LMCache gives its locks back once blocks are allocated and none of them is to be loaded.
-            return 0, False
-        # As LMCache does with a request whose load has failed.
-        tracker.state = LMCacheMPRequestState.BYPASS_LMCACHE
-        return 0, False
 
     def request_finished(self, request: Any, block_ids: list[int]) -> tuple[bool, dict[str, Any] | None]:
         """Forget a request."""

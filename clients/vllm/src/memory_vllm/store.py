@@ -62,6 +62,14 @@ class Store(Protocol):
         """
         ...
 
+    def check(self, grant: Grant, run: StoredRun) -> None:
+        """Have the store look at a file that was not what is stored under its name, so that nobody is given it again.
+
+        Raises:
+            StoreFailed: the store does not answer.
+        """
+        ...
+
     def close(self) -> None:
         """Give back what the store holds."""
         ...

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from memory_vllm.blob import Array
+from memory_vllm.checking import Checker
 from memory_vllm.counting import Counts
-from memory_vllm.errors import BlobRefused, MemoryKVError, Unsupported
+from memory_vllm.errors import Damaged, MemoryKVError, Unsupported
 from memory_vllm.layout import Layout, numpy_of
 from memory_vllm.run_file import unpack
 from memory_vllm.running import RunningEngine
@@ -39,6 +40,7 @@ class WorkerSide:
         self._engine, self._store, self._counts, self._drain_s = engine, store, counts, drain_s
         self._pool = ThreadPoolExecutor(threads, "memory-kv-load")
         self._uploader = Uploader(store, engine.layout, counts, most_bytes=pending_bytes)
+        self._checker = Checker(store, counts)
         self._caches: list[torch.Tensor] = []
         self._loads: dict[str, Future[Fetched]] = {}
         self._invalid: set[int] = set()
@@ -69,6 +71,8 @@ class WorkerSide:
                 found.append((part, self._fetch_part(load, part)))
             except Exception as error:  # Whatever it is: one tenant's file may not end the engine of all.
                 self._failed(error)
+                if isinstance(error, Damaged):
+                    self._checker.tell(load.grant, part.run)
                 found.append((part, None))
         return found
 
@@ -76,7 +80,7 @@ class WorkerSide:
         data = self._store.load(load.grant, part.run)
         self._counts.add("loaded_bytes", len(data))
         if hashlib.sha256(data).hexdigest() != part.run.checksum:
-            raise BlobRefused("the file is not the one that was stored")
+            raise Damaged("the file is not the one that was stored")
         return unpack(
             data, engine=self._engine.digest, layout=self._engine.layout, hashes=part.hashes, offset=part.run.offset
         )
@@ -123,6 +127,7 @@ class WorkerSide:
     def close(self) -> None:
         """Send what is left, and stop."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._checker.close()
         self._uploader.close(self._drain_s)
 
 

@@ -1,0 +1,105 @@
+"""What workers do about KV memories by the clock: all of it, page by page, for every tenant."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from memory_service.blobs.folder import FolderStore
+from memory_service.blobs.protocol import blob_name
+from memory_service.settings import get_settings
+from memory_service.storage.bootstrap import RoleUrls
+from tests.integration.kv.engine_files import safetensors
+
+
+@pytest.fixture
+def store(app: Any) -> FolderStore:
+    """Return the store of the service."""
+    blobs = app.state.services.kv.blobs
+    assert isinstance(blobs, FolderStore)
+    return blobs
+
+
+@pytest.fixture
+def worker(role_urls: RoleUrls, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Return the module of the Celery tasks, over the database and the store of this run."""
+    monkeypatch.setenv("MEMORY_SERVICE_DATA_DIR", str(data_dir))
+    for name, url in (
+        ("OWNER", role_urls.owner),
+        ("MAINTENANCE", role_urls.maintenance),
+        ("SERVICE", role_urls.service),
+    ):
+        monkeypatch.setenv(f"MEMORY_SERVICE_{name}_DATABASE_URL", url)
+    get_settings.cache_clear()
+    from consolidation import worker as module
+
+    module._database.cache_clear()
+    module._blobs.cache_clear()
+    yield module
+    module._close()
+    module._database.cache_clear()
+    module._blobs.cache_clear()
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def save(plan: Any, engine_client: Any) -> Callable[..., str]:
+    """Return a function that saves blocks of a prompt for a tenant and returns the id of the KV memory."""
+
+    def make(tenant: Any, *, number: int = 0) -> str:
+        planned = plan(tenant, tokens=[number * 1_000 + at for at in range(24)])
+        answer = engine_client(planned.grant).save(safetensors(6), first=0, count=6)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    return make
+
+
+@pytest.fixture
+def tenants(client: Any, make_tenant: Any, tenant_client: Any) -> list[Any]:
+    """Return two tenants, in the order in which sweeps come to them."""
+    return sorted((tenant_client(client, *make_tenant()) for _ in range(2)), key=lambda one: one.tenant_id)
+
+
+def file_of(data_dir: Path, tenant: Any, kv_memory_id: str) -> Path:
+    return data_dir / "kv" / blob_name(tenant.tenant_id, UUID(kv_memory_id))
+
+
+def status(tenant: Any, kv_memory_id: str) -> int:
+    return int(tenant.get(f"/v1/kv/memories/{kv_memory_id}").status_code)
+
+
+def test_every_record_is_compared_with_the_store_however_few_come_at_a_time(
+    worker: ModuleType,
+    tenants: list[Any],
+    save: Callable[..., str],
+    store: FolderStore,
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker, "SWEPT_AT_ONCE", 1)
+    kept = [(one, save(one, number=number)) for one in tenants for number in range(2)]
+    lost = [(one, save(one, number=number)) for one in tenants for number in range(2, 4)]
+    for one, record in lost:
+        file_of(data_dir, one, record).unlink()
+    old, fresh = (blob_name(tenants[0].tenant_id, UUID(int=at)) for at in (7, 8))
+    for name in (old, fresh):
+        store.put(name, BytesIO(b"nobody's"))
+    os.utime(data_dir / "kv" / old, times=(time.time() - 7200, time.time() - 7200))
+    done = worker.sweep_kv()
+    assert done["dangling"] >= len(lost)
+    assert done["orphans"] >= 1
+    assert [status(*one) for one in lost] == [410] * len(lost)
+    assert [status(*one) for one in kept] == [200] * len(kept)
+    left = {stored.name for stored in store.listing()}
+    assert fresh in left, "its record may still come"
+    assert old not in left
+    assert {blob_name(one.tenant_id, UUID(record)) for one, record in kept} <= left
+    # Done again it finds nothing more of theirs.
+    assert worker.sweep_kv()["dangling"] == 0
