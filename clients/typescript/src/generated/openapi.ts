@@ -3010,6 +3010,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Tenant
+         * @description Read one tenant: how far its deletion is, too. Once it is gone it answers 404.
+         */
+        get: operations["get_tenant"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Tenant
+         * @description Delete a tenant with everything in it. Its keys end at once; the rest goes in the background and does not come back.
+         */
+        delete: operations["delete_tenant"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/timeline": {
         parameters: {
             query?: never;
@@ -3393,7 +3417,7 @@ export interface components {
          * @description What the audit chain writes down; words of ours, never of a user.
          * @enum {string}
          */
-        Action: "api_key.create" | "api_key.rotate" | "api_key.revoke" | "tenant.create" | "namespace.create" | "namespace.change" | "policy.change" | "policy.delete" | "erasure.begin" | "erasure.finish" | "memories.archive" | "memories.restore" | "scope.archive" | "consolidation.begin" | "changeset.revert" | "review.approve" | "review.decline" | "review.undo" | "entity.merge" | "entity.split" | "fusion_weights.revert" | "job.cancel" | "job.retry" | "export.begin" | "import.begin" | "login_link.create" | "web_session.begin" | "web_session.end" | "encoder.register" | "encoder.default" | "reindex.begin" | "reindex.cut_over" | "reindex.roll_back" | "reindex.finish" | "webhook.create" | "webhook.change" | "webhook.delete" | "webhook.rotate";
+        Action: "api_key.create" | "api_key.rotate" | "api_key.revoke" | "tenant.create" | "tenant.delete" | "tenant.gone" | "namespace.create" | "namespace.change" | "policy.change" | "policy.delete" | "erasure.begin" | "erasure.finish" | "memories.archive" | "memories.restore" | "scope.archive" | "consolidation.begin" | "changeset.revert" | "review.approve" | "review.decline" | "review.undo" | "entity.merge" | "entity.split" | "fusion_weights.revert" | "job.cancel" | "job.retry" | "export.begin" | "import.begin" | "login_link.create" | "web_session.begin" | "web_session.end" | "encoder.register" | "encoder.default" | "reindex.begin" | "reindex.cut_over" | "reindex.roll_back" | "reindex.finish" | "webhook.create" | "webhook.change" | "webhook.delete" | "webhook.rotate";
         /**
          * AddIn
          * @description Turns to remember.
@@ -4630,6 +4654,23 @@ export interface components {
              * Format: uuid
              */
             webhook_id: string;
+        };
+        /**
+         * DepartureOut
+         * @description What would go with a tenant: rows by table, and whether there are more than were counted.
+         */
+        DepartureOut: {
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Truncated */
+            truncated: boolean;
         };
         /**
          * Derivation
@@ -7257,6 +7298,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Deleting At */
+            deleting_at: string | null;
             /**
              * Id
              * Format: uuid
@@ -7264,6 +7307,10 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+            /** Removed */
+            removed: {
+                [key: string]: number;
+            };
         };
         /**
          * NewWebhookOut
@@ -8999,7 +9046,7 @@ export interface components {
         };
         /**
          * TenantOut
-         * @description A tenant.
+         * @description A tenant; `deleting_at` says since when it goes, `removed` which rows are gone by now, by table.
          */
         TenantOut: {
             /**
@@ -9007,6 +9054,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Deleting At */
+            deleting_at: string | null;
             /**
              * Id
              * Format: uuid
@@ -9014,6 +9063,10 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+            /** Removed */
+            removed: {
+                [key: string]: number;
+            };
         };
         /**
          * TenantsOut
@@ -14602,6 +14655,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NewTenantOut"];
+                };
+            };
+        };
+    };
+    get_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantOut"];
+                };
+            };
+        };
+    };
+    delete_tenant: {
+        parameters: {
+            query?: {
+                /** @description Count what would go, and change nothing. */
+                dry_run?: boolean;
+                /** @description The tenant's name, as a check; not asked with `dry_run`. */
+                name?: string | null;
+            };
+            header?: never;
+            path: {
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DepartureOut"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantOut"];
                 };
             };
         };

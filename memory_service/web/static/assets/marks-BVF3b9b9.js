@@ -1,0 +1,1 @@
+import{t as e,y as t}from"./parts-DJOs6zuN.js";var n={queued:`plain`,running:`info`,succeeded:`good`,verified:`good`,applied:`good`,failed:`bad`,incomplete:`bad`,cancelled:`warn`,reverted:`warn`},r=({status:r})=>t(e,{tone:n[r]??`plain`,children:r});export{r as t};

@@ -1,1 +1,0 @@
-import{M as e,f as t}from"./index-CDvogHBA.js";var n={queued:`plain`,running:`info`,succeeded:`good`,verified:`good`,applied:`good`,failed:`bad`,incomplete:`bad`,cancelled:`warn`,reverted:`warn`},r=({status:r})=>e(t,{tone:n[r]??`plain`,children:r});export{r as t};
