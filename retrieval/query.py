@@ -7,10 +7,11 @@ REALTALK after fusion (32 and 14 for vectors alone) and leaves other queries as 
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from memory_service.analysis import entities, tokens
@@ -23,6 +24,7 @@ from retrieval.query_time import asks_current, asks_earliest, asks_latest
 _REWRITTEN_LANGUAGES: Final = frozenset({"en", tokens.UNKNOWN_LANGUAGE})
 _LONGEST_NAME = 6  # words looked at as one name
 _SHORTEST_NICKNAME = 3  # letters: "Mel" stands for Melanie, "Jo" for too many
+_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class QuestionWord(StrEnum):
@@ -69,6 +71,7 @@ class ParsedQuery:
         False  # for what is so now: "Where does she live?"; a newer statement is worth more than an older
     )
     language: str = tokens.UNKNOWN_LANGUAGE  # BCP-47, as it was guessed from the query itself
+    called: Mapping[str, str] = field(default_factory=dict)  # speakers it names by a name that they do not bear, by it
 
     def all_of(self, term: str) -> tuple[str, ...]:
         """Return all terms by which memories may hold a word of the query."""
@@ -103,7 +106,12 @@ _AUXILIARY_FIRST: Final = re.compile(
 
 
 def parse_query(
-    query: str, *, speakers: Collection[str] = (), languages: Collection[str] = (), now: datetime | None = None
+    query: str,
+    *,
+    speakers: Collection[str] = (),
+    languages: Collection[str] = (),
+    now: datetime | None = None,
+    called: Mapping[str, str] = _NOBODY,
 ) -> ParsedQuery:
     """Read a query.
 
@@ -112,6 +120,7 @@ def parse_query(
         speakers: Who speaks in the namespaces searched; roles such as "user" are no names and change nothing.
         languages: By whose rules the memories searched are cut into terms; none counts as English.
         now: When it is asked, with a time zone; without it "last week" and "in May" are no dates.
+        called: Whom of the speakers a name of the query means that none of them bears (``unknown_names``, ``bearers``).
 
     >>> parsed = parse_query('When did Caroline say "never again" to 1,200 guests?', speakers=["Caroline", "Mel"])
     >>> parsed.spoken
@@ -127,10 +136,13 @@ def parse_query(
     >>> parsed = parse_query("Wann waren die Häuser fertig?", languages=["de", "en"])
     >>> parsed.terms, parsed.alternatives
     (('haus', 'fertig'), {'haus': ('haus', 'hauser')})
+    >>> parsed = parse_query("Where does Kate live?", speakers=["emi_92", "Jo"], called={"Kate": "emi_92"})
+    >>> parsed.speaker, parsed.spoken
+    ('emi_92', 'Where do I live?')
     """
     spoken_in = guess(query)
     groups = query_terms(query, languages, spoken=spoken_in)
-    found = _find_speaker(query, speakers, spoken_in)
+    found = _find_speaker(query, speakers, spoken_in, called)
     question_word = _question_word(query)
     times = find_times(query, now, language=spoken_in)
     current = asks_current(query, dated=bool(times))
@@ -152,6 +164,31 @@ def parse_query(
         asks_earliest=asks_earliest(query, current=current),
         asks_current=current,
         language=spoken_in,
+        called=dict(called) if found else {},
+    )
+
+
+def unknown_names(query: str, speakers: Collection[str]) -> tuple[str, ...]:
+    """Return the names in a query that stand where people do, and that nobody who speaks bears.
+
+    Behind an auxiliary, before "'s", or joined by "and" to a name. None where only roles speak.
+
+    >>> unknown_names("What did Kate and Tom like about Caroline's trip to Rome?", ["Caroline", "Melanie"])
+    ('Kate', 'Tom')
+    >>> unknown_names("When did Mel go?", ["Caroline", "Melanie"]), unknown_names("Where is Kate?", ["user"])
+    ((), ())
+    """
+    by_name = _speakers_by_name(tuple(speakers))
+    if not by_name or guess(query) not in _REWRITTEN_LANGUAGES:
+        return ()
+    places = sorted({found.span(1) for pattern in _PERSON for found in pattern.finditer(query)})
+    written = dict.fromkeys(query[start:end] for start, end in places)
+    return tuple(
+        name
+        for name in written
+        if len(name) >= _SHORTEST_NICKNAME
+        and name.casefold() not in _NO_NAMES
+        and not any(one.startswith(name.casefold()) for one in by_name)
     )
 
 
@@ -169,13 +206,17 @@ def first_person(query: str, speakers: Collection[str]) -> str | None:
     >>> first_person("Where is the dog?", ["Caroline", "Melanie"]) is None
     True
     """
-    found = _find_speaker(query, speakers, guess(query))
+    found = _find_speaker(query, speakers, guess(query), _NOBODY)
     return _in_first_person(query, found[0]) if found else None
 
 
-def _find_speaker(query: str, speakers: Collection[str], language: str) -> tuple[str, str] | None:
+def _find_speaker(
+    query: str, speakers: Collection[str], language: str, called: Mapping[str, str]
+) -> tuple[str, str] | None:
     """Find the name as it is written in the query, and the speaker it means."""
     by_name = _speakers_by_name(tuple(speakers))
+    if called:
+        by_name = {name.casefold(): speaker for name, speaker in called.items()} | by_name
     if not by_name:
         return None
     found = _named(query, by_name) or _nicknamed(query, by_name)
@@ -204,6 +245,19 @@ _THIRD_PERSON: Final = (
     (re.compile(r"\b(?:himself|herself)\b", re.I), "myself"),
     (re.compile(r"\bhim\b", re.I), "me"),
 )
+_AUXILIARY: Final = "am|are|can|could|did|do|does|had|has|have|is|may|might|should|was|were|will|would"
+_CAPITALISED: Final = r"([A-Z][^\W\d_]+)"
+_PERSON: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"\b(?:{_AUXILIARY})\s+(?:both\s+)?{_CAPITALISED}\b",
+        rf"\b{_CAPITALISED}['’]s\b",
+        rf"\b{_CAPITALISED}\s+and\s+[A-Z]",
+        rf"\b[A-Z][^\W\d_]+(?:['’]s)?\s+and\s+{_CAPITALISED}\b",
+    )
+)
+# What stands before "'s" or behind an auxiliary with a capital, and is nobody.
+_NO_NAMES: Final = stop_words("en") | {"it", "let", "today", "yesterday", "tomorrow"}
 _AUXILIARY_OF_I: Final = re.compile(r"\b(does|has|is) I\b", re.I)
 _FOR_I: Final = {"does": "do", "has": "have", "is": "am"}
 
