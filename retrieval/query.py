@@ -148,7 +148,7 @@ def parse_query(
     current = asks_current(query, dated=bool(times))
     return ParsedQuery(
         text=query,
-        spoken=_in_first_person(query, found[0]) if found else query,
+        spoken=_in_first_person(_together(query, speakers, called), found[0]) if found else query,
         speaker=found[1] if found else None,
         terms=tuple(group[0] for group in groups),
         alternatives={group[0]: group for group in groups if len(group) > 1},
@@ -203,24 +203,47 @@ def first_person(query: str, speakers: Collection[str]) -> str | None:
     'What does Mel think of my plan?'
     >>> first_person("Where is Mel's dog?", ["Caroline", "Melanie"])
     'Where is my dog?'
+    >>> first_person("Which towns have both Mel and Caroline seen?", ["Caroline", "Melanie"])
+    'Which towns have we seen?'
     >>> first_person("Where is the dog?", ["Caroline", "Melanie"]) is None
     True
     """
     found = _find_speaker(query, speakers, guess(query), _NOBODY)
-    return _in_first_person(query, found[0]) if found else None
+    return _in_first_person(_together(query, speakers, _NOBODY), found[0]) if found else None
 
 
 def _find_speaker(
     query: str, speakers: Collection[str], language: str, called: Mapping[str, str]
 ) -> tuple[str, str] | None:
     """Find the name as it is written in the query, and the speaker it means."""
-    by_name = _speakers_by_name(tuple(speakers))
-    if called:
-        by_name = {name.casefold(): speaker for name, speaker in called.items()} | by_name
+    by_name = _by_name(speakers, called)
     if not by_name:
         return None
     found = _named(query, by_name) or _nicknamed(query, by_name)
     return found if found and language in _REWRITTEN_LANGUAGES else None
+
+
+def _together(query: str, speakers: Collection[str], called: Mapping[str, str]) -> str:
+    """Let "we" stand for the first two speakers that a query names side by side, which either of them says of both."""
+    by_name = _by_name(speakers, called)
+    for found in _SIDE_BY_SIDE.finditer(query):
+        first, second = _meant(found[1], by_name), _meant(found[2], by_name)
+        if first is not None and second is not None and first != second:
+            return f"{query[: found.start()]}we{query[found.end() :]}"
+    return query
+
+
+def _meant(written: str, by_name: Mapping[str, str]) -> str | None:
+    """Return the speaker whom one word names, by a part of the name or by its beginning."""
+    if written.casefold() in by_name:
+        return by_name[written.casefold()]
+    meant = {speaker for name, speaker in by_name.items() if name.startswith(written.casefold())}
+    return meant.pop() if len(meant) == 1 and len(written) >= _SHORTEST_NICKNAME else None
+
+
+def _by_name(speakers: Collection[str], called: Mapping[str, str]) -> Mapping[str, str]:
+    by_name = _speakers_by_name(tuple(speakers))
+    return {name.casefold(): speaker for name, speaker in called.items()} | by_name if called else by_name
 
 
 def _in_first_person(query: str, written: str) -> str:
@@ -256,13 +279,17 @@ _PERSON: Final = tuple(
         rf"\b[A-Z][^\W\d_]+(?:['’]s)?\s+and\s+{_CAPITALISED}\b",
     )
 )
+_SIDE_BY_SIDE: Final = re.compile(
+    # "Ana and Bo's friend" may be a friend of one of them.
+    rf"\b(?:both\s+)?{_CAPITALISED}\s+and\s+{_CAPITALISED}\b(?!['’])(?:\s+both\b)?"
+)
 # What stands before "'s" or behind an auxiliary with a capital, and is nobody.
 _NO_NAMES: Final = stop_words("en") | {"it", "let", "today", "yesterday", "tomorrow"}
 _AUXILIARY_OF_I: Final = re.compile(r"\b(does|has|is) I\b", re.I)
 _FOR_I: Final = {"does": "do", "has": "have", "is": "am"}
 
 
-def _named(query: str, by_name: dict[str, str]) -> tuple[str, str] | None:
+def _named(query: str, by_name: Mapping[str, str]) -> tuple[str, str] | None:
     """Find the first speaker named in full or by a part of the name; at one place the longest name wins."""
     words = [(match.start(), match.end()) for match in _WORD.finditer(query)]
     longest = min(_LONGEST_NAME, _longest_name(tuple(by_name)))
@@ -275,7 +302,7 @@ def _named(query: str, by_name: dict[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def _nicknamed(query: str, by_name: dict[str, str]) -> tuple[str, str] | None:
+def _nicknamed(query: str, by_name: Mapping[str, str]) -> tuple[str, str] | None:
     """Find a capitalised word with which the names of exactly one speaker begin."""
     for match in _WORD.finditer(query):
         written = _POSSESSIVE.sub("", match.group())

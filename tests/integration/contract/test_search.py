@@ -105,7 +105,9 @@ class TestNames:
             ("jo", "Oliver hardly swims. Sleep well, Kate!"),
         ]
         return [
-            api.remember(text, extract="none", speaker=speaker, session_id="s", observed_at=f"2026-01-01T10:0{n}:00Z")["id"]
+            api.remember(text, extract="none", speaker=speaker, session_id="s", observed_at=f"2026-01-01T10:0{n}:00Z")[
+                "id"
+            ]
             for n, (speaker, text) in enumerate(said)
         ]
 
@@ -125,9 +127,11 @@ class TestNames:
         search = api.search("Where does Kate live?")
         for n in range(4):
             api.remember(f"Hi Kate! Take {n}.", extract="none", speaker="emi_92", session_id=f"later{n}")
-        assert api.search("Where does Kate live?", explain=True)["explain"]["query"]["spoken"] == "Where does Kate live?"
+        assert (
+            api.search("Where does Kate live?", explain=True)["explain"]["query"]["spoken"] == "Where does Kate live?"
+        )
         replay = me.get(f"/v1/traces/{search['search_id']}", params={"replay": "true"}).json()["replay"]
-        assert [one["memory"]["id"] for one in replay["results"]] == [one["memory"]["id"] for one in search["results"]]
+        assert [one["memory_id"] for one in replay["results"]] == [one["memory"]["id"] for one in search["results"]]
 
 
 class TestChannels:

@@ -3,7 +3,11 @@ import pytest
 from retrieval.bearers import Said, bearer, meant_by, misspelt
 
 TWO = ["emi_92", "jo"]
-ADDRESSED = [Said("jo", "Hi Kate! How was it?"), Said("jo", "Kate, you won't believe it."), Said("jo", "Sleep well, Kate.")]
+ADDRESSED = [
+    Said("jo", "Hi Kate! How was it?"),
+    Said("jo", "Kate, you won't believe it."),
+    Said("jo", "Sleep well, Kate."),
+]
 
 
 def test_whom_the_others_address_and_who_never_says_the_name_bears_it():
