@@ -24,6 +24,7 @@ from retrieval.query_time import asks_current, asks_earliest, asks_latest
 _REWRITTEN_LANGUAGES: Final = frozenset({"en", tokens.UNKNOWN_LANGUAGE})
 _LONGEST_NAME = 6  # words looked at as one name
 _SHORTEST_NICKNAME = 3  # letters: "Mel" stands for Melanie, "Jo" for too many
+_MOST_UNKNOWN = 4  # names looked up; each is a question to the database
 _NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -171,7 +172,7 @@ def parse_query(
 def unknown_names(query: str, speakers: Collection[str]) -> tuple[str, ...]:
     """Return the names in a query that stand where people do, and that nobody who speaks bears.
 
-    Behind an auxiliary, before "'s", or joined by "and" to a name. None where only roles speak.
+    Behind an auxiliary, before "'s", or joined by "and" to a name; the first four. None where only roles speak.
 
     >>> unknown_names("What did Kate and Tom like about Caroline's trip to Rome?", ["Caroline", "Melanie"])
     ('Kate', 'Tom')
@@ -179,17 +180,18 @@ def unknown_names(query: str, speakers: Collection[str]) -> tuple[str, ...]:
     ((), ())
     """
     by_name = _speakers_by_name(tuple(speakers))
-    if not by_name or guess(query) not in _REWRITTEN_LANGUAGES:
+    if not by_name:
         return ()
     places = sorted({found.span(1) for pattern in _PERSON for found in pattern.finditer(query)})
     written = dict.fromkeys(query[start:end] for start, end in places)
-    return tuple(
+    unknown = tuple(
         name
         for name in written
         if len(name) >= _SHORTEST_NICKNAME
         and name.casefold() not in _NO_NAMES
         and not any(one.startswith(name.casefold()) for one in by_name)
     )
+    return unknown[:_MOST_UNKNOWN] if unknown and guess(query) in _REWRITTEN_LANGUAGES else ()
 
 
 def first_person(query: str, speakers: Collection[str]) -> str | None:

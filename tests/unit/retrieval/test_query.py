@@ -76,6 +76,13 @@ def test_names_in_the_place_of_people_that_nobody_bears(query, names):
     assert unknown_names(query, ["user", "assistant"]) == unknown_names(query, []) == ()
 
 
+def test_a_query_full_of_names_asks_for_a_few():
+    query = (
+        "What is the name of the dog that " + " and ".join(f"Name{letter}'s" for letter in "abcdefgh") + " father had?"
+    )
+    assert unknown_names(query, TWO) == ("Namea", "Nameb", "Namec", "Named")
+
+
 def test_who_is_called_by_a_name_is_named_by_it():
     called = {"Kate": "emi_92"}
     asked = parse_query("What did Kate tell Jo about her trip?", speakers=["emi_92", "Jo"], called=called)
