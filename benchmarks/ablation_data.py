@@ -22,7 +22,8 @@ from memory_service.analysis.times import find_times
 from memory_service.analysis.tokens import ROLES, keyword_text, terms
 from memory_service.analysis.traits import traits
 from memory_service.analysis.wishes import wish_in
-from retrieval.query import ParsedQuery, parse_query
+from retrieval.bearers import Said, meant_by
+from retrieval.query import ParsedQuery, parse_query, unknown_names
 from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Postings, Role, Rows, Spans
 from retrieval.wishes import WishKind
 
@@ -45,7 +46,7 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question, read and encoded in three forms, and where its evidence stands."""
+    """A question, read and encoded in four forms, and where its evidence stands."""
 
     question: Question
     gold: tuple[int, ...]  # rows
@@ -54,6 +55,7 @@ class Asked:
     whole: Cue
     plain: Cue  # encoded as it was asked, not in the first person
     keywords: Cue  # its words without the stop words
+    borne: Cue  # read without looking up whom names mean that nobody bears
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,10 @@ def _space(conversation: Conversation, encoder: CachedEncoder, roles: dict[str, 
     names = tuple(item["external_id"] for item in items)
     places = {name: place for place, name in enumerate(names)}
     questions = [question.text for question in conversation.questions]
-    whole = read_cues(questions, rows=rows, encoder=encoder)
+    whole = read_cues(questions, rows=rows, contents=texts, encoder=encoder)
     plain = encoder.encode(questions)
-    keywords = read_cues([keywords_only(text) for text in questions], rows=rows, encoder=encoder)
+    keywords = read_cues([keywords_only(text) for text in questions], rows=rows, contents=texts, encoder=encoder)
+    borne = read_cues(questions, rows=rows, contents=None, encoder=encoder)
     asked = []
     for place, question in enumerate(conversation.questions):
         changed = roles.get(question.id, {})
@@ -109,6 +112,7 @@ def _space(conversation: Conversation, encoder: CachedEncoder, roles: dict[str, 
                 whole=whole[place],
                 plain=Cue(whole[place].parsed, plain[place]),
                 keywords=keywords[place],
+                borne=borne[place],
             )
         )
     return Space(conversation.id, rows, tuple(texts), names, tuple(asked))
@@ -118,13 +122,38 @@ def _first_of(changed: Mapping[str, Sequence[str]], names: Sequence[str]) -> Seq
     return next((changed[name] for name in names if name in changed), ())
 
 
-def read_cues(texts: Sequence[str], *, rows: Rows, encoder: CachedEncoder) -> list[Cue]:
-    """Read and encode queries as the service would in the namespace of these rows, right after the last of them."""
+def read_cues(texts: Sequence[str], *, rows: Rows, contents: Sequence[str] | None, encoder: CachedEncoder) -> list[Cue]:
+    """Read and encode queries as the service would in the namespace of these rows, right after the last of them.
+
+    Args:
+        texts: the queries.
+        rows: the namespace.
+        contents: the texts of its rows; None where nobody looks up whom names mean that nobody bears.
+        encoder: what encodes them.
+    """
     latest = np.nanmax(rows.observed_at) if np.isfinite(rows.observed_at).any() else 0.0
     now = datetime.fromtimestamp(float(latest), UTC)
-    parsed = [parse_query(text, speakers=rows.speakers, now=now) for text in texts]
+    called = [{} if contents is None else called_by(text, rows=rows, contents=contents) for text in texts]
+    parsed = [
+        parse_query(text, speakers=rows.speakers, now=now, called=names)
+        for text, names in zip(texts, called, strict=True)
+    ]
     vectors = encoder.encode([one.spoken for one in parsed])
     return [Cue(one, vector) for one, vector in zip(parsed, vectors, strict=True)]
+
+
+def called_by(query: str, *, rows: Rows, contents: Sequence[str]) -> dict[str, str]:
+    """Return whom of the speakers names of a query mean that none of them bears."""
+    found: dict[str, str] = {}
+    for name in unknown_names(query, rows.speakers):
+        stands = {row for term in terms(name) if term in rows.postings for row in rows.postings[term].row.tolist()}
+        said = [
+            Said(rows.speakers[rows.speaker[row]], contents[row]) for row in sorted(stands) if rows.speaker[row] != NONE
+        ]
+        meant = meant_by(name, said, rows.speakers)
+        if meant is not None:
+            found[name] = meant
+    return found
 
 
 def strangers(spaces: Sequence[Space], encoder: CachedEncoder) -> list[tuple[Space, Cue]]:
@@ -134,7 +163,8 @@ def strangers(spaces: Sequence[Space], encoder: CachedEncoder) -> list[tuple[Spa
         elsewhere = spaces[(place + 1) % len(spaces)]
         if elsewhere is space:
             continue
-        cues = read_cues([asked.question.text for asked in space.asked], rows=elsewhere.rows, encoder=encoder)
+        questions = [asked.question.text for asked in space.asked]
+        cues = read_cues(questions, rows=elsewhere.rows, contents=elsewhere.texts, encoder=encoder)
         found += [(elsewhere, cue) for cue in cues]
     return found
 

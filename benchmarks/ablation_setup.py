@@ -37,13 +37,16 @@ class Setup:
     extra: Mapping[str, float] = field(default_factory=dict)  # weights of channels that are off by default
     keys: frozenset[KeyKind] = ALL_KEYS
     rewritten: bool = True  # the query is encoded in the first person where it names a speaker
+    names: bool = True  # it is looked up whom names mean that nobody bears
     vectors: bool = True
     diversity: float = 0.0
     updates: bool = True  # newer values of what is asked for stand above older ones
 
     def form(self, asked: Asked) -> Cue:
         """Return the form in which a question is asked."""
-        return asked.whole if self.rewritten else asked.plain
+        if not self.rewritten:
+            return asked.plain
+        return asked.whole if self.names else asked.borne
 
     def rank(self, space: Space, cue: Cue, *, limit: int = DEEPEST) -> Ranked:
         """Rank the memories of a space."""

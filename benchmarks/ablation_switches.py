@@ -46,6 +46,7 @@ def mechanisms() -> list[Mechanism]:
             _bare(trusted_coverage=DEFAULT.trusted_coverage),
         ),
         Mechanism("query in the first person", True, Setup(rewritten=False), replace(BARE, rewritten=True)),
+        Mechanism("names that nobody bears", True, Setup(names=False), None),
         Mechanism("further vectors: answer, caption", False, _usual(keys=KEYS), _bare(keys=KEYS)),
         *_surroundings(),
         Mechanism(

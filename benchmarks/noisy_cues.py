@@ -112,8 +112,8 @@ def read_in_place(targets: Sequence[Target], texts: Sequence[str], encoder: Cach
     found: dict[int, Cue] = {}
     for space in dict.fromkeys(target.space.name for target in targets):
         places = [place for place, target in enumerate(targets) if target.space.name == space]
-        rows = targets[places[0]].space.rows
-        cues = read_cues([texts[place] for place in places], rows=rows, encoder=encoder)
+        where = targets[places[0]].space
+        cues = read_cues([texts[place] for place in places], rows=where.rows, contents=where.texts, encoder=encoder)
         found.update(zip(places, cues, strict=True))
     return [found[place] for place in range(len(targets))]
 

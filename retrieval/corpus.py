@@ -13,7 +13,9 @@ from memory_service.analysis.language import guess
 from memory_service.analysis.term_groups import query_terms
 from memory_service.analysis.tokens import TERMS_VERSION, UNKNOWN_LANGUAGE
 from memory_service.storage.driver import in_driver_words, later
+from memory_service.storage.memories import AS_KNOWN
 from memory_service.storage.namespaces import Namespace
+from retrieval.bearers import Said, meant_by
 from retrieval.fusion_policy import NONE as NO_POLICY
 from retrieval.fusion_policy import FusionPolicy, read_fusion
 
@@ -123,6 +125,60 @@ def describe_corpus(
         params = {"tenant": tenant_id, "namespaces": ids, "known": at, "speakers": MOST_SPEAKERS}
         corpus = replace(corpus, speakers=tuple(session.scalars(_SPEAKERS_KNOWN, params)))
     return corpus
+
+
+MOST_SAID: Final = 100  # texts read to find out whom a name means, the newest
+_LONGEST_SAID: Final = 2_000  # characters of each
+
+
+def called_by(
+    session: Session,
+    tenant_id: UUID,
+    corpus: Corpus,
+    names: Sequence[str],
+    *,
+    at: datetime | None = None,
+) -> dict[str, str]:
+    """Return by name whom of the speakers it means though none bears it (``bearers``); names that mean none are left out.
+
+    Args:
+        session: a transaction of the tenant.
+        tenant_id: whose namespaces.
+        corpus: what there is in them.
+        names: as a query writes them, one word each.
+        at: as of when; None for now.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        terms = _terms(name, corpus.languages)
+        params = {
+            "tenant": tenant_id,
+            "namespaces": [namespace.id for namespace in corpus.namespaces],
+            "terms": terms,
+            "at": at or _LATEST,
+            "known": at,
+            "most": MOST_SAID,
+            "longest": _LONGEST_SAID,
+        }
+        said = [Said(*row) for row in session.execute(_SAID if at is None else _SAID_THEN, params)] if terms else []
+        meant = meant_by(name, said, corpus.speakers)
+        if meant is not None:
+            found[name] = meant
+    return found
+
+
+_SAYING: Final = """
+    SELECT m.speaker, left(m.content, :longest)
+    FROM (
+        SELECT p.memory_id FROM posting p
+        WHERE p.tenant_id = :tenant AND p.namespace_id = ANY(CAST(:namespaces AS uuid[]))
+            AND p.term = ANY(CAST(:terms AS text[])) AND p.known_from <= :at AND p.known_to > :at
+        ORDER BY p.memory_id DESC LIMIT :most
+    ) p
+    JOIN {records} m ON m.tenant_id = :tenant AND m.id = p.memory_id WHERE m.speaker IS NOT NULL
+"""
+_SAID: Final = text(_SAYING.format(records="memory"))
+_SAID_THEN: Final = text(_SAYING.format(records=AS_KNOWN))
 
 
 class Foreseen:

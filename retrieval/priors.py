@@ -107,7 +107,7 @@ def _add(signals: Signals, name: str, amount: float, of: NDArray[np.generic]) ->
 
 def _speaker(rows: Rows, query: ParsedQuery) -> int:
     """Return the number of the one speaker whom the query names, NONE for none or for several."""
-    if query.speaker is None or query.speaker not in rows.speakers:
+    if query.speaker is None or query.speaker not in rows.speakers or set(query.called.values()) - {query.speaker}:
         return NONE
     written = [word.removesuffix("'s").removesuffix("’s") for word in _WORD.findall(query.text)]
     words = {word.casefold() for word in written}

@@ -7,10 +7,11 @@ REALTALK after fusion (32 and 14 for vectors alone) and leaves other queries as 
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from memory_service.analysis import entities, tokens
@@ -23,6 +24,8 @@ from retrieval.query_time import asks_current, asks_earliest, asks_latest
 _REWRITTEN_LANGUAGES: Final = frozenset({"en", tokens.UNKNOWN_LANGUAGE})
 _LONGEST_NAME = 6  # words looked at as one name
 _SHORTEST_NICKNAME = 3  # letters: "Mel" stands for Melanie, "Jo" for too many
+_MOST_UNKNOWN = 4  # names looked up; each is a question to the database
+_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class QuestionWord(StrEnum):
@@ -69,6 +72,7 @@ class ParsedQuery:
         False  # for what is so now: "Where does she live?"; a newer statement is worth more than an older
     )
     language: str = tokens.UNKNOWN_LANGUAGE  # BCP-47, as it was guessed from the query itself
+    called: Mapping[str, str] = field(default_factory=dict)  # speakers it names by a name that they do not bear, by it
 
     def all_of(self, term: str) -> tuple[str, ...]:
         """Return all terms by which memories may hold a word of the query."""
@@ -103,7 +107,12 @@ _AUXILIARY_FIRST: Final = re.compile(
 
 
 def parse_query(
-    query: str, *, speakers: Collection[str] = (), languages: Collection[str] = (), now: datetime | None = None
+    query: str,
+    *,
+    speakers: Collection[str] = (),
+    languages: Collection[str] = (),
+    now: datetime | None = None,
+    called: Mapping[str, str] = _NOBODY,
 ) -> ParsedQuery:
     """Read a query.
 
@@ -112,6 +121,7 @@ def parse_query(
         speakers: Who speaks in the namespaces searched; roles such as "user" are no names and change nothing.
         languages: By whose rules the memories searched are cut into terms; none counts as English.
         now: When it is asked, with a time zone; without it "last week" and "in May" are no dates.
+        called: Whom of the speakers a name of the query means that none of them bears (``unknown_names``, ``bearers``).
 
     >>> parsed = parse_query('When did Caroline say "never again" to 1,200 guests?', speakers=["Caroline", "Mel"])
     >>> parsed.spoken
@@ -127,16 +137,19 @@ def parse_query(
     >>> parsed = parse_query("Wann waren die Häuser fertig?", languages=["de", "en"])
     >>> parsed.terms, parsed.alternatives
     (('haus', 'fertig'), {'haus': ('haus', 'hauser')})
+    >>> parsed = parse_query("Where does Kate live?", speakers=["emi_92", "Jo"], called={"Kate": "emi_92"})
+    >>> parsed.speaker, parsed.spoken
+    ('emi_92', 'Where do I live?')
     """
     spoken_in = guess(query)
     groups = query_terms(query, languages, spoken=spoken_in)
-    found = _find_speaker(query, speakers, spoken_in)
+    found = _find_speaker(query, speakers, spoken_in, called)
     question_word = _question_word(query)
     times = find_times(query, now, language=spoken_in)
     current = asks_current(query, dated=bool(times))
     return ParsedQuery(
         text=query,
-        spoken=_in_first_person(query, found[0]) if found else query,
+        spoken=_in_first_person(_together(query, speakers, called), found[0]) if found else query,
         speaker=found[1] if found else None,
         terms=tuple(group[0] for group in groups),
         alternatives={group[0]: group for group in groups if len(group) > 1},
@@ -152,7 +165,33 @@ def parse_query(
         asks_earliest=asks_earliest(query, current=current),
         asks_current=current,
         language=spoken_in,
+        called=dict(called) if found else {},
     )
+
+
+def unknown_names(query: str, speakers: Collection[str]) -> tuple[str, ...]:
+    """Return the names in a query that stand where people do, and that nobody who speaks bears.
+
+    Behind an auxiliary, before "'s", or joined by "and" to a name; the first four. None where only roles speak.
+
+    >>> unknown_names("What did Kate and Tom like about Caroline's trip to Rome?", ["Caroline", "Melanie"])
+    ('Kate', 'Tom')
+    >>> unknown_names("When did Mel go?", ["Caroline", "Melanie"]), unknown_names("Where is Kate?", ["user"])
+    ((), ())
+    """
+    by_name = _speakers_by_name(tuple(speakers))
+    if not by_name:
+        return ()
+    places = sorted({found.span(1) for pattern in _PERSON for found in pattern.finditer(query)})
+    written = dict.fromkeys(query[start:end] for start, end in places)
+    unknown = tuple(
+        name
+        for name in written
+        if len(name) >= _SHORTEST_NICKNAME
+        and name.casefold() not in _NO_NAMES
+        and not any(one.startswith(name.casefold()) for one in by_name)
+    )
+    return unknown[:_MOST_UNKNOWN] if unknown and guess(query) in _REWRITTEN_LANGUAGES else ()
 
 
 def first_person(query: str, speakers: Collection[str]) -> str | None:
@@ -166,20 +205,47 @@ def first_person(query: str, speakers: Collection[str]) -> str | None:
     'What does Mel think of my plan?'
     >>> first_person("Where is Mel's dog?", ["Caroline", "Melanie"])
     'Where is my dog?'
+    >>> first_person("Which towns have both Mel and Caroline seen?", ["Caroline", "Melanie"])
+    'Which towns have we seen?'
     >>> first_person("Where is the dog?", ["Caroline", "Melanie"]) is None
     True
     """
-    found = _find_speaker(query, speakers, guess(query))
-    return _in_first_person(query, found[0]) if found else None
+    found = _find_speaker(query, speakers, guess(query), _NOBODY)
+    return _in_first_person(_together(query, speakers, _NOBODY), found[0]) if found else None
 
 
-def _find_speaker(query: str, speakers: Collection[str], language: str) -> tuple[str, str] | None:
+def _find_speaker(
+    query: str, speakers: Collection[str], language: str, called: Mapping[str, str]
+) -> tuple[str, str] | None:
     """Find the name as it is written in the query, and the speaker it means."""
-    by_name = _speakers_by_name(tuple(speakers))
+    by_name = _by_name(speakers, called)
     if not by_name:
         return None
     found = _named(query, by_name) or _nicknamed(query, by_name)
     return found if found and language in _REWRITTEN_LANGUAGES else None
+
+
+def _together(query: str, speakers: Collection[str], called: Mapping[str, str]) -> str:
+    """Let "we" stand for the first two speakers that a query names side by side, which either of them says of both."""
+    by_name = _by_name(speakers, called)
+    for found in _SIDE_BY_SIDE.finditer(query):
+        first, second = _meant(found[1], by_name), _meant(found[2], by_name)
+        if first is not None and second is not None and first != second:
+            return f"{query[: found.start()]}we{query[found.end() :]}"
+    return query
+
+
+def _meant(written: str, by_name: Mapping[str, str]) -> str | None:
+    """Return the speaker whom one word names, by a part of the name or by its beginning."""
+    if written.casefold() in by_name:
+        return by_name[written.casefold()]
+    meant = {speaker for name, speaker in by_name.items() if name.startswith(written.casefold())}
+    return meant.pop() if len(meant) == 1 and len(written) >= _SHORTEST_NICKNAME else None
+
+
+def _by_name(speakers: Collection[str], called: Mapping[str, str]) -> Mapping[str, str]:
+    by_name = _speakers_by_name(tuple(speakers))
+    return {name.casefold(): speaker for name, speaker in called.items()} | by_name if called else by_name
 
 
 def _in_first_person(query: str, written: str) -> str:
@@ -204,11 +270,28 @@ _THIRD_PERSON: Final = (
     (re.compile(r"\b(?:himself|herself)\b", re.I), "myself"),
     (re.compile(r"\bhim\b", re.I), "me"),
 )
+_AUXILIARY: Final = "am|are|can|could|did|do|does|had|has|have|is|may|might|should|was|were|will|would"
+_CAPITALISED: Final = r"([A-Z][^\W\d_]+)"
+_PERSON: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"\b(?:{_AUXILIARY})\s+(?:both\s+)?{_CAPITALISED}\b",
+        rf"\b{_CAPITALISED}['’]s\b",
+        rf"\b{_CAPITALISED}\s+and\s+[A-Z]",
+        rf"\b[A-Z][^\W\d_]+(?:['’]s)?\s+and\s+{_CAPITALISED}\b",
+    )
+)
+_SIDE_BY_SIDE: Final = re.compile(
+    # "Ana and Bo's friend" may be a friend of one of them.
+    rf"\b(?:both\s+)?{_CAPITALISED}\s+and\s+{_CAPITALISED}\b(?!['’])(?:\s+both\b)?"
+)
+# What stands before "'s" or behind an auxiliary with a capital, and is nobody.
+_NO_NAMES: Final = stop_words("en") | {"it", "let", "today", "yesterday", "tomorrow"}
 _AUXILIARY_OF_I: Final = re.compile(r"\b(does|has|is) I\b", re.I)
 _FOR_I: Final = {"does": "do", "has": "have", "is": "am"}
 
 
-def _named(query: str, by_name: dict[str, str]) -> tuple[str, str] | None:
+def _named(query: str, by_name: Mapping[str, str]) -> tuple[str, str] | None:
     """Find the first speaker named in full or by a part of the name; at one place the longest name wins."""
     words = [(match.start(), match.end()) for match in _WORD.finditer(query)]
     longest = min(_LONGEST_NAME, _longest_name(tuple(by_name)))
@@ -221,7 +304,7 @@ def _named(query: str, by_name: dict[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def _nicknamed(query: str, by_name: dict[str, str]) -> tuple[str, str] | None:
+def _nicknamed(query: str, by_name: Mapping[str, str]) -> tuple[str, str] | None:
     """Find a capitalised word with which the names of exactly one speaker begin."""
     for match in _WORD.finditer(query):
         written = _POSSESSIVE.sub("", match.group())

@@ -17,14 +17,14 @@ from memory_service.storage.fading import losses_of
 from memory_service.storage.namespaces import Namespace, paths_named, paths_to_search, require_all
 from retrieval.confidence import DEFAULT as CALIBRATION
 from retrieval.confidence import confidence as confidence_of
-from retrieval.corpus import Corpus, Foreseen, describe_corpus
+from retrieval.corpus import Corpus, Foreseen, called_by, describe_corpus
 from retrieval.diversity import mmr
 from retrieval.encoders import Widths, side_by_side
 from retrieval.fading import faded
 from retrieval.fusion_policy import NONE as NO_POLICY
 from retrieval.fusion_policy import FusionPolicy, governed
 from retrieval.loading import RESIDENT, Loaded, Place, load
-from retrieval.query import ParsedQuery, parse_query
+from retrieval.query import ParsedQuery, parse_query, unknown_names
 from retrieval.ranking import Ranked, Shown, rank
 from retrieval.request import CountTokens, RecallRequest
 from retrieval.reranking import RERANKED, reranked, text_of, to_rerank
@@ -131,11 +131,15 @@ def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: d
         session, tenant_id, paths, request.query, at=request.as_of.known, languages=request.languages
     )
     require_all(paths, corpus.namespaces)
-    return Prepared(corpus, _parsed(request, corpus, now=now))
+    unknown = unknown_names(request.query, corpus.speakers)
+    called = called_by(session, tenant_id, corpus, unknown, at=request.as_of.known) if unknown else {}
+    return Prepared(corpus, _parsed(request, corpus, now=now, called=called))
 
 
-def _parsed(request: RecallRequest, corpus: Corpus, *, now: datetime) -> ParsedQuery:
-    return parse_query(request.query, speakers=corpus.speakers, languages=corpus.languages, now=request.now or now)
+def _parsed(request: RecallRequest, corpus: Corpus, *, now: datetime, called: Mapping[str, str]) -> ParsedQuery:
+    return parse_query(
+        request.query, speakers=corpus.speakers, languages=corpus.languages, now=request.now or now, called=called
+    )
 
 
 def recall(
@@ -207,7 +211,9 @@ class _Search:
         corpus = self.tools.residents.corpora.get((self.tenant_id, tuple(self._paths())))
         if corpus is None or not self.tools.residents.admits(self.tenant_id, corpus.namespaces, corpus.documents):
             return None
-        return Prepared(corpus, _parsed(request, corpus, now=self.now))
+        if unknown_names(request.query, corpus.speakers):
+            return None  # whom they mean is to be asked before the query is encoded
+        return Prepared(corpus, _parsed(request, corpus, now=self.now, called={}))
 
     def under(self, prepared: Prepared) -> "_Search":
         """Return the search as the namespace has it where the caller does not say."""

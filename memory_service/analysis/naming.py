@@ -114,6 +114,16 @@ def named_in(
     return tuple(one.finished(folded) for folded, one in list(found.items())[:MOST_ENTITIES])
 
 
+def addresses(text: str) -> frozenset[str]:
+    """Return the names, folded, by which a text speaks to somebody, whoever that is.
+
+    >>> sorted(addresses("Hey Kate! I saw Tom. How was Rome, Jo?"))
+    ['jo', 'kate']
+    """
+    written = (found.group(1) for pattern in _ADDRESSES for found in pattern.finditer(text))
+    return frozenset(fold_name(one) for one in written if one[0].isupper())
+
+
 class _Gathered:
     """An entity while its text is read."""
 

@@ -91,6 +91,49 @@ def test_a_query_that_is_too_long(me: Any, problem: Any) -> None:
     problem(me.post("/v1/search", json={"query": "word " * 100_000}), 413)
 
 
+class TestNames:
+    """A name that nobody bears may be the one by which the others call somebody."""
+
+    @pytest.fixture
+    def talk(self, api: Any) -> list[str]:
+        said = [
+            ("emi_92", "I moved to a flat by the canal last month."),
+            ("jo", "Hi Kate! How is the new place?"),
+            ("emi_92", "Small, but I love the light there."),
+            ("jo", "Kate, I have news: my brother Oliver bought a boat."),
+            ("emi_92", "A boat! Does he sail?"),
+            ("jo", "Oliver hardly swims. Sleep well, Kate!"),
+        ]
+        return [
+            api.remember(text, extract="none", speaker=speaker, session_id="s", observed_at=f"2026-01-01T10:0{n}:00Z")[
+                "id"
+            ]
+            for n, (speaker, text) in enumerate(said)
+        ]
+
+    def test_who_is_called_by_it_is_asked_for(self, api: Any, talk: list[str]) -> None:
+        answer = api.search("Where does Kate live?", explain=True)
+        assert answer["explain"]["query"]["spoken"] == "Where do I live?"
+        of = {result["memory"]["id"]: result["signals"].get("speaker", 0) for result in answer["results"]}
+        assert [of[one] > 0 for one in talk] == [True, False, True, False, True, False]
+        assert answer["results"][0]["memory"]["id"] == talk[0]
+
+    def test_who_is_talked_about_stays_himself(self, api: Any, talk: list[str]) -> None:
+        answer = api.search("What did Oliver buy?", explain=True)
+        assert answer["explain"]["query"]["spoken"] == "What did Oliver buy?"
+        assert answer["results"][0]["memory"]["id"] == talk[3]
+
+    def test_a_replay_knows_what_was_known(self, api: Any, me: Any, talk: list[str]) -> None:
+        search = api.search("Where does Kate live?")
+        for n in range(4):
+            api.remember(f"Hi Kate! Take {n}.", extract="none", speaker="emi_92", session_id=f"later{n}")
+        assert (
+            api.search("Where does Kate live?", explain=True)["explain"]["query"]["spoken"] == "Where does Kate live?"
+        )
+        replay = me.get(f"/v1/traces/{search['search_id']}", params={"replay": "true"}).json()["replay"]
+        assert [one["memory_id"] for one in replay["results"]] == [one["memory"]["id"] for one in search["results"]]
+
+
 class TestChannels:
     @pytest.mark.parametrize("name", ["vector", "keyword"])
     def test_one_name_asks_that_channel_alone(self, api: Any, facts: list[str], name: str) -> None:

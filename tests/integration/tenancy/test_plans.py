@@ -89,7 +89,7 @@ from memory_service.storage.scopes import ScopeColumn, list_scopes
 from memory_service.storage.sql import Sql
 from memory_service.storage.tables import STATE_COLUMNS
 from memory_service.types import Caller, PrecisionTier
-from retrieval.corpus import describe_corpus
+from retrieval.corpus import called_by, describe_corpus
 from retrieval.statements import KeywordQuery, Scope, find_candidates
 
 SPACES, MEMORIES, DIMENSION = 20, 20_000, 384
@@ -263,6 +263,9 @@ HOT: dict[str, Callable[[Session], object]] = {
     "search as of": a_search(as_known=True, at=NOW, where=a_filter({"user_id": "user7"})),
     "search among the archived": a_search(archived=True),
     "what a search must know": lambda s: describe_corpus(s, TENANT, [SPACE], "w1 w2"),
+    "whom others call by a name": lambda s: called_by(s, TENANT, describe_corpus(s, TENANT, [SPACE], "w1"), ["W2"]),
+    "whom others called by a name": lambda s: called_by(
+        s, TENANT, describe_corpus(s, TENANT, [SPACE], "w1"), ["W2"], at=NOW),
     "namespaces by path": lambda s: namespaces.find_namespaces(s, TENANT, ["space/0001", "space/0002"]),
     "namespaces by prefix": lambda s: namespaces.namespaces_below(s, TENANT, "space/0001"),
     "namespace by id": lambda s: namespaces.get_namespace(s, TENANT, SPACE),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.query import DateRange, QuestionWord, first_person, parse_query
+from retrieval.query import DateRange, QuestionWord, first_person, parse_query, unknown_names
 
 TWO = ["Caroline", "Melanie"]
 
@@ -15,7 +15,10 @@ TWO = ["Caroline", "Melanie"]
         ("What is Caroline's dog called?", "What is my dog called?"),
         ("What is Caroline’s dog called?", "What is my dog called?"),
         ("caroline's dog", "my dog"),
-        ("When did Mel and Caroline meet?", "When did Mel and I meet?"),
+        ("When did Mel and Caroline meet?", "When did we meet?"),
+        ("What do Caroline and Melanie both like?", "What do we like?"),
+        ("What do Melanie and Caroline's kids like?", "What do I and Caroline's kids like?"),
+        ("What did Caroline and Tom do?", "What did I and Tom do?"),
         ("Where did Mel go?", "Where did I go?"),
         ("Did CAROLINE call Caroline's mother?", "Did I call my mother?"),
     ],
@@ -50,6 +53,42 @@ def test_parts_of_a_name_mean_the_speaker_and_the_full_name_goes_whole():
 
 def test_a_will_with_a_capital_is_a_person():
     assert first_person("What did Will buy?", ["Will"]) == "What did I buy?"
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("Where does Kate live?", ("Kate",)),
+        ("What is Kate's job?", ("Kate",)),
+        ("What is Kate’s job?", ("Kate",)),
+        ("What do both Kate and Mel like?", ("Kate",)),
+        ("What do Mel and Kate like?", ("Kate",)),
+        ("When did Kate and Tom go to see Caroline's house?", ("Kate", "Tom")),
+        ("Is It's the name of a shop that the two of them like?", ()),
+        ("Where does kate live?", ()),
+        ("What did Mel do in Rome?", ()),
+        ("Does Al know?", ()),  # too short
+        ("", ()),
+    ],
+)
+def test_names_in_the_place_of_people_that_nobody_bears(query, names):
+    assert unknown_names(query, TWO) == names
+    assert unknown_names(query, ["user", "assistant"]) == unknown_names(query, []) == ()
+
+
+def test_a_query_full_of_names_asks_for_a_few():
+    query = (
+        "What is the name of the dog that " + " and ".join(f"Name{letter}'s" for letter in "abcdefgh") + " father had?"
+    )
+    assert unknown_names(query, TWO) == ("Namea", "Nameb", "Namec", "Named")
+
+
+def test_who_is_called_by_a_name_is_named_by_it():
+    called = {"Kate": "emi_92"}
+    asked = parse_query("What did Kate tell Jo about her trip?", speakers=["emi_92", "Jo"], called=called)
+    assert (asked.speaker, asked.spoken, asked.called) == ("emi_92", "What did I tell Jo about my trip?", called)
+    asked = parse_query("What did Jo tell Kate?", speakers=["emi_92", "Jolene"], called=called)
+    assert (asked.speaker, asked.spoken) == ("emi_92", "What did Jo tell I?")
 
 
 def test_names_are_no_patterns():

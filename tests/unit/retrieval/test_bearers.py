@@ -1,0 +1,55 @@
+import pytest
+
+from retrieval.bearers import Said, bearer, meant_by, misspelt
+
+TWO = ["emi_92", "jo"]
+ADDRESSED = [
+    Said("jo", "Hi Kate! How was it?"),
+    Said("jo", "Kate, you won't believe it."),
+    Said("jo", "Sleep well, Kate."),
+]
+
+
+def test_whom_the_others_address_and_who_never_says_the_name_bears_it():
+    assert bearer("Kate", ADDRESSED, TWO) == "emi_92"
+    assert bearer("kate", [*ADDRESSED, Said("jo", "Kate's bread is the best.")], TWO) == "emi_92"
+
+
+@pytest.mark.parametrize(
+    ("said", "speakers"),
+    [
+        (ADDRESSED[:2], TWO),  # two texts may be about anybody
+        ([*ADDRESSED, *[Said("jo", "I met Kate.")] * 10], TWO),  # mostly talked about
+        ([*ADDRESSED, Said("emi_92", "Kate is my sister."), Said("emi_92", "Hi Kate!")], TWO),  # both say it
+        (ADDRESSED, [*TWO, "bo"]),  # of two who never say it either may be meant
+        (ADDRESSED, ["jo"]),
+        (ADDRESSED, ["user", "jo"]),
+        ([], TWO),
+    ],
+)
+def test_otherwise_a_name_means_nobody_who_speaks(said, speakers):
+    assert bearer("Kate", said, speakers) is None
+
+
+def test_one_who_says_his_own_name_now_and_then_bears_it_still():
+    said = [*ADDRESSED * 4, Said("emi_92", "It's Kate, by the way.")]
+    assert bearer("Kate", said, TWO) == "emi_92"
+
+
+def test_a_role_is_nobody():
+    assert bearer("Kate", ADDRESSED, [*TWO, "assistant"]) == "emi_92"
+
+
+@pytest.mark.parametrize("written", ["Melanei", "Melani", "Melannie", "Melamie", "MELANI", "Melanies"])
+def test_a_name_that_differs_by_a_letter_is_misspelt(written):
+    assert misspelt(written, ["Melanie", "Caroline"]) == "Melanie"
+
+
+@pytest.mark.parametrize("written", ["Melanie", "Nelanie", "Melan", "Mel", "", "Meln"])
+def test_a_name_that_differs_by_none_or_more_is_another(written):
+    assert misspelt(written, ["Melanie", "Caroline"]) is None
+
+
+def test_only_what_nobody_says_is_misspelt():
+    assert meant_by("Elisa", [], ["elise", "kevin"]) == "elise"
+    assert meant_by("Elisa", [Said("kevin", "My sister Elisa lives there.")], ["elise", "kevin"]) is None
