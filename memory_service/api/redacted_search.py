@@ -26,7 +26,7 @@ def redacted_search(services: Services, caller: Caller, body: Asked) -> Asked:
     chosen = redactors.among(paths, prefix=body.namespace_prefix)
     if not chosen:
         return body
-    changes = {"query": redacted_query(body.query, chosen)}
+    changes: dict[str, object] = {"query": redacted_query(body.query, chosen)}
     if body.filter:
         changes["filter"] = _redacted_filter(body.filter, chosen)
     return body.model_copy(update=changes)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from memory_service.redaction.redactor import Counts, Redactor
 from memory_service.storage.redactions import Redactors
+from memory_service.storage.sql import Row
 
 # What holds words. Identifiers stay as they are, as things are found and erased by them: namespace, user_id, agent_id, session_id,
 # external_id, labels.

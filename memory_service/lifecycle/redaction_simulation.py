@@ -1,7 +1,7 @@
 """Try a redaction policy on what is stored: what it finds where, and nothing of what it finds."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -12,6 +12,7 @@ from memory_service.lifecycle.redacting import redacted_fields
 from memory_service.redaction.policy import Do, RedactionPolicy
 from memory_service.redaction.redactor import Counts, Redactor
 from memory_service.storage import redactable
+from memory_service.storage.sql import Row
 
 MOST_SIMULATED: Final = 20_000  # memories; of a larger namespace the newest are tried, and the answer says so
 AT_ONCE: Final = 500
@@ -61,8 +62,8 @@ def _look_at(
     outcome: Outcome,
     redactor: Redactor,
     refusing: set[str],
-    row: Mapping[str, Any],
-    past: Sequence[Mapping[str, Any]],
+    row: Row,
+    past: Sequence[Row],
 ) -> None:
     outcome.memories += 1
     now, then = Counts(), Counts()

@@ -41,8 +41,12 @@ def find_emails(text: str) -> Iterator[Found]:
         at = text.find("@", at + 1)
 
 
-_IP4: Final = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\w)")
-_IP6: Final = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:|::)[0-9A-Fa-f:]{1,40}(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])")
+_IP4: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\w)")
+_BEFORE_IP4: Final = re.compile(r"(?<![\w.-])(?<!::ffff:)")
+_COLONS: Final = re.compile(r":[0-9A-Fa-f]{0,4}:")
+_IP6: Final = re.compile(
+    r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:|::)[0-9A-Fa-f:]{1,40}(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:]|\.\d)"
+)
 _A_VERSION: Final = re.compile(r"(?:version|release|build|ver\.?)\s*[:=]?\s*\Z", re.IGNORECASE)
 
 
@@ -56,13 +60,16 @@ def find_ips(text: str) -> Iterator[Found]:
     """
     if "." in text:
         for match in _IP4.finditer(text):
-            if not _A_VERSION.search(text, max(0, match.start() - 12), match.start()):
+            if _BEFORE_IP4.match(text, match.start()) and not _A_VERSION.search(
+                text, max(0, match.start() - 12), match.start()
+            ):
                 yield from _address(match)
-    if ":" in text:
+    if _COLONS.search(text):
         for match in _IP6.finditer(text):
             said = match.group()
-            # Three parts at least, or one of four digits: a::b is a name in a program.
-            if said.count(":") >= 2 and (sum(map(bool, said.split(":"))) >= 3 or re.match(r"[0-9A-Fa-f]{4}::?", said)):
+            # Three parts at least, or one of four digits, or an old address within: a::b is a name in a program.
+            parts = sum(map(bool, said.split(":")))
+            if said.count(":") >= 2 and (parts >= 3 or "." in said or re.match(r"[0-9A-Fa-f]{4}::?", said)):
                 yield from _address(match)
 
 

@@ -87,7 +87,8 @@ _FORMS: Final[Mapping[str, tuple[str, Callable[[str], bool]]]] = {
     "SE": (r"(?:19|20)?\d{6}[-+]\d{4}", _se),
 }
 COUNTRIES: Final = frozenset(_FORMS)
-_DIGITS: Final = re.compile(r"\d")  # none is without
+# Every form is a run of capitals and digits with single signs between them; where there is none, nothing else is looked for.
+_RUN: Final = re.compile(r"[0-9A-Z](?:[ .+-]?[0-9A-Z]){8,}")
 _SIGNS: Final = str.maketrans("", "", " .-+")
 
 
@@ -110,13 +111,13 @@ class NationalIdFinder:
         >>> [f.value for f in NationalIdFinder(("FR",))("2 55 08 14 168 025 38, 12345678Z")]
         ['255081416802538']
         """
-        if not _DIGITS.search(text):
-            return
-        for country, looks in self._looks:
-            for match in looks.finditer(text):
-                said = match.group()
-                value = said if country == "FI" else said.translate(_SIGNS)
-                if country == "SE":
-                    value = value[-10:]
-                if _FORMS[country][1](value):
-                    yield Found(match.start(), match.end(), value)
+        for run in _RUN.finditer(text):
+            for country, looks in self._looks:
+                # Two more, so that what follows the run is seen.
+                for match in looks.finditer(text, run.start(), run.end() + 2):
+                    said = match.group()
+                    value = said if country == "FI" else said.translate(_SIGNS)
+                    if country == "SE":
+                        value = value[-10:]
+                    if _FORMS[country][1](value):
+                        yield Found(match.start(), match.end(), value)

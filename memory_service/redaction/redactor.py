@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from memory_service.errors import FieldError, InvalidRequest
 from memory_service.json_values import escape
@@ -14,8 +14,6 @@ from memory_service.redaction.found import Finder, Found
 from memory_service.redaction.patterns import PatternFinder
 from memory_service.redaction.policy import Do, RedactionPolicy, Rule
 from memory_service.redaction.pseudonyms import PSEUDONYM, pseudonym
-
-REFUSED: Final = "redaction_refused"
 
 Counts = Counter[str]  # by the name of the rule
 
@@ -75,7 +73,8 @@ class Redactor:
             if rule.do is Do.REFUSE:
                 raise refused(rule, at)
             counts[rule.name] += len(found)
-            parts, last, moved = [], 0, []
+            parts: list[str] = []
+            last, moved = 0, list[Edit]()
             for one in found:
                 instead = self._instead(rule, one)
                 parts += (text[last : one.start], instead)
@@ -123,7 +122,9 @@ class Redactor:
 def refused(rule: Rule, at: str) -> InvalidRequest:
     """Return the error for what a rule refuses; it names the rule and the place, never the value."""
     detail = f"The redaction rule {rule.name!r} of this namespace refuses what stands here."
-    return InvalidRequest(detail, errors=(FieldError(at, f"holds what the rule {rule.name!r} refuses"),), code=REFUSED)
+    return InvalidRequest(
+        detail, errors=(FieldError(at, f"holds what the rule {rule.name!r} refuses"),), code="redaction_refused"
+    )
 
 
 def moved(place: int, edits: Sequence[Sequence[Edit]], *, end: bool = False) -> int:

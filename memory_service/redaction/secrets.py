@@ -30,10 +30,13 @@ _BEARER: Final = re.compile(
     r"(?<!\w)(?:bearer|authorization:\s{0,4}(?:basic|token))\s{1,4}((?=\S{0,64}\d)[\w.~+/-]{16,4096}={0,2})",
     re.IGNORECASE,
 )
-_BEGINS: Final = re.compile(
-    r"AKIA|ASIA|gh[oprsu]_|github_pat_|gl(?:pat|dt|rt|ptt)-|xox|xapp-|sk-|[rs]k_|whsec_|AIza|ya29|GOCSPX|npm_|pypi-|hf_|dckr_"
-    r"|dop_v1_|SG\.|shp|EAA|ms_"
-)
+# What texts without any are passed over by: to look for each of these words is faster than for all of them at once.
+_SCHEMES: Final = ("earer", "EARER", "uthorization", "UTHORIZATION")
+_BEGINS: Final = (
+    "AKIA", "ASIA", "gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_", "glpat-", "gldt-", "glrt-", "glptt-", "xox", "xapp-",
+    "sk-", "sk_", "rk_", "whsec_", "AIza", "ya29.", "GOCSPX-", "npm_", "pypi-", "hf_", "dckr_pat_", "dop_v1_", "SG.", "shpat_",
+    "shpca_", "shppa_", "shpss_", "EAA", "ms_",
+)  # fmt: skip
 
 
 def find_secrets(text: str) -> Iterator[Found]:
@@ -49,6 +52,7 @@ def find_secrets(text: str) -> Iterator[Found]:
         yield from (Found(*match.span(), match.group()) for match in _PEM.finditer(text))
     if "eyJ" in text:
         yield from (Found(*match.span(), match.group()) for match in _JWT.finditer(text))
-    if _BEGINS.search(text):
+    if any(word in text for word in _BEGINS):
         yield from (Found(*match.span(), match.group()) for match in _PREFIXED.finditer(text))
-    yield from (Found(*match.span(1), match[1]) for match in _BEARER.finditer(text))
+    if any(word in text for word in _SCHEMES):
+        yield from (Found(*match.span(1), match[1]) for match in _BEARER.finditer(text))

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 
 class Policies(Resource[E]):
-    """Calls about policies: by what rule memories fade (``retention``), how a namespace is searched (``fusion``), and what must
-    never be stored in it (``redaction``).
-    """
+    """Calls about policies: ``retention`` (how memories fade), ``fusion`` (how they are searched), ``redaction``."""
 
     @listing("GET", "/v1/policies")
     def list(self, *, history: bool = False, **where: Unpack[InNamespace]) -> Ask[Policy]:
