@@ -29,9 +29,7 @@ IDENTIFIERS: Final = frozenset(
 )
 
 
-def redacted_fields(
-    fields: Mapping[str, Any], redactor: Redactor, counts: Counts, *, below: str = ""
-) -> dict[str, Any]:
+def redacted_fields(fields: Row, redactor: Redactor, counts: Counts, *, below: str = "") -> dict[str, Any]:
     """Return those of some fields that hold words, redacted; lists are lists again, or tuples where they were.
 
     Raises:
