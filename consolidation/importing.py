@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -13,15 +14,18 @@ from consolidation.enriching import enrich_pending, keep_findings
 from consolidation.formation import RECALLED
 from consolidation.planning import Tier
 from consolidation.tenancy import Tenancy
-from memory_service.bundle.records import RECORDS, UNKNOWN, MemoryRecord, Refused, read_record
-from memory_service.errors import Misconfigured
+from memory_service.bundle.records import RECORDS, UNKNOWN, MemoryRecord, Refused, item_named, parse_line, read_record
+from memory_service.errors import InvalidRequest, Misconfigured
 from memory_service.lifecycle import imported_parts, importing
 from memory_service.lifecycle.draft import Encoding
-from memory_service.lifecycle.importing import Importing, Line, OnPresent, outcome_json
-from memory_service.storage import consolidated, imports, jobs
+from memory_service.lifecycle.importing import Importing, Line, OnPresent, outcome_json, told
+from memory_service.lifecycle.redacted_lines import LineRedactor
+from memory_service.redaction.redactor import Redactor
+from memory_service.storage import consolidated, documents, imports, jobs
 from memory_service.storage.encoders import default_encoder
 from memory_service.storage.imports import LineOutcome, Waiting
 from memory_service.storage.namespaces import find_namespaces
+from memory_service.storage.redactions import redactions_of, redactors_in
 from memory_service.types import JobStatus
 
 AT_ONCE: Final = 100  # lines in one transaction
@@ -105,9 +109,10 @@ def _import_kind(work: _Work, kind: str) -> None:
             waiting = imports.next_lines(
                 session, work.tenancy.tenant_id, work.job["id"], kind, limit=AT_ONCE, max_bytes=MOST_BYTES
             )
+            redacting = _redacting(session, waiting)
         if not waiting:
             return
-        lines, refused = read_lines(waiting)
+        lines, refused = read_lines(waiting, redacting)
         done = _take_in(work, kind, lines, refused)
         if work.stopped:
             return
@@ -117,12 +122,37 @@ def _import_kind(work: _Work, kind: str) -> None:
             return
 
 
-def read_lines(waiting: Sequence[Waiting]) -> tuple[list[Line], list[LineOutcome]]:
-    """Return the records on lines, and the outcomes of those that hold none. Pure."""
+def _redacting(session: Session, waiting: Sequence[Waiting]) -> LineRedactor | None:
+    """Return what takes out of lines what must not be stored by now; None where the tenant has no policy."""
+    redactors = redactors_in(session)
+    if not redactors:
+        return None
+    spaces: dict[str, Redactor | None] = {}
+    for one in waiting:
+        if one.kind == "document_text" and (named := _document_of(one)) is not None:
+            row = documents.get_document(session, session.info["tenant_id"], UUID(named))
+            spaces[named] = redactors.by_path.get(row["namespace"]) if row is not None else None
+    return LineRedactor(redactors, spaces.get)
+
+
+def _document_of(line: Waiting) -> str | None:
+    try:
+        return item_named(parse_line(line.raw))
+    except Refused:
+        return None  # It gets its outcome when it is read.
+
+
+def read_lines(
+    waiting: Sequence[Waiting], redacting: LineRedactor | None = None
+) -> tuple[list[Line], list[LineOutcome]]:
+    """Return the records on lines, redacted, and the outcomes of those that hold none or may not be stored. Pure."""
     lines, refused = [], []
     for one in waiting:
         try:
-            lines.append(Line(one.ordinal, read_record(one.raw)))
+            raw = one.raw if redacting is None else redacting.redacted(one.raw, parse_line(one.raw))
+            lines.append(Line(one.ordinal, read_record(raw)))
+        except InvalidRequest as error:
+            refused.append(LineOutcome(one.ordinal, "rejected", None, error.specific_code, told(error)))
         except Refused as error:
             refused.append(LineOutcome(one.ordinal, "rejected", None, error.code, error.detail))
     return lines, refused
@@ -160,6 +190,10 @@ def _take_in(work: _Work, kind: str, lines: Sequence[Line], refused: Sequence[Li
         imports.keep_outcomes(session, tenancy.tenant_id, job_id, outcomes)
         work.done += len(outcomes)
         jobs.report_progress(session, tenancy.tenant_id, job_id, done=work.done)
+        redactions = redactions_of(session) if kind == "policy" else None
+    if redactions is not None:
+        # What follows in this very bundle goes by them.
+        redactions.forget(tenancy.tenant_id)
     waits = [record.id for record in created if not record.enriched]
     if waits:
         enrich_pending(tenancy, ids=waits)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,11 +11,14 @@ import structlog
 
 from consolidation.tenancy import Tenancy
 from memory_service.analysis.documents import Kind, Unreadable, cut, read
-from memory_service.errors import Conflict, Unavailable
-from memory_service.lifecycle.documents import Outdated, Plan, Stored, load_present, plan, posted_of, store
+from memory_service.errors import Conflict, InvalidRequest, Unavailable
+from memory_service.lifecycle.documents import Outdated, Plan, Stored, load_present, plan, store
 from memory_service.lifecycle.draft import Encoding, Prepared, prepare
+from memory_service.lifecycle.posted_documents import posted_of
+from memory_service.lifecycle.redacted_documents import redacted_text
 from memory_service.storage import documents, jobs
 from memory_service.storage.namespaces import get_namespace
+from memory_service.storage.redactions import redactors_in
 from memory_service.types import JobStatus
 
 ENCODED_AT_ONCE: Final = 64  # chunks between two reports of progress
@@ -47,7 +51,7 @@ def read_document(tenancy: Tenancy, job: Any) -> Sequence[UUID]:
         return ()
     try:
         stored = _read(tenancy, job["id"], upload)
-    except (Unreadable, Conflict) as error:
+    except (Unreadable, Conflict, InvalidRequest) as error:
         code = error.code if isinstance(error, Unreadable) else error.specific_code
         _fail(tenancy, job["id"], f"{code}: {error.detail}")
         return ()
@@ -59,9 +63,13 @@ def read_document(tenancy: Tenancy, job: Any) -> Sequence[UUID]:
 def _read(tenancy: Tenancy, job_id: UUID, upload: Any) -> Stored:
     request = dict(upload["request"])
     kind = Kind(request.pop("kind"))
+    hides = bool(request.pop("hides_instructions", False))
     posted = posted_of(request)
     file = bytes(upload["file"])
     found = read(file, kind, posted.mime_type)
+    with tenancy.open() as session:
+        redactor = redactors_in(session).by_id.get(upload["namespace_id"])
+    found = redacted_text(replace(found, hides_instructions=found.hides_instructions or hides), redactor)
     chunks = cut(found)
     with ExitStack() as opened:
         encoding: Encoding | None = None

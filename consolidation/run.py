@@ -364,6 +364,7 @@ class _Run:
                 source_kind=SourceKind.INFERENCE,
                 extract=Extract.RULES,
                 deduplicate=False,
+                by_caller=False,
                 **change.fields,
             )
             for change in derive

@@ -116,7 +116,13 @@ def _log_our_way(**_: object) -> None:
 @lru_cache(maxsize=1)
 def _database() -> Database:
     """Open the database once per worker process, after the fork."""
-    database = Database(role_urls(get_settings()).service, pool_size=2, application_name="memory-service-worker")
+    settings = get_settings()
+    database = Database(
+        role_urls(settings).service,
+        pool_size=2,
+        application_name="memory-service-worker",
+        secret=partial(salt_secret, settings),
+    )
     database.check_role()
     return database
 
@@ -296,7 +302,9 @@ def _open_encoding(tenant_id: UUID | None = None) -> Iterator[Encoding]:
     try:
         own = _under(encoders, row.id)
         if tenant_id is not None:
-            own = replace(own, encoders_at=partial(_encoders_at, tenant_id))
+            own = replace(
+                own, encoders_at=partial(_encoders_at, tenant_id), redactors=partial(database.redactions.of, tenant_id)
+            )
         yield own
     finally:
         encoders.close()

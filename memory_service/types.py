@@ -145,6 +145,7 @@ class Action(StrEnum):
     ERASURE_FINISH = "erasure.finish"
     MEMORIES_ARCHIVE = "memories.archive"
     MEMORIES_RESTORE = "memories.restore"
+    MEMORIES_REDACT = "memories.redact"
     SCOPE_ARCHIVE = "scope.archive"
     CONSOLIDATION_BEGIN = "consolidation.begin"
     CHANGESET_REVERT = "changeset.revert"

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from sqlalchemy import Engine, create_engine, insert, text
 from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
+from memory_service.chat_model.salt_secret import salt_secret
 from memory_service.settings import Settings
 from memory_service.storage import keys
 from memory_service.storage.bootstrap import RoleUrls, bootstrap, driver_url
@@ -97,9 +99,10 @@ def role_urls(make_database: MakeDatabase, data_dir: Path) -> Iterator[RoleUrls]
 
 
 @pytest.fixture(scope="session")
-def database(role_urls: RoleUrls) -> Iterator[Database]:
-    """Return the database as the service sees it."""
-    opened = Database(role_urls.service, pool_size=5, application_name="tests")
+def database(role_urls: RoleUrls, data_dir: Path) -> Iterator[Database]:
+    """Return the database as the service sees it; pseudonyms are those of the application under test."""
+    secret = partial(salt_secret, Settings(data_dir=data_dir))
+    opened = Database(role_urls.service, pool_size=5, application_name="tests", secret=secret)
     yield opened
     opened.dispose()
 

@@ -64,6 +64,7 @@ class Memory(BaseModel):
     confidence: float
     trust: float
     flags: list[str]
+    redactions: dict[str, int] | None
     pinned: bool
     language: str | None
     observed_at: str

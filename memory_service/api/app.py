@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 from anyio import CapacityLimiter, to_thread
@@ -60,6 +61,7 @@ from memory_service.api.routes import (
     messages,
     namespaces,
     policies,
+    redaction_policies,
     reviews,
     saved_queries,
     scopes,
@@ -118,6 +120,7 @@ ROUTERS: list[APIRouter] = [
     facts.router,
     namespaces.router,
     fusion_policies.router,
+    redaction_policies.router,
     policies.router,
     saved_queries.router,
     fusion_weights.router,
@@ -221,12 +224,16 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
         Unavailable: the database does not answer.
     """
     database = Database(
-        role_urls(settings).service, pool_size=settings.pool_size, application_name="memory-service-api"
+        role_urls(settings).service,
+        pool_size=settings.pool_size,
+        application_name="memory-service-api",
+        secret=partial(salt_secret, settings),
     )
     closing.callback(database.dispose)
     _await_database(database)
     database.check_role()
     metrics.watch_pool(database.engine.pool)
+    database.redactions.observe = lambda rule, values: metrics.redacted(rule.kind, rule.do.value, values)
     row, encoder = open_default(database, settings, now=utc_now())
     own = _served(encoder, metrics)
     models = Encoders(

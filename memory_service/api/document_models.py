@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from memory_service.api.fields import Fraction, LongText, Metadata, Number, ShortText, Time, Words
 from memory_service.api.memory_models import MAX_WAIT_S, SessionId
 from memory_service.api.strict_json import Body
-from memory_service.lifecycle.documents import Posted
 from memory_service.lifecycle.draft import DEFAULT_CONFIDENCE, DEFAULT_IMPORTANCE
+from memory_service.lifecycle.posted_documents import Posted
 from memory_service.storage.namespaces import check_path
 from memory_service.types import DEFAULT_NAMESPACE, Extract
 

@@ -50,6 +50,12 @@ class Metrics:
             "CPU time of the thread in which the encoder works.",
             registry=self.registry,
         )
+        self._redactions = Counter(
+            "memory_service_redactions",
+            "Values that redaction policies kept from being stored, by what found them and what was done.",
+            ("kind", "do"),
+            registry=self.registry,
+        )
         self.chats = ChatMetrics(self.registry)
         self.kv = KvMetrics(self.registry)
         # labels() builds and hashes a tuple of strings under a lock; there are few combinations, so they are kept.
@@ -71,6 +77,10 @@ class Metrics:
         """Add time the encoder has worked, by the clock and by its thread."""
         self._encoder_seconds.inc(seconds)
         self._encoder_cpu_seconds.inc(cpu_seconds)
+
+    def redacted(self, kind: str, do: str, values: int) -> None:
+        """Count values that a rule found; ``kind`` is that of the finder, never a name that somebody chose."""
+        self._redactions.labels(kind, do).inc(values)
 
     def watch_pool(self, pool: Pool) -> None:
         """Report the connections of a pool."""

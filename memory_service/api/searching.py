@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
 from memory_service.api.idempotency import idempotent
+from memory_service.api.redacted_search import redacted_search
 from memory_service.api.search_answers import kept_json, search_json
 from memory_service.api.search_models import SearchIn
 from memory_service.api.services import Services
@@ -90,6 +91,8 @@ def search(
     A search that reinforces honours Idempotency-Key: it changes memories, keeps its trace and stores its answer in one
     transaction, and a repetition gets that answer. Any other search changes no memory and ignores the header.
 
+    What the namespaces redact is redacted in the query first: neither the trace nor anything else here sees the rest.
+
     Args:
         request: what came in, for its Idempotency-Key.
         services: the parts of the running service.
@@ -100,6 +103,7 @@ def search(
     """
     if body.reinforce and not caller.may(KeyScope.WRITE):
         raise Forbidden(f"`reinforce` changes memories, and this key lacks the scope {KeyScope.WRITE.value}.")
+    body = redacted_search(services, caller, body)
     now = services.clock()
     search_id = new_id()
     wanted = recall_request(body, token_budget=token_budget)

@@ -32,6 +32,7 @@ MAX_PARENTS: Final = 10_000
 MAX_TEXT: Final = 4_194_304  # characters of a document, as POST /v1/documents takes them
 MAX_DETAIL: Final = 300
 MAX_NAME: Final = 256  # characters of whom a memory belongs to, and of a namespace
+MAX_REDACTIONS: Final = 1_000  # rules, of all the policies that a memory was written under
 MAX_BLOCK: Final = 65_536  # characters, as PUT /v1/blocks/{label} takes them
 CLOSED: Final = frozenset({State.ARCHIVED, State.EXPIRED, State.MERGED})
 
@@ -97,6 +98,7 @@ class StateRecord(Record):
     computed: Words = []
     trust: Fraction = 1.0
     flags: Words = []
+    redactions: Annotated[dict[ShortText, Ordinal], Field(max_length=MAX_REDACTIONS)] | None = None  # by rule
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -254,7 +256,7 @@ class PolicyRecord(Record):
 
     type: Literal["policy"]
     namespace: Path
-    kind: Literal["retention", "fusion"]
+    kind: Literal["retention", "fusion", "redaction"]
     policy: Metadata
 
 

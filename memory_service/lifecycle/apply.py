@@ -34,7 +34,7 @@ from consolidation.planning import (
 from consolidation.records import Ref
 from memory_service.analysis.trust import flags_of, trust_of
 from memory_service.lifecycle.completing import busy
-from memory_service.lifecycle.draft import Encoding, Prepared
+from memory_service.lifecycle.draft import Encoding, Prepared, settled
 from memory_service.lifecycle.moments import not_before
 from memory_service.lifecycle.store import store_new
 from memory_service.storage import changesets, consolidated, memories, reviews, search_index, structure
@@ -42,6 +42,7 @@ from memory_service.storage.changesets import ChangeRow
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import get_namespace
 from memory_service.storage.precision import move_tiers
+from memory_service.storage.redactions import redactors_in
 from memory_service.storage.sql import Row
 from memory_service.types import LinkType, PrecisionTier, State
 
@@ -196,7 +197,13 @@ def _derive(run: _Run, changes: Sequence[Derive]) -> None:
     if run.derived is None:
         raise ValueError("The plan derives memories, and nobody encoded them.")
     namespace = get_namespace(run.session, run.tenant_id, run.namespace_id)
-    items = [(change.id, run.derived.prepared[change.id], namespace, None) for change in changes]
+    prepared = settled(
+        [run.derived.prepared[change.id] for change in changes],
+        redactors_in(run.session),
+        encoding=run.derived.encoding,
+        now=run.now,
+    )
+    items = [(change.id, item, namespace, None) for change, item in zip(changes, prepared, strict=True)]
     made = {
         change.id: {
             "derivation_method": change.why.method,

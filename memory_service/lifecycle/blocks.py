@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from memory_service.errors import Conflict, Forbidden, NotFound, PreconditionFailed, TooLarge
 from memory_service.lifecycle.moments import not_before
 from memory_service.lifecycle.records import rfc3339
+from memory_service.lifecycle.redacting import redacted_in
 from memory_service.storage import blocks
 from memory_service.storage.blocks import Address
+from memory_service.storage.redactions import redactors_in
 from memory_service.storage.sql import Row
 
 DEFAULT_LIMIT: Final = 5_000  # characters; about as many tokens as a context has by default
@@ -86,12 +88,15 @@ def put(
         PreconditionFailed: the caller has seen something else.
         Conflict: the block is read-only.
         TooLarge: the value is longer than the block's limit.
+        InvalidRequest: a redaction policy refuses something in it.
     """
+    content = redacted_in(redactors_in(session), namespace_id, content)
     _check_length(content)
     row = blocks.lock_block(session, tenant_id, namespace_id, at)
     if row is None:
         condition.check(None)
-        state = {**content, "archived": False, "operation": "put", "edited_by": edited_by}
+        said = redacted_in(redactors_in(session), namespace_id, {"edited_by": edited_by})
+        state = {**content, "archived": False, "operation": "put", **said}
         if blocks.insert_block(session, tenant_id, namespace_id, at, state, now=now):
             return True
         row = blocks.lock_block(session, tenant_id, namespace_id, at)
@@ -140,6 +145,7 @@ def edit(
         Conflict: the block is read-only and stays so; or `new_value` refuses.
         Forbidden: the caller may not take `read_only` off.
         TooLarge: the value would be longer than the limit.
+        InvalidRequest: a redaction policy refuses something in it.
     """
     row = live(blocks.lock_block(session, tenant_id, namespace_id, at), at)
     condition.check(row)
@@ -151,6 +157,7 @@ def edit(
     content = {name: changes.get(name, row[name]) for name in CONTENT}
     if new_value is not None:
         content["value"] = new_value(row["value"])
+    content = redacted_in(redactors_in(session), namespace_id, content)
     if _same(row, content):
         return
     _check_length(content)
@@ -197,6 +204,8 @@ def _next(
     now: datetime,
 ) -> None:
     whole = {**state, "operation": operation, "edited_by": edited_by}
+    # What is carried on may be older than the policy.
+    whole = redacted_in(redactors_in(session), row["namespace_id"], whole, refusing=False)
     now = not_before(now, [row])
     blocks.add_version(session, tenant_id, row["id"], row["version"] + 1, whole, now=now)
 

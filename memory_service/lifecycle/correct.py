@@ -15,9 +15,12 @@ from memory_service.analysis.traits import traits
 from memory_service.analysis.trust import judge, trust_of
 from memory_service.errors import Conflict, Gone, NotFound, PreconditionFailed
 from memory_service.lifecycle.archive import restore
-from memory_service.lifecycle.completing import completed
+from memory_service.lifecycle.completing import busy, completed
 from memory_service.lifecycle.draft import DEFAULT_IMPORTANCE, Chunk, Encoding, content_hash, identity_of
 from memory_service.lifecycle.moments import check_validity, not_before
+from memory_service.lifecycle.redacting import added, counted, redacted_fields
+from memory_service.lifecycle.redaction_notes import Noted, note_redacted
+from memory_service.redaction.redactor import Counts
 from memory_service.storage import (
     entities,
     erasure,
@@ -32,6 +35,7 @@ from memory_service.storage import (
 from memory_service.storage.identities import free_identities
 from memory_service.storage.languages import note_languages
 from memory_service.storage.namespaces import encoders_of
+from memory_service.storage.redactions import redactors_in
 from memory_service.storage.sql import Row
 from memory_service.types import State
 
@@ -90,6 +94,7 @@ class Correction:
     memory_id: UUID
     changes: Mapping[str, Any]  # columns of `memory` and their new values
     chunks: tuple[Chunk, ...] | None = None  # the encoded new content when `changes` has one
+    redactions: Mapping[str, int] | None = None  # what was redacted in the changes before they came here, by rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,7 @@ def correct(
 
     Raises:
         NotFound, Gone, PreconditionFailed: as `load_for_change`.
-        InvalidRequest: validity would end before it begins.
+        InvalidRequest: validity would end before it begins, or a redaction policy refuses something.
         Conflict: another memory holds the new external_id.
     """
     old = load_for_change(session, tenant_id, memory_id, if_match=if_match)
@@ -177,12 +182,51 @@ def correct_locked(
         # Their end is moved into the future: they live again, as if they had been restored first.
         restore(session, tenant_id, again, now=now)
         rows = {**rows, **memories.lock_memories(session, tenant_id, again)}
+    wanted = _redacted(session, tenant_id, rows, wanted, encoding=encoding, now=now)
     found = [_difference(rows[c.memory_id], c) for c in wanted]
     _keep_stated(session, tenant_id, found)
     changes = [change for change in found if change.new.keys() - {"computed"}]
     if changes:
         _derive(session, tenant_id, changes)
         _write(session, tenant_id, changes, encoding=encoding, now=now)
+
+
+def _redacted(
+    session: Session,
+    tenant_id: UUID,
+    rows: Mapping[UUID, RowMapping],
+    wanted: Sequence[Correction],
+    *,
+    encoding: Encoding | None,
+    now: datetime,
+) -> list[Correction]:
+    """Return corrections as the policies of the memories' namespaces have them; a text that they change is encoded again.
+
+    Raises:
+        InvalidRequest: a rule refuses something.
+        Unavailable: there is nothing to encode with; the caller tries again.
+    """
+    redactors = redactors_in(session)
+    if not redactors:
+        return list(wanted)
+    made, noted = [], list[Noted]()
+    for one in wanted:
+        redactor = redactors.by_id.get(rows[one.memory_id]["namespace_id"])
+        if redactor is None:
+            made.append(one)
+            continue
+        counts = Counts()
+        changes = {**one.changes, **redacted_fields(one.changes, redactor, counts)}
+        chunks = one.chunks
+        if chunks is not None and changes.get("content") != one.changes.get("content"):
+            if encoding is None:
+                raise busy()
+            (chunks,) = encoding.chunks([changes["content"]])
+        made.append(Correction(one.memory_id, changes, chunks, added(one.redactions, counted(counts))))
+        if counts:
+            noted.append((rows[one.memory_id]["namespace_id"], redactor, counts))
+    note_redacted(session, tenant_id, noted, now=now)
+    return made
 
 
 def _difference(old: Row, wanted: Correction) -> _Change:
@@ -196,6 +240,8 @@ def _difference(old: Row, wanted: Correction) -> _Change:
         for name, value in wanted.changes.items()
         if not _same(old[name], value) or (name in _FOUND_IF_STATED and name in old["computed"])
     }
+    if new and wanted.redactions:
+        new["redactions"] = added(old["redactions"], wanted.redactions)
     computed = [name for name in old["computed"] if name not in wanted.changes]
     if "content" in new:
         # What rules found in the old text goes with it; they will look at the new one.

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -15,65 +15,20 @@ from memory_service.errors import Conflict
 from memory_service.lifecycle.archive import archive
 from memory_service.lifecycle.draft import Draft, Encoding, Prepared, content_hash
 from memory_service.lifecycle.moments import not_before
+from memory_service.lifecycle.posted_documents import Posted
+from memory_service.lifecycle.redacted_documents import Taken, taken
 from memory_service.lifecycle.remember import remember, text_erased
 from memory_service.lifecycle.supersede import close_superseded
 from memory_service.storage import documents, jobs, memories
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import Namespace, ensure_namespaces
+from memory_service.storage.redactions import redactors_in
 from memory_service.storage.sql import Row
 from memory_service.storage.supersessions import Replacement, link_superseded
-from memory_service.types import DEFAULT_NAMESPACE, Extract, JobStatus, MemoryType, SourceKind
+from memory_service.types import JobStatus, MemoryType, SourceKind
 
 READ: Final = "document"  # the kind of job
 STORED_AT_ONCE: Final = 500  # chunks in one statement
-
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """What a caller says about a document."""
-
-    mime_type: str | None = None  # as the caller named it, charset included
-    title: str | None = None
-    namespace: str = DEFAULT_NAMESPACE
-    user_id: str | None = None
-    agent_id: str | None = None
-    session_id: str | None = None
-    external_id: str | None = None
-    tags: tuple[str, ...] = ()
-    metadata: dict[str, Any] = field(default_factory=dict)
-    language: str | None = None
-    observed_at: datetime | None = None
-    importance: float | None = None
-    confidence: float = 1.0
-    extract: Extract | None = None
-
-    @property
-    def scope(self) -> dict[str, str | None]:
-        """Return whose document it is."""
-        return {"user_id": self.user_id, "agent_id": self.agent_id, "session_id": self.session_id}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        observed = self.observed_at.isoformat() if self.observed_at else None
-        return {**asdict(self), "tags": list(self.tags), "observed_at": observed}
-
-
-def posted_of(request: Mapping[str, Any]) -> Posted:
-    """Return what `Posted.to_json` made JSON of.
-
-    >>> posted = Posted(title="Menu", tags=("food",), extract=Extract.NONE)
-    >>> posted_of(posted.to_json()) == posted
-    True
-    """
-    observed, extract = request["observed_at"], request["extract"]
-    return Posted(
-        **{
-            **request,
-            "tags": tuple(request["tags"]),
-            "observed_at": datetime.fromisoformat(observed) if observed else None,
-            "extract": Extract(extract) if extract else None,
-        }
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +43,19 @@ class Received:
 def receive(
     session: Session,
     tenant_id: UUID,
-    posted: Posted,
-    file: bytes,
-    kind: Kind,
+    given: Taken,
     *,
     now: datetime,
     job_ttl: timedelta,
 ) -> Received:
-    """Store a file for a job to read; one that is there already makes a job that has succeeded."""
+    """Store a file for a job to read; one that is there already makes a job that has succeeded.
+
+    Raises:
+        InvalidRequest: a redaction policy refuses something in it.
+        Unreadable: it has to be read now, and cannot be.
+    """
+    given = taken(given, redactors_in(session).by_path.get(given.posted.namespace))
+    posted, file = given.posted, given.file
     made = ensure_namespaces(session, tenant_id, [posted.namespace], now=now)
     namespace = made[posted.namespace]
     digest = hashlib.sha256(file).digest()
@@ -122,7 +82,11 @@ def receive(
                 "job_id": job_id,
                 "namespace_id": namespace.id,
                 "document_id": document_id,
-                "request": {**posted.to_json(), "kind": kind.value},
+                "request": {
+                    **posted.to_json(),
+                    "kind": given.kind.value,
+                    "hides_instructions": given.hides_instructions,
+                },
                 "file": file,
                 "created_at": now,
             },

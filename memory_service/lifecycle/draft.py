@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
-from memory_service.errors import MemoryServiceError, Unavailable
+from memory_service.errors import InvalidRequest, MemoryServiceError, Unavailable
+from memory_service.lifecycle.redacting import LISTS, TEXTS, VALUES, added, counted, redacted_fields
+from memory_service.redaction.redactor import Counts, Redactor
+from memory_service.storage.redactions import NOTHING, Redactors
 from memory_service.storage.sql import Row
 from memory_service.types import DEFAULT_NAMESPACE, Extract, MemoryType, OnConflict, SourceKind
 
@@ -56,6 +59,33 @@ class Draft:
     given: frozenset[str] = frozenset()  # the fields that the caller named: what an update changes
     deduplicate: bool = True
     hides_instructions: bool = False  # it comes from a page that talks to models where people do not see it
+    by_caller: bool = True  # somebody is there who can be told that a policy refuses it
+
+
+_WORDS: Final = tuple(name for name in (*TEXTS, *LISTS, *VALUES) if name in Draft.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A draft as it may be stored: by which policy, and what that replaced; or why nothing of it may be."""
+
+    draft: Draft
+    redactor: Redactor | None = None
+    counts: Mapping[str, int] | None = None
+    refusal: InvalidRequest | None = None
+
+
+def redacted(draft: Draft, redactor: Redactor | None) -> Redacted:
+    """Return a draft as the policy of its namespace has it, with nothing of it where a rule refuses."""
+    if redactor is None:
+        return Redacted(draft)
+    acting = redactor if draft.by_caller else redactor.masking
+    counts = Counts()
+    try:
+        fields = redacted_fields({name: getattr(draft, name) for name in _WORDS}, acting, counts)
+    except InvalidRequest as refusal:
+        return Redacted(Draft("", namespace=draft.namespace), redactor, refusal=refusal)
+    return Redacted(replace(draft, **fields), redactor, counted(counts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +109,9 @@ class Prepared:
     terms: tuple[str, ...]
     chunks: tuple[Chunk, ...]
     language: str = UNKNOWN_LANGUAGE  # whose rules cut the terms
+    redactor: Redactor | None = None  # by which it was redacted
+    redactions: Mapping[str, int] | None = None  # what that replaced, by rule
+    refusal: InvalidRequest | None = None  # why it may not be stored: then nothing of it is here
 
 
 def no_other(encoder_id: int) -> "Encoding":
@@ -106,6 +139,9 @@ class Encoding:
     encoders_at: Callable[[Collection[str]], Mapping[str, tuple[int, ...]]] = lambda _: {}
     # The same for the namespaces of memories, by the memory's id.
     encoders_for: Callable[[Collection[UUID]], Mapping[UUID, tuple[int, ...]]] = lambda _: {}
+    # What must not be stored, and so not be encoded either; asked again in the transaction that stores.
+    redactors: Callable[[], Redactors] = lambda: NOTHING
+    redactors_for: Callable[[Collection[UUID]], Mapping[UUID, Redactor]] = lambda _: {}  # by the memory
 
     def of(self, encoder_id: int) -> "Encoding":
         """Return the encoding under an encoder, which may be this one."""
@@ -121,7 +157,14 @@ class Encoding:
         return [tuple(chunks) for chunks in made]
 
     def new_texts(self, contents: Sequence[tuple[UUID, str]]) -> list[tuple[Chunk, ...]]:
-        """Encode what memories are to say from now on."""
+        """Encode what memories are to say from now on, redacted."""
+        redactors = self.redactors_for({memory_id for memory_id, _ in contents}) if contents else {}
+        if redactors:
+            # What is refused is masked here, and refused where it would be stored.
+            contents = [
+                (one, redactors[one].masking.text(content, Counts()) if one in redactors else content)
+                for one, content in contents
+            ]
         encoders = self.encoders_for({memory_id for memory_id, _ in contents}) if contents else {}
         own = (self.encoder_id,)
         return self.chunks_under([(content, encoders.get(memory_id, own)) for memory_id, content in contents])
@@ -204,14 +247,26 @@ def cut(draft: Draft, *, observed_at: datetime) -> tuple[str, tuple[str, ...]]:
 
 
 def prepare(drafts: Sequence[Draft], *, encoding: Encoding, now: datetime) -> list[Prepared]:
-    """Work out hashes, terms and vectors of drafts."""
-    encoders = encoding.encoders_at({draft.namespace for draft in drafts})
+    """Redact drafts as the policies of their namespaces say; work out hashes, terms and vectors of what is left."""
+    redactors = encoding.redactors()
+    return prepare_redacted(
+        [redacted(draft, redactors.by_path.get(draft.namespace)) for draft in drafts], encoding=encoding, now=now
+    )
+
+
+def prepare_redacted(drafts: Sequence[Redacted], *, encoding: Encoding, now: datetime) -> list[Prepared]:
+    """Work out hashes, terms and vectors of drafts as they may be stored."""
+    encoders = encoding.encoders_at({one.draft.namespace for one in drafts})
     own = (encoding.encoder_id,)
-    chunked = encoding.chunks_under([(draft.content, encoders.get(draft.namespace, own)) for draft in drafts])
-    return [_prepared(draft, chunks, now=now) for draft, chunks in zip(drafts, chunked, strict=True)]
+    texts = [
+        (one.draft.content, encoders.get(one.draft.namespace, own) if one.refusal is None else ()) for one in drafts
+    ]
+    chunked = encoding.chunks_under(texts)
+    return [_prepared(one, chunks, now=now) for one, chunks in zip(drafts, chunked, strict=True)]
 
 
-def _prepared(draft: Draft, chunks: tuple[Chunk, ...], *, now: datetime) -> Prepared:
+def _prepared(one: Redacted, chunks: tuple[Chunk, ...], *, now: datetime) -> Prepared:
+    draft = one.draft
     observed_at = draft.observed_at or now
     language, terms = cut(draft, observed_at=observed_at)
     hashed = content_hash(draft.content)
@@ -224,7 +279,31 @@ def _prepared(draft: Draft, chunks: tuple[Chunk, ...], *, now: datetime) -> Prep
         terms=terms,
         chunks=chunks,
         language=language,
+        redactor=one.redactor,
+        redactions=one.counts,
+        refusal=one.refusal,
     )
+
+
+def settled(
+    items: Sequence[Prepared], redactors: Redactors, *, encoding: Encoding, now: datetime
+) -> Sequence[Prepared]:
+    """Return drafts as the policies of now have them: all but always they were prepared under these.
+
+    One whose namespace has another by now is redacted and encoded again; what an earlier policy took out does not come back.
+    """
+    stale = [
+        place for place, item in enumerate(items) if item.redactor is not redactors.by_path.get(item.draft.namespace)
+    ]
+    stale = [place for place in stale if items[place].refusal is None]
+    if not stale:
+        return items
+    again = [redacted(items[place].draft, redactors.by_path.get(items[place].draft.namespace)) for place in stale]
+    changed = dict(zip(stale, prepare_redacted(again, encoding=encoding, now=now), strict=True))
+    return [
+        replace(made, redactions=added(item.redactions, made.redactions)) if (made := changed.get(place)) else item
+        for place, item in enumerate(items)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

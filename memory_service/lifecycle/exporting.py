@@ -225,6 +225,7 @@ def _state(row: Row, path: str) -> dict[str, Any]:
         "computed": row["computed"],
         "trust": row["trust"],
         "flags": row["flags"],
+        "redactions": row["redactions"],
     }
 
 

@@ -21,6 +21,7 @@ from memory_service.bundle.records import (
 from memory_service.lifecycle.draft import content_hash, said_hash
 from memory_service.lifecycle.fading import owe_sweep
 from memory_service.lifecycle.importing import SKEW, Importing, Line, OnPresent
+from memory_service.redaction.policy import read_redaction
 from memory_service.storage import documents, imported, imports, memories, namespace_settings, policies
 from memory_service.storage.ids import new_id
 from memory_service.storage.imports import LineOutcome, blanked
@@ -83,7 +84,12 @@ def _fusion(said: Mapping[str, Any]) -> _Policy:
     return _Policy(policy.to_json(), " ".join(wrong[0]) if wrong else "")
 
 
-_READ: Final = {policies.RETENTION: _retention, policies.FUSION: _fusion}
+def _redaction(said: Mapping[str, Any]) -> _Policy:
+    policy, wrong = read_redaction(said)
+    return _Policy(policy.to_json(), " ".join(wrong[0]) if wrong else "")
+
+
+_READ: Final = {policies.RETENTION: _retention, policies.FUSION: _fusion, policies.REDACTION: _redaction}
 
 
 def import_policies(session: Session, wanted: Importing, lines: Sequence[Line], *, now: datetime) -> list[LineOutcome]:

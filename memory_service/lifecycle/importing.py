@@ -101,6 +101,12 @@ def outcome_json(row: Any) -> dict[str, Any]:
     }
 
 
+def told(refusal: MemoryServiceError) -> str:
+    """Return in one sentence what a rule refuses, with the place; never what stands there."""
+    where = refusal.errors[0].pointer if refusal.errors else ""
+    return f"{where}: {refusal.detail}" if where else refusal.detail
+
+
 def leads_back(edges: Mapping[UUID, set[UUID]], start: UUID, targets: Sequence[UUID]) -> bool:
     """Say whether one of the targets leads back to where an edge to it would start.
 

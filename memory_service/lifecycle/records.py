@@ -12,7 +12,7 @@ from memory_service.types import PrecisionTier, State
 HISTORY_FIELDS = (
     "namespace", "user_id", "agent_id", "session_id", "external_id", "payload_type", "memory_type", "state", "content",
     "title", "context", "keywords", "tags", "entities", "metadata", "value", "importance", "confidence", "trust", "flags",
-    "pinned",
+    "redactions", "pinned",
     "language", "observed_at", "valid_from", "valid_to", "expires_at", "superseded_by",
 )  # fmt: skip
 
@@ -72,6 +72,7 @@ def memory_json(row: Row, *, now: datetime) -> dict[str, Any]:
         "confidence": row["confidence"],
         "trust": row["trust"],
         "flags": row["flags"],
+        "redactions": row["redactions"],
         "pinned": row["pinned"],
         "language": row["language"],
         "observed_at": rfc3339(row["observed_at"]),

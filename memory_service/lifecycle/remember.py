@@ -10,15 +10,17 @@ from sqlalchemy.orm import Session
 from memory_service.errors import Conflict
 from memory_service.lifecycle.archive import expire
 from memory_service.lifecycle.completing import busy
-from memory_service.lifecycle.draft import Encoding, Outcome, Prepared
+from memory_service.lifecycle.draft import Encoding, Outcome, Prepared, settled
 from memory_service.lifecycle.moments import inverted_validity, not_before
+from memory_service.lifecycle.redaction_notes import note_redacted
 from memory_service.lifecycle.renew import renew
 from memory_service.lifecycle.store import store_new
 from memory_service.lifecycle.supersede import close_superseded, start_of_validity
 from memory_service.storage import memories
 from memory_service.storage.ids import new_id
-from memory_service.storage.namespaces import Namespace, ensure_namespaces
+from memory_service.storage.namespaces import Namespace, ensure_namespaces, find_namespaces
 from memory_service.storage.presence import ErasedText, Key, look_up
+from memory_service.storage.redactions import redactors_in
 from memory_service.storage.sql import Row
 from memory_service.storage.supersessions import Replacement, link_superseded
 from memory_service.types import OnConflict
@@ -116,12 +118,34 @@ def remember(
     Raises:
         Unavailable: other writers were first again and again; nothing was changed.
     """
-    outcomes: list[Outcome | None] = [None] * len(items)
+    items = settled(items, redactors_in(session), encoding=encoding, now=now)
+    outcomes: list[Outcome | None] = [
+        Outcome("rejected", new_id(), problem=item.refusal) if item.refusal is not None else None for item in items
+    ]
     for _ in range(ATTEMPTS):
-        _remember(session, tenant_id, items, outcomes, encoding=encoding, now=now)
         if all(outcomes):
-            return [outcome for outcome in outcomes if outcome is not None]
-    raise busy()
+            break
+        _remember(session, tenant_id, items, outcomes, encoding=encoding, now=now)
+    if not all(outcomes):
+        raise busy()
+    done = [outcome for outcome in outcomes if outcome is not None]
+    _note_redacted(session, tenant_id, items, done, now=now)
+    return done
+
+
+def _note_redacted(
+    session: Session, tenant_id: UUID, items: Sequence[Prepared], outcomes: Sequence[Outcome], *, now: datetime
+) -> None:
+    changed = [
+        (item, item.redactor, item.redactions)
+        for item, outcome in zip(items, outcomes, strict=True)
+        if item.redactor is not None and item.redactions and outcome.status in {"created", "superseded", "updated"}
+    ]
+    if not changed:
+        return
+    spaces = find_namespaces(session, tenant_id, {item.draft.namespace for item, _, _ in changed})
+    noted = [(spaces[item.draft.namespace].id, redactor, counts) for item, redactor, counts in changed]
+    note_redacted(session, tenant_id, noted, now=now)
 
 
 def _remember(

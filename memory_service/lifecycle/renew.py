@@ -60,7 +60,7 @@ def renew(
     rows = memories.lock_memories(session, tenant_id, sorted({memory_id for memory_id, _ in items}))
     found = [_renewal(rows.get(memory_id), item) for memory_id, item in items]
     wanted = [
-        Correction(memory_id, changes_of(item.draft), item.chunks)
+        Correction(memory_id, changes_of(item.draft), item.chunks, item.redactions)
         for (memory_id, item), renewal in zip(items, found, strict=True)
         if renewal.held and renewal.problem is None
     ]

@@ -145,6 +145,7 @@ def memory_row(
         "traits": traits(draft.content, item.language).pack(),
         "trust": trust.value,
         "flags": list(trust.flags),
+        "redactions": dict(item.redactions) if item.redactions else None,
     }
 
 

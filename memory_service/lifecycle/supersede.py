@@ -10,13 +10,15 @@ from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict, FieldError, InvalidRequest
 from memory_service.lifecycle.completing import busy
-from memory_service.lifecycle.draft import Draft, Encoding, Prepared, cut, dedupe_hash
+from memory_service.lifecycle.draft import Draft, Encoding, Prepared, cut, dedupe_hash, settled
 from memory_service.lifecycle.moments import check_validity, not_before
+from memory_service.lifecycle.redaction_notes import note_redacted
 from memory_service.lifecycle.store import store_new
 from memory_service.storage import memories
 from memory_service.storage.identities import free_identities
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import Namespace, get_namespace
+from memory_service.storage.redactions import redactors_in
 from memory_service.storage.supersessions import Replacement, link_superseded, mark_superseded
 
 # What a successor takes over from the memory it replaces, unless the caller says otherwise.
@@ -56,7 +58,8 @@ def supersede(
 
     Raises:
         Conflict: the old memory is archived or was superseded before, or another one holds the external_id.
-        InvalidRequest: another namespace was named, or the new memory would end before it begins.
+        InvalidRequest: another namespace was named, the new memory would end before it begins, or a redaction policy
+            refuses something in it.
     """
     if old["superseded_by"] is not None:
         raise Conflict(
@@ -69,6 +72,11 @@ def supersede(
     if "namespace" in given and prepared.draft.namespace != namespace.path:
         detail = f"A memory is superseded within its namespace, here {namespace.path!r}."
         raise InvalidRequest(detail, errors=(FieldError("/namespace", detail),))
+    if prepared.draft.namespace != namespace.path:
+        prepared = replace(prepared, draft=replace(prepared.draft, namespace=namespace.path))
+    (prepared,) = settled([prepared], redactors_in(session), encoding=encoding, now=now)
+    if prepared.refusal is not None:
+        raise prepared.refusal
     inherited = {name: old[name] for name in (*INHERITED, "external_id") if name not in given}
     draft = replace(prepared.draft, namespace=namespace.path, **inherited)
     now = not_before(now, [old])
@@ -87,6 +95,8 @@ def supersede(
     if not store_new(session, tenant_id, [(memory_id, item, namespace, start)], encoding=encoding, now=now):
         raise busy()
     link_superseded(session, tenant_id, [replacement], now=now)
+    if item.redactor is not None and item.redactions:
+        note_redacted(session, tenant_id, [(namespace.id, item.redactor, item.redactions)], now=now)
     return memory_id
 
 

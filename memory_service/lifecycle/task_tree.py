@@ -10,9 +10,11 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict, FieldError, InvalidRequest, NotFound, PreconditionFailed
+from memory_service.lifecycle.redacting import redacted_in
 from memory_service.lifecycle.task_waiting import waits_in_a_circle
 from memory_service.storage import tasks
 from memory_service.storage.ids import new_id
+from memory_service.storage.redactions import redactors_in
 from memory_service.storage.sql import Row
 from memory_service.types import UNFINISHED, WITHOUT_EFFECT, TaskStatus
 
@@ -93,6 +95,9 @@ def insert(
         scope = {name: parent[name] if said is None else said for name, said in scope.items()}
         now = moment_in(session, tenant_id, [parent["root_id"]], now)
     check_dependencies(session, tenant_id, namespace_id, new.depends_on)
+    said = redacted_in(
+        redactors_in(session), namespace_id, {"title": new.title, "input": new.input, "metadata": new.metadata}
+    )
     task_id = new_id()
     place = {
         "id": task_id,
@@ -105,11 +110,9 @@ def insert(
     }
     state = {
         "status": TaskStatus.OPEN.value,
-        "title": new.title,
-        "input": new.input,
+        **said,
         "output": None,
         "outcome": None,
-        "metadata": new.metadata,
         "depends_on": sorted(set(new.depends_on)),
         "superseded_by": None,
         "closed_at": None,
@@ -134,7 +137,16 @@ def add_states(
     now: datetime,
 ) -> None:
     """Give nodes their next versions: each as it is, but for what changed."""
-    states = [(row["id"], row["version"] + 1, {**row, **changed, "operation": operation}) for row, changed in changes]
+    redactors = redactors_in(session)
+    states = [
+        (
+            row["id"],
+            row["version"] + 1,
+            # What is carried on may be older than the policy.
+            redacted_in(redactors, row["namespace_id"], {**row, **changed, "operation": operation}, refusing=False),
+        )
+        for row, changed in changes
+    ]
     tasks.add_versions(session, tenant_id, states, now=now)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict, FieldError, NotFound
+from memory_service.lifecycle.redacting import redacted_in
 from memory_service.lifecycle.task_rollback import same
 from memory_service.lifecycle.task_tree import (
     NewTask,
@@ -22,6 +23,7 @@ from memory_service.lifecycle.task_tree import (
     unknown,
 )
 from memory_service.storage import tasks
+from memory_service.storage.redactions import redactors_in
 from memory_service.storage.sql import Row
 from memory_service.types import UNFINISHED, TaskStatus
 
@@ -63,13 +65,14 @@ def change(session: Session, tenant_id: UUID, row: Row, changes: Mapping[str, An
 
     Raises:
         Conflict: the task is closed, a dependency no longer counts, or tasks would wait for each other.
-        InvalidRequest: a dependency is not in this namespace.
+        InvalidRequest: a dependency is not in this namespace, or a redaction policy refuses something.
     """
     check_unfinished(row, "The task is {status}, which is the end of it. Roll it back to change it.")
     depends_on = changes.get("depends_on")
     if depends_on is not None:
         check_dependencies(session, tenant_id, row["namespace_id"], depends_on)
         changes = {**changes, "depends_on": sorted(set(depends_on))}
+    changes = redacted_in(redactors_in(session), row["namespace_id"], changes)
     if same(row, {**row, **changes}):
         return
     add_states(
@@ -101,6 +104,7 @@ def close(
     Raises:
         Conflict: it is closed already; or without `force` something below it is unfinished (``open_children``), or it is to
             succeed before what it depends on has ended (``open_dependencies``).
+        InvalidRequest: a redaction policy refuses something.
     """
     check_unfinished(row, "The task is {status} already.")
     under = [one for one in subtree(session, tenant_id, row["id"]) if one["id"] != row["id"]]
@@ -122,7 +126,11 @@ def close(
                 code="open_dependencies",
             )
     now = moment_in(session, tenant_id, [row["root_id"]], now)
-    ended = {"status": status.value, "output": output, "outcome": outcome, "closed_at": now}
+    ended = redacted_in(
+        redactors_in(session),
+        row["namespace_id"],
+        {"status": status.value, "output": output, "outcome": outcome, "closed_at": now},
+    )
     cancelled = {"status": TaskStatus.CANCELLED.value, "closed_at": now}
     add_states(session, tenant_id, [(row, ended)], operation="close", now=now)
     add_states(session, tenant_id, [(one, cancelled) for one in unfinished], operation="close", now=now)

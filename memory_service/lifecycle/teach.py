@@ -7,8 +7,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from memory_service.lifecycle.redacting import IDENTIFIERS
+from memory_service.redaction.redactor import Counts
 from memory_service.storage import feedback, fusion_weights, jobs, saved_queries
 from memory_service.storage.namespaces import find_namespaces, get_namespace
+from memory_service.storage.redactions import redactors_in
 from memory_service.storage.saved_queries import QuerySource
 
 LEARN: Final = "learn"  # the kind of job
@@ -61,6 +64,11 @@ def keep_judgement(
     if namespace is None:
         return None
     query, where = trace["query"], filter_of(request)
+    redactor = redactors_in(session).by_id.get(namespace.id)
+    if redactor is not None:
+        # The search may be older than the policy.
+        query = redactor.masking.text(query, Counts())
+        where = redactor.masking.json(where, Counts(), keep=IDENTIFIERS)
     feedback.keep_feedback(
         session,
         tenant_id,

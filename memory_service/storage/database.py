@@ -3,6 +3,7 @@
 import select
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, SessionTransaction
 
 from memory_service.errors import MemoryServiceError, Misconfigured, Unavailable
+from memory_service.storage.redactions import Redactions, no_secret
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +33,16 @@ SERIALIZATION_CODES = frozenset({"40001", "40P01", "23505"})
 class Database:
     """The engine of the service role; hands out sessions that see one tenant."""
 
-    def __init__(self, service_url: str, *, pool_size: int = 20, application_name: str = "memory-service") -> None:
-        """Prepare the pool; connects on first use."""
+    def __init__(
+        self,
+        service_url: str,
+        *,
+        pool_size: int = 20,
+        application_name: str = "memory-service",
+        secret: Callable[[], bytes] = no_secret,
+    ) -> None:
+        """Prepare the pool; connects on first use. From the secret come the pseudonyms of what is redacted."""
+        self.redactions = Redactions(partial(self.transaction, durable=False), secret)
         self.engine: Engine = create_engine(
             service_url,
             pool_size=pool_size,
@@ -75,7 +85,9 @@ class Database:
         With `snapshot` all of its statements see one moment, and none may write.
         """
         session = Session(self.engine, autoflush=False, expire_on_commit=False)
-        session.info |= {"tenant_id": tenant_id, "durable": durable, "snapshot": snapshot}
+        session.info |= {
+            "tenant_id": tenant_id, "durable": durable, "snapshot": snapshot, "redactions": self.redactions,
+        }  # fmt: skip
         return session
 
     @contextmanager

@@ -120,16 +120,22 @@ def encoders_of(session: Session, tenant_id: UUID, ids: Collection[UUID]) -> dic
     return {row["id"]: _namespace(row).encoders for row in rows}
 
 
-def encoders_of_memories(session: Session, tenant_id: UUID, ids: Collection[UUID]) -> dict[UUID, tuple[int, ...]]:
-    """Return the same for the namespaces of memories, by the memory."""
+def namespaces_of_memories(session: Session, tenant_id: UUID, ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return the namespaces of those of the memories that exist, by the memory."""
     rows = session.execute(
         text(
             "SELECT id, namespace_id FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) ORDER BY id"
         ),
         {"tenant": tenant_id, "ids": list(ids)},
     ).all()
-    encoders = encoders_of(session, tenant_id, {row.namespace_id for row in rows})
-    return {row.id: encoders[row.namespace_id] for row in rows}
+    return {row.id: row.namespace_id for row in rows}
+
+
+def encoders_of_memories(session: Session, tenant_id: UUID, ids: Collection[UUID]) -> dict[UUID, tuple[int, ...]]:
+    """Return under which encoders the texts of memories are written, by the memory."""
+    spaces = namespaces_of_memories(session, tenant_id, ids)
+    encoders = encoders_of(session, tenant_id, set(spaces.values()))
+    return {memory_id: encoders[space] for memory_id, space in spaces.items()}
 
 
 def namespaces_below(session: Session, tenant_id: UUID, prefix: str) -> list[Namespace]:

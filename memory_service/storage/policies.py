@@ -13,6 +13,7 @@ from memory_service.storage.tables import namespace, policy
 
 RETENTION = "retention"
 FUSION = "fusion"
+REDACTION = "redaction"
 
 _t = policy.c
 _FOREVER = text("'infinity'")

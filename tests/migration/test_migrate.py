@@ -87,7 +87,7 @@ def test_policies_of_a_later_kind_go_when_the_schema_goes_back(roles: RoleUrls, 
             ),
             ids,
         )
-        for kind in ("retention", "fusion"):
+        for kind in ("retention", "fusion", "redaction"):
             connection.execute(
                 text(
                     "INSERT INTO policy (tenant_id, id, namespace_id, kind, known_from, known_to, body) "

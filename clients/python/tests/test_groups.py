@@ -147,6 +147,20 @@ async def test_links_and_how_a_namespace_is_searched(client: Any, namespace: str
     assert await every(client.audit.list(action="policy.delete", namespace=namespace))
 
 
+async def test_what_must_not_be_stored(client: Any, namespace: str) -> None:
+    before = await got(client.add("Write to ana@example.com.", namespace=namespace))
+    rules = [{"find": "email", "do": "mask"}, {"pattern": "EMP-[0-9]{6}", "name": "employee", "do": "hash"}]
+    found = await got(client.policies.simulate_redaction(rules, namespace=namespace))
+    assert (found.changed, found.memory_ids) == (1, [before.id])
+    put = await got(client.policies.put_redaction(rules, namespace=namespace))
+    assert put.policy == {"rules": rules}
+    made = await got(client.add("Write to bob@example.com about EMP-123456.", namespace=namespace))
+    assert made.content.startswith("Write to [email] about [employee:")
+    assert made.redactions == {"email": 1, "employee": 1}
+    assert (await got(client.policies.redaction(namespace=namespace))).id == put.id
+    assert await got(client.policies.delete_redaction(namespace=namespace)) is None
+
+
 async def test_keys_and_tenants(client: Any, connect: Any, service: Any, namespace: str) -> None:
     tenant = await got(client.tenants.create(f"tenant of {namespace}"))
     assert tenant.api_key.key not in repr(tenant)

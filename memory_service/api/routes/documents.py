@@ -27,6 +27,7 @@ from memory_service.filters import parse_filter
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle.documents import Received, archive_document, receive
 from memory_service.lifecycle.records import rfc3339
+from memory_service.lifecycle.redacted_documents import Taken, taken
 from memory_service.lifecycle.selection import Selection
 from memory_service.storage import documents, jobs
 from memory_service.storage.database import commit, run_after_commit
@@ -92,6 +93,18 @@ def checked_file(body: DocumentIn) -> tuple[bytes, Kind]:
     return file, kind
 
 
+def _taken(services: Services, caller: Caller, given: Taken) -> Taken:
+    """Return what may be kept of a posted file, read here where that has to be known now; no connection is held meanwhile.
+
+    Raises:
+        InvalidRequest: a redaction policy refuses something in it, or it has to be read now and cannot be.
+    """
+    try:
+        return taken(given, services.database.redactions.of(caller.tenant_id).by_path.get(given.posted.namespace))
+    except Unreadable as error:
+        raise InvalidRequest(error.detail, errors=(FieldError("/file", error.detail),), code=error.code) from error
+
+
 @router.post("", status_code=202, response_model=DocumentAccepted)
 def create_document(
     body: DocumentIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep
@@ -103,15 +116,14 @@ def create_document(
     """
     file, kind = checked_file(body)
     now = services.clock()
+    given = _taken(services, caller, Taken(body.posted(), file, kind))
     received: list[Received] = []
 
     def produce() -> Response:
         made = receive(
             session,
             caller.tenant_id,
-            body.posted(),
-            file,
-            kind,
+            given,
             now=now,
             job_ttl=timedelta(days=services.settings.job_ttl_days),
         )

@@ -1,7 +1,7 @@
 """Imports: bundles that come in as files, taken in by a job, with an outcome for every line."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
 from uuid import UUID
@@ -27,11 +27,14 @@ from memory_service.bundle.records import (
     owners_named,
     parse_line,
 )
-from memory_service.errors import NotFound
+from memory_service.errors import InvalidRequest, NotFound
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
-from memory_service.lifecycle.importing import outcome_json
+from memory_service.lifecycle.importing import outcome_json, told
+from memory_service.lifecycle.redacted_lines import LineRedactor
+from memory_service.redaction.redactor import Redactor
 from memory_service.storage import imports, jobs
-from memory_service.storage.imports import Arriving
+from memory_service.storage.imports import Arriving, LineOutcome
+from memory_service.storage.redactions import redactors_in
 from memory_service.types import IMPORT, Action, Caller, KeyScope
 
 IMPORTS = "/v1/imports"
@@ -105,6 +108,7 @@ def receive(
         ttl=timedelta(days=services.settings.job_ttl_days),
     )
     digest = hashlib.sha256(first)
+    taking = _Taking(session, caller.tenant_id, job_id)
     kept: list[Arriving] = []
     size = records = 0
     last: bytes | None = None
@@ -114,15 +118,15 @@ def receive(
             digest.update(last)
             records += 1
             # Lines count from 1, and the header is the first.
-            kept.append(_line(records + 1, last))
+            kept.append(taking.line(records + 1, last))
             size += len(last)
             if len(kept) >= STORED_AT_ONCE or size >= STORED_BYTES:
-                imports.keep_lines(session, caller.tenant_id, job_id, kept)
+                taking.keep(kept)
                 kept, size = [], 0
         last = raw
     read_end(last or b"", records=records, sha256=digest.hexdigest())
     if kept:
-        imports.keep_lines(session, caller.tenant_id, job_id, kept)
+        taking.keep(kept)
     jobs.set_total(session, caller.tenant_id, job_id, records)
     return job_id, records
 
@@ -141,13 +145,45 @@ def read_lines(upload: Upload) -> Iterator[bytes]:
         yield raw
 
 
-def _line(ordinal: int, raw: bytes) -> Arriving:
-    """Return a line with what has to be known of it before its turn comes; a bad one gets its outcome then."""
-    try:
-        parsed = parse_line(raw)
-    except Refused:
-        return Arriving(ordinal, UNKNOWN, raw)
-    return Arriving(ordinal, kind_of(parsed), raw, memories_named(parsed), item_named(parsed), owners_named(parsed))
+class _Taking:
+    """Takes in the lines of one bundle: what their namespaces redact is redacted before it waits for its turn."""
+
+    def __init__(self, session: Session, tenant_id: UUID, job_id: UUID) -> None:
+        """Ask what holds now; it is asked again when the lines are stored."""
+        self._session, self._tenant_id, self._job_id = session, tenant_id, job_id
+        self._redactors = redactors_in(session)
+        self._spaces: dict[str, str | None] = {}  # of the documents that have come
+        self._refused: list[LineOutcome] = []
+
+    def line(self, ordinal: int, raw: bytes) -> Arriving:
+        """Return a line with what has to be known of it before its turn comes; a bad one gets its outcome then."""
+        try:
+            parsed = parse_line(raw)
+        except Refused:
+            # Nobody will read it either: with a policy not even its bytes are kept.
+            return Arriving(ordinal, UNKNOWN, b"{" if self._redactors else raw)
+        kind, item = kind_of(parsed), item_named(parsed)
+        if self._redactors:
+            if kind == UNKNOWN:
+                raw = b"{}\n"
+            elif kind == "document" and item is not None:
+                self._spaces[item] = owners_named(parsed)["namespace"]
+            try:
+                raw = LineRedactor(self._redactors, self._of_document).redacted(raw, parsed)
+            except InvalidRequest as error:
+                raw = b"{}\n"
+                self._refused.append(LineOutcome(ordinal, "rejected", item, error.specific_code, told(error)))
+        return Arriving(ordinal, kind, raw, memories_named(parsed), item, owners_named(parsed))
+
+    def _of_document(self, document_id: str) -> Redactor | None:
+        return self._redactors.by_path.get(self._spaces.get(document_id) or "")
+
+    def keep(self, lines: Sequence[Arriving]) -> None:
+        """Store lines, and of those that are refused that they are."""
+        imports.keep_lines(self._session, self._tenant_id, self._job_id, lines)
+        if self._refused:
+            imports.keep_outcomes(self._session, self._tenant_id, self._job_id, self._refused)
+            self._refused = []
 
 
 @router.get("/{job_id}/outcomes", response_model=OutcomesOut)

@@ -1,5 +1,6 @@
 """Memories one at a time: remember, read, correct, supersede, archive, restore, pin, erase."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -190,7 +191,14 @@ def supersede_memory(
     """Put a new memory in the place of an old one, whose validity ends where the new one's begins."""
     now = services.clock()
     encoding = encoding_of(services, caller)
-    (prepared,) = prepare([body.draft()], encoding=encoding, now=now)
+    draft = body.draft()
+    if encoding.redactors():
+        # It will lie where the old one lies, and is redacted as that namespace has it.
+        with services.database.transaction(caller.tenant_id, durable=False) as glance:
+            old = memories.get_record(glance, caller.tenant_id, memory_id)
+        if old is not None and "namespace" not in body.model_fields_set:
+            draft = replace(draft, namespace=old["namespace"])
+    (prepared,) = prepare([draft], encoding=encoding, now=now)
     wanted = versions_wanted(if_match)
     given = body.model_fields_set
 

@@ -38,7 +38,7 @@ OfNamespace = Annotated[str, Query(description="The namespace whose policy it is
 
 ELSEWHERE: Final = {
     "fusion": "what namespaces say of their searches is read, put whole and deleted below /v1/policies/fusion",
-    "redaction": "nothing is redacted: what must not be kept is erased with DELETE /v1/memories/{id}?erase=true",
+    "redaction": "what must never be stored is read, put whole and deleted below /v1/policies/redaction",
 }
 MOST_SIMULATED: Final = 50_000  # memories; a larger namespace is tried on its oldest, and the answer says so
 SHOWN: Final = 1_000  # ids in one answer

@@ -14,12 +14,14 @@ from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.fields import is_blank
 from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
+from memory_service.api.redacted_search import redacted_query
 from memory_service.api.search_models import MAX_QUERY_BYTES
 from memory_service.api.strict_json import Body, StrictRoute
 from memory_service.errors import FieldError, InvalidRequest, NotFound, TooLarge
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import saved_queries
 from memory_service.storage.namespaces import find_namespace_id
+from memory_service.storage.redactions import redactors_in
 from memory_service.storage.saved_queries import QuerySource
 from memory_service.types import DEFAULT_NAMESPACE, Caller, KeyScope
 
@@ -102,11 +104,12 @@ def save_query(
         namespace_id = find_namespace_id(session, tenant_id, body.namespace, pointer="/namespace")
         row = None
         if namespace_id is not None:
+            redactor = redactors_in(session).by_id.get(namespace_id)
             saved = saved_queries.save_query(
                 session,
                 tenant_id,
                 namespace_id,
-                body.query,
+                body.query if redactor is None else redacted_query(body.query, [redactor]),
                 body.relevant,
                 where=None,
                 source=QuerySource.CALLER,

@@ -46,6 +46,7 @@ def state_columns(*, of_a_version: bool = False) -> list[Column[object]]:
         Column("computed", ARRAY(Text), nullable=False),
         Column("trust", Double, nullable=False),
         Column("flags", ARRAY(Text), nullable=False),
+        Column("redactions", JSONB),
     ]
 
 

@@ -175,3 +175,16 @@ def test_stopping_waits_for_what_is_still_to_be_remembered(
             body = {"messages": [user(f"Last word {n}.")], "memory": {"remember": True}}
             httpx.post(f"{url}/openai/v1/chat/completions", json=body, headers=dict(chats.http.headers), timeout=30)
     assert len(chats.memories()) == 10
+
+
+def test_turns_are_redacted_as_their_namespace_has_it(chats: Any, model: Any) -> None:
+    rules = [{"find": "email", "do": "mask"}, {"find": "secret", "do": "refuse"}]
+    assert chats.http.put("/v1/policies/redaction", json={"rules": rules}).status_code == 200
+    model.behaviour.text = "I wrote to bob@example.com."
+    chats.ask([user("Write to ana@example.com.")], memory=REMEMBER)
+    assert texts(chats.wait_for(2)) == ["Write to [email].", "I wrote to [email]."]
+    # What is sent on is as the client wrote it.
+    assert "ana@example.com" in str(model.sent[-1])
+    answer = chats.ask([user("The key is AKIAIOSFODNN7EXAMPLE.")], memory={**REMEMBER, "session_id": "s2"})
+    assert answer["memory"]["remembered"] == []
+    assert "AKIA" not in str(chats.memories())

@@ -654,6 +654,13 @@ def _asks(about: Household, asker: Household) -> dict[str, list[Ask]]:
             f"{method} /v1/policies/fusion": [Ask("absent", f"/v1/policies/fusion?namespace={space}", body)]
             for method, body in (("GET", None), ("PUT", {}), ("DELETE", None))
         },
+        **{
+            f"{method} /v1/policies/redaction": [Ask("absent", f"/v1/policies/redaction?namespace={space}", body)]
+            for method, body in (("GET", None), ("PUT", {}), ("DELETE", None))
+        },
+        "POST /v1/policies/redaction/simulate": [
+            Ask("absent", "/v1/policies/redaction/simulate", {"namespace": h.namespace})
+        ],
         "POST /v1/policies/simulate": [Ask("absent", "/v1/policies/simulate", {"namespace": h.namespace})],
         **{
             f"GET {path}": [

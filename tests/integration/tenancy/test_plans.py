@@ -62,6 +62,8 @@ from memory_service.storage import (
     pending,
     policies,
     precision,
+    redactable,
+    redactions,
     retention,
     reviews,
     saved_queries,
@@ -362,6 +364,9 @@ HOT: dict[str, Callable[[Session], object]] = {
     "policies": lambda s: policies.list_policies(s, TENANT, namespace_id=None, history=True, before=None, limit=51),
     "policies of a space": lambda s: policies.list_policies(
         s, TENANT, namespace_id=SMALL_SPACE, history=False, before=an_id(4, 900), limit=51),
+    "redaction policies": lambda s: redactions.Redactions(lambda _: nullcontext(s)).of(TENANT, s),
+    "what a redaction policy looks at": lambda s: redactable.present(s, TENANT, SMALL_SPACE, before=None, limit=500),
+    "what it looked like": lambda s: redactable.versions(s, TENANT, IDS),
     "policy put": lambda s: policies.put(s, TENANT, SMALL_SPACE, "retention", an_id(4, 6000), {}, now=NOW),
     "webhooks": lambda s: webhooks.list_webhooks(s, TENANT, namespace=None, before=None, limit=51),
     "webhook": lambda s: webhooks.for_sending(s, TENANT, an_id(7, 5)),

@@ -2564,6 +2564,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/policies/redaction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Redaction Policy
+         * @description Read what must not be stored in a namespace; without rules everything may be.
+         */
+        get: operations["get_redaction_policy"];
+        /**
+         * Put Redaction Policy
+         * @description Say what must never be stored in a namespace: it answers when every process goes by it, a second later.
+         *
+         *     What is stored already stays; try the policy on it with `/v1/policies/redaction/simulate`.
+         */
+        put: operations["put_redaction_policy"];
+        post?: never;
+        /**
+         * Delete Redaction Policy
+         * @description Let everything be stored again; what was redacted stays so, and the policy stays in the history.
+         */
+        delete: operations["delete_redaction_policy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policies/redaction/simulate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Simulate Redaction Policy
+         * @description Say what a policy finds in what is stored, earlier versions included: counts and ids, nothing of the values.
+         */
+        post: operations["simulate_redaction_policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/policies/simulate": {
         parameters: {
             query?: never;
@@ -3417,7 +3467,7 @@ export interface components {
          * @description What the audit chain writes down; words of ours, never of a user.
          * @enum {string}
          */
-        Action: "api_key.create" | "api_key.rotate" | "api_key.revoke" | "tenant.create" | "tenant.delete" | "tenant.gone" | "namespace.create" | "namespace.change" | "policy.change" | "policy.delete" | "erasure.begin" | "erasure.finish" | "memories.archive" | "memories.restore" | "scope.archive" | "consolidation.begin" | "changeset.revert" | "review.approve" | "review.decline" | "review.undo" | "entity.merge" | "entity.split" | "fusion_weights.revert" | "job.cancel" | "job.retry" | "export.begin" | "import.begin" | "login_link.create" | "web_session.begin" | "web_session.end" | "encoder.register" | "encoder.default" | "reindex.begin" | "reindex.cut_over" | "reindex.roll_back" | "reindex.finish" | "webhook.create" | "webhook.change" | "webhook.delete" | "webhook.rotate";
+        Action: "api_key.create" | "api_key.rotate" | "api_key.revoke" | "tenant.create" | "tenant.delete" | "tenant.gone" | "namespace.create" | "namespace.change" | "policy.change" | "policy.delete" | "erasure.begin" | "erasure.finish" | "memories.archive" | "memories.restore" | "memories.redact" | "scope.archive" | "consolidation.begin" | "changeset.revert" | "review.approve" | "review.decline" | "review.undo" | "entity.merge" | "entity.split" | "fusion_weights.revert" | "job.cancel" | "job.retry" | "export.begin" | "import.begin" | "login_link.create" | "web_session.begin" | "web_session.end" | "encoder.register" | "encoder.default" | "reindex.begin" | "reindex.cut_over" | "reindex.roll_back" | "reindex.finish" | "webhook.create" | "webhook.change" | "webhook.delete" | "webhook.rotate";
         /**
          * AddIn
          * @description Turns to remember.
@@ -6760,6 +6810,10 @@ export interface components {
             payload_type: components["schemas"]["PayloadType"];
             /** Pinned */
             pinned: boolean;
+            /** Redactions */
+            redactions: {
+                [key: string]: number;
+            } | null;
             retention: components["schemas"]["Retention"];
             /** Session Id */
             session_id: string | null;
@@ -7955,6 +8009,26 @@ export interface components {
          */
         Reason: "all" | "conversation" | "volatile" | "cold" | "no_whole_block";
         /**
+         * RedactionPolicyIn
+         * @description What must not be stored; without rules everything may be.
+         */
+        RedactionPolicyIn: {
+            /** Rules */
+            rules?: components["schemas"]["RuleIn"][];
+        };
+        /**
+         * RedactionSimulationIn
+         * @description A policy to try on what is stored; without it, the one in force.
+         */
+        RedactionSimulationIn: {
+            /**
+             * Namespace
+             * @default default
+             */
+            namespace?: string;
+            policy?: components["schemas"]["RedactionPolicyIn"] | null;
+        };
+        /**
          * ReindexesOut
          * @description A page of namespaces, in order of path.
          */
@@ -8356,6 +8430,37 @@ export interface components {
         RotationIn: {
             /** Secret */
             secret?: string | null;
+        };
+        /**
+         * RuleIn
+         * @description What is looked for, by a finder or a pattern of one's own, and what is done about it.
+         */
+        RuleIn: {
+            /**
+             * Do
+             * @description mask, hash or refuse
+             */
+            do?: string | null;
+            /**
+             * Find
+             * @description email, phone, card, iban, ip, national_id, secret or url_credentials
+             */
+            find?: string | null;
+            /**
+             * Name
+             * @description Stands in the place of a value; without it, the finder's.
+             */
+            name?: string | null;
+            /**
+             * Pattern
+             * @description In the syntax of RE2; needs a name.
+             */
+            pattern?: string | null;
+            /**
+             * Regions
+             * @description Countries, for phone and national_id, in two capital letters.
+             */
+            regions?: string[] | null;
         };
         /**
          * RunOut
@@ -13924,6 +14029,115 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    get_redaction_policy: {
+        parameters: {
+            query?: {
+                /** @description The namespace whose policy it is. */
+                namespace?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+        };
+    };
+    put_redaction_policy: {
+        parameters: {
+            query?: {
+                /** @description The namespace whose policy it is. */
+                namespace?: string;
+            };
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedactionPolicyIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+        };
+    };
+    delete_redaction_policy: {
+        parameters: {
+            query?: {
+                /** @description The namespace whose policy it is. */
+                namespace?: string;
+            };
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    simulate_redaction_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedactionSimulationIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
             };
         };
     };

@@ -17,11 +17,12 @@ from memory_service.api.services import Services
 from memory_service.api.writing import encoding_of
 from memory_service.errors import NotFound, TooLarge
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
-from memory_service.lifecycle.draft import Outcome, Prepared, prepare
+from memory_service.lifecycle.draft import Outcome, Prepared, prepare, settled
 from memory_service.lifecycle.records import rfc3339
 from memory_service.lifecycle.remember import remember
 from memory_service.storage import jobs, memories
 from memory_service.storage.namespaces import find_namespaces
+from memory_service.storage.redactions import redactors_in
 from memory_service.types import Caller, JobStatus
 
 STORED = "Stored, and found by searches from now on."
@@ -43,7 +44,9 @@ def add(
     prepared = prepare([item.draft() for item in items], encoding=encoding, now=now)
 
     def produce() -> Response:
-        outcomes = remember(session, caller.tenant_id, prepared, encoding=encoding, now=now) if prepared else []
+        # As they are stored, so are they answered: a policy may have come since they were prepared.
+        held = settled(prepared, redactors_in(session), encoding=encoding, now=now)
+        outcomes = remember(session, caller.tenant_id, held, encoding=encoding, now=now) if held else []
         problems = [outcome.problem for outcome in outcomes if outcome.problem is not None]
         if problems and len(problems) == len(outcomes):
             raise problems[0]
@@ -63,7 +66,7 @@ def add(
         )
         if fresh:
             enqueue_after_commit(session, services.nudger, RUN_JOB, str(caller.tenant_id), str(event_id))
-        results = [_result(item, outcome) for item, outcome in zip(prepared, outcomes, strict=True)]
+        results = [_result(item, outcome) for item, outcome in zip(held, outcomes, strict=True)]
         document = {"message": STORED, "event_id": str(event_id), "status": "SUCCEEDED", "results": results}
         return answer(document)
 

@@ -64,6 +64,7 @@ class Header(Answer):
     confidence: float
     trust: float = 1.0
     flags: list[str] = []
+    redactions: dict[str, int] | None = None
     pinned: bool
     language: str | None = None
     observed_at: AwareDatetime

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from memory_client import models
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Policies(Resource[E]):
-    """Calls about policies: by what rule memories fade (``retention``), and how a namespace is searched (``fusion``)."""
+    """Calls about policies: ``retention`` (how memories fade), ``fusion`` (how they are searched), ``redaction``."""
 
     @listing("GET", "/v1/policies")
     def list(self, *, history: bool = False, **where: Unpack[InNamespace]) -> Ask[Policy]:
@@ -75,6 +75,39 @@ class Policies(Resource[E]):
     def delete_fusion(self, *, namespace: str | None = None, **options: Unpack[Versioned]) -> Ask[None]:
         """Have a namespace searched as everywhere again."""
         return Ask(type(None), query={"namespace": namespace})
+
+    @call("GET", "/v1/policies/redaction")
+    def redaction(self, *, namespace: str | None = None, **options: Unpack[Reading]) -> Ask[Policy]:
+        """Return what must not be stored in a namespace."""
+        return Ask(models.Policy, query={"namespace": namespace})
+
+    @call("PUT", "/v1/policies/redaction")
+    def put_redaction(
+        self,
+        rules: Sequence[Mapping[str, Any]],
+        *,
+        namespace: str | None = None,
+        **options: Unpack[Versioned],
+    ) -> Ask[Policy]:
+        """Say what must never be stored in a namespace; from the answer on every process goes by it."""
+        return Ask(models.Policy, query={"namespace": namespace}, body={"rules": [dict(rule) for rule in rules]})
+
+    @call("DELETE", "/v1/policies/redaction")
+    def delete_redaction(self, *, namespace: str | None = None, **options: Unpack[Versioned]) -> Ask[None]:
+        """Let everything be stored again; what was redacted stays so."""
+        return Ask(type(None), query={"namespace": namespace})
+
+    @call("POST", "/v1/policies/redaction/simulate")
+    def simulate_redaction(
+        self,
+        rules: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        namespace: str | None = None,
+        **options: Unpack[Reading],
+    ) -> Ask[Simulation]:
+        """Say what rules, or those in force, find in what is stored: counts and ids, nothing of the values."""
+        policy = None if rules is None else {"rules": [dict(rule) for rule in rules]}
+        return Ask(models.Simulation, body=stated({"namespace": namespace, "policy": policy}))
 
     @call("POST", "/v1/policies/simulate")
     def simulate(

@@ -1,0 +1,175 @@
+"""Redaction policies: what must never be stored in a namespace."""
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from memory_service.api.answers import answer
+from memory_service.api.auditing import note
+from memory_service.api.dependencies import ServicesDep, SessionDep
+from memory_service.api.policy_models import PolicyOut
+from memory_service.api.routes.policies import Admin, IfMatch, OfNamespace, Reader, match
+from memory_service.api.strict_json import Body, StrictRoute
+from memory_service.errors import FieldError, InvalidRequest, NotFound
+from memory_service.lifecycle.records import rfc3339
+from memory_service.lifecycle.redaction_simulation import MOST_SIMULATED, simulate, simulation_json
+from memory_service.redaction.policy import NONE, RedactionPolicy, read_redaction
+from memory_service.storage import policies
+from memory_service.storage.database import commit
+from memory_service.storage.ids import new_id
+from memory_service.storage.namespaces import check_path, ensure_namespaces, find_namespace_id
+from memory_service.storage.policies import REDACTION
+from memory_service.storage.redactions import FRESH_S
+from memory_service.types import DEFAULT_NAMESPACE, Action
+
+router = APIRouter(prefix="/v1/policies/redaction", tags=["policies"], route_class=StrictRoute)
+
+_DEFAULT_TAG: Final = "default"
+_MARGIN_S: Final = 0.05  # for what lies between the commit here and its being seen
+
+
+class RuleIn(Body):
+    """What is looked for, by a finder or a pattern of one's own, and what is done about it."""
+
+    find: Annotated[
+        str | None,
+        Field(description="email, phone, card, iban, ip, national_id, secret or url_credentials"),
+    ] = None
+    pattern: Annotated[str | None, Field(description="In the syntax of RE2; needs a name.")] = None
+    name: Annotated[str | None, Field(description="Stands in the place of a value; without it, the finder's.")] = None
+    do: Annotated[str | None, Field(description="mask, hash or refuse")] = None
+    regions: Annotated[
+        list[str] | None, Field(description="Countries, for phone and national_id, in two capital letters.")
+    ] = None
+
+
+class RedactionPolicyIn(Body):
+    """What must not be stored; without rules everything may be."""
+
+    rules: Annotated[list[RuleIn], Field(default_factory=list)]
+
+    def said(self) -> dict[str, Any]:
+        """Return what the caller said, nothing else."""
+        return self.model_dump(exclude_unset=True)
+
+
+class RedactionSimulationIn(Body):
+    """A policy to try on what is stored; without it, the one in force."""
+
+    namespace: str = DEFAULT_NAMESPACE
+    policy: RedactionPolicyIn | None = None
+
+
+def _read(said: Mapping[str, Any], *, below: str = "") -> RedactionPolicy:
+    policy, wrong = read_redaction(said)
+    if wrong:
+        raise InvalidRequest(
+            "The redaction policy cannot be as it is stated.",
+            errors=tuple(FieldError(f"{below}{pointer}", detail) for pointer, detail in wrong),
+            code="invalid_policy",
+        )
+    return policy
+
+
+def _shown(session: Session, tenant_id: UUID, namespace: str, namespace_id: UUID | None) -> Response:
+    row = policies.in_force(session, tenant_id, namespace_id, REDACTION) if namespace_id else None
+    policy = NONE if row is None else read_redaction(row["body"])[0]
+    body: dict[str, Any] = {
+        "kind": REDACTION,
+        "namespace": namespace,
+        "id": None if row is None else str(row["id"]),
+        "policy": policy.to_json(),
+        "known_from": None if row is None else rfc3339(row["known_from"]),
+        "known_to": None,
+    }
+    return answer(body, headers={"ETag": f'"{body["id"] or _DEFAULT_TAG}"'})
+
+
+@router.get("", response_model=PolicyOut)
+def get_redaction_policy(caller: Reader, session: SessionDep, namespace: OfNamespace = DEFAULT_NAMESPACE) -> Response:
+    """Read what must not be stored in a namespace; without rules everything may be."""
+    space = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
+    return _shown(session, caller.tenant_id, namespace, space)
+
+
+@router.put("", response_model=PolicyOut)
+def put_redaction_policy(
+    body: RedactionPolicyIn,
+    caller: Admin,
+    services: ServicesDep,
+    session: SessionDep,
+    namespace: OfNamespace = DEFAULT_NAMESPACE,
+    if_match: IfMatch = None,
+) -> Response:
+    """Say what must never be stored in a namespace: it answers when every process goes by it, a second later.
+
+    What is stored already stays; try the policy on it with `/v1/policies/redaction/simulate`.
+    """
+    policy = _read(body.said())
+    now, tenant_id = services.clock(), caller.tenant_id
+    path = check_path(namespace, pointer="?namespace")
+    space = find_namespace_id(session, tenant_id, path, pointer="?namespace")
+    if space is None:
+        # `default` before its first write.
+        space = ensure_namespaces(session, tenant_id, [path], now=now)[path].id
+    policies.lock(session, tenant_id, space)
+    match(if_match, policies.in_force(session, tenant_id, space, REDACTION))
+    policy_id = new_id()
+    services.database.redactions.check(tenant_id, policy)
+    policies.put(session, tenant_id, space, REDACTION, policy_id, policy.to_json(), now=now)
+    note(
+        session, services, caller, Action.POLICY_CHANGE, subject=("policy", policy_id), namespace_id=space,
+        kind=REDACTION, rules=len(policy.rules),
+    )  # fmt: skip
+    response = _shown(session, tenant_id, namespace, space)
+    commit(session)
+    services.database.redactions.forget(tenant_id)
+    # Whatever looked before the commit looks again by then: who has this answer can rely on the policy.
+    time.sleep(FRESH_S + _MARGIN_S)
+    return response
+
+
+@router.delete("", status_code=204)
+def delete_redaction_policy(
+    caller: Admin,
+    services: ServicesDep,
+    session: SessionDep,
+    namespace: OfNamespace = DEFAULT_NAMESPACE,
+    if_match: IfMatch = None,
+) -> Response:
+    """Let everything be stored again; what was redacted stays so, and the policy stays in the history."""
+    space = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
+    if space is not None:
+        policies.lock(session, caller.tenant_id, space)
+    present = policies.in_force(session, caller.tenant_id, space, REDACTION) if space else None
+    match(if_match, present)
+    if present is None or space is None:
+        raise NotFound(f"The namespace {namespace!r} has no {REDACTION} policy of its own.", code="policy_not_found")
+    policies.put(session, caller.tenant_id, space, REDACTION, present["id"], None, now=services.clock())
+    note(
+        session, services, caller, Action.POLICY_DELETE, subject=("policy", present["id"]), namespace_id=space,
+        kind=REDACTION,
+    )  # fmt: skip
+    commit(session)
+    services.database.redactions.forget(caller.tenant_id)
+    return Response(status_code=204)
+
+
+@router.post("/simulate", response_model=dict[str, Any])
+def simulate_redaction_policy(
+    body: RedactionSimulationIn, caller: Reader, services: ServicesDep, session: SessionDep
+) -> Response:
+    """Say what a policy finds in what is stored, earlier versions included: counts and ids, nothing of the values."""
+    space = find_namespace_id(session, caller.tenant_id, body.namespace, pointer="/namespace")
+    if body.policy is not None:
+        policy = _read(body.policy.said(), below="/policy")
+    else:
+        row = policies.in_force(session, caller.tenant_id, space, REDACTION) if space else None
+        policy = NONE if row is None else read_redaction(row["body"])[0]
+    outcome = simulate(session, caller.tenant_id, space, policy, limit=MOST_SIMULATED)
+    return answer(simulation_json(outcome, policy, namespace=body.namespace))

@@ -1,0 +1,162 @@
+"""A policy at work: what is put in a place, in what order, and that going over a text again changes nothing."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory_service.errors import InvalidRequest
+from memory_service.redaction.policy import read_redaction
+from memory_service.redaction.redactor import Edit, Redactor, moved
+
+MAIL = {"find": "email", "do": "mask"}
+
+
+def redactor(*rules: dict[str, Any], key: bytes = b"k") -> Redactor:
+    policy, wrong = read_redaction({"rules": list(rules)})
+    assert wrong == []
+    return Redactor(policy, key)
+
+
+def redacted(text: str, *rules: dict[str, Any], key: bytes = b"k") -> tuple[str, dict[str, int]]:
+    counts: Counter[str] = Counter()
+    return redactor(*rules, key=key).text(text, counts), dict(counts)
+
+
+def test_a_mask_names_the_rule_and_counts() -> None:
+    text, counts = redacted("ana@example.com, bob@example.com", MAIL)
+    assert (text, counts) == ("[email], [email]", {"email": 2})
+    assert redacted("EMP-123456!", {"pattern": "EMP-[0-9]{6}", "name": "employee", "do": "mask"})[0] == "[employee]!"
+    assert redacted("ana@example.com", {**MAIL, "name": "mail"})[0] == "[mail]"
+
+
+def test_a_pseudonym_is_the_same_for_the_same_value_of_one_tenant() -> None:
+    hashed = {"find": "email", "do": "hash"}
+    one, _ = redacted("Ana@example.com", hashed)
+    assert one == redacted("ana@EXAMPLE.com", hashed)[0]
+    assert one != redacted("bob@example.com", hashed)[0]
+    assert one != redacted("ana@example.com", hashed, key=b"other")[0]
+    assert "ana" not in one
+
+
+def test_what_is_refused_is_named_by_rule_and_place_and_by_nothing_else() -> None:
+    acting = redactor(MAIL, {"find": "secret", "do": "refuse"})
+    key = "AKIAIOSFODNN7EXAMPLE"
+    with pytest.raises(InvalidRequest) as caught:
+        acting.json({"ana@example.com": [{"deep": key}]}, Counter(), at="/metadata")
+    error = caught.value
+    assert error.specific_code == "redaction_refused"
+    assert [one.pointer for one in error.errors] == ["/metadata/[email]/0/deep"]
+    assert key not in f"{error} {error.errors}"
+    assert "ana@" not in f"{error} {error.errors}"
+    assert acting.masking.json({key: key}, Counter()) == {"[secret]": "[secret]"}
+    with pytest.raises(InvalidRequest) as caught:
+        acting.json({key: 1}, Counter(), at="/metadata")
+    assert [one.pointer for one in caught.value.errors] == ["/metadata"]
+
+
+def test_rules_go_in_their_order_over_what_is_left() -> None:
+    url = "https://ana:pw@example.com/x"
+    credentials = {"find": "url_credentials", "do": "mask"}
+    assert redacted(url, credentials, MAIL)[0] == "https://[url_credentials]@example.com/x"
+    # In the other order the address takes the password with it: nothing is left either way.
+    assert "pw" not in redacted(url, MAIL, credentials)[0]
+
+
+def test_names_of_fields_are_redacted_and_no_value_is_lost() -> None:
+    counts: Counter[str] = Counter()
+    value = {"ana@example.com": 1, "bob@example.com": 2, "n": [None, True, 1.5, "c@d.io"], "user_id": "x@y.io"}
+    made = redactor(MAIL).json(value, counts, keep=frozenset({"user_id"}))
+    assert made == {"[email]": 1, "[email] (2)": 2, "n": [None, True, 1.5, "[email]"], "user_id": "x@y.io"}
+    assert counts == {"email": 3}
+
+
+def test_lists_of_words_hold_each_word_once() -> None:
+    assert redactor(MAIL).texts(["a@b.io", "tea", "c@d.io"], Counter()) == ["[email]", "tea"]
+
+
+def test_a_pattern_over_our_own_marks_takes_them_whole() -> None:
+    greedy = {"pattern": "[a-z]+\\]? is x", "name": "word", "do": "mask"}
+    assert redacted("a@b.io is x", MAIL, greedy)[0] == "[word]"
+    assert redacted("[email] stays", MAIL, {"pattern": "email", "name": "word", "do": "mask"})[0] == "[email] stays"
+
+
+@given(
+    st.text(max_size=200), st.lists(st.sampled_from(["ana@example.com", "4111111111111111", "EMP-123456"]), max_size=4)
+)
+def test_a_second_time_changes_nothing(text: str, values: list[str]) -> None:
+    rules = [
+        {"find": "email", "do": "hash"}, {"find": "card", "do": "mask"}, {"find": "phone", "do": "hash", "regions": ["DE"]},
+        {"pattern": "[A-Z]+-[0-9]+", "name": "employee", "do": "hash"},
+    ]  # fmt: skip
+    acting = redactor(*rules)
+    once = acting.text(" ".join([text, *values]), Counter())
+    again: Counter[str] = Counter()
+    assert acting.text(once, again) == once
+    assert not again
+    for value in values:
+        assert value not in once
+
+
+@given(st.lists(st.sampled_from(["ana@example.com", "4111111111111111", "tea ", "ü ", "a@b.io"]), max_size=8))
+def test_places_outside_of_what_was_replaced_keep_their_characters(parts: list[str]) -> None:
+    text = " ".join(parts)
+    edits: list[list[Edit]] = []
+    made = redactor(MAIL, {"find": "card", "do": "hash"}).text(text, Counter(), edits=edits)
+    for place, character in enumerate(text):
+        if character in "tü":
+            assert made[moved(place, edits)] == character
+    assert moved(len(text), edits, end=True) == len(made)
+
+
+@pytest.mark.parametrize(
+    ("said", "pointer"),
+    [
+        ({"rules": {}}, "/rules"),
+        ({"rules": ["x"]}, "/rules/0"),
+        ({"rule": []}, "/rule"),
+        ({"rules": [MAIL] * 33}, "/rules"),
+        ({"rules": [MAIL, MAIL]}, "/rules/1/name"),
+        ({"rules": [{"do": "mask"}]}, "/rules/0"),
+        ({"rules": [{"find": "email", "pattern": "x", "do": "mask"}]}, "/rules/0"),
+        ({"rules": [{"find": "email", "do": "burn"}]}, "/rules/0/do"),
+        ({"rules": [{"find": [], "do": "mask"}]}, "/rules/0/find"),
+        ({"rules": [{"find": "email", "do": []}]}, "/rules/0/do"),
+        ({"rules": [{"pattern": "x", "do": "mask"}]}, "/rules/0/name"),
+        ({"rules": [{"pattern": "x", "name": "X y", "do": "mask"}]}, "/rules/0/name"),
+        ({"rules": [{"pattern": "x", "name": "email", "do": "mask"}]}, "/rules/0/name"),
+        ({"rules": [{"pattern": "(", "name": "x", "do": "mask"}]}, "/rules/0/pattern"),
+        ({"rules": [{"pattern": "(?=a)b", "name": "x", "do": "mask"}]}, "/rules/0/pattern"),
+        ({"rules": [{"pattern": "(a)\\1", "name": "x", "do": "mask"}]}, "/rules/0/pattern"),
+        ({"rules": [{"pattern": "a*", "name": "x", "do": "mask"}]}, "/rules/0/pattern"),
+        ({"rules": [{"pattern": "((a{500}){500}){500}", "name": "x", "do": "mask"}]}, "/rules/0/pattern"),
+        ({"rules": [{"pattern": "x" * 513, "name": "x", "do": "mask"}]}, "/rules/0/pattern"),
+        ({"rules": [{"pattern": "\ud800", "name": "x", "do": "mask"}]}, "/rules/0/pattern"),
+        ({"rules": [{"find": "email", "do": "mask", "regions": ["DE"]}]}, "/rules/0/regions"),
+        ({"rules": [{"find": "phone", "do": "mask", "regions": ["Germany"]}]}, "/rules/0/regions/0"),
+        ({"rules": [{"find": "phone", "do": "mask", "regions": "DE"}]}, "/rules/0/regions"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_place(said: dict[str, Any], pointer: str) -> None:
+    _, wrong = read_redaction(said)
+    assert pointer in [where for where, _ in wrong]
+
+
+def test_a_policy_is_read_as_it_is_kept() -> None:
+    rules = [MAIL, {"pattern": "x+", "name": "x", "do": "hash"}, {"find": "phone", "do": "refuse", "regions": ["DE"]}]
+    policy, _ = read_redaction({"rules": rules})
+    assert policy.to_json() == {"rules": rules}
+    assert read_redaction(policy.to_json())[0] == policy
+
+
+def test_no_pattern_holds_a_text_up() -> None:
+    text = "a" * 60_000
+    made, counts = redacted(text, {"pattern": "(a+)+b|(a|aa)+c", "name": "slow", "do": "mask"})
+    assert (made, counts) == (text, {})
+
+
+def test_half_a_surrogate_pair_is_no_obstacle() -> None:
+    text, _ = redacted("\ud800 EMP-123456", {"pattern": "EMP-[0-9]{6}", "name": "employee", "do": "mask"})
+    assert text == "\ud800 [employee]"
