@@ -1,13 +1,13 @@
 """Orders in which a namespace is listed, each from an index of its own.
 
-Revision ID: 0029
-Revises: 0031
+Revision ID: 0030
+Revises: 0029
 """
 
 from migrations.tenancy import run
 
-revision = "0029"
-down_revision = "0031"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 

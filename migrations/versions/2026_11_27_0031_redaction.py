@@ -1,13 +1,13 @@
 """Redaction policies, and what they replaced in memories.
 
-Revision ID: 0030
-Revises: 0029
+Revision ID: 0031
+Revises: 0030
 """
 
 from migrations.tenancy import keep_out_of_statistics, roles, run
 
-revision = "0030"
-down_revision = "0029"
+revision = "0031"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """A tenant can be deleted: its keys end at once, its rows go piece by piece, and what went is counted.
 
-Revision ID: 0031
+Revision ID: 0029
 Revises: 0028
 """
 
@@ -8,7 +8,7 @@ from importlib import import_module
 
 from migrations.tenancy import roles, run
 
-revision = "0031"
+revision = "0029"
 down_revision = "0028"
 branch_labels = None
 depends_on = None
