@@ -703,4 +703,6 @@ def test_what_looks_across_tenants_has_an_index_too(roles: RoleUrls, name: str) 
         plan = explained(connection, body, ())
     engine.dispose()
     assert plan
-    assert not [n for n in plan if n.kind == "Seq Scan"], body + "\n".join(map(str, plan))
+    # A table of two tenants is read whole by any plan; it is looked into by its key.
+    whole = [n for n in plan if n.kind == "Seq Scan" and n.relation != "tenant"]
+    assert not whole, body + "\n".join(map(str, plan))
