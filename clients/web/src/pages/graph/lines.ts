@@ -2,7 +2,7 @@
 
 import { LARGE, type GraphEdge, type View } from "./model";
 
-const MOST_LINES = 12_000; // more are grey on grey, and each takes its time whenever something moves
+const MOST_LINES = 8_000; // more are grey on grey, and each takes its time whenever something moves
 // What says that a memory is wrong or replaced is seen before what is merely alike.
 const FIRST: Record<string, number> = { supersedes: 3, contradicts: 3, derived_from: 2, supports: 2 };
 
