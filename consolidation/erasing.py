@@ -37,6 +37,8 @@ def erase_selected(tenancy: Tenancy, job: Any) -> bool:
     else:
         work.selection = Selection.of(payload["selection"])
         work.erasure_id = UUID(payload["erasure_id"])
+    if tenancy.kept is not None:
+        tenancy.kept.drop(tenancy.tenant_id)  # Runs that follow read what is left.
     until = monotonic() + tenancy.turn_s
     while work.step():
         if monotonic() > until or not tenancy.go_on():

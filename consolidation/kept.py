@@ -1,19 +1,21 @@
 """Neighbourhoods that a worker keeps between the turns of long runs, brought up to date when the next turn begins.
 
 A run over much gives its worker back every minute or two. To read the vectors of a large namespace anew each time would take a
-sixth of all turns. Postgres stays the truth: what was written since is read again in the order in which transactions end
-(`retrieval.feed` says how), and after an erasure everything is, because no vector of an erased memory may stay in memory.
+sixth of all turns. Postgres stays the truth: what was written or erased since is applied in the order in which transactions end
+(`retrieval.feed` says how). Whoever erases lets go what its own process keeps of the tenant; in another process the vector of an
+erased memory goes when the next run asks for the namespace, or with the rest once nobody did for a while.
 """
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from consolidation.loading import OpenTransaction, mean_vectors
 from consolidation.neighbourhood import Neighbourhood, neighbourhood
@@ -21,9 +23,12 @@ from memory_service.storage import considered
 from memory_service.storage.namespaces import Namespace
 from retrieval.feed import BEGINNING
 
-LIMIT_BYTES: Final = 384 << 20  # the largest namespace that is read whole takes less, see `loading.MOST_READ`
+# The largest namespace that is read whole (`loading.MOST_READ`) takes less with up to 500 numbers in a vector. With 768 of them
+# the limit is at 188,000 memories; larger namespaces are read anew each turn.
+LIMIT_BYTES: Final = 384 << 20
 IDLE_S: Final = 300.0  # after which a neighbourhood is let go
 _BYTES_PER_SEAT: Final = 600  # ids, times and places beside the vector
+_COPIED_AT_ONCE: Final = 8_192  # vectors
 
 
 class Seat(NamedTuple):
@@ -92,6 +97,11 @@ class Kept:
         for key in [key for key, held in self._held.items() if held.used_at < since]:
             del self._held[key]
 
+    def drop(self, tenant_id: UUID) -> None:
+        """Let go everything of a tenant."""
+        for key in [key for key in self._held if key[0] == tenant_id]:
+            del self._held[key]
+
     def _make_room(self) -> None:
         """Drop the longest unused until the rest fits; the one just used stays."""
         room = sum(held.bytes for held in self._held.values())
@@ -105,8 +115,6 @@ def _up_to_date(
     since = BEGINNING if held is None else held.horizon
     with open_transaction() as session:
         rows = considered.places_since(session, tenant_id, namespace.id, since=since, now=now)
-    if held is not None and any(row.erased and row.id in held.seats for row in rows):
-        return _up_to_date(open_transaction, tenant_id, namespace, None, now=now)
     before = {} if held is None else held.seats
     horizon = rows[0].horizon if rows else since
     left: set[UUID] = set()
@@ -123,21 +131,37 @@ def _up_to_date(
     if held is not None and not left:
         held.horizon = horizon
         return held
-    vectors, there = mean_vectors(open_transaction, tenant_id, namespace, fresh)
-    seats = [*(seat for seat in before.values() if seat.id not in left), *there]
-    order = sorted(range(len(seats)), key=seats.__getitem__)
-    # One allocation and no more of the size of a namespace.
-    old = None if held is None else held.near.vectors[[held.near.place[i] for i in before if i not in left]]
-    whole = vectors if old is None or not len(old) else np.concatenate([old, vectors]) if len(vectors) else old
+    vectors, there = mean_vectors(open_transaction, tenant_id, namespace, sorted(fresh))
+    placed = sorted([*(seat for seat in before.values() if seat.id not in left), *there])
+    if len(placed) > len(there):
+        assert held is not None  # somebody has been placed before
+        vectors = _merged(placed, held.near, {seat.id: row for row, seat in enumerate(there)}, vectors)
     users: dict[str | None, int] = {}
-    placed = [seats[at] for at in order]
     near = neighbourhood(
         [seat.id for seat in placed],
-        whole[order],
+        vectors,
         [users.setdefault(seat.user_id, len(users)) for seat in placed],
     )
     expiries = [seat.expires_at for seat in placed if seat.expires_at is not None]
     return _Held(namespace.encoder_id, horizon, near, {seat.id: seat for seat in placed}, min(expiries, default=None))
+
+
+def _merged(
+    placed: Sequence[Seat], near: Neighbourhood, fresh: Mapping[UUID, int], vectors: NDArray[np.float16]
+) -> NDArray[np.float16]:
+    """Return the vectors of memories in order, those of `fresh` from its rows of `vectors` and others as they were held.
+
+    Beside what was held before nothing of the size of a namespace is allocated but what is returned.
+    """
+    merged = np.empty((len(placed), near.vectors.shape[1]), dtype=np.float16)
+    for start in range(0, len(placed), _COPIED_AT_ONCE):
+        block = placed[start : start + _COPIED_AT_ONCE]
+        new = np.array([seat.id in fresh for seat in block])
+        part = merged[start : start + len(block)]
+        part[~new] = near.vectors[[near.place[seat.id] for seat in block if seat.id not in fresh]]
+        if new.any():
+            part[new] = vectors[[fresh[seat.id] for seat in block if seat.id in fresh]]
+    return merged
 
 
 def _seat(row: Any) -> Seat:

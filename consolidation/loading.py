@@ -151,10 +151,10 @@ def mean_vectors(
 ) -> tuple[NDArray[np.float16], list[P]]:
     """Return the mean vectors of memories as a neighbourhood holds them, and the places of those that have one, in order.
 
-    They are read and halved page by page: whole at once they would take several times the memory that is kept.
+    They are read and halved page by page into what is returned: whole at once they would take several times its memory.
     """
     there: list[P] = []
-    pages: list[NDArray[np.float16]] = []
+    kept: NDArray[np.float16] | None = None
     for start in range(0, len(places), _PAGE):
         page = places[start : start + _PAGE]
         with open_transaction() as session:
@@ -165,9 +165,14 @@ def mean_vectors(
         found = [row for row in page if (row.id, row.content_version) in vectors]
         if found:
             means = np.stack([vectors[row.id, row.content_version].mean(axis=0) for row in found])
-            pages.append(stored(means.astype(np.float32)))
+            if kept is None:
+                kept = np.empty((len(places), means.shape[1]), dtype=np.float16)
+            kept[len(there) : len(there) + len(found)] = stored(means.astype(np.float32))
             there += found
-    return np.concatenate(pages) if pages else np.zeros((0, 1), dtype=np.float16), there
+    if kept is None:
+        return np.zeros((0, 1), dtype=np.float16), there
+    # Rows of memories without a vector are left over; where they are many, their room is given back.
+    return (kept[: len(there)] if 2 * len(there) > len(places) else kept[: len(there)].copy()), there
 
 
 def load_considered(

@@ -21,6 +21,7 @@ COPIED_AT_ONCE = 5_000  # rows; a quarter of a second
 SETTLED_AT_ONCE = 100  # memories, locked against changes while each is put into the index: half a second
 SETTLED_FROM = 1_000  # young memories; a scan of so many takes a millisecond
 SETTLE_S = 120.0  # in one run: other work waits meanwhile
+CATCH_UP_S = 120.0  # in one run; what is left is less for the next, as nothing gets outdated any more
 SETTLE_FIRST_S = 30.0  # of these, whoever waits; a search reads what is young beside the index, only more slowly
 
 # A search learns which shelves to read, encodes, then reads: never longer than this in between.
@@ -76,7 +77,8 @@ def move_to_own_shelf(
     reached("opened")
     if move.shelf == move.home:
         _build(tenancy, namespace_id, building or Building(), reached)
-        _catch_up(tenancy, namespace_id, move)
+        if not _catch_up(tenancy, namespace_id, move):
+            return False
         reached("caught up")
         with tenancy.open() as session:
             shelves.turn(session, tenancy.tenant_id, namespace_id, now=tenancy.clock())
@@ -143,16 +145,23 @@ def _advance(tenancy: Tenancy, namespace_id: UUID, building: Building) -> str:
     raise AssertionError("unreachable")
 
 
-def _catch_up(tenancy: Tenancy, namespace_id: UUID, move: Move) -> None:
+def _catch_up(tenancy: Tenancy, namespace_id: UUID, move: Move) -> bool:
     """Copy again what the new shelf holds otherwise than home does, because it changed since the filling began.
 
     Attaching waited until nobody was changing a memory, so whatever is changed from then on is changed on both shelves. Most of
     what is written meanwhile keeps its vectors, and consolidation writes every memory of a namespace: comparing is what takes no
     longer with that.
+
+    Returns:
+        False when time ran out; searches read home until a later run has done the rest.
     """
     assert move.since is not None  # set together with the target
+    until = time.monotonic() + CATCH_UP_S
     with tenancy.open() as session:
         ids = shelves.outdated_copies(session, tenancy.tenant_id, move, namespace_id)
     for start in range(0, len(ids), SETTLED_AT_ONCE):
+        if start and time.monotonic() > until:
+            return False
         with tenancy.open() as session:
             shelves.copy_again(session, tenancy.tenant_id, move, namespace_id, ids[start : start + SETTLED_AT_ONCE])
+    return True

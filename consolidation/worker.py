@@ -16,10 +16,11 @@ from uuid import UUID
 
 import structlog
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+from celery.signals import setup_logging, task_postrun, worker_process_init, worker_process_shutdown
 from sqlalchemy import text
 
 from consolidation import consolidate, enriching
+from consolidation.conflicts.screening import forget_texts
 from consolidation.delivering import Deliverer
 from consolidation.delivery_turn import Delivering
 from consolidation.departing import depart
@@ -29,6 +30,7 @@ from consolidation.precision import raise_waiting
 from consolidation.recut import recut_namespace
 from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from consolidation.tenancy import EncodeQuery, Spending, Tenancy
+from consolidation.zettelkasten.vocabulary import forget_phrases
 from memory_service.activation.errors import ActivationError
 from memory_service.activation.fingerprint import Fingerprint
 from memory_service.activation.model_folder import folder_config_digest, weights_digest
@@ -153,6 +155,15 @@ def _forget_inherited(**_: object) -> None:
     _kept.cache_clear()
     _deliverer.cache_clear()
     _deliverer().start()
+
+
+@task_postrun.connect(weak=False)
+def _let_go(**_: object) -> None:
+    """Keep no text between two tasks, and no vectors that nobody asked for in a while."""
+    forget_texts()
+    forget_phrases()
+    if _kept.cache_info().currsize:
+        _kept().drop_idle()
 
 
 @lru_cache(maxsize=1)
@@ -423,7 +434,6 @@ def sweep() -> dict[str, int]:
     """Do whatever is due, whether or not a message said so."""
     done = {"jobs": 0, "enriched": 0, "expired": 0}
     now = _now()
-    _kept().drop_idle()
     # First, as it takes next to nothing: what was done is to be in the chain soon, however much else is due.
     for tenant_id, _ in _across_tenants("SELECT * FROM unsealed_audit(:limit)"):
         _guarded(partial(consolidate.seal_audit, _tenancy(tenant_id)), "seal_failed", tenant_id=tenant_id)

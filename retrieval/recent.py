@@ -21,9 +21,16 @@ class Recent(Generic[K, V]):
     (1, None, 3)
     """
 
-    def __init__(self, *, most: int) -> None:
-        """Keep at most so many."""
-        self._most = most
+    def __init__(self, *, most: int, size: Callable[[V], int] = lambda _: 1) -> None:
+        """Keep at most so many, or values that are together at most so large.
+
+        >>> recent = Recent[str, str](most=5, size=len)
+        >>> for key, value in {"a": "xy", "b": "xy", "c": "xyz"}.items(): recent.keep(key, value)
+        >>> recent.get("a"), recent.get("b"), recent.get("c")
+        (None, 'xy', 'xyz')
+        """
+        self._size = size
+        self._room = most
         self._values: OrderedDict[K, V] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -38,10 +45,13 @@ class Recent(Generic[K, V]):
     def keep(self, key: K, value: V) -> None:
         """Keep a value in place of the one before."""
         with self._lock:
+            before = self._values.pop(key, None)
+            if before is not None:
+                self._room += self._size(before)
             self._values[key] = value
-            self._values.move_to_end(key)
-            if len(self._values) > self._most:
-                self._values.popitem(last=False)
+            self._room -= self._size(value)
+            while self._room < 0 and self._values:
+                self._room += self._size(self._values.popitem(last=False)[1])
 
     def forget(self, which: Callable[[K], bool]) -> None:
         """Drop the values under some keys.
@@ -54,4 +64,4 @@ class Recent(Generic[K, V]):
         """
         with self._lock:
             for key in [key for key in self._values if which(key)]:
-                del self._values[key]
+                self._room += self._size(self._values.pop(key))

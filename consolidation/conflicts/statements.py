@@ -169,6 +169,12 @@ def read_parts(content: str, language: str | None) -> tuple[Statement, ...]:
     return tuple(one for one in parts if one.words or one.values)
 
 
+def forget_texts() -> None:
+    """Let go of every text that was read."""
+    read_statements.cache_clear()
+    read_parts.cache_clear()
+
+
 _MOST_PARTS: Final = 48
 _LEAST_STATED: Final = 2  # content words beside the questions
 

@@ -96,10 +96,17 @@ def stems_of(texts: Iterable[str], language: str | None) -> frozenset[str]:
     return frozenset(term for one in texts for term in terms(one, cut))
 
 
-# Keywords and names come again and again in a namespace, and each record is looked at with all that it is near.
+# Keywords and names come again and again in a namespace, and each record is looked at with all that it is near. They are those
+# of any tenant whose runs this process has done, until `forget_phrases`.
 _folded: Final = lru_cache(maxsize=16_384)(fold_name)
 
 
 @lru_cache(maxsize=16_384)
 def _stems_of_phrase(phrase: str, language: str | None) -> frozenset[str]:
     return stems_of([phrase], language)
+
+
+def forget_phrases() -> None:
+    """Let go of every name and keyword that was looked at."""
+    _folded.cache_clear()
+    _stems_of_phrase.cache_clear()

@@ -101,18 +101,18 @@ def places_since(session: Session, tenant_id: UUID, namespace_id: UUID, *, since
     alone. How horizons work stands in `retrieval.feed`. From the beginning, horizon 0, only what is live is returned.
     """
     horizon = "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint) AS horizon"
+    # Both tables go by the name of m, so that one condition fits both.
     written = (
-        "x.tenant_id = :tenant AND x.namespace_id = :namespace AND x.written >= CAST(CAST(:since AS text) AS xid8)"
+        "m.tenant_id = :tenant AND m.namespace_id = :namespace AND m.written >= CAST(CAST(:since AS text) AS xid8)"
     )
-    live = _LIVE.replace("m.", "x.")
     columns = (
-        f"{horizon}, false AS erased, x.id, x.content_version, x.user_id, x.observed_at, x.precision_tier, x.expires_at"
+        f"{horizon}, false AS erased, m.id, m.content_version, m.user_id, m.observed_at, m.precision_tier, m.expires_at"
     )
     statement = text(
-        f"SELECT {columns}, {live} AS live FROM memory x WHERE {written} UNION ALL "
-        f"SELECT {horizon}, true, x.id, NULL, NULL, NULL, NULL, NULL, false FROM tombstone x WHERE {written}"
+        f"SELECT {columns}, {_LIVE} AS live FROM memory m WHERE {written} UNION ALL "
+        f"SELECT {horizon}, true, m.id, NULL, NULL, NULL, NULL, NULL, false FROM tombstone m WHERE {written}"
         if since
-        else f"SELECT {columns}, true AS live FROM memory x WHERE x.tenant_id = :tenant AND x.namespace_id = :namespace AND {live}"
+        else f"SELECT {columns}, true AS live FROM memory m WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND {_LIVE}"
     )
     params = {"tenant": tenant_id, "namespace": namespace_id, "since": str(since), "now": now}
     return list(session.execute(statement, params))

@@ -97,8 +97,10 @@ def advance_shelf(session: Session, namespace_id: UUID, *, memory_mb: int, worke
 def outdated_copies(session: Session, tenant_id: UUID, move: Move, namespace_id: UUID) -> list[UUID]:
     """Return the memories of a namespace of which the new shelf holds what home no longer holds so, as far as they changed.
 
-    What it does not hold at all is read at home, and settled later.
+    What it does not hold at all is read at home, and settled later. Nothing is locked, so it may take its time: a run over a
+    million memories writes each of them, and a move that ran into the usual limit would do so again whenever it goes on.
     """
+    session.execute(text("SELECT set_config('statement_timeout', '600s', true)"))
     params = {**_params(tenant_id, move, namespace_id, ()), "since": str(move.since)}
     same = (
         "tenant_id = :tenant AND {0}.memory_id = c.memory_id AND {0}.encoder_id = :encoder AND {0}.version = c.version"

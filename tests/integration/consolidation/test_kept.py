@@ -1,5 +1,6 @@
 """What a worker keeps of a namespace between turns is what reading it anew would give."""
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,9 +14,9 @@ from consolidation import kept as kept_module
 from consolidation import run as run_module
 from consolidation.consolidate import run_job
 from consolidation.enriching import enrich_pending
-from consolidation.kept import Kept
+from consolidation.kept import Kept, Seat
 from consolidation.loading import load_neighbourhood
-from consolidation.neighbourhood import Neighbourhood
+from consolidation.neighbourhood import Neighbourhood, neighbourhood
 from consolidation.tenancy import Tenancy
 from memory_service.storage.namespaces import Namespace, get_namespace
 
@@ -84,8 +85,10 @@ def test_it_follows_whatever_happens_to_memories(
     assert UUID(two) in look(kept, tenancy, space).place
     job = me.delete(f"/v1/memories/{three}?erase=true").json()["job_id"]
     assert run_job(tenancy, UUID(job))
-    assert UUID(three) not in look(kept, tenancy, space).place
-    assert read[-1] == 6, "after an erasure everything is read again: nothing of it stays in memory"
+    erased = look(kept, tenancy, space)
+    assert UUID(three) not in erased.place
+    assert len(erased.vectors) == len(erased.ids), "nothing of it stays in memory"
+    assert read[3:] == [0, 1, 0], "what is archived or erased costs no vector, what is restored one"
 
 
 def test_nobody_gets_what_another_tenant_keeps(tenancy: Tenancy, space: Namespace) -> None:
@@ -94,6 +97,35 @@ def test_nobody_gets_what_another_tenant_keeps(tenancy: Tenancy, space: Namespac
     found = kept.neighbourhood(tenancy.open, UUID(int=5), space, now=tenancy.clock())
     assert found.ids == ()
     assert len(kept) == 2
+
+
+def test_whoever_erases_keeps_nothing_of_the_tenant(me: Any, tenancy: Tenancy, space: Namespace) -> None:
+    kept = Kept()
+    first = look(kept, tenancy, space)
+    kept.neighbourhood(tenancy.open, UUID(int=5), space, now=tenancy.clock())
+    job = me.delete(f"/v1/memories/{first.ids[0]}?erase=true").json()["job_id"]
+    assert run_job(replace(tenancy, kept=kept), UUID(job))
+    assert list(kept._held) == [(UUID(int=5), space.id)]
+
+
+def test_little_more_is_allocated_than_what_is_kept() -> None:
+    """Of the size of a namespace there is what was held, and what takes its place."""
+    size, more, dimension = 40_000, 500, 128
+    at = datetime(2024, 5, 1, tzinfo=UTC)
+    seats = [Seat(at + timedelta(seconds=n), UUID(int=n), 1, None, 0, None) for n in range(size + more)]
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(size + more, dimension)).astype(np.float16)
+    new = set(rng.choice(size + more, more, replace=False).tolist())
+    olds, news = ([n for n in range(size + more) if (n in new) is fresh] for fresh in (False, True))
+    near = neighbourhood([seats[n].id for n in olds], vectors[olds], [0] * size)
+    tracemalloc.start()
+    try:
+        merged = kept_module._merged(seats, near, {seats[n].id: row for row, n in enumerate(news)}, vectors[news])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(merged, vectors)
+    assert peak < 1.4 * merged.nbytes
 
 
 def test_another_encoder_means_other_vectors(tenancy: Tenancy, space: Namespace) -> None:

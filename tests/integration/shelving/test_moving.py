@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -324,3 +325,87 @@ def test_no_shelf_is_given_beyond_the_limit(house: Any) -> None:
         number = session.scalar(text("SELECT open_shelf(:n, 0)"), {"n": house.namespace().id})
     assert number is None
     assert [tuple(r) for r in house.all("SELECT shelf, moving_to FROM namespace WHERE tenant_id = :t")] == [(0, None)]
+
+
+def test_settling_gives_way_to_whoever_waits(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its first half minute, which every run has, and not for good: the next goes on."""
+    monkeypatch.setattr(shelving, "SETTLED_AT_ONCE", 10)
+    house.add(20)
+    assert house.move()
+    shelf = house.namespace().shelf
+    young = house.add(60)
+    asked = iter([False, False, True, True])
+    tenancy = replace(house.tenancy, others_wait=lambda: next(asked))
+
+    def settle() -> bool:
+        return shelving.move_to_own_shelf(tenancy, house.namespace().id, settled_from=1)
+
+    monkeypatch.setattr(shelving, "SETTLE_FIRST_S", -1.0)
+    assert settle() is False
+    assert [house.shelves_of(young)[i] for i in young] == [[shelf]] * 20 + [[0]] * 40, "it looks between two pieces"
+    assert settle() is False
+    monkeypatch.setattr(shelving, "SETTLE_FIRST_S", 30.0)
+    assert settle()
+    assert not list(asked), "nobody is asked within the first half minute"
+    assert house.shelves_of(young) == {i: [shelf] for i in young}
+
+
+def outdated(house: Any) -> list[UUID]:
+    with house.database.transaction(house.tenant_id) as session:
+        move = shelves.find_move(session, house.tenant_id, house.namespace().id)
+        assert move is not None
+        return shelves.outdated_copies(session, house.tenant_id, move, house.namespace().id)
+
+
+def test_copies_are_outdated_where_vectors_changed_and_not_where_memories_did(house: Any) -> None:
+    ids = house.add(40)
+
+    def stop(name: str) -> None:
+        if name == "guarded":  # filled and indexed, not attached: what is changed now is changed at home alone
+            raise Killed
+
+    with pytest.raises(Killed):
+        house.move(reached=stop)
+    with house.database.transaction(house.tenant_id) as session:
+        archive.archive(session, house.tenant_id, ids[:2], now=datetime.now(UTC))
+        erase(session, house.tenant_id, ids[2:3], now=datetime.now(UTC))
+        correct(
+            session, house.tenant_id, ids[3], {"content": "word1 said anew"}, chunks=(Chunk((0, 5), house.vector()),),
+            if_match=None, now=datetime.now(UTC),
+        )  # fmt: skip
+        correct(
+            session, house.tenant_id, ids[4], {"importance": 0.9}, chunks=None, if_match=None, now=datetime.now(UTC)
+        )
+    new = house.add(1)
+    seen: list[list[UUID]] = []
+
+    def look(name: str) -> None:
+        if name in {"attached", "caught up"}:
+            seen.append(outdated(house))
+
+    assert house.move(reached=look)
+    assert seen == [sorted([*ids[:2], ids[3]]), []], "neither what keeps its vectors, nor what is not there"
+    shelf = house.namespace().shelf
+    assert house.shelves_of([*ids, *new]) == {i: [shelf] for i in [*ids[3:], *new]}
+
+
+def test_catching_up_takes_no_longer_than_it_may_and_goes_on(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shelving, "SETTLED_AT_ONCE", 5)
+    monkeypatch.setattr(shelving, "CATCH_UP_S", -1.0)
+    ids = house.add(40)
+    left: list[int] = []
+
+    def change(name: str) -> None:
+        if name == "guarded":
+            with house.database.transaction(house.tenant_id) as session:
+                archive.archive(session, house.tenant_id, ids[:12], now=datetime.now(UTC))
+
+    assert house.move(reached=change) is False
+    left.append(len(outdated(house)))
+    assert len(house.search(house.vector(), k=500).ids) == 28, "searches read home meanwhile"
+    assert house.move() is False
+    left.append(len(outdated(house)))
+    assert house.move()
+    assert left == [7, 2]
+    shelf = house.namespace().shelf
+    assert house.shelves_of(ids) == {i: [shelf] for i in ids[12:]}

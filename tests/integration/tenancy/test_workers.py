@@ -11,12 +11,16 @@ import pytest
 from sqlalchemy import Engine, text
 
 from consolidation import consolidate, enriching
+from consolidation.conflicts.statements import read_statements
+from consolidation.zettelkasten import vocabulary
+from consolidation.zettelkasten.vocabulary import Vocabulary
 from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.errors import Unavailable
 from memory_service.settings import get_settings
 from memory_service.storage import jobs
 from memory_service.storage.bootstrap import RoleUrls
 from memory_service.storage.database import Database
+from memory_service.storage.namespaces import get_namespace
 from memory_service.storage.precision import Moved, move_tiers
 from memory_service.types import JobStatus, PrecisionTier
 
@@ -294,3 +298,23 @@ def test_a_sweep_deletes_tenants_that_are_to_go(
         if not any(count for count, _ in checksum(leaver.tenant_id).values()):
             return
     pytest.fail("the tenant is still there")
+
+
+def test_no_text_stays_between_two_tasks_and_no_vectors_that_nobody_asked_for(
+    worker: ModuleType, make_household: Callable[..., Any], database: Database
+) -> None:
+    busy = make_household("busy")
+    read_statements("The kettle of Mrs Oyelaran leaks.", "en")
+    Vocabulary().stems("Mrs Oyelaran's kettle", "en")
+    with database.transaction(busy.tenant_id) as session:
+        only = text("SELECT id FROM namespace WHERE tenant_id = :t LIMIT 1")
+        namespace = get_namespace(session, busy.tenant_id, session.scalar(only, {"t": busy.tenant_id}))
+    worker._kept.cache_clear()
+    kept = worker._kept()
+    kept.neighbourhood(lambda: database.transaction(busy.tenant_id), busy.tenant_id, namespace, now=datetime.now(UTC))
+    assert worker.enrich.apply(args=(str(busy.tenant_id),)).successful()
+    assert read_statements.cache_info().currsize == vocabulary._stems_of_phrase.cache_info().currsize == 0
+    assert len(kept) == 1, "a run may go on"
+    kept._idle_s = 0.0
+    assert worker.enrich.apply(args=(str(busy.tenant_id),)).successful()
+    assert len(kept) == 0
