@@ -480,6 +480,7 @@ def _depart(now: datetime) -> int:
         leaving = connection.execute(text(_LEAVING), {"limit": SWEPT_AT_ONCE}).all()
     gone = 0
     for row in leaving:
+        _kept().drop(row.tenant_id)
         work = partial(
             depart, _database().transaction, _blobs(), row.tenant_id, since=row.deleting_at, by=row.deleted_by, now=now,
             go_on=lambda: monotonic() < deadline,
