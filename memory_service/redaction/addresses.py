@@ -10,7 +10,14 @@ from memory_service.redaction.found import Found
 MAX_LOCAL: Final = 64  # characters before the @
 
 _LOCAL_SIGNS: Final = frozenset("._%+-'=~#$!&*")
-_DOMAIN: Final = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}([^\W\d_]{2,24})(?![\w-])")
+_LATIN: Final = "A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
+# A domain in Latin letters ends where letters of another script begin; only where there is none, it is read in any script.
+_DOMAINS: Final = tuple(
+    re.compile(
+        rf"(?:[{some}](?:[{some}_-]{{0,61}}[{some}])?\.){{1,8}}(xn--[a-z0-9-]{{2,59}}|[{letters}]{{2,24}})(?![{some}])"
+    )
+    for some, letters in ((f"0-9{_LATIN}", _LATIN), (r"^\W_", r"^\W\d_"))
+)
 # What stands after the last dot of a file's name: logo@2x.png is no address.
 _FILES: Final = frozenset(
     {"png", "jpg", "jpeg", "gif", "svg", "webp", "js", "jsx", "ts", "tsx", "css", "html", "json", "pdf"}
@@ -25,13 +32,8 @@ def find_emails(text: str) -> Iterator[Found]:
     """
     at, last = text.find("@"), 0
     while at >= 0:
-        begin = at
-        low = max(last, at - MAX_LOCAL)
-        while begin > low and (text[begin - 1].isalnum() or text[begin - 1] in _LOCAL_SIGNS):
-            begin -= 1
-        while begin < at and text[begin] in ".'-=":
-            begin += 1
-        domain = _DOMAIN.match(text, at + 1) if begin < at and text[at - 1] != "." else None
+        begin = _begin(text, at, max(last, at - MAX_LOCAL))
+        domain = _domain(text, at + 1) if begin < at and text[at - 1] != "." else None
         if domain is not None and domain[1].lower() not in _FILES:
             end = domain.end()
             scp = text[begin:at] == "git" and text[end : end + 1] in {":", "/"}
@@ -41,13 +43,52 @@ def find_emails(text: str) -> Iterator[Found]:
         at = text.find("@", at + 1)
 
 
-_IP4: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\w)")
-_BEFORE_IP4: Final = re.compile(r"(?<![\w.-])(?<!::ffff:)")
+def _begin(text: str, at: int, low: int) -> int:
+    """Return where the part before an @ begins: its letters are of one script, and digits are of that of the domain."""
+    abroad = at + 1 < len(text) and _script(text[at + 1]) != 0
+    script, begin = None, at
+    while begin > low:
+        character = text[begin - 1]
+        if character not in _LOCAL_SIGNS:
+            if not character.isalnum():
+                break
+            if not (abroad and character.isdigit()):
+                its = _script(character)
+                if script is not None and its != script:
+                    break
+                script = its
+        begin -= 1
+    while begin < at and text[begin] in ".'-=_*~":
+        begin += 1  # what marks up a text rather than what a name begins with
+    return begin
+
+
+def _script(character: str) -> int:
+    """Return 0 for Latin letters and digits, 2 for those of East Asia, which stand without spaces, 1 for any other."""
+    code = ord(character)
+    if code < 0x250 or 0x1E00 <= code < 0x1F00:
+        return 0
+    return 2 if code >= 0x2E80 else 1
+
+
+def _domain(text: str, at: int) -> "re.Match[str] | None":
+    for looks in _DOMAINS:
+        match = looks.match(text, at)
+        if match is not None:
+            return match
+    return None
+
+
+_IP4: Final = re.compile(
+    r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![A-Za-z0-9]|\.[A-Za-z0-9]|-(?i:rc|alpha|beta|dev|pre|post|build|release|snapshot))"
+)
+_BEFORE_IP4: Final = re.compile(r"(?<![A-Za-z0-9])(?<![0-9]\.)(?<!::ffff:)")
 _COLONS: Final = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _IP6: Final = re.compile(
-    r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:|::)[0-9A-Fa-f:]{1,40}(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:]|\.\d)"
+    r"(?<![A-Za-z0-9:.])(?:[0-9A-Fa-f]{1,4}:|::)[0-9A-Fa-f:]{1,40}(?:\d{1,3}(?:\.\d{1,3}){3})?(?![A-Za-z0-9:]|\.\d)",
+    re.ASCII,
 )
-_A_VERSION: Final = re.compile(r"(?:version|release|build|ver\.?)\s*[:=]?\s*\Z", re.IGNORECASE)
+_A_VERSION: Final = re.compile(r"(?:version|release|build|ver\.?|\bv\.)\s*[:=]?\s*\Z", re.IGNORECASE)
 
 
 def find_ips(text: str) -> Iterator[Found]:
@@ -82,11 +123,13 @@ def _address(match: "re.Match[str]") -> Iterator[Found]:
         yield Found(match.start(), match.end(), str(address))
 
 
+# To the last @ before the path: people forget that one in a password must be written as %40.
 _USERINFO: Final = re.compile(
-    r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,15}://([^\s/@:?#\[\]]{0,128}:[^\s/@\[\]]{1,256})@"
+    r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,15}://([^\s/@:?#\[\]]{0,128}:[^\s/\"<>`\u3000-\u303f\uff00-\uff0f]{1,2048})@"
 )
 _PARAMETER: Final = re.compile(
-    r"[?&](?:access_token|refresh_token|id_token|api_?key|auth|token|sig|signature|password|passwd|pwd|secret|client_secret)"
+    r"[?#&](?:amp;)?(?:access_token|refresh_token|id_token|auth_token|session_token|access_key|api_?key|auth|token|sig|signature"
+    r"|password|passwd|pwd|secret|client_secret|x-(?:amz|goog)-(?:signature|security-token|credential))"
     r"=([^&\s#\"'<>\[\]]{4,2048})",
     re.IGNORECASE,
 )

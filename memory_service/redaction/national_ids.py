@@ -98,7 +98,10 @@ class NationalIdFinder:
     def __init__(self, regions: tuple[str, ...] = ()) -> None:
         """Compile what numbers of these countries look like."""
         self._looks = tuple(
-            (country, re.compile(rf"(?<![\w.+-])(?:{_FORMS[country][0]})(?![\w-]|\.\d)"))
+            (
+                country,
+                re.compile(rf"(?<![A-Za-z0-9+])(?<![0-9][.-])(?:{_FORMS[country][0]})(?![A-Za-z0-9]|[.-]\d)", re.ASCII),
+            )
             for country in (regions or sorted(COUNTRIES))
         )
 

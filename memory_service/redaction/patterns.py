@@ -1,4 +1,4 @@
-"""Patterns of a policy's own: found in time linear in the text, whatever they are, by RE2. Pure."""
+"""Patterns of a policy's own: found in time linear in the text, whatever they are, by RE2 and a bound on how far it looks. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -13,14 +13,19 @@ MAX_MEMORY: Final = 1 << 20  # bytes that RE2 may take for one pattern; beyond t
 
 _HALVES: Final = re.compile("[\ud800-\udfff]")
 
-# RE2 never goes back over a text: there is no pattern that takes longer than its length times the text's. What that costs is
-# look-around and references to groups, which it refuses.
+# RE2 never goes back over a text: one search takes no longer than the pattern's length times the text's. What that costs is
+# look-around and references to groups, which it refuses. But each match begins another search, which may read to the end of the
+# text for what would be longer (`a.*b|a`): once so many bytes may have been read, a search reads a window only.
+FREE: Final = 1 << 26  # bytes
+WINDOW: Final = 4_096
+OVERLAP: Final = 2_048  # bytes: what is no longer than that is found wherever windows end
 
 
 def _options() -> Any:
     options = re2.Options()
     options.max_mem = MAX_MEMORY
     options.log_errors = False
+    options.never_capture = True
     return options
 
 
@@ -59,6 +64,37 @@ class PatternFinder:
         """
         if not text.isascii():
             text = _HALVES.sub("\ufffd", text)  # RE2 reads UTF-8, which has no halves of surrogate pairs
-        for match in self._compiled.finditer(text):
-            if match.end() > match.start():
-                yield Found(match.start(), match.end(), match.group())
+        data = text.encode()
+        place, read = 0, 0  # characters before that byte
+        for start, end in self._spans(data):
+            place += len(data[read:start].decode())
+            said = data[start:end].decode()
+            yield Found(place, place + len(said), said)
+            place, read = place + len(said), end
+
+    def _spans(self, data: bytes) -> Iterator[tuple[int, int]]:
+        at, left = 0, FREE
+        while at < len(data):
+            end = len(data)
+            if left < 0 and end - at > WINDOW:
+                end = _edge(data, at + WINDOW)
+            left -= end - at
+            match = self._compiled.search(data, at, end)
+            if match is None:
+                if end == len(data):
+                    return
+                at = _edge(data, end - OVERLAP)
+            elif end < len(data) and match.end() > end - OVERLAP and match.start() > at:
+                at = match.start()  # as much of the text is seen after it as a window has
+            elif match.end() == match.start():
+                at = _edge(data, match.end() + 1)
+            else:
+                yield match.start(), match.end()
+                at = match.end()
+
+
+def _edge(data: bytes, at: int) -> int:
+    """Return the next place that lies between characters."""
+    while at < len(data) and data[at] & 0xC0 == 0x80:
+        at += 1
+    return at

@@ -9,7 +9,7 @@ from typing import Any, Final
 from memory_service.redaction.finders import FINDERS
 from memory_service.redaction.national_ids import COUNTRIES
 from memory_service.redaction.patterns import MAX_PATTERN, fault_of
-from memory_service.redaction.phones import REGIONS
+from memory_service.redaction.phones import MAX_REGIONS, REGIONS
 
 MAX_RULES: Final = 32
 MAX_NAME: Final = 32
@@ -130,8 +130,8 @@ def _read_regions(said: Any, find: Any) -> tuple[tuple[str, ...], list[tuple[str
     known = _REGIONS_OF.get(find) if isinstance(find, str) else None
     if known is None:
         return (), [("/regions", f"go with {' and '.join(_REGIONS_OF)} only")]
-    if not isinstance(said, Sequence) or isinstance(said, str) or len(said) > len(known):
-        return (), [("/regions", "is no list of countries")]
+    if not isinstance(said, Sequence) or isinstance(said, str) or len(said) > MAX_REGIONS:
+        return (), [("/regions", f"is no list of at most {MAX_REGIONS} countries")]
     wrong = [
         (f"/regions/{place}", "is no country that this finder knows, in two capital letters such as DE")
         for place, one in enumerate(said)

@@ -1,11 +1,13 @@
 """Put something else in the place of what a policy forbids, in texts and in JSON. Pure."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
 from memory_service.errors import FieldError, InvalidRequest
 from memory_service.json_values import escape
@@ -16,6 +18,10 @@ from memory_service.redaction.policy import Do, RedactionPolicy, Rule
 from memory_service.redaction.pseudonyms import PSEUDONYM, pseudonym
 
 Counts = Counter[str]  # by the name of the rule
+MAX_ROUNDS: Final = (
+    16  # over one text; each after the first finds only what stood against something found in the one before
+)
+_LONG: Final = 14_000  # bits: what Python writes out as digits is not much longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,8 @@ class Edit:
 class Redactor:
     """A policy at work. What it has put in a place it leaves alone, so that going over a text twice changes nothing more.
 
-    Rules that refuse come first; the others follow in their order, each over what those before it have left.
+    Rules that refuse come first, then those for what is in URLs; the others follow in their order, each over what those before it
+    have left. What was replaced may be the end of what hid another value, so all is gone over until nothing more is found.
     """
 
     policy: RedactionPolicy
@@ -42,7 +49,8 @@ class Redactor:
 
     def __post_init__(self) -> None:
         """Make the finders."""
-        rules = sorted(self.policy.rules, key=lambda rule: rule.do is not Do.REFUSE)
+        # Of a name and password in a URL, what finds mail would take a part and leave the rest.
+        rules = sorted(self.policy.rules, key=lambda rule: (rule.do is not Do.REFUSE, rule.find != "url_credentials"))
         object.__setattr__(self, "_finders", tuple((rule, _finder(rule)) for rule in rules))
         names = "|".join(re.escape(rule.name) for rule in rules)
         object.__setattr__(self, "_own", re.compile(rf"\[(?:{names})(?::{PSEUDONYM})?\]"))
@@ -60,11 +68,18 @@ class Redactor:
             text: any.
             counts: is added what was replaced, by rule.
             at: where the text stands, as a JSON pointer, for what is refused.
-            edits: is given what changed, one list for each rule that changed something, in their order.
+            edits: is given what changed, one list for each time that a rule changed something, in their order.
 
         Raises:
             InvalidRequest: a rule refuses something in it (code `redaction_refused`); neither the value nor the text is named.
         """
+        for _ in range(MAX_ROUNDS):
+            before, text = text, self._round(text, counts, at, edits)
+            if text == before:
+                break
+        return text
+
+    def _round(self, text: str, counts: Counts, at: str, edits: list[list[Edit]] | None) -> str:
         for rule, find in self._finders:
             found = _apart(find(text), self._protected(text))
             if not found:
@@ -92,6 +107,8 @@ class Redactor:
     def json(self, value: Any, counts: Counts, *, at: str = "", keep: frozenset[str] = frozenset()) -> Any:
         """Return a JSON value with its texts redacted, names of fields included; below the names in `keep` all stays.
 
+        A whole number is read as its digits, and stays a number where nothing is found in them; one with a fraction stays.
+
         Raises:
             InvalidRequest: as `text`; the pointer names fields as they are redacted.
         """
@@ -99,15 +116,20 @@ class Redactor:
             return self.text(value, counts, at=at)
         if isinstance(value, list | tuple):
             return [self.json(one, counts, at=f"{at}/{place}", keep=keep) for place, one in enumerate(value)]
+        if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < _LONG:
+            digits = str(value)
+            redacted = self.text(digits, counts, at=at)
+            return value if redacted == digits else redacted
         if not isinstance(value, Mapping):
             return value
         made: dict[str, Any] = {}
+        numbers: dict[str, int] = {}
         for name, one in value.items():
             if name in keep:
                 made[name] = one
                 continue
             known = self.text(name, counts, at=at)
-            made[_free(known, made)] = self.json(one, counts, at=f"{at}/{escape(known)}", keep=keep)
+            made[_free(known, made, numbers)] = self.json(one, counts, at=f"{at}/{escape(known)}", keep=keep)
         return made
 
     def _instead(self, rule: Rule, found: Found) -> str:
@@ -151,12 +173,18 @@ def _finder(rule: Rule) -> Finder:
     return PatternFinder(rule.pattern or "") if rule.find is None else FINDERS[rule.find](rule.regions)
 
 
-def _free(name: str, taken: Mapping[str, Any]) -> str:
-    """Return a name, with a number where another field has become the same: no value is lost."""
-    number, free = 1, name
+def _free(name: str, taken: Mapping[str, Any], numbers: dict[str, int]) -> str:
+    """Return a name, with a number where another field has become the same: no value is lost.
+
+    >>> _free("[email]", {"[email]": 1, "[email] (2)": 2}, {})
+    '[email] (3)'
+    """
+    number = numbers.get(name, 1)
+    free = name if number == 1 else f"{name} ({number})"
     while free in taken:
         number += 1
         free = f"{name} ({number})"
+    numbers[name] = number
     return free
 
 
@@ -165,12 +193,14 @@ def _apart(found: Iterable[Found], own: Sequence[tuple[int, int]]) -> list[Found
     kept: list[Found] = []
     for one in sorted(found, key=lambda f: (f.start, -f.end)):
         if own:
-            if any(start <= one.start and one.end <= end for start, end in own):
-                continue
-            # It reaches into a mark: the mark goes with it, whole.
-            across = [span for span in own if span[0] < one.end and one.start < span[1]]
-            if across:
-                one = Found(min(one.start, across[0][0]), max(one.end, across[-1][1]), one.value)
+            # Marks lie apart and in order: the first that ends after its beginning, and the last that begins before its end.
+            first = bisect_right(own, one.start, key=itemgetter(1))
+            last = bisect_left(own, one.end, key=itemgetter(0)) - 1
+            if first <= last:
+                if own[first][0] <= one.start and one.end <= own[first][1]:
+                    continue
+                # It reaches into a mark: the mark goes with it, whole.
+                one = Found(min(one.start, own[first][0]), max(one.end, own[last][1]), one.value)
         if kept and one.start < kept[-1].end:
             if one.end > kept[-1].end:
                 kept[-1] = Found(kept[-1].start, one.end, kept[-1].value)

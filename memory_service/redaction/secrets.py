@@ -11,9 +11,9 @@ _PEM: Final = re.compile(
     r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
     r"(?:(?!-----END )[\s\S])*(?:-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----)?"
 )
-_JWT: Final = re.compile(r"(?<![\w.-])eyJ[\w-]{8,4096}\.eyJ[\w-]{8,8192}\.[\w-]{0,4096}")
+_JWT: Final = re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{8,2048}+\.eyJ[\w-]{8,8192}+\.[\w-]{0,4096}", re.ASCII)
 _PREFIXED: Final = re.compile(
-    r"(?<![\w-])(?:"
+    r"(?<![A-Za-z0-9])(?:"
     r"(?:AKIA|ASIA)[A-Z0-9]{16}"  # Amazon
     r"|gh[oprsu]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255}"  # GitHub
     r"|gl(?:pat|dt|rt|ptt)-[\w-]{20,128}"  # GitLab
@@ -23,12 +23,14 @@ _PREFIXED: Final = re.compile(
     r"|AIza[\w-]{35}|ya29\.[\w-]{20,2048}|GOCSPX-[\w-]{20,64}"  # Google
     r"|npm_[A-Za-z0-9]{36}|pypi-AgE[\w-]{50,512}|hf_[A-Za-z0-9]{30,64}|dckr_pat_[\w-]{20,64}"
     r"|dop_v1_[0-9a-f]{64}|SG\.[\w-]{22}\.[\w-]{43}|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}|EAA[A-Za-z0-9]{60,255}"
-    r"|ms_[\w-]{43}"  # of this service
-    r")(?![\w-])"
+    r"|ms_(?=[a-z_-]{0,42}[A-Z0-9])[\w-]{43}"  # of this service; names of metrics have small letters only
+    r")(?![A-Za-z0-9])",
+    re.ASCII,
 )
 _BEARER: Final = re.compile(
-    r"(?<!\w)(?:bearer|authorization:\s{0,4}(?:basic|token))\s{1,4}((?=\S{0,64}\d)[\w.~+/-]{16,4096}={0,2})",
-    re.IGNORECASE,
+    r"(?<![A-Za-z0-9])(?:bearer|authorization:\s{0,4}(?:basic|token))\s{1,4}"
+    r"((?=[\w.~+/-]{0,64}\d)[\w.~+/-]{16,4096}={0,2})",
+    re.IGNORECASE | re.ASCII,
 )
 # What texts without any are passed over by: to look for each of these words is faster than for all of them at once.
 _SCHEMES: Final = ("earer", "EARER", "uthorization", "UTHORIZATION")
