@@ -412,3 +412,44 @@ def test_what_was_prepared_before_the_policy_is_stored_as_the_policy_has_it(
     # And it is found by what it says now.
     found = me.post("/v1/search", json={"query": MAIL, "channels": {"keyword": 1}}).json()["results"]
     assert [one["memory"]["id"] for one in found] == [str(outcomes[0].memory_id)]
+
+
+@pytest.mark.parametrize("mend", [lambda me: me.put(POLICY, json={"rules": RULES}), lambda me: me.delete(POLICY)])
+def test_a_stored_policy_with_a_fault_lets_nothing_through_and_can_be_mended(
+    redacting: Any, maintenance: Engine, problem: Any, mend: Callable[[Any], Any]
+) -> None:
+    broken = {"rules": [{"find": "email", "do": "mask"}, {"find": "ghost", "do": "mask"}]}
+    with maintenance.begin() as connection:
+        connection.execute(
+            text("UPDATE policy SET body = CAST(:b AS jsonb), id = gen_random_uuid() WHERE tenant_id = :t"),
+            {"b": json.dumps(broken), "t": redacting.tenant_id},
+        )
+    for refused in (
+        redacting.post("/v1/memories", json={"content": SAID}),
+        redacting.put("/v1/blocks/human", json={"value": SAID}),
+        redacting.post(f"{POLICY}/simulate", json={}),
+    ):
+        found = problem(refused, 503, "redaction_policy_unreadable")
+        assert "/rules/1/find" in found["detail"]
+    assert redacting.get("/v1/memories").json()["data"] == []
+    assert redacting.get(POLICY).json()["policy"] == broken
+    assert mend(redacting).is_success
+    assert redacting.post("/v1/memories", json={"content": SAID}).status_code == 201
+
+
+def test_only_administrators_try_policies_of_their_own(me: Any, as_tenant: Any, problem: Any) -> None:
+    me.post("/v1/memories", json={"content": SAID})
+    key = me.post("/v1/api-keys", json={"name": "reader", "scopes": ["memories:read"]}).json()["key"]
+    reader = {"Authorization": f"Bearer {key}"}
+    own = {"policy": {"rules": [{"pattern": "471[0-9]+", "name": "guess", "do": "mask"}]}}
+    problem(me.post(f"{POLICY}/simulate", json=own, headers=reader), 403)
+    assert me.post(f"{POLICY}/simulate", json=own).json()["changed"] == 1
+    me.put(POLICY, json={"rules": RULES})
+    assert me.post(f"{POLICY}/simulate", json={}, headers=reader).json()["changed"] == 1
+
+
+def test_a_trial_that_takes_too_long_says_what_it_found_until_then(me: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    me.post("/v1/memories", json={"content": SAID})
+    monkeypatch.setattr("memory_service.api.routes.redaction_policies.SIMULATED_S", 0.0)
+    trial = me.post(f"{POLICY}/simulate", json={"policy": {"rules": RULES}}).json()
+    assert (trial["memories"], trial["complete"]) == (0, False)
