@@ -1,9 +1,11 @@
 """Redaction policies: how they are put and shown, and that nothing of a value is anywhere once one is in force."""
 
 import base64
+import hashlib
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -267,6 +269,81 @@ def test_a_policy_of_a_bundle_holds_for_the_rest_of_it(me: Any, as_tenant: Any, 
     me.post("/v1/imports", content=bundle, headers={"Content-Type": "application/x-ndjson"})
     work(me.tenant_id)
     assert me.get(f"/v1/memories/{one}").json()["content"].startswith("Write to [email:")
+
+
+def bundle_of(source: Any, *kinds: str, change: Callable[[Any], Any] = lambda record: record) -> bytes:
+    """Return a whole bundle of some kinds of the records that a tenant has."""
+    parts = ["archived", "versions", "blocks", "documents"]
+    lines = [json.loads(one) for one in source.post("/v1/exports", json={"include": parts}).content.splitlines()]
+    records = [change(one) for one in lines[1:-1] if one["type"] in kinds]
+    body = b"".join(json.dumps(one).encode() + b"\n" for one in [lines[0], *records])
+    counts = dict(Counter(one["type"] for one in records))
+    end = {"type": "end", "records": len(records), "counts": counts, "sha256": hashlib.sha256(body).hexdigest()}
+    return body + json.dumps(end).encode() + b"\n"
+
+
+def took_in(who: Any, bundle: bytes, work: Work) -> list[Any]:
+    began = who.post("/v1/imports", content=bundle, headers={"Content-Type": "application/x-ndjson"})
+    assert began.status_code == 202, began.text
+    work(who.tenant_id)
+    listed: list[Any] = who.get(f"/v1/imports/{began.json()['job_id']}/outcomes?limit=1000").json()["data"]
+    return listed
+
+
+@pytest.mark.parametrize("change", [
+    {"content": "half \ud800 of it"}, {"title": "nul \0"}, {"metadata": {"\udfff": 1}}, {"content": f"{MAIL} " * 100_000},
+    {MAIL: 1}, {"versions": [{"content": "\ud800"}]}, {"keywords": [MAIL] * 1_000}, {"value": 2**70},
+])  # fmt: skip
+def test_a_line_that_cannot_be_stored_is_refused_alone(
+    me: Any, as_tenant: Any, make_tenant: Any, anywhere: Any, work: Work, change: Any
+) -> None:
+    source = as_tenant(make_tenant())
+    ids = [source.post("/v1/memories", json={"content": f"{n} of {MAIL}"}).json()["id"] for n in range(2)]
+    bundle = bundle_of(source, "memory", change=lambda one: {**one, **change} if one["id"] == ids[0] else one)
+    assert me.put(POLICY, json={"rules": RULES}).status_code == 200
+    told = {one["id"]: one["status"] for one in took_in(me, bundle, work)}
+    assert told == {ids[0]: "rejected", ids[1]: "created"}
+    assert anywhere(me.tenant_id, *VALUES) == []
+
+
+def test_a_faulty_line_that_waited_before_the_policy_does_not_hold_up_its_job(
+    me: Any, as_tenant: Any, make_tenant: Any, work: Work
+) -> None:
+    source = as_tenant(make_tenant())
+    ids = [source.post("/v1/memories", json={"content": f"{n} of {MAIL}"}).json()["id"] for n in range(2)]
+    bundle = bundle_of(
+        source, "memory", change=lambda one: {**one, "content": "\ud800"} if one["id"] == ids[0] else one
+    )
+    began = me.post("/v1/imports", content=bundle, headers={"Content-Type": "application/x-ndjson"}).json()["job_id"]
+    me.put(POLICY, json={"rules": RULES})
+    work(me.tenant_id)
+    assert me.get(f"/v1/jobs/{began}").json()["result"]["counts"] == {"memory": {"created": 1, "rejected": 1}}
+    assert me.get(f"/v1/memories/{ids[1]}").json()["content"].startswith("1 of [email:")
+
+
+def test_a_text_waits_redacted_wherever_its_document_is(
+    me: Any, as_tenant: Any, make_tenant: Any, anywhere: Any, work: Work
+) -> None:
+    source = as_tenant(make_tenant())
+    source.post("/v1/documents", json={"content": f"The end of it, mentioned by {STAFF} alone."})
+    work(source.tenant_id)
+    texts = bundle_of(source, "document_text")
+    whole = bundle_of(source, "memory", "document", "document_text")
+    elsewhere = bundle_of(source, "document", "document_text", change=lambda one: (
+        {**one, "namespace": "other"} if one["type"] == "document" else one))  # fmt: skip
+    send = {"headers": {"Content-Type": "application/x-ndjson"}}
+    me.put(POLICY, json={"rules": RULES})
+    # Of a document that nobody knows, and of one that comes here later.
+    assert me.post("/v1/imports", content=texts, **send).status_code == 202
+    assert anywhere(me.tenant_id, *VALUES) == []
+    assert me.post("/v1/imports", content=whole, **send).status_code == 202
+    work(me.tenant_id)
+    # Of one that is here, alone and as the bundle says it were elsewhere.
+    for bundle in (texts, elsewhere):
+        assert me.post("/v1/imports", content=bundle, **send).status_code == 202
+        assert anywhere(me.tenant_id, *VALUES) == []
+    events = [one["details"] for one in me.get("/v1/audit").json()["data"] if one["action"] == "memories.redact"]
+    assert {"records": 2, "values": {"pattern": 2}} in events  # of `whole`: the memory and the text
 
 
 def test_what_is_refused_is_said_without_the_value(redacting: Any, problem: Any, anywhere: Any) -> None:

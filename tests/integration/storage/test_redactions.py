@@ -96,7 +96,7 @@ def test_a_policy_that_cannot_be_read_whole_lets_nothing_through(database: Datab
     put(database, tenant_id, "default", "mask")
     put(database, tenant_id, "a", "burn")
     for _ in range(2):
-        with pytest.raises(Unavailable, match="'a'.*/rules/0/do") as refused:
+        with pytest.raises(Unavailable, match=r"'a'.*/rules/0/do") as refused:
             redactions.of(tenant_id)
         assert refused.value.specific_code == "redaction_policy_unreadable"
     put(database, tenant_id, "a", "hash")
