@@ -196,7 +196,11 @@ def _take_in(work: _Work, kind: str, lines: Sequence[Line], refused: Sequence[Li
         now = tenancy.clock()
         outcomes = [outcome for outcome in refused if outcome.ordinal in here]
         if kind == "memory":
-            made, created = importing.apply(session, work.wanted, lines, encoded, now=now) if lines else ([], [])
+            made, created = (
+                importing.apply(session, work.wanted, lines, encoded, work.open_encoding, now=now)
+                if lines
+                else ([], [])
+            )
             outcomes += made
             _settle(session, work, created)
         elif lines:

@@ -1,4 +1,4 @@
-"""Lines of bundles as they may be kept: redacted when they come, and once more when their turn comes. Pure."""
+"""Lines of bundles as they may be kept: redacted when they come, and once more when their turn comes."""
 
 import json
 from collections import Counter

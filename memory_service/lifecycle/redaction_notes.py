@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.redaction.redactor import Redactor
 from memory_service.storage import audit
+from memory_service.storage.redactions import redactors_in
 from memory_service.types import Action
 
 # The namespace of one thing, its policy, and what was replaced, by rule.
@@ -56,6 +57,20 @@ class Tally:
                 details={of: self.touched[namespace_id], "values": dict(sorted(by_kind.items()))},
             )
         self.values, self.touched = {}, Counter()
+
+
+def note_redacted_in(
+    session: Session, tenant_id: UUID, things: Iterable[tuple[UUID, Mapping[str, int]]], *, now: datetime, of: str
+) -> None:
+    """Write down what was replaced in things of namespaces, each by the policy that its namespace has now."""
+    redactors = redactors_in(session)
+    note_redacted(
+        session,
+        tenant_id,
+        [(space, redactors.by_id[space], counts) for space, counts in things if space in redactors.by_id],
+        now=now,
+        of=of,
+    )
 
 
 def note_redacted(

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from memory_service.api.writing import encoding_of
-from memory_service.lifecycle.draft import Draft, prepare
+from memory_service.lifecycle.draft import Draft, Encoding, prepare
 from memory_service.lifecycle.remember import remember
 from memory_service.storage.database import Database
 from memory_service.storage.redactions import FRESH_S
@@ -442,6 +442,110 @@ def test_what_is_older_than_the_policy_is_masked_when_it_is_carried_on(me: Any) 
     assert closed.status_code == 200, closed.text
     assert closed.json()["title"].startswith("[secret] of [email:")
     assert me.delete("/v1/blocks/human").status_code == 204
+
+
+def test_only_what_the_caller_says_is_refused(me: Any, problem: Any) -> None:
+    """What a block, a task or the metadata of a memory held before is masked when it is carried on."""
+    for label in ("human", "persona", "plan"):
+        me.put(f"/v1/blocks/{label}", json={"value": f"{KEY} of {MAIL}", "metadata": {"k": KEY}})
+    me.put("/v1/blocks/clean", json={"value": "key:"})
+    task = me.post("/v1/tasks", json={"title": f"{KEY} of it", "input": [KEY], "metadata": {"k": KEY}}).json()["id"]
+    memory = me.post("/v1/memories", json={"content": "Tea.", "metadata": {"k": KEY}}).json()["id"]
+    me.put(POLICY, json={"rules": RULES})
+
+    described = me.patch("/v1/blocks/human", json={"description": "who it is"})
+    assert described.status_code == 200, described.text
+    assert described.json()["value"].startswith("[secret] of [email:")
+    assert described.json()["metadata"] == {"k": "[secret]"}
+    added = me.patch("/v1/blocks/persona", json={"append": "more of it"})
+    assert added.status_code == 200, added.text
+    assert added.json()["value"].startswith("[secret] of [email:")
+    assert added.json()["value"].endswith("\nmore of it")
+    # Who is rid of it may name it to be so.
+    cleared = me.patch("/v1/blocks/plan", json={"replace": {"old": KEY, "new": "nothing"}})
+    assert cleared.status_code == 200, cleared.text
+    assert cleared.json()["value"].startswith("nothing of [email:")
+    for change, pointer in (
+        ({"append": KEY}, "/append"),
+        ({"replace": {"old": "key:", "new": KEY}}, "/replace/new"),
+        ({"value": KEY}, "/value"),
+        ({"description": KEY}, "/description"),
+        ({"metadata": {"k": KEY}}, "/metadata/k"),
+    ):
+        problem(me.patch("/v1/blocks/clean", json=change), 422, "redaction_refused", pointer=pointer)
+    # In two parts it is the same.
+    half = len(KEY) // 2
+    assert me.patch("/v1/blocks/clean", json={"value": f"key: {KEY[:half]}-"}).status_code == 200
+    whole = me.patch("/v1/blocks/clean", json={"replace": {"old": "-", "new": KEY[half:]}})
+    problem(whole, 422, "redaction_refused", pointer="/replace/new")
+
+    instead = me.post(f"/v1/tasks/{task}/replace", json={"title": "another title"})
+    assert instead.status_code == 201, instead.text
+    assert (instead.json()["input"], instead.json()["metadata"]) == (["[secret]"], {"k": "[secret]"})
+    problem(me.post("/v1/tasks", json={"title": KEY}), 422, "redaction_refused", pointer="/title")
+
+    sent = me.put(f"/compat/mem0/v1/memories/{memory}/", json={"metadata": {"mood": "good"}})
+    assert sent.status_code == 200, sent.text
+    assert me.get(f"/v1/memories/{memory}").json()["metadata"] == {"k": "[secret]", "mood": "good"}
+    refused = me.put(f"/compat/mem0/v1/memories/{memory}/", json={"metadata": {"k": KEY}})
+    assert refused.status_code == 422
+    assert KEY not in refused.text
+
+
+def test_a_corrected_text_is_encoded_once_and_before_its_transaction(
+    redacting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = redacting.post("/v1/memories", json={"content": "Rosa likes trout."}).json()["id"]
+    encoded: list[str] = []
+    own = Encoding.chunks
+
+    def watched(encoding: Encoding, contents: Sequence[str]) -> Any:
+        encoded.extend(contents)
+        return own(encoding, contents)
+
+    monkeypatch.setattr(Encoding, "chunks", watched)
+    changed = redacting.patch(f"/v1/memories/{one}", json={"content": SAID}).json()
+    assert encoded == [changed["content"]]
+    redacting.put(f"/compat/mem0/v1/memories/{one}/", json={"text": f"{SAID} again"})
+    assert encoded[1:] == [redacting.get(f"/v1/memories/{one}").json()["content"]]
+
+
+def test_a_state_that_an_import_encoded_before_the_policy_is_stored_as_the_policy_has_it(
+    me: Any, as_tenant: Any, make_tenant: Any, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = as_tenant(make_tenant())
+    one = source.post("/v1/memories", json={"content": "Rosa likes trout."}).json()["id"]
+    took_in(me, bundle_of(source, "memory"), work)
+    source.patch(f"/v1/memories/{one}", json={"content": SAID})
+    began = me.post(
+        "/v1/imports?on_conflict=new_version", content=bundle_of(source, "memory"),
+        headers={"Content-Type": "application/x-ndjson"},
+    ).json()["job_id"]  # fmt: skip
+    me.put(POLICY, json={"rules": RULES})
+    # The worker read its lines a moment before.
+    monkeypatch.setattr("consolidation.importing._redacting", lambda *_: None)
+    work(me.tenant_id)
+    assert me.get(f"/v1/jobs/{began}").json()["result"]["counts"] == {"memory": {"updated": 1}}
+    assert me.get(f"/v1/memories/{one}").json()["content"].startswith("Write to [email:")
+
+
+def test_blocks_tasks_and_documents_are_counted_in_the_audit_chain(redacting: Any, work: Work) -> None:
+    redacting.put("/v1/blocks/human", json={"value": f"{MAIL} {STAFF}", "edited_by": MAIL})
+    redacting.patch("/v1/blocks/human", json={"append": CARD})
+    task = redacting.post("/v1/tasks", json={"title": PHONE, "metadata": {"a": MAIL}}).json()["id"]
+    redacting.patch(f"/v1/tasks/{task}", json={"title": STAFF})
+    redacting.post(
+        "/v1/documents", json={"content": f"# Staff\n\n{SAID}\n", "title": MAIL, "mime_type": "text/markdown"}
+    )
+    work(redacting.tenant_id)
+    events = [one["details"] for one in redacting.get("/v1/audit").json()["data"] if one["action"] == "memories.redact"]
+    assert events[::-1] == [
+        {"blocks": 1, "values": {"email": 2, "pattern": 1}},
+        {"blocks": 1, "values": {"card": 1}},
+        {"tasks": 1, "values": {"email": 1, "phone": 1}},
+        {"tasks": 1, "values": {"pattern": 1}},
+        {"documents": 1, "values": {"card": 1, "email": 2, "pattern": 1, "phone": 1}},
+    ]
 
 
 def test_a_policy_that_is_gone_replaces_nothing_more(redacting: Any) -> None:
