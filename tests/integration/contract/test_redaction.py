@@ -444,6 +444,15 @@ def test_what_is_older_than_the_policy_is_masked_when_it_is_carried_on(me: Any) 
     assert me.delete("/v1/blocks/human").status_code == 204
 
 
+def test_of_an_older_memory_the_fields_that_a_change_names_are_redacted(me: Any) -> None:
+    one = me.post("/v1/memories", json={"content": f"by {MAIL}", "title": MAIL, "speaker": KEY}).json()["id"]
+    me.put(POLICY, json={"rules": RULES})
+    changed = me.patch(f"/v1/memories/{one}", json={"title": STAFF}).json()
+    assert (changed["title"], changed["content"], changed["redactions"]) == ("[employee]", f"by {MAIL}", {"employee": 1})
+    after = me.post(f"/v1/memories/{one}/supersede", json={"content": "by somebody else"}).json()
+    assert after["speaker"] == "[secret]"
+
+
 def test_only_what_the_caller_says_is_refused(me: Any, problem: Any) -> None:
     """What a block, a task or the metadata of a memory held before is masked when it is carried on."""
     for label in ("human", "persona", "plan"):
