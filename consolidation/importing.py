@@ -14,13 +14,22 @@ from consolidation.enriching import enrich_pending, keep_findings
 from consolidation.formation import RECALLED
 from consolidation.planning import Tier
 from consolidation.tenancy import Tenancy
-from memory_service.bundle.records import RECORDS, UNKNOWN, MemoryRecord, Refused, item_named, parse_line, read_record
+from memory_service.bundle.records import (
+    RECORDS,
+    UNKNOWN,
+    MemoryRecord,
+    Refused,
+    item_named,
+    parse_line,
+    read_record,
+    record_of,
+)
 from memory_service.errors import InvalidRequest, Misconfigured
 from memory_service.lifecycle import imported_parts, importing
 from memory_service.lifecycle.draft import Encoding
 from memory_service.lifecycle.importing import Importing, Line, OnPresent, outcome_json, told
-from memory_service.lifecycle.redacted_lines import LineRedactor
-from memory_service.redaction.redactor import Redactor
+from memory_service.lifecycle.redacted_lines import Holding, LineRedactor
+from memory_service.lifecycle.redaction_notes import Tally
 from memory_service.storage import consolidated, documents, imports, jobs
 from memory_service.storage.encoders import default_encoder
 from memory_service.storage.imports import LineOutcome, Waiting
@@ -113,7 +122,7 @@ def _import_kind(work: _Work, kind: str) -> None:
         if not waiting:
             return
         lines, refused = read_lines(waiting, redacting)
-        done = _take_in(work, kind, lines, refused)
+        done = _take_in(work, kind, lines, refused, Tally() if redacting is None else redacting.tally)
         if work.stopped:
             return
         fruitless = 0 if done else fruitless + 1
@@ -127,12 +136,13 @@ def _redacting(session: Session, waiting: Sequence[Waiting]) -> LineRedactor | N
     redactors = redactors_in(session)
     if not redactors:
         return None
-    spaces: dict[str, Redactor | None] = {}
+    spaces: dict[str, Holding] = {}
     for one in waiting:
         if one.kind == "document_text" and (named := _document_of(one)) is not None:
             row = documents.get_document(session, session.info["tenant_id"], UUID(named))
-            spaces[named] = redactors.by_path.get(row["namespace"]) if row is not None else None
-    return LineRedactor(redactors, spaces.get)
+            # Without its document a text is not stored.
+            spaces[named] = Holding(redactors.among((row["namespace"],))) if row is not None else Holding()
+    return LineRedactor(redactors, lambda named: spaces.get(named, Holding()))
 
 
 def _document_of(line: Waiting) -> str | None:
@@ -149,17 +159,21 @@ def read_lines(
     lines, refused = [], []
     for one in waiting:
         try:
-            raw = one.raw if redacting is None else redacting.redacted(one.raw, parse_line(one.raw))
-            lines.append(Line(one.ordinal, read_record(raw)))
+            parsed = parse_line(one.raw)
+            # Only what could be stored is looked through: its texts are such, and none is longer than it may be.
+            record = record_of(parsed)
+            raw = one.raw if redacting is None else redacting.redacted(one.raw, parsed)
+            lines.append(Line(one.ordinal, record if raw is one.raw else read_record(raw)))
         except InvalidRequest as error:
             refused.append(LineOutcome(one.ordinal, "rejected", None, error.specific_code, told(error)))
         except Refused as error:
-            refused.append(LineOutcome(one.ordinal, "rejected", None, error.code, error.detail))
+            detail = error.detail if redacting is None else redacting.told(error.detail)
+            refused.append(LineOutcome(one.ordinal, "rejected", None, error.code, detail))
     return lines, refused
 
 
-def _take_in(work: _Work, kind: str, lines: Sequence[Line], refused: Sequence[LineOutcome]) -> int:
-    """Store one batch with its outcomes; return how many lines got one."""
+def _take_in(work: _Work, kind: str, lines: Sequence[Line], refused: Sequence[LineOutcome], replaced: Tally) -> int:
+    """Store one batch with its outcomes, and note what was replaced in it; return how many lines got one."""
     tenancy, job_id = work.tenancy, work.job["id"]
     encoded: dict[int, importing.Encoded] = {}
     if kind == "memory" and lines:
@@ -182,12 +196,17 @@ def _take_in(work: _Work, kind: str, lines: Sequence[Line], refused: Sequence[Li
         now = tenancy.clock()
         outcomes = [outcome for outcome in refused if outcome.ordinal in here]
         if kind == "memory":
-            made, created = importing.apply(session, work.wanted, lines, encoded, now=now) if lines else ([], [])
+            made, created = (
+                importing.apply(session, work.wanted, lines, encoded, work.open_encoding, now=now)
+                if lines
+                else ([], [])
+            )
             outcomes += made
             _settle(session, work, created)
         elif lines:
             outcomes += _PARTS[kind](session, work.wanted, lines, now=now)
         imports.keep_outcomes(session, tenancy.tenant_id, job_id, outcomes)
+        replaced.record(session, tenancy.tenant_id, now=now, of="records")
         work.done += len(outcomes)
         jobs.report_progress(session, tenancy.tenant_id, job_id, done=work.done)
         redactions = redactions_of(session) if kind == "policy" else None

@@ -387,7 +387,8 @@ class Refused(Exception):
         """Keep a code for programs and a sentence for people."""
         super().__init__(code)
         self.code = code
-        self.detail = detail[:MAX_DETAIL]
+        # It may name a field whose name is no text that could be stored.
+        self.detail = detail[:MAX_DETAIL].replace("\0", "?").encode(errors="replace").decode()
 
 
 def parse_line(raw: bytes) -> dict[str, Any]:
@@ -461,7 +462,15 @@ def read_record(raw: bytes) -> Record:
     Raises:
         Refused: it is none that this release knows, or its fields are wrong.
     """
-    parsed = parse_line(raw)
+    return record_of(parse_line(raw))
+
+
+def record_of(parsed: dict[str, Any]) -> Record:
+    """Return the record that a JSON object is.
+
+    Raises:
+        Refused: it is none that this release knows, or its fields are wrong.
+    """
     kind = kind_of(parsed)
     if kind == UNKNOWN:
         raise Refused("unknown_record_type", f"This release knows {', '.join(RECORDS)}.")

@@ -10,10 +10,13 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
-from memory_service.errors import Conflict, Forbidden, NotFound, PreconditionFailed, TooLarge
+from memory_service.errors import Conflict, Forbidden, InvalidRequest, NotFound, PreconditionFailed, TooLarge
 from memory_service.lifecycle.moments import not_before
 from memory_service.lifecycle.records import rfc3339
 from memory_service.lifecycle.redacting import redacted_in
+from memory_service.lifecycle.redaction_notes import note_redacted_in
+from memory_service.redaction.policy import Do
+from memory_service.redaction.redactor import Counts, Redactor
 from memory_service.storage import blocks
 from memory_service.storage.blocks import Address
 from memory_service.storage.redactions import redactors_in
@@ -90,14 +93,16 @@ def put(
         TooLarge: the value is longer than the block's limit.
         InvalidRequest: a redaction policy refuses something in it.
     """
-    content = redacted_in(redactors_in(session), namespace_id, content)
+    counts = Counts()
+    said = redacted_in(redactors_in(session), namespace_id, {**content, "edited_by": edited_by}, counts=counts)
+    content, edited_by = {name: said[name] for name in content}, said["edited_by"]
     _check_length(content)
     row = blocks.lock_block(session, tenant_id, namespace_id, at)
     if row is None:
         condition.check(None)
-        said = redacted_in(redactors_in(session), namespace_id, {"edited_by": edited_by})
-        state = {**content, "archived": False, "operation": "put", **said}
+        state = {**content, "archived": False, "operation": "put", "edited_by": edited_by}
         if blocks.insert_block(session, tenant_id, namespace_id, at, state, now=now):
+            note_redacted_in(session, tenant_id, [(namespace_id, counts)], now=now, of="blocks")
             return True
         row = blocks.lock_block(session, tenant_id, namespace_id, at)
         assert row is not None, "a block is deleted only by an erasure, which waits for its lock"
@@ -106,7 +111,8 @@ def put(
         _check_writable(row)
         if _same(row, content):
             return False
-    _next(session, tenant_id, row, {**content, "archived": False}, operation="put", edited_by=edited_by, now=now)
+    state = {**content, "archived": False}
+    _next(session, tenant_id, row, state, counts, operation="put", edited_by=edited_by, now=now)
     return bool(row["archived"])
 
 
@@ -118,7 +124,8 @@ def edit(
     changes: Mapping[str, Any],
     *,
     operation: str,
-    new_value: Callable[[str], str] | None,
+    said: tuple[str, str] | None = None,
+    new_value: Callable[[str, str], str] | None,
     may_unlock: bool,
     edited_by: str | None,
     condition: Condition,
@@ -133,7 +140,8 @@ def edit(
         at: its address there.
         changes: columns of a state and their new values, without the value.
         operation: what the history calls this.
-        new_value: makes the new value of the present one; None leaves it.
+        said: what the caller wants in the value, and the JSON pointer where it stands in the request; None where nothing.
+        new_value: makes the new value of the present one and of what was said; None leaves it.
         may_unlock: whether the caller may take `read_only` off.
         edited_by: who says so, for the history.
         condition: what the caller has seen.
@@ -145,7 +153,7 @@ def edit(
         Conflict: the block is read-only and stays so; or `new_value` refuses.
         Forbidden: the caller may not take `read_only` off.
         TooLarge: the value would be longer than the limit.
-        InvalidRequest: a redaction policy refuses something in it.
+        InvalidRequest: a redaction policy refuses something that the caller says.
     """
     row = live(blocks.lock_block(session, tenant_id, namespace_id, at), at)
     condition.check(row)
@@ -154,14 +162,41 @@ def edit(
             _check_writable(row)
         elif not may_unlock:
             raise Forbidden("Taking read_only off a block needs a key with the scope admin.")
-    content = {name: changes.get(name, row[name]) for name in CONTENT}
+    redactors = redactors_in(session)
+    # Only what the caller says is refused; what is carried on may be older than the policy, and is masked.
+    counts = Counts()
+    given = redacted_in(redactors, namespace_id, {**changes, "edited_by": edited_by}, counts=counts)
+    edited_by = given.pop("edited_by")
+    content = {name: given.get(name, row[name]) for name in CONTENT}
     if new_value is not None:
-        content["value"] = new_value(row["value"])
-    content = redacted_in(redactors_in(session), namespace_id, content)
+        at_place, words = said or ("", "")
+        redactor = redactors.by_id.get(namespace_id)
+        if redactor is None:
+            content["value"] = new_value(row["value"], words)
+        else:
+            content["value"] = new_value(row["value"], redactor.text(words, counts, at=at_place))
+            _check_joined(redactor, row["value"], content["value"], at=at_place)
+    content = redacted_in(redactors, namespace_id, content, refusing=False, counts=counts)
     if _same(row, content):
         return
     _check_length(content)
-    _next(session, tenant_id, row, {**content, "archived": False}, operation=operation, edited_by=edited_by, now=now)
+    state = {**content, "archived": False}
+    _next(session, tenant_id, row, state, counts, operation=operation, edited_by=edited_by, now=now)
+
+
+def _check_joined(redactor: Redactor, before: str, value: str, *, at: str) -> None:
+    """Refuse a value in which what was said became, with what was there, what a rule refuses.
+
+    Raises:
+        InvalidRequest: it did; where the value held such a thing before, it is masked instead.
+    """
+    try:
+        redactor.text(value, Counts(), at=at)
+    except InvalidRequest:
+        found = Counts()
+        redactor.masking.text(before, found)
+        if not any(found[rule.name] for rule in redactor.policy.rules if rule.do is Do.REFUSE):
+            raise
 
 
 def archive(
@@ -176,7 +211,8 @@ def archive(
     condition.check(row)
     _check_writable(row)
     content = {name: row[name] for name in CONTENT}
-    _next(session, tenant_id, row, {**content, "archived": True}, operation="delete", edited_by=None, now=now)
+    state = {**content, "archived": True}
+    _next(session, tenant_id, row, state, Counts(), operation="delete", edited_by=None, now=now)
 
 
 def erase(session: Session, tenant_id: UUID, namespace_id: UUID, at: Address, *, condition: Condition) -> None:
@@ -198,6 +234,7 @@ def _next(
     tenant_id: UUID,
     row: RowMapping,
     state: Mapping[str, Any],
+    counts: Counts,
     *,
     operation: str,
     edited_by: str | None,
@@ -205,9 +242,10 @@ def _next(
 ) -> None:
     whole = {**state, "operation": operation, "edited_by": edited_by}
     # What is carried on may be older than the policy.
-    whole = redacted_in(redactors_in(session), row["namespace_id"], whole, refusing=False)
+    whole = redacted_in(redactors_in(session), row["namespace_id"], whole, refusing=False, counts=counts)
     now = not_before(now, [row])
     blocks.add_version(session, tenant_id, row["id"], row["version"] + 1, whole, now=now)
+    note_redacted_in(session, tenant_id, [(row["namespace_id"], counts)], now=now, of="blocks")
 
 
 def _same(row: Row, content: Mapping[str, Any]) -> bool:

@@ -95,6 +95,7 @@ class Correction:
     changes: Mapping[str, Any]  # columns of `memory` and their new values
     chunks: tuple[Chunk, ...] | None = None  # the encoded new content when `changes` has one
     redactions: Mapping[str, int] | None = None  # what was redacted in the changes before they came here, by rule
+    encoded: str | None = None  # the text that `chunks` are of, where a policy made it another one than `changes` have
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ def correct(
     changes: Mapping[str, Any],
     *,
     chunks: tuple[Chunk, ...] | None,
+    encoded: str | None = None,
     encoding: Encoding | None = None,
     if_match: Collection[int] | None,
     now: datetime,
@@ -141,6 +143,7 @@ def correct(
         memory_id: which memory.
         changes: columns of `memory` and their new values.
         chunks: the encoded new content when `changes` has one.
+        encoded: the text that `chunks` are of; None: the content in `changes`.
         encoding: makes the vectors that the namespace needs and `chunks` lacks; None refuses as busy.
         if_match: the versions the caller will change, None for any.
         now: the moment of the change.
@@ -151,7 +154,7 @@ def correct(
         Conflict: another memory holds the new external_id.
     """
     old = load_for_change(session, tenant_id, memory_id, if_match=if_match)
-    wanted = Correction(memory_id, changes, chunks)
+    wanted = Correction(memory_id, changes, chunks, encoded=encoded)
     correct_locked(session, tenant_id, {memory_id: old}, [wanted], encoding=encoding, now=now)
 
 
@@ -200,7 +203,9 @@ def _redacted(
     encoding: Encoding | None,
     now: datetime,
 ) -> list[Correction]:
-    """Return corrections as the policies of the memories' namespaces have them; a text that they change is encoded again.
+    """Return corrections as the policies of the memories' namespaces have them.
+
+    A text is encoded again only where a policy came between its encoding and this transaction.
 
     Raises:
         InvalidRequest: a rule refuses something.
@@ -218,7 +223,8 @@ def _redacted(
         counts = Counts()
         changes = {**one.changes, **redacted_fields(one.changes, redactor, counts)}
         chunks = one.chunks
-        if chunks is not None and changes.get("content") != one.changes.get("content"):
+        encoded = one.changes.get("content") if one.encoded is None else one.encoded
+        if chunks is not None and changes.get("content") != encoded:
             if encoding is None:
                 raise busy()
             (chunks,) = encoding.chunks([changes["content"]])

@@ -17,6 +17,7 @@ from memory_service.lifecycle.draft import Draft, Encoding, Prepared, content_ha
 from memory_service.lifecycle.moments import not_before
 from memory_service.lifecycle.posted_documents import Posted
 from memory_service.lifecycle.redacted_documents import Taken, taken
+from memory_service.lifecycle.redaction_notes import note_redacted
 from memory_service.lifecycle.remember import remember, text_erased
 from memory_service.lifecycle.supersede import close_superseded
 from memory_service.storage import documents, jobs, memories
@@ -91,6 +92,8 @@ def receive(
                 "created_at": now,
             },
         )
+        if given.redactor is not None:
+            note_redacted(session, tenant_id, [(namespace.id, given.redactor, given.counts)], now=now, of="documents")
     return Received(job_id, document_id, same)
 
 

@@ -98,6 +98,14 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class NewText:
+    """What a memory is to say from now on, as the policy of its namespace had it, and the vectors of that."""
+
+    content: str
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A draft with everything that can be worked out before a transaction opens."""
 
@@ -156,7 +164,7 @@ class Encoding:
                 made[place] += chunks
         return [tuple(chunks) for chunks in made]
 
-    def new_texts(self, contents: Sequence[tuple[UUID, str]]) -> list[tuple[Chunk, ...]]:
+    def new_texts(self, contents: Sequence[tuple[UUID, str]]) -> list[NewText]:
         """Encode what memories are to say from now on, redacted."""
         redactors = self.redactors_for({memory_id for memory_id, _ in contents}) if contents else {}
         if redactors:
@@ -167,7 +175,8 @@ class Encoding:
             ]
         encoders = self.encoders_for({memory_id for memory_id, _ in contents}) if contents else {}
         own = (self.encoder_id,)
-        return self.chunks_under([(content, encoders.get(memory_id, own)) for memory_id, content in contents])
+        chunks = self.chunks_under([(content, encoders.get(memory_id, own)) for memory_id, content in contents])
+        return [NewText(content, made) for (_, content), made in zip(contents, chunks, strict=True)]
 
     def chunks(self, contents: Sequence[str]) -> list[tuple[Chunk, ...]]:
         """Encode texts under this encoder, longer ones in parts; no connection is held while this runs."""

@@ -15,7 +15,7 @@ from memory_service.analysis.traits import traits
 from memory_service.analysis.trust import judge
 from memory_service.bundle.records import MemoryRecord, StateRecord
 from memory_service.bundle.spans import LiveText, live_texts
-from memory_service.errors import MemoryServiceError
+from memory_service.errors import MemoryServiceError, Unavailable
 from memory_service.lifecycle.correct import correct
 from memory_service.lifecycle.draft import Chunk, Encoding, content_hash, identity_of, said_hash
 from memory_service.storage import imported, memories
@@ -299,6 +299,7 @@ def apply(
     wanted: Importing,
     lines: Sequence[Line],
     encoded: Mapping[int, Encoded],
+    open_encoding: Callable[[], Encoding],
     *,
     now: datetime,
 ) -> tuple[list[LineOutcome], list[MemoryRecord]]:
@@ -318,7 +319,7 @@ def apply(
                 creating.append((line, decision))
         elif decision.action == "revise":
             if whole:
-                outcomes.append(_revise(session, wanted, line, encoded[line.ordinal], now=now))
+                outcomes.append(_revise(session, wanted, line, encoded[line.ordinal], open_encoding, now=now))
         else:
             status = "skipped" if decision.action == "skip" else "rejected"
             outcomes.append(LineOutcome(line.ordinal, status, str(line.record.id), decision.code, decision.detail))
@@ -486,12 +487,21 @@ _REVISED: Final = (
 )  # fmt: skip
 
 
-def _revise(session: Session, wanted: Importing, line: Line, encoded: Encoded, *, now: datetime) -> LineOutcome:
+def _revise(
+    session: Session,
+    wanted: Importing,
+    line: Line,
+    encoded: Encoded,
+    open_encoding: Callable[[], Encoding],
+    *,
+    now: datetime,
+) -> LineOutcome:
     """Give a memory that is there the state of the bundle as its next version; its own history stays."""
     record: MemoryRecord = line.record
     changes = {name: getattr(record, name) for name in _REVISED if name not in record.computed}
     before = imported.present_memories(session, wanted.tenant_id, [record.id])[record.id]
-    try:
+
+    def revise(encoding: Encoding | None) -> None:
         with session.begin_nested():
             correct(
                 session,
@@ -499,9 +509,17 @@ def _revise(session: Session, wanted: Importing, line: Line, encoded: Encoded, *
                 record.id,
                 changes,
                 chunks=encoded.chunks.get(record.content_version, ()),
+                encoding=encoding,
                 if_match=None,
                 now=now,
             )
+
+    try:
+        try:
+            revise(None)
+        except Unavailable:
+            # A policy came since it was encoded: rare enough that the encoder is loaded for it only then.
+            revise(open_encoding())
     except MemoryServiceError as error:
         return LineOutcome(line.ordinal, "rejected", str(record.id), error.specific_code, error.detail)
     after = imported.present_memories(session, wanted.tenant_id, [record.id])[record.id]

@@ -1,7 +1,8 @@
 """A posted document as it may be kept until a job reads it, and as it may be cut. Pure."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from memory_service.analysis.documents import Block, Extracted, Kind, decode, read
 from memory_service.lifecycle.posted_documents import Posted
@@ -18,6 +19,7 @@ class Taken:
     kind: Kind
     hides_instructions: bool = False  # of a page that is kept as the text that it shows
     redactor: Redactor | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)  # what was replaced, by rule
 
 
 def taken(one: Taken, redactor: Redactor | None) -> Taken:
@@ -32,7 +34,7 @@ def taken(one: Taken, redactor: Redactor | None) -> Taken:
     """
     if redactor is None or one.redactor is redactor:
         return replace(one, redactor=redactor)
-    counts: Counts = Counter()
+    counts: Counts = Counter(one.counts)
     posted, hides = one.posted, one.hides_instructions
     if one.kind in {Kind.PDF, Kind.HTML}:
         found = read(one.file, one.kind, posted.mime_type)
@@ -42,7 +44,8 @@ def taken(one: Taken, redactor: Redactor | None) -> Taken:
         text, kind = decode(one.file, one.kind, posted.mime_type), one.kind
     fields = {"title": posted.title, "tags": posted.tags, "metadata": posted.metadata}
     posted = replace(posted, mime_type="text/plain; charset=utf-8", **redacted_fields(fields, redactor, counts))
-    return Taken(posted, redactor.text(text, counts, at="/content").encode(), kind, hides, redactor)
+    file = redactor.text(text, counts, at="/content").encode()
+    return Taken(posted, file, kind, hides, redactor, dict(counts))
 
 
 def redacted_text(found: Extracted, redactor: Redactor | None) -> Extracted:

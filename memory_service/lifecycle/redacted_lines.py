@@ -1,14 +1,15 @@
-"""Lines of bundles as they may be kept: redacted when they come, and once more when their turn comes. Pure."""
+"""Lines of bundles as they may be kept: redacted when they come, and once more when their turn comes."""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from memory_service.bundle.records import item_named
 from memory_service.lifecycle.draft import content_hash
 from memory_service.lifecycle.redacting import LISTS, TEXTS, VALUES, added, counted, redacted_fields
+from memory_service.lifecycle.redaction_notes import Tally
 from memory_service.redaction.redactor import Counts, Edit, Redactor, moved
 from memory_service.storage.redactions import Redactors
 
@@ -31,22 +32,59 @@ Parsed = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """The policies that a text of a document has to keep to; where it is not sure that they hold, they mask what they refuse."""
+
+    redactors: Sequence[Redactor] = ()
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class LineRedactor:
     """What holds for the lines of one bundle; a text of a document lies where its document does."""
 
     redactors: Redactors
-    space_of_document: Callable[[str], Redactor | None]
+    of_document: Callable[[str], Holding]
+    tally: Tally = field(default_factory=Tally)  # of all the lines so far
+    _replaced: list[tuple[Redactor, Counts]] = field(default_factory=list)  # on the present line
 
     def redacted(self, raw: bytes, parsed: Parsed) -> bytes:
         """Return a line without what must not be stored; one in which there is nothing of it comes back as it is.
+
+        Args:
+            raw: the line.
+            parsed: what stands on it, a record that could be stored: of any other, sizes are unknown, and texts may not be such.
 
         Raises:
             InvalidRequest: a rule refuses something.
         """
         act = _KINDS.get(str(parsed.get("type")))
-        made = act(self, parsed) if act is not None and self.redactors else parsed
+        if act is None or not self.redactors:
+            return raw
+        self._replaced.clear()
+        made = act(self, parsed)
+        self._count_in()
         # Without spaces, as bundles are written.
         return raw if made is parsed else json.dumps(made, separators=(",", ":")).encode() + b"\n"
+
+    def told(self, detail: str) -> str:
+        """Return why a line is refused: it may name a field, and the name may be what no policy of the tenant lets in."""
+        for _, redactor in sorted(self.redactors.by_path.items()):
+            detail = redactor.masking.text(detail, Counts())
+        return detail
+
+    def _counts(self, redactor: Redactor) -> Counts:
+        counts = Counts()
+        self._replaced.append((redactor, counts))
+        return counts
+
+    def _count_in(self) -> None:
+        for space, redactor in self.redactors.by_id.items():
+            total = Counter[str]()
+            for one, counts in self._replaced:
+                if one is redactor:
+                    total += counts
+            self.tally.add(space, redactor, total)
 
     def _at(self, parsed: Parsed) -> Redactor | None:
         path = parsed.get("namespace")
@@ -79,7 +117,7 @@ class LineRedactor:
         changed = []
         for place, one in enumerate(sources):
             said = {"source_ref": one.get("ref"), "speaker": one.get("speaker"), "role": one.get("role")}
-            told = redacted_fields(_texts_of(said), redactor, Counts(), below=f"/sources/{place}")
+            told = redacted_fields(_texts_of(said), redactor, self._counts(redactor), below=f"/sources/{place}")
             fields = {"ref" if name == "source_ref" else name: value for name, value in told.items()}
             if isinstance(one.get("hash"), str) and one["hash"] in hashes:
                 fields["hash"] = hashes[one["hash"]]
@@ -92,7 +130,7 @@ class LineRedactor:
         redactor = self._at(state)
         if redactor is None:
             return state
-        counts = Counts()
+        counts = self._counts(redactor)
         made = _fields(state, _OF_STATES, redactor, counts, below=below)
         before = state.get("redactions")
         if made is state or not (before is None or isinstance(before, dict)):
@@ -105,9 +143,9 @@ class LineRedactor:
         redactor, versions = self._at(parsed), parsed.get("versions")
         if redactor is None or not isinstance(versions, list) or not all(isinstance(one, dict) for one in versions):
             return parsed
+        counts = self._counts(redactor)
         made = [
-            _fields(one, _OF_BLOCKS, redactor, Counts(), below=f"/versions/{place}")
-            for place, one in enumerate(versions)
+            _fields(one, _OF_BLOCKS, redactor, counts, below=f"/versions/{place}") for place, one in enumerate(versions)
         ]
         same = all(new is old for new, old in zip(made, versions, strict=True))
         return parsed if same else {**parsed, "versions": made}
@@ -115,15 +153,17 @@ class LineRedactor:
     def document(self, parsed: Parsed) -> Parsed:
         """Return a document with its title and metadata redacted."""
         redactor = self._at(parsed)
-        return parsed if redactor is None else _fields(parsed, _OF_DOCUMENTS, redactor, Counts())
+        return parsed if redactor is None else _fields(parsed, _OF_DOCUMENTS, redactor, self._counts(redactor))
 
     def document_text(self, parsed: Parsed) -> Parsed:
         """Return the text of a document redacted, with the spans of its memories where they stand now."""
-        redactor, text = self.space_of_document(item_named(parsed) or ""), parsed.get("content")
-        if redactor is None or not isinstance(text, str):
+        holding, made = self.of_document(item_named(parsed) or ""), parsed.get("content")
+        if not isinstance(made, str):
             return parsed
         edits: list[list[Edit]] = []
-        made = redactor.text(text, Counts(), at="/content", edits=edits)
+        for redactor in holding.redactors:
+            acting = redactor if holding.sure else redactor.masking
+            made = acting.text(made, self._counts(redactor), at="/content", edits=edits)
         chunks = parsed.get("chunks")
         if not edits:
             return parsed

@@ -49,11 +49,17 @@ def redacted_fields(fields: Row, redactor: Redactor, counts: Counts, *, below: s
 
 
 def redacted_in(
-    redactors: Redactors, namespace_id: UUID, fields: Mapping[str, Any], *, refusing: bool = True
+    redactors: Redactors,
+    namespace_id: UUID,
+    fields: Mapping[str, Any],
+    *,
+    refusing: bool = True,
+    counts: Counts | None = None,
 ) -> dict[str, Any]:
     """Return fields of something in a namespace as its policy has them, those without words as they are.
 
-    Where nothing is refused, what is refused is masked: of what is only carried on nobody could be told.
+    Where nothing is refused, what is refused is masked: of what is only carried on nobody could be told. What was replaced is
+    added to `counts`.
 
     Raises:
         InvalidRequest: a rule refuses something.
@@ -61,7 +67,8 @@ def redacted_in(
     redactor = redactors.by_id.get(namespace_id)
     if redactor is None:
         return dict(fields)
-    return {**fields, **redacted_fields(fields, redactor if refusing else redactor.masking, Counts())}
+    counts = Counts() if counts is None else counts
+    return {**fields, **redacted_fields(fields, redactor if refusing else redactor.masking, counts)}
 
 
 def counted(counts: Counts) -> dict[str, int] | None:

@@ -1,8 +1,9 @@
 """Try a redaction policy on what is stored: what it finds where, and nothing of what it finds."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,7 +16,8 @@ from memory_service.storage import redactable
 from memory_service.storage.sql import Row
 
 MOST_SIMULATED: Final = 20_000  # memories; of a larger namespace the newest are tried, and the answer says so
-AT_ONCE: Final = 500
+SIMULATED_S: Final = 10.0  # after which the answer tells what was found until then
+AT_ONCE: Final = 100
 SHOWN: Final = 1_000  # ids in one answer
 
 _KEY: Final = b"nothing is stored under it"  # pseudonyms of a trial are thrown away
@@ -37,10 +39,20 @@ class Outcome:
 
 
 def simulate(
-    session: Session, tenant_id: UUID, namespace_id: UUID | None, policy: RedactionPolicy, *, limit: int
+    session: Session,
+    tenant_id: UUID,
+    namespace_id: UUID | None,
+    policy: RedactionPolicy,
+    *,
+    limit: int,
+    within_s: float = SIMULATED_S,
+    clock: Callable[[], float] = monotonic,
 ) -> Outcome:
-    """Look for what a policy finds in the memories of a namespace and their earlier versions; changes nothing."""
-    outcome = Outcome()
+    """Look for what a policy finds in the memories of a namespace and their earlier versions; changes nothing.
+
+    The newest memories come first; what lies beyond the limit or the time is left out, and the outcome is not complete then.
+    """
+    outcome, until = Outcome(), clock() + within_s
     if namespace_id is None or not policy.rules:
         return outcome
     redactor = Redactor(policy, _KEY).masking
@@ -52,6 +64,9 @@ def simulate(
             return outcome
         past = redactable.versions(session, tenant_id, [row["id"] for row in page])
         for row in page:
+            if clock() >= until:
+                outcome.complete = False
+                return outcome
             _look_at(outcome, redactor, refusing, row, past.get(row["id"], ()))
         before = page[-1]["id"]
     outcome.complete = not redactable.present(session, tenant_id, namespace_id, before=before, limit=1)

@@ -12,6 +12,7 @@ from memory_service.errors import Conflict, FieldError, InvalidRequest
 from memory_service.lifecycle.completing import busy
 from memory_service.lifecycle.draft import Draft, Encoding, Prepared, cut, dedupe_hash, settled
 from memory_service.lifecycle.moments import check_validity, not_before
+from memory_service.lifecycle.redacting import redacted_in
 from memory_service.lifecycle.redaction_notes import note_redacted
 from memory_service.lifecycle.store import store_new
 from memory_service.storage import memories
@@ -78,6 +79,8 @@ def supersede(
     if prepared.refusal is not None:
         raise prepared.refusal
     inherited = {name: old[name] for name in (*INHERITED, "external_id") if name not in given}
+    # Who spoke may have been written down before the policy.
+    inherited = redacted_in(redactors_in(session), namespace.id, inherited, refusing=False)
     draft = replace(prepared.draft, namespace=namespace.path, **inherited)
     now = not_before(now, [old])
     start = start_of_validity(draft, now=now)

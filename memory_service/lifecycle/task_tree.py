@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 
 from memory_service.errors import Conflict, FieldError, InvalidRequest, NotFound, PreconditionFailed
 from memory_service.lifecycle.redacting import redacted_in
+from memory_service.lifecycle.redaction_notes import note_redacted_in
 from memory_service.lifecycle.task_waiting import waits_in_a_circle
+from memory_service.redaction.redactor import Counts
 from memory_service.storage import tasks
 from memory_service.storage.ids import new_id
 from memory_service.storage.redactions import redactors_in
@@ -95,8 +97,12 @@ def insert(
         scope = {name: parent[name] if said is None else said for name, said in scope.items()}
         now = moment_in(session, tenant_id, [parent["root_id"]], now)
     check_dependencies(session, tenant_id, namespace_id, new.depends_on)
+    counts = Counts()
     said = redacted_in(
-        redactors_in(session), namespace_id, {"title": new.title, "input": new.input, "metadata": new.metadata}
+        redactors_in(session),
+        namespace_id,
+        {"title": new.title, "input": new.input, "metadata": new.metadata},
+        counts=counts,
     )
     task_id = new_id()
     place = {
@@ -119,6 +125,7 @@ def insert(
         "operation": operation,
     }
     tasks.insert_task(session, tenant_id, place, state, now=now)
+    note_redacted_in(session, tenant_id, [(namespace_id, counts)], now=now, of="tasks")
     check_cycle(session, tenant_id, [task_id] if new.depends_on else [])
     return task_id
 
@@ -135,19 +142,20 @@ def add_states(
     *,
     operation: str,
     now: datetime,
+    replaced: Counts | None = None,
 ) -> None:
-    """Give nodes their next versions: each as it is, but for what changed."""
+    """Give nodes their next versions: each as it is, but for what changed, in which some may have been replaced already."""
     redactors = redactors_in(session)
-    states = [
-        (
-            row["id"],
-            row["version"] + 1,
-            # What is carried on may be older than the policy.
-            redacted_in(redactors, row["namespace_id"], {**row, **changed, "operation": operation}, refusing=False),
-        )
-        for row, changed in changes
-    ]
+    states, noted = [], []
+    for row, changed in changes:
+        counts, replaced = Counts() if replaced is None else replaced, None
+        whole = {**row, **changed, "operation": operation}
+        # What is carried on may be older than the policy.
+        whole = redacted_in(redactors, row["namespace_id"], whole, refusing=False, counts=counts)
+        states.append((row["id"], row["version"] + 1, whole))
+        noted.append((row["namespace_id"], counts))
     tasks.add_versions(session, tenant_id, states, now=now)
+    note_redacted_in(session, tenant_id, noted, now=now, of="tasks")
 
 
 def moment_in(session: Session, tenant_id: UUID, roots: Collection[UUID], now: datetime) -> datetime:

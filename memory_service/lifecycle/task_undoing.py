@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from memory_service.errors import FieldError, InvalidRequest, NotFound
+from memory_service.lifecycle.redacting import redacted_in
 from memory_service.lifecycle.task_rollback import Action, Undo, plan_rollback
 from memory_service.lifecycle.task_tree import (
     TICK,
@@ -23,6 +24,7 @@ from memory_service.lifecycle.task_tree import (
     subtree,
 )
 from memory_service.storage import tasks
+from memory_service.storage.redactions import redactors_in
 from memory_service.storage.sql import Row
 from memory_service.types import UNFINISHED, WITHOUT_EFFECT, TaskStatus
 
@@ -44,19 +46,19 @@ def replace(
 
     Raises:
         Conflict: it was replaced or rolled back before, its parent is closed, or tasks would wait for each other.
-        InvalidRequest: a dependency is not in this namespace.
+        InvalidRequest: a dependency is not in this namespace, or a redaction policy refuses something.
     """
     check_counts(row)
     parent = None if row["parent_id"] is None else find(session, tenant_id, row["parent_id"])
     if parent is not None:
         check_unfinished(parent, "The parent is {status}: a closed task gets no more steps. Roll it back first.")
     waited = tasks.get_tasks(session, tenant_id, row["depends_on"])
+    # What the old one says may be older than the policy, and nobody says it now.
+    words = {name: row[name] for name in ("title", "input", "metadata")}
     inherited = {
-        "title": row["title"],
-        "input": row["input"],
+        **redacted_in(redactors_in(session), row["namespace_id"], words, refusing=False),
         # What was rolled back meanwhile would never come.
         "depends_on": tuple(one for one in row["depends_on"] if waited[one]["status"] not in WITHOUT_EFFECT),
-        "metadata": row["metadata"],
         "agent_id": row["agent_id"],
         "session_id": row["session_id"],
         "user_id": row["user_id"],

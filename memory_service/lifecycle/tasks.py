@@ -22,6 +22,7 @@ from memory_service.lifecycle.task_tree import (
     subtree,
     unknown,
 )
+from memory_service.redaction.redactor import Counts
 from memory_service.storage import tasks
 from memory_service.storage.redactions import redactors_in
 from memory_service.storage.sql import Row
@@ -72,7 +73,8 @@ def change(session: Session, tenant_id: UUID, row: Row, changes: Mapping[str, An
     if depends_on is not None:
         check_dependencies(session, tenant_id, row["namespace_id"], depends_on)
         changes = {**changes, "depends_on": sorted(set(depends_on))}
-    changes = redacted_in(redactors_in(session), row["namespace_id"], changes)
+    counts = Counts()
+    changes = redacted_in(redactors_in(session), row["namespace_id"], changes, counts=counts)
     if same(row, {**row, **changes}):
         return
     add_states(
@@ -81,6 +83,7 @@ def change(session: Session, tenant_id: UUID, row: Row, changes: Mapping[str, An
         [(row, changes)],
         operation="patch",
         now=moment_in(session, tenant_id, [row["root_id"]], now),
+        replaced=counts,
     )
     check_cycle(session, tenant_id, [row["id"]] if depends_on else [])
 
@@ -126,12 +129,14 @@ def close(
                 code="open_dependencies",
             )
     now = moment_in(session, tenant_id, [row["root_id"]], now)
+    counts = Counts()
     ended = redacted_in(
         redactors_in(session),
         row["namespace_id"],
         {"status": status.value, "output": output, "outcome": outcome, "closed_at": now},
+        counts=counts,
     )
     cancelled = {"status": TaskStatus.CANCELLED.value, "closed_at": now}
-    add_states(session, tenant_id, [(row, ended)], operation="close", now=now)
+    add_states(session, tenant_id, [(row, ended)], operation="close", now=now, replaced=counts)
     add_states(session, tenant_id, [(one, cancelled) for one in unfinished], operation="close", now=now)
     return [one["id"] for one in unfinished]

@@ -12,10 +12,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from memory_service.errors import Misconfigured
+from memory_service.errors import Misconfigured, Unavailable
 from memory_service.redaction.policy import Do, RedactionPolicy, Rule, read_redaction
 from memory_service.redaction.pseudonyms import tenant_key
 from memory_service.redaction.redactor import Redactor
+from memory_service.storage.sql import Row
 
 FRESH_S: Final = 1.0  # for so long what was read is taken to be so; who puts a policy in force waits it out
 MOST_KEPT: Final = 10_000  # tenants in memory, and policies: then all are read again
@@ -60,6 +61,23 @@ def no_secret() -> bytes:
     )
 
 
+def stored_policy(path: str, body: Mapping[str, Any]) -> RedactionPolicy:
+    """Return a policy as it is stored, whole or not at all: without one of its rules it would let through what it forbids.
+
+    Raises:
+        Unavailable: a part of it cannot be read (code `redaction_policy_unreadable`); nothing is stored until it is put anew.
+    """
+    policy, wrong = read_redaction(body)
+    if wrong:
+        pointer, what = wrong[0]
+        raise Unavailable(
+            f"The redaction policy of the namespace {path!r} cannot be read: {pointer or '/'} {what}. Nothing is stored or "
+            "searched until an administrator puts it anew or deletes it at /v1/policies/redaction.",
+            code="redaction_policy_unreadable",
+        )
+    return policy
+
+
 class Redactions:
     """The policies in force of every tenant that was asked about lately.
 
@@ -85,7 +103,7 @@ class Redactions:
         """Return what holds in a tenant; a session that is open is asked rather than a second connection taken.
 
         Raises:
-            Unavailable: the database does not answer; then nothing is stored either.
+            Unavailable: the database does not answer, or a policy cannot be read whole; then nothing is stored either.
             Misconfigured: a policy makes pseudonyms, and this process has no secret for them.
         """
         known = self._known.get(tenant_id)
@@ -118,20 +136,20 @@ class Redactions:
 
     def _read(self, session: Session, tenant_id: UUID) -> Redactors:
         rows = session.execute(_IN_FORCE, {"tenant": tenant_id}).mappings().all()
-        every = [(row["path"], row["namespace_id"], self._redactor(tenant_id, row["id"], row["body"])) for row in rows]
+        every = [(row["path"], row["namespace_id"], self._redactor(tenant_id, row)) for row in rows]
         made = [(path, space, one) for path, space, one in every if one.policy.rules]
         if not made:
             return NOTHING
         return Redactors({path: one for path, _, one in made}, {space: one for _, space, one in made})
 
-    def _redactor(self, tenant_id: UUID, policy_id: UUID, body: Mapping[str, Any]) -> Redactor:
-        redactor = self._made.get(policy_id)
+    def _redactor(self, tenant_id: UUID, row: Row) -> Redactor:
+        redactor = self._made.get(row["id"])
         if redactor is None:
-            redactor = self._redactor_of(tenant_id, read_redaction(body)[0])
+            redactor = self._redactor_of(tenant_id, stored_policy(row["path"], row["body"]))
             with self._lock:
                 if len(self._made) >= MOST_KEPT:
                     self._made.clear()
-                self._made[policy_id] = redactor
+                self._made[row["id"]] = redactor
         return redactor
 
     def _redactor_of(self, tenant_id: UUID, policy: RedactionPolicy) -> Redactor:

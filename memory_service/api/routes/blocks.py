@@ -1,9 +1,9 @@
 """Core memory blocks: short texts that agents always see and edit in place."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -197,7 +197,7 @@ def edit_block(
     """Edit a block: add a line, replace one exact passage, or change fields of it."""
     now = services.clock()
     named = named.also(body)
-    operation, new_value = _edit_of(body)
+    operation, said, new_value = _edit_of(body)
     condition = _condition(if_match)
 
     def produce() -> Response:
@@ -211,6 +211,7 @@ def edit_block(
             named.at,
             body.changes(),
             operation=operation,
+            said=said,
             new_value=new_value,
             may_unlock=caller.may(KeyScope.ADMIN),
             edited_by=body.edited_by,
@@ -222,14 +223,17 @@ def edit_block(
     return idempotent(request, caller, session, produce)
 
 
-def _edit_of(body: BlockPatch) -> tuple[str, Any]:
-    """Return what the history calls an edit, and the function that makes the new value of the present one."""
+def _edit_of(body: BlockPatch) -> tuple[str, tuple[str, str] | None, Callable[[str, str], str] | None]:
+    """Return what the history calls an edit, what it says and where, and how the new value is made of the present one and that."""
     said = body.model_fields_set
     if "append" in said:
-        return "append", partial(appended, addition=body.append)
+        return "append", ("/append", body.append or ""), appended
     if body.replace is not None:
-        return "replace", partial(replaced, old=body.replace.old, new=body.replace.new)
-    return "patch", (lambda _: body.value) if "value" in said else None
+        old = body.replace.old
+        return "replace", ("/replace/new", body.replace.new), lambda value, words: replaced(value, old, words)
+    if "value" in said:
+        return "patch", ("/value", body.value or ""), lambda _, words: words
+    return "patch", None, None
 
 
 @router.delete("/{label}", status_code=204)

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
-from typing import Annotated, Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -20,19 +20,20 @@ from memory_service.api.uploading import Upload, UploadRoute
 from memory_service.bundle.framing import MAX_LINE, MEDIA_TYPE, Header, invalid_bundle, read_end, read_header
 from memory_service.bundle.records import (
     UNKNOWN,
+    DocumentRecord,
     Refused,
     item_named,
     kind_of,
     memories_named,
     owners_named,
     parse_line,
+    record_of,
 )
 from memory_service.errors import InvalidRequest, NotFound
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle.importing import outcome_json, told
-from memory_service.lifecycle.redacted_lines import LineRedactor
-from memory_service.redaction.redactor import Redactor
-from memory_service.storage import imports, jobs
+from memory_service.lifecycle.redacted_lines import Holding, LineRedactor
+from memory_service.storage import documents, imports, jobs
 from memory_service.storage.imports import Arriving, LineOutcome
 from memory_service.storage.redactions import redactors_in
 from memory_service.types import IMPORT, Action, Caller, KeyScope
@@ -127,6 +128,7 @@ def receive(
     read_end(last or b"", records=records, sha256=digest.hexdigest())
     if kept:
         taking.keep(kept)
+    taking.note(now=services.clock())
     jobs.set_total(session, caller.tenant_id, job_id, records)
     return job_id, records
 
@@ -152,7 +154,9 @@ class _Taking:
         """Ask what holds now; it is asked again when the lines are stored."""
         self._session, self._tenant_id, self._job_id = session, tenant_id, job_id
         self._redactors = redactors_in(session)
-        self._spaces: dict[str, str | None] = {}  # of the documents that have come
+        self._lines = LineRedactor(self._redactors, self._of_document)
+        self._spaces: dict[str, str] = {}  # of the documents that have come
+        self._stored: dict[str, str | None] = {}  # of those that texts name, where they are here
         self._refused: list[LineOutcome] = []
 
     def line(self, ordinal: int, raw: bytes) -> Arriving:
@@ -164,19 +168,31 @@ class _Taking:
             return Arriving(ordinal, UNKNOWN, b"{" if self._redactors else raw)
         kind, item = kind_of(parsed), item_named(parsed)
         if self._redactors:
-            if kind == UNKNOWN:
-                raw = b"{}\n"
-            elif kind == "document" and item is not None:
-                self._spaces[item] = owners_named(parsed)["namespace"]
-            try:
-                raw = LineRedactor(self._redactors, self._of_document).redacted(raw, parsed)
-            except InvalidRequest as error:
-                raw = b"{}\n"
-                self._refused.append(LineOutcome(ordinal, "rejected", item, error.specific_code, told(error)))
+            raw = b"{}\n" if kind == UNKNOWN else self._redacted(ordinal, raw, parsed, item)
         return Arriving(ordinal, kind, raw, memories_named(parsed), item, owners_named(parsed))
 
-    def _of_document(self, document_id: str) -> Redactor | None:
-        return self._redactors.by_path.get(self._spaces.get(document_id) or "")
+    def _redacted(self, ordinal: int, raw: bytes, parsed: dict[str, Any], item: str | None) -> bytes:
+        try:
+            # Only what could be stored is looked through: its texts are such, and none is longer than it may be.
+            record = record_of(parsed)
+            if isinstance(record, DocumentRecord):
+                self._spaces[str(record.id)] = record.namespace
+            return self._lines.redacted(raw, parsed)
+        except InvalidRequest as error:
+            self._refused.append(LineOutcome(ordinal, "rejected", item, error.specific_code, told(error)))
+        except Refused as error:
+            self._refused.append(LineOutcome(ordinal, "rejected", item, error.code, self._lines.told(error.detail)))
+        return b"{}\n"
+
+    def _of_document(self, document_id: str) -> Holding:
+        """Return what holds for a text: by where its document is in the bundle, where it is already, or may be."""
+        if document_id not in self._stored:
+            row = documents.get_document(self._session, self._tenant_id, UUID(document_id))
+            self._stored[document_id] = None if row is None else row["namespace"]
+        paths = {one for one in (self._spaces.get(document_id), self._stored[document_id]) if one is not None}
+        if not paths:
+            return Holding([one for _, one in sorted(self._redactors.by_path.items())], sure=False)
+        return Holding(self._redactors.among(tuple(paths)))
 
     def keep(self, lines: Sequence[Arriving]) -> None:
         """Store lines, and of those that are refused that they are."""
@@ -184,6 +200,10 @@ class _Taking:
         if self._refused:
             imports.keep_outcomes(self._session, self._tenant_id, self._job_id, self._refused)
             self._refused = []
+
+    def note(self, *, now: datetime) -> None:
+        """Write down how many values were replaced on all the lines."""
+        self._lines.tally.record(self._session, self._tenant_id, now=now, of="records")
 
 
 @router.get("/{job_id}/outcomes", response_model=OutcomesOut)

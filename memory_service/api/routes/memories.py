@@ -138,7 +138,7 @@ def correct_memory(
     now = services.clock()
     encoding = encoding_of(services, caller)
     changes = body.changes()
-    chunks = encoding.new_texts([(memory_id, changes["content"])])[0] if "content" in changes else None
+    text = encoding.new_texts([(memory_id, changes["content"])])[0] if "content" in changes else None
     wanted = versions_wanted(if_match)
 
     def produce() -> Response:
@@ -147,7 +147,8 @@ def correct_memory(
             caller.tenant_id,
             memory_id,
             changes,
-            chunks=chunks,
+            chunks=None if text is None else text.chunks,
+            encoded=None if text is None else text.content,
             encoding=encoding,
             if_match=wanted,
             now=now,

@@ -11,21 +11,21 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.answers import answer
 from memory_service.api.auditing import note
-from memory_service.api.dependencies import ServicesDep, SessionDep
+from memory_service.api.dependencies import ServicesDep, SessionDep, check_scope
 from memory_service.api.policy_models import PolicyOut
 from memory_service.api.routes.policies import Admin, IfMatch, OfNamespace, Reader, match
 from memory_service.api.strict_json import Body, StrictRoute
 from memory_service.errors import FieldError, InvalidRequest, NotFound
 from memory_service.lifecycle.records import rfc3339
-from memory_service.lifecycle.redaction_simulation import MOST_SIMULATED, simulate, simulation_json
+from memory_service.lifecycle.redaction_simulation import MOST_SIMULATED, SIMULATED_S, simulate, simulation_json
 from memory_service.redaction.policy import NONE, RedactionPolicy, read_redaction
 from memory_service.storage import policies
 from memory_service.storage.database import commit
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import check_path, ensure_namespaces, find_namespace_id
 from memory_service.storage.policies import REDACTION
-from memory_service.storage.redactions import FRESH_S
-from memory_service.types import DEFAULT_NAMESPACE, Action
+from memory_service.storage.redactions import FRESH_S, stored_policy
+from memory_service.types import DEFAULT_NAMESPACE, Action, KeyScope
 
 router = APIRouter(prefix="/v1/policies/redaction", tags=["policies"], route_class=StrictRoute)
 
@@ -78,12 +78,13 @@ def _read(said: Mapping[str, Any], *, below: str = "") -> RedactionPolicy:
 
 def _shown(session: Session, tenant_id: UUID, namespace: str, namespace_id: UUID | None) -> Response:
     row = policies.in_force(session, tenant_id, namespace_id, REDACTION) if namespace_id else None
-    policy = NONE if row is None else read_redaction(row["body"])[0]
+    # As it is stored, also where a part of it cannot be read: whoever mends it has to see that.
+    shown = NONE.to_json() if row is None else dict(row["body"])
     body: dict[str, Any] = {
         "kind": REDACTION,
         "namespace": namespace,
         "id": None if row is None else str(row["id"]),
-        "policy": policy.to_json(),
+        "policy": shown,
         "known_from": None if row is None else rfc3339(row["known_from"]),
         "known_to": None,
     }
@@ -164,12 +165,18 @@ def delete_redaction_policy(
 def simulate_redaction_policy(
     body: RedactionSimulationIn, caller: Reader, services: ServicesDep, session: SessionDep
 ) -> Response:
-    """Say what a policy finds in what is stored, earlier versions included: counts and ids, nothing of the values."""
+    """Say what a policy finds in what is stored, earlier versions included: counts and ids, nothing of the values.
+
+    The one in force may be tried by whoever reads; one of one's own needs the scope `admin`, as it could be asked word by word what
+    memories hold.
+    """
+    if body.policy is not None:
+        check_scope(caller, KeyScope.ADMIN)
     space = find_namespace_id(session, caller.tenant_id, body.namespace, pointer="/namespace")
     if body.policy is not None:
         policy = _read(body.policy.said(), below="/policy")
     else:
         row = policies.in_force(session, caller.tenant_id, space, REDACTION) if space else None
-        policy = NONE if row is None else read_redaction(row["body"])[0]
-    outcome = simulate(session, caller.tenant_id, space, policy, limit=MOST_SIMULATED)
+        policy = NONE if row is None else stored_policy(body.namespace, row["body"])
+    outcome = simulate(session, caller.tenant_id, space, policy, limit=MOST_SIMULATED, within_s=SIMULATED_S)
     return answer(simulation_json(outcome, policy, namespace=body.namespace))

@@ -1,10 +1,12 @@
 """Redaction policies: how they are put and shown, and that nothing of a value is anywhere once one is in force."""
 
 import base64
+import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +15,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from memory_service.api.writing import encoding_of
-from memory_service.lifecycle.draft import Draft, prepare
+from memory_service.lifecycle.draft import Draft, Encoding, prepare
 from memory_service.lifecycle.remember import remember
 from memory_service.storage.database import Database
 from memory_service.storage.redactions import FRESH_S
@@ -269,6 +271,81 @@ def test_a_policy_of_a_bundle_holds_for_the_rest_of_it(me: Any, as_tenant: Any, 
     assert me.get(f"/v1/memories/{one}").json()["content"].startswith("Write to [email:")
 
 
+def bundle_of(source: Any, *kinds: str, change: Callable[[Any], Any] = lambda record: record) -> bytes:
+    """Return a whole bundle of some kinds of the records that a tenant has."""
+    parts = ["archived", "versions", "blocks", "documents"]
+    lines = [json.loads(one) for one in source.post("/v1/exports", json={"include": parts}).content.splitlines()]
+    records = [change(one) for one in lines[1:-1] if one["type"] in kinds]
+    body = b"".join(json.dumps(one).encode() + b"\n" for one in [lines[0], *records])
+    counts = dict(Counter(one["type"] for one in records))
+    end = {"type": "end", "records": len(records), "counts": counts, "sha256": hashlib.sha256(body).hexdigest()}
+    return body + json.dumps(end).encode() + b"\n"
+
+
+def took_in(who: Any, bundle: bytes, work: Work) -> list[Any]:
+    began = who.post("/v1/imports", content=bundle, headers={"Content-Type": "application/x-ndjson"})
+    assert began.status_code == 202, began.text
+    work(who.tenant_id)
+    listed: list[Any] = who.get(f"/v1/imports/{began.json()['job_id']}/outcomes?limit=1000").json()["data"]
+    return listed
+
+
+@pytest.mark.parametrize("change", [
+    {"content": "half \ud800 of it"}, {"title": "nul \0"}, {"metadata": {"\udfff": 1}}, {"content": f"{MAIL} " * 100_000},
+    {MAIL: 1}, {"versions": [{"content": "\ud800"}]}, {"keywords": [MAIL] * 1_000}, {"value": 2**70},
+])  # fmt: skip
+def test_a_line_that_cannot_be_stored_is_refused_alone(
+    me: Any, as_tenant: Any, make_tenant: Any, anywhere: Any, work: Work, change: Any
+) -> None:
+    source = as_tenant(make_tenant())
+    ids = [source.post("/v1/memories", json={"content": f"{n} of {MAIL}"}).json()["id"] for n in range(2)]
+    bundle = bundle_of(source, "memory", change=lambda one: {**one, **change} if one["id"] == ids[0] else one)
+    assert me.put(POLICY, json={"rules": RULES}).status_code == 200
+    told = {one["id"]: one["status"] for one in took_in(me, bundle, work)}
+    assert told == {ids[0]: "rejected", ids[1]: "created"}
+    assert anywhere(me.tenant_id, *VALUES) == []
+
+
+def test_a_faulty_line_that_waited_before_the_policy_does_not_hold_up_its_job(
+    me: Any, as_tenant: Any, make_tenant: Any, work: Work
+) -> None:
+    source = as_tenant(make_tenant())
+    ids = [source.post("/v1/memories", json={"content": f"{n} of {MAIL}"}).json()["id"] for n in range(2)]
+    bundle = bundle_of(
+        source, "memory", change=lambda one: {**one, "content": "\ud800"} if one["id"] == ids[0] else one
+    )
+    began = me.post("/v1/imports", content=bundle, headers={"Content-Type": "application/x-ndjson"}).json()["job_id"]
+    me.put(POLICY, json={"rules": RULES})
+    work(me.tenant_id)
+    assert me.get(f"/v1/jobs/{began}").json()["result"]["counts"] == {"memory": {"created": 1, "rejected": 1}}
+    assert me.get(f"/v1/memories/{ids[1]}").json()["content"].startswith("1 of [email:")
+
+
+def test_a_text_waits_redacted_wherever_its_document_is(
+    me: Any, as_tenant: Any, make_tenant: Any, anywhere: Any, work: Work
+) -> None:
+    source = as_tenant(make_tenant())
+    source.post("/v1/documents", json={"content": f"The end of it, mentioned by {STAFF} alone."})
+    work(source.tenant_id)
+    texts = bundle_of(source, "document_text")
+    whole = bundle_of(source, "memory", "document", "document_text")
+    elsewhere = bundle_of(source, "document", "document_text", change=lambda one: (
+        {**one, "namespace": "other"} if one["type"] == "document" else one))  # fmt: skip
+    send = {"headers": {"Content-Type": "application/x-ndjson"}}
+    me.put(POLICY, json={"rules": RULES})
+    # Of a document that nobody knows, and of one that comes here later.
+    assert me.post("/v1/imports", content=texts, **send).status_code == 202
+    assert anywhere(me.tenant_id, *VALUES) == []
+    assert me.post("/v1/imports", content=whole, **send).status_code == 202
+    work(me.tenant_id)
+    # Of one that is here, alone and as the bundle says it were elsewhere.
+    for bundle in (texts, elsewhere):
+        assert me.post("/v1/imports", content=bundle, **send).status_code == 202
+        assert anywhere(me.tenant_id, *VALUES) == []
+    events = [one["details"] for one in me.get("/v1/audit").json()["data"] if one["action"] == "memories.redact"]
+    assert {"records": 2, "values": {"pattern": 2}} in events  # of `whole`: the memory and the text
+
+
 def test_what_is_refused_is_said_without_the_value(redacting: Any, problem: Any, anywhere: Any) -> None:
     me = redacting
     plain = me.post("/v1/memories", json={"content": "Rosa likes trout."}).json()["id"]
@@ -367,6 +444,123 @@ def test_what_is_older_than_the_policy_is_masked_when_it_is_carried_on(me: Any) 
     assert me.delete("/v1/blocks/human").status_code == 204
 
 
+def test_of_an_older_memory_the_fields_that_a_change_names_are_redacted(me: Any) -> None:
+    one = me.post("/v1/memories", json={"content": f"by {MAIL}", "title": MAIL, "speaker": KEY}).json()["id"]
+    me.put(POLICY, json={"rules": RULES})
+    changed = me.patch(f"/v1/memories/{one}", json={"title": STAFF}).json()
+    assert (changed["title"], changed["content"], changed["redactions"]) == (
+        "[employee]",
+        f"by {MAIL}",
+        {"employee": 1},
+    )
+    after = me.post(f"/v1/memories/{one}/supersede", json={"content": "by somebody else"}).json()
+    assert after["source"]["speaker"] == "[secret]"
+
+
+def test_only_what_the_caller_says_is_refused(me: Any, problem: Any) -> None:
+    """What a block, a task or the metadata of a memory held before is masked when it is carried on."""
+    for label in ("human", "persona", "plan"):
+        me.put(f"/v1/blocks/{label}", json={"value": f"{KEY} of {MAIL}", "metadata": {"k": KEY}})
+    me.put("/v1/blocks/clean", json={"value": "key:"})
+    task = me.post("/v1/tasks", json={"title": f"{KEY} of it", "input": [KEY], "metadata": {"k": KEY}}).json()["id"]
+    memory = me.post("/v1/memories", json={"content": "Tea.", "metadata": {"k": KEY}}).json()["id"]
+    me.put(POLICY, json={"rules": RULES})
+
+    described = me.patch("/v1/blocks/human", json={"description": "who it is"})
+    assert described.status_code == 200, described.text
+    assert described.json()["value"].startswith("[secret] of [email:")
+    assert described.json()["metadata"] == {"k": "[secret]"}
+    added = me.patch("/v1/blocks/persona", json={"append": "more of it"})
+    assert added.status_code == 200, added.text
+    assert added.json()["value"].startswith("[secret] of [email:")
+    assert added.json()["value"].endswith("\nmore of it")
+    # Who is rid of it may name it to be so.
+    cleared = me.patch("/v1/blocks/plan", json={"replace": {"old": KEY, "new": "nothing"}})
+    assert cleared.status_code == 200, cleared.text
+    assert cleared.json()["value"].startswith("nothing of [email:")
+    for change, pointer in (
+        ({"append": KEY}, "/append"),
+        ({"replace": {"old": "key:", "new": KEY}}, "/replace/new"),
+        ({"value": KEY}, "/value"),
+        ({"description": KEY}, "/description"),
+        ({"metadata": {"k": KEY}}, "/metadata/k"),
+    ):
+        problem(me.patch("/v1/blocks/clean", json=change), 422, "redaction_refused", pointer=pointer)
+    # In two parts it is the same.
+    half = len(KEY) // 2
+    assert me.patch("/v1/blocks/clean", json={"value": f"key: {KEY[:half]}-"}).status_code == 200
+    whole = me.patch("/v1/blocks/clean", json={"replace": {"old": "-", "new": KEY[half:]}})
+    problem(whole, 422, "redaction_refused", pointer="/replace/new")
+
+    instead = me.post(f"/v1/tasks/{task}/replace", json={"title": "another title"})
+    assert instead.status_code == 201, instead.text
+    assert (instead.json()["input"], instead.json()["metadata"]) == (["[secret]"], {"k": "[secret]"})
+    problem(me.post("/v1/tasks", json={"title": KEY}), 422, "redaction_refused", pointer="/title")
+
+    sent = me.put(f"/compat/mem0/v1/memories/{memory}/", json={"metadata": {"mood": "good"}})
+    assert sent.status_code == 200, sent.text
+    assert me.get(f"/v1/memories/{memory}").json()["metadata"] == {"k": "[secret]", "mood": "good"}
+    refused = me.put(f"/compat/mem0/v1/memories/{memory}/", json={"metadata": {"k": KEY}})
+    assert refused.status_code == 422
+    assert KEY not in refused.text
+
+
+def test_a_corrected_text_is_encoded_once_and_before_its_transaction(
+    redacting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = redacting.post("/v1/memories", json={"content": "Rosa likes trout."}).json()["id"]
+    encoded: list[str] = []
+    own = Encoding.chunks
+
+    def watched(encoding: Encoding, contents: Sequence[str]) -> Any:
+        encoded.extend(contents)
+        return own(encoding, contents)
+
+    monkeypatch.setattr(Encoding, "chunks", watched)
+    changed = redacting.patch(f"/v1/memories/{one}", json={"content": SAID}).json()
+    assert encoded == [changed["content"]]
+    redacting.put(f"/compat/mem0/v1/memories/{one}/", json={"text": f"{SAID} again"})
+    assert encoded[1:] == [redacting.get(f"/v1/memories/{one}").json()["content"]]
+
+
+def test_a_state_that_an_import_encoded_before_the_policy_is_stored_as_the_policy_has_it(
+    me: Any, as_tenant: Any, make_tenant: Any, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = as_tenant(make_tenant())
+    one = source.post("/v1/memories", json={"content": "Rosa likes trout."}).json()["id"]
+    took_in(me, bundle_of(source, "memory"), work)
+    source.patch(f"/v1/memories/{one}", json={"content": SAID})
+    began = me.post(
+        "/v1/imports?on_conflict=new_version", content=bundle_of(source, "memory"),
+        headers={"Content-Type": "application/x-ndjson"},
+    ).json()["job_id"]  # fmt: skip
+    me.put(POLICY, json={"rules": RULES})
+    # The worker read its lines a moment before.
+    monkeypatch.setattr("consolidation.importing._redacting", lambda *_: None)
+    work(me.tenant_id)
+    assert me.get(f"/v1/jobs/{began}").json()["result"]["counts"] == {"memory": {"updated": 1}}
+    assert me.get(f"/v1/memories/{one}").json()["content"].startswith("Write to [email:")
+
+
+def test_blocks_tasks_and_documents_are_counted_in_the_audit_chain(redacting: Any, work: Work) -> None:
+    redacting.put("/v1/blocks/human", json={"value": f"{MAIL} {STAFF}", "edited_by": MAIL})
+    redacting.patch("/v1/blocks/human", json={"append": CARD})
+    task = redacting.post("/v1/tasks", json={"title": PHONE, "metadata": {"a": MAIL}}).json()["id"]
+    redacting.patch(f"/v1/tasks/{task}", json={"title": STAFF})
+    redacting.post(
+        "/v1/documents", json={"content": f"# Staff\n\n{SAID}\n", "title": MAIL, "mime_type": "text/markdown"}
+    )
+    work(redacting.tenant_id)
+    events = [one["details"] for one in redacting.get("/v1/audit").json()["data"] if one["action"] == "memories.redact"]
+    assert events[::-1] == [
+        {"blocks": 1, "values": {"email": 2, "pattern": 1}},
+        {"blocks": 1, "values": {"card": 1}},
+        {"tasks": 1, "values": {"email": 1, "phone": 1}},
+        {"tasks": 1, "values": {"pattern": 1}},
+        {"documents": 1, "values": {"card": 1, "email": 2, "pattern": 1, "phone": 1}},
+    ]
+
+
 def test_a_policy_that_is_gone_replaces_nothing_more(redacting: Any) -> None:
     before = redacting.post("/v1/memories", json={"content": SAID}).json()["id"]
     assert redacting.delete(POLICY).status_code == 204
@@ -412,3 +606,44 @@ def test_what_was_prepared_before_the_policy_is_stored_as_the_policy_has_it(
     # And it is found by what it says now.
     found = me.post("/v1/search", json={"query": MAIL, "channels": {"keyword": 1}}).json()["results"]
     assert [one["memory"]["id"] for one in found] == [str(outcomes[0].memory_id)]
+
+
+@pytest.mark.parametrize("mend", [lambda me: me.put(POLICY, json={"rules": RULES}), lambda me: me.delete(POLICY)])
+def test_a_stored_policy_with_a_fault_lets_nothing_through_and_can_be_mended(
+    redacting: Any, maintenance: Engine, problem: Any, mend: Callable[[Any], Any]
+) -> None:
+    broken = {"rules": [{"find": "email", "do": "mask"}, {"find": "ghost", "do": "mask"}]}
+    with maintenance.begin() as connection:
+        connection.execute(
+            text("UPDATE policy SET body = CAST(:b AS jsonb), id = gen_random_uuid() WHERE tenant_id = :t"),
+            {"b": json.dumps(broken), "t": redacting.tenant_id},
+        )
+    for refused in (
+        redacting.post("/v1/memories", json={"content": SAID}),
+        redacting.put("/v1/blocks/human", json={"value": SAID}),
+        redacting.post(f"{POLICY}/simulate", json={}),
+    ):
+        found = problem(refused, 503, "redaction_policy_unreadable")
+        assert "/rules/1/find" in found["detail"]
+    assert redacting.get("/v1/memories").json()["data"] == []
+    assert redacting.get(POLICY).json()["policy"] == broken
+    assert mend(redacting).is_success
+    assert redacting.post("/v1/memories", json={"content": SAID}).status_code == 201
+
+
+def test_only_administrators_try_policies_of_their_own(me: Any, as_tenant: Any, problem: Any) -> None:
+    me.post("/v1/memories", json={"content": SAID})
+    key = me.post("/v1/api-keys", json={"name": "reader", "scopes": ["memories:read"]}).json()["key"]
+    reader = {"Authorization": f"Bearer {key}"}
+    own = {"policy": {"rules": [{"pattern": "471[0-9]+", "name": "guess", "do": "mask"}]}}
+    problem(me.post(f"{POLICY}/simulate", json=own, headers=reader), 403)
+    assert me.post(f"{POLICY}/simulate", json=own).json()["changed"] == 1
+    me.put(POLICY, json={"rules": RULES})
+    assert me.post(f"{POLICY}/simulate", json={}, headers=reader).json()["changed"] == 1
+
+
+def test_a_trial_that_takes_too_long_says_what_it_found_until_then(me: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    me.post("/v1/memories", json={"content": SAID})
+    monkeypatch.setattr("memory_service.api.routes.redaction_policies.SIMULATED_S", 0.0)
+    trial = me.post(f"{POLICY}/simulate", json={"policy": {"rules": RULES}}).json()
+    assert (trial["memories"], trial["complete"]) == (0, False)

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy.orm import Session
 
-from memory_service.errors import Misconfigured
+from memory_service.errors import Misconfigured, Unavailable
 from memory_service.redaction.policy import read_redaction
 from memory_service.storage import policies
 from memory_service.storage.database import Database
@@ -88,3 +88,16 @@ def test_without_a_secret_nothing_is_stored_under_a_policy_that_needs_one(databa
     put(database, tenant_id, "default", "hash")
     with pytest.raises(Misconfigured):
         redactions.of(tenant_id)
+
+
+def test_a_policy_that_cannot_be_read_whole_lets_nothing_through(database: Database, tenant_id: UUID) -> None:
+    """Without the rule that has a fault it would be a policy that allows what it forbids."""
+    redactions = Redactions(Watch(database).open, lambda: b"secret")
+    put(database, tenant_id, "default", "mask")
+    put(database, tenant_id, "a", "burn")
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=r"'a'.*/rules/0/do") as refused:
+            redactions.of(tenant_id)
+        assert refused.value.specific_code == "redaction_policy_unreadable"
+    put(database, tenant_id, "a", "hash")
+    assert sorted(redactions.of(tenant_id).by_path) == ["a", "default"]

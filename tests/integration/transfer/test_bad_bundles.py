@@ -80,6 +80,8 @@ BAD: list[tuple[str, Callable[[Record], Record], str]] = [
     ("no kind", lambda r: {k: v for k, v in r.items() if k != "type"}, "unknown_record_type"),
     ("NUL", lambda r: {**r, "content": "a\0b"}, "invalid_request"),
     ("half a pair", lambda r: {**r, "content": "\ud800"}, "invalid_request"),
+    ("half a pair in a name", lambda r: {**r, "metadata": {"\ud800": 1}}, "invalid_request"),
+    ("NUL in a name", lambda r: {**r, "a\0b": 1}, "invalid_request"),
     ("blank", lambda r: {**r, "content": " \u200b"}, "invalid_request"),
     ("too long", lambda r: {**r, "content": "x" * 70_000}, "content_too_large"),
     ("metadata", lambda r: {**r, "metadata": {"x": "y" * 20_000}}, "metadata_too_large"),

@@ -2606,6 +2606,9 @@ export interface paths {
         /**
          * Simulate Redaction Policy
          * @description Say what a policy finds in what is stored, earlier versions included: counts and ids, nothing of the values.
+         *
+         *     The one in force may be tried by whoever reads; one of one's own needs the scope `admin`, as it could be asked word by word what
+         *     memories hold.
          */
         post: operations["simulate_redaction_policy"];
         delete?: never;

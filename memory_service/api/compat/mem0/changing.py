@@ -15,22 +15,23 @@ from memory_service.api.services import Services
 from memory_service.api.writing import encoding_of, nudge_enrichment
 from memory_service.errors import FieldError
 from memory_service.lifecycle.correct import correct
-from memory_service.lifecycle.draft import Chunk
+from memory_service.lifecycle.draft import NewText
+from memory_service.lifecycle.redacting import redacted_in
 from memory_service.lifecycle.reinforce import take_feedback
 from memory_service.storage import memories
 from memory_service.storage.ids import new_id
+from memory_service.storage.redactions import redactors_in
+from memory_service.storage.sql import Row
 from memory_service.types import Caller
 
 Changes = Mapping[str, Any]
 
 
-def encoded(
-    services: Services, caller: Caller, changes: Sequence[tuple[UUID, Changes]]
-) -> list[tuple[Chunk, ...] | None]:
+def encoded(services: Services, caller: Caller, changes: Sequence[tuple[UUID, Changes]]) -> list[NewText | None]:
     """Encode the new texts among changes, before a connection is taken; None where the text stays."""
     texts = [(memory_id, change["content"]) for memory_id, change in changes if "content" in change]
-    chunks = iter(encoding_of(services, caller).new_texts(texts) if texts else ())
-    return [next(chunks) if "content" in change else None for _, change in changes]
+    made = iter(encoding_of(services, caller).new_texts(texts) if texts else ())
+    return [next(made) if "content" in change else None for _, change in changes]
 
 
 def update(
@@ -39,7 +40,7 @@ def update(
     caller: Caller,
     namespace: str,
     changes: Sequence[tuple[UUID, Changes]],
-    chunks: Sequence[tuple[Chunk, ...] | None],
+    texts: Sequence[NewText | None],
     *,
     now: datetime,
 ) -> None:
@@ -51,14 +52,24 @@ def update(
     """
     ids = [memory_id for memory_id, _ in changes]
     memories.lock_memories(session, caller.tenant_id, ids)
-    for (memory_id, change), chunk in zip(changes, chunks, strict=True):
+    redactors = redactors_in(session)
+
+    def carried(row: Row) -> Mapping[str, Any]:
+        # What is there may be older than the policy, and nobody says it now.
+        kept: dict[str, Any] = redacted_in(
+            redactors, row["namespace_id"], {"metadata": row["metadata"]}, refusing=False
+        )["metadata"]
+        return kept
+
+    for (memory_id, change), text in zip(changes, texts, strict=True):
         row = read_row(session, caller, memory_id, namespace)
         correct(
             session,
             caller.tenant_id,
             memory_id,
-            _merged(row["metadata"], change),
-            chunks=chunk,
+            _merged(carried(row), change),
+            chunks=None if text is None else text.chunks,
+            encoded=None if text is None else text.content,
             encoding=encoding_of(services, caller),
             if_match=None,
             now=now,

@@ -123,10 +123,10 @@ def compat_update(
     """Change one memory as a new version of it; given metadata are added to those there are."""
     now, found = services.clock(), finding.id_of(memory_id)
     changes = body.changes()
-    chunks = changing.encoded(services, caller, [(found, changes)])
+    texts = changing.encoded(services, caller, [(found, changes)])
 
     def produce() -> Response:
-        changing.update(session, services, caller, namespace, [(found, changes)], chunks, now=now)
+        changing.update(session, services, caller, namespace, [(found, changes)], texts, now=now)
         item = finding.read_item(session, caller, found, namespace, now=now)
         return answer(item | {"text": item["memory"], "message": "Memory updated successfully!"})
 
@@ -174,10 +174,10 @@ def compat_batch_update(
         (finding.id_of(item.memory_id), item.changes(pointer=f"/memories/{at}"))
         for at, item in enumerate(body.memories)
     ]
-    chunks = changing.encoded(services, caller, changes)
+    texts = changing.encoded(services, caller, changes)
 
     def produce() -> Response:
-        changing.update(session, services, caller, namespace, changes, chunks, now=now)
+        changing.update(session, services, caller, namespace, changes, texts, now=now)
         return answer({"message": f"Successfully updated {len(changes)} memories"})
 
     return idempotent(request, caller, session, produce)

@@ -116,10 +116,10 @@ def compat_change_memory(
     """Change one memory as a new version of it; given metadata are added to those there are."""
     now, found = services.clock(), finding.id_of(memory_id)
     changes = body.changes()
-    chunks = changing.encoded(services, caller, [(found, changes)])
+    texts = changing.encoded(services, caller, [(found, changes)])
 
     def produce() -> Response:
-        changing.update(session, services, caller, namespace, [(found, changes)], chunks, now=now)
+        changing.update(session, services, caller, namespace, [(found, changes)], texts, now=now)
         return answer({"message": "Memory updated successfully!"})
 
     return idempotent(request, caller, session, produce)
