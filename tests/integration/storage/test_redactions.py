@@ -44,7 +44,8 @@ def put(database: Database, tenant_id: UUID, path: str, do: str) -> None:
 
 
 @pytest.fixture
-def tenant_id(make_tenant: Any, encoder_id: int) -> UUID:
+def tenant_id(make_tenant: Any, client: Any) -> UUID:
+    """Return a tenant of a database in which the application has registered its encoder."""
     made: UUID = make_tenant()[0]
     return made
 
