@@ -24,7 +24,7 @@ UNSHOWN: Final = frozenset(
         "version", "updated_at", "written", "content_version", "enriched_version", "consolidated_version", "external_id",
         "title", "context", "keywords", "tags", "entities", "metadata", "value", "importance", "confidence", "pinned",
         "language", "derivation_method", "derivation_parents", "changeset_id", "computed", "extract", "terms", "traits",
-        "precision_tier", "precision_since", "precision_wanted", "surprise", "dedupe_hash",
+        "precision_tier", "precision_since", "precision_wanted", "surprise", "dedupe_hash", "redactions",
     }
 )  # fmt: skip
 """Columns of a memory that no prompt shows and no end of it depends on; the trigger `mark_kv` has the same list."""
