@@ -5,7 +5,7 @@ and every sweep picks it up from there. Across tenants a worker sees nothing but
 each piece of work then runs in transactions of its tenant, under row level security.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from uuid import UUID
 import structlog
 from celery import Celery
 from celery.signals import setup_logging, task_postrun, worker_process_init, worker_process_shutdown
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from consolidation import consolidate, enriching
 from consolidation.conflicts.screening import forget_texts
@@ -344,13 +344,17 @@ def _encoders_at(tenant_id: UUID, paths: Collection[str]) -> Mapping[str, tuple[
 def _across_tenants(query: str, *, by: Database | None = None, **params: Any) -> Iterator[tuple[UUID, Any]]:
     """Yield (tenant, id) pairs that one of the sweep functions found; nothing is done for a tenant that is deleted."""
     with (by or _database()).untenanted() as connection:
-        rows = connection.execute(text(query), {"limit": SWEPT_AT_ONCE, **params}).all()
+        rows = _found(connection, query, params)
         leaving = (
             {row.tenant_id for row in connection.execute(text(_LEAVING), {"limit": SWEPT_AT_ONCE})} if rows else ()
         )
     for row in rows:
         if row[0] not in leaving:
             yield row[0], row[1]
+
+
+def _found(connection: Connection, query: str, params: Mapping[str, Any]) -> Sequence[Any]:
+    return connection.execute(text(query), {"limit": SWEPT_AT_ONCE, **params}).all()
 
 
 def _leaves(tenant_id: str) -> bool:
@@ -509,9 +513,15 @@ def _live_kv(before: datetime) -> Iterator[tuple[UUID, UUID]]:
     """Yield tenant and id of every KV memory that can be loaded and was there before a moment."""
     after = (UUID(int=0), UUID(int=0))
     query = "SELECT * FROM live_kv(:before, :tenant, :id, :limit)"
-    while page := list(_across_tenants(query, before=before, tenant=after[0], id=after[1])):
-        yield from page
-        after = page[-1]
+    while True:
+        # Of tenants that are deleted, too: a page of theirs alone is not the last one.
+        with _database().untenanted() as connection:
+            page = _found(connection, query, {"before": before, "tenant": after[0], "id": after[1]})
+        if not page:
+            return
+        for row in page:
+            yield row[0], row[1]
+        after = page[-1][0], page[-1][1]
 
 
 @app.task(name=SWEEP_KV)

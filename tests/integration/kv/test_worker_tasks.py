@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from memory_service.blobs.folder import FolderStore
 from memory_service.blobs.protocol import blob_name
@@ -103,3 +104,23 @@ def test_every_record_is_compared_with_the_store_however_few_come_at_a_time(
     assert {blob_name(one.tenant_id, UUID(record)) for one, record in kept} <= left
     # Done again it finds nothing more of theirs.
     assert worker.sweep_kv()["dangling"] == 0
+
+
+def test_a_tenant_that_is_deleted_hides_nobody_elses_records_from_the_comparison(
+    worker: ModuleType,
+    tenants: list[Any],
+    save: Callable[..., str],
+    data_dir: Path,
+    maintenance: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pages are of records, and one that is all of the leaver's is not the last."""
+    monkeypatch.setattr(worker, "SWEPT_AT_ONCE", 1)
+    leaver, other = tenants
+    save(leaver)
+    lost = save(other)
+    file_of(data_dir, other, lost).unlink()
+    with maintenance.begin() as connection:
+        connection.execute(text("UPDATE tenant SET deleting_at = now() WHERE id = :t"), {"t": leaver.tenant_id})
+    worker.sweep_kv()
+    assert status(other, lost) == 410
