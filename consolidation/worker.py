@@ -341,12 +341,19 @@ def _encoders_at(tenant_id: UUID, paths: Collection[str]) -> Mapping[str, tuple[
         return {path: one.encoders for path, one in find_namespaces(session, tenant_id, paths).items()}
 
 
-def _across_tenants(query: str, *, by: Database | None = None, **params: Any) -> Iterator[tuple[UUID, Any]]:
-    """Yield (tenant, id) pairs that one of the sweep functions found; nothing is done for a tenant that is deleted."""
+def _across_tenants(
+    query: str, *, by: Database | None = None, leavers_too: bool = False, **params: Any
+) -> Iterator[tuple[UUID, Any]]:
+    """Yield (tenant, id) pairs that one of the sweep functions found; nothing is done for a tenant that is deleted.
+
+    With `leavers_too` it is: where one tenant may have as many rows as are taken at once, its own would hide the others'.
+    """
     with (by or _database()).untenanted() as connection:
         rows = _found(connection, query, params)
         leaving = (
-            {row.tenant_id for row in connection.execute(text(_LEAVING), {"limit": SWEPT_AT_ONCE})} if rows else ()
+            {row.tenant_id for row in connection.execute(text(_LEAVING), {"limit": SWEPT_AT_ONCE})}
+            if rows and not leavers_too
+            else ()
         )
     for row in rows:
         if row[0] not in leaving:
@@ -452,13 +459,15 @@ def sweep() -> dict[str, int]:
         work = partial(enriching.enrich_pending, _tenancy(tenant_id))
         done["enriched"] += _guarded(work, "enrichment_failed", tenant_id=tenant_id)
     due: dict[UUID, list[UUID]] = {}
-    for tenant_id, memory_id in _across_tenants("SELECT * FROM expired_memories(:now, :limit)", now=now):
+    for tenant_id, memory_id in _across_tenants(
+        "SELECT * FROM expired_memories(:now, :limit)", now=now, leavers_too=True
+    ):
         due.setdefault(tenant_id, []).append(memory_id)
     for tenant_id, ids in due.items():
         work = partial(consolidate.expire_due, _tenancy(tenant_id), ids)
         done["expired"] += _guarded(work, "expiry_failed", tenant_id=tenant_id)
     done["kv"] = _sweep_spent_kv(now)
-    for tenant_id, namespace_id in _across_tenants("SELECT * FROM stale_corpora(:limit)"):
+    for tenant_id, namespace_id in _across_tenants("SELECT * FROM stale_corpora(:limit)", leavers_too=True):
         work = partial(consolidate.fold_corpus, _tenancy(tenant_id), namespace_id)
         _guarded(work, "fold_failed", tenant_id=tenant_id, namespace_id=namespace_id)
     done["recut"] = _recut()
@@ -497,7 +506,7 @@ def _sweep_spent_kv(now: datetime) -> int:
     """Remove the blobs of KV memories that cannot be loaded any more; return how many."""
     spent: dict[UUID, list[UUID]] = {}
     query = "SELECT * FROM spent_kv(:now, :forget, :limit)"
-    for tenant_id, kv_memory_id in _across_tenants(query, now=now, forget=now - REMEMBERED):
+    for tenant_id, kv_memory_id in _across_tenants(query, leavers_too=True, now=now, forget=now - REMEMBERED):
         spent.setdefault(tenant_id, []).append(kv_memory_id)
 
     def work(tenant_id: UUID, ids: list[UUID]) -> int:
