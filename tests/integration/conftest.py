@@ -1,4 +1,4 @@
-"""A server that speaks S3, for whatever keeps blobs in one."""
+"""A server that speaks S3, for whatever keeps blobs in one, and the tasks of workers over the database of this run."""
 
 import os
 import re
@@ -7,9 +7,14 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 from uuid import uuid4
 
 import pytest
+
+from memory_service.storage.bootstrap import RoleUrls
+from tests.integration.worker_here import worker_over
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
@@ -50,3 +55,10 @@ def s3_url(s3_endpoint: str, s3_keys: None) -> str:
     made = urllib.request.Request(f"{s3_endpoint}/{bucket}", method="PUT", headers={"Authorization": "AWS test:x"})
     urllib.request.urlopen(made, timeout=60).close()
     return f"s3://{bucket}/some/prefix?endpoint={s3_endpoint}"
+
+
+@pytest.fixture
+def worker(role_urls: RoleUrls, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Return the package of the Celery tasks, over the database and the store of this run."""
+    with worker_over(role_urls, data_dir, monkeypatch) as module:
+        yield module

@@ -1,11 +1,12 @@
 """Policies: what operators decide for a namespace, kept with the time during which it was in force, and tried beforehand."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
@@ -13,28 +14,22 @@ from consolidation.retention.policy import DEFAULT, RetentionPolicy
 from consolidation.retention.policy_form import Finding, merged, to_json
 from consolidation.retention.simulation import Simulation, simulate
 from memory_service.api.answers import answer
-from memory_service.api.auditing import note
-from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.dependencies import ServicesDep, SessionDep
+from memory_service.api.namespace_policies import Admin, IfMatch, OfNamespace, PolicyKind, Reader
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.policy_models import PoliciesOut, PolicyOut, RetentionPolicyIn, SimulationIn
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
-from memory_service.errors import FieldError, InvalidRequest, NotFound, PreconditionFailed
+from memory_service.errors import FieldError, InvalidRequest, NotFound
 from memory_service.lifecycle.fading import owe_sweep
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import policies
 from memory_service.storage.fading import load_histories
-from memory_service.storage.ids import new_id
-from memory_service.storage.namespaces import check_path, ensure_namespaces, find_namespace_id
+from memory_service.storage.namespaces import find_namespace_id
 from memory_service.storage.policies import RETENTION
-from memory_service.types import DEFAULT_NAMESPACE, Action, Caller, KeyScope
+from memory_service.types import DEFAULT_NAMESPACE, Caller
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"], route_class=StrictRoute)
-
-Reader = Annotated[Caller, require(KeyScope.READ)]
-Admin = Annotated[Caller, require(KeyScope.ADMIN)]
-IfMatch = Annotated[str | None, Header(alias="If-Match")]
-OfNamespace = Annotated[str, Query(description="The namespace whose policy it is.")]
 
 ELSEWHERE: Final = {
     "fusion": "what namespaces say of their searches is read, put whole and deleted below /v1/policies/fusion",
@@ -43,6 +38,18 @@ ELSEWHERE: Final = {
 MOST_SIMULATED: Final = 50_000  # memories; a larger namespace is tried on its oldest, and the answer says so
 SHOWN: Final = 1_000  # ids in one answer
 _BEGINNING: Final = datetime(1, 1, 2, tzinfo=UTC)
+
+
+def _shown(body: Mapping[str, Any] | None) -> dict[str, Any]:
+    # Read through the form: what a later version adds has its default here.
+    return to_json(DEFAULT if body is None else merged(body)[0])
+
+
+_RETENTION: Final = PolicyKind(RETENTION, _shown)
+
+
+def _wrong(found: list[Finding]) -> list[tuple[str, str]]:
+    return [(one.pointer, one.detail) for one in found]
 
 
 def _check_kind(kind: str) -> None:
@@ -59,15 +66,6 @@ def _check_kind(kind: str) -> None:
         raise NotFound(f"There is no kind of policy {kind!r}, only {RETENTION}.", code="policy_kind_not_found")
 
 
-def _refuse(wrong: list[Finding], *, below: str = "") -> None:
-    if wrong:
-        raise InvalidRequest(
-            "The retention policy cannot be as it is stated.",
-            errors=tuple(FieldError(f"{below}{one.pointer}", one.detail) for one in wrong),
-            code="invalid_policy",
-        )
-
-
 def _json(row: RowMapping) -> dict[str, Any]:
     return {
         "kind": row["kind"],
@@ -77,19 +75,6 @@ def _json(row: RowMapping) -> dict[str, Any]:
         "known_from": rfc3339(row["known_from"]),
         "known_to": rfc3339(row["known_to"]),
     }
-
-
-def _shown(session: Session, tenant_id: UUID, namespace: str, namespace_id: UUID | None) -> Response:
-    row = policies.in_force(session, tenant_id, namespace_id, RETENTION) if namespace_id else None
-    if row is None:
-        shown: dict[str, Any] = {"id": None, "policy": to_json(DEFAULT), "known_from": None}
-    else:
-        # Read through the form: what a later version adds has its default here.
-        policy, _ = merged(row["body"])
-        shown = {"id": str(row["id"]), "policy": to_json(policy), "known_from": rfc3339(row["known_from"])}
-    tag = shown["id"] or "default"
-    body = {"kind": RETENTION, "namespace": namespace, **shown, "known_to": None}
-    return answer(body, headers={"ETag": f'"{tag}"'})
 
 
 @router.get("", response_model=PoliciesOut)
@@ -120,8 +105,7 @@ def list_policies(
 def get_policy(kind: str, caller: Reader, session: SessionDep, namespace: OfNamespace = DEFAULT_NAMESPACE) -> Response:
     """Read the policy by which a namespace goes: its own, or the defaults."""
     _check_kind(kind)
-    space = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
-    return _shown(session, caller.tenant_id, namespace, space)
+    return _RETENTION.read(session, caller, namespace)
 
 
 @router.put("/{kind}", response_model=PolicyOut)
@@ -163,25 +147,8 @@ def delete_policy(
 ) -> Response:
     """Go back to the defaults; the policy stays in the history."""
     _check_kind(kind)
-    space = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
-    if space is not None:
-        policies.lock(session, caller.tenant_id, space)
-    present = policies.in_force(session, caller.tenant_id, space, kind) if space else None
-    match(if_match, present)
-    if present is None or space is None:
-        raise NotFound(f"The namespace {namespace!r} has no {kind} policy of its own.", code="policy_not_found")
-    now = services.clock()
-    policies.put(session, caller.tenant_id, space, kind, present["id"], None, now=now)
-    owe_sweep(session, caller.tenant_id, space, DEFAULT, now=now)
-    note(
-        session,
-        services,
-        caller,
-        Action.POLICY_DELETE,
-        subject=("policy", present["id"]),
-        namespace_id=space,
-        kind=kind,
-    )
+    removed = _RETENTION.remove(services, session, caller, namespace, if_match)
+    owe_sweep(session, caller.tenant_id, removed.namespace_id, DEFAULT, now=removed.now)
     return Response(status_code=204)
 
 
@@ -197,44 +164,21 @@ def _change(
     onto_present: bool,
 ) -> Response:
     _check_kind(kind)
-    now, tenant_id = services.clock(), caller.tenant_id
-    path = check_path(namespace, pointer="?namespace")
-    space = find_namespace_id(session, tenant_id, path, pointer="?namespace")
-    if space is None:
-        # `default` before its first write.
-        made = ensure_namespaces(session, tenant_id, [path], now=now)
-        space = made[path].id
-    policies.lock(session, tenant_id, space)
-    present = policies.in_force(session, tenant_id, space, kind)
-    match(if_match, present)
+    taken = _RETENTION.take(services, session, caller, namespace, if_match)
+    present = taken.present
     onto = to_json(merged(present["body"])[0]) if onto_present and present is not None else None
     policy, wrong = merged(said, onto)
-    _refuse(wrong)
-    policy_id = new_id()
-    policies.put(session, tenant_id, space, kind, policy_id, to_json(policy), now=now)
-    owe_sweep(session, tenant_id, space, replace(policy, id=policy_id), now=now)
-    note(session, services, caller, Action.POLICY_CHANGE, subject=("policy", policy_id), namespace_id=space, kind=kind)
-    return _shown(session, tenant_id, namespace, space)
-
-
-def match(if_match: str | None, present: RowMapping | None) -> None:
-    """Refuse a change of something other than what the caller has read.
-
-    Raises:
-        PreconditionFailed: another policy is in force.
-    """
-    if if_match is None or if_match.strip() == "*":
-        return
-    tag = f'"{present["id"] if present is not None else "default"}"'
-    if tag not in {part.strip() for part in if_match.split(",")}:
-        raise PreconditionFailed("Another policy is in force than the one you have read; read it again.")
+    _RETENTION.refuse(_wrong(wrong))
+    policy_id = _RETENTION.put(services, session, caller, taken, to_json(policy))
+    owe_sweep(session, caller.tenant_id, taken.namespace_id, replace(policy, id=policy_id), now=taken.now)
+    return _RETENTION.answer(session, caller, namespace, taken.namespace_id)
 
 
 @router.post("/simulate", response_model=dict[str, Any])
 def simulate_policy(body: SimulationIn, caller: Reader, services: ServicesDep, session: SessionDep) -> Response:
     """Say what a policy would have done, had it been in force: replay the recalls there were. Changes nothing."""
     policy, wrong = merged(body.policy.said())
-    _refuse(wrong, below="/policy")
+    _RETENTION.refuse(_wrong(wrong), below="/policy")
     space = find_namespace_id(session, caller.tenant_id, body.namespace, pointer="/namespace")
     now = services.clock()
     histories = load_histories(session, caller.tenant_id, space, limit=MOST_SIMULATED) if space else iter(())

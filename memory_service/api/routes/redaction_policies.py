@@ -3,34 +3,35 @@
 import time
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 from fastapi import APIRouter, Response
 from pydantic import Field
-from sqlalchemy.orm import Session
 
 from memory_service.api.answers import answer
-from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, check_scope
+from memory_service.api.namespace_policies import Admin, IfMatch, OfNamespace, PolicyKind, Reader
 from memory_service.api.policy_models import PolicyOut
-from memory_service.api.routes.policies import Admin, IfMatch, OfNamespace, Reader, match
 from memory_service.api.strict_json import Body, StrictRoute
-from memory_service.errors import FieldError, InvalidRequest, NotFound
-from memory_service.lifecycle.records import rfc3339
 from memory_service.lifecycle.redaction_simulation import MOST_SIMULATED, SIMULATED_S, simulate, simulation_json
 from memory_service.redaction.policy import NONE, RedactionPolicy, read_redaction
 from memory_service.storage import policies
 from memory_service.storage.database import commit
-from memory_service.storage.ids import new_id
-from memory_service.storage.namespaces import check_path, ensure_namespaces, find_namespace_id
+from memory_service.storage.namespaces import find_namespace_id
 from memory_service.storage.policies import REDACTION
 from memory_service.storage.redactions import FRESH_S, stored_policy
-from memory_service.types import DEFAULT_NAMESPACE, Action, KeyScope
+from memory_service.types import DEFAULT_NAMESPACE, KeyScope
 
 router = APIRouter(prefix="/v1/policies/redaction", tags=["policies"], route_class=StrictRoute)
 
-_DEFAULT_TAG: Final = "default"
 _MARGIN_S: Final = 0.05  # for what lies between the commit here and its being seen
+
+
+def _shown(body: Mapping[str, Any] | None) -> dict[str, Any]:
+    # As it is stored, also where a part of it cannot be read: whoever mends it has to see that.
+    return NONE.to_json() if body is None else dict(body)
+
+
+_REDACTION: Final = PolicyKind(REDACTION, _shown)
 
 
 class RuleIn(Body):
@@ -67,35 +68,14 @@ class RedactionSimulationIn(Body):
 
 def _read(said: Mapping[str, Any], *, below: str = "") -> RedactionPolicy:
     policy, wrong = read_redaction(said)
-    if wrong:
-        raise InvalidRequest(
-            "The redaction policy cannot be as it is stated.",
-            errors=tuple(FieldError(f"{below}{pointer}", detail) for pointer, detail in wrong),
-            code="invalid_policy",
-        )
+    _REDACTION.refuse(wrong, below=below)
     return policy
-
-
-def _shown(session: Session, tenant_id: UUID, namespace: str, namespace_id: UUID | None) -> Response:
-    row = policies.in_force(session, tenant_id, namespace_id, REDACTION) if namespace_id else None
-    # As it is stored, also where a part of it cannot be read: whoever mends it has to see that.
-    shown = NONE.to_json() if row is None else dict(row["body"])
-    body: dict[str, Any] = {
-        "kind": REDACTION,
-        "namespace": namespace,
-        "id": None if row is None else str(row["id"]),
-        "policy": shown,
-        "known_from": None if row is None else rfc3339(row["known_from"]),
-        "known_to": None,
-    }
-    return answer(body, headers={"ETag": f'"{body["id"] or _DEFAULT_TAG}"'})
 
 
 @router.get("", response_model=PolicyOut)
 def get_redaction_policy(caller: Reader, session: SessionDep, namespace: OfNamespace = DEFAULT_NAMESPACE) -> Response:
     """Read what must not be stored in a namespace; without rules everything may be."""
-    space = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
-    return _shown(session, caller.tenant_id, namespace, space)
+    return _REDACTION.read(session, caller, namespace)
 
 
 @router.put("", response_model=PolicyOut)
@@ -112,24 +92,12 @@ def put_redaction_policy(
     What is stored already stays; try the policy on it with `/v1/policies/redaction/simulate`.
     """
     policy = _read(body.said())
-    now, tenant_id = services.clock(), caller.tenant_id
-    path = check_path(namespace, pointer="?namespace")
-    space = find_namespace_id(session, tenant_id, path, pointer="?namespace")
-    if space is None:
-        # `default` before its first write.
-        space = ensure_namespaces(session, tenant_id, [path], now=now)[path].id
-    policies.lock(session, tenant_id, space)
-    match(if_match, policies.in_force(session, tenant_id, space, REDACTION))
-    policy_id = new_id()
-    services.database.redactions.check(tenant_id, policy)
-    policies.put(session, tenant_id, space, REDACTION, policy_id, policy.to_json(), now=now)
-    note(
-        session, services, caller, Action.POLICY_CHANGE, subject=("policy", policy_id), namespace_id=space,
-        kind=REDACTION, rules=len(policy.rules),
-    )  # fmt: skip
-    response = _shown(session, tenant_id, namespace, space)
+    taken = _REDACTION.take(services, session, caller, namespace, if_match)
+    services.database.redactions.check(caller.tenant_id, policy)
+    _REDACTION.put(services, session, caller, taken, policy.to_json(), rules=len(policy.rules))
+    response = _REDACTION.answer(session, caller, namespace, taken.namespace_id)
     commit(session)
-    services.database.redactions.forget(tenant_id)
+    services.database.redactions.forget(caller.tenant_id)
     # Whatever looked before the commit looks again by then: who has this answer can rely on the policy.
     time.sleep(FRESH_S + _MARGIN_S)
     return response
@@ -144,18 +112,7 @@ def delete_redaction_policy(
     if_match: IfMatch = None,
 ) -> Response:
     """Let everything be stored again; what was redacted stays so, and the policy stays in the history."""
-    space = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
-    if space is not None:
-        policies.lock(session, caller.tenant_id, space)
-    present = policies.in_force(session, caller.tenant_id, space, REDACTION) if space else None
-    match(if_match, present)
-    if present is None or space is None:
-        raise NotFound(f"The namespace {namespace!r} has no {REDACTION} policy of its own.", code="policy_not_found")
-    policies.put(session, caller.tenant_id, space, REDACTION, present["id"], None, now=services.clock())
-    note(
-        session, services, caller, Action.POLICY_DELETE, subject=("policy", present["id"]), namespace_id=space,
-        kind=REDACTION,
-    )  # fmt: skip
+    _REDACTION.remove(services, session, caller, namespace, if_match)
     commit(session)
     services.database.redactions.forget(caller.tenant_id)
     return Response(status_code=204)

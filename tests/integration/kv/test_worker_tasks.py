@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
@@ -14,8 +14,6 @@ from sqlalchemy import text
 
 from memory_service.blobs.folder import FolderStore
 from memory_service.blobs.protocol import blob_name
-from memory_service.settings import get_settings
-from memory_service.storage.bootstrap import RoleUrls
 from tests.integration.kv.engine_files import safetensors
 
 
@@ -25,28 +23,6 @@ def store(app: Any) -> FolderStore:
     blobs = app.state.services.kv.blobs
     assert isinstance(blobs, FolderStore)
     return blobs
-
-
-@pytest.fixture
-def worker(role_urls: RoleUrls, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """Return the module of the Celery tasks, over the database and the store of this run."""
-    monkeypatch.setenv("MEMORY_SERVICE_DATA_DIR", str(data_dir))
-    for name, url in (
-        ("OWNER", role_urls.owner),
-        ("MAINTENANCE", role_urls.maintenance),
-        ("SERVICE", role_urls.service),
-    ):
-        monkeypatch.setenv(f"MEMORY_SERVICE_{name}_DATABASE_URL", url)
-    get_settings.cache_clear()
-    from consolidation import worker as module
-
-    module._database.cache_clear()
-    module._blobs.cache_clear()
-    yield module
-    module._close()
-    module._database.cache_clear()
-    module._blobs.cache_clear()
-    get_settings.cache_clear()
 
 
 @pytest.fixture
@@ -84,7 +60,7 @@ def test_every_record_is_compared_with_the_store_however_few_come_at_a_time(
     data_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(worker, "SWEPT_AT_ONCE", 1)
+    monkeypatch.setattr("consolidation.worker.across_tenants.FOUND_AT_ONCE", 1)
     kept = [(one, save(one, number=number)) for one in tenants for number in range(2)]
     lost = [(one, save(one, number=number)) for one in tenants for number in range(2, 4)]
     for one, record in lost:
@@ -115,7 +91,7 @@ def test_a_tenant_that_is_deleted_hides_nobody_elses_records_from_the_comparison
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Pages are of records, and one that is all of the leaver's is not the last."""
-    monkeypatch.setattr(worker, "SWEPT_AT_ONCE", 1)
+    monkeypatch.setattr("consolidation.worker.across_tenants.FOUND_AT_ONCE", 1)
     leaver, other = tenants
     save(leaver)
     lost = save(other)

@@ -2,34 +2,25 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from sqlalchemy import event, text
 
-from memory_service.settings import get_settings
 from memory_service.storage import pending
 from memory_service.storage.bootstrap import RoleUrls
 from tests.integration.tenancy.test_statements import unbound
+from tests.integration.worker_here import worker_over
 
 
 @pytest.fixture
-def worker(roles: RoleUrls, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """Return the module of the Celery tasks, over the database of this module, running tasks as they are sent."""
-    for name, url in (("OWNER", roles.owner), ("MAINTENANCE", roles.maintenance), ("SERVICE", roles.service)):
-        monkeypatch.setenv(f"MEMORY_SERVICE_{name}_DATABASE_URL", url)
-    monkeypatch.setenv("MEMORY_SERVICE_OWN_SHELF_FROM", "100")
-    monkeypatch.setenv("MEMORY_SERVICE_SHELF_BUILD_MB", "64")
-    get_settings.cache_clear()
-    from consolidation import worker as module
-
-    module._database.cache_clear()
-    monkeypatch.setitem(module.app.conf, "task_always_eager", True)
-    yield module
-    module._close()
-    module._database.cache_clear()
-    get_settings.cache_clear()
+def worker(roles: RoleUrls, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Return the package of the Celery tasks, over the database of this module, running tasks as they are sent."""
+    with worker_over(roles, data_dir, monkeypatch, OWN_SHELF_FROM="100", SHELF_BUILD_MB="64") as module:
+        monkeypatch.setitem(module.app.conf, "task_always_eager", True)
+        yield module
 
 
 def test_what_has_grown_is_moved_and_what_is_small_stays(
@@ -58,7 +49,7 @@ def test_what_has_grown_is_moved_and_what_is_small_stays(
     assert house.all("SELECT count(*) FROM embedding WHERE tenant_id = :t")[0][0] == 150
     house.add(20, namespace="grown")
     assert house.all("SELECT count(*) FROM namespace WHERE tenant_id = :t AND moving_to IS NOT NULL")[0][0] == 0
-    monkeypatch.setattr(worker, "SETTLED_FROM", 10)
+    monkeypatch.setattr("consolidation.worker.tasks.SETTLED_FROM", 10)
     worker.housekeep()
     assert house.namespace("grown").shelf == grown.shelf
     counts = house.all("SELECT shelf, count(*) FROM embedding WHERE tenant_id = :t GROUP BY 1 ORDER BY 1")

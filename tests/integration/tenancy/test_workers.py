@@ -1,6 +1,6 @@
 """Workers act for one tenant at a time: messages that name another's work do nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
@@ -16,32 +16,11 @@ from consolidation.zettelkasten import vocabulary
 from consolidation.zettelkasten.vocabulary import Vocabulary
 from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.errors import Unavailable
-from memory_service.settings import get_settings
 from memory_service.storage import jobs
-from memory_service.storage.bootstrap import RoleUrls
 from memory_service.storage.database import Database
 from memory_service.storage.namespaces import get_namespace
 from memory_service.storage.precision import Moved, move_tiers
 from memory_service.types import JobStatus, PrecisionTier
-
-
-@pytest.fixture
-def worker(role_urls: RoleUrls, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """Return the module of the Celery tasks, over the database of this run."""
-    for name, url in (
-        ("OWNER", role_urls.owner),
-        ("MAINTENANCE", role_urls.maintenance),
-        ("SERVICE", role_urls.service),
-    ):
-        monkeypatch.setenv(f"MEMORY_SERVICE_{name}_DATABASE_URL", url)
-    get_settings.cache_clear()
-    from consolidation import worker as module
-
-    module._database.cache_clear()
-    yield module
-    module._close()
-    module._database.cache_clear()
-    get_settings.cache_clear()
 
 
 def forge(database: Database, tenant_id: UUID, kind: str, memory_ids: list[str]) -> UUID:
@@ -117,10 +96,10 @@ def test_housekeeping_purges_deliveries_piece_by_piece(
         """
         session.execute(text(many), {"t": ours.tenant_id})
     left = text("SELECT count(*) FROM webhook_delivery WHERE tenant_id = :t AND event = 'job.failed'")
-    monkeypatch.setattr(worker, "PURGED_AT_ONCE", 2)
-    monkeypatch.setattr(worker, "PURGE_FOR_S", 0.0)
+    monkeypatch.setattr("consolidation.worker.housekeeping.PURGED_AT_ONCE", 2)
+    monkeypatch.setattr("consolidation.worker.housekeeping.PURGE_FOR_S", 0.0)
     assert worker.housekeep()["webhook_delivery"] == 0, "its time is over; the next one goes on"
-    monkeypatch.setattr(worker, "PURGE_FOR_S", 60.0)
+    monkeypatch.setattr("consolidation.worker.housekeeping.PURGE_FOR_S", 60.0)
     assert worker.housekeep()["webhook_delivery"] == 5
     with maintenance.connect() as connection:
         assert connection.scalar(left, {"t": ours.tenant_id}) == 0
@@ -246,7 +225,9 @@ def test_a_sweep_goes_on_after_a_tenant_whose_work_fails(
         return work(tenancy, *ids)
 
     monkeypatch.setattr(home, step, failing)
-    monkeypatch.setattr(worker, "SWEPT_AT_ONCE", 100_000)  # other tests left work of their own
+    monkeypatch.setattr(
+        "consolidation.worker.across_tenants.FOUND_AT_ONCE", 100_000
+    )  # other tests left work of their own
     worker.sweep()
     assert {broken.tenant_id, sound.tenant_id} <= set(tried)
     with maintenance.connect() as connection:
@@ -280,9 +261,9 @@ def test_a_run_gives_way_to_jobs_of_another_kind(
     with maintenance.begin() as connection:  # what other tests left waiting waits on
         connection.execute(text("UPDATE job SET lease_until = now() + interval '1 hour' WHERE finished_at IS NULL"))
     forge(database, me.tenant_id, "consolidate", [])
-    assert worker._tenancy(me.tenant_id).others_wait() is False
+    assert worker.tenancies.tenancy_of(me.tenant_id).others_wait() is False
     forge(database, me.tenant_id, "erase", [])
-    assert worker._tenancy(me.tenant_id).others_wait() is True
+    assert worker.tenancies.tenancy_of(me.tenant_id).others_wait() is True
 
 
 def test_a_sweep_deletes_tenants_that_are_to_go(
@@ -309,8 +290,8 @@ def test_no_text_stays_between_two_tasks_and_no_vectors_that_nobody_asked_for(
     with database.transaction(busy.tenant_id) as session:
         only = text("SELECT id FROM namespace WHERE tenant_id = :t LIMIT 1")
         namespace = get_namespace(session, busy.tenant_id, session.scalar(only, {"t": busy.tenant_id}))
-    worker._kept.cache_clear()
-    kept = worker._kept()
+    worker.opened.kept.cache_clear()
+    kept = worker.opened.kept()
     kept.neighbourhood(lambda: database.transaction(busy.tenant_id), busy.tenant_id, namespace, now=datetime.now(UTC))
     assert worker.enrich.apply(args=(str(busy.tenant_id),)).successful()
     assert read_statements.cache_info().currsize == vocabulary._stems_of_phrase.cache_info().currsize == 0

@@ -1,0 +1,39 @@
+"""What happens as a worker process comes, ends a task, and goes."""
+
+from celery.signals import setup_logging, task_postrun, worker_process_init, worker_process_shutdown
+
+from consolidation.conflicts.screening import forget_texts
+from consolidation.worker import delivery, opened
+from consolidation.zettelkasten.vocabulary import forget_phrases
+from memory_service.logging import configure_logging
+from memory_service.settings import get_settings
+
+
+@setup_logging.connect(weak=False)
+def log_our_way(**_: object) -> None:
+    """Have Celery's logs look like ours."""
+    settings = get_settings()
+    configure_logging(level=settings.log_level, log_format=settings.log_format)
+
+
+@worker_process_init.connect(weak=False)
+def begin(**_: object) -> None:
+    """Forget what the parent has opened, and deliver webhooks from here."""
+    opened.forget()
+    delivery.start()
+
+
+@task_postrun.connect(weak=False)
+def let_go(**_: object) -> None:
+    """Keep no text between two tasks, and no vectors that nobody asked for in a while."""
+    forget_texts()
+    forget_phrases()
+    if opened.kept.cache_info().currsize:
+        opened.kept().drop_idle()
+
+
+@worker_process_shutdown.connect(weak=False)
+def end(**_: object) -> None:
+    """Let what is on its way arrive, and close what is open."""
+    delivery.stop()
+    opened.close()
