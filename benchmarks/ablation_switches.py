@@ -57,6 +57,7 @@ def mechanisms() -> list[Mechanism]:
         Mechanism("channel graph", True, _usual(graph=0.0), Setup(alone="graph")),
         Mechanism("granularity by entropy", True, _usual(routes_granularity=False), None),
         Mechanism("course of things: spread over time", True, _usual(segments=None), _bare(segments=SegmentSettings())),
+        Mechanism("summaries: whole episodes, openings first", True, _usual(summaries=None), None),
         *_breadth(),
         Mechanism("asked for once and for all", True, _usual(wishes=None), _bare(wishes=WishSettings())),
         *_signals(),

@@ -13,13 +13,14 @@ from retrieval.breadth import breadth_scores
 from retrieval.contiguity import answer_scores, following_scores, neighbour_scores, session_scores
 from retrieval.granularity import first_of_each, session_share
 from retrieval.hopfield import associate
-from retrieval.intent import wants_course
+from retrieval.intent import wants_course, wants_summary
 from retrieval.priors import CHANNEL_OF, WISH, Signals, question_signals, statement_signals
 from retrieval.query import ParsedQuery
 from retrieval.ranking_settings import RankingSettings
 from retrieval.rows import NONE, Rows
 from retrieval.similarity import Similarity, distinct_similarity
 from retrieval.standard import spread, standardised
+from retrieval.summaries import openings
 
 CHANNELS: Final = ("vector", "keyword", "graph", "temporal", "hopfield")
 
@@ -125,7 +126,12 @@ def question_channels(
         known = np.isfinite(nearness)
         filled = np.where(known, nearness, nearness[known].min() if known.any() else 0.0)
         channels["hopfield"] = Channel(hopfield, nearness, hopfield * standardised(filled))
-    return channels, question_signals(rows, query, settings=settings.priors)
+    signals = question_signals(rows, query, settings=settings.priors)
+    spread = settings.summaries
+    if spread is not None and settings.priors.opening and rows.episode is not None and wants_summary(query.text):
+        near_openings = rows.once(("openings", spread), lambda: openings(rows.observed_at, settings=spread))
+        signals["opening"] = settings.priors.opening * near_openings
+    return channels, signals
 
 
 def channel_alone(

@@ -41,6 +41,7 @@ class PriorSettings:
     user: float = 3.0  # the user said it, where memories have roles
     user_in_summary: float = 0.5  # the same, for a summary
     user_beside_answers: float = 0.0  # the same, for what the assistant had said
+    opening: float = 1.0  # for a summary, where there are episodes: the talk was taken up with it after a pause
     statement_asks: float = -0.8  # for statements: it ends with a question
     first_person: float = 0.3  # for statements: per word of the first person, at most three
 
@@ -48,7 +49,7 @@ class PriorSettings:
 WISH: Final = "wish"  # what its memory was raised by, because it was asked for once and for all (`wishes`)
 CHANNEL_OF: Final[Mapping[str, str]] = {
     "speaker": "graph", "role": "graph", "time": "temporal", "date": "temporal", "recency": "temporal",
-    "retrievability": "temporal", "number": "keyword",
+    "retrievability": "temporal", "opening": "temporal", "number": "keyword",
     "length": "keyword", "asks": "keyword", "first_person": "vector", WISH: "vector",
 }  # fmt: skip
 

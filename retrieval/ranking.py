@@ -37,7 +37,7 @@ from retrieval.channels import (
     with_extra,
     with_signals,
 )
-from retrieval.intent import wants_course
+from retrieval.intent import wants_course, wants_summary
 from retrieval.priors import WISH
 from retrieval.query import ParsedQuery
 from retrieval.ranking_settings import PRESETS, RankingSettings
@@ -45,6 +45,7 @@ from retrieval.router import Route, Routing, route
 from retrieval.rows import Rows
 from retrieval.segments import over_time
 from retrieval.similarity import similarity
+from retrieval.summaries import by_episode
 from retrieval.wishes import lift, wishes_for
 
 _PLACES: Final = 9  # decimals of a score that order; rounding below them depends on where a row stands in memory
@@ -197,7 +198,10 @@ def rank(
                 score = score + amounts
                 channels, signals = raised(channels, amounts), {**signals, WISH: amounts}
     order = best_first(score, found, rows.ids, limit=limit)
-    if chosen.segments is not None and alone is None and wants_course(query.text):
+    if chosen.summaries is not None and rows.episode is not None and alone is None and wants_summary(query.text):
+        everything = best_first(score, found, rows.ids, limit=len(rows))
+        order = by_episode(everything, score, rows.episode, settings=chosen.summaries)[:limit]
+    elif chosen.segments is not None and alone is None and wants_course(query.text):
         wide = best_first(score, found, rows.ids, limit=max(limit, chosen.segments.considered))
         order = over_time(wide, rows.observed_at, among=found, settings=chosen.segments)[:limit]
     return Ranked(

@@ -9,6 +9,7 @@ from retrieval.contiguity import ContiguitySettings
 from retrieval.priors import PriorSettings
 from retrieval.router import RouterSettings
 from retrieval.segments import SegmentSettings
+from retrieval.summaries import SummarySettings
 from retrieval.wishes import WishSettings
 
 
@@ -36,6 +37,8 @@ class RankingSettings:
     priors: PriorSettings = field(default_factory=PriorSettings)
     router: RouterSettings = field(default_factory=RouterSettings)
     segments: SegmentSettings | None = field(default_factory=SegmentSettings)  # None: never spread over time
+    # Where there are episodes; None: a summary is spread over time as other questions about the course of things are.
+    summaries: SummarySettings | None = field(default_factory=SummarySettings)
     wishes: WishSettings | None = field(default_factory=WishSettings)  # None: they stand where their scores put them
 
 

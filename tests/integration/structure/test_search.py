@@ -111,10 +111,10 @@ def test_as_of_earlier_the_earlier_episodes_count(structures: Any) -> None:
     assert groups(rows, rows.episode) == earlier
 
 
-def test_what_was_built_moves_no_result(structures: Any, me: Any) -> None:
+def test_what_was_built_moves_no_result_of_what_asks_for_no_summary(structures: Any, me: Any) -> None:
     """Lifting what belongs to the same episodes and topics did not help, so it is off (docs/discussion/ablation.md)."""
     structures.say(*GARDEN, *FLIGHT)
-    query = {"query": "Can you give me a summary of the cancelled flight?", "explain": True}
+    query = {"query": "In what order did I speak of the cancelled flight?", "explain": True}
     before = me.post("/v1/search", json=query).json()
     for step in KINDS.values():
         structures.run(step)
@@ -127,3 +127,33 @@ def test_what_was_built_moves_no_result(structures: Any, me: Any) -> None:
     plain = {"query": "Which airline was it?", "explain": True}
     answer = me.post("/v1/search", json=plain).json()
     assert answer["results"]
+
+
+def test_a_summary_takes_whole_episodes_once_there_are_any_and_its_trace_replays(structures: Any) -> None:
+    later = datetime(2026, 1, 20, 9, tzinfo=UTC)
+    made = structures.say(*FLIGHT, session="trip") + structures.say(*GARDEN, session="beds", at=later)
+    body = {"query": "Can you summarize what happened with my flight to Lisbon?", "top_k": 10, "explain": True}
+
+    def ask(**changed: Any) -> dict[str, Any]:
+        answer = structures.me.post("/v1/search", json=body | changed)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    before = ask()
+    assert not any("opening" in one["signals"] for one in before["results"])
+    structures.run(episode_changes)
+    after = ask()
+    assert {one["memory"]["id"] for one in after["results"]} == {str(id) for id in made}
+    opening = {one["memory"]["id"]: one["signals"]["opening"] for one in after["results"]}
+    assert opening[str(made[0])] == opening[str(made[5])] == pytest.approx(1.0)
+    assert opening[str(made[4])] < opening[str(made[1])] < 1
+    of = {str(id): number for number, some in enumerate(stored(structures, "episode")) for id in map(str, some)}
+    first = [of[one["memory"]["id"]] for one in after["results"][:2]]
+    assert first[0] == first[1], "the first two are of one episode"
+    again = structures.me.get(f"/v1/traces/{after['search_id']}", params={"replay": True}).json()["replay"]
+    assert again["same"], again["differences"]
+    # Asked as of before the run, it comes out as it did then.
+    was = structures.me.get(f"/v1/traces/{before['search_id']}", params={"replay": True}).json()["replay"]
+    assert was["same"], was["differences"]
+    assert not any("opening" in one["signals"] for one in ask(query="Why was my flight cancelled?")["results"])
