@@ -11,7 +11,7 @@ export default defineConfig({
   ssr: { noExternal: true },
   build: {
     ssr: true,
-    outDir: "node_modules/.tests",
+    outDir: "../../build/web-tests", // not below node_modules, where the runner of Node 22 finds none
     emptyOutDir: true,
     target: "node20",
     rollupOptions: {

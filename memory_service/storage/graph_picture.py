@@ -100,8 +100,8 @@ def _spots(session: Session, tenant_id: UUID, ids: Sequence[UUID], view: View) -
 
 def _lines(session: Session, tenant_id: UUID, nodes: Sequence[Spot], view: View) -> Lines:
     params = {"tenant": tenant_id, **by_kind(nodes), **_places(nodes), **view.params}
-    rows = session.execute(text(timed(_LINES, view)), params).all()
-    return Lines(*zip(*rows, strict=True)) if rows else Lines()
+    source, target, type_, weight = session.execute(text(timed(_LINES, view)), params).one()
+    return Lines() if source is None else Lines(source, target, type_, weight)
 
 
 def _places(nodes: Sequence[Placed]) -> dict[str, str]:
@@ -127,7 +127,9 @@ def _placed(name: str, of: str, alias: str) -> str:
     return f"unnest(CAST(:{name} AS uuid[]), CAST(:{of}_places AS integer[])) AS {alias} (id, place)"
 
 
+# By column already here: to read a column at once takes the driver a fraction of what a row for each edge does.
 _LINES: Final = f"""
+    SELECT json_agg(e.source), json_agg(e.target), json_agg(e.type), json_agg(e.weight) FROM (
     SELECT k.place AS source, o.place AS target, l.type, l.weight
     FROM {_placed("memories", "memory", "k")} JOIN link l ON l.tenant_id = :tenant AND l.source_id = k.id
     JOIN {_placed("memories", "memory", "o")} ON o.id = l.target_id WHERE l.{{known}} AND l.{{since}}
@@ -143,5 +145,5 @@ _LINES: Final = f"""
     SELECT k.place, o.place, 'part_of', NULL
     FROM {_placed("structures", "structure", "k")} JOIN topic t ON t.tenant_id = :tenant AND t.id = k.id
     JOIN {_placed("structures", "structure", "o")} ON o.id = t.parent_id WHERE t.{{known}} AND t.{{since}}
-    ORDER BY source, target, type, weight
+    ORDER BY source, target, type, weight) e
 """

@@ -59,7 +59,7 @@ test("of many links each node's strongest are drawn, and what says that a memory
   const view = viewOf(answer, [], []);
   const lines = linesOf(view);
   assert.equal(view.edges.length, edges.length);
-  assert.equal(lines.length, 12_000);
+  assert.equal(lines.length, 8_000);
   assert.ok(lines.some((line) => line.type === "contradicts"));
   const kept = new Set(lines.flatMap((line) => [line.source, line.target]));
   assert.equal(kept.size, count, "no node lost its links");
