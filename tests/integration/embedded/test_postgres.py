@@ -17,7 +17,7 @@ import pytest
 from memory_service.embedded.folders import LONGEST_SOCKET_PATH, outside_socket_folder
 from memory_service.embedded.postgres import EmbeddedPostgres
 from memory_service.embedded.privileges import launch_command
-from memory_service.embedded.processes import processes_of_cluster, wait_until
+from memory_service.embedded.processes import processes_of_cluster, send, wait_until
 from memory_service.errors import Misconfigured
 
 pytestmark = pytest.mark.timeout(180)
@@ -119,8 +119,9 @@ def test_everything_killed_at_once_recovers(data_dir: Path) -> None:
     postgres = EmbeddedPostgres(data_dir)
     postgres.start()
     remember(postgres, 1)
+    # Those listed after the postmaster end by themselves once it is gone, some before it is their turn.
     for process in processes_of_cluster(postgres.placement.cluster):
-        os.kill(process.pid, signal.SIGKILL)
+        send(process, signal.SIGKILL)
     assert wait_until(lambda: postgres.poll() is not None, timeout_s=10)
     postgres.stop()
     with EmbeddedPostgres(data_dir) as again:
