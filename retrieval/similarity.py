@@ -50,13 +50,12 @@ def distinct_similarity(rows: Rows, vector: NDArray[np.float32]) -> NDArray[np.f
     al. 2018, section 2.3): a text that is near to everything is near to nothing in particular.
     """
     n = len(rows)
-    mean = rows.vectors.mean(axis=0)
-    lengths = _lengths(rows, mean)
+    mean, lengths = rows.once("centre", lambda: _centre(rows))
     cue = _normalised((vector - mean)[None, :])[0]
     cosines = np.round(((rows.vectors @ cue - mean @ cue) / lengths).astype(np.float64), _PLACES)
     # How crowded it is matters among the nearest, and comparing all with all would cost more than the rest of a search.
     near = np.argpartition(cosines, n - _CORRECTED)[n - _CORRECTED :] if n > _CORRECTED else np.arange(n)
-    sample = np.arange(0, n, max(1, n // _SAMPLED))
+    sample = rows.once("sample", lambda: _sample(rows))
     others = _centred(rows, near, mean) @ _centred(rows, sample, mean).T
     others[near[:, None] == sample[None, :]] = -1.0  # nobody crowds oneself
     k = min(_CROWD, others.shape[1])
@@ -67,11 +66,23 @@ def distinct_similarity(rows: Rows, vector: NDArray[np.float32]) -> NDArray[np.f
     return distinct
 
 
-def _lengths(rows: Rows, mean: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how long the centred vectors are, from |v − m|² = 1 − 2 v·m + |m|² for normalised v: (n,)."""
+def _centre(rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the mean vector m and how long the centred ones are: (d,) and (n,).
+
+    For normalised v, |v − m|² = 1 − 2 v·m + |m|².
+    """
+    mean: NDArray[np.float32] = rows.vectors.mean(axis=0)
     squares = 1.0 - 2.0 * (rows.vectors @ mean) + float(mean @ mean)
     lengths: NDArray[np.float32] = np.sqrt(np.maximum(squares, 1e-12))
-    return lengths
+    return mean, lengths
+
+
+def _sample(rows: Rows) -> NDArray[np.intp]:
+    """Return rows that stand for all of them, evenly by their ids: where a row stands in memory decides nothing."""
+    step = len(rows) // _SAMPLED
+    if step <= 1:
+        return np.arange(len(rows))
+    return np.array(sorted(range(len(rows)), key=rows.ids.__getitem__)[::step], dtype=np.intp)
 
 
 def _centred(rows: Rows, chosen: NDArray[np.intp], mean: NDArray[np.float32]) -> NDArray[np.float32]:

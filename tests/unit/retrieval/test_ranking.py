@@ -14,6 +14,7 @@ from retrieval.query import parse_query
 from retrieval.ranking import rank
 from retrieval.router import Route
 from retrieval.rows import Rows
+from retrieval.similarity import distinct_similarity
 
 RNG = np.random.default_rng(7)
 
@@ -77,6 +78,20 @@ def test_equal_texts_tie_and_stand_by_id() -> None:
     assert len({float(score) for score in ranked.score[places]}) == 1
     standing = [row for row in ranked.order.tolist() if row in set(places)]
     assert standing == sorted(places)
+
+
+def test_where_a_row_stands_in_memory_says_nothing_of_how_crowded_it_is() -> None:
+    # So many that a sample stands for all. What was written last stands last, and first once the namespace is read anew.
+    n = 3000
+    vectors = unit(n, 16)
+    vectors[::2] = unit(16) + 0.3 * vectors[::2]  # a crowd at every second place
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    rows = gathered([f"thing{number}" for number in range(n)], vectors)
+    order = np.r_[0:n:2, 1:n:2]
+    moved = replace(rows, ids=[rows.ids[row] for row in order.tolist()], vectors=rows.vectors[order])
+    cue = vectors[0]
+    here, there = distinct_similarity(rows, cue), distinct_similarity(moved, cue)
+    np.testing.assert_allclose(there, here[order], atol=1e-5)
 
 
 @pytest.mark.parametrize(
