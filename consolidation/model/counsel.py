@@ -31,7 +31,7 @@ from consolidation.planning import (
 )
 from consolidation.records import Considered, Record
 from consolidation.structure.gist import Source
-from consolidation.structure.profiles import TOLD
+from consolidation.structure.profiles import TOLD, name_in
 from consolidation.zettelkasten.notes import with_wishes
 from memory_service.chat_model.protocol import ChatModel
 from memory_service.storage.ids import new_id
@@ -198,7 +198,8 @@ class Counsel:
     def _profile(self, change: Put, sources: Sequence[Source]) -> Put:
         """Add what the model tells of a person to the lines that rules made."""
         passages = [_quoted(source) for source in sources]
-        outcome = ask_profile(self.chat, self.budget, "user", passages, go_on=self.go_on)
+        person = name_in((source.speaker, source.role) for source in sources)
+        outcome = ask_profile(self.chat, self.budget, person, passages, go_on=self.go_on)
         self._ask(outcome)
         if not outcome.found or outcome.model is None:
             return change
@@ -222,7 +223,9 @@ def _passage(record: Record) -> Passage:
 
 
 def _quoted(source: Source) -> Passage:
-    return Passage(source.id, source.content, language=source.language)
+    return Passage(
+        source.id, source.content, speaker=source.speaker, observed_at=source.observed_at, language=source.language
+    )
 
 
 def _spans(sentences: Iterable[CitedSentence], sources: Sequence[Source]) -> list[list[Any]]:

@@ -8,6 +8,7 @@ several of them share (in the spirit of SumBasic, Nenkova and Vanderwende 2005).
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -53,6 +54,9 @@ class Source:
     vector: NDArray[np.float32]  # (d,), normalised
     keywords: tuple[str, ...] = ()
     language: str | None = None
+    speaker: str | None = None
+    role: str | None = None
+    observed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

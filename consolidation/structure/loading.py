@@ -139,10 +139,10 @@ def sources(place: Place, ids: Collection[UUID]) -> dict[UUID, Source]:
         vectors = mean_vectors(place, {row.id: row.content_version for row in rows})
         for row in rows:
             if row.id in vectors:
-                keywords = tuple(row.keywords)
                 found[row.id] = Source(
-                    row.id, row.content_version, row.content, vectors[row.id], keywords, row.language
-                )
+                    row.id, row.content_version, row.content, vectors[row.id], tuple(row.keywords), row.language,
+                    speaker=row.speaker, role=row.role, observed_at=row.observed_at,
+                )  # fmt: skip
     return found
 
 
@@ -249,7 +249,7 @@ _NOT_LIVE_MEMBERS: Final = f"""
 """
 _VERSIONS: Final = "SELECT id, content_version FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))"
 _SOURCES: Final = f"""
-    SELECT m.id, m.content_version, m.content, m.keywords, m.language FROM memory m
+    SELECT m.id, m.content_version, m.content, m.keywords, m.language, m.speaker, m.role, m.observed_at FROM memory m
     WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) AND {_LIVE} ORDER BY m.observed_at, m.id
 """
 _OUTDATED: Final = """

@@ -1,6 +1,7 @@
 """Profiles: what is known of a user that lasts, and what has been going on lately; every line names its sources."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -8,7 +9,9 @@ from uuid import UUID
 
 from consolidation.planning import RULES, Change, End, Put, Step, Structure, Why
 from memory_service.analysis.facts import Fact
+from memory_service.analysis.tokens import ROLES
 
+USER: Final = "user"  # who says of himself what nobody's name stands beside
 STATIC: Final = "static"
 RECENT: Final = "recent"
 TOLD: Final = "told"  # what a model adds; it goes on as long as the lines that rules make are the same
@@ -129,6 +132,24 @@ def known_facts(said: Sequence[Said]) -> list[KnownFact]:
                     found[(*key[:2], other)] = replace(found[(*key[:2], other)], until=since)
                 holding[key[:2]] = fact.key
     return list(found.values())
+
+
+def name_in(speakers: Iterable[tuple[str | None, str | None]]) -> str:
+    """Return the name under which a user speaks, from (speaker, role) of the memories: the most frequent, else "user".
+
+    What an assistant or a tool says has a name that is not the user's.
+
+    >>> name_in([("Ana", "user"), ("Ana", None), ("Bot", "assistant"), ("user", "user"), (None, None)])
+    'Ana'
+    >>> name_in([("Bot", "assistant"), (None, "user")])
+    'user'
+    """
+    names = Counter(
+        speaker
+        for speaker, role in speakers
+        if speaker and speaker.casefold() not in ROLES and (role is None or role == USER)
+    )
+    return min(names, key=lambda name: (-names[name], name), default=USER)
 
 
 def static_lines(

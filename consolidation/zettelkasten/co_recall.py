@@ -64,6 +64,7 @@ class CoRecalls:
     recalls: tuple[Recalled, ...] = ()
     edges: tuple[Edge, ...] = ()
     live: frozenset[UUID] = frozenset()  # memories that are in the results; no link is drawn to others
+    drawn_here: frozenset[UUID] = frozenset()  # links whose uses were known; where none is left, they were taken back
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def plan_co_recalls(known: CoRecalls, now: datetime, *, settings: CoRecallSettin
             continue
         pair = frozenset((edge.source, edge.target))
         present[pair].append(edge)
-        if pair not in together:
+        if pair not in together and edge.id not in known.drawn_here:
             weights[pair] = edge.weight  # nothing is known of where it came from; it stays
     wanted = _strongest(
         {

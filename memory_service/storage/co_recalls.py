@@ -1,5 +1,7 @@
 """Read which memories were of use to the same searches, and the links that came of it."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -40,7 +42,17 @@ def load_co_recalls(session: Session, tenant_id: UUID, namespace_id: UUID, since
     recalls = tuple(Recalled(*row) for row in session.execute(text(_RECALLS), {**params, "ids": ids}))
     found = sorted({*ids, *(recall.memory_id for recall in recalls)})
     live = frozenset(row.id for row in session.execute(text(_LIVE), {**params, "ids": found}))
-    return CoRecalls(recalls, edges, live)
+    without = [] if len(recalls) == MOST else _without_use(edges, recalls)
+    drawn = session.execute(text(_DRAWN_HERE), {**params, "links": without}) if without else ()
+    return CoRecalls(recalls, edges, live, frozenset(row.id for row in drawn))
+
+
+def _without_use(edges: Iterable[Edge], recalls: Iterable[Recalled]) -> list[UUID]:
+    """Return the links whose two memories no known search recalled together."""
+    searches: dict[UUID, set[UUID]] = defaultdict(set)
+    for recall in recalls:
+        searches[recall.memory_id].add(recall.trace_id)
+    return sorted(edge.id for edge in edges if searches[edge.source].isdisjoint(searches[edge.target]))
 
 
 _TOUCHED: Final = """
@@ -66,6 +78,12 @@ _RECALLS: Final = """
     WHERE r.tenant_id = :tenant AND r.trace_id IN (
         SELECT t.trace_id FROM recall t WHERE t.tenant_id = :tenant AND t.memory_id = ANY(CAST(:ids AS uuid[])))
     ORDER BY r.recalled_at DESC, r.id LIMIT :most
+"""
+# An imported link came without its recalls, and without the changes of the run that drew it.
+_DRAWN_HERE: Final = """
+    SELECT l.id FROM link l
+    JOIN change c ON c.tenant_id = :tenant AND c.changeset_id = l.changeset_id AND c.target_id = l.id
+    WHERE l.tenant_id = :tenant AND l.id = ANY(CAST(:links AS uuid[]))
 """
 _LIVE: Final = """
     SELECT id FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) AND archived_at IS NULL

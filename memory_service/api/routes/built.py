@@ -1,6 +1,6 @@
 """What consolidation built over the memories: episodes, topics, communities and profiles."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
+from consolidation.structure.profiles import RECENT, STATIC, TOLD
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import SessionDep, require
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
@@ -150,6 +151,11 @@ def _community_json(row: RowMapping) -> dict[str, Any]:
     return {**_shared(row), "entities": row["entities"]}
 
 
+def _part(line: Mapping[str, Any]) -> str:
+    """Say in which part of a profile a line belongs; of what a model told it is the kind that says so."""
+    return str(line["kind"] if line["section"] == TOLD else line["section"])
+
+
 def _listed(
     session: Session,
     tenant_id: UUID,
@@ -271,8 +277,8 @@ def read_profile(
     return answer(
         {
             "user_id": user_id,
-            "static": [line for line in lines if line["section"] == "static"],
-            "recent": [line for line in lines if line["section"] == "recent"],
+            "static": [line for line in lines if _part(line) == STATIC],
+            "recent": [line for line in lines if _part(line) == RECENT],
             "updated_at": rfc3339(max(row["known_from"] for row in rows)),
         }
     )

@@ -29,3 +29,15 @@ def test_what_was_of_use_together_is_linked_by_the_next_run(me: Any, tenancy: Te
     (changeset,) = me.get("/v1/changesets").json()["data"]
     assert me.post(f"/v1/changesets/{changeset['id']}/revert").status_code == 200
     assert me.get("/v1/links").json()["data"] == []
+
+
+def test_a_use_that_is_taken_back_takes_its_link_back(me: Any, tenancy: Tenancy, remember: Any) -> None:
+    a, b = (remember(content)["id"] for content in ("The lake is cold.", "The boat on the lake leaks."))
+    found = me.post("/v1/search", json={"query": "the lake"}).json()
+    path = f"/v1/traces/{found['search_id']}/feedback"
+    for one in (a, b):
+        assert me.post(path, json={"memory_id": one, "useful": True}).status_code in {200, 201}
+    assert consolidate(me, tenancy) == {"join": 1}
+    assert me.delete(f"{path}/{a}").status_code == 200
+    assert consolidate(me, tenancy) == {"part": 1}
+    assert me.get("/v1/links").json()["data"] == []

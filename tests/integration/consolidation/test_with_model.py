@@ -164,6 +164,43 @@ def test_replies_that_cannot_be_used_leave_the_rules_standing(
     assert {letter["reply"] for letter in letters} == {"I cannot help with that."}
 
 
+def test_gists_and_profiles_are_asked_with_speaker_and_date_and_can_be_read(
+    me: Any, with_model: Tenancy, told: Any, endpoint: Any, remember: Any
+) -> None:
+    said = ("I live in Porto with my sister.", "My rent is 900 euros.", "I sold the boat in May.")
+    for minute, content in enumerate(said):
+        remember(
+            content, speaker="Ana", user_id="u1", session_id="s", role="user",
+            observed_at=f"2024-05-08T10:0{minute}:00Z",
+        )  # fmt: skip
+    sentence = {"text": "Ana sold the boat in May.", "sources": ["m3"]}
+    lines = [
+        {"text": "Ana lives in Porto with her sister.", "kind": "static", "sources": ["m1"]},
+        {"text": "Ana sold the boat in May.", "kind": "recent", "sources": ["m3"]},
+    ]
+
+    def script(name: str, body: dict[str, Any]) -> Any:
+        return {"sentences": {"sentences": [sentence]}, "lines": {"lines": lines}}.get(name, EMPTY[name])
+
+    told(script)
+    consolidate(me, with_model)
+    (gist,) = [one["gist"] for one in me.get("/v1/episodes").json()["data"]]
+    assert (gist["text"], gist["derivation"]["method"]) == (sentence["text"], "scripted-1")
+    asked = [endpoint.said(number) for number in range(len(endpoint.asked))]
+    shown = '{"id": "m3", "speaker": "Ana", "observed": "2024-05-08", "text": "I sold the boat in May."}'
+    (gisted,) = {text for text in asked if "Sum up the texts" in text and said[0] in text}
+    assert shown in gisted
+    (described,) = [text for text in asked if "Describe one person" in text]
+    assert '{"person": "Ana"}' in described
+    assert shown in described
+    profile = me.get("/v1/profiles/u1").json()
+    for part, line in (("static", lines[0]), ("recent", lines[1])):
+        assert profile[part][0]["section"] == part, "rules come first"
+        assert [(one["text"], one["method"]) for one in profile[part] if "method" in one] == [
+            (line["text"], "scripted-1")
+        ]
+
+
 def test_a_model_decides_what_rules_would_ask_a_person(
     me: Any, with_model: Tenancy, told: Any, remember: Any, do: Any, ref: Any
 ) -> None:

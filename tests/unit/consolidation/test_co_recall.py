@@ -1,5 +1,6 @@
 """Links of common use: weights, what makes them and what does not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -77,6 +78,13 @@ def test_repeated_use_strengthens_and_time_fades() -> None:
 def test_a_link_of_unknown_origin_stays() -> None:
     edge = Edge(UUID(int=7), B, A, LinkType.CO_RECALLED, 0.5)
     assert plan_co_recalls(known([recalled(A, 1)], (edge,)), NOW) == []
+
+
+def test_a_link_whose_uses_were_all_taken_back_ends() -> None:
+    edge = Edge(UUID(int=7), B, A, LinkType.CO_RECALLED, 0.5)
+    (part,) = plan_co_recalls(replace(known([recalled(A, 1)], (edge,)), drawn_here=frozenset({edge.id})), NOW)
+    assert isinstance(part, Part)
+    assert part.link_id == edge.id
 
 
 def test_nothing_is_linked_to_what_has_left_the_results() -> None:
