@@ -19,6 +19,11 @@ def answer(content: Any, *, status: int = 200, headers: Mapping[str, str] | None
     return Response(body, status_code=status, headers=headers, media_type="application/json")
 
 
+def written(body: str) -> Response:
+    """Return JSON that was written already."""
+    return Response(body.encode(), media_type="application/json")
+
+
 def memory_answer(
     record: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:

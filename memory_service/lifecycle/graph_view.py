@@ -46,7 +46,7 @@ def graph_json(graph: Graph, view: View) -> dict[str, Any]:
     """Return nodes and edges; fields of memories are null for other kinds of nodes."""
     written = Written()
     return {
-        "nodes": [_node_json(node, view, written, graph.degrees.get(node.id, 0)) for node in graph.nodes],
+        "nodes": [_node_json(one, view, written, graph.degrees.get(written.id(one.id), 0)) for one in graph.nodes],
         "edges": edges_json(graph.edges, written),
         "truncated": graph.truncated,
     }

@@ -47,11 +47,13 @@ class Graph:
 
     nodes: Sequence[Node]
     edges: Sequence[Edge]
-    degrees: dict[UUID, int]
+    degrees: dict[str, int]
     truncated: bool  # there was more to reach
 
 
-def around(session: Session, tenant_id: UUID, seeds: Sequence[UUID], view: View, *, depth: int, limit: int) -> Graph:
+def around(
+    session: Session, tenant_id: UUID, seeds: Sequence[UUID | str], view: View, *, depth: int, limit: int
+) -> Graph:
     """Return what lies within some hops of nodes of any kind; seeds that are not there are left out.
 
     Args:
@@ -68,17 +70,19 @@ def around(session: Session, tenant_id: UUID, seeds: Sequence[UUID], view: View,
 
 def between(session: Session, tenant_id: UUID, ids: Sequence[UUID], view: View) -> list[Edge]:
     """Return the edges between nodes of a view; ids of what is no node of it are left out."""
-    return _edges(session, tenant_id, _nodes(session, tenant_id, list(dict.fromkeys(ids)), view), view)
+    nodes = _nodes(session, tenant_id, list(dict.fromkeys(map(str, ids))), view)
+    return _edges(session, tenant_id, list(nodes.values()), view)
 
 
-def _nodes(session: Session, tenant_id: UUID, ids: Sequence[UUID], view: View) -> list[Node]:
+def _nodes(session: Session, tenant_id: UUID, ids: Sequence[str], view: View) -> dict[str, Node]:
     """Return those of the ids that are nodes of the view, in the order given."""
     params = {"tenant": tenant_id, "ids": array(ids), "label": LABEL, **view.params}
     rows = session.execute(text(_MEMORIES if view.known is None else _MEMORIES_THEN), params).mappings().all()
-    found = {row["id"]: Node(row["id"], MEMORY, row["label"], row["namespace"], row) for row in rows}
+    found = {str(row["id"]): Node(row["id"], MEMORY, row["label"], row["namespace"], row) for row in rows}
     if len(found) < len(ids):
-        found |= {row.id: Node(row.id, row.kind, row.label, row.namespace) for row in others(session, params, view)}
-    return [found[id] for id in ids if id in found]
+        beside = others(session, params, view)
+        found |= {str(row.id): Node(row.id, row.kind, row.label, row.namespace) for row in beside}
+    return {id: found[id] for id in ids if id in found}
 
 
 def _edges(session: Session, tenant_id: UUID, nodes: Sequence[Node], view: View) -> list[Edge]:
@@ -88,10 +92,11 @@ def _edges(session: Session, tenant_id: UUID, nodes: Sequence[Node], view: View)
     return [Edge._make(row) for row in session.execute(text(timed(_EDGES, view)), params).all()]
 
 
-def degrees(session: Session, tenant_id: UUID, nodes: Sequence[Placed], view: View) -> dict[UUID, int]:
-    """Return how many edges nodes have in all of the graph, of each kind as many as are counted."""
+def degrees(session: Session, tenant_id: UUID, nodes: Sequence[Placed], view: View) -> dict[str, int]:
+    """Return how many edges nodes have in all of the graph, of each kind as many as are counted, by id as it is written."""
     params = {"tenant": tenant_id, "counted": MOST_COUNTED, **by_kind(nodes), **view.params}
-    return dict(iter(session.execute(text(timed(_DEGREES, view)), params).all()))
+    ids, counts = session.execute(text(timed(_DEGREES, view)), params).one()
+    return dict(zip(ids or (), counts or (), strict=True))
 
 
 _RECORD: Final = """
@@ -133,21 +138,24 @@ def _count(table: str, column: str) -> str:
     return f"(SELECT count(*) FROM ({rows}) AS few)"
 
 
-def _each(table: str, of: str = "") -> str:
-    """Count rows of all memories in one pass: row by row the planner may pick an index that begins with something else."""
+def _each(table: str, column: str = "memory_id", of: str = "") -> str:
+    """Count rows of all memories in one pass: row by row it takes longer, and the planner may pick an unfit index."""
     return f"""(
-        SELECT x.memory_id AS id, count(*) AS rows FROM unnest(CAST(:memories AS uuid[])) AS o (id)
-        JOIN {table} x ON x.tenant_id = :tenant AND x.memory_id = o.id WHERE x.{{known}} AND x.{{since}} {of} GROUP BY 1)"""
+        SELECT o.id, least(count(*), :counted) AS rows FROM unnest(CAST(:memories AS uuid[])) AS o (id)
+        JOIN {table} x ON x.tenant_id = :tenant AND x.{column} = o.id WHERE x.{{known}} AND x.{{since}} {of} GROUP BY 1)"""
 
 
 _OF_GRAPH: Final = "AND x.structure IN ('episode', 'topic', 'community')"
 _DEGREES: Final = f"""
-    SELECT k.id, {_count("link", "source_id")} + {_count("link", "target_id")} + coalesce(m.rows, 0) + coalesce(s.rows, 0) AS degree
+    SELECT array_agg(CAST(d.id AS text)), array_agg(d.degree) FROM (
+    SELECT k.id, coalesce(l.rows, 0) + coalesce(t.rows, 0) + coalesce(m.rows, 0) + coalesce(s.rows, 0) AS degree
     FROM unnest(CAST(:memories AS uuid[])) AS k (id)
-    LEFT JOIN {_each("mention")} AS m ON m.id = k.id LEFT JOIN {_each("structure_member", _OF_GRAPH)} AS s ON s.id = k.id
+    LEFT JOIN {_each("link", "source_id")} AS l ON l.id = k.id LEFT JOIN {_each("link", "target_id")} AS t ON t.id = k.id
+    LEFT JOIN {_each("mention")} AS m ON m.id = k.id
+    LEFT JOIN {_each("structure_member", of=_OF_GRAPH)} AS s ON s.id = k.id
     UNION ALL
     SELECT k.id, {_count("mention", "entity_id")} FROM unnest(CAST(:entities AS uuid[])) AS k (id)
     UNION ALL
     SELECT k.id, {_count("structure_member", "structure_id")} + {_count("topic", "parent_id")}
-    FROM unnest(CAST(:structures AS uuid[])) AS k (id)
+    FROM unnest(CAST(:structures AS uuid[])) AS k (id)) d
 """

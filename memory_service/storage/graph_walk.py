@@ -2,11 +2,13 @@
 
 A node with many neighbours gives the newest of them: what everybody names would otherwise fill the view. Nodes come in the order in
 which they were reached: the same question about the same memories has the same answer. What is read of each node is the caller's.
+Ids are walked as they are written: of tens of thousands, to read them as UUIDs and write them again takes longer than to find them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -43,7 +45,7 @@ class Placed(Protocol):
     """What a walk needs to know of a node."""
 
     @property
-    def id(self) -> UUID:
+    def id(self) -> UUID | str:
         """Return its id."""
 
     @property
@@ -53,12 +55,12 @@ class Placed(Protocol):
 
 N = TypeVar("N", bound=Placed)
 
-# Read those of some ids that are nodes of a view, in the order given.
-Reader: TypeAlias = Callable[[Session, UUID, Sequence[UUID], View], list[N]]
+# Read those of some ids that are nodes of a view, by id, in the order given.
+Reader: TypeAlias = Callable[[Session, UUID, Sequence[str], View], dict[str, N]]
 
 
-def newest(session: Session, tenant_id: UUID, view: View, *, most: int) -> list[UUID]:
-    """Return the newest memories of a view."""
+def newest(session: Session, tenant_id: UUID, view: View, *, most: int) -> list[str]:
+    """Return the ids of the newest memories of a view."""
     then = view.known is not None
     where = "AND m.namespace_id = :namespace" if view.namespace_id is not None else ""
     # As known then they are sorted out among the nodes: what has ended since had not ended yet.
@@ -66,11 +68,18 @@ def newest(session: Session, tenant_id: UUID, view: View, *, most: int) -> list[
     statement = (
         f"SELECT m.id FROM memory m WHERE m.tenant_id = :tenant {where} AND {those} ORDER BY m.id DESC LIMIT :most"
     )
-    return list(session.scalars(text(statement), {"tenant": tenant_id, "most": most, **view.params}))
+    return _ids(session, statement, {"tenant": tenant_id, "most": most, **view.params})
 
 
 def walk(
-    session: Session, tenant_id: UUID, seeds: Sequence[UUID], view: View, *, depth: int, limit: int, read: Reader[N]
+    session: Session,
+    tenant_id: UUID,
+    seeds: Sequence[UUID | str],
+    view: View,
+    *,
+    depth: int,
+    limit: int,
+    read: Reader[N],
 ) -> tuple[list[N], bool]:
     """Return the nodes within some hops in the order in which they were reached, and whether there was more to reach.
 
@@ -83,17 +92,16 @@ def walk(
         limit: nodes at most.
         read: what is read of each node.
     """
-    reached: dict[UUID, N] = {}
-    frontier, truncated = _some(session, tenant_id, list(dict.fromkeys(seeds)), view, room=limit, read=read)
-    reached |= {node.id: node for node in frontier}
+    frontier, truncated = _some(session, tenant_id, list(dict.fromkeys(map(str, seeds))), view, room=limit, read=read)
+    reached = dict(frontier)
     for _ in range(depth):
         if truncated or not frontier:
             break
-        beside = _beside(session, tenant_id, frontier, view)
+        beside = _beside(session, tenant_id, frontier.values(), view)
         fresh = [id for id in beside if id not in reached]
         frontier, truncated = _some(session, tenant_id, fresh, view, room=limit - len(reached), read=read)
         truncated = truncated or len(beside) == MOST_BESIDE
-        reached |= {node.id: node for node in frontier}
+        reached |= frontier
     return list(reached.values()), truncated
 
 
@@ -104,7 +112,7 @@ def others(session: Session, params: Mapping[str, Any], view: View) -> Sequence[
 
 def by_kind(nodes: Iterable[Placed]) -> dict[str, str]:
     """Return the ids of nodes as parameters: memories, entities and structures."""
-    found: dict[str, list[UUID]] = {"memories": [], "entities": [], "structures": []}
+    found: dict[str, list[UUID | str]] = {"memories": [], "entities": [], "structures": []}
     for node in nodes:
         found["memories" if node.kind == MEMORY else "entities" if node.kind == ENTITY else "structures"].append(
             node.id
@@ -112,7 +120,7 @@ def by_kind(nodes: Iterable[Placed]) -> dict[str, str]:
     return {name: array(ids) for name, ids in found.items()}
 
 
-def array(ids: Iterable[UUID]) -> str:
+def array(ids: Iterable[UUID | str]) -> str:
     """Write ids as an array: the driver takes them one by one, for thousands longer than the database takes to find them."""
     return f"{{{','.join(map(str, ids))}}}"
 
@@ -126,22 +134,27 @@ def timed(statement: str, view: View) -> str:
 
 
 def _some(
-    session: Session, tenant_id: UUID, ids: Sequence[UUID], view: View, *, room: int, read: Reader[N]
-) -> tuple[list[N], bool]:
+    session: Session, tenant_id: UUID, ids: Sequence[str], view: View, *, room: int, read: Reader[N]
+) -> tuple[dict[str, N], bool]:
     """Return the first of the ids that are nodes of the view, and whether there are more than there is room for."""
-    found: list[N] = []
+    found: dict[str, N] = {}
     step = max(room + 1, AT_A_TIME)
     for start in range(0, len(ids), step):
-        found += read(session, tenant_id, ids[start : start + step], view)
+        found |= read(session, tenant_id, ids[start : start + step], view)
         if len(found) > room:
-            return found[:room], True
+            return dict(islice(found.items(), room)), True
     return found, False
 
 
-def _beside(session: Session, tenant_id: UUID, nodes: Sequence[Placed], view: View) -> list[UUID]:
+def _beside(session: Session, tenant_id: UUID, nodes: Iterable[Placed], view: View) -> list[str]:
     """Return the neighbours of nodes, those that most of them share first."""
     params = {"tenant": tenant_id, "most": MOST_PER_NODE, "beside": MOST_BESIDE, **by_kind(nodes), **view.params}
-    return list(session.scalars(text(timed(_BESIDE, view)), params))
+    return _ids(session, timed(_BESIDE, view), params)
+
+
+def _ids(session: Session, statement: str, params: Mapping[str, Any]) -> list[str]:
+    """Return the ids that a statement selects, in its order, as one array: a row for each takes the driver far longer."""
+    return session.scalar(text(f"SELECT array_agg(CAST(few.id AS text)) FROM ({statement}) AS few"), params) or []
 
 
 _LIVE: Final = "m.archived_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > :now)"

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from memory_service.api.answers import answer
+from memory_service.api.answers import answer, written
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.fields import Time
 from memory_service.api.searching import tools_of
@@ -159,7 +159,7 @@ class _Around:
         self.depth, self.limit, self.begin = depth, limit, begin
         self.as_of = AsOf(valid=valid_at, known=known_at)
 
-    def start(self, session: Session, services: Services, caller: Caller) -> tuple[Sequence[UUID], View]:
+    def start(self, session: Session, services: Services, caller: Caller) -> tuple[Sequence[UUID | str], View]:
         """Return the nodes at which the view begins, and when and where it is.
 
         Raises:
@@ -175,7 +175,7 @@ class _Around:
             raise InvalidRequest(detail, errors=(FieldError("?query", detail),))
         # The search comes first: it encodes, and no connection is held meanwhile.
         asked = () if self.query is None else _found(services, caller, self.query, self.namespace, self.as_of)
-        seeds: Sequence[UUID] = [*(self.seed or ()), *asked]
+        seeds: Sequence[UUID | str] = [*(self.seed or ()), *asked]
         namespace = self.namespace
         space = None if namespace is None else find_namespace_id(session, tenant_id, namespace, pointer="?namespace")
         view = View(services.clock(), namespace_id=space, known=self.as_of.known, valid=self.as_of.valid)
@@ -215,7 +215,7 @@ def read_picture(
     seeds, view = around.start(session, services, caller)
     found = picture(session, caller.tenant_id, seeds, view, depth=around.depth, limit=around.limit)
     around.check(found.nodes)
-    return answer(picture_json(found, view))
+    return written(picture_json(found, view))
 
 
 @router.post("/v1/graph/edges", response_model=EdgesOut)
