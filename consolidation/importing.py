@@ -25,9 +25,11 @@ from memory_service.bundle.records import (
     record_of,
 )
 from memory_service.errors import InvalidRequest, Misconfigured
-from memory_service.lifecycle import imported_parts, importing
+from memory_service.lifecycle import imported_parts
 from memory_service.lifecycle.draft import Encoding
-from memory_service.lifecycle.importing import Importing, Line, OnPresent, outcome_json, told
+from memory_service.lifecycle.import_decision import Importing, Line, OnPresent, decide_all
+from memory_service.lifecycle.imported_vectors import Encoded, encode
+from memory_service.lifecycle.importing import apply, look_up, outcome_json, told
 from memory_service.lifecycle.redacted_lines import Holding, LineRedactor
 from memory_service.lifecycle.redaction_notes import Tally
 from memory_service.storage import consolidated, documents, imports, jobs
@@ -175,14 +177,14 @@ def read_lines(
 def _take_in(work: _Work, kind: str, lines: Sequence[Line], refused: Sequence[LineOutcome], replaced: Tally) -> int:
     """Store one batch with its outcomes, and note what was replaced in it; return how many lines got one."""
     tenancy, job_id = work.tenancy, work.job["id"]
-    encoded: dict[int, importing.Encoded] = {}
+    encoded: dict[int, Encoded] = {}
     if kind == "memory" and lines:
         with tenancy.open() as session:
             now = tenancy.clock()
-            known = importing.look_up(session, work.wanted, lines, now=now)
-            decided = importing.decide_all(lines, known, work.wanted, now=now)
+            known = look_up(session, work.wanted, lines, now=now)
+            decided = decide_all(lines, known, work.wanted, now=now)
         # No connection is held while texts are encoded.
-        encoded = importing.encode(decided, work.wanted, known.namespaces, work.open_encoding)
+        encoded = encode(decided, work.wanted, known.namespaces, work.open_encoding)
     created: list[MemoryRecord] = []
     with tenancy.open() as session:
         # The row stays locked: a cancel comes before all of the batch or after.
@@ -197,9 +199,7 @@ def _take_in(work: _Work, kind: str, lines: Sequence[Line], refused: Sequence[Li
         outcomes = [outcome for outcome in refused if outcome.ordinal in here]
         if kind == "memory":
             made, created = (
-                importing.apply(session, work.wanted, lines, encoded, work.open_encoding, now=now)
-                if lines
-                else ([], [])
+                apply(session, work.wanted, lines, encoded, work.open_encoding, now=now) if lines else ([], [])
             )
             outcomes += made
             _settle(session, work, created)

@@ -20,7 +20,7 @@ from memory_service.bundle.records import (
 )
 from memory_service.lifecycle.draft import content_hash, said_hash
 from memory_service.lifecycle.fading import owe_sweep
-from memory_service.lifecycle.importing import SKEW, Importing, Line, OnPresent
+from memory_service.lifecycle.import_decision import SKEW, Importing, Line, OnPresent
 from memory_service.redaction.policy import read_redaction
 from memory_service.storage import documents, imported, imports, memories, namespace_settings, policies
 from memory_service.storage.ids import new_id
