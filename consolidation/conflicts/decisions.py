@@ -115,11 +115,12 @@ def decide(
     before, after = read_statements(old.content, old.language), read_statements(new.content, new.language)
     found = agree(after, before, new_facts, old_facts, corrected=after.whole.corrects)
     decision = _duplicate(new, old, after, before, found, cosine, settings)
-    if decision is not None and _other_days(new, old):
-        decision = None
-    if decision is None and not _suggests(new) and not _suggests(old):
-        decision = _update(new, old, after, before, found, cosine, settings)
-    if decision is None:
+    another_day = decision is not None and _other_days(new, old)
+    if decision is None or another_day:
+        advice = _suggests(new) or _suggests(old)
+        decision = None if advice else _update(new, old, after, before, found, cosine, settings)
+    # Whoever runs every day and says so each time is not to be asked each time.
+    if decision is None and not another_day:
         decision = _near(after, before, cosine, settings)
     return decision or keep
 
