@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consolidation.conflicts.decisions import Action, Decision, decide
@@ -96,6 +96,8 @@ def test_words_that_mean_other_days_are_no_repetition() -> None:
     text = "I finished reading Middlemarch yesterday."
     assert decided(said(text), said(text, 1)).action is Action.ADD
     assert decided(said(text), said(text, 1), cosine=1.0).action is Action.ADD, "nobody is asked each time"
+    dated = "The deadline for the grant is 3 May."
+    assert decided(said(dated), said(dated, 80), cosine=1.0).action is Action.ASK_DUPLICATE, "of this year or the next"
     same_day = replace(said(text, 1), observed_at=START + timedelta(hours=3))
     assert decided(said(text), same_day).action is Action.DUPLICATE
 
@@ -280,12 +282,14 @@ TEXTS = (
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(TEXTS), st.booleans()), max_size=8), st.floats(0, 1))
 def test_who_sees_whom_makes_no_difference(texts: Sequence[tuple[str, bool]], cosine: float) -> None:
     records = [said(text, day, pinned=pinned) for day, (text, pinned) in enumerate(texts)]
     assert planned_with_kin(*records, cosine=cosine) == planned(*records, cosine=cosine)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(TEXTS), st.booleans()), max_size=8), st.floats(0, 1))
 def test_no_plan_contradicts_itself(texts: Sequence[tuple[str, bool]], cosine: float) -> None:
     """Nothing goes twice, nothing goes into what went, and nothing is both replaced and repeated."""
