@@ -115,11 +115,12 @@ def decide(
     before, after = read_statements(old.content, old.language), read_statements(new.content, new.language)
     found = agree(after, before, new_facts, old_facts, corrected=after.whole.corrects)
     decision = _duplicate(new, old, after, before, found, cosine, settings)
-    if decision is not None and _other_days(new, old):
-        decision = None
-    if decision is None and not _suggests(new) and not _suggests(old):
-        decision = _update(new, old, after, before, found, cosine, settings)
-    if decision is None:
+    other_days = [] if decision is None else _other_days(new, old)
+    if decision is None or other_days:
+        advice = _suggests(new) or _suggests(old)
+        decision = None if advice else _update(new, old, after, before, found, cosine, settings)
+    # Whoever runs every day and says so each time is not to be asked each time; which year's 3 May is meant is asked about.
+    if decision is None and all(map(_has_digit, other_days)):
         decision = _near(after, before, cosine, settings)
     return decision or keep
 
@@ -196,13 +197,15 @@ def _duplicate(
     return None
 
 
-def _other_days(new: Record, old: Record) -> bool:
-    """Say whether words such as "yesterday" mean other days in the two."""
-    new_days, old_days = (
-        {(time.starts, time.ends) for time in find_times(one.content, one.observed_at, language=one.language)}
-        for one in (new, old)
-    )
-    return bool(new_days - old_days)
+def _other_days(new: Record, old: Record) -> list[str]:
+    """Return the words of the new one, such as "yesterday", that mean another day than any in the old one."""
+    new_times, old_times = (find_times(one.content, one.observed_at, language=one.language) for one in (new, old))
+    known = {(time.starts, time.ends) for time in old_times}
+    return [time.phrase for time in new_times if (time.starts, time.ends) not in known]
+
+
+def _has_digit(phrase: str) -> bool:
+    return any(letter.isdigit() for letter in phrase)
 
 
 def _crossed(new: tuple[str, ...], old: tuple[str, ...]) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from consolidation.conflicts.decisions import DEFAULT, Action, ConflictSettings, Decision, decide
 from consolidation.planning import Ask, Change, Join, Merge, ReviewKind, Step, Supersede, Why
-from consolidation.records import Considered, Record
+from consolidation.records import Considered, Neighbour, Record
 from memory_service.analysis.facts import Fact
 
 
@@ -29,28 +29,51 @@ def plan_conflicts(
     """
     changes: list[Change] = []
     gone: set[UUID] = set()
-    compared: set[frozenset[UUID]] = set()  # those with the same attribute see each other
-    for one in sorted(considered, key=lambda one: (one.record.observed_at, one.record.id)):
+    turns = _turns(considered)
+    for one in sorted(considered, key=lambda one: _place(one.record)):
         if one.record.id in gone or not _lives(one.record, now):
             continue
         decided = []
-        for neighbour in (*one.neighbours, *one.kin):
-            pair = frozenset((one.record.id, neighbour.record.id))
-            if pair in compared or neighbour.record.id in gone or not _lives(neighbour.record, now):
+        for other in turns[one.record.id]:
+            if other.record.id in gone or not _lives(other.record, now):
                 continue
-            compared.add(pair)
-            old, new = sorted((neighbour.record, one.record), key=lambda record: (record.observed_at, record.id))
+            old, new = sorted((other.record, one.record), key=_place)
             decision = decide(
-                new, old, cosine=neighbour.cosine, new_facts=facts.get(new.id, ()), old_facts=facts.get(old.id, ()),
+                new, old, cosine=other.cosine, new_facts=facts.get(new.id, ()), old_facts=facts.get(old.id, ()),
                 settings=settings,
             )  # fmt: skip
             if decision.action is not Action.ADD:
                 decided.append((decision, new, old))
-        planned = _planned(decided)
+        planned = _planned(one.record, decided)
         changes += planned
         gone |= {change.duplicate.id for change in planned if isinstance(change, Merge)}
         gone |= {change.old.id for change in planned if isinstance(change, Supersede)}
     return changes
+
+
+def _place(record: Record) -> tuple[datetime, UUID]:
+    return record.observed_at, record.id
+
+
+def _turns(considered: Sequence[Considered]) -> dict[UUID, list[Neighbour]]:
+    """Return by memory with whom it is compared when its turn comes: each pair once, in the turn of the later one.
+
+    Those with the same attribute see each other. Were they compared in the turn of the earlier one, it would be decided about
+    the third value before the second has ended the first. Only the later ones that have no turn are compared in its.
+    """
+    turns: dict[UUID, list[Neighbour]] = {one.record.id: [] for one in considered}
+    seen: set[frozenset[UUID]] = set()
+    for one in considered:
+        for other in (*one.neighbours, *one.kin):
+            pair = frozenset((one.record.id, other.record.id))
+            if pair in seen:
+                continue
+            seen.add(pair)
+            if other.record.id in turns and _place(other.record) > _place(one.record):
+                turns[other.record.id].append(Neighbour(one.record, other.cosine))
+            else:
+                turns[one.record.id].append(other)
+    return turns
 
 
 def _lives(record: Record, now: datetime) -> bool:
@@ -61,39 +84,77 @@ def _lives(record: Record, now: datetime) -> bool:
 _Decided = tuple[Decision, Record, Record]
 
 
-def _planned(decided: Sequence[_Decided]) -> list[Change]:
-    """Return the changes that follow from all decisions about one memory: one merge, or what it supersedes, or one question."""
+def _planned(one: Record, decided: Sequence[_Decided]) -> list[Change]:
+    """Return the changes that follow from all decisions in the turn of one memory."""
+    changes = _after_earlier([entry for entry in decided if entry[1].id == one.id])
+    if any(isinstance(change, Merge) for change in changes):
+        return changes
+    return changes + _before_later([entry for entry in decided if entry[2].id == one.id])
+
+
+def _after_earlier(decided: Sequence[_Decided]) -> list[Change]:
+    """Return what becomes of a memory beside earlier ones: one merge, or what it supersedes, or one question."""
     best = sorted(decided, key=lambda one: (-one[0].score, one[2].id))
     duplicates = [one for one in best if one[0].action is Action.DUPLICATE]
     if duplicates:
         # The earliest is what the others repeat.
-        decision, new, old = min(duplicates, key=lambda one: (one[2].observed_at, one[2].id))
-        why = Why(Step.CONFLICTS, decision.reason, decision.score)
-        if new.pinned:
-            return [Ask(ReviewKind.DUPLICATE, (new.ref, old.ref), "merge", why)]
-        return [Merge(new.ref, old.ref, why)]
+        return [_repeats(min(duplicates, key=lambda one: _place(one[2])))]
     changes: list[Change] = []
-    ended: set[UUID] = set()
     asked = False
-    for decision, new, old in best:
-        why = Why(Step.CONFLICTS, decision.reason, decision.score)
-        if decision.action is Action.SUPERSEDE and old.id not in ended:
-            if old.pinned:
-                changes.append(Ask(ReviewKind.CONFLICT, (old.ref, new.ref), "supersede", why))
-                continue
-            since = decision.valid_from
-            begins = since if since is not None and since > old.observed_at else new.observed_at
-            changes.append(Supersede(old.ref, new.ref, begins, why))
-            ended.add(old.id)
-        elif decision.action is Action.ASK_CONFLICT and not asked:
+    for one in best:
+        if one[0].action is Action.SUPERSEDE:
+            changes.append(_replaces(one))
+        elif one[0].action is Action.ASK_CONFLICT and not asked:
             asked = True
-            changes.append(Join(new.id, old.id, CONTRADICTS, max(0.0, min(1.0, decision.score)), why))
-            changes.append(Ask(ReviewKind.CONFLICT, (old.ref, new.ref), "supersede", why))
-    if not changes:
-        for decision, new, old in best[:1]:
-            why = Why(Step.CONFLICTS, decision.reason, decision.score)
-            changes.append(Ask(ReviewKind.DUPLICATE, (new.ref, old.ref), "merge", why))
-    return changes
+            changes += _contradicts(one)
+    return changes or [_ask_whether_it_repeats(one) for one in best[:1]]
+
+
+def _before_later(decided: Sequence[_Decided]) -> list[Change]:
+    """Return what becomes of a memory beside later ones that had their turn before it came, up to the first that replaces it."""
+    changes: list[Change] = []
+    asked = False
+    for one in sorted(decided, key=lambda one: _place(one[1])):
+        if one[0].action is Action.DUPLICATE:
+            changes.append(_repeats(one))
+        elif one[0].action is Action.SUPERSEDE:
+            return [*changes, _replaces(one)]
+        elif one[0].action is Action.ASK_CONFLICT and not asked:
+            asked = True
+            changes += _contradicts(one)
+    best = sorted(decided, key=lambda one: (-one[0].score, one[1].id))
+    return changes or [_ask_whether_it_repeats(one) for one in best[:1]]
+
+
+def _why(decision: Decision) -> Why:
+    return Why(Step.CONFLICTS, decision.reason, decision.score)
+
+
+def _repeats(decided: _Decided) -> Change:
+    decision, new, old = decided
+    return _ask_whether_it_repeats(decided) if new.pinned else Merge(new.ref, old.ref, _why(decision))
+
+
+def _ask_whether_it_repeats(decided: _Decided) -> Change:
+    decision, new, old = decided
+    return Ask(ReviewKind.DUPLICATE, (new.ref, old.ref), "merge", _why(decision))
+
+
+def _replaces(decided: _Decided) -> Change:
+    decision, new, old = decided
+    if old.pinned:
+        return Ask(ReviewKind.CONFLICT, (old.ref, new.ref), "supersede", _why(decision))
+    since = decision.valid_from
+    begins = since if since is not None and since > old.observed_at else new.observed_at
+    return Supersede(old.ref, new.ref, begins, _why(decision))
+
+
+def _contradicts(decided: _Decided) -> list[Change]:
+    decision, new, old = decided
+    return [
+        Join(new.id, old.id, CONTRADICTS, max(0.0, min(1.0, decision.score)), _why(decision)),
+        Ask(ReviewKind.CONFLICT, (old.ref, new.ref), "supersede", _why(decision)),
+    ]
 
 
 CONTRADICTS: Final = "contradicts"

@@ -73,15 +73,19 @@ def revert(
 
 
 def _changed_since(session: Session, tenant_id: UUID, changes: Sequence[Row], rows: Mapping[UUID, Row]) -> list[UUID]:
-    """Return memories whose version or computed values are no longer those that the changeset left; erased ones are none."""
+    """Return memories that are no longer what the changeset left, in their version or in computed values; erased ones are none."""
     changed: set[UUID] = set()
     wanted: list[tuple[UUID, UUID, str]] = []
     derived: list[UUID] = []
+    left = {c["memory_id"]: c["version_after"] for c in changes if c["version_after"] is not None}
+    later = {i: version for i, version in left.items() if i in rows and rows[i]["version"] != version}
+    # A later changeset that was reverted has left a newer version, and no change.
+    differing = later.keys() - consolidated.as_they_were(session, tenant_id, later)
     for change in changes:
         row = rows.get(change["memory_id"])
         if row is None:
             continue
-        newer = change["version_after"] is not None and row["version"] != change["version_after"]
+        newer = row["id"] in differing
         # A later change of the same changeset made a version: that version says whether it is still as it was left.
         in_place = change["version_after"] == change["version_before"]
         after = (change["after"] or {}) if in_place else {}
@@ -169,7 +173,10 @@ def _put_structures_back(
         earlier = structure.until(session, tenant_id, kind, [*mine, *(i for i in ended if i not in makers)], at)
         structure.end(session, tenant_id, kind, mine, now=now)
         free = structure.unclaimed(session, tenant_id, namespace_id, kind, earlier)
-        structure.put_many(session, tenant_id, namespace_id, kind, free, changeset_id=None, now=now)
+        # They are again what their own changeset made, so that it can be reverted, too.
+        for maker, ids in _by_maker(structure.makers_until(session, tenant_id, kind, list(free), at)).items():
+            some = {i: free[i] for i in ids}
+            structure.put_many(session, tenant_id, namespace_id, kind, some, changeset_id=maker, now=now)
 
 
 def _put_edges_back(
@@ -177,17 +184,29 @@ def _put_edges_back(
 ) -> None:
     """End the edges that were drawn and draw those that were ended, as new ones: an ended edge stays in the history."""
     drawn = [c["target_id"] for c in changes if c["change"] in {"join", "supersede"}]
+    # One that a later changeset ended, and that was drawn again when that was reverted, has another id.
+    joined = [(UUID(c["after"]["source"]), c["other_id"], c["after"]["type"]) for c in changes if c["change"] == "join"]
+    drawn += consolidated.drawn_by(session, tenant_id, changeset_id, joined)
     derived = [c["memory_id"] for c in changes if c["change"] == "derive"]
     drawn += consolidated.links_from(session, tenant_id, derived, LinkType.DERIVED_FROM)
     consolidated.end_links(session, tenant_id, drawn, now=now)
-    parted = [c["before"] for c in changes if c["change"] == "part"]
-    there = memories.existing(session, tenant_id, [UUID(e[end]) for e in parted for end in ("source", "target")])
-    again = [
-        (new_id(), UUID(e["source"]), UUID(e["target"]), e["type"], e["weight"], e["method"])
-        for e in parted
-        if UUID(e["source"]) in there and UUID(e["target"]) in there
-    ]
-    # A later run may have drawn one again.
-    known = consolidated.drawn(session, tenant_id, [edge[1:4] for edge in again])
-    again = [edge for edge in again if edge[1:4] not in known]
-    consolidated.insert_links(session, tenant_id, namespace_id, again, changeset_id=None, now=now)
+    parted = {c["target_id"]: c["before"] for c in changes if c["change"] == "part"}
+    ends = [UUID(edge[end]) for edge in parted.values() for end in ("source", "target")]
+    there = memories.existing(session, tenant_id, ends)
+    for maker, ids in _by_maker(consolidated.in_force(session, tenant_id, list(parted))).items():
+        again = [
+            (new_id(), UUID(e["source"]), UUID(e["target"]), e["type"], e["weight"], e["method"])
+            for e in (parted[i] for i in ids)
+            if UUID(e["source"]) in there and UUID(e["target"]) in there
+        ]
+        # A later run may have drawn one again.
+        known = consolidated.drawn(session, tenant_id, [edge[1:4] for edge in again])
+        again = [edge for edge in again if edge[1:4] not in known]
+        consolidated.insert_links(session, tenant_id, namespace_id, again, changeset_id=maker, now=now)
+
+
+def _by_maker(makers: Mapping[UUID, UUID | None]) -> dict[UUID | None, list[UUID]]:
+    found: dict[UUID | None, list[UUID]] = {}
+    for id, maker in makers.items():
+        found.setdefault(maker, []).append(id)
+    return found

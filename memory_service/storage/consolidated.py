@@ -16,6 +16,7 @@ _FIXED = frozenset(
     {"namespace_id", "version", "content", "created_at", "updated_at", "content_version", "payload_type", "external_id"}
 )
 RESTORED = tuple(name for name in STATE_COLUMNS if name not in _FIXED)
+_COMPARED = tuple(name for name in STATE_COLUMNS if name not in {"version", "updated_at"})
 
 
 def source_ref(memory_id: UUID) -> str:
@@ -67,6 +68,21 @@ def put_back(session: Session, tenant_id: UUID, versions: Mapping[UUID, int], *,
         ),
         {"tenant": tenant_id, "now": now, "ids": list(versions), "versions": list(versions.values())},
     )
+
+
+def as_they_were(session: Session, tenant_id: UUID, versions: Mapping[UUID, int]) -> set[UUID]:
+    """Return those of the memories that equal an earlier version of theirs: what became of them since was taken back."""
+    if not versions:
+        return set()
+    now, then = (", ".join(f"{row}.{name}" for name in _COMPARED) for row in ("m", "v"))
+    statement = text(
+        "SELECT m.id FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[])) AS k (id, version) "
+        "JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id "
+        "JOIN memory_version v ON v.tenant_id = :tenant AND v.id = k.id AND v.version = k.version "
+        f"WHERE ROW({now}) IS NOT DISTINCT FROM ROW({then})"
+    )
+    params = {"tenant": tenant_id, "ids": list(versions), "versions": list(versions.values())}
+    return set(session.scalars(statement, params))
 
 
 def insert_links(
@@ -128,6 +144,34 @@ def links_from(session: Session, tenant_id: UUID, ids: Sequence[UUID], type: str
         "AND type = :type ORDER BY id"
     )
     return [row.id for row in session.execute(statement, {"tenant": tenant_id, "ids": list(ids), "type": type})]
+
+
+def drawn_by(
+    session: Session, tenant_id: UUID, changeset_id: UUID, edges: Sequence[tuple[UUID, UUID, str]]
+) -> list[UUID]:
+    """Return the ids of those of the (source, target, type) that are drawn now and are a changeset's."""
+    statement = text(
+        "SELECT l.id FROM unnest(CAST(:sources AS uuid[]), CAST(:targets AS uuid[]), CAST(:types AS text[])) "
+        "AS k (source, target, type) JOIN link l ON l.tenant_id = :tenant AND l.source_id = k.source "
+        "AND l.target_id = k.target AND l.type = k.type AND l.known_to = 'infinity' AND l.changeset_id = :changeset"
+    )
+    params = {
+        "tenant": tenant_id,
+        "changeset": changeset_id,
+        "sources": [source for source, _, _ in edges],
+        "targets": [target for _, target, _ in edges],
+        "types": [type for _, _, type in edges],
+    }
+    return list(session.scalars(statement, params))
+
+
+def in_force(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
+    """Return by edge the changeset that drew it, those of reverted changesets left out; None for one that no changeset drew."""
+    statement = text(
+        "SELECT l.id, l.changeset_id FROM link l LEFT JOIN changeset c ON c.tenant_id = :tenant AND c.id = l.changeset_id "
+        "WHERE l.tenant_id = :tenant AND l.id = ANY(CAST(:ids AS uuid[])) AND c.status IS DISTINCT FROM 'reverted'"
+    )
+    return {row.id: row.changeset_id for row in session.execute(statement, {"tenant": tenant_id, "ids": list(ids)})}
 
 
 def end_links(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[RowMapping]:

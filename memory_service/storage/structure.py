@@ -154,6 +154,18 @@ def until(
     return {id: {**values, MEMBERS: members.get(id, [])} for id, values in found.items()}
 
 
+def makers_until(
+    session: Session, tenant_id: UUID, structure: str, ids: Sequence[UUID], at: datetime
+) -> dict[UUID, UUID | None]:
+    """Return which changeset made the states of some ids that ended at a moment."""
+    statement = text(
+        f"SELECT id, changeset_id FROM {TABLES[structure].name} WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) "
+        "AND known_to = :at AND known_from < :at"
+    )
+    params = {"tenant": tenant_id, "ids": list(ids), "at": at}
+    return {row.id: row.changeset_id for row in session.execute(statement, params)}
+
+
 def unclaimed(
     session: Session, tenant_id: UUID, namespace_id: UUID, structure: str, rows: Mapping[UUID, Values]
 ) -> dict[UUID, Values]:

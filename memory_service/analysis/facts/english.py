@@ -30,7 +30,9 @@ _STOP: Final = (
 )
 _NAMES: Final = rf"{CAPITAL}(?:\s+(?:of\s+|de\s+)?{CAPITAL})*"
 _AFTER: Final = {
-    Form.PLACE: re.compile(rf"\s+(?:back\s+)?(?:in|to|near)\s+(?:the\s+)?(?P<value>{_NAMES})"),
+    Form.PLACE: re.compile(
+        rf"\s+(?:from\s+(?:the\s+)?{_NAMES}\s+)?(?:back\s+)?(?:in|to|near)\s+(?:the\s+)?(?P<value>{_NAMES})"
+    ),
     Form.AT: re.compile(
         r"\s+(?:at|for|by)\s+(?!my\b|home\b|least\b|this\b|that\b|it\b|years?\b|\d)"
         rf"(?P<value>(?:(?:a|an|the)\s+)?[\w'’&-]+(?:\s+[\w'’&-]+){{0,4}}?){_STOP}"

@@ -60,6 +60,7 @@ _LATELY: Final = re.compile(
     r"\b(?:last (?:year|month|week|summer|winter|spring|autumn|fall|semester|quarter)|yesterday|in (?:19|20)\d\d)\b",
     re.IGNORECASE,
 )
+_NOW: Final = frozenset({"is", "are", "costs"})
 _DESCRIBING: Final = words_in(
     "so very really pretty quite too great good nice awesome amazing fun hard easy bad important always never "
     "often there here what "
@@ -108,7 +109,8 @@ def _of_copula(text: str, copula: re.Match[str], own: Own, past: bool) -> Draft 
     if verb in {"has", "had", "went", "has been", "have been"} and not found["change"]:
         return None
     kinds = read_values(value)
-    if not changed and (verb in {"was", "were", "had"} or _LATELY.search(text)):
+    # "My rent is 950 euros, and I met Tom yesterday": what is so now is not over because something else is.
+    if not changed and (verb in {"was", "were", "had"} or (verb not in _NOW and _LATELY.search(text))):
         past = True
     if _describes(value, kinds) and not changed:
         return None

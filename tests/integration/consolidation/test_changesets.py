@@ -167,6 +167,21 @@ def test_what_changed_since_is_reported_and_left_alone(
     assert me.get(f"/v1/memories/{c}").json()["state"] == "activated"
 
 
+def test_what_a_later_changeset_did_stands_in_the_way_until_it_is_reverted(
+    me: Any, three: list[str], do: Any, ref: Any, snapshot: Any
+) -> None:
+    a, b, c = three
+    before = snapshot()
+    first = do(Supersede(ref(a), ref(b), NOW, WHY), Revise(ref(b), {"title": "Porto"}, WHY, in_place=True))
+    second = do(Supersede(ref(b), ref(c), NOW, WHY), Revise(ref(c), {"tags": ["home"]}, WHY))
+    refused = revert(me, first)
+    assert (refused.status_code, refused.json()["code"]) == (409, "changed_since")
+    assert [error["pointer"] for error in refused.json()["errors"]] == [f"/memories/{b}"]
+    assert revert(me, second).status_code == 200
+    assert revert(me, first).status_code == 200
+    assert snapshot() == before
+
+
 def test_parted_edges_are_drawn_again(three: list[str], do: Any, snapshot: Any, rows: Any, me: Any) -> None:
     _, b, c = three
     do(Join(UUID(b), UUID(c), "similar", 0.8, WHY))
@@ -178,6 +193,24 @@ def test_parted_edges_are_drawn_again(three: list[str], do: Any, snapshot: Any, 
     assert snapshot() == drawn
     # The history of the edge is kept: it was there, then not, then again.
     assert rows.one("SELECT count(*) AS n FROM link WHERE tenant_id = :t", t=me.tenant_id).n == 2
+
+
+def test_an_edge_that_was_drawn_again_goes_with_the_changeset_that_drew_it_first(
+    three: list[str], do: Any, snapshot: Any, rows: Any, me: Any
+) -> None:
+    _, b, c = three
+    before = snapshot()
+    link = "SELECT id FROM link WHERE tenant_id = :t AND known_to = 'infinity'"
+    first = do(Join(UUID(b), UUID(c), "similar", 0.8, WHY))
+    second = do(Part(rows.one(link, t=me.tenant_id).id, WHY))
+    assert revert(me, second).status_code == 200
+    assert revert(me, first).status_code == 200
+    assert snapshot() == before
+    first = do(Join(UUID(b), UUID(c), "similar", 0.8, WHY))
+    second = do(Part(rows.one(link, t=me.tenant_id).id, WHY))
+    assert revert(me, first).status_code == 200
+    assert revert(me, second).status_code == 200
+    assert snapshot() == before, "in whatever order"
 
 
 def test_an_edge_is_drawn_once(three: list[str], do: Any, snapshot: Any) -> None:

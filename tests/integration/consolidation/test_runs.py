@@ -70,6 +70,35 @@ def test_a_run_is_one_changeset_and_one_call_takes_it_back(
     assert structures(rows, me) == built
 
 
+def test_runs_are_taken_back_one_after_the_other_the_newest_first(
+    me: Any, tenancy: Tenancy, talk: list[str], snapshot: Callable[[], Any], rows: Any, remember: Callable[..., Any]
+) -> None:
+    """Each of them has ended values, links and topics of the one before it."""
+
+    def say(content: str, month: int) -> None:
+        remember(content, speaker="Ana", user_id="pair", observed_at=f"2025-{month:02d}-01T00:00:00Z")
+        enrich_pending(tenancy)
+
+    say("My rent is 900 euros.", 1)
+    say("My rent is now 950 euros.", 2)
+    states = [(snapshot(), structures(rows, me))]
+    for month, content in enumerate(("My rent is now 1,020 euros.", "My rent is now 1,100 euros."), start=3):
+        consolidate(me, tenancy, scope="all")
+        say(content, month)
+        states.append((snapshot(), structures(rows, me)))
+    consolidate(me, tenancy, scope="all")
+    changesets = me.get("/v1/changesets").json()["data"]
+    assert len(changesets) == 3
+    for changeset, (then, built) in zip(changesets, reversed(states), strict=True):
+        assert changeset["counts"]["supersede"] == 1
+        answer = me.post(f"/v1/changesets/{changeset['id']}/revert")
+        assert answer.status_code == 200, answer.text
+        now = snapshot()
+        assert {i: now["memories"][i] for i in then["memories"]} == then["memories"]
+        assert now["links"] == then["links"]
+        assert structures(rows, me) == built
+
+
 def test_running_again_changes_nothing(
     me: Any, tenancy: Tenancy, talk: list[str], snapshot: Callable[[], Any], rows: Any
 ) -> None:

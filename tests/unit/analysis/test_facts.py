@@ -131,8 +131,18 @@ def test_what_was_so_has_ended() -> None:
 def test_when_a_change_came() -> None:
     (fact,) = read("I moved to Lisbon last week.")
     assert (fact.changed, fact.valid_from) == (True, datetime(2024, 5, 13, tzinfo=UTC))
+    for text in ("I moved from Berlin to Lisbon last week.", "I moved from the Algarve back to Lisbon last week."):
+        (there,) = read(text)
+        assert (there.value, there.valid_from) == ("Lisbon", fact.valid_from), text
     (plain,) = read("I live in Lisbon.")
     assert (plain.changed, plain.valid_from, plain.valid_to) == (False, None, None)
+
+
+def test_what_else_happened_yesterday_ends_nothing() -> None:
+    (fact,) = read("My budget is 500 euros and I met Ana Lopes yesterday.")
+    assert (fact.ended, fact.valid_from, fact.valid_to) == (False, None, None)
+    (past,) = read("The train ticket cost 29 euros last year.")
+    assert past.ended
 
 
 def test_numbers_come_in_one_unit() -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consolidation.conflicts.decisions import Action, Decision, decide
@@ -46,6 +46,15 @@ def planned(*records: Record, cosine: float = 0.9, now: datetime = START + timed
     return plan_conflicts(considered, found_in(*records), now=now)
 
 
+def planned_with_kin(*records: Record, fresh: Sequence[Record] | None = None, cosine: float = 0.9) -> list[Change]:
+    """Plan as a run does for those with the same attribute: each sees all others, earlier and later."""
+    considered = [
+        Considered(one, VECTOR, kin=tuple(Neighbour(other, cosine) for other in records if other is not one))
+        for one in (records if fresh is None else fresh)
+    ]
+    return plan_conflicts(considered, found_in(*records), now=START + timedelta(days=900))
+
+
 LIVES = "I live in Berlin.", "I've moved to Munich."
 SAME = "My dentist is Olga on Hill Street.", "My dentist is Olga, on Hill Street!"
 
@@ -60,6 +69,7 @@ SAME = "My dentist is Olga on Hill Street.", "My dentist is Olga, on Hill Street
         {"memory_type": "semantic"},
         {"superseded_by": UUID(int=9)},
         {"derivation_method": "gist"},
+        {"derivation_method": "recalled"},
     ],
 )
 @pytest.mark.parametrize(("old", "new"), [LIVES, SAME])
@@ -85,6 +95,9 @@ def test_what_has_ended_already_is_left_alone() -> None:
 def test_words_that_mean_other_days_are_no_repetition() -> None:
     text = "I finished reading Middlemarch yesterday."
     assert decided(said(text), said(text, 1)).action is Action.ADD
+    assert decided(said(text), said(text, 1), cosine=1.0).action is Action.ADD, "nobody is asked each time"
+    dated = "The deadline for the grant is 3 May."
+    assert decided(said(dated), said(dated, 80), cosine=1.0).action is Action.ASK_DUPLICATE, "of this year or the next"
     same_day = replace(said(text, 1), observed_at=START + timedelta(hours=3))
     assert decided(said(text), same_day).action is Action.DUPLICATE
 
@@ -155,6 +168,33 @@ def test_a_value_that_comes_back_supersedes_instead_of_repeating_what_ended() ->
     changes = planned(said("I live in Berlin.", 0), said("I live in Munich now.", 10), said("I live in Berlin.", 20))
     assert [type(one) for one in changes] == [Supersede, Supersede]
     assert [(c.old.id.int, c.new.id.int) for c in changes if isinstance(c, Supersede)] == [(1, 11), (11, 21)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "superseded", "merged"),
+    [
+        (("I live in Berlin.", "I live in Munich now.", "I live in Berlin."), [(1, 11), (11, 21)], []),
+        (("My rent is 900 euros.", "My rent is 950 euros.", "My rent is 1,020 euros."), [(1, 11), (11, 21)], []),
+        (("My locker code is 4711.", "My locker code is 4711!", "my locker code is 4711"), [], [(11, 1), (21, 1)]),
+    ],
+)
+def test_those_with_the_same_attribute_are_decided_in_the_order_of_time(
+    texts: Sequence[str], superseded: list[tuple[int, int]], merged: list[tuple[int, int]]
+) -> None:
+    changes = planned_with_kin(*(said(text, 10 * place) for place, text in enumerate(texts)))
+    assert [(c.old.id.int, c.new.id.int) for c in changes if isinstance(c, Supersede)] == superseded
+    assert [(c.duplicate.id.int, c.survivor.id.int) for c in changes if isinstance(c, Merge)] == merged
+    assert len(changes) == len(superseded) + len(merged)
+
+
+def test_what_comes_late_is_ended_by_the_first_that_replaced_it() -> None:
+    """The later ones had their turn in an earlier run; what was said before them arrives after it."""
+    late, again = said("My rent is 900 euros."), said("my rent is EUR 900", 5)
+    first, second = said("My rent is now 950 euros.", 10), said("My rent is now 1,020 euros.", 20)
+    changes = planned_with_kin(late, again, second, first, fresh=[late])
+    assert [(c.duplicate.id, c.survivor.id) for c in changes if isinstance(c, Merge)] == [(again.id, late.id)]
+    assert [(c.old.id, c.new.id) for c in changes if isinstance(c, Supersede)] == [(late.id, first.id)]
+    assert len(changes) == 2
 
 
 def test_repetitions_are_merged_into_the_first() -> None:
@@ -242,6 +282,14 @@ TEXTS = (
 )  # fmt: skip
 
 
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(TEXTS), st.booleans()), max_size=8), st.floats(0, 1))
+def test_who_sees_whom_makes_no_difference(texts: Sequence[tuple[str, bool]], cosine: float) -> None:
+    records = [said(text, day, pinned=pinned) for day, (text, pinned) in enumerate(texts)]
+    assert planned_with_kin(*records, cosine=cosine) == planned(*records, cosine=cosine)
+
+
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(TEXTS), st.booleans()), max_size=8), st.floats(0, 1))
 def test_no_plan_contradicts_itself(texts: Sequence[tuple[str, bool]], cosine: float) -> None:
     """Nothing goes twice, nothing goes into what went, and nothing is both replaced and repeated."""
