@@ -13,6 +13,7 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine, create_engine, insert, text
 from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
@@ -28,6 +29,10 @@ from memory_service.storage.tables import tenant
 from memory_service.types import KeyScope
 
 INSIDE_A_TENANT = tuple(scope for scope in KeyScope if scope is not KeyScope.OPERATOR)
+
+# What a property holds for says nothing of how long a busy machine takes to show it.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 MakeTenant = Callable[..., tuple[UUID, str]]
 MakeDatabase = Callable[[], AbstractContextManager[str]]
