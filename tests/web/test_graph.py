@@ -222,7 +222,7 @@ def test_the_legend_filters_kinds_and_links(page: Page, demo: str) -> None:
 
 
 def test_the_table_has_the_same_and_expands_too(
-    page: Page, demo: str, api: httpx.Client, axe: Callable[[Page], None], shot: Shot
+    page: Page, phone: Page, demo: str, api: httpx.Client, axe: Callable[[Page], None], shot: Shot
 ) -> None:
     show(page, f"ns={demo}&q=canoe")
     page.get_by_role("button", name="Table").click()
@@ -241,6 +241,11 @@ def test_the_table_has_the_same_and_expands_too(
     expect(nodes).not_to_have_count(len(graph["nodes"]))
     page.get_by_role("button", name="Node", exact=True).click()
     expect(page.get_by_role("columnheader", name="Node")).to_have_attribute("aria-sort", "ascending")
+    phone.goto(f"/admin/graph?ns={demo}&q=canoe&view=table")
+    expect(phone.get_by_role("table", name="Nodes of the graph").locator("tbody tr")).to_have_count(len(graph["nodes"]))
+    shot(phone, "graph-table-phone")
+    # Tables scroll within their own frames, the page does not.
+    assert phone.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 
 
 def test_as_of_another_time(page: Page, api: httpx.Client, shot: Shot) -> None:
