@@ -78,7 +78,7 @@ def _centre(rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def _sample(rows: Rows) -> NDArray[np.intp]:
-    """Return rows that stand for all of them, evenly by their ids: where a row stands in memory decides nothing."""
+    """Return rows that stand for all of them, evenly by their ids and not by where they stand in memory."""
     step = len(rows) // _SAMPLED
     if step <= 1:
         return np.arange(len(rows))
