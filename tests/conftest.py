@@ -28,6 +28,9 @@ from memory_service.storage.migrate import migrate
 from memory_service.storage.tables import tenant
 from memory_service.types import KeyScope
 
+# What stands beside tests for several of them says what was wrong as the tests themselves do.
+pytest.register_assert_rewrite("tests.integration", "tests.acceptance")
+
 INSIDE_A_TENANT = tuple(scope for scope in KeyScope if scope is not KeyScope.OPERATOR)
 
 # What a property holds for says nothing of how long a busy machine takes to show it.

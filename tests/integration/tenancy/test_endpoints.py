@@ -75,7 +75,7 @@ def operations(app: FastAPI) -> dict[str, dict[str, Any]]:
 
 
 def test_every_operation_is_attacked(app: FastAPI, ours: Any, theirs: Any, asks_about: Callable[..., Any]) -> None:
-    """A new endpoint fails here until `_asks` in conftest.py says how it is attacked."""
+    """A new endpoint fails here until a part of `asks` says how it is attacked."""
     attacked = asks_about(theirs, ours)
     assert operations(app).keys() == attacked.keys()
     for operation, asks in attacked.items():
