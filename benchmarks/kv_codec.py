@@ -7,23 +7,17 @@ before it says anything: random weights attend to nothing in particular, and no 
 result as the table in README.md.
 """
 
-import argparse
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks import kv_contest as contest
-from benchmarks.kv_recall import new_model, train
+from benchmarks.kv_training import Trained, run
 from benchmarks.metrics import mean
-from benchmarks.provenance import RESULTS, provenance
 from benchmarks.readable import readable_failures
-from benchmarks.results import require_writable, write_result
 from memory_service.activation.int8 import encode
 from memory_service.activation.policies.statistics import Budget
 from memory_service.activation.policies.window import Whole
@@ -36,28 +30,16 @@ COLUMNS = ("random_queries", "random_queries_worst_text", "random_queries_of_the
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, measure and write, or print what was written."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kv_codec")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--train-s", type=float, default=240, help="CPU seconds that training may take at most")
-    parser.add_argument("--texts", type=int, default=40)
-    parser.add_argument("--out", type=Path, default=RESULTS / "kv-codec.json")
-    parser.add_argument("--table", action="store_true", help="print the table of a result, and measure nothing")
-    chosen = parser.parse_args(argv)
-    if chosen.table:
-        print(table(json.loads(chosen.out.read_text(encoding="utf-8"))))
-        return
-    require_writable(chosen.out)
-    load = [os.getloadavg()[1]]
-    torch.set_num_threads(1)
-    model = new_model(chosen.seed)
-    training = train(model, chosen.seed, most_cpu_s=chosen.train_s, say=lambda line: print(line, flush=True))
-    result = {
-        "training": {"steps": training.steps, "cpu_s": round(training.cpu_s), "accuracy": training.accuracy},
-        **measured(model, chosen.seed, chosen.texts),
-        "load_before_and_after": [*load, os.getloadavg()[1]],
+    run(argv, name="kv-codec", measure=measured_with_load, table=table)
+
+
+def measured_with_load(trained: Trained) -> dict[str, Any]:
+    """Return the whole result, with how busy the machine was before and after."""
+    return {
+        "training": trained.training,
+        **measured(trained.model, trained.seed, trained.texts),
+        "load_before_and_after": [trained.load_before, os.getloadavg()[1]],
     }
-    write_result(chosen.out, {**provenance(), "seed": chosen.seed, **result})
-    print(table(result))
 
 
 def measured(model: Any, seed: int, texts: int) -> dict[str, Any]:

@@ -6,22 +6,17 @@ Trains on one thread for a few minutes, keeps no weights, and writes `results/kv
 table in README.md. See docs/discussion/kv-compression.md for what the policies do.
 """
 
-import argparse
-import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from benchmarks import kv_contest as contest
-from benchmarks.kv_recall import LESSONS, new_model, train
+from benchmarks.kv_recall import LESSONS
 from benchmarks.kv_timing import times
+from benchmarks.kv_training import Trained, run
 from benchmarks.metrics import mean
-from benchmarks.provenance import RESULTS, provenance
-from benchmarks.results import require_writable, write_result
 from memory_service.activation.int8 import packed_share
 from memory_service.activation.policies.channels import ThinK
 from memory_service.activation.policies.d2o import D2O
@@ -61,24 +56,12 @@ def policies(profile: HeadProfile) -> list[Policy]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, try and write, or print what was written."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kv_policies")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--train-s", type=float, default=240, help="CPU seconds that training may take at most")
-    parser.add_argument("--texts", type=int, default=40)
-    parser.add_argument("--out", type=Path, default=RESULTS / "kv-policies.json")
-    parser.add_argument("--table", action="store_true", help="print the table of a result, and measure nothing")
-    chosen = parser.parse_args(argv)
-    if chosen.table:
-        print(table(json.loads(chosen.out.read_text(encoding="utf-8"))))
-        return
-    require_writable(chosen.out)
-    torch.set_num_threads(1)
-    model = new_model(chosen.seed)
-    training = train(model, chosen.seed, most_cpu_s=chosen.train_s, say=lambda line: print(line, flush=True))
-    result = measured(model, chosen.seed, chosen.texts)
-    result["training"] = {"steps": training.steps, "cpu_s": round(training.cpu_s), "accuracy": training.accuracy}
-    write_result(chosen.out, {**provenance(), "seed": chosen.seed, **result})
-    print(table(result))
+    run(argv, name="kv-policies", measure=tried, table=table)
+
+
+def tried(trained: Trained) -> dict[str, Any]:
+    """Return the whole result."""
+    return {**measured(trained.model, trained.seed, trained.texts), "training": trained.training}
 
 
 def measured(model: Any, seed: int, texts: int) -> dict[str, Any]:

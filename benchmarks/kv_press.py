@@ -6,22 +6,18 @@ Makes an environment for kvpress where there is none, trains as `benchmarks.kv_p
 `--table` prints that. Methods that both have are asked with the same window, kernel and sinks.
 """
 
-import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import torch
-
 from benchmarks import kv_contest as contest
 from benchmarks.kv_policies import row
-from benchmarks.kv_recall import new_model, train
+from benchmarks.kv_training import Trained, run
 from benchmarks.kvpress.policy import KvPress, Presses, presses
-from benchmarks.provenance import CHECKOUT, RESULTS, provenance
-from benchmarks.results import require_writable, write_result
+from benchmarks.provenance import CHECKOUT
 from memory_service.activation.policies.keep import Policy
 from memory_service.activation.policies.observed import PyramidKV, SnapKV
 from memory_service.activation.policies.statistics import Budget
@@ -44,6 +40,7 @@ def pairs(running: Presses) -> list[tuple[Policy | None, KvPress]]:
     ]
 
 
+@cache
 def interpreter() -> Path:
     """Return the Python of the environment of kvpress, installed when there is none.
 
@@ -61,31 +58,14 @@ def interpreter() -> Path:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, try and write, or print what was written."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kv_press")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--train-s", type=float, default=240, help="CPU seconds that training may take at most")
-    parser.add_argument("--texts", type=int, default=40)
-    parser.add_argument("--out", type=Path, default=RESULTS / "kv-press.json")
-    parser.add_argument("--table", action="store_true", help="print the table of a result, and measure nothing")
-    chosen = parser.parse_args(argv)
-    if chosen.table:
-        print(table(json.loads(chosen.out.read_text(encoding="utf-8"))))
-        return
-    require_writable(chosen.out)
-    python = interpreter()
-    torch.set_num_threads(1)
-    model = new_model(chosen.seed)
-    training = train(model, chosen.seed, most_cpu_s=chosen.train_s, say=lambda line: print(line, flush=True))
-    with presses(python) as running:
-        rows = measured(model, chosen.seed, chosen.texts, running)
-    result = {
-        "seed": chosen.seed,
-        "texts": chosen.texts,
-        "training": {"steps": training.steps, "cpu_s": round(training.cpu_s), "accuracy": training.accuracy},
-        "rows": rows,
-    }
-    write_result(chosen.out, {**provenance(), **result})
-    print(table(result))
+    run(argv, name="kv-press", measure=tried, table=table, prepare=interpreter)
+
+
+def tried(trained: Trained) -> dict[str, Any]:
+    """Return the whole result."""
+    with presses(interpreter()) as running:
+        rows = measured(trained.model, trained.seed, trained.texts, running)
+    return {"texts": trained.texts, "training": trained.training, "rows": rows}
 
 
 def measured(model: Any, seed: int, texts: int, running: Presses) -> list[dict[str, Any]]:
