@@ -1,4 +1,4 @@
-"""A server that speaks S3, for whatever keeps blobs in one, and the tasks of workers over the database of this run."""
+"""What many tests stand on: a server that speaks S3, the work of workers over the database of this run, and its rows."""
 
 import os
 import re
@@ -6,14 +6,21 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import Engine
 
+from consolidation.tenancy import Tenancy
+from memory_service.storage import jobs
 from memory_service.storage.bootstrap import RoleUrls
+from memory_service.storage.database import Database
+from tests.integration.rows import Rows
 from tests.integration.worker_here import worker_over
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -62,3 +69,49 @@ def worker(role_urls: RoleUrls, data_dir: Path, monkeypatch: pytest.MonkeyPatch)
     """Return the package of the Celery tasks, over the database and the store of this run."""
     with worker_over(role_urls, data_dir, monkeypatch) as module:
         yield module
+
+
+@pytest.fixture
+def rows(maintenance: Engine) -> Rows:
+    """Return the tables as they are."""
+    return Rows(maintenance)
+
+
+@pytest.fixture
+def tenancy(database: Database, me: Any) -> Tenancy:
+    """Return the tenant of the test as a worker sees it."""
+    return Tenancy(
+        tenant_id=me.tenant_id, open=lambda: database.transaction(me.tenant_id), clock=lambda: datetime.now(UTC)
+    )
+
+
+@pytest.fixture
+def remember(me: Any) -> Callable[..., dict[str, Any]]:
+    """Return a function that stores a memory over HTTP."""
+
+    def store(content: str, **fields: Any) -> dict[str, Any]:
+        answer = me.post("/v1/memories", json={"content": content, **fields})
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    return store
+
+
+@pytest.fixture
+def make_job(database: Database, me: Any) -> Callable[..., UUID]:
+    """Return a function that queues a job over memories."""
+
+    def make(kind: str, ids: list[str]) -> UUID:
+        with database.transaction(me.tenant_id) as session:
+            return jobs.create_job(
+                session,
+                me.tenant_id,
+                kind=kind,
+                payload={"memory_ids": ids},
+                total=len(ids),
+                now=datetime.now(UTC),
+                ttl=timedelta(days=1),
+            )
+
+    return make

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +17,6 @@ from memory_service.storage.database import Database
 from memory_service.types import KeyScope
 
 NOWHERE = "018f3c1e-7b1a-7c3d-9e2f-5a6b7c8d9e0f"
-
-
-@pytest.fixture
-def tenancy(database: Database, me: Any) -> Tenancy:
-    return Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: datetime.now(UTC))
 
 
 @pytest.fixture

@@ -67,11 +67,6 @@ def tables(maintenance: Engine, me: Any) -> Tables:
     return Tables(maintenance, me.tenant_id)
 
 
-@pytest.fixture
-def tenancy(database: Database, me: Any) -> Tenancy:
-    return Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: datetime.now(UTC))
-
-
 def ada(api: Any) -> dict[str, Any]:
     """Store what belongs to one user, and what others have; return ids."""
     mine = [api.remember(f"{SECRET} number {n} of Ada.", user_id="ada", session_id=f"s{n}") for n in range(3)]

@@ -18,11 +18,6 @@ MONDAY = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
 
 
 @pytest.fixture
-def tenancy(database: Database, me: Any) -> Tenancy:
-    return Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: datetime.now(UTC))
-
-
-@pytest.fixture
 def remember(me: Any, tenancy: Tenancy) -> Callable[..., UUID]:
     def store(content: str, **fields: Any) -> UUID:
         body = {"content": content, "observed_at": MONDAY.isoformat(), "namespace": "facts", **fields}

@@ -21,11 +21,6 @@ SUNDAY = (datetime(2023, 5, 7, tzinfo=UTC).timestamp(), datetime(2023, 5, 8, tzi
 
 
 @pytest.fixture
-def tenancy(database: Database, me: Any) -> Tenancy:
-    return Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: datetime.now(UTC))
-
-
-@pytest.fixture
 def remember(me: Any) -> Callable[..., UUID]:
     def store(content: str, **fields: Any) -> UUID:
         answer = me.post(
