@@ -1,5 +1,6 @@
 /** Which page stands at which address. Every page but the first is fetched when it is asked for. */
 
+import type { JSX } from "preact";
 import { lazy, Suspense } from "preact/compat";
 import { useMemo } from "preact/hooks";
 import { Redirect, Route, Router, Switch, useLocation } from "wouter-preact";
@@ -12,22 +13,33 @@ import { Shell } from "./Shell";
 import { Empty, Loading } from "./ui/parts";
 import { useTheme } from "./ui/theme";
 
-const Overview = lazy(() => import("./pages/overview/Overview"));
-const Graph = lazy(() => import("./pages/graph/Graph"));
-const Recall = lazy(() => import("./pages/recall/Recall"));
-const Memories = lazy(() => import("./pages/memories/Memories"));
-const Memory = lazy(() => import("./pages/memory/Memory"));
-const Timeline = lazy(() => import("./pages/timeline/Timeline"));
-const Topics = lazy(() => import("./pages/topics/Topics"));
-const Entities = lazy(() => import("./pages/entities/Entities"));
-const Entity = lazy(() => import("./pages/entities/Entity"));
-const Reviews = lazy(() => import("./pages/reviews/Reviews"));
-const Jobs = lazy(() => import("./pages/jobs/Jobs"));
-const Job = lazy(() => import("./pages/jobs/Job"));
-const Changesets = lazy(() => import("./pages/changesets/Changesets"));
-const Changeset = lazy(() => import("./pages/changesets/Changeset"));
-const Erasures = lazy(() => import("./pages/erasures/Erasures"));
-const Settings = lazy(() => import("./pages/settings/Settings"));
+const PAGES: Record<string, () => Promise<{ default: () => JSX.Element }>> = {
+  "/": () => import("./pages/overview/Overview"),
+  "/graph": () => import("./pages/graph/Graph"),
+  "/recall": () => import("./pages/recall/Recall"),
+  "/memories": () => import("./pages/memories/Memories"),
+  "/memories/:id": () => import("./pages/memory/Memory"),
+  "/timeline": () => import("./pages/timeline/Timeline"),
+  "/topics": () => import("./pages/topics/Topics"),
+  "/entities": () => import("./pages/entities/Entities"),
+  "/entities/:id": () => import("./pages/entities/Entity"),
+  "/reviews": () => import("./pages/reviews/Reviews"),
+  "/jobs": () => import("./pages/jobs/Jobs"),
+  "/jobs/:id": () => import("./pages/jobs/Job"),
+  "/changesets": () => import("./pages/changesets/Changesets"),
+  "/changesets/:id": () => import("./pages/changesets/Changeset"),
+  "/erasures": () => import("./pages/erasures/Erasures"),
+  "/settings/:part?": () => import("./pages/settings/Settings"),
+};
+
+const matches = (path: string, address: string): boolean => {
+  const [wanted, found] = [path.split("/"), address.split("/")];
+  return found.length <= wanted.length && wanted.every((part, at) => part.endsWith("?") || (part.startsWith(":") ? Boolean(found[at]) : part === found[at]));
+};
+const first = Object.keys(PAGES).find((path) => matches(path, location.pathname.slice(BASE.length) || "/"));
+/** The page of the address is fetched while the service is asked who this is. */
+const fetched = first === undefined ? null : PAGES[first]!();
+const PAGE_OF = Object.entries(PAGES).map(([path, load]) => ({ path, component: lazy(() => (path === first && fetched ? fetched : load())) }));
 
 /** Pages that use the whole window. */
 const WIDE = new Set(["/graph"]);
@@ -38,22 +50,7 @@ function Pages() {
     <Shell wide={WIDE.has(location)}>
       <Suspense fallback={<Loading lines={6} />}>
         <Switch>
-          <Route path="/" component={Overview} />
-          <Route path="/graph" component={Graph} />
-          <Route path="/recall" component={Recall} />
-          <Route path="/memories" component={Memories} />
-          <Route path="/memories/:id" component={Memory} />
-          <Route path="/timeline" component={Timeline} />
-          <Route path="/topics" component={Topics} />
-          <Route path="/entities" component={Entities} />
-          <Route path="/entities/:id" component={Entity} />
-          <Route path="/reviews" component={Reviews} />
-          <Route path="/jobs" component={Jobs} />
-          <Route path="/jobs/:id" component={Job} />
-          <Route path="/changesets" component={Changesets} />
-          <Route path="/changesets/:id" component={Changeset} />
-          <Route path="/erasures" component={Erasures} />
-          <Route path="/settings/:part?" component={Settings} />
+          {PAGE_OF.map(({ path, component }) => <Route key={path} path={path} component={component} />)}
           <Route path="/login"><Redirect to="/" /></Route>
           <Route>
             <Empty icon="warn" title="There is no such page">

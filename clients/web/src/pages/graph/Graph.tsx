@@ -11,7 +11,7 @@ import { AsOf } from "./AsOf";
 import { Legend } from "./Legend";
 import { linesOf } from "./lines";
 import { shortLabel } from "./look";
-import type { Filter } from "./model";
+import { type Filter, LARGE } from "./model";
 import { NodeTable } from "./NodeTable";
 import { usePalette, useStill } from "./palette";
 import { Panel } from "./Panel";
@@ -63,6 +63,14 @@ export default function GraphPage() {
   );
 
   const view = graph.view;
+  const waiting = !view && !asTable;
+  useEffect(() => {
+    if (!waiting) return undefined;
+    let left = false;
+    void drawing.then((part) => { if (!left) part.warm({ palette, large: limit >= LARGE, still }); });
+    return () => { left = true; };
+  }, [waiting, palette, limit, still]);
+  useEffect(() => () => void drawing.then((part) => part.cool()), []);
   useEffect(() => {
     if (view && !asTable) void drawing.then((part) => part.prepare(view, filter, palette));
   }, [view]);

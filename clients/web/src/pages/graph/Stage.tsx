@@ -1,13 +1,12 @@
 /** The picture: sigma draws it, the keyboard moves through it as the mouse does. */
 
-import Graph from "graphology";
-import Sigma from "sigma";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { JSX } from "preact";
 import { Button } from "../../ui/parts";
-import { type LineLook, type NodeLook, PRIMITIVES, PRIMITIVES_OF_MANY, SIGMA_SHAPES, stylesOf } from "./drawing";
+import { cool, type Drawn, emptyGraph, NOTHING, type Renderer, take, warm } from "./canvas";
+import { type NodeLook, SIGMA_SHAPES } from "./drawing";
 import { edgeLook, KINDS, opacityOf, radiusOf, ringOf, shortLabel, widthOf, type Palette } from "./look";
-import { degreesOf, edgeKey, LARGE, neighboursOf, showsEdge, showsNode, type Filter, type View } from "./model";
+import { edgeKey, LARGE, neighboursOf, showsEdge, showsNode, type Filter, type View } from "./model";
 import { linesOf } from "./lines";
 import type { Positions } from "./useLayout";
 
@@ -24,37 +23,18 @@ interface Props {
   onHide: (id: string) => void;
 }
 
-type Drawn = Graph<NodeLook, LineLook>;
-type Renderer = Sigma<NodeLook, LineLook>;
-
-const NOTHING = "rgba(0,0,0,0)";
-
-/**
- * Sigma that does not work everything out anew when a drag ends.
- *
- * It does so to bring back the edges that it hid meanwhile, and a picture of the same is enough for that; what changes, changes
- * the graph, and the graph says what.
- */
-class Picture extends Sigma<NodeLook, LineLook, Record<string, unknown>, object, object, object, typeof PRIMITIVES> {
-  settled = false;
-
-  override refresh(changes?: Parameters<Sigma["refresh"]>[0]): this {
-    return changes === undefined && this.settled ? this.scheduleRender() : super.refresh(changes);
-  }
-}
-
 const seen = (shown: boolean): "visible" | "hidden" => (shown ? "visible" : "hidden");
 
 /** Fewer nodes have room to be larger. */
 const roominess = (nodes: number): number => Math.max(0.55, Math.min(1.5, 1.5 - 0.25 * Math.log2(Math.max(1, nodes / 40))));
 
-function nodeLook(view: View, at: number, degree: number, filter: Filter, palette: Palette): NodeLook {
+function nodeLook(view: View, at: number, filter: Filter, palette: Palette): NodeLook {
   const node = view.nodes[at]!;
   const ring = ringOf(node);
   return {
     x: 0,
     y: 0,
-    size: radiusOf(node, degree) * roominess(view.nodes.length),
+    size: radiusOf(node) * roominess(view.nodes.length),
     color: palette(KINDS[node.kind].colour),
     opacity: opacityOf(node),
     label: shortLabel(node),
@@ -67,9 +47,8 @@ function nodeLook(view: View, at: number, degree: number, filter: Filter, palett
 
 /** Make the graph of a view; its nodes have no places yet. */
 function graphOf(view: View, filter: Filter, palette: Palette): Drawn {
-  const graph: Drawn = new Graph<NodeLook, LineLook>({ multi: true, type: "directed" });
-  const degrees = degreesOf(view);
-  view.nodes.forEach((node, place) => graph.addNode(node.id, nodeLook(view, place, degrees.get(node.id) ?? 0, filter, palette)));
+  const graph = emptyGraph();
+  view.nodes.forEach((node, place) => graph.addNode(node.id, nodeLook(view, place, filter, palette)));
   const lines = linesOf(view);
   const faint = lines.length > 1_500 ? 0.28 : 0.55;
   for (const edge of lines) {
@@ -154,6 +133,8 @@ function towards(renderer: Renderer, from: string | null, dx: number, dy: number
   return best;
 }
 
+export { cool, warm };
+
 const ARROWS: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export function Stage({ positions, filter, palette, chosen, still, keyed, onChoose, onExpand, onHide }: Props) {
@@ -175,32 +156,10 @@ export function Stage({ positions, filter, palette, chosen, still, keyed, onChoo
     if (!container) return undefined;
     const camera = renderer.current?.getCamera().getState();
     renderer.current?.kill();
-    const drawn = new Picture(placed(first.positions, first.filter, palette), container, {
-      primitives: view.nodes.length >= LARGE ? PRIMITIVES_OF_MANY : PRIMITIVES,
-      styles: stylesOf(palette, view.nodes.length >= LARGE),
-      settings: {
-        gestureTarget: "graph", // the other kinds show a hint with a style sheet of its own, which the policy of contents forbids
-        itemSizesReference: "screen",
-        labelDensity: 0.6,
-        labelGridCellSize: 110,
-        labelRenderedSizeThreshold: 6.5,
-        stagePadding: container.offsetWidth < 600 ? 24 : 50,
-        minCameraRatio: 0.02,
-        maxCameraRatio: 3,
-        minEdgeThickness: 0.8,
-        hideEdgesOnMove: view.nodes.length >= LARGE,
-        hideLabelsOnMove: view.nodes.length >= LARGE,
-        nodePickingPadding: 4,
-        zoomDuration: duration,
-        inertiaDuration: still ? 0 : 200,
-        allowInvalidContainer: true,
-      },
-    });
-    drawn.settled = true;
-    drawn.on("webglContextRestored", () => {
-      drawn.settled = false; // The card has forgotten everything: now it is all worked out anew.
-      queueMicrotask(() => { drawn.settled = true; });
-    });
+    const { drawn, holder } = take({ palette, large: view.nodes.length >= LARGE, still });
+    container.replaceChildren(holder);
+    drawn.setSetting("stagePadding", container.offsetWidth < 600 ? 24 : 50);
+    drawn.setGraph(placed(first.positions, first.filter, palette));
     const shown = drawn as unknown as Renderer;
     renderer.current = shown;
     if (camera) shown.getCamera().setState(camera);

@@ -71,9 +71,9 @@ export function ringOf(node: GraphNode): { key: string; name: string; colour: st
 export const stateOf = (node: GraphNode): string => (node.kind === "memory" ? (ringOf(node)?.name ?? (node.state ? "in use" : "")) : "");
 
 /** The radius of a node in pixels: heat for memories, the number of its edges for what holds them together. */
-export function radiusOf(node: GraphNode, degree: number): number {
+export function radiusOf(node: GraphNode): number {
   if (node.kind === "memory") return 3 + 4 * (heatOf(node) ?? 0.5);
-  return Math.min(13, 4.5 + 1.2 * Math.log2(1 + (node.degree ?? degree)));
+  return Math.min(13, 4.5 + 1.2 * Math.log2(1 + (node.degree ?? 0)));
 }
 
 /** How firmly a node is drawn: trust for memories. */

@@ -1,7 +1,7 @@
 /** A view as plain shapes, and the shapes as SVG or on a canvas: exports look the same without a graphics card. */
 
 import { edgeLook, KINDS, opacityOf, radiusOf, ringOf, shortLabel, SPREAD, widthOf, type Palette, type Shape } from "./look";
-import { degreesOf, showsEdge, showsNode, tally, type Filter, type GraphEdge } from "./model";
+import { showsEdge, showsNode, tally, type Filter, type GraphEdge } from "./model";
 import type { Positions } from "./useLayout";
 
 /** `bend` is how far its middle lies beside the straight line. */
@@ -15,7 +15,6 @@ const LABELS = 160; // the largest nodes have their labels; more would cover eac
 /** Draw a view to a scale at which its nodes keep apart. */
 export function sceneOf(positions: Positions, filter: Filter, palette: Palette): Scene {
   const { view, at } = positions;
-  const degrees = degreesOf(view);
   const shown = view.nodes.map((node, place) => ({ node, x: at[place * 2] ?? 0, y: -(at[place * 2 + 1] ?? 0) })).filter(({ node }) => showsNode(filter, node));
   const [left, right] = extent(shown.map((one) => one.x));
   const [top, bottom] = extent(shown.map((one) => one.y));
@@ -36,7 +35,7 @@ export function sceneOf(positions: Positions, filter: Filter, palette: Palette):
     const side = (at - (sharing.get(pair)! - 1) / 2) * (edge.source < edge.target ? 1 : -1);
     return { x1: from.x, y1: from.y, x2: to.x, y2: to.y, bend: 0.5 * SPREAD * side * Math.hypot(to.x - from.x, to.y - from.y), colour: palette(look.colour), width: widthOf(edge), dash: look.dash, arrow: look.arrow };
   });
-  const radius = new Map(shown.map(({ node }) => [node.id, radiusOf(node, degrees.get(node.id) ?? 0)]));
+  const radius = new Map(shown.map(({ node }) => [node.id, radiusOf(node)]));
   const named = new Set(shown.map(({ node }) => node.id).sort((a, b) => radius.get(b)! - radius.get(a)!).slice(0, LABELS));
   const marks = shown.map(({ node }): Mark => {
     const ring = ringOf(node);
