@@ -17,7 +17,7 @@ SPREAD = 0.6  # of the weights; with the usual 0.02 every token is as likely, an
 
 
 SMALL = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
-LARGE = {"hidden_size": 640, "intermediate_size": 1792, "num_hidden_layers": 12, "num_attention_heads": 10}
+LARGE = {"hidden_size": 640, "intermediate_size": 2112, "num_hidden_layers": 12, "num_attention_heads": 10}
 LARGE_VOCABULARY = 8000  # most of which no text uses
 
 
@@ -45,7 +45,7 @@ def make(folder: str, *, large: bool = False) -> None:
     config = LlamaConfig(
         **(LARGE if large else SMALL),
         vocab_size=LARGE_VOCABULARY if large else len(fast),
-        num_key_value_heads=10 if large else 2,
+        num_key_value_heads=2,  # Fewer than of questions, as hosted models have it.
         max_position_embeddings=8192,
         initializer_range=0.02 if large else SPREAD,
         bos_token_id=fast.bos_token_id,

@@ -103,6 +103,25 @@ def test_on_processors_keys_lie_channel_by_channel() -> None:
                 assert flat[32 + token * 8 + channel] == cache.values[0, head, 4 + token, channel]
 
 
+def test_with_amx_keys_and_values_lie_in_tiles() -> None:
+    """Number by number, as the connector's page has it: keys `[N/16, D/2, 16, 2]`, values `[D/16, N/2, 16, 2]`."""
+    tokens, channels = 64, 32
+    layout = layout_of(f"vllm-cpu-amx/layers=2/heads=2/block={tokens}/dim={channels}/type=bfloat16", block_size=tokens)
+    cache = cache_of(3 * tokens, layers=2, dim=channels)
+    packed = layout.pack(cache, first=1, count=2)
+    half = tokens * channels
+    at = [(n, t, d) for n in range(2) for t in range(tokens) for d in range(channels)]
+    for head in range(2):
+        flat = from_bfloat16(packed["layer.1"])[:, head].reshape(2, -1)
+        key = [flat[n, ((t // 16 * (channels // 2) + d // 2) * 16 + t % 16) * 2 + d % 2] for n, t, d in at]
+        value = [flat[n, half + ((d // 16 * (tokens // 2) + t // 2) * 16 + d % 16) * 2 + t % 2] for n, t, d in at]
+        for found, whole in ((key, cache.keys), (value, cache.values)):
+            assert np.allclose(found, whole[1, head, tokens:].reshape(-1), rtol=0.01)
+    back = layout.unpack([packed["layer.0"], packed["layer.1"]], first=1)
+    assert np.allclose(back.keys, cache.keys[:, :, tokens:], rtol=0.01)
+    assert np.allclose(back.values, cache.values[:, :, tokens:], rtol=0.01)
+
+
 def test_on_gpus_a_key_lies_before_its_value() -> None:
     layout = layout_of("vllm-cuda-x/layers=1/heads=2/block=4/dim=8/type=bfloat16", block_size=4)
     cache = cache_of(4, layers=1)
@@ -115,7 +134,7 @@ def test_on_gpus_a_key_lies_before_its_value() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "vllm-cpu-amx/layers=1/heads=1/block=4/dim=8/type=float32",
+        "", "vllm-cpu-amx/layers=1/heads=1/block=4/dim=16/type=bfloat16",
         "vllm-cpu-neon/layers=1/heads=1/block=4/dim=8/type=float32", "vllm-xpu-x/layers=1/heads=1/block=4/dim=8/type=float32",
         "vllm-cpu-vec/layers=1/heads=1/block=4/dim=8/type=uint8", "vllm-cpu-vec/layers=0/heads=1/block=4/dim=8/type=float32",
         "vllm-cpu-vec/layers=1/heads=1/block=8/dim=8/type=float32",
@@ -125,6 +144,12 @@ def test_on_gpus_a_key_lies_before_its_value() -> None:
 def test_other_layouts_are_refused(text: str) -> None:
     with pytest.raises(ActivationError):
         layout_of(text, block_size=4)
+
+
+@pytest.mark.parametrize("shape", ["block=16/dim=8/type=bfloat16", "block=16/dim=16/type=float32"])
+def test_tiles_hold_pairs_of_two_bytes(shape: str) -> None:
+    with pytest.raises(ActivationError, match="tiles hold"):
+        layout_of(f"vllm-cpu-amx/layers=1/heads=1/{shape}", block_size=16)
 
 
 def test_a_cache_that_does_not_fit_is_refused() -> None:

@@ -210,6 +210,26 @@ def test_blocks_that_the_engine_does_not_take_are_computed(engine: Engine) -> No
     assert engine.counts.take()["load_failures"] == 1
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.uint8])
+@pytest.mark.parametrize("writing", ["put", "copy_blocks", "index_blocks"])
+def test_blocks_are_written_bit_for_bit(connector: Any, dtype: torch.dtype, writing: str) -> None:
+    """As processors and as devices take them; bits that are no number stay what they are, and other blocks, too."""
+    worker_side = connector.worker_side
+    bits = torch.randint(0, 256, (8, *SHAPE[1:], dtype.itemsize), dtype=torch.uint8).view(dtype).squeeze(-1)
+    source, cache = bits.reshape(8, *SHAPE[1:]).clone(), torch.zeros((8, *SHAPE[1:]), dtype=dtype)
+    getattr(worker_side, writing)(cache, (5, 2), worker_side.take(source, (3, 7)))
+    wanted = torch.zeros((8, *SHAPE[1:]), dtype=dtype)
+    wanted[5], wanted[2] = source[3], source[7]
+    assert np.array_equal(cache.view(torch.uint8).numpy(), wanted.view(torch.uint8).numpy())
+
+
+def test_blocks_of_another_shape_are_not_stretched(connector: Any) -> None:
+    cache = torch.zeros((8, *SHAPE[1:]))
+    with pytest.raises(connector.errors.BlobRefused, match="for a layer of"):
+        connector.worker_side.put(cache, (0,), np.ones((1, 1, 1, 4), np.float32))
+    assert not cache.any()
+
+
 @pytest.mark.parametrize("place", [["x", 0], [0, "x"], [-1, 1], [True, 1], [0.5, 1], [None, None]])
 def test_a_place_that_is_no_number_is_none(connector: Any, tmp_path: Path, place: list[Any]) -> None:
     store = connector.folder_store.FolderStore(tmp_path)

@@ -6,7 +6,8 @@ A block of one layer is `[H, N, 2·D]` in the engine's numbers, and is moved who
 
 - `cpu-vec`, `cpu-vec16`, `cpu-neon` …: per head first N·D numbers of keys, transposed (channel by channel), then N·D of values,
   token by token.
-- `cpu-amx`: the same halves in the tiles of AMX.
+- `cpu-amx`: the same halves in the tiles of AMX: keys `[N/16, D/2, 16 tokens, 2 channels]`, values `[D/16, N/2, 16 channels, 2
+  tokens]`.
 - `cuda-BACKEND` and others: per head and token D numbers of keys, then D of values; how these lie in memory (NHD, HND) does
   not matter, because vLLM shows every layer as `[block, head, token, content]`.
 """

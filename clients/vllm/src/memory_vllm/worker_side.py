@@ -11,7 +11,7 @@ import torch
 from memory_vllm.blob import Array
 from memory_vllm.checking import Checker
 from memory_vllm.counting import Counts
-from memory_vllm.errors import Damaged, MemoryKVError, Unsupported
+from memory_vllm.errors import BlobRefused, Damaged, MemoryKVError, Unsupported
 from memory_vllm.layout import Layout, numpy_of
 from memory_vllm.run_file import unpack
 from memory_vllm.running import RunningEngine
@@ -39,6 +39,7 @@ class WorkerSide:
         """Begin with nothing on its way."""
         self._engine, self._store, self._counts, self._drain_s = engine, store, counts, drain_s
         self._pool = ThreadPoolExecutor(threads, "memory-kv-load")
+        self._digesting = ThreadPoolExecutor(threads, "memory-kv-digest")
         self._uploader = Uploader(store, engine.layout, counts, most_bytes=pending_bytes)
         self._checker = Checker(store, counts)
         self._caches: list[torch.Tensor] = []
@@ -79,11 +80,16 @@ class WorkerSide:
     def _fetch_part(self, load: Load, part: LoadPart) -> list[Array]:
         data = self._store.load(load.grant, part.run)
         self._counts.add("loaded_bytes", len(data))
-        if hashlib.sha256(data).hexdigest() != part.run.checksum:
-            raise Damaged("the file is not the one that was stored")
-        return unpack(
-            data, engine=self._engine.digest, layout=self._engine.layout, hashes=part.hashes, offset=part.run.offset
-        )
+        # The store's checksum and the file's own beside each other: both read every byte, and somebody waits for an answer.
+        digest = self._digesting.submit(hashlib.sha256, data)
+        try:
+            layers = unpack(
+                data, engine=self._engine.digest, layout=self._engine.layout, hashes=part.hashes, offset=part.run.offset
+            )
+        finally:
+            if digest.result().hexdigest() != part.run.checksum:
+                raise Damaged("the file is not the one that was stored")
+        return layers
 
     def arrived(self) -> set[str]:
         """Move what has come into the engine's blocks, and return whose loads are over, for good or ill."""
@@ -127,6 +133,7 @@ class WorkerSide:
     def close(self) -> None:
         """Send what is left, and stop."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._digesting.shutdown(wait=False, cancel_futures=True)
         self._checker.close()
         self._uploader.close(self._drain_s)
 
@@ -144,7 +151,28 @@ def check_cache(cache: torch.Tensor, layout: Layout) -> None:
 
 
 def put(cache: torch.Tensor, block_ids: tuple[int, ...], array: Array) -> None:
-    """Write whole blocks into an engine's tensor, bit for bit."""
+    """Write whole blocks into an engine's tensor, bit for bit.
+
+    Raises:
+        BlobRefused: they are of another shape.
+    """
+    if array.shape[1:] != cache.shape[1:]:
+        raise BlobRefused(f"blocks of {list(array.shape[1:])} for a layer of {list(cache.shape[1:])}")
+    if cache.device.type == "cpu":
+        copy_blocks(cache, block_ids, array)
+    else:
+        index_blocks(cache, block_ids, array)
+
+
+def copy_blocks(cache: torch.Tensor, block_ids: tuple[int, ...], array: Array) -> None:
+    """Write blocks one by one, each as one copy of memory: on a processor an index goes number by number."""
+    whole: Any = cache.view(_SAME_SIZE[array.itemsize]).numpy()
+    for place, block in zip(block_ids, array.view(whole.dtype), strict=True):
+        whole[place] = block
+
+
+def index_blocks(cache: torch.Tensor, block_ids: tuple[int, ...], array: Array) -> None:
+    """Write blocks with one call, as a device wants it."""
     bits = torch.from_numpy(np.array(array)).view(_SAME_SIZE[array.itemsize]).to(cache.device)
     ids = torch.tensor(block_ids, dtype=torch.long, device=cache.device)
     cache.view(bits.dtype).index_copy_(0, ids, bits)
