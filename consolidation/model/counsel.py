@@ -198,7 +198,7 @@ class Counsel:
     def _profile(self, change: Put, sources: Sequence[Source]) -> Put:
         """Put what the model tells of a person behind the lines that rules made, in place of what it told before."""
         passages = [_quoted(source) for source in sources]
-        person = name_in((source.speaker, source.role) for source in sources)
+        person = name_in(((source.speaker, source.role) for source in sources), change.values["user_id"])
         outcome = ask_profile(self.chat, self.budget, person, passages, go_on=self.go_on)
         self._ask(outcome)
         if not outcome.found or outcome.model is None:

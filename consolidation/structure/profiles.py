@@ -9,6 +9,7 @@ from uuid import UUID
 
 from consolidation.planning import RULES, Change, End, Put, Step, Structure, Why
 from memory_service.analysis.facts import Fact
+from memory_service.analysis.names import fold_name
 from memory_service.analysis.tokens import ROLES
 
 USER: Final = "user"  # who says of himself what nobody's name stands beside
@@ -141,22 +142,31 @@ def known_facts(said: Sequence[Said]) -> list[KnownFact]:
     return list(found.values())
 
 
-def name_in(speakers: Iterable[tuple[str | None, str | None]]) -> str:
-    """Return the name under which a user speaks, from (speaker, role) of the memories: the most frequent, else "user".
+def name_in(speakers: Iterable[tuple[str | None, str | None]], user_id: str) -> str:
+    """Return the name under which a user speaks, from (speaker, role) of the memories.
 
-    What an assistant or a tool says has a name that is not the user's.
+    It is the most frequent of those who speak as user. Where nobody does, a speaker without a role may be anybody: the name is
+    the one that is the user's id, or the only one there is, else "user". What an assistant or a tool says has a name that is not
+    the user's.
 
-    >>> name_in([("Ana", "user"), ("Ana", None), ("Bot", "assistant"), ("user", "user"), (None, None)])
+    >>> name_in([("Ana", "user"), ("Ana", None), ("Bot", "assistant"), ("user", "user"), (None, None)], "u1")
     'Ana'
-    >>> name_in([("Bot", "assistant"), (None, "user")])
+    >>> name_in([("Bot", "assistant"), (None, "user")], "u1")
     'user'
+    >>> name_in([("Ben", None)] * 3 + [("Ana", "user")] * 2, "u1")
+    'Ana'
+    >>> beside = [("Ben", None)] * 3 + [("Ana", None)] * 2
+    >>> name_in(beside, "ana"), name_in(beside, "u1"), name_in([("Ana", None), ("ana", None), ("Ana", None)], "u1")
+    ('Ana', 'user', 'Ana')
     """
-    names = Counter(
-        speaker
-        for speaker, role in speakers
-        if speaker and speaker.casefold() not in ROLES and (role is None or role == USER)
-    )
-    return min(names, key=lambda name: (-names[name], name), default=USER)
+    named = [(name, role) for name, role in speakers if name and name.casefold() not in ROLES]
+    bare = [name for name, role in named if role is None]
+    mine = [name for name, role in named if role == USER]
+    mine = mine or [name for name in bare if fold_name(name) == fold_name(user_id)]
+    if not mine and len({fold_name(name) for name in bare}) == 1:
+        mine = bare
+    times = Counter(mine)
+    return min(times, key=lambda name: (-times[name], name), default=USER)
 
 
 def static_lines(

@@ -201,6 +201,22 @@ def test_gists_and_profiles_are_asked_with_speaker_and_date_and_can_be_read(
         ]
 
 
+def test_a_profile_is_asked_of_the_user_and_not_of_who_speaks_most(
+    me: Any, with_model: Tenancy, told: Any, endpoint: Any, remember: Any
+) -> None:
+    for speaker, content in (
+        ("Ben", "I live in Porto."), ("Ben", "I work as a nurse."), ("Ben", "I have a cat."),
+        ("Ana", "I live in Lisbon."), ("Ana", "I work as a baker."),
+    ):  # fmt: skip
+        remember(content, speaker=speaker, user_id="ana")
+    told(lambda name, body: EMPTY[name])
+    consolidate(me, with_model)
+    asked = [endpoint.said(number) for number in range(len(endpoint.asked))]
+    (described,) = [text for text in asked if "Describe one person" in text]
+    assert described.count('"speaker": "Ben"') > described.count('"speaker": "Ana"') > 0
+    assert '{"person": "Ana"}' in described
+
+
 def told_lines(me: Any) -> list[str]:
     profile = me.get("/v1/profiles/u1").json()
     return [line["text"] for part in ("static", "recent") for line in profile[part] if line["section"] == "told"]
