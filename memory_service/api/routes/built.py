@@ -281,6 +281,7 @@ def read_profile(
     told = told_of(line for row in rows for line in row["lines"])
     versions = standing_versions(session, tenant_id, told, now=services.clock()) if told else {}
     lines = [{**line, "namespace": row["namespace"]} for row in rows for line in row["lines"] if stands(line, versions)]
+    lines.sort(key=lambda line: line["section"] == TOLD)
     return answer(
         {
             "user_id": user_id,

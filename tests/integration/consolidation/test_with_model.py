@@ -268,6 +268,18 @@ def test_a_run_without_a_model_strikes_out_a_told_line_whose_text_is_corrected(
     assert {line["section"] for line in profile.lines} == {"static"}
 
 
+def test_what_a_model_told_stands_behind_the_lines_of_rules_of_all_namespaces(
+    me: Any, tenancy: Tenancy, home: str, remember: Any
+) -> None:
+    remember("I live in Faro.", speaker="Ana", user_id="u1", role="user", namespace="work")
+    consolidate(me, tenancy, namespace="work")
+    static = me.get("/v1/profiles/u1").json()["static"]
+    sections = [(line["namespace"], line["section"]) for line in static]
+    assert {space for space, _ in sections[:-1]} == {"default", "work"}
+    assert sections[-1] == ("default", "told")
+    assert "told" not in {section for _, section in sections[:-1]}
+
+
 @pytest.mark.parametrize("how", ["archive", "supersede"])
 def test_a_told_line_goes_at_once_with_its_memory(
     me: Any, with_model: Tenancy, told: Any, endpoint: Any, home: str, how: str
