@@ -477,6 +477,8 @@ HOT: dict[str, Callable[[Session], object]] = {
         s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], graph.View(NOW, known=NOW, valid=NOW), depth=2, limit=150),
     "picture of the graph": lambda s: graph_picture.picture(
         s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], graph.View(NOW), depth=2, limit=150),
+    "picture of the graph as it was": lambda s: graph_picture.picture(
+        s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], graph.View(NOW, known=NOW, valid=NOW), depth=2, limit=150),
     "edges of the graph": lambda s: graph.between(s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], graph.View(NOW)),
     "newest of the graph": lambda s: graph_walk.newest(s, TENANT, graph.View(NOW, namespace_id=SMALL_SPACE), most=25),
     "newest of the graph as it was": lambda s: graph_walk.newest(
