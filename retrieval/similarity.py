@@ -1,7 +1,10 @@
 """The vector channel: how near the texts are to the query, by all the vectors they are found by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Final
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +57,7 @@ def distinct_similarity(rows: Rows, vector: NDArray[np.float32]) -> NDArray[np.f
     cue = _normalised((vector - mean)[None, :])[0]
     cosines = np.round(((rows.vectors @ cue - mean @ cue) / lengths).astype(np.float64), _PLACES)
     # How crowded it is matters among the nearest, and comparing all with all would cost more than the rest of a search.
-    near = np.argpartition(cosines, n - _CORRECTED)[n - _CORRECTED :] if n > _CORRECTED else np.arange(n)
+    near = nearest(cosines, rows.ids, most=_CORRECTED)
     sample = rows.once("sample", lambda: _sample(rows))
     others = _centred(rows, near, mean) @ _centred(rows, sample, mean).T
     others[near[:, None] == sample[None, :]] = -1.0  # nobody crowds oneself
@@ -64,6 +67,23 @@ def distinct_similarity(rows: Rows, vector: NDArray[np.float32]) -> NDArray[np.f
     crowded[near] = crowd
     distinct: NDArray[np.float64] = 2 * cosines - crowded
     return distinct
+
+
+def nearest(cosines: NDArray[np.float64], ids: Sequence[UUID], *, most: int) -> NDArray[np.intp]:
+    """Return the places of the largest of (n,) cosines, at most so many; of equal ones at the edge those of the first ids.
+
+    >>> ids = [UUID(int=n) for n in (5, 4, 3, 2, 1)]
+    >>> nearest(np.array([0.5, 0.9, 0.5, 0.1, 0.5]), ids, most=3).tolist()
+    [1, 2, 4]
+    """
+    edge = len(cosines) - most
+    if edge <= 0:
+        return np.arange(len(cosines))
+    least = np.partition(cosines, edge)[edge]
+    inside, level = np.flatnonzero(cosines > least), np.flatnonzero(cosines == least)
+    if len(inside) + len(level) > most:
+        level = np.array(nsmallest(most - len(inside), level.tolist(), key=ids.__getitem__), dtype=np.intp)
+    return np.sort(np.concatenate((inside, level)))
 
 
 def _centre(rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -31,7 +31,7 @@ from consolidation.planning import (
 )
 from consolidation.records import Considered, Record
 from consolidation.structure.gist import Source
-from consolidation.structure.profiles import TOLD, name_in
+from consolidation.structure.profiles import TOLD, cited, name_in, rules_only
 from consolidation.zettelkasten.notes import with_wishes
 from memory_service.chat_model.protocol import ChatModel
 from memory_service.storage.ids import new_id
@@ -196,22 +196,20 @@ class Counsel:
         return replace(change, values=values, why=replace(change.why, method=outcome.model))
 
     def _profile(self, change: Put, sources: Sequence[Source]) -> Put:
-        """Add what the model tells of a person to the lines that rules made."""
+        """Put what the model tells of a person behind the lines that rules made, in place of what it told before."""
         passages = [_quoted(source) for source in sources]
-        person = name_in((source.speaker, source.role) for source in sources)
+        person = name_in(((source.speaker, source.role) for source in sources), change.values["user_id"])
         outcome = ask_profile(self.chat, self.budget, person, passages, go_on=self.go_on)
         self._ask(outcome)
         if not outcome.found or outcome.model is None:
             return change
-        told: list[dict[str, Any]] = []
-        members = set(change.values["members"])
+        lines = rules_only(change.values["lines"])
         for sentence in outcome.found:
             spans = _spans([sentence], sources)
-            cited = sorted({span[0] for span in spans})
-            members |= {UUID(one) for one in cited}
-            line = {"section": TOLD, "kind": sentence.kind, "text": sentence.text, "spans": spans, "memory_ids": cited}
-            told.append({**line, "method": outcome.model})
-        values = {**change.values, "lines": [*change.values["lines"], *told], "members": sorted(members)}
+            ids = sorted({span[0] for span in spans})
+            line = {"section": TOLD, "kind": sentence.kind, "text": sentence.text, "spans": spans, "memory_ids": ids}
+            lines.append({**line, "method": outcome.model})
+        values = {**change.values, "lines": lines, "members": cited(lines)}
         return replace(change, values=values, why=replace(change.why, method=outcome.model))
 
 

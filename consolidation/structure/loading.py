@@ -108,6 +108,15 @@ def versions_of(place: Place, ids: Collection[UUID]) -> dict[UUID, int]:
     return {row.id: row.content_version for row in place.all(_VERSIONS, ids=sorted(ids))}
 
 
+def standing(place: Place, ids: Collection[UUID]) -> dict[UUID, int]:
+    """Return the version of the content of those of the memories whose texts still stand."""
+    wanted = sorted(set(ids) - place.leaving)
+    if not wanted:
+        return {}
+    with place.open() as transaction:
+        return structure.standing_versions(transaction, place.tenant_id, wanted, now=place.now)
+
+
 def mean_vectors(place: Place, versions: Mapping[UUID, int]) -> dict[UUID, Vector]:
     """Return the normalised mean of the chunks of memories in these versions, of those that have vectors."""
     if not versions:

@@ -2,19 +2,20 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from consolidation.planning import RULES, Change, End, Put, Step, Structure, Why
 from memory_service.analysis.facts import Fact
+from memory_service.analysis.names import fold_name
 from memory_service.analysis.tokens import ROLES
 
 USER: Final = "user"  # who says of himself what nobody's name stands beside
 STATIC: Final = "static"
 RECENT: Final = "recent"
-TOLD: Final = "told"  # what a model adds; it goes on as long as the lines that rules make are the same
+TOLD: Final = "told"  # what a model adds; it goes on as long as lines of rules and cited texts are the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,16 @@ class User:
     happenings: Sequence[Happening]
     profile_id: UUID | None = None
     lines: Sequence[Mapping[str, Any]] = ()
+    versions: Mapping[UUID, int] = field(default_factory=dict)  # of the texts that a model cited, where they stand
 
 
 def plan_profiles(
     users: Sequence[User], *, now: datetime, new_id: Callable[[], UUID], settings: ProfileSettings = DEFAULT
 ) -> list[Change]:
     """Write the profiles whose lines are others than before; a user of whom nothing is known has none.
+
+    What a model told goes with the lines of rules beside which it told it, and alone once a text that it cites is another or
+    no longer stands.
 
     Args:
         users: what there is to say of each.
@@ -86,10 +91,13 @@ def plan_profiles(
     changes: list[Change] = []
     for user in users:
         lines = static_lines(user.facts, now=now, settings=settings) + recent_lines(user.happenings, settings=settings)
-        if lines == [dict(line) for line in user.lines if line["section"] != TOLD]:
+        if lines and lines == rules_only(user.lines):
+            told = [dict(line) for line in user.lines if line["section"] == TOLD]
+            lines += [line for line in told if stands(line, user.versions)]
+        if lines == [dict(line) for line in user.lines]:
             continue
         if lines:
-            values = {"user_id": user.user_id, "lines": lines, "method": RULES, "members": _sources(lines)}
+            values = {"user_id": user.user_id, "lines": lines, "method": RULES, "members": cited(lines)}
             why = Why(Step.PROFILES, "profile")
             changes.append(Put(Structure.PROFILE, user.profile_id or new_id(), values, why))
         elif user.profile_id is not None:
@@ -134,22 +142,31 @@ def known_facts(said: Sequence[Said]) -> list[KnownFact]:
     return list(found.values())
 
 
-def name_in(speakers: Iterable[tuple[str | None, str | None]]) -> str:
-    """Return the name under which a user speaks, from (speaker, role) of the memories: the most frequent, else "user".
+def name_in(speakers: Iterable[tuple[str | None, str | None]], user_id: str) -> str:
+    """Return the name under which a user speaks, from (speaker, role) of the memories.
 
-    What an assistant or a tool says has a name that is not the user's.
+    It is the most frequent of those who speak as user. Where nobody does, a speaker without a role may be anybody: the name is
+    the one that is the user's id, or the only one there is, else "user". What an assistant or a tool says has a name that is not
+    the user's.
 
-    >>> name_in([("Ana", "user"), ("Ana", None), ("Bot", "assistant"), ("user", "user"), (None, None)])
+    >>> name_in([("Ana", "user"), ("Ana", None), ("Bot", "assistant"), ("user", "user"), (None, None)], "u1")
     'Ana'
-    >>> name_in([("Bot", "assistant"), (None, "user")])
+    >>> name_in([("Bot", "assistant"), (None, "user")], "u1")
     'user'
+    >>> name_in([("Ben", None)] * 3 + [("Ana", "user")] * 2, "u1")
+    'Ana'
+    >>> beside = [("Ben", None)] * 3 + [("Ana", None)] * 2
+    >>> name_in(beside, "ana"), name_in(beside, "u1"), name_in([("Ana", None), ("ana", None), ("Ana", None)], "u1")
+    ('Ana', 'user', 'Ana')
     """
-    names = Counter(
-        speaker
-        for speaker, role in speakers
-        if speaker and speaker.casefold() not in ROLES and (role is None or role == USER)
-    )
-    return min(names, key=lambda name: (-names[name], name), default=USER)
+    named = [(name, role) for name, role in speakers if name and name.casefold() not in ROLES]
+    bare = [name for name, role in named if role is None]
+    mine = [name for name, role in named if role == USER]
+    mine = mine or [name for name in bare if fold_name(name) == fold_name(user_id)]
+    if not mine and len({fold_name(name) for name in bare}) == 1:
+        mine = bare
+    times = Counter(mine)
+    return min(times, key=lambda name: (-times[name], name), default=USER)
 
 
 def static_lines(
@@ -201,5 +218,27 @@ def recent_lines(happenings: Sequence[Happening], *, settings: ProfileSettings =
     ]
 
 
-def _sources(lines: Sequence[Mapping[str, Any]]) -> list[UUID]:
+def rules_only(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the lines that rules made."""
+    return [dict(line) for line in lines if line["section"] != TOLD]
+
+
+def cited(lines: Iterable[Mapping[str, Any]]) -> list[UUID]:
+    """Return the memories that lines name."""
     return sorted({UUID(id) for line in lines for id in line["memory_ids"]})
+
+
+def told_of(lines: Iterable[Mapping[str, Any]]) -> set[UUID]:
+    """Return the memories that those lines cite which a model told."""
+    return set(cited(line for line in lines if line["section"] == TOLD))
+
+
+def stands(line: Mapping[str, Any], versions: Mapping[UUID, int]) -> bool:
+    """Say whether a line of a model still cites texts as they are; lines of rules are worked out anew by every run.
+
+    >>> one = UUID(int=1)
+    >>> line = {"section": TOLD, "spans": [[str(one), 2, 0, 9]]}
+    >>> stands(line, {one: 2}), stands(line, {one: 3}), stands(line, {})
+    (True, False, False)
+    """
+    return line["section"] != TOLD or all(versions.get(UUID(id)) == version for id, version, *_ in line["spans"])

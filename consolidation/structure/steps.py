@@ -15,7 +15,16 @@ from consolidation.structure.communities import find_communities, plan_communiti
 from consolidation.structure.episodes import plan_episodes
 from consolidation.structure.gist import Source, Target, Written, plan_gists
 from consolidation.structure.loading import Place
-from consolidation.structure.profiles import DEFAULT, Happening, KnownFact, Said, User, known_facts, plan_profiles
+from consolidation.structure.profiles import (
+    DEFAULT,
+    Happening,
+    KnownFact,
+    Said,
+    User,
+    known_facts,
+    plan_profiles,
+    told_of,
+)
 from consolidation.structure.topic_tree import LEAF
 from consolidation.structure.topics import Item, TopicRow, grown, plan_topics
 from consolidation.zettelkasten.co_recall import plan_co_recalls
@@ -65,10 +74,11 @@ def profile_changes(place: Place) -> list[Change]:
     """Write the profiles of users of whom something is known: what their memories state, and their latest episodes."""
     known, before = _facts(place), loading.profiles(place)
     lately = _with_planned(place, loading.happenings(place, latest=DEFAULT.episodes), latest=DEFAULT.episodes)
+    versions = loading.standing(place, told_of(line for _, lines in before.values() for line in lines))
     users = []
     for user_id in sorted(known.keys() | lately.keys() | before.keys()):
         profile_id, lines = before.get(user_id, (None, []))
-        users.append(User(user_id, known.get(user_id, ()), lately.get(user_id, ()), profile_id, lines))
+        users.append(User(user_id, known.get(user_id, ()), lately.get(user_id, ()), profile_id, lines, versions))
     return plan_profiles(users, now=place.now, new_id=new_id)
 
 
@@ -118,8 +128,11 @@ def sources_of(place: Place, change: Put) -> list[Source]:
     if not members:
         with place.open() as transaction:
             members = structure.members_of(transaction, place.tenant_id, [target]).get(target, ())
-    found = loading.sources(place, members or change.values["members"])
-    return list(found.values())
+    members = members or change.values["members"]
+    if change.structure is Structure.PROFILE:
+        # A profile says what holds: what another memory took the place of would be told, and struck out by the next run.
+        members = list(loading.standing(place, members))
+    return list(loading.sources(place, members).values())
 
 
 STEPS: Final[Mapping[Step, Callable[[Place], list[Change]]]] = {

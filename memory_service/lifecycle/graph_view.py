@@ -7,7 +7,7 @@ from uuid import UUID
 
 from consolidation.retention.holding import holding_of, retrievability_of
 from consolidation.retention.policy_form import read_policy
-from memory_service.lifecycle.records import rfc3339, state_at
+from memory_service.lifecycle.records import rfc3339
 from memory_service.storage.graph import Edge, Graph, Node
 from memory_service.storage.graph_walk import View
 from memory_service.storage.sql import Row
@@ -85,7 +85,7 @@ def _memory_json(row: Row, view: View, written: Written) -> dict[str, Any]:
     return {
         "version": row["version"],
         "memory_type": row["memory_type"],
-        "state": state_at(row, view.known or view.now),
+        "state": row["state"],
         "source_kind": row["source_kind"],
         "trust": row["trust"],
         "flags": list(row["flags"]),

@@ -10,7 +10,6 @@ from consolidation.retention.policy_form import read_policy
 from memory_service.lifecycle.graph_view import Written
 from memory_service.storage.graph_picture import Lines, Picture, Spot
 from memory_service.storage.graph_walk import View
-from memory_service.types import State
 
 
 def picture_json(picture: Picture, view: View) -> str:
@@ -22,14 +21,13 @@ def picture_json(picture: Picture, view: View) -> str:
 
 def _nodes(picture: Picture, view: View) -> dict[str, Sequence[Any]]:
     nodes, written = picture.nodes, Written()
-    then = (view.known or view.now).timestamp()
     return {
         "id": [node.id for node in nodes],
         "kind": [node.kind for node in nodes],
         "label": [node.label for node in nodes],
         "namespace": [node.namespace for node in nodes],
         "degree": [picture.degrees.get(node.id, 0) for node in nodes],
-        "state": [_state(node, then) for node in nodes],
+        "state": [node.state for node in nodes],
         "trust": [node.trust for node in nodes],
         "importance": [node.importance for node in nodes],
         "pinned": [node.pinned for node in nodes],
@@ -42,13 +40,6 @@ def _nodes(picture: Picture, view: View) -> dict[str, Sequence[Any]]:
 def _lines(lines: Lines) -> str:
     """Return edges as the database wrote them."""
     return f'{{"source":{lines.source},"target":{lines.target},"type":{lines.type},"weight":{lines.weight}}}'
-
-
-def _state(node: Spot, then: float) -> str | None:
-    """Return the state, expired as soon as its time has come."""
-    if node.expires_at is not None and node.expires_at <= then and node.state != State.ARCHIVED:
-        return State.EXPIRED
-    return node.state
 
 
 def _retrievabilities(nodes: Sequence[Spot], view: View) -> list[float | None]:

@@ -102,7 +102,7 @@ def degrees(session: Session, tenant_id: UUID, nodes: Sequence[Placed], view: Vi
 _RECORD: Final = """
     m.id, left(coalesce(m.title, m.content), :label) AS label, p.path AS namespace, m.memory_type, m.state, m.version,
     m.importance, m.confidence, m.trust, m.flags, m.pinned, {surprise}, m.observed_at, m.valid_from, m.valid_to,
-    m.created_at, m.updated_at, m.expires_at, m.superseded_by, s.kind AS source_kind, r.stability_days, r.difficulty,
+    m.created_at, m.updated_at, m.superseded_by, s.kind AS source_kind, r.stability_days, r.difficulty,
     r.recall_count, r.last_recalled_at, r.refreshed_at, r.spaced_uses, r.traces, r.traced_at,
     CAST(p.retention_policy AS text) AS retention_policy
 """

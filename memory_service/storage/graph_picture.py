@@ -42,7 +42,6 @@ class Spot(NamedTuple):
     pinned: bool | None = None
     known_from: datetime | None = None
     superseded_by: str | None = None
-    expires_at: float | None = None
     memory_type: str | None = None
     created_at: float | None = None
     surprise: float | None = None
@@ -126,7 +125,7 @@ def _seconds(moment: str) -> str:
 _DRAWN: Final = f"""
     CAST(m.id AS text) AS id, '{MEMORY}' AS kind, left(coalesce(m.title, m.content), :label) AS label, p.path AS namespace,
     m.state, m.trust, m.importance, m.pinned, m.updated_at AS known_from, CAST(m.superseded_by AS text) AS superseded_by,
-    {_seconds("m.expires_at")}, m.memory_type, {_seconds("m.created_at")}, {{surprise}}, s.kind AS source_kind,
+    m.memory_type, {_seconds("m.created_at")}, {{surprise}}, s.kind AS source_kind,
     r.stability_days, {_seconds("r.last_recalled_at")}, {_seconds("r.refreshed_at")}, r.spaced_uses,
     CAST(p.retention_policy AS text) AS retention_policy
 """

@@ -210,6 +210,12 @@ def members_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[U
     return found
 
 
+def standing_versions(session: Session, tenant_id: UUID, ids: Iterable[UUID], *, now: datetime) -> dict[UUID, int]:
+    """Return the version of the content of those of the memories that are live and that no other took the place of."""
+    params = {"tenant": tenant_id, "ids": sorted(set(ids)), "now": now}
+    return {row.id: row.content_version for row in session.execute(text(_STANDING), params)}
+
+
 def forget_memories(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> list[UUID]:
     """Remove every state, past ones too, of whatever quotes or counts memories that are about to be erased.
 
@@ -318,6 +324,11 @@ _MEMBERS: Final = """
     SELECT structure_id, memory_id FROM structure_member
     WHERE tenant_id = :tenant AND structure_id = ANY(CAST(:ids AS uuid[])) AND known_to = 'infinity'
     ORDER BY structure_id, memory_id
+"""
+_STANDING: Final = """
+    SELECT m.id, m.content_version FROM memory m WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[]))
+    AND m.archived_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > :now) AND m.extract <> 'none'
+    AND (m.superseded_by IS NULL OR m.valid_to IS NULL OR m.valid_to > :now)
 """
 _MEMBERS_UNTIL: Final = """
     SELECT structure_id, memory_id FROM structure_member

@@ -201,6 +201,106 @@ def test_gists_and_profiles_are_asked_with_speaker_and_date_and_can_be_read(
         ]
 
 
+def test_a_profile_is_asked_of_the_user_and_not_of_who_speaks_most(
+    me: Any, with_model: Tenancy, told: Any, endpoint: Any, remember: Any
+) -> None:
+    for speaker, content in (
+        ("Ben", "I live in Porto."), ("Ben", "I work as a nurse."), ("Ben", "I have a cat."),
+        ("Ana", "I live in Lisbon."), ("Ana", "I work as a baker."),
+    ):  # fmt: skip
+        remember(content, speaker=speaker, user_id="ana")
+    told(lambda name, body: EMPTY[name])
+    consolidate(me, with_model)
+    asked = [endpoint.said(number) for number in range(len(endpoint.asked))]
+    (described,) = [text for text in asked if "Describe one person" in text]
+    assert described.count('"speaker": "Ben"') > described.count('"speaker": "Ana"') > 0
+    assert '{"person": "Ana"}' in described
+
+
+def told_lines(me: Any) -> list[str]:
+    profile = me.get("/v1/profiles/u1").json()
+    return [line["text"] for part in ("static", "recent") for line in profile[part] if line["section"] == "told"]
+
+
+def rules_lines(me: Any) -> list[tuple[str, list[str]]]:
+    profile = me.get("/v1/profiles/u1").json()
+    lines = [*profile["static"], *profile["recent"]]
+    return [(line["text"], line["memory_ids"]) for line in lines if line["section"] != "told"]
+
+
+WITH_SISTER = "Ana lives in Porto with her sister."
+
+
+@pytest.fixture
+def home(me: Any, with_model: Tenancy, told: Any, remember: Any) -> str:
+    """Return the id of a text of which rules know one thing and a model told another."""
+    made = remember("I live in Porto with my sister.", speaker="Ana", user_id="u1", role="user")
+    line = {"text": WITH_SISTER, "kind": "static", "sources": ["m1"]}
+    told(lambda name, body: {"lines": [line]} if name == "lines" else EMPTY[name])
+    consolidate(me, with_model)
+    assert told_lines(me) == [WITH_SISTER]
+    return str(made["id"])
+
+
+def test_a_told_line_goes_at_once_when_its_text_is_corrected_and_a_run_asks_anew(
+    me: Any, with_model: Tenancy, told: Any, home: str
+) -> None:
+    by_rules = rules_lines(me)
+    assert by_rules
+    assert me.patch(f"/v1/memories/{home}", json={"tags": ["family"]}).status_code == 200
+    assert told_lines(me) == [WITH_SISTER], "the text is the same"
+    corrected = me.patch(f"/v1/memories/{home}", json={"content": "I live in Porto with my brother."})
+    assert corrected.status_code == 200, corrected.text
+    assert told_lines(me) == []
+    with_brother = {"text": "Ana lives in Porto with her brother.", "kind": "static", "sources": ["m1"]}
+    told(lambda name, body: {"lines": [with_brother]} if name == "lines" else EMPTY[name])
+    consolidate(me, with_model)
+    assert told_lines(me) == [with_brother["text"]]
+    assert rules_lines(me) == by_rules, "no line of rules has changed"
+
+
+def test_a_run_without_a_model_strikes_out_a_told_line_whose_text_is_corrected(
+    me: Any, tenancy: Tenancy, home: str, rows: Any
+) -> None:
+    me.patch(f"/v1/memories/{home}", json={"content": "I live in Porto with my brother."})
+    consolidate(me, tenancy)
+    (profile,) = rows.all("SELECT lines FROM profile WHERE tenant_id = :t AND known_to = 'infinity'", t=me.tenant_id)
+    assert {line["section"] for line in profile.lines} == {"static"}
+
+
+def test_what_a_model_told_stands_behind_the_lines_of_rules_of_all_namespaces(
+    me: Any, tenancy: Tenancy, home: str, remember: Any
+) -> None:
+    remember("I live in Faro.", speaker="Ana", user_id="u1", role="user", namespace="work")
+    consolidate(me, tenancy, namespace="work")
+    static = me.get("/v1/profiles/u1").json()["static"]
+    sections = [(line["namespace"], line["section"]) for line in static]
+    assert {space for space, _ in sections[:-1]} == {"default", "work"}
+    assert sections[-1] == ("default", "told")
+    assert "told" not in {section for _, section in sections[:-1]}
+
+
+@pytest.mark.parametrize("how", ["archive", "supersede"])
+def test_a_told_line_goes_at_once_with_its_memory(
+    me: Any, with_model: Tenancy, told: Any, endpoint: Any, home: str, how: str
+) -> None:
+    if how == "archive":
+        assert me.delete(f"/v1/memories/{home}").status_code == 204
+    else:
+        answer = me.post(f"/v1/memories/{home}/supersede", json={"content": "I live in Porto with my brother."})
+        assert answer.status_code == 201, answer.text
+    assert told_lines(me) == []
+    told(lambda name, body: EMPTY[name])
+    before = len(endpoint.asked)
+    consolidate(me, with_model)
+    asked = [endpoint.said(number) for number in range(before, len(endpoint.asked))]
+    assert not [text for text in asked if "Describe one person" in text and "my sister" in text]
+    if how == "archive":
+        assert me.get("/v1/profiles/u1").status_code == 404, "nothing is left that rules know"
+    else:
+        assert told_lines(me) == []
+
+
 def test_a_model_decides_what_rules_would_ask_a_person(
     me: Any, with_model: Tenancy, told: Any, remember: Any, do: Any, ref: Any
 ) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, text
 
 from consolidation import enriching
 from consolidation.structure.steps import episode_changes, topic_changes
@@ -204,6 +205,32 @@ def test_a_picture_is_the_same_view_by_columns(built: Any) -> None:
     assert (missing.status_code, missing.json()["code"]) == (404, "node_not_found")
     assert built.me.get("/v1/graph/picture?limit=10001").status_code == 422
     assert built.me.get("/v1/graph/picture?namespace=nowhere").status_code == 404
+
+
+def test_in_a_picture_every_memory_fades_as_its_own_namespace_says(me: Any, maintenance: Engine) -> None:
+    ids = {}
+    for space in ("quick", "slow", "usual"):
+        for content in ("The tram was late.", "The bus was late."):
+            made = me.post("/v1/memories", json={"content": content, "namespace": space, "extract": "none"}).json()
+            ids[made["id"]] = space
+    for space, days in (("quick", 1), ("slow", 1000)):
+        policy = {"stability_days": {"episodic": days}, "curve": "ebbinghaus"}
+        assert me.put(f"/v1/policies/retention?namespace={space}", json=policy).status_code == 200
+    with maintenance.begin() as connection:
+        connection.execute(
+            text("UPDATE memory SET created_at = created_at - interval '20 days' WHERE id = ANY(CAST(:ids AS uuid[]))"),
+            {"ids": list(ids)},
+        )
+    picture = me.get("/v1/graph/picture", params={"seed": list(ids), "depth": 0}).json()["nodes"]
+    found = dict(zip(picture["id"], picture["retrievability"], strict=True))
+    assert found.keys() == ids.keys()
+    for id, r in found.items():
+        alone = me.get(f"/v1/memories/{id}").json()["retention"]["retrievability"]
+        assert r == pytest.approx(alone, abs=1e-4), ids[id]
+    by_space = {space: {round(r, 3) for id, r in found.items() if ids[id] == space} for space in set(ids.values())}
+    (quick,), (slow,), (usual,) = by_space["quick"], by_space["slow"], by_space["usual"]
+    assert quick < usual < slow
+    assert slow - quick > 0.5
 
 
 def test_what_expires_is_in_no_view_of_later(built: Any) -> None:

@@ -465,6 +465,7 @@ HOT: dict[str, Callable[[Session], object]] = {
     "community": lambda s: structure_lists.get_structure(s, TENANT, "community", an_id(0, 21)),
     "topic": lambda s: structure_lists.get_structure(s, TENANT, "topic", an_id(0, 21)),
     "profile": lambda s: structure_lists.profiles_of(s, TENANT, "user7", namespace_id=None),
+    "texts that stand": lambda s: structure.standing_versions(s, TENANT, FEW, now=NOW),
     "states": lambda s: structure.live(s, TENANT, "topic", [an_id(0, 21), an_id(0, 22)]),
     "put a state": lambda s: structure.put(
         s, TENANT, SPACE, "community", an_id(0, 21), {"size": 1, "entity_ids": [], "method": "rules", "members": FEW},
@@ -476,6 +477,8 @@ HOT: dict[str, Callable[[Session], object]] = {
         s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], graph.View(NOW, known=NOW, valid=NOW), depth=2, limit=150),
     "picture of the graph": lambda s: graph_picture.picture(
         s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], graph.View(NOW), depth=2, limit=150),
+    "picture of the graph as it was": lambda s: graph_picture.picture(
+        s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], graph.View(NOW, known=NOW, valid=NOW), depth=2, limit=150),
     "edges of the graph": lambda s: graph.between(s, TENANT, [*FEW, an_id(0, 21), an_id(0, 20)], graph.View(NOW)),
     "newest of the graph": lambda s: graph_walk.newest(s, TENANT, graph.View(NOW, namespace_id=SMALL_SPACE), most=25),
     "newest of the graph as it was": lambda s: graph_walk.newest(

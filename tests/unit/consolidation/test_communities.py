@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from consolidation.planning import End, Put
+from consolidation.planning import Change, End, Put
 from consolidation.structure.communities import Association, CommunitySettings, find_communities, plan_communities
-from consolidation.structure.profiles import Happening, KnownFact, Said, User, known_facts, plan_profiles
+from consolidation.structure.profiles import TOLD, Happening, KnownFact, Said, User, known_facts, plan_profiles
 from consolidation.structure.successors import successors
 from memory_service.analysis.facts import Fact
 
@@ -96,6 +96,34 @@ def test_a_profile_leaves_out_what_no_longer_holds_and_tells_the_latest_first() 
     (end,) = plan_profiles([User("ana", (), (), put.id, put.values["lines"])], now=NOW, new_id=lambda: entity(51))
     assert isinstance(end, End)
     assert plan_profiles([User("bo", (), ())], now=NOW, new_id=lambda: entity(52)) == []
+
+
+def test_what_a_model_told_goes_once_a_text_that_it_cites_is_another() -> None:
+    facts = [KnownFact("Ana", "pet", "cat", (memory(1),))]
+    (put,) = plan_profiles([User("ana", facts, ())], now=NOW, new_id=lambda: entity(50))
+    assert isinstance(put, Put)
+    told = [
+        {"section": TOLD, "text": text, "spans": [[str(memory(n)), 1, 0, 4] for n in cited],
+         "memory_ids": [str(memory(n)) for n in cited]}
+        for text, cited in (("Ana has a cat.", (1,)), ("Ana sold the boat.", (2, 3)))
+    ]  # fmt: skip
+    lines = [*put.values["lines"], *told]
+
+    def planned(versions: dict[UUID, int], facts: list[KnownFact] = facts) -> list[Change]:
+        user = User("ana", facts, (), put.id, lines, versions)
+        return plan_profiles([user], now=NOW, new_id=lambda: pytest.fail("it has an id"))
+
+    now = {memory(n): 1 for n in (1, 2, 3)}
+    assert planned(now) == []
+    for versions in (now | {memory(3): 2}, {memory(1): 1, memory(2): 1}):
+        (change,) = planned(versions)
+        assert isinstance(change, Put)
+        assert change.values["lines"] == lines[:2], "what still stands stays"
+        assert change.values["members"] == [memory(1)]
+    # What a model told beside other lines it is asked anew.
+    (change,) = planned(now, [KnownFact("Ana", "pet", "dog", (memory(1),))])
+    assert isinstance(change, Put)
+    assert [line["text"] for line in change.values["lines"]] == ["Ana: pet dog"]
 
 
 def a_fact(value: str, **other: Any) -> Fact:

@@ -94,6 +94,28 @@ def test_where_a_row_stands_in_memory_says_nothing_of_how_crowded_it_is() -> Non
     np.testing.assert_allclose(there, here[order], atol=1e-5)
 
 
+def test_of_equal_texts_at_the_edge_of_the_nearest_those_of_the_first_ids_count_as_near() -> None:
+    # Each vector has its opposite, so that the mean is zero and the cosines with the cue are those written here.
+    cue = np.eye(16, dtype=np.float32)[0]
+    aside = unit(200, 16)
+    aside[:, :2] = 0
+    aside /= np.linalg.norm(aside, axis=1, keepdims=True)
+    cosines = np.linspace(0.7, 0.9, 200, dtype=np.float32)[:, None]
+    nearer = cosines * cue + np.sqrt(1 - cosines**2) * aside
+    level = np.tile(np.array([0.6, 0.8] + [0] * 14, np.float32), (300, 1))
+    vectors = np.concatenate([level, nearer, -level, -nearer])
+    n = len(vectors)
+    rows = gathered([f"thing{number}" for number in range(n)], vectors)
+    for order in (np.arange(n), np.arange(n)[::-1], np.random.default_rng(3).permutation(n)):
+        moved = replace(rows, ids=[rows.ids[row] for row in order.tolist()], vectors=rows.vectors[order])
+        score = distinct_similarity(moved, cue)
+        # They crowd each other, so that what was looked at stands below what was not.
+        crowd = [(moved.ids[row], score[row]) for row in range(n) if order[row] < 300]
+        lowest = min(value for _, value in crowd)
+        near = {id for id, value in crowd if value < lowest + 1e-4}
+        assert near == set(sorted(id for id, _ in crowd)[: 256 - 200])
+
+
 @pytest.mark.parametrize(
     ("query", "boosted"),
     [
