@@ -26,6 +26,8 @@ class Picture extends Sigma<NodeLook, LineLook, Record<string, unknown>, object,
   /** Draw another graph: everything is worked out anew, as at first. */
   override setGraph(graph: Drawn): this {
     this.settled = false;
+    // Sigma 4.0.4 goes on to ask the graph before which edges lie beside each other.
+    (this as unknown as { edgeGroups: { graph: Drawn } }).edgeGroups.graph = graph;
     super.setGraph(graph);
     this.settled = true;
     return this;
