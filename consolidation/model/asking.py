@@ -59,6 +59,7 @@ class Outcome(Generic[T]):
     usage: Usage = NOTHING_YET
     refused: tuple[str, ...] = ()  # parts of replies that were not taken, and why; no text
     dead_letters: tuple[DeadLetter, ...] = ()
+    replies: int = 0  # that could be read, those that say nothing among them
 
     def method_of(self, key: Key) -> str:
         """Return who decides about a memory or a pair: the model's name, or "rules".
@@ -103,7 +104,7 @@ def ask(
     refused: list[str] = []
     letters: list[DeadLetter] = []
     unanswered: set[Key] = set()
-    usage, why, answers, stopped = Usage(), None, 0, False
+    usage, why, answers, replies, stopped = Usage(), None, 0, 0, False
     for question in questions:
         if not stopped and chat is None:
             stopped, why = True, NOT_CONFIGURED
@@ -121,6 +122,7 @@ def ask(
             unanswered |= question.keys
             why = answer.why
             continue
+        replies += 1
         answers += bool(answer.reading.answered)
         found += answer.reading.found
         refused += answer.reading.refused
@@ -139,6 +141,7 @@ def ask(
         unanswered=frozenset(unanswered),
         budget=budget,
         model=name,
+        replies=replies,
         usage=usage,
         refused=tuple(refused),
         dead_letters=tuple(letters),
@@ -235,6 +238,7 @@ def merged(first: Outcome[T], second: Outcome[T]) -> Outcome[T]:
         method=first.method if first.method != RULES else second.method,
         why=second.why or first.why,
         unanswered=first.unanswered | second.unanswered,
+        replies=first.replies + second.replies,
         usage=first.usage + second.usage,
         refused=first.refused + second.refused,
         dead_letters=first.dead_letters + second.dead_letters,

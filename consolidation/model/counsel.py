@@ -31,7 +31,7 @@ from consolidation.planning import (
 )
 from consolidation.records import Considered, Record
 from consolidation.structure.gist import Source
-from consolidation.structure.profiles import TOLD, cited, name_in, rules_only
+from consolidation.structure.profiles import OUTDATED, TOLD, cited, name_in, rules_only
 from consolidation.zettelkasten.notes import with_wishes
 from memory_service.chat_model.protocol import ChatModel
 from memory_service.storage.ids import new_id
@@ -169,13 +169,18 @@ class Counsel:
         return kept
 
     def gists(self, changes: Sequence[Change], sources: Callable[[Put], Sequence[Source]]) -> list[Change]:
-        """Let the model write the gists that rules would quote together; its sentences cite the places they come from."""
+        """Let the model write the gists that rules would quote together; its sentences cite the places they come from.
+
+        A profile in which only cited texts have changed stays until somebody answers, or the model would never be asked again.
+        """
         written: list[Change] = []
         for change in changes:
             if isinstance(change, Put) and change.structure is Structure.GIST and self.go_on():
                 written.append(self._gist(change, sources(change)))
-            elif isinstance(change, Put) and change.structure is Structure.PROFILE and self.go_on():
-                written.append(self._profile(change, sources(change)))
+            elif isinstance(change, Put) and change.structure is Structure.PROFILE:
+                profile = self._profile(change, sources(change)) if self.go_on() else None
+                if profile is not None or change.why.reason != OUTDATED:
+                    written.append(profile or change)
             else:
                 written.append(change)
         return written
@@ -195,12 +200,19 @@ class Counsel:
         }
         return replace(change, values=values, why=replace(change.why, method=outcome.model))
 
-    def _profile(self, change: Put, sources: Sequence[Source]) -> Put:
-        """Put what the model tells of a person behind the lines that rules made, in place of what it told before."""
+    def _profile(self, change: Put, sources: Sequence[Source]) -> Put | None:
+        """Put what the model tells of a person behind the lines that rules made, in place of what it told before.
+
+        None where there was something to ask and nobody answered.
+        """
         passages = [_quoted(source) for source in sources]
+        if not passages:
+            return change
         person = name_in(((source.speaker, source.role) for source in sources), change.values["user_id"])
         outcome = ask_profile(self.chat, self.budget, person, passages, go_on=self.go_on)
         self._ask(outcome)
+        if not outcome.replies:
+            return None
         if not outcome.found or outcome.model is None:
             return change
         lines = rules_only(change.values["lines"])

@@ -18,6 +18,10 @@ RECENT: Final = "recent"
 TOLD: Final = "told"  # what a model adds; it goes on as long as lines of rules and cited texts are the same
 
 
+OUTDATED: Final = "cited texts changed"
+"""Why a profile is written anew whose lines of rules are the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProfileSettings:
     """How much a profile holds."""
@@ -91,14 +95,16 @@ def plan_profiles(
     changes: list[Change] = []
     for user in users:
         lines = static_lines(user.facts, now=now, settings=settings) + recent_lines(user.happenings, settings=settings)
+        reason = "profile"
         if lines and lines == rules_only(user.lines):
+            reason = OUTDATED
             told = [dict(line) for line in user.lines if line["section"] == TOLD]
             lines += [line for line in told if stands(line, user.versions)]
         if lines == [dict(line) for line in user.lines]:
             continue
         if lines:
             values = {"user_id": user.user_id, "lines": lines, "method": RULES, "members": cited(lines)}
-            why = Why(Step.PROFILES, "profile")
+            why = Why(Step.PROFILES, reason)
             changes.append(Put(Structure.PROFILE, user.profile_id or new_id(), values, why))
         elif user.profile_id is not None:
             changes.append(End(Structure.PROFILE, user.profile_id, Why(Step.PROFILES, "nothing known")))
@@ -145,9 +151,9 @@ def known_facts(said: Sequence[Said]) -> list[KnownFact]:
 def name_in(speakers: Iterable[tuple[str | None, str | None]], user_id: str) -> str:
     """Return the name under which a user speaks, from (speaker, role) of the memories.
 
-    It is the most frequent of those who speak as user. Where nobody does, a speaker without a role may be anybody: the name is
-    the one that is the user's id, or the only one there is, else "user". What an assistant or a tool says has a name that is not
-    the user's.
+    It is the most frequent of those who speak as user. Where none has a name, a speaker without a role may be anybody: the name
+    is the one that is the user's id; or the only one there is, unless the user speaks without one. Else it is "user". What an
+    assistant or a tool says has a name that is not the user's.
 
     >>> name_in([("Ana", "user"), ("Ana", None), ("Bot", "assistant"), ("user", "user"), (None, None)], "u1")
     'Ana'
@@ -158,12 +164,15 @@ def name_in(speakers: Iterable[tuple[str | None, str | None]], user_id: str) -> 
     >>> beside = [("Ben", None)] * 3 + [("Ana", None)] * 2
     >>> name_in(beside, "ana"), name_in(beside, "u1"), name_in([("Ana", None), ("ana", None), ("Ana", None)], "u1")
     ('Ana', 'user', 'Ana')
+    >>> name_in([("Ben", None), (None, "user")], "u1"), name_in([("Ben", None), ("user", "user")], "u1")
+    ('user', 'user')
     """
-    named = [(name, role) for name, role in speakers if name and name.casefold() not in ROLES]
+    said = list(speakers)
+    named = [(name, role) for name, role in said if name and name.casefold() not in ROLES]
     bare = [name for name, role in named if role is None]
     mine = [name for name, role in named if role == USER]
     mine = mine or [name for name in bare if fold_name(name) == fold_name(user_id)]
-    if not mine and len({fold_name(name) for name in bare}) == 1:
+    if not mine and len({fold_name(name) for name in bare}) == 1 and all(role != USER for _, role in said):
         mine = bare
     times = Counter(mine)
     return min(times, key=lambda name: (-times[name], name), default=USER)

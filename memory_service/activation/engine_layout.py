@@ -31,6 +31,8 @@ _FORM: Final = re.compile(
 PLAIN: Final = "plain"
 _TILE: Final = 16
 """Rows of a tile of AMX; each holds pairs of numbers of two bytes."""
+_PAIRED: Final = 2 * _TILE
+"""What vLLM asks of blocks and channels before it uses tiles."""
 
 
 class Order(StrEnum):
@@ -169,10 +171,8 @@ def layout_of(text: str, *, block_size: int) -> EngineLayout:
     if block != block_size or min(layers, heads, block, dim) < 1:
         raise ActivationError("the layout has blocks of another size than the fingerprint")
     codec = Codec(found["type"])
-    if order is Order.TILES and (block % _TILE or dim % _TILE or codec is Codec.FLOAT32):
-        raise ActivationError(
-            f"tiles hold numbers of two bytes, by {_TILE} tokens and channels, and this layout has others"
-        )
+    if order is Order.TILES and (block % _PAIRED or dim % _PAIRED or codec is not Codec.BFLOAT16):
+        raise ActivationError(f"tiles hold bfloat16, by {_PAIRED} tokens and channels, and this layout has others")
     return EngineLayout(text, layers, heads, block, dim, codec, order)
 
 

@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 import httpx
 
+from memory_service.activation import blob
 from tests.vllm.engine import BLOCK, HITS, Engine, engine, prompt
 
 HERE: Final = Path(__file__).parent
@@ -49,14 +51,16 @@ def measure(one: Engine) -> dict[str, Any]:
     for at in range(ROUNDS):
         computed.append(one.ask(prompt(0, TOKENS), salt=f"nobody {at}", tokens=1).seconds)
         loaded.append(_first(one, saved=False))
-    size = sum(file.stat().st_size for file in (blocks / "files").iterdir())
+    files = list((blocks / "files").iterdir())
+    header, _ = blob.read(files[0].read_bytes())
     return {
         "prompt_tokens": TOKENS,
         "loaded_tokens": LOADED,
         "computed_s": [round(one, 4) for one in computed],
         "loaded_s": [round(one, 4) for one in loaded],
         "times": round(median(computed) / median(loaded), 2),
-        "blob_bytes": size,
+        "blob_bytes": sum(file.stat().st_size for file in files),
+        "layout": json.loads(header.note or "{}")["layout"],
     }
 
 
@@ -70,17 +74,30 @@ def _first(one: Engine, *, saved: bool) -> float:
     return answer.seconds
 
 
+def _processor() -> str:
+    """Return the processor's name, where the system says it."""
+    said = Path("/proc/cpuinfo")
+    names = (
+        [line.partition(":")[2].strip() for line in said.read_text().splitlines() if line.startswith("model name")]
+        if said.exists()
+        else []
+    )
+    return names[0] if names else platform.machine()
+
+
 def main() -> None:
     """Measure, print, and write where a file is named."""
     made = subprocess.run([sys.executable, HERE / "environment.py"], stdout=subprocess.PIPE, text=True, check=True)
     revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True, check=False)
     python = made.stdout.strip().splitlines()[-1]
+    load = [round(one, 1) for one in os.getloadavg()]
     with tempfile.TemporaryDirectory() as folder, server(python, Path(folder)) as one:
         found = measure(one)
     about = {
         "command": "python -m tests.vllm.first_token benchmarks/results/kv-first-token.json",
         "revision": revision.stdout.strip(),
-        "machine": f"{platform.machine()}, one thread",
+        "machine": f"{_processor()}, one thread",
+        "load_average_before": load,
         "model": "Llama, 71 million random parameters, bfloat16",
         "vllm": (HERE / "requirements.txt").read_text().strip().splitlines()[-1],
     }

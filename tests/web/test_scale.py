@@ -166,3 +166,31 @@ def test_links_of_the_same_two_nodes_lie_apart(page: Page, api: httpx.Client, sh
     assert len(lines) == len(set(lines)) == len(between)
     assert all(" Q" in line or "Q" in line for line in lines)
     shot(page, "graph-parallel")
+
+
+CONTEXTS = """
+  window.contexts = [];
+  const real = HTMLCanvasElement.prototype.getContext;
+  HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+    const context = real.call(this, kind, ...more);
+    if (kind === "webgl2" && context && !window.contexts.includes(context)) window.contexts.push(context);
+    return context;
+  };
+"""
+LIVING = "window.contexts.filter(one => !one.isContextLost()).length"
+
+
+def test_no_canvas_is_kept_that_nothing_is_drawn_on(page: Page, api: httpx.Client) -> None:
+    """One is made ready while the service reads, by what was asked; what comes may be less, or nothing."""
+    namespace = "graph-canvases"
+    api.post("/v1/memories", json={"namespace": namespace, "content": "Ana met Ben in Porto."})
+    page.add_init_script(CONTEXTS)
+    show(page, f"ns={namespace}")
+    usual = page.evaluate(LIVING)
+    assert usual >= 1
+    show(page, f"ns={namespace}&limit=10000")
+    assert page.evaluate("window.contexts.length") > usual, "another kind of canvas was made ready"
+    assert page.evaluate(LIVING) == usual
+    page.goto("/admin/graph?ns=graph-of-nobody&limit=10000")
+    expect(page.get_by_role("heading", name="Namespace not found")).to_be_visible()
+    page.wait_for_function(f"{LIVING} === 0")

@@ -37,9 +37,10 @@ const matches = (path: string, address: string): boolean => {
   return found.length <= wanted.length && wanted.every((part, at) => part.endsWith("?") || (part.startsWith(":") ? Boolean(found[at]) : part === found[at]));
 };
 const first = Object.keys(PAGES).find((path) => matches(path, location.pathname.slice(BASE.length) || "/"));
-/** The page of the address is fetched while the service is asked who this is. */
-const fetched = first === undefined ? null : PAGES[first]!();
-const PAGE_OF = Object.entries(PAGES).map(([path, load]) => ({ path, component: lazy(() => (path === first && fetched ? fetched : load())) }));
+/** The page of the address is fetched while the service is asked who this is; where that fails it is fetched again once it is shown. */
+const fetched = first === undefined ? null : PAGES[first]!().catch(() => null);
+const opened = async (path: string, load: (typeof PAGES)[string]) => (path === first && (await fetched)) || load();
+const PAGE_OF = Object.entries(PAGES).map(([path, load]) => ({ path, component: lazy(() => opened(path, load)) }));
 
 /** Pages that use the whole window. */
 const WIDE = new Set(["/graph"]);

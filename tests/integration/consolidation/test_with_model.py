@@ -5,8 +5,9 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import sleep
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -259,6 +260,36 @@ def test_a_told_line_goes_at_once_when_its_text_is_corrected_and_a_run_asks_anew
     assert rules_lines(me) == by_rules, "no line of rules has changed"
 
 
+def test_a_model_that_does_not_answer_is_asked_by_the_next_run(
+    me: Any, with_model: Tenancy, told: Any, endpoint: Any, home: str, rows: Any
+) -> None:
+    stored = "SELECT lines FROM profile WHERE tenant_id = :t AND known_to = 'infinity'"
+    me.patch(f"/v1/memories/{home}", json={"content": "I live in Porto with my brother."})
+    endpoint.will(lambda body: scripted().problem(400))
+    consolidate(me, with_model)
+    assert told_lines(me) == [], "hidden"
+    (profile,) = rows.all(stored, t=me.tenant_id)
+    assert WITH_SISTER in {line["text"] for line in profile.lines}, "what is left to ask is to be seen"
+    with_brother = {"text": "Ana lives in Porto with her brother.", "kind": "static", "sources": ["m1"]}
+    told(lambda name, body: {"lines": [with_brother]} if name == "lines" else EMPTY[name])
+    consolidate(me, with_model)
+    assert told_lines(me) == [with_brother["text"]]
+
+
+def test_a_model_that_has_nothing_to_say_is_not_asked_again(
+    me: Any, with_model: Tenancy, told: Any, endpoint: Any, home: str, rows: Any
+) -> None:
+    me.patch(f"/v1/memories/{home}", json={"content": "I live in Porto with my brother."})
+    told(lambda name, body: EMPTY[name])
+    consolidate(me, with_model)
+    (profile,) = rows.all("SELECT lines FROM profile WHERE tenant_id = :t AND known_to = 'infinity'", t=me.tenant_id)
+    assert {line["section"] for line in profile.lines} == {"static"}
+    before = len(endpoint.asked)
+    consolidate(me, with_model)
+    asked = [endpoint.said(number) for number in range(before, len(endpoint.asked))]
+    assert not [text for text in asked if "Describe one person" in text]
+
+
 def test_a_run_without_a_model_strikes_out_a_told_line_whose_text_is_corrected(
     me: Any, tenancy: Tenancy, home: str, rows: Any
 ) -> None:
@@ -299,6 +330,22 @@ def test_a_told_line_goes_at_once_with_its_memory(
         assert me.get("/v1/profiles/u1").status_code == 404, "nothing is left that rules know"
     else:
         assert told_lines(me) == []
+
+
+def test_a_told_line_goes_when_its_memory_expires(me: Any, home: str) -> None:
+    expires = datetime.now(UTC) + timedelta(seconds=2)
+    assert me.patch(f"/v1/memories/{home}", json={"expires_at": expires.isoformat()}).status_code == 200
+    while told_lines(me):
+        assert datetime.now(UTC) < expires + timedelta(seconds=5)
+        sleep(0.1)
+    assert datetime.now(UTC) >= expires
+
+
+def test_a_told_line_stays_until_what_takes_its_memorys_place_holds(me: Any, home: str) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    said = {"content": "I live in Faro with my sister.", "valid_from": tomorrow}
+    assert me.post(f"/v1/memories/{home}/supersede", json=said).status_code == 201
+    assert told_lines(me) == [WITH_SISTER]
 
 
 def test_a_model_decides_what_rules_would_ask_a_person(

@@ -146,10 +146,12 @@ def test_other_layouts_are_refused(text: str) -> None:
         layout_of(text, block_size=4)
 
 
-@pytest.mark.parametrize("shape", ["block=16/dim=8/type=bfloat16", "block=16/dim=16/type=float32"])
-def test_tiles_hold_pairs_of_two_bytes(shape: str) -> None:
-    with pytest.raises(ActivationError, match="tiles hold"):
-        layout_of(f"vllm-cpu-amx/layers=1/heads=1/{shape}", block_size=16)
+@pytest.mark.parametrize(
+    "shape", ["block=48/dim=32/type=bfloat16", "block=32/dim=80/type=bfloat16", "block=32/dim=32/type=float16"]
+)
+def test_tiles_are_written_as_an_engine_uses_them(shape: str) -> None:
+    with pytest.raises(ActivationError, match="tiles hold bfloat16"):
+        layout_of(f"vllm-cpu-amx/layers=1/heads=1/{shape}", block_size=int(shape[6:8]))
 
 
 def test_a_cache_that_does_not_fit_is_refused() -> None:

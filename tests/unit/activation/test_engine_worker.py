@@ -185,6 +185,19 @@ def test_a_file_that_is_not_what_was_stored_is_told_to_the_store(connector: Any,
     assert (numbers := engine.counts.take())["checks"] == numbers["load_failures"] == 1
 
 
+def test_another_whole_file_in_its_place_is_refused(connector: Any, tmp_path: Path) -> None:
+    store = Telling(b"")
+    engine = Engine(connector, tmp_path, store)
+    part = engine.part(engine.file(), (3, 4))
+    store.data = engine.file(tokens="ef" * 32)
+    assert engine.load(request=part) == {3, 4}
+    assert not engine.holds((3, 4))
+    assert engine.counts.take()["load_failures"] == 1
+    store.data = engine.file()
+    assert engine.load(request=part) == set()
+    engine.worker.close()
+
+
 @pytest.mark.parametrize("kind", ["another engine's", "gone", "no answer", "unforeseen"])
 def test_what_the_store_knows_or_cannot_see_is_not_told(connector: Any, tmp_path: Path, kind: str) -> None:
     """Looking costs the service a whole file: only a checksum that does not fit says that it would find something."""

@@ -23,7 +23,7 @@ class ConnectorSettings:
         url: address of the memory service
         folder: a folder in place of a service, for development
         save: whether blocks that this engine computes are saved
-        threads: how many files are fetched at a time
+        threads: how many files are fetched at a time; as many more reckon their digests
         lookup_s: how long a request waits for the service to say what it has
         pending_mb: how much may wait to be sent; what comes on top is not saved
         drain_s: how long a stopping engine waits for what is still to be sent

@@ -23,7 +23,7 @@ from tests.integration.tenancy.asks import (
 from tests.integration.tenancy.asks.ask import Asks
 from tests.integration.tenancy.household import Household
 
-# In this order they are sent, as far as a test does not choose another.
+# In this order, unless a test sorts them.
 PARTS = (
     search,
     memories,

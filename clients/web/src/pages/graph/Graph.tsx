@@ -23,6 +23,10 @@ import { useLayout } from "./useLayout";
 // What draws is the larger part of the page: it comes while the service reads what is to be drawn.
 const drawing = import("./Stage");
 const Stage = lazy(() => drawing.then((part) => ({ default: part.Stage })));
+/** Do something beforehand with what draws. Where that fails the picture fares as without it, and says what is wrong. */
+const beforehand = (work: (part: Awaited<typeof drawing>) => void): void => {
+  drawing.then(work).catch((error: unknown) => console.warn("Nothing was made ready for the graph.", error));
+};
 
 const LIMITS = [50, LIMIT, 500, 2_000, 10_000];
 const DEPTHS = [1, 2, 3];
@@ -63,16 +67,20 @@ export default function GraphPage() {
   );
 
   const view = graph.view;
-  const waiting = !view && !asTable;
+  const waiting = !view && !asTable && !graph.error;
+  const pictured = Boolean(view?.nodes.length) && !asTable;
   useEffect(() => {
-    if (!waiting) return undefined;
+    if (!waiting) {
+      if (!pictured) beforehand((part) => part.cool());
+      return undefined;
+    }
     let left = false;
-    void drawing.then((part) => { if (!left) part.warm({ palette, large: limit >= LARGE, still }); });
+    beforehand((part) => { if (!left) part.warm({ palette, large: limit >= LARGE, still }); });
     return () => { left = true; };
-  }, [waiting, palette, limit, still]);
-  useEffect(() => () => void drawing.then((part) => part.cool()), []);
+  }, [waiting, pictured, palette, limit, still]);
+  useEffect(() => () => beforehand((part) => part.cool()), []);
   useEffect(() => {
-    if (view && !asTable) void drawing.then((part) => part.prepare(view, filter, palette));
+    if (view && !asTable) beforehand((part) => part.prepare(view, filter, palette));
   }, [view]);
   const node = chosen === null ? undefined : view?.byId.get(chosen);
   const choose = (id: string | null) => change({ pick: id }, { replace: true });

@@ -10,6 +10,9 @@ import { edgeKey, LARGE, neighboursOf, showsEdge, showsNode, type Filter, type V
 import { linesOf } from "./lines";
 import type { Positions } from "./useLayout";
 
+/** The page fetches this part by itself, and reaches the canvas through it. */
+export { cool, warm };
+
 interface Props {
   positions: Positions;
   filter: Filter;
@@ -132,8 +135,6 @@ function towards(renderer: Renderer, from: string | null, dx: number, dy: number
   });
   return best;
 }
-
-export { cool, warm };
 
 const ARROWS: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 

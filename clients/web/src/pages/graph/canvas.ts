@@ -26,7 +26,7 @@ class Picture extends Sigma<NodeLook, LineLook, Record<string, unknown>, object,
   /** Draw another graph: everything is worked out anew, as at first. */
   override setGraph(graph: Drawn): this {
     this.settled = false;
-    // Sigma 4.0.4 goes on to ask the graph before which edges lie beside each other.
+    // Sigma 4.0.4 goes on to ask the graph before which edges lie beside each other. Its dragging of nodes does so, too: it is off.
     (this as unknown as { edgeGroups: { graph: Drawn } }).edgeGroups.graph = graph;
     super.setGraph(graph);
     this.settled = true;
@@ -82,7 +82,7 @@ function make({ palette, large, still }: Kind, graph: Drawn): Canvas {
   return { holder, drawn };
 }
 
-// Letters are drawn before they are needed: in most languages the labels of a graph have no others, or few.
+// Letters are drawn before they are needed; labels in Latin letters have no others, or few.
 const LETTERS = String.fromCharCode(...Array.from({ length: 95 }, (_, at) => 32 + at));
 
 let ready: { kind: Kind; canvas: Canvas } | null = null;
@@ -105,7 +105,10 @@ export function cool(): void {
 
 /** Return a canvas with nothing on it, the one that was made ready where it fits; the caller keeps it. */
 export function take(kind: Kind): Canvas {
-  if (!ready || !fits(ready.kind, kind)) return make(kind, emptyGraph());
+  if (!ready || !fits(ready.kind, kind)) {
+    cool();
+    return make(kind, emptyGraph());
+  }
   const { canvas } = ready;
   ready = null;
   return canvas;
