@@ -5,7 +5,6 @@
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,8 @@ from typing import Any, Final
 
 import httpx
 
+from benchmarks.provenance import provenance
+from benchmarks.results import write_result
 from memory_service.activation import blob
 from tests.vllm.engine import BLOCK, HITS, Engine, engine, prompt
 
@@ -74,37 +75,24 @@ def _first(one: Engine, *, saved: bool) -> float:
     return answer.seconds
 
 
-def _processor() -> str:
-    """Return the processor's name, where the system says it."""
-    said = Path("/proc/cpuinfo")
-    names = (
-        [line.partition(":")[2].strip() for line in said.read_text().splitlines() if line.startswith("model name")]
-        if said.exists()
-        else []
-    )
-    return names[0] if names else platform.machine()
-
-
 def main() -> None:
     """Measure, print, and write where a file is named."""
     made = subprocess.run([sys.executable, HERE / "environment.py"], stdout=subprocess.PIPE, text=True, check=True)
-    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True, check=False)
     python = made.stdout.strip().splitlines()[-1]
     load = [round(one, 1) for one in os.getloadavg()]
     with tempfile.TemporaryDirectory() as folder, server(python, Path(folder)) as one:
         found = measure(one)
-    about = {
-        "command": "python -m tests.vllm.first_token benchmarks/results/kv-first-token.json",
-        "revision": revision.stdout.strip(),
-        "machine": f"{_processor()}, one thread",
+    result = {
+        **provenance(),
+        "command": "python -m tests.vllm.first_token FILE, on one thread",
         "load_average_before": load,
         "model": "Llama, 71 million random parameters, bfloat16",
         "vllm": (HERE / "requirements.txt").read_text().strip().splitlines()[-1],
+        **found,
     }
-    text = json.dumps({**about, **found}, indent=1)
-    print(text)
+    print(json.dumps(result, indent=1))
     if sys.argv[1:]:
-        Path(sys.argv[1]).write_text(text + "\n", encoding="utf-8")
+        write_result(Path(sys.argv[1]), result)
 
 
 if __name__ == "__main__":
