@@ -54,8 +54,7 @@ class ModelServer:
         class Handler(_Handler):
             server_of = owner
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
@@ -88,6 +87,13 @@ def model_server() -> Iterator[ModelServer]:
         yield server
     finally:
         server.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # The five of the standard library are gone when twenty ask at once: the kernel drops the rest, and they try again
+    # after one second and after three.
+    request_queue_size = 128
 
 
 class _Handler(BaseHTTPRequestHandler):
