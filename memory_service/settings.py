@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=20, ge=1, le=200)
 
     encoder: str = "packaged-minilm"
-    encoder_runtime: Literal["onnx", "torch"] = "onnx"
+    encoder_runtime: Literal["auto", "onnx", "torch"] = "auto"
 
     # A cross-encoder for `preset: thorough`, empty for none, and how long one search waits for it.
     reranker: str = ""

@@ -21,14 +21,19 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from memory_service.encoder.exported_model import GRAPH_FILE, TOKENIZER_FILE, Manifest
+from memory_service.encoder.graph_inputs import INPUTS, OUTPUT, GraphUnusable
 from memory_service.encoder.identity import FAITHFUL_COSINE, PROBE_SENTENCE
-from memory_service.encoder.onnx_runtime import INPUTS, OUTPUT, OnnxEncoder
+from memory_service.encoder.onnx_runtime import OnnxEncoder
+from memory_service.encoder.openvino_runtime import OpenVinoEncoder, is_offered
 from memory_service.encoder.torch_runtime import TorchEncoder, open_model, tokenization_of
 from memory_service.encoder.varied_texts import VARIED_TEXTS
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
+
+    from memory_service.encoder.tokens import Tokenization
 
 LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnxscript", "onnxruntime")
 
@@ -157,6 +162,7 @@ def export(model_folder: Path, output: Path, *, fingerprint: str, progress: Call
                 max_tokens=tokenization.window,
                 pad_id=pad_id,
                 faithfulness=float(np.min(cosines)),
+                bfloat16=_faithfulness_in_bfloat16(path, tokenization, reference, pad_id=pad_id, progress=progress),
                 probe=tuple(float(x) for x in probe),
             )
         failures.append(f"cosine {float(np.min(cosines)):.5f} to the model, {FAITHFUL_COSINE} is needed")
@@ -166,6 +172,26 @@ def export(model_folder: Path, output: Path, *, fingerprint: str, progress: Call
         versions=versions,
         reason="The exported graph is not usable: " + "; ".join(failures),
     )
+
+
+def _faithfulness_in_bfloat16(
+    path: Path,
+    tokenization: "Tokenization",
+    reference: "NDArray[np.float32]",
+    *,
+    pad_id: int,
+    progress: Callable[[str], None],
+) -> float:
+    """Return the lowest cosine to the (n, d) reference in bfloat16, 0 where it is not offered or cannot be computed."""
+    if not is_offered():
+        return 0.0
+    progress("Comparing the graph in bfloat16 with the model")
+    try:
+        encoder = OpenVinoEncoder(path, tokenization, dimension=reference.shape[1], pad_id=pad_id)
+    except GraphUnusable as error:
+        progress(f"OpenVINO cannot open the graph, ONNX Runtime serves it: {error}")
+        return 0.0
+    return float(np.nan_to_num(np.min(np.sum(encoder.encode(VARIED_TEXTS) * reference, axis=1)), nan=0.0))
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from memory_service.encoder.chunking import chunk
 from memory_service.encoder.errors import EncoderUnavailable
 from memory_service.encoder.export import ensure_export, existing_export, export_folder
 from memory_service.encoder.exported_model import GRAPH_FILE, TOKENIZER_FILE, Manifest
+from memory_service.encoder.graph_inputs import GraphUnusable
 from memory_service.encoder.identity import FAITHFUL_COSINE, PROBE_SENTENCE, fingerprint
 from memory_service.encoder.model_source import PACKAGED, ModelSource, fetch_model, find_model
 from memory_service.encoder.protocol import Encoder, EncoderIdentity, TextSpan
@@ -34,7 +35,7 @@ class LoadedEncoder:
     """
 
     identity: EncoderIdentity
-    runtime: Literal["onnx", "torch"]
+    runtime: Literal["openvino", "onnx", "torch"]
     reason: str
     encoder: Encoder
     tokenization: Tokenization
@@ -92,9 +93,11 @@ def load_encoder(settings: Settings, *, progress: Callable[[str], None] = logger
         if manifest.outcome == "torch":
             logger.warning("The encoder runs in torch, which is slower and larger. %s", manifest.reason)
             return _load_torch(source, model, reason=manifest.reason)
-        loaded = _load_onnx(source, folder, manifest)
-        if loaded is not None:
-            return loaded
+        for runtime in _runtimes(settings, manifest):
+            loaded = _load_exported(source, folder, manifest, runtime)
+            if loaded is not None:
+                logger.info("The encoder %s runs in %s.", source.name, runtime)
+                return loaded
         logger.warning("The exported model in %s is damaged; exporting it again.", folder)
     raise EncoderUnavailable(
         f"The exported model in {folder} gives wrong vectors on this machine even after a new export. "
@@ -127,7 +130,7 @@ def ensure_exported(settings: Settings, progress: Callable[[str], None]) -> None
     _keep_offline(settings)
     source = fetch_model(settings.encoder, progress=progress)
     model = fingerprint(source.folder, cache=_fingerprint_cache(settings))
-    if settings.encoder_runtime == "onnx":
+    if settings.encoder_runtime != "torch":
         folder = export_folder(_models(settings), source.name, model)
         ensure_export(source.folder, folder, fingerprint=model, progress=progress)
 
@@ -148,20 +151,31 @@ def _fingerprint_cache(settings: Settings) -> Path:
     return _models(settings) / "fingerprints.json"
 
 
-def _load_onnx(source: ModelSource, folder: Path, manifest: Manifest) -> LoadedEncoder | None:
-    """Return the exported encoder, or None when its files are damaged: the probe vector tells."""
-    from memory_service.encoder.onnx_runtime import GraphUnusable, OnnxEncoder
+def _runtimes(settings: Settings, manifest: Manifest) -> Iterator[Literal["openvino", "onnx"]]:
+    """Yield what may serve an exported model here, the fastest first."""
+    from memory_service.encoder.openvino_runtime import is_offered
 
+    if settings.encoder_runtime == "auto" and manifest.bfloat16 >= FAITHFUL_COSINE and is_offered():
+        yield "openvino"
+    yield "onnx"
+
+
+def _load_exported(
+    source: ModelSource, folder: Path, manifest: Manifest, runtime: Literal["openvino", "onnx"]
+) -> LoadedEncoder | None:
+    """Return the exported encoder, or None when its files are damaged: the probe vector tells."""
     try:
         tokenization = Tokenization.from_file(folder / TOKENIZER_FILE, window=manifest.max_tokens)
-        encoder = OnnxEncoder(folder / GRAPH_FILE, tokenization, dimension=manifest.dimension, pad_id=manifest.pad_id)
+        encoder = _open(runtime, folder / GRAPH_FILE, tokenization, manifest)
         probe = encoder.encode([PROBE_SENTENCE])[0]
     except (GraphUnusable, OSError, ValueError) as error:
-        logger.warning("The exported model in %s cannot be opened: %s", folder, error)
+        logger.warning("The exported model in %s cannot be opened by %s: %s", folder, runtime, error)
         return None
     cosine = float(probe @ np.asarray(manifest.probe, dtype=np.float32))
     if not cosine >= FAITHFUL_COSINE:
-        logger.warning("The exported model in %s embeds the probe sentence with cosine %.4f.", folder, cosine)
+        logger.warning(
+            "The exported model in %s embeds the probe sentence with cosine %.4f in %s.", folder, cosine, runtime
+        )
         return None
     identity = EncoderIdentity(
         name=source.name,
@@ -170,7 +184,17 @@ def _load_onnx(source: ModelSource, folder: Path, manifest: Manifest) -> LoadedE
         fingerprint=manifest.fingerprint,
         probe=probe,
     )
-    return LoadedEncoder(identity=identity, runtime="onnx", reason="", encoder=encoder, tokenization=tokenization)
+    return LoadedEncoder(identity=identity, runtime=runtime, reason="", encoder=encoder, tokenization=tokenization)
+
+
+def _open(runtime: Literal["openvino", "onnx"], graph: Path, tokenization: Tokenization, manifest: Manifest) -> Encoder:
+    if runtime == "openvino":
+        from memory_service.encoder.openvino_runtime import OpenVinoEncoder
+
+        return OpenVinoEncoder(graph, tokenization, dimension=manifest.dimension, pad_id=manifest.pad_id)
+    from memory_service.encoder.onnx_runtime import OnnxEncoder
+
+    return OnnxEncoder(graph, tokenization, dimension=manifest.dimension, pad_id=manifest.pad_id)
 
 
 def _load_torch(source: ModelSource, model_fingerprint: str, *, reason: str) -> LoadedEncoder:

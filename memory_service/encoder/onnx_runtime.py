@@ -1,26 +1,17 @@
 """Serve an exported model with ONNX Runtime and the Rust tokenizer: no torch, no transformers in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from memory_service.encoder.graph_inputs import INPUTS, OUTPUT, GraphUnusable, runs_of
 from memory_service.encoder.tokens import Tokenization
-
-PADDED_TOKENS_PER_RUN = 256
-"""Rows × longest row of one run. Larger runs are not faster (the matrix kernels are saturated)."""
 
 THREADS = 1
 """Two threads spin against each other and the web server on a two-core machine; concurrency comes from batching."""
-
-INPUTS = ("input_ids", "attention_mask")
-OUTPUT = "sentence_embedding"
-
-
-class GraphUnusable(Exception):
-    """ONNX Runtime cannot open the graph: the file is damaged, missing, or of another version."""
 
 
 class OnnxEncoder:
@@ -52,32 +43,7 @@ class OnnxEncoder:
         Raises:
             UnencodableText: A text holds a lone surrogate.
         """
-        rows = self._tokenization.ids(texts)
-        vectors = np.empty((len(rows), self._dimension), dtype=np.float32)
-        for batch in _batches([len(row) for row in rows]):
-            ids, mask = self._padded([rows[position] for position in batch])
-            vectors[batch] = self._session.run([OUTPUT], dict(zip(INPUTS, (ids, mask), strict=True)))[0]
+        vectors = np.empty((len(texts), self._dimension), dtype=np.float32)
+        for batch, *arrays in runs_of(texts, self._tokenization, pad_id=self._pad_id):
+            vectors[batch] = self._session.run([OUTPUT], dict(zip(INPUTS, arrays, strict=True)))[0]
         return vectors
-
-    def _padded(self, rows: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        # Without special tokens an empty text has no token at all; one pad token keeps its vector defined.
-        rows = [row or [self._pad_id] for row in rows]
-        shape = (len(rows), max(map(len, rows)))
-        ids = np.full(shape, self._pad_id, dtype=np.int64)
-        mask = np.zeros(shape, dtype=np.int64)
-        for position, row in enumerate(rows):
-            ids[position, : len(row)] = row
-            mask[position, : len(row)] = 1
-        return ids, mask
-
-
-def _batches(lengths: list[int]) -> Iterator[list[int]]:
-    """Group positions by ascending length, so that little is padded, within `PADDED_TOKENS_PER_RUN`."""
-    batch: list[int] = []
-    for position in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[position] > PADDED_TOKENS_PER_RUN:
-            yield batch
-            batch = []
-        batch.append(position)
-    if batch:
-        yield batch

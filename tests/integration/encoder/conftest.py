@@ -14,7 +14,7 @@ from memory_service.settings import Settings
 
 @pytest.fixture(scope="session")
 def encoder_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(data_dir=tmp_path_factory.mktemp("encoder-data"), encoder=PACKAGED, encoder_runtime="onnx")
+    return Settings(data_dir=tmp_path_factory.mktemp("encoder-data"), encoder=PACKAGED, encoder_runtime="auto")
 
 
 @pytest.fixture(scope="session")

@@ -36,11 +36,13 @@ def test_a_model_by_path_is_exported_and_faithful(
     settings = settings_for(save_tiny_model(f"tiny-{pooling}", pooling=pooling, normalize=normalize), tmp_path)
     assert export_needed(settings)
     loaded = load_encoder(settings)
-    assert (loaded.runtime, loaded.reason) == ("onnx", "")
+    assert loaded.runtime in {"openvino", "onnx"}
+    assert loaded.reason == ""
     assert (loaded.identity.dimension, loaded.identity.max_tokens) == (32, 48)
     assert not export_needed(settings)
     torch = load_encoder(settings.model_copy(update={"encoder_runtime": "torch"}))
-    assert np.sum(loaded.encode(TEXTS) * torch.encode(TEXTS), axis=1).min() > 0.99999
+    least = 0.9999 if loaded.runtime == "openvino" else 0.99999
+    assert np.sum(loaded.encode(TEXTS) * torch.encode(TEXTS), axis=1).min() > least
     assert len(loaded.chunk("the cat sat on the mat. " * 20)) > 2
     verify_identity(torch.identity, loaded.identity)
 
@@ -99,7 +101,7 @@ def test_a_killed_export_leaves_nothing_believed(save_tiny_model: Callable[..., 
     process.wait()
     assert list(tmp_path.glob("models/.exporting-*"))
     assert export_needed(settings)
-    assert load_encoder(settings).runtime == "onnx"
+    assert load_encoder(settings).runtime in {"openvino", "onnx"}
     assert not list(tmp_path.glob("models/.exporting-*"))
 
 

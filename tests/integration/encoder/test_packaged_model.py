@@ -1,8 +1,9 @@
-"""The packaged MiniLM, exported for real and served by ONNX Runtime."""
+"""The packaged MiniLM, exported for real, served by what is fastest here and by ONNX Runtime."""
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,17 +19,26 @@ from memory_service.encoder import (
     load_encoder,
     verify_identity,
 )
+from memory_service.encoder.openvino_runtime import is_offered, multiplies_bfloat16
 from memory_service.encoder.varied_texts import VARIED_TEXTS
 from memory_service.settings import Settings
 
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module", params=["auto", "onnx"])
+def served(request: pytest.FixtureRequest, encoder_settings: Settings) -> Iterator[LoadedEncoder]:
+    encoder = load_encoder(encoder_settings.model_copy(update={"encoder_runtime": request.param}))
+    assert encoder.runtime == ("openvino" if request.param == "auto" and is_offered() else "onnx")
+    yield encoder
+    encoder.close()
+
+
 def test_vectors_are_faithful_to_sentence_transformers(
-    loaded: LoadedEncoder, reference: Callable[[list[str]], NDArray[np.float32]]
+    served: LoadedEncoder, reference: Callable[[list[str]], NDArray[np.float32]]
 ) -> None:
     texts = [*VARIED_TEXTS, *(f"On day {i} we spoke about {'tea and ' * (i % 30)}travel plans." for i in range(60))]
-    vectors = loaded.encode(texts)
+    vectors = served.encode(texts)
     assert vectors.shape == (len(texts), 384)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
@@ -37,19 +47,84 @@ def test_vectors_are_faithful_to_sentence_transformers(
     assert cosines.min() >= 0.9999
 
 
-def test_a_vector_does_not_depend_on_its_batch(loaded: LoadedEncoder) -> None:
-    together = loaded.encode(VARIED_TEXTS)
-    alone = np.concatenate([loaded.encode([text]) for text in VARIED_TEXTS])
-    np.testing.assert_allclose(together, alone, atol=1e-5)
+def test_a_vector_does_not_depend_on_its_batch(served: LoadedEncoder) -> None:
+    together = served.encode(VARIED_TEXTS)
+    alone = np.concatenate([served.encode([text]) for text in VARIED_TEXTS])
+    # In bfloat16 the order of a sum would show, so there it is not nearly the same but the same.
+    np.testing.assert_allclose(together, alone, rtol=0, atol=0 if served.runtime == "openvino" else 1e-5)
 
 
-def test_no_texts_give_no_rows(loaded: LoadedEncoder) -> None:
-    assert loaded.encode([]).shape == (0, 384)
+def test_threads_that_share_it_get_their_own_vectors(served: LoadedEncoder) -> None:
+    texts = [f"On day {n} we spoke about {'tea and ' * (n % 30)}plans." for n in range(200)]
+    wanted = served.encode(texts)
+    with ThreadPoolExecutor(8) as pool:
+        found = np.concatenate(list(pool.map(lambda text: served.encode([text]), texts)))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
-def test_a_lone_surrogate_is_refused(loaded: LoadedEncoder) -> None:
+def test_no_texts_give_no_rows(served: LoadedEncoder) -> None:
+    assert served.encode([]).shape == (0, 384)
+
+
+def test_a_lone_surrogate_is_refused(served: LoadedEncoder) -> None:
     with pytest.raises(UnencodableText, match="lone surrogate"):
-        loaded.encode(["fine", "a\udcffb"])
+        served.encode(["fine", "a\udcffb"])
+
+
+@pytest.mark.skipif(not is_offered(), reason="this processor does not multiply bfloat16 itself")
+def test_what_runs_in_bfloat16_tells_nobody(
+    loaded: LoadedEncoder, encoder_settings: Settings, run_python: Callable[..., str]
+) -> None:
+    program = """
+import json, pathlib, sys
+told = []
+def hear(event, arguments):
+    writes = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+    if event.startswith(("socket.", "subprocess.", "os.mkdir", "os.system", "urllib")) or writes:
+        told.append([event, str(arguments[0])])
+from memory_service.encoder import load_encoder
+from memory_service.settings import Settings
+data = pathlib.Path(sys.argv[1])
+sys.addaudithook(hear)
+encoder = load_encoder(Settings(data_dir=data, encoder="packaged-minilm"))
+encoder.encode(["hello there"])
+elsewhere = [one for one in told if not one[1].startswith(str(data)) and "__pycache__" not in one[1]]
+print(json.dumps([encoder.runtime, elsewhere]))
+"""
+    assert json.loads(run_python(program, encoder_settings.data_dir)) == ["openvino", []]
+
+
+def test_without_the_library_onnx_serves(
+    loaded: LoadedEncoder, encoder_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory_service.encoder.openvino_runtime.is_offered", lambda: False)
+    assert load_encoder(encoder_settings).runtime == "onnx"
+
+
+def test_a_graph_unfaithful_in_bfloat16_is_served_by_onnx(
+    loaded: LoadedEncoder, encoder_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory_service.encoder.openvino_runtime.is_offered", lambda: True)
+    shutil.copytree(encoder_settings.data_dir / "models", tmp_path / "models")
+    (path,) = (tmp_path / "models").glob("*/export.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"bfloat16": 0.9989}))
+    assert load_encoder(encoder_settings.model_copy(update={"data_dir": tmp_path})).runtime == "onnx"
+
+
+@pytest.mark.parametrize(
+    ("text", "offers"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx512f amx_bf16 amx_tile\n", True),
+        ("flags\t\t: fpu avx512f avx512_bf16\n", True),
+        ("flags\t\t: fpu avx512f avx2\n", False),
+        ("Features\t: fp asimd bf16\n", False),
+        ("", False),
+    ],
+)
+def test_the_processor_says_whether_it_multiplies_bfloat16(tmp_path: Path, text: str, offers: bool) -> None:
+    (tmp_path / "cpuinfo").write_text(text)
+    assert multiplies_bfloat16(tmp_path / "cpuinfo") is offers
+    assert multiplies_bfloat16(tmp_path / "missing") is False
 
 
 def test_the_serving_process_never_imports_torch(
@@ -100,7 +175,7 @@ def test_a_warm_start_needs_no_export(loaded: LoadedEncoder, encoder_settings: S
     progress: list[str] = []
     again = load_encoder(encoder_settings, progress=progress.append)
     assert progress == []
-    assert again.runtime == "onnx"
+    assert again.runtime == loaded.runtime
     verify_identity(loaded.identity, again.identity)
 
 
@@ -109,7 +184,7 @@ def test_the_torch_runtime_is_the_same_encoder(loaded: LoadedEncoder, encoder_se
     assert torch.runtime == "torch"
     assert torch.identity.max_tokens == loaded.identity.max_tokens
     verify_identity(loaded.identity, torch.identity)
-    np.testing.assert_allclose(torch.encode(VARIED_TEXTS), loaded.encode(VARIED_TEXTS), atol=1e-3)
+    np.testing.assert_allclose(torch.encode(VARIED_TEXTS), loaded.encode(VARIED_TEXTS), atol=5e-3)
 
 
 def test_another_model_of_the_same_name_is_refused(loaded: LoadedEncoder) -> None:
