@@ -15,7 +15,7 @@ import psutil
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 RESULTS = CHECKOUT / "benchmarks" / "results"
-PACKAGES = ("memory-service", "httpx", "numpy", "onnxruntime", "sentence-transformers", "torch")
+PACKAGES = ("memory-service", "httpx", "numpy", "onnxruntime", "openvino", "sentence-transformers", "torch")
 
 
 def provenance(argv: Sequence[str] | None = None) -> dict[str, Any]:
