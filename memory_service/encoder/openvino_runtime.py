@@ -1,7 +1,7 @@
 """Serve an exported model with OpenVINO in bfloat16, where the processor multiplies such numbers itself.
 
-Half the bytes and matrix units made for them: on a processor with AMX a query takes a third to two thirds of the time that
-ONNX Runtime needs in fp32, a batch a quarter to a half. Other processors would have to convert; there ONNX Runtime serves.
+Half the bytes and matrix units made for them: on a processor with AMX a short query takes three quarters of the time that ONNX
+Runtime needs in fp32, a batch a quarter to a half. Other processors would have to convert; there ONNX Runtime serves.
 """
 
 import importlib.util
