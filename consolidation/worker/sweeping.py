@@ -12,6 +12,7 @@ import structlog
 from consolidation import consolidate, enriching
 from consolidation.departing import depart
 from consolidation.recut import recut_namespace
+from consolidation.training import rebuild
 from consolidation.worker import opened
 from consolidation.worker.across_tenants import across_tenants, leaving, utc_now
 from consolidation.worker.application import SWEEP, SWEEP_EVERY_S, app
@@ -40,6 +41,7 @@ def sweep() -> dict[str, int]:
         "enriched": _enrich(),
         "expired": _expire(now),
         "kv": sweep_spent_kv(now),
+        "parametric": _rebuild(),
     }
     _fold()
     done["recut"] = _recut()
@@ -89,6 +91,15 @@ def _expire(now: datetime) -> int:
         work = partial(consolidate.expire_due, tenancy_of(tenant_id), ids)
         expired += guarded(work, "expiry_failed", tenant_id=tenant_id)
     return expired
+
+
+def _rebuild() -> int:
+    """Make cubes of parametric memory anew that are stale; return how many."""
+    made = 0
+    for tenant_id, cube_id in across_tenants("SELECT * FROM stale_parametric(:limit)"):
+        work = partial(rebuild, tenancy_of(tenant_id), cube_id)
+        made += guarded(work, "rebuild_failed", tenant_id=tenant_id, parametric_memory_id=cube_id)
+    return made
 
 
 def _fold() -> None:
