@@ -231,7 +231,7 @@ class WhyOut(BaseModel):
 
 
 class RoutedOut(BaseModel):
-    """A memory that the readout names; its score is the cosine of the two."""
+    """A memory that the readout names; its score is the cosine of the two, without what the memories of the cube share."""
 
     memory: Memory
     rank: int

@@ -159,7 +159,7 @@ def _results(
     readout = read(best.state, query[None, :], ridge=best.row["ridge"])
     values = np.stack([weights.unpack_vector(best.pairs[places[one][0]]["value"]) for one in ids])
     cues = routing.likeness(query[None, :], np.stack([weights.unpack_vector(pair["key"]) for pair in best.pairs]))[0]
-    scores = routing.likeness(readout, values)[0]
+    scores = routing.named(readout, values, ridge=best.row["ridge"])[0]
     live = set(session.scalars(_LIVE, {"tenant": tenant_id, "ids": ids, "now": now}))
     order = [at for at in np.argsort(-scores, kind="stable") if ids[at] in live and scores[at] >= min_score][:limit]
     records = memories.get_records(session, tenant_id, [ids[at] for at in order])

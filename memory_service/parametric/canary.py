@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory_service.parametric.associative import Association, read
-from memory_service.parametric.routing import likeness
+from memory_service.parametric.routing import named
 
 SAMPLE: Final = 64  # earlier pairs that are asked, at most
 SEED: Final = 7  # the same pairs whenever the same state is asked
@@ -54,7 +54,7 @@ def share_named(
     *,
     ridge: float,
 ) -> float:
-    """Return for which share of keys [n, d] the wanted one of the values [m, d] is the nearest to the readout.
+    """Return for which share of keys [n, d] the wanted one of the values [m, d] is named first.
 
     `wanted` has the row of the value for each key, -1 for one that is not among them, which counts as not named.
 
@@ -65,8 +65,8 @@ def share_named(
     """
     if not len(values):
         return 0.0
-    named = likeness(read(state, keys, ridge=ridge), values).argmax(axis=1)
-    return float((named == wanted).mean())
+    first = named(read(state, keys, ridge=ridge), values, ridge=ridge).argmax(axis=1)
+    return float((first == wanted).mean())
 
 
 def judge(before: float | None, after: float | None, *, asked: int, tolerance: float) -> Canary:

@@ -56,6 +56,27 @@ def likeness(readouts: NDArray[np.floating], values: NDArray[np.floating]) -> ND
     return np.clip(unit(np.asarray(readouts)) @ unit(np.asarray(values)).T, -1.0, 1.0)
 
 
+def named(readouts: NDArray[np.floating], values: NDArray[np.floating], *, ridge: float) -> NDArray[np.float64]:
+    """Return how much every readout [n, d] is like every value [m, d], as [n, m], -1 to 1: what values share does not count.
+
+    The cosine under M = (VᵀV + λI)⁻¹, yᵀMv / √(yᵀMy · vᵀMv): what `read` does for keys, done for values. Memories that say
+    nearly the same have nearly the same vector, and by the plain cosine a readout that is off by a little names any of them.
+
+    >>> values = np.array([[1.0, 0.0], [0.8, 0.6]])
+    >>> np.round(named(np.array([[1.0, 0.0]]), values, ridge=1e-9), 6).tolist()
+    [[1.0, 0.0]]
+    >>> likeness(np.array([[1.0, 0.0]]), values).tolist()
+    [[1.0, 0.8]]
+    """
+    y, v = np.asarray(readouts, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    both = np.concatenate([v, y])
+    sharp = np.linalg.solve(v.T @ v + ridge * np.eye(v.shape[1]), both.T).T
+    lengths = np.sqrt(np.einsum("nd,nd->n", both, sharp))
+    products, sizes = y @ sharp[: len(v)].T, np.outer(lengths[len(v) :], lengths[: len(v)])
+    scaled: NDArray[np.float64] = np.divide(products, sizes, out=np.zeros_like(products), where=sizes > 0)
+    return np.clip(scaled, -1.0, 1.0)
+
+
 def unit(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return vectors at length one along the last axis; zeros stay zeros."""
     rows = np.asarray(vectors, dtype=np.float64)

@@ -144,7 +144,7 @@ def route_parametric(body: RouteIn, caller: Reader, services: ServicesDep) -> Re
 
     How much of a query q a cube knows is its familiarity, (1 + λ) qᵀH(H + λI)⁻¹q of the unit query, at most 1; below
     `threshold` it abstains. Of the cubes asked, a few whose keys are nearest on the whole, the one with the highest answers:
-    its readout U(H + λI)⁻¹q is compared with the memories it was taught.
+    its readout U(H + λI)⁻¹q is compared with the memories it was taught, by the cosine under (VᵀV + λI)⁻¹ of their vectors V.
     """
     tenant_id, paths = caller.tenant_id, list(dict.fromkeys(body.namespaces))
     for at, path in enumerate(paths):

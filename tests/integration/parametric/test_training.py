@@ -52,7 +52,9 @@ def test_a_taught_cube_names_what_a_cue_brings(cubes: Cubes, rows: Any) -> None:
     shown = cubes.get(cube_id)
     assert (shown["state"], shown["pairs"], shown["bytes"]) == ("ready", 6, 8 * 384 * 384)
     assert [v["version"] for v in shown["versions"]] == [1]
-    kept = rows.one("SELECT weights, checksum FROM parametric_version WHERE parametric_memory_id = CAST(:i AS uuid)", i=cube_id)
+    kept = rows.one(
+        "SELECT weights, checksum FROM parametric_version WHERE parametric_memory_id = CAST(:i AS uuid)", i=cube_id
+    )
     assert weights.checksum_of(kept.weights).hex() == kept.checksum.hex() == shown["checksum"]
 
 
@@ -116,7 +118,7 @@ def test_a_training_that_makes_it_forget_is_rejected(cubes: Cubes) -> None:
 
 def test_what_a_caller_wants_asked_is_asked_and_not_learned(cubes: Cubes) -> None:
     cube_id, known = cubes.teach()
-    cue, memory_id = next(iter(known.items()))
+    memory_id = next(iter(known.values()))
     more = cubes.remember("The rowing boat lies under the willow.")
     extra = [{"cue": "Which tea does Ada like?", "memory_id": memory_id}]
     result = cubes.train(cube_id, [{"cue": "Where is the boat?", "memory_id": more}], canary=extra)
@@ -181,7 +183,8 @@ def test_cubes_that_do_not_add_up_are_not_merged(cubes: Cubes) -> None:
 def test_fading_follows_the_order_of_trainings(cubes: Cubes, rows: Any) -> None:
     cube_id, known = cubes.teach(gamma=0.5)
     found = rows.all(
-        "SELECT key, value FROM parametric_pair WHERE parametric_memory_id = CAST(:i AS uuid) ORDER BY position", i=cube_id
+        "SELECT key, value FROM parametric_pair WHERE parametric_memory_id = CAST(:i AS uuid) ORDER BY position",
+        i=cube_id,
     )
     keys = np.stack([weights.unpack_vector(row.key) for row in found]).astype(np.float64)
     wanted = sum(0.5 ** (len(keys) - 1 - n) * np.outer(k, k) for n, k in enumerate(keys))
@@ -346,9 +349,7 @@ def test_a_cube_holds_so_many_pairs_and_no_more(cubes: Cubes, monkeypatch: pytes
     assert answer.status_code == 413, answer.text
 
 
-def test_a_key_that_may_only_read_changes_nothing(
-    cubes: Cubes, client: Any, tenant_client: Callable[..., Any]
-) -> None:
+def test_a_key_that_may_only_read_changes_nothing(cubes: Cubes, client: Any, tenant_client: Callable[..., Any]) -> None:
     cube_id, _ = cubes.teach()
     key = cubes.me.post("/v1/api-keys", json={"name": "reader", "scopes": ["memories:read"]}).json()["key"]
     reader = tenant_client(client, cubes.me.tenant_id, key)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from memory_service.parametric import associative as a
 from memory_service.parametric.routing import familiarity, likeness, unit
+from memory_service.parametric.routing import named as naming
 
 D = 64
 
@@ -117,3 +118,24 @@ def test_a_key_taught_once_beside_others_at_right_angles_is_wholly_familiar_what
     for ridge in (1e-3, 0.1, 10.0):
         assert familiarity(state, np.eye(8)[0], ridge=ridge) == pytest.approx(1.0)
         assert familiarity(state, np.eye(8)[7], ridge=ridge) == pytest.approx(0.0)
+
+
+def test_values_that_share_much_are_told_apart_where_the_plain_cosine_names_any() -> None:
+    # Ten kinds of memories; those of one kind differ in little.
+    kinds = np.tile(vectors(10, seed=17, d=128), (10, 1))
+    keys, values = vectors(100, seed=14, shared=0.5, d=128), unit(kinds + 0.3 * vectors(100, seed=15, d=128))
+    noisy = unit(keys + vectors(100, seed=16, d=128))
+    readouts = a.read(a.learned(keys, values, gamma=1.0), noisy, ridge=0.1)
+    wanted = np.arange(100)
+    plain = float((likeness(readouts, values).argmax(axis=1) == wanted).mean())
+    sharp = float((naming(readouts, values, ridge=0.1).argmax(axis=1) == wanted).mean())
+    assert sharp > plain
+
+
+@given(st.integers(0, 1000), st.floats(1e-3, 10))
+def test_a_score_is_a_cosine(seed: int, ridge: float) -> None:
+    values = vectors(4, seed=seed, d=8)
+    scores = naming(np.concatenate([3.0 * values, np.zeros((1, 8))]), values, ridge=ridge)
+    np.testing.assert_allclose(np.diag(scores), 1.0, atol=1e-9)
+    np.testing.assert_array_equal(scores[-1], 0.0)
+    assert (np.abs(scores) <= 1.0).all()
