@@ -8,6 +8,7 @@ import numpy as np
 import structlog
 
 from consolidation.tenancy import Tenancy
+from memory_service.errors import Unavailable
 from memory_service.lifecycle.draft import Encoding
 from memory_service.lifecycle.parametric_composing import Lack, Loaded, Wanted, lacking, load, store
 from memory_service.parametric.routing import centroid
@@ -35,12 +36,20 @@ def train_job(tenancy: Tenancy, job: Any) -> bool:
 
 
 def rebuild(tenancy: Tenancy, cube_id: UUID) -> bool:
-    """Make a stale cube anew of what is left of its pairs; False where it is not stale any more, or its memories kept changing.
+    """Make a stale cube anew of what is left of its pairs; False where it is not stale any more, or cannot be made now.
+
+    Where its encoder cannot be loaded here it stays stale, and the next sweep tries again: that is no reason to end this one.
 
     Raises:
-        Unavailable: an encoder is needed and cannot be loaded here.
+        Unavailable: the database is busy or down.
     """
-    return _Work(tenancy, cube_id, Wanted()).run()
+    try:
+        return _Work(tenancy, cube_id, Wanted()).run()
+    except Unavailable as error:
+        if error.specific_code != "encoder_unavailable":
+            raise
+        log.warning("cube_not_made_anew", parametric_memory_id=str(cube_id), reason=error.detail)
+        return False
 
 
 class _Work:

@@ -114,12 +114,6 @@ def versions_of(session: Session, tenant_id: UUID, cube_id: UUID) -> Sequence[Ro
     return session.execute(query.order_by(_v.version.desc())).mappings().all()
 
 
-def version_of_job(session: Session, tenant_id: UUID, cube_id: UUID, job_id: UUID) -> RowMapping | None:
-    """Return the version that a job has made, if it has."""
-    query = select(*_LISTED).where(_v.tenant_id == tenant_id, _v.parametric_memory_id == cube_id, _v.job_id == job_id)
-    return session.execute(query).mappings().one_or_none()
-
-
 def weights_of(session: Session, tenant_id: UUID, cube_id: UUID, version: int) -> RowMapping | None:
     """Return weights, checksum and dimension of a version that may be served; None once it may not."""
     query = select(_v.weights, _v.checksum, _v.dimension, _v.lineage, _v.encoder_id).where(

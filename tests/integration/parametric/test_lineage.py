@@ -238,6 +238,26 @@ def test_another_encoder_makes_a_cube_stale(cubes: Cubes, maintenance: Engine, e
     assert cubes.get(cube_id)["state"] == "ready"
 
 
+def test_an_encoder_that_cannot_be_loaded_leaves_a_cube_stale_and_the_sweep_goes_on(cubes: Cubes) -> None:
+    from dataclasses import replace
+
+    from consolidation.training import rebuild
+    from memory_service.errors import Unavailable
+
+    def unavailable() -> Any:
+        raise Unavailable("It is not here.", code="encoder_unavailable")
+
+    cube_id, known = cubes.teach()
+    memory_id = next(iter(known.values()))
+    cubes.me.patch(f"/v1/memories/{memory_id}", json={"content": "Ada drinks coffee."})
+    assert rebuild(replace(cubes.tenancy, open_encoding=unavailable), UUID(cube_id)) is False
+    assert cubes.get(cube_id)["state"] == "stale"
+    # What is only taken away needs no encoder.
+    other, left = cubes.teach("other", {cue: THINGS[cue] for cue in list(THINGS)[2:5]})
+    cubes.erase(next(iter(left.values())))
+    assert rebuild(replace(cubes.tenancy, open_encoding=unavailable), UUID(other)) is True
+
+
 def test_no_row_can_be_stale_and_hold_weights(cubes: Cubes, rows: Any) -> None:
     cube_id, _ = cubes.teach()
     with pytest.raises(Exception, match="violates check constraint"):

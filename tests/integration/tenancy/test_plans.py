@@ -559,6 +559,7 @@ HOT: dict[str, Callable[[Session], object]] = {
     "room of KV memories": lambda s: kv_room.taken(s, TENANT),
     "loads of KV memories": lambda s: kv_room.add_loads(
         s, TENANT, [kv_room.Loads(an_id(7, 40), 3, NOW)], half_life=timedelta(days=1)),
+    "judgements with who asked": lambda s: feedback.list_askers(s, TENANT, SMALL_SPACE, now=NOW),
     "cube": lambda s: parametric_memories.get_cube(s, TENANT, an_id(6, 40)),
     "cubes of a namespace": lambda s: parametric_memories.list_cubes(
         s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),

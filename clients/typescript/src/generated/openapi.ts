@@ -2589,7 +2589,7 @@ export interface paths {
          *
          *     How much of a query q a cube knows is its familiarity, (1 + λ) qᵀH(H + λI)⁻¹q of the unit query, at most 1; below
          *     `threshold` it abstains. Of the cubes asked, a few whose keys are nearest on the whole, the one with the highest answers:
-         *     its readout U(H + λI)⁻¹q is compared with the memories it was taught.
+         *     its readout U(H + λI)⁻¹q is compared with the memories it was taught, by the cosine under (VᵀV + λI)⁻¹ of their vectors V.
          */
         post: operations["route_parametric"];
         delete?: never;
@@ -8867,7 +8867,7 @@ export interface components {
         };
         /**
          * RoutedOut
-         * @description A memory that the readout names; its score is the cosine of the two.
+         * @description A memory that the readout names; its score is the cosine of the two, without what the memories of the cube share.
          */
         RoutedOut: {
             memory: components["schemas"]["Memory"];
