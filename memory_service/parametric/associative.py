@@ -133,16 +133,16 @@ def known_part(state: Association, queries: NDArray[np.floating], *, ridge: floa
     [0.8, 0.0]
     """
     rows = np.asarray(queries, dtype=np.float64)
-    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    part: NDArray[np.float64] = 1.0 - ridge * np.einsum("nd,dn->n", rows, _solved(state, rows, ridge))
-    clipped: NDArray[np.float64] = np.clip(part, 0.0, 1.0)
-    return clipped
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = rows / np.where(lengths > 0, lengths, 1.0)  # a query of no direction is wholly new, and stays zero
+    novelty = ridge * np.einsum("nd,dn->n", rows, _solved(state, rows, ridge))
+    known: NDArray[np.float64] = np.clip(np.einsum("nd,nd->n", rows, rows) - novelty, 0.0, 1.0)
+    return known
 
 
 def _solved(state: Association, queries: NDArray[np.floating], ridge: float) -> Matrix:
     damped = state.keys + ridge * np.eye(state.dimension)
-    solved: Matrix = np.linalg.solve(damped, np.asarray(queries, dtype=np.float64).T)
-    return solved
+    return np.asarray(np.linalg.solve(damped, np.asarray(queries, dtype=np.float64).T), dtype=np.float64)
 
 
 def capacity(pairs: int, dimension: int) -> Capacity:

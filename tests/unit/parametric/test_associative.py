@@ -113,6 +113,11 @@ def test_familiarity_lies_between_nothing_and_all(seed: int, ridge: float) -> No
     assert familiarity(a.empty(16), keys[0], ridge=ridge) == pytest.approx(0.0, abs=1e-12)
 
 
+def test_a_query_of_no_direction_is_known_to_nobody() -> None:
+    state = a.learned(np.eye(8), np.eye(8), gamma=1.0)
+    assert familiarity(state, np.zeros(8), ridge=0.1) == 0.0
+
+
 def test_a_key_taught_once_beside_others_at_right_angles_is_wholly_familiar_whatever_the_ridge() -> None:
     state = a.learned(np.eye(8)[:4], np.eye(8)[:4], gamma=1.0)
     for ridge in (1e-3, 0.1, 10.0):
