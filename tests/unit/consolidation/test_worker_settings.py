@@ -11,7 +11,7 @@ import sys
 from consolidation.worker import opened
 import consolidation.worker
 opens = (opened.database, opened.chat, opened.kept, opened.blobs, opened.models)
-print([one.cache_info().currsize for one in opens], sorted({"onnxruntime", "torch", "transformers"} & set(sys.modules)))
+print([one.cache_info().currsize for one in opens], sorted({"onnxruntime", "openvino", "torch", "transformers"} & set(sys.modules)))
 """
 
 
