@@ -92,7 +92,7 @@ class BatchingEncoder:
     Passages run in micro-batches, callers in turn, and queries overtake them between two micro-batches. A batch holds
     texts of similar length only. An exception reaches the caller whose text caused it and nobody else. After a fork
     the child starts with empty queues and its own thread; the inner encoder must survive the fork (ONNX Runtime with
-    one thread does).
+    one thread does, and takes over from OpenVINO).
     """
 
     def __init__(

@@ -15,6 +15,7 @@ from pathlib import Path
 from memory_service.encoder.durable import exclusive, sync_folder
 from memory_service.encoder.errors import EncoderUnavailable
 from memory_service.encoder.exported_model import Manifest, read_manifest
+from memory_service.encoder.openvino_runtime import installed
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ def existing_export(folder: Path, *, fingerprint: str) -> Manifest | None:
         return None
     if manifest.outcome == "torch" and not _same_versions(manifest.versions):
         return None  # Another library version may succeed where this one failed.
+    if manifest.outcome == "exported" and installed() not in {"", manifest.bfloat16_by}:
+        return None  # Another version of OpenVINO, or the first one on a processor made for it: how faithful it is, is not known.
     return manifest
 
 

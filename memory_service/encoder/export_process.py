@@ -24,7 +24,7 @@ from memory_service.encoder.exported_model import GRAPH_FILE, TOKENIZER_FILE, Ma
 from memory_service.encoder.graph_inputs import INPUTS, OUTPUT, GraphUnusable
 from memory_service.encoder.identity import FAITHFUL_COSINE, PROBE_SENTENCE
 from memory_service.encoder.onnx_runtime import OnnxEncoder
-from memory_service.encoder.openvino_runtime import OpenVinoEncoder, is_offered
+from memory_service.encoder.openvino_runtime import OpenVinoEncoder, installed, is_offered
 from memory_service.encoder.torch_runtime import TorchEncoder, open_model, tokenization_of
 from memory_service.encoder.varied_texts import VARIED_TEXTS
 
@@ -162,6 +162,7 @@ def export(model_folder: Path, output: Path, *, fingerprint: str, progress: Call
                 max_tokens=tokenization.window,
                 pad_id=pad_id,
                 faithfulness=float(np.min(cosines)),
+                bfloat16_by=installed(),
                 bfloat16=_faithfulness_in_bfloat16(path, tokenization, reference, pad_id=pad_id, progress=progress),
                 probe=tuple(float(x) for x in probe),
             )
@@ -188,10 +189,11 @@ def _faithfulness_in_bfloat16(
     progress("Comparing the graph in bfloat16 with the model")
     try:
         encoder = OpenVinoEncoder(path, tokenization, dimension=reference.shape[1], pad_id=pad_id)
+        vectors = encoder.encode(VARIED_TEXTS)
     except GraphUnusable as error:
-        progress(f"OpenVINO cannot open the graph, ONNX Runtime serves it: {error}")
+        progress(f"OpenVINO cannot serve the graph, ONNX Runtime does: {error}")
         return 0.0
-    return float(np.nan_to_num(np.min(np.sum(encoder.encode(VARIED_TEXTS) * reference, axis=1)), nan=0.0))
+    return float(np.nan_to_num(np.min(np.sum(vectors * reference, axis=1)), nan=0.0))
 
 
 @contextlib.contextmanager

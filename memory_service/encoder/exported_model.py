@@ -26,6 +26,7 @@ class Manifest:
         pad_id: Token that fills rows.
         faithfulness: Lowest cosine to fp32 sentence-transformers over the varied texts.
         bfloat16: The same with OpenVINO in bfloat16; 0 where the machine that exported does not multiply that itself.
+        bfloat16_by: The library that was asked, with its version; empty where there was none.
         probe: Embedding of the probe sentence by fp32 sentence-transformers.
         versions: Of the libraries that decided; a "torch" outcome is tried again when they change.
         format: See `FORMAT`.
@@ -39,6 +40,7 @@ class Manifest:
     pad_id: int = 0
     faithfulness: float = 0.0
     bfloat16: float = 0.0
+    bfloat16_by: str = ""
     probe: tuple[float, ...] = ()
     versions: tuple[str, ...] = ()
     format: int = FORMAT

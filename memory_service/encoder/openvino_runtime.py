@@ -5,18 +5,24 @@ Runtime needs in fp32, a batch a quarter to a half. Other processors would have 
 """
 
 import importlib.util
+import os
 import sys
 import threading
+import weakref
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memory_service.encoder.graph_inputs import INPUTS, GraphUnusable, runs_of
 from memory_service.encoder.tokens import Tokenization
+
+if TYPE_CHECKING:
+    from memory_service.encoder.onnx_runtime import OnnxEncoder
 
 MULTIPLE: Final = 16
 """Rows are filled up to a multiple of this. Then a vector is the same bit for bit whatever is encoded beside it, which a sum in
@@ -41,6 +47,11 @@ def is_offered() -> bool:
     return multiplies_bfloat16() and importlib.util.find_spec("openvino") is not None
 
 
+def installed() -> str:
+    """Return which OpenVINO would be used, as `openvino 2026.1.0`; empty where this runtime is not offered."""
+    return f"openvino {version('openvino')}" if is_offered() else ""
+
+
 def _library() -> Any:
     """Import OpenVINO without its telemetry, which writes into the user's home as soon as it is imported, and may send."""
     # What stands for None cannot be imported, and OpenVINO goes on without it.
@@ -52,7 +63,11 @@ def _library() -> Any:
 
 
 class OpenVinoEncoder:
-    """Encode with an exported graph that pools and normalises itself; threads that share it wait for each other."""
+    """Encode with an exported graph that pools and normalises itself; threads that share it wait for each other.
+
+    In the child of a fork ONNX Runtime serves the same graph: OpenVINO's threads are not there, and whether it waits for
+    them depends on what the parent did at that moment.
+    """
 
     def __init__(self, model: Path, tokenization: Tokenization, *, dimension: int, pad_id: int) -> None:
         """Compile the graph `model`; `pad_id` fills the rows of a batch.
@@ -60,7 +75,38 @@ class OpenVinoEncoder:
         Raises:
             GraphUnusable: OpenVINO cannot open it.
         """
-        openvino = _library()
+        self._model = model
+        self._tokenization = tokenization
+        self._dimension = dimension
+        self._pad_id = pad_id
+        self._lock = threading.Lock()
+        self._request: Any = self._compiled()
+        self._instead: OnnxEncoder | None = None
+        _instances.add(self)
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return an (n, d) float32 array of L2-normalised rows; text beyond the window is cut.
+
+        Raises:
+            UnencodableText: A text holds a lone surrogate.
+            GraphUnusable: OpenVINO cannot compute it.
+        """
+        if self._request is None:
+            return self._onnx().encode(texts)
+        vectors = np.empty((len(texts), self._dimension), dtype=np.float32)
+        for batch, *arrays in runs_of(texts, self._tokenization, pad_id=self._pad_id, multiple=MULTIPLE):
+            # The answer lies in memory of the request, so it is copied out before another thread may use that.
+            with self._lock:
+                try:
+                    answer = self._request.infer(
+                        dict(zip(INPUTS, arrays, strict=True)), share_inputs=True, share_outputs=True
+                    )
+                except RuntimeError as error:
+                    raise GraphUnusable(_said(error)) from error
+                vectors[batch] = answer[0]
+        return vectors
+
+    def _compiled(self) -> Any:
         # One thread, as with ONNX Runtime; concurrency comes from batching.
         settings = {
             "INFERENCE_PRECISION_HINT": "bf16",
@@ -69,26 +115,36 @@ class OpenVinoEncoder:
             "ENABLE_CPU_PINNING": False,
         }
         try:
-            self._request = openvino.Core().compile_model(str(model), "CPU", settings).create_infer_request()
-        except Exception as error:  # The library's errors have no base class of their own.
-            raise GraphUnusable((str(error).strip() or "?").splitlines()[-1]) from error
-        self._lock = threading.Lock()
-        self._tokenization = tokenization
-        self._dimension = dimension
-        self._pad_id = pad_id
+            return _library().Core().compile_model(str(self._model), "CPU", settings).create_infer_request()
+        except Exception as error:  # The library's errors have no base class of their own, and it may be broken itself.
+            raise GraphUnusable(_said(error)) from error
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return an (n, d) float32 array of L2-normalised rows; text beyond the window is cut.
+    def _onnx(self) -> "OnnxEncoder":
+        from memory_service.encoder.onnx_runtime import OnnxEncoder
 
-        Raises:
-            UnencodableText: A text holds a lone surrogate.
-        """
-        vectors = np.empty((len(texts), self._dimension), dtype=np.float32)
-        for batch, *arrays in runs_of(texts, self._tokenization, pad_id=self._pad_id, multiple=MULTIPLE):
-            # The answer lies in memory of the request, so it is copied out before another thread may use that.
-            with self._lock:
-                answer = self._request.infer(
-                    dict(zip(INPUTS, arrays, strict=True)), share_inputs=True, share_outputs=True
+        with self._lock:
+            if self._instead is None:
+                self._instead = OnnxEncoder(
+                    self._model, self._tokenization, dimension=self._dimension, pad_id=self._pad_id
                 )
-                vectors[batch] = answer[0]
-        return vectors
+            return self._instead
+
+    def forget(self) -> None:
+        """Use OpenVINO no more, without asking it."""
+        self._lock = threading.Lock()
+        self._lost, self._request = self._request, None  # Not released either: that may wait, too.
+
+
+def _said(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]
+
+
+_instances: "weakref.WeakSet[OpenVinoEncoder]" = weakref.WeakSet()
+
+
+def _forget_after_fork() -> None:
+    for instance in _instances:
+        instance.forget()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -61,8 +61,8 @@ def test_a_large_body_holds_up_nobody(client: TestClient, me: Any, name: str) ->
         done.set()
         looking.join()
     assert (answer.status_code, answer.json().get("code")) == ANSWERS[name], answer.text[:300]
-    # Alone it is a tenth of that; the machine that runs this does other things, too, and some of the time more than it can.
-    assert max(waits) < max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    # Alone it is a twentieth of that; the machine that runs this does other things, too, and some of the time more than it can.
+    assert max(waits) < max(2.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def test_too_many_values_name_the_way_out(me: Any) -> None:

@@ -9,6 +9,7 @@ from memory_service.encoder import EncoderIdentity, EncoderMismatch, EncoderUnav
 from memory_service.encoder.export import existing_export, export_folder
 from memory_service.encoder.exported_model import GRAPH_FILE, TOKENIZER_FILE, Manifest, read_manifest
 from memory_service.encoder.identity import fingerprint
+from memory_service.encoder.openvino_runtime import installed
 
 STORED = EncoderIdentity(
     name="model-a", dimension=4, max_tokens=256, fingerprint="a" * 64, probe=np.array([1, 0, 0, 0], dtype=np.float32)
@@ -76,7 +77,8 @@ def test_a_folder_without_weights_is_no_model(tmp_path: Path) -> None:
 
 
 def manifest(**changes: object) -> Manifest:
-    return replace(Manifest(outcome="exported", fingerprint="f" * 64, dimension=2, probe=(1.0, 0.0)), **changes)  # type: ignore[arg-type]
+    whole = Manifest(outcome="exported", fingerprint="f" * 64, dimension=2, probe=(1.0, 0.0), bfloat16_by=installed())
+    return replace(whole, **changes)  # type: ignore[arg-type]
 
 
 def test_an_incomplete_or_foreign_export_is_not_believed(tmp_path: Path) -> None:
