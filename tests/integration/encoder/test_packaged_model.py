@@ -37,6 +37,13 @@ def served(request: pytest.FixtureRequest, encoder_settings: Settings) -> Iterat
     encoder.close()
 
 
+@pytest.fixture
+def copied(loaded: LoadedEncoder, encoder_settings: Settings, tmp_path: Path) -> Path:
+    """Return a data folder with the export in it, to be changed."""
+    shutil.copytree(encoder_settings.data_dir / "models", tmp_path / "models")
+    return tmp_path
+
+
 def test_vectors_are_faithful_to_sentence_transformers(
     served: LoadedEncoder, reference: Callable[[list[str]], NDArray[np.float32]]
 ) -> None:
@@ -105,13 +112,10 @@ def test_without_the_library_onnx_serves(
 
 
 @in_bfloat16
-def test_a_graph_unfaithful_in_bfloat16_is_served_by_onnx(
-    loaded: LoadedEncoder, encoder_settings: Settings, tmp_path: Path
-) -> None:
-    shutil.copytree(encoder_settings.data_dir / "models", tmp_path / "models")
-    (path,) = (tmp_path / "models").glob("*/export.json")
+def test_a_graph_unfaithful_in_bfloat16_is_served_by_onnx(encoder_settings: Settings, copied: Path) -> None:
+    (path,) = copied.glob("models/*/export.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | {"bfloat16": 0.9989}))
-    assert load_encoder(encoder_settings.model_copy(update={"data_dir": tmp_path})).runtime == "onnx"
+    assert load_encoder(encoder_settings.model_copy(update={"data_dir": copied})).runtime == "onnx"
 
 
 @pytest.mark.parametrize(
@@ -224,12 +228,9 @@ def test_where_openvino_fails_onnx_serves(
 
 
 @in_bfloat16
-def test_another_openvino_is_compared_with_the_model_anew(
-    loaded: LoadedEncoder, encoder_settings: Settings, tmp_path: Path
-) -> None:
-    shutil.copytree(encoder_settings.data_dir / "models", tmp_path / "models")
-    (path,) = (tmp_path / "models").glob("*/export.json")
-    settings = encoder_settings.model_copy(update={"data_dir": tmp_path})
+def test_another_openvino_is_compared_with_the_model_anew(encoder_settings: Settings, copied: Path) -> None:
+    (path,) = copied.glob("models/*/export.json")
+    settings = encoder_settings.model_copy(update={"data_dir": copied})
     assert not export_needed(settings)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"bfloat16_by": "openvino 2020.1.0"}))
     assert export_needed(settings)
@@ -260,13 +261,12 @@ def test_another_model_of_the_same_name_is_refused(loaded: LoadedEncoder) -> Non
 
 @pytest.mark.parametrize("file", ["model.onnx.data", "tokenizer.json"])
 def test_a_damaged_export_is_made_again(
-    loaded: LoadedEncoder, encoder_settings: Settings, tmp_path: Path, file: str
+    loaded: LoadedEncoder, encoder_settings: Settings, copied: Path, file: str
 ) -> None:
-    shutil.copytree(encoder_settings.data_dir / "models", tmp_path / "models")
-    (damaged,) = (tmp_path / "models").glob(f"*/{file}")
+    (damaged,) = copied.glob(f"models/*/{file}")
     size = damaged.stat().st_size
     damaged.write_bytes(bytes(size) if file == "model.onnx.data" else damaged.read_bytes()[: size // 2])
     progress: list[str] = []
-    again = load_encoder(encoder_settings.model_copy(update={"data_dir": tmp_path}), progress=progress.append)
+    again = load_encoder(encoder_settings.model_copy(update={"data_dir": copied}), progress=progress.append)
     assert any("Exporting" in step for step in progress)
     verify_identity(loaded.identity, again.identity)
