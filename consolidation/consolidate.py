@@ -21,6 +21,7 @@ from consolidation.reading import read_document
 from consolidation.reindexing import drop_job, reindex_job
 from consolidation.run import run
 from consolidation.tenancy import Tenancy
+from consolidation.training import train_job
 from consolidation.wanted import Wanted
 from memory_service.errors import Unavailable
 from memory_service.lifecycle import archive
@@ -30,7 +31,7 @@ from memory_service.lifecycle.erasures import ERASE
 from memory_service.lifecycle.scopes import ARCHIVE
 from memory_service.lifecycle.teach import LEARN
 from memory_service.storage import consolidated, jobs, pending
-from memory_service.types import CONSOLIDATE, DROP_VECTORS, IMPORT, PRECOMPUTE, REINDEX, JobStatus
+from memory_service.types import CONSOLIDATE, DROP_VECTORS, IMPORT, PRECOMPUTE, REINDEX, TRAIN, JobStatus
 
 # 2, 4, 8 … seconds after each attempt: more than four minutes in all before a job is given up.
 FIRST_RETRY = timedelta(seconds=2)
@@ -214,6 +215,7 @@ _WORK: dict[str, Callable[[Tenancy, Any], bool]] = {
     PRECOMPUTE: _precompute_job,
     REINDEX: reindex_job,
     DROP_VECTORS: drop_job,
+    TRAIN: train_job,
 }
 
 

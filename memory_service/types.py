@@ -172,6 +172,11 @@ class Action(StrEnum):
     WEBHOOK_CHANGE = "webhook.change"
     WEBHOOK_DELETE = "webhook.delete"
     WEBHOOK_ROTATE = "webhook.rotate"
+    PARAMETRIC_CREATE = "parametric.create"
+    PARAMETRIC_TRAIN = "parametric.train"
+    PARAMETRIC_MERGE = "parametric.merge"
+    PARAMETRIC_ROLL_BACK = "parametric.roll_back"
+    PARAMETRIC_DELETE = "parametric.delete"
 
 
 Channel = Literal["vector", "keyword", "graph", "temporal", "hopfield"]
@@ -186,6 +191,7 @@ IMPORT = "import"  # the kind of job
 PRECOMPUTE = "precompute"  # the kind of job
 REINDEX = "reindex"  # the kind of job
 DROP_VECTORS = "drop_vectors"  # the kind of job
+TRAIN = "train"  # the kind of job
 
 
 @dataclass(frozen=True, slots=True)

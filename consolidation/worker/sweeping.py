@@ -12,6 +12,7 @@ import structlog
 from consolidation import consolidate, enriching
 from consolidation.departing import depart
 from consolidation.recut import recut_namespace
+from consolidation.training import rebuild
 from consolidation.worker import opened
 from consolidation.worker.across_tenants import across_tenants, leaving, utc_now
 from consolidation.worker.application import SWEEP, SWEEP_EVERY_S, app
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 JOBS_FOR_S: Final = 60.0  # of each sweep, for jobs of which no message told: the rest of the sweep is to have its turn
 DEPART_FOR_S: Final = 20.0  # of each sweep, for tenants that are deleted
+REBUILD_FOR_S: Final = 20.0  # of each sweep, for cubes: another encoder makes many stale at once
 RECUT_FOR_S: Final = 5.0  # of each sweep, while there is something to cut anew
 
 
@@ -40,6 +42,7 @@ def sweep() -> dict[str, int]:
         "enriched": _enrich(),
         "expired": _expire(now),
         "kv": sweep_spent_kv(now),
+        "parametric": _rebuild(),
     }
     _fold()
     done["recut"] = _recut()
@@ -89,6 +92,17 @@ def _expire(now: datetime) -> int:
         work = partial(consolidate.expire_due, tenancy_of(tenant_id), ids)
         expired += guarded(work, "expiry_failed", tenant_id=tenant_id)
     return expired
+
+
+def _rebuild() -> int:
+    """Make cubes of parametric memory anew that are stale, for a while; the next sweep goes on. Return how many."""
+    made, until = 0, monotonic() + REBUILD_FOR_S
+    for tenant_id, cube_id in across_tenants("SELECT * FROM stale_parametric(:limit)"):
+        if monotonic() > until:
+            break
+        work = partial(rebuild, tenancy_of(tenant_id), cube_id)
+        made += guarded(work, "rebuild_failed", tenant_id=tenant_id, parametric_memory_id=cube_id)
+    return made
 
 
 def _fold() -> None:

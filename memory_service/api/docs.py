@@ -35,6 +35,10 @@ TAGS = [
     {"name": "admin", "description": "Sessions of the web view, which a browser keeps as a cookie."},
     {"name": "encoders", "description": "Models that make vectors, and namespaces on their way from one to another."},
     {"name": "kv", "description": "Key-value caches of hosted models, made of memories: plans, blocks, quotas."},
+    {
+        "name": "parametric",
+        "description": "Memory in weights: cubes taught which memory a cue brings, asked and taken back.",
+    },
     {"name": "tenants", "description": "For operators: who owns data."},
     {"name": "chat", "description": "Chat completions as OpenAI's clients send them, with memories put in."},
     {"name": "mem0", "description": "The calls of mem0's clients, so that its users can switch by URL."},

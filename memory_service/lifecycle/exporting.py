@@ -40,6 +40,9 @@ _PLAIN: Final = (
     "content", "title", "context", "keywords", "tags", "entities", "metadata", "value", "importance", "confidence", "pinned",
     "language", "speaker", "role",
 )  # fmt: skip
+LEFT_OUT: Final = ["kv", "parametric"]
+"""What no bundle has: numbers that mean nothing to another engine or encoder, and are made anew of the memories."""
+
 _TIMES: Final = ("observed_at", "valid_from", "valid_to", "expires_at", "created_at", "updated_at")
 
 
@@ -84,6 +87,7 @@ class Exporter:
                 },
                 "include": sorted(self.wanted.taken),
                 "filtered": self.wanted.filtered,
+                "left_out": LEFT_OUT,
             }
         )
         if "settings" in self.wanted.taken:

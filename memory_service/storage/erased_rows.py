@@ -65,6 +65,16 @@ _COUNTS: Final[Mapping[str, str]] = {
         SELECT count(*) FROM kv_block t WHERE t.tenant_id = :tenant AND t.kv_memory_id IN (SELECT s.kv_memory_id
             FROM kv_source s WHERE s.tenant_id = :tenant AND s.memory_id = {_IDS})
     """,
+    # Cubes are made anew without them; every version that learned one of them loses its weights at once.
+    "parametric_memory": f"""
+        SELECT count(DISTINCT t.parametric_memory_id) FROM parametric_pair t WHERE t.tenant_id = :tenant AND t.memory_id = {_IDS}
+    """,
+    "parametric_version": f"""
+        SELECT count(*) FROM parametric_version t WHERE t.tenant_id = :tenant AND t.weights IS NOT NULL AND EXISTS (
+            SELECT FROM parametric_pair p WHERE p.tenant_id = :tenant AND p.parametric_memory_id = t.parametric_memory_id
+                AND p.version = ANY (t.lineage) AND p.memory_id = {_IDS})
+    """,
+    "parametric_pair": _by("parametric_pair", "memory_id"),
     # That they are erased is still told, by their ids.
     "webhook_delivery": f"""
         SELECT count(*) FROM webhook_delivery t

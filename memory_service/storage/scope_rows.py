@@ -77,6 +77,10 @@ def _conditions(scope: Scope) -> dict[str, str]:
         "document_upload": scope.by_request("t", namespace="t.namespace_id = :namespace_id"),
         "import_record": scope.by_line("t"),
         "document": scope.by_columns("t"),
+        # A cube is of its namespace, and of nobody in it.
+        **({} if scope.columns else {"parametric_memory": scope.by_columns("t")}),
+        # A cue that was learned from somebody's questions is theirs; every version that learned it loses its weights with it.
+        "parametric_pair": scope.by_columns("t"),
         # What was asked for somebody is theirs, as is what grew from their judgements.
         "saved_query": f"t.tenant_id = :tenant AND t.source = 'feedback' AND EXISTS (SELECT FROM feedback f "
         f"WHERE f.tenant_id = :tenant AND f.namespace_id = t.namespace_id AND f.query = t.query AND f.trace_id IN ({asked}))",

@@ -40,7 +40,7 @@ CHECKS = [
     response_headers_conformance,
 ]
 # Revoking or rotating the key in use would end the run; key ids stay made up.
-KNOWN = ("memory_id", "job_id", "search_id", "session_id", "erasure_id", "path", "label", "task_id")
+KNOWN = ("memory_id", "job_id", "search_id", "session_id", "erasure_id", "path", "label", "task_id", "parametric_id")
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,7 @@ def seed(client: httpx.Client) -> dict[str, list[str]]:
     root = client.post("/v1/tasks", json={"title": "Watch the heron."}).json()["id"]
     steps = [client.post("/v1/tasks", json={"title": f"Step {n}.", "parent_id": root}).json()["id"] for n in range(3)]
     searches = [client.post("/v1/search", json={"query": "heron"}).json()["search_id"] for _ in range(2)]
+    cubes = [client.post("/v1/parametric", json={"name": f"cube {n}"}).json()["id"] for n in range(2)]
     erasure = client.post("/v1/erasures", json={"filter": {"tags": "none"}}).json()
     return {
         "memory_id": [*made, *sent["memories"]],
@@ -77,6 +78,7 @@ def seed(client: httpx.Client) -> dict[str, list[str]]:
         "path": ["default"],
         "label": ["persona", "human"],
         "task_id": [root, *steps],
+        "parametric_id": cubes,
     }
 
 

@@ -70,6 +70,8 @@ BODIES = [
     ("ErasureIn", group_fields.ErasureFields, {"dry_run"}),
     ("ExportIn", group_fields.ExportFields, set()),
     ("PlanIn", group_fields.PlanFields, {"model"}),
+    ("ParametricIn", group_fields.CubeFields, {"name"}),
+    ("PairIn", group_fields.CubePair, set()),
     ("PrecomputeIn", group_fields.PrecomputeFields, {"model"}),
 ]
 
@@ -179,6 +181,17 @@ ANSWERS = {
     "KvUpkeepOut": "KvUpkeep",
     "KvCheckedOut": "KvChecked",
     "PrecomputeOut": "PrecomputeStarted",
+    "ParametricOut": "Cube",
+    "ParametricDetailOut": "CubeDetail",
+    "ParametricVersionOut": "CubeVersion",
+    "CapacityOut": "CubeCapacity",
+    "CubeEncoderOut": "CubeEncoder",
+    "CanaryOut": "Canary",
+    "RouteOut": "CubeAnswer",
+    "RoutedOut": "Brought",
+    "AskedCubeOut": "AskedCube",
+    "PassedOverOut": "PassedOver",
+    "WhyOut": "CubeCue",
 }
 
 

@@ -25,6 +25,7 @@ from memory_service.storage.tables.memories import (
     source,
     tombstone,
 )
+from memory_service.storage.tables.parametric import parametric_memory, parametric_pair, parametric_version
 from memory_service.storage.tables.schema import Time, metadata
 from memory_service.storage.tables.searches import feedback, fusion_weights, saved_query, saved_query_memory, trace
 from memory_service.storage.tables.structure import community, episode, gist, profile, structure_member, topic
@@ -101,6 +102,9 @@ __all__ = [
     "metadata",
     "model_usage",
     "namespace",
+    "parametric_memory",
+    "parametric_pair",
+    "parametric_version",
     "policy",
     "profile",
     "recall",

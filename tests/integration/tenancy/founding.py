@@ -130,6 +130,17 @@ class Newcomer:
         self.post("/v1/tasks", {"title": "another", "parent_id": task["id"], "depends_on": [first["id"]]})
         return {"label": label, "task_id": task["id"], "step_id": first["id"]}
 
+    def teach_cube(self, memory_id: str) -> dict[str, str]:
+        """Register a cube of parametric memory and teach it one pair."""
+        cube = self.post("/v1/parametric", {"name": f"{self.secret}: a cube", "namespace": self.namespace})
+        pairs = [{"cue": f"{self.secret}: a cue", "memory_id": memory_id}]
+        job = self.post("/v1/parametric/train", {"id": cube["id"], "pairs": pairs})
+        encoding = encoding_of(self.services)
+        assert consolidate.run_job(
+            replace(self.tenancy, open_encoding=lambda: nullcontext(encoding)), UUID(job["job_id"])
+        )
+        return {"parametric_id": cube["id"]}
+
     def import_bundle(self) -> dict[str, str]:
         """Hand in what was exported; nobody works on it, so that its lines wait."""
         waiting = self.me.post(
@@ -163,6 +174,7 @@ def found(ground: Ground, name: str, **options: Any) -> Household:
     new.fade(made["archived_id"])
     made |= new.read_document()
     made |= new.plan_work()
+    made |= new.teach_cube(memory_id)
     made |= new.import_bundle()
     made |= new.let_in()
     belongings.insert_rare_rows(ground.maintenance, new.tenant_id, new.namespace, new.secret)

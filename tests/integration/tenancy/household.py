@@ -34,6 +34,7 @@ class Household:
     import_job_id: str
     kv_memory_id: str
     kv_plan_id: str
+    parametric_id: str
     link_id: str
     webhook_id: str
     delivery_id: str

@@ -27,6 +27,7 @@ PARAMETERS = {
     "memory_id",
     "kv_memory_id",
     "plan_id",
+    "parametric_id",
     "search_id",
     "job_id",
     "key_id",
@@ -49,7 +50,7 @@ NAMES_SOMETHING = re.compile(r"(^|_)(ids?|namespaces?|prefix|path|cursor|filter|
 KNOWN_NAMES = PARAMETERS | {
     "encoder_id",  # encoders are of no tenant
     "app_id", "cursor", "external_id", "filter", "ids", "namespace", "namespace_prefix", "namespaces", "prefix",
-    "parent_id", "root_id", "memory_ids",
+    "parent_id", "root_id", "memory_ids", "id",
     "ref",  # of a source: a text of the caller, nothing is looked up by it
     "run_id", "user_id",
 }  # fmt: skip
@@ -214,6 +215,7 @@ def test_its_own_tenant_finds_all_of_it(theirs: Any, client: TestClient) -> None
         f"blocks/{theirs.label}?namespace={theirs.namespace}&user_id={theirs.user_id}&agent_id={theirs.agent_id}",
         f"profiles/{theirs.user_id}",
         f"erasures/{theirs.erasure_id}",
+        f"parametric/{theirs.parametric_id}",
     )
     for path in paths:
         assert me.get(f"/v1/{path}").status_code == 200, path

@@ -147,6 +147,9 @@ def test_rows_cannot_point_into_another_tenant(
         "kv_block",
         "kv_source",
         "kv_quota",
+        "parametric_memory",
+        "parametric_version",
+        "parametric_pair",
     ):
         with maintenance.connect() as powerful:
             ours_instead = "to_jsonb(t) || jsonb_build_object('tenant_id', CAST(:ours AS text))"
@@ -171,7 +174,7 @@ def test_a_change_of_every_row_changes_only_its_tenant(
         # What others point to comes last, or cascades would take rows before their own turn.
         last = [
             "changeset", "document_text", "document", "erasure", "import_record", "saved_query", "entity",
-            "kv_memory", "kv_plan", "kv_engine",
+            "kv_memory", "kv_plan", "kv_engine", "parametric_memory",
             "dead_letter", "job", "memory", "api_key", "block", "task_node", "namespace",
         ]  # fmt: skip
         for table in sorted(writable, key=lambda table: last.index(table) if table in last else -1):

@@ -61,6 +61,8 @@ from memory_service.storage import (
     namespace_settings,
     namespaces,
     neighbours,
+    parametric_memories,
+    parametric_pairs,
     pending,
     policies,
     precision,
@@ -557,6 +559,18 @@ HOT: dict[str, Callable[[Session], object]] = {
     "room of KV memories": lambda s: kv_room.taken(s, TENANT),
     "loads of KV memories": lambda s: kv_room.add_loads(
         s, TENANT, [kv_room.Loads(an_id(7, 40), 3, NOW)], half_life=timedelta(days=1)),
+    "judgements with who asked": lambda s: feedback.list_askers(s, TENANT, SMALL_SPACE, now=NOW),
+    "cube": lambda s: parametric_memories.get_cube(s, TENANT, an_id(6, 40)),
+    "cubes of a namespace": lambda s: parametric_memories.list_cubes(
+        s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),
+    "cubes to ask": lambda s: parametric_memories.routed(s, TENANT, [SMALL_SPACE]),
+    "versions of a cube": lambda s: parametric_memories.versions_of(s, TENANT, an_id(6, 40)),
+    "weights of a cube": lambda s: parametric_memories.weights_of(s, TENANT, an_id(6, 40), 2),
+    "pairs of a cube": lambda s: parametric_pairs.pairs_of(s, TENANT, an_id(6, 40), [1, 2], job_id=an_id(5, 40)),
+    "pairs a cube was taught": lambda s: parametric_pairs.taught(s, TENANT, an_id(6, 40), [1, 2]),
+    "pairs known": lambda s: parametric_pairs.known(s, TENANT, an_id(6, 40), [1, 2]),
+    "sources of a cube": lambda s: parametric_pairs.lock_sources(s, TENANT, FEW, [SMALL_SPACE]),
+    "pairs that waited": lambda s: parametric_pairs.drop_waiting(s, TENANT, an_id(5, 40)),
     "look-ups of an engine": lambda s: kv_room.add_lookups(s, TENANT, [kv_room.Lookups("ab" * 32, 1, 6, 4, NOW)]),
 }  # fmt: skip
 
@@ -695,6 +709,7 @@ CROSSING = (
     "outdated_terms",
     "rising_memories",
     "live_kv",
+    "stale_parametric",
 )
 
 
@@ -705,7 +720,7 @@ def test_what_looks_across_tenants_has_an_index_too(roles: RoleUrls, name: str) 
     with engine.connect() as connection:
         body = connection.scalar(text("SELECT prosrc FROM pg_proc WHERE proname = :name"), {"name": name}) or ""
         for argument, value in ARGUMENTS.items():
-            body = re.sub(rf"\b{argument}\b", lambda _, value=value: value, body)
+            body = re.sub(rf"(?<!\.)\b{argument}\b", lambda _, value=value: value, body)
         plan = explained(connection, body, ())
     engine.dispose()
     assert plan

@@ -139,7 +139,8 @@ def test_nothing_in_the_schema_makes_values_by_itself(catalogue: Any) -> None:
     """Ids and times come from the application: no sequences, no volatile defaults, with one exception.
 
     The other triggers make no value of their own: one marks what a sweep of retention has to look at, two mark KV memories that
-    cannot be loaded any more, the others put into the outbox of webhooks what happened. The ids of those messages are
+    cannot be loaded any more, three empty versions of parametric memories
+    that hold what is no more, the others put into the outbox of webhooks what happened. The ids of those messages are
     made there, time-ordered as everywhere.
     """
     assert catalogue("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'") == []
@@ -152,6 +153,9 @@ def test_nothing_in_the_schema_makes_values_by_itself(catalogue: Any) -> None:
         ("memory", "memory_fading", "note_fading"),
         ("memory", "memory_kv_changed", "mark_kv"),
         ("memory", "memory_kv_erased", "mark_kv"),
+        ("parametric_pair", "parametric_pair_gone", "mark_parametric"),
+        ("memory", "memory_parametric_changed", "mark_parametric"),
+        ("namespace", "namespace_parametric_encoder", "mark_parametric"),
         ("memory", "memory_created_told", "tell_of_new_rows"),
         ("tombstone", "memory_erased_told", "tell_of_new_rows"),
         ("memory", "memory_change_told", "tell_of_change"),

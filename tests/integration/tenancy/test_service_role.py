@@ -21,7 +21,8 @@ GRANTED_FUNCTIONS = FUNCTIONS_OF_THE_OWNER | {
     "due_webhooks", "purge_webhook_deliveries",
     "begin_tenant_deletion", "count_tenant_rows", "deleting_tenants", "end_tenant", "find_tenant", "remove_tenant_rows",
     "expired_memories", "find_login_link", "kv_upkeep_totals", "list_tenants", "live_kv", "outdated_terms",
-    "pending_enrichment", "purge_expired", "purge_kv_plans", "rising_memories", "spent_kv", "stale_corpora", "unsealed_audit",
+    "pending_enrichment", "purge_expired", "purge_kv_plans", "rising_memories", "spent_kv", "stale_corpora", "stale_parametric",
+    "unsealed_audit",
 }  # fmt: skip
 
 

@@ -108,6 +108,8 @@ CURSORS = (
     ("GET", "/v1/documents?limit=1&namespace=shared", None),
     ("GET", "/v1/fusion-weights?limit=1", None),
     ("GET", "/v1/fusion-weights?limit=1&namespace=shared", None),
+    ("GET", "/v1/parametric?limit=1", None),
+    ("GET", "/v1/parametric?limit=1&namespace=shared", None),
     ("GET", "/v1/episodes?limit=1", None),
     ("GET", "/v1/topics?limit=1", None),
     ("GET", "/v1/communities?limit=1", None),
@@ -175,6 +177,8 @@ def twins(client: Any, database: Database, make_tenant: Any, tenant_client: Any,
             assert consolidate.run_job(learner, UUID(learning))
             path = "/v1/policies/retention?namespace=shared"
             assert me.put(path, json={"protection": number}).status_code == 200
+            cube = {"name": f"cube {number}", "namespace": "shared"}
+            assert me.post("/v1/parametric", json=cube).status_code == 201
             hook = {"url": "https://shared.example/", "namespace": "shared"}
             assert me.post("/v1/webhooks", json=hook).status_code == 201
         made.append(me)

@@ -94,6 +94,14 @@ INSERT INTO kv_engine SELECT t.id, sha256(n::text::bytea), 'm' || n, '{}', 1024,
 INSERT INTO kv_plan SELECT tenant, pg_temp.id(8, t, n), space, sha256((n % 5)::text::bytea), 'm', 64, '', '', 16, '', 0, at, timestamptz '2999-01-01'
     FROM r WHERE n <= 5000;
 INSERT INTO kv_plan_source SELECT tenant, pg_temp.id(8, t, n), id, 1, 'shared', 0, 64, 0 FROM r WHERE n <= 5000;
+INSERT INTO parametric_memory SELECT t.id, pg_temp.id(6, t.t, n), pg_temp.id(2, t.t, n % 1000), 'cube ' || n, 'associative', 1, 0.1, 2, 2, now(),
+    now() FROM t, generate_series(1, 1000) n;
+INSERT INTO parametric_version SELECT t.id, pg_temp.id(6, t.t, n), v, NULL, ARRAY[1, v], 'trained', pg_temp.id(5, t.t, n),
+    CASE WHEN n % 100 = 0 THEN 'stale' ELSE 'kept' END, CASE WHEN n % 100 = 0 THEN 'erased' END, CASE WHEN n % 100 = 0 THEN now() END, 1, 1, 5,
+    CASE WHEN n % 100 > 0 THEN decode(repeat('00', 8), 'hex') END, CASE WHEN n % 100 > 0 THEN sha256('') END,
+    CASE WHEN n % 100 > 0 THEN decode('00000000', 'hex') END, NULL, now() FROM t, generate_series(1, 1000) n, generate_series(1, 2) v;
+INSERT INTO parametric_pair SELECT tenant, pg_temp.id(6, t, 1 + n % 1000), n / 1000, space, id, 1, 'cue ' || n, sha256(n::text::bytea), 'given',
+    'user' || n % 50, NULL, NULL, NULL, false, 1, 1, decode('00000000', 'hex'), decode('00000000', 'hex'), at FROM r WHERE n <= 5000;
 INSERT INTO block SELECT tenant, id, pg_temp.id(2, t, 0), CASE WHEN n % 2 = 0 THEN 'human' ELSE 'notes' END, 'user' || n, NULL, 1, at, at
     FROM r WHERE n <= 5000;
 INSERT INTO block_version SELECT tenant, id, 1, 'Likes tea.', NULL, 5000, false, '{}', false, 'put', NULL, at FROM r WHERE n <= 5000;

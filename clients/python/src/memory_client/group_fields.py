@@ -215,3 +215,19 @@ class PolicyFields(Versioned, total=False):
     promotion: Mapping[str, Any] | None
     gains: Mapping[str, Any] | None
     rank_weight: float | None
+
+
+class CubeFields(Writing, total=False):
+    """Keyword arguments of ``parametric.create``."""
+
+    namespace: str | None
+    kind: Literal["associative"] | None
+    gamma: float | None
+    ridge: float | None
+
+
+class CubePair(TypedDict):
+    """A cue, and the memory it is to bring."""
+
+    cue: str
+    memory_id: Id

@@ -2484,6 +2484,142 @@ export interface paths {
         patch: operations["change_namespace"];
         trace?: never;
     };
+    "/v1/parametric": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Parametric
+         * @description List cubes, newest first, without their versions.
+         */
+        get: operations["list_parametric"];
+        put?: never;
+        /**
+         * Register Parametric
+         * @description Register a cube that knows nothing yet. 409 when the name is taken in its namespace.
+         */
+        post: operations["register_parametric"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/parametric/{parametric_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Parametric
+         * @description Return a cube with its versions, newest first.
+         */
+        get: operations["get_parametric"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Parametric
+         * @description Remove a cube with its versions; the memories it was taught stay.
+         */
+        delete: operations["delete_parametric"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/parametric/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge Parametric
+         * @description Make a cube of several: its weights are the sum of theirs, exactly, so nothing of them may fade (γ = 1).
+         *
+         *     409 `parametric_not_mergeable` where namespace, encoder, γ or ridge forbid it, `parametric_stale`, `parametric_empty`.
+         */
+        post: operations["merge_parametric"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/parametric/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll Back Parametric
+         * @description Put an earlier version in force: the one named, or the one before. 409 when it is stale or there is none.
+         */
+        post: operations["roll_back_parametric"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/parametric/route": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Route Parametric
+         * @description Ask the cube that knows a query best which memories belong to it; where none knows it, nothing is named.
+         *
+         *     How much of a query q a cube knows is its familiarity, (1 + λ) qᵀH(H + λI)⁻¹q of the unit query, at most 1; below
+         *     `threshold` it abstains. Of the cubes asked, a few whose keys are nearest on the whole, the one with the highest answers:
+         *     its readout U(H + λI)⁻¹q is compared with the memories it was taught, by the cosine under (VᵀV + λI)⁻¹ of their vectors V.
+         */
+        post: operations["route_parametric"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/parametric/train": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Train Parametric
+         * @description Teach a cube. A worker makes the new version, and puts it in force only when the canary passes.
+         *
+         *     409 `nothing_to_learn` where feedback says nothing new.
+         */
+        post: operations["train_parametric"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/policies": {
         parameters: {
             query?: never;
@@ -3472,7 +3608,7 @@ export interface components {
          * @description What the audit chain writes down; words of ours, never of a user.
          * @enum {string}
          */
-        Action: "api_key.create" | "api_key.rotate" | "api_key.revoke" | "tenant.create" | "tenant.delete" | "tenant.gone" | "namespace.create" | "namespace.change" | "policy.change" | "policy.delete" | "erasure.begin" | "erasure.finish" | "memories.archive" | "memories.restore" | "memories.redact" | "scope.archive" | "consolidation.begin" | "changeset.revert" | "review.approve" | "review.decline" | "review.undo" | "entity.merge" | "entity.split" | "fusion_weights.revert" | "job.cancel" | "job.retry" | "export.begin" | "import.begin" | "login_link.create" | "web_session.begin" | "web_session.end" | "encoder.register" | "encoder.default" | "reindex.begin" | "reindex.cut_over" | "reindex.roll_back" | "reindex.finish" | "webhook.create" | "webhook.change" | "webhook.delete" | "webhook.rotate";
+        Action: "api_key.create" | "api_key.rotate" | "api_key.revoke" | "tenant.create" | "tenant.delete" | "tenant.gone" | "namespace.create" | "namespace.change" | "policy.change" | "policy.delete" | "erasure.begin" | "erasure.finish" | "memories.archive" | "memories.restore" | "memories.redact" | "scope.archive" | "consolidation.begin" | "changeset.revert" | "review.approve" | "review.decline" | "review.undo" | "entity.merge" | "entity.split" | "fusion_weights.revert" | "job.cancel" | "job.retry" | "export.begin" | "import.begin" | "login_link.create" | "web_session.begin" | "web_session.end" | "encoder.register" | "encoder.default" | "reindex.begin" | "reindex.cut_over" | "reindex.roll_back" | "reindex.finish" | "webhook.create" | "webhook.change" | "webhook.delete" | "webhook.rotate" | "parametric.create" | "parametric.train" | "parametric.merge" | "parametric.roll_back" | "parametric.delete";
         /**
          * AddIn
          * @description Turns to remember.
@@ -3526,6 +3662,25 @@ export interface components {
          * @enum {string}
          */
         Asked: "hour" | "day" | "week" | "month" | "year" | "auto" | "none";
+        /**
+         * AskedCubeOut
+         * @description A cube that was asked, and how much of the query it knows, 0 to 1.
+         */
+        AskedCubeOut: {
+            /** Familiarity */
+            familiarity: number;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace: string;
+            /** Version */
+            version: number;
+        };
         /**
          * AsOfIn
          * @description Two-fold time: true at `valid`, known at `known`.
@@ -3915,6 +4070,22 @@ export interface components {
             versions: number;
         };
         /**
+         * CanaryOut
+         * @description For which share of what was asked the right memory was named first, before a training and after it.
+         */
+        CanaryOut: {
+            /** After */
+            after: number | null;
+            /** Asked */
+            asked: number;
+            /** Before */
+            before: number | null;
+            /** Passed */
+            passed: boolean;
+            /** Tolerance */
+            tolerance: number;
+        };
+        /**
          * CandidateOut
          * @description A memory in a ranking, with what each channel said of it.
          */
@@ -3933,6 +4104,18 @@ export interface components {
             signals: {
                 [key: string]: number;
             };
+        };
+        /**
+         * CapacityOut
+         * @description How full a cube is; from `alarm_at` pairs on, a quarter of its dimensions, cues begin to get in each other's way.
+         */
+        CapacityOut: {
+            /** Alarm */
+            alarm: boolean;
+            /** Alarm At */
+            alarm_at: number;
+            /** Used */
+            used: number;
         };
         /**
          * CellOut
@@ -4546,6 +4729,18 @@ export interface components {
             /** Path */
             path: string;
             settings: components["schemas"]["SettingsOut"];
+        };
+        /**
+         * CubeEncoderOut
+         * @description The model whose vectors keys and values are.
+         */
+        CubeEncoderOut: {
+            /** Dimension */
+            dimension: number;
+            /** Fingerprint */
+            fingerprint: string;
+            /** Name */
+            name: string;
         };
         /**
          * CutOverIn
@@ -6884,6 +7079,47 @@ export interface components {
             role: "user" | "assistant";
         };
         /**
+         * MergeIn
+         * @description Cubes to be added up.
+         */
+        memory_service__api__parametric_models__MergeIn: {
+            /** Ids */
+            ids: string[];
+            /** Name */
+            name: string;
+        };
+        /**
+         * RollbackIn
+         * @description The cube to take back, and to which version: the one before, where none is named.
+         */
+        memory_service__api__parametric_models__RollbackIn: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * MergeIn
+         * @description Entities that are one.
+         */
+        memory_service__api__routes__entities__MergeIn: {
+            /** From */
+            from: string[];
+            /**
+             * Into
+             * Format: uuid
+             */
+            into: string;
+            /**
+             * Namespace
+             * @default default
+             */
+            namespace?: string;
+        };
+        /**
          * ReplaceIn
          * @description Another plan; what is not said is as the old task has it.
          */
@@ -6911,6 +7147,16 @@ export interface components {
              * @default -
              */
             title?: string;
+        };
+        /**
+         * RollbackIn
+         * @description How far back: to the end of a version of the task, to a time, or with neither to the beginning.
+         */
+        memory_service__api__task_models__RollbackIn: {
+            /** To */
+            to?: string | null;
+            /** Version */
+            version?: number | null;
         };
         /**
          * MemoryIn
@@ -7127,24 +7373,6 @@ export interface components {
             has_more: boolean;
             /** Next Cursor */
             next_cursor: string | null;
-        };
-        /**
-         * MergeIn
-         * @description Entities that are one.
-         */
-        MergeIn: {
-            /** From */
-            from: string[];
-            /**
-             * Into
-             * Format: uuid
-             */
-            into: string;
-            /**
-             * Namespace
-             * @default default
-             */
-            namespace?: string;
         };
         /**
          * MessageIn
@@ -7508,6 +7736,19 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * PairIn
+         * @description A cue, and the memory it is to bring.
+         */
+        PairIn: {
+            /** Cue */
+            cue: string;
+            /**
+             * Memory Id
+             * Format: uuid
+             */
+            memory_id: string;
+        };
+        /**
          * ParallelismIn
          * @description Over how many workers a model is split.
          */
@@ -7541,6 +7782,187 @@ export interface components {
             tensor: number;
         };
         /**
+         * ParametricDetailOut
+         * @description A cube with its versions, newest first.
+         */
+        ParametricDetailOut: {
+            /** Active Version */
+            active_version: number | null;
+            /** Bytes */
+            bytes: number;
+            canary: components["schemas"]["CanaryOut"] | null;
+            capacity: components["schemas"]["CapacityOut"];
+            /** Checksum */
+            checksum: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            encoder: components["schemas"]["CubeEncoderOut"];
+            /** Gamma */
+            gamma: number;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace: string;
+            /** Pairs */
+            pairs: number;
+            /** Ridge */
+            ridge: number;
+            /** Stale Because */
+            stale_because: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "empty" | "ready" | "stale";
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Versions */
+            versions: components["schemas"]["ParametricVersionOut"][];
+        };
+        /**
+         * ParametricIn
+         * @description A cube to register.
+         */
+        ParametricIn: {
+            /**
+             * Gamma
+             * @description What a pair fades by when the next one is learned; 1: not at all.
+             * @default 1
+             */
+            gamma?: number;
+            /**
+             * Kind
+             * @default associative
+             * @constant
+             */
+            kind?: "associative";
+            /** Name */
+            name: string;
+            /**
+             * Namespace
+             * @default default
+             */
+            namespace?: string;
+            /**
+             * Ridge
+             * @description λ: how much a readout is damped; larger is more careful.
+             * @default 0.1
+             */
+            ridge?: number;
+        };
+        /**
+         * ParametricListOut
+         * @description A page of cubes, newest first.
+         */
+        ParametricListOut: {
+            /** Data */
+            data: components["schemas"]["ParametricOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * ParametricOut
+         * @description A cube: its settings, and what is in force of it. A stale one is not served until a worker has made it anew.
+         */
+        ParametricOut: {
+            /** Active Version */
+            active_version: number | null;
+            /** Bytes */
+            bytes: number;
+            canary: components["schemas"]["CanaryOut"] | null;
+            capacity: components["schemas"]["CapacityOut"];
+            /** Checksum */
+            checksum: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            encoder: components["schemas"]["CubeEncoderOut"];
+            /** Gamma */
+            gamma: number;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace: string;
+            /** Pairs */
+            pairs: number;
+            /** Ridge */
+            ridge: number;
+            /** Stale Because */
+            stale_because: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "empty" | "ready" | "stale";
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * ParametricVersionOut
+         * @description One version of a cube; without bytes it cannot be put in force.
+         */
+        ParametricVersionOut: {
+            /** Active */
+            active: boolean;
+            /** Bytes */
+            bytes: number;
+            canary: components["schemas"]["CanaryOut"] | null;
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "trained" | "rebuilt" | "merged";
+            /** Checksum */
+            checksum: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Job Id */
+            job_id: string | null;
+            /** Pairs */
+            pairs: number;
+            /** Parent */
+            parent: number | null;
+            /** Stale Because */
+            stale_because: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "kept" | "rejected" | "stale";
+            /** Version */
+            version: number;
+        };
+        /**
          * PartOut
          * @description Whether one part works, and why not.
          */
@@ -7549,6 +7971,23 @@ export interface components {
             ok: boolean;
             /** Reason */
             reason?: string | null;
+        };
+        /**
+         * PassedOverOut
+         * @description A cube that was not asked, and why.
+         */
+        PassedOverOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * PayloadType
@@ -8351,16 +8790,6 @@ export interface components {
             next_cursor: string | null;
         };
         /**
-         * RollbackIn
-         * @description How far back: to the end of a version of the task, to a time, or with neither to the beginning.
-         */
-        RollbackIn: {
-            /** To */
-            to?: string | null;
-            /** Version */
-            version?: number | null;
-        };
-        /**
          * RolledBackOut
          * @description A task that was rolled back, what that undid, and which tasks outside the subtree depend on what was undone.
          */
@@ -8435,6 +8864,62 @@ export interface components {
         RotationIn: {
             /** Secret */
             secret?: string | null;
+        };
+        /**
+         * RoutedOut
+         * @description A memory that the readout names; its score is the cosine of the two, without what the memories of the cube share.
+         */
+        RoutedOut: {
+            memory: components["schemas"]["Memory"];
+            /** Rank */
+            rank: number;
+            /** Score */
+            score: number;
+            why: components["schemas"]["WhyOut"];
+        };
+        /**
+         * RouteIn
+         * @description A query for cubes.
+         */
+        RouteIn: {
+            /**
+             * Limit
+             * @default 5
+             */
+            limit?: number;
+            /**
+             * Min Score
+             * @default 0
+             */
+            min_score?: number;
+            /**
+             * Namespaces
+             * @default [
+             *       "default"
+             *     ]
+             */
+            namespaces?: string[];
+            /** Query */
+            query: string;
+        };
+        /**
+         * RouteOut
+         * @description What the cube that knows a query best says to it. Where none knows it, `abstain` is true and nothing is named.
+         */
+        RouteOut: {
+            /** Abstain */
+            abstain: boolean;
+            /** Considered */
+            considered: components["schemas"]["AskedCubeOut"][];
+            cube: components["schemas"]["AskedCubeOut"] | null;
+            /** Passed Over */
+            passed_over: components["schemas"]["PassedOverOut"][];
+            /** Reason */
+            reason: ("no_cube" | "unfamiliar" | "nothing_live") | null;
+            /** Results */
+            results: components["schemas"]["RoutedOut"][];
+            /** Threshold */
+            threshold: number;
         };
         /**
          * RuleIn
@@ -9303,6 +9788,47 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * TrainIn
+         * @description What a cube is to learn: `pairs`, or what feedback says.
+         */
+        TrainIn: {
+            /**
+             * Canary
+             * @description Asked before the version is put in force, and not learned.
+             * @default []
+             */
+            canary?: components["schemas"]["PairIn"][];
+            /**
+             * From
+             * @description Questions that were asked of its namespace, with the memories that were judged useful.
+             */
+            from?: "feedback" | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Pairs */
+            pairs?: components["schemas"]["PairIn"][] | null;
+            /**
+             * Tolerance
+             * @description Which share of what is asked may be lost before the version is rejected.
+             * @default 0.05
+             */
+            tolerance?: number;
+        };
+        /**
+         * TrainingOut
+         * @description The job that teaches; its result says which version it made, and whether that is in force.
+         */
+        TrainingOut: {
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+        };
+        /**
          * TurnedOut
          * @description The namespaces as they are now.
          */
@@ -9738,6 +10264,16 @@ export interface components {
             /** Version */
             version: number | null;
             would_bring_it_in: components["schemas"]["RemedyOut"] | null;
+        };
+        /**
+         * WhyOut
+         * @description The cue of a memory that is nearest to the query, and the cosine of the two.
+         */
+        WhyOut: {
+            /** Cue */
+            cue: string;
+            /** Likeness */
+            likeness: number;
         };
         /**
          * WindowIn
@@ -11877,7 +12413,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["MergeIn"];
+                "application/json": components["schemas"]["memory_service__api__routes__entities__MergeIn"];
             };
         };
         responses: {
@@ -13807,6 +14343,209 @@ export interface operations {
             };
         };
     };
+    list_parametric: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+                /** @description Only of this namespace; without it, of all. */
+                namespace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParametricListOut"];
+                };
+            };
+        };
+    };
+    register_parametric: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ParametricIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParametricDetailOut"];
+                };
+            };
+        };
+    };
+    get_parametric: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                parametric_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParametricDetailOut"];
+                };
+            };
+        };
+    };
+    delete_parametric: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                parametric_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    merge_parametric: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["memory_service__api__parametric_models__MergeIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParametricDetailOut"];
+                };
+            };
+        };
+    };
+    roll_back_parametric: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["memory_service__api__parametric_models__RollbackIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParametricDetailOut"];
+                };
+            };
+        };
+    };
+    route_parametric: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteOut"];
+                };
+            };
+        };
+    };
+    train_parametric: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingOut"];
+                };
+            };
+        };
+    };
     list_policies: {
         parameters: {
             query?: {
@@ -14783,7 +15522,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RollbackIn"];
+                "application/json": components["schemas"]["memory_service__api__task_models__RollbackIn"];
             };
         };
         responses: {

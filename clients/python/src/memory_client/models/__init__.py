@@ -92,6 +92,17 @@ if TYPE_CHECKING:
     from memory_client.models.namespaces import Namespace as Namespace
     from memory_client.models.namespaces import NamespaceSettings as NamespaceSettings
     from memory_client.models.namespaces import Scope as Scope
+    from memory_client.models.parametric import AskedCube as AskedCube
+    from memory_client.models.parametric import Brought as Brought
+    from memory_client.models.parametric import Canary as Canary
+    from memory_client.models.parametric import Cube as Cube
+    from memory_client.models.parametric import CubeAnswer as CubeAnswer
+    from memory_client.models.parametric import CubeCapacity as CubeCapacity
+    from memory_client.models.parametric import CubeCue as CubeCue
+    from memory_client.models.parametric import CubeDetail as CubeDetail
+    from memory_client.models.parametric import CubeEncoder as CubeEncoder
+    from memory_client.models.parametric import CubeVersion as CubeVersion
+    from memory_client.models.parametric import PassedOver as PassedOver
     from memory_client.models.search import Candidate as Candidate
     from memory_client.models.search import Channel as Channel
     from memory_client.models.search import Citation as Citation
@@ -162,6 +173,9 @@ HOMES = {
             "LineageNode LineageEdge Provenance Link RetentionCourse Recall StillPending"
         ),
         "namespaces": "FusionSetting NamespaceSettings Namespace Scope",
+        "parametric": (
+            "AskedCube Brought Canary Cube CubeAnswer CubeCapacity CubeCue CubeDetail CubeEncoder CubeVersion PassedOver"
+        ),
         "search": (
             "Channel Result Timings Candidate Explanation SearchAnswer Citation Context Replay Trace WhyNot Feedback"
         ),

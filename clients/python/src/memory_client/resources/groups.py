@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from memory_client.resources.health import Health
     from memory_client.resources.jobs import Jobs
     from memory_client.resources.kv import KV
+    from memory_client.resources.parametric import Parametric
     from memory_client.resources.scopes import Agents, Namespaces, Sessions, Users
     from memory_client.resources.structure import Communities, Entities, Episodes, Facts, GraphCalls, Profiles, Topics
     from memory_client.resources.transfer import Exports, Imports
@@ -244,6 +245,13 @@ class Groups(Resource[E]):
         from memory_client.resources.kv import KV
 
         return KV(self._executor)
+
+    @cached_property
+    def parametric(self) -> Parametric[E]:
+        """Memory in weights."""
+        from memory_client.resources.parametric import Parametric
+
+        return Parametric(self._executor)
 
     @cached_property
     def usage(self) -> UsageCalls[E]:

@@ -1,0 +1,1 @@
+"""Memory in weights, without a model of language: what a cue is to bring, learned from pairs."""
