@@ -5,7 +5,7 @@ CLIENTS_BIN := .venv-clients/bin
 CREWAI_BIN := .venv-crewai/bin
 CLIENTS := clients
 # Folders whose doctests are the worked examples of the formulas.
-DOCTESTED := retrieval consolidation memory_service/analysis memory_service/activation memory_service/parametric memory_service/chat_model memory_service/webhooks memory_service/embedded/restarts.py
+DOCTESTED := retrieval consolidation memory_service
 DOC_TESTS := tests/unit/test_docs.py tests/acceptance/test_docs.py
 TESTED := tests/unit tests/integration tests/migration tests/acceptance
 # Every number that is promised of KV memory, the one about kills too, which needs no vLLM: it runs while that is installed.

@@ -14,16 +14,8 @@ from consolidation.enriching import enrich_pending, keep_findings
 from consolidation.formation import RECALLED
 from consolidation.planning import Tier
 from consolidation.tenancy import Tenancy
-from memory_service.bundle.records import (
-    RECORDS,
-    UNKNOWN,
-    MemoryRecord,
-    Refused,
-    item_named,
-    parse_line,
-    read_record,
-    record_of,
-)
+from memory_service.bundle.lines import RECORDS, UNKNOWN, Refused, item_named, parse_line, read_record, record_of
+from memory_service.bundle.records import MemoryRecord
 from memory_service.errors import InvalidRequest, Misconfigured
 from memory_service.lifecycle import imported_parts
 from memory_service.lifecycle.draft import Encoding

@@ -203,7 +203,7 @@ def rank(
         order = by_episode(everything, score, rows.episode, settings=chosen.summaries)[:limit]
     elif chosen.segments is not None and alone is None and wants_course(query.text):
         wide = best_first(score, found, rows.ids, limit=max(limit, chosen.segments.considered))
-        order = over_time(wide, rows.observed_at, among=found, settings=chosen.segments)[:limit]
+        order = over_time(wide, rows.in_time(), among=found, settings=chosen.segments)[:limit]
     return Ranked(
         ids=rows.ids,
         order=order,

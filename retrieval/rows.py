@@ -131,6 +131,17 @@ class Rows:
             found = self.worked_out[what] = work()
         return found
 
+    def in_time(self) -> NDArray[np.intp]:
+        """Return each row's place in the order of time: (n,), by id of what was observed at one moment."""
+
+        def work() -> NDArray[np.intp]:
+            high, low = np.frombuffer(b"".join(one.bytes for one in self.ids), ">u8").reshape(-1, 2).T
+            place = np.empty(len(self), np.intp)
+            place[np.lexsort((low, high, self.observed_at))] = np.arange(len(self))
+            return place
+
+        return self.once("in time", work)
+
     def with_postings(self, postings: Mapping[str, Postings]) -> "Rows":
         """Return the same rows with other postings; what was worked out holds for them, too."""
         changed = replace(self, postings=postings)

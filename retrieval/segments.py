@@ -1,6 +1,7 @@
 """Spread what is found over time, for questions about the course of things."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ class SegmentSettings:
 
 def over_time(
     order: NDArray[np.intp],
-    observed_at: NDArray[np.float64],
+    when: NDArray[Any],
     *,
     among: NDArray[np.bool_] | None = None,
     settings: SegmentSettings,
@@ -26,7 +27,7 @@ def over_time(
 
     Args:
         order: rows, best first.
-        observed_at: (n,) of all rows, seconds; NaN sorts last.
+        when: (n,) of all rows, anything that sorts as time does; NaN sorts last.
         among: (n,) which rows the parts are cut from, those of `order` among them; None for all.
         settings: how many of each part.
 
@@ -36,9 +37,9 @@ def over_time(
     >>> over_time(np.array([0, 1, 3, 2]), when, settings=SegmentSettings(parts=2, each=1)).tolist()
     [0, 3, 1, 2]
     """
-    chosen = np.arange(len(observed_at)) if among is None else np.flatnonzero(among)
-    part = np.zeros(len(observed_at), dtype=np.intp)
-    part[chosen[np.argsort(observed_at[chosen], kind="stable")]] = (
+    chosen = np.arange(len(when)) if among is None else np.flatnonzero(among)
+    part = np.zeros(len(when), dtype=np.intp)
+    part[chosen[np.argsort(when[chosen], kind="stable")]] = (
         np.arange(len(chosen)) * settings.parts // max(1, len(chosen))
     )
     left = np.full(settings.parts, settings.each)

@@ -42,7 +42,7 @@ def sweep() -> dict[str, int]:
         "enriched": _enrich(),
         "expired": _expire(now),
         "kv": sweep_spent_kv(now),
-        "parametric": _rebuild(),
+        "parametric": _rebuild(now),
     }
     _fold()
     done["recut"] = _recut()
@@ -94,13 +94,13 @@ def _expire(now: datetime) -> int:
     return expired
 
 
-def _rebuild() -> int:
+def _rebuild(now: datetime) -> int:
     """Make cubes of parametric memory anew that are stale, for a while; the next sweep goes on. Return how many."""
     made, until = 0, monotonic() + REBUILD_FOR_S
-    for tenant_id, cube_id in across_tenants("SELECT * FROM stale_parametric(:limit)"):
+    for tenant_id, cube_id in across_tenants("SELECT * FROM stale_parametric(:now, :limit)", now=now):
         if monotonic() > until:
             break
-        work = partial(rebuild, tenancy_of(tenant_id), cube_id)
+        work = partial(rebuild, tenancy_of(tenant_id), cube_id, go_on=lambda: monotonic() < until)
         made += guarded(work, "rebuild_failed", tenant_id=tenant_id, parametric_memory_id=cube_id)
     return made
 

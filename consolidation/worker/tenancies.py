@@ -15,11 +15,11 @@ from memory_service.jobs import RUN_JOB
 from memory_service.settings import get_settings
 from memory_service.storage import jobs
 from memory_service.storage.changesets import only_run
-from memory_service.types import CONSOLIDATE, REINDEX
+from memory_service.types import CONSOLIDATE, REINDEX, TRAIN
 
 # Of one task: others wait for the worker meanwhile, and reading a namespace anew takes seconds. Well below the limit of a task.
 CONSOLIDATE_FOR_S: Final = 90.0
-UNHURRIED: Final = frozenset({CONSOLIDATE, REINDEX})  # kinds of jobs that give way to others
+UNHURRIED: Final = frozenset({CONSOLIDATE, REINDEX, TRAIN})  # kinds of jobs that give way to others
 LOOKED_AT: Final = 20  # jobs that wait, when a run asks whether to give way
 _DUE: Final = "SELECT * FROM due_jobs(:now, :limit)"
 

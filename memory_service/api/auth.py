@@ -148,6 +148,7 @@ class LastUsed:
         self._written: dict[UUID, float] = {}
         self._due: dict[UUID, tuple[UUID, datetime]] = {}
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="last-used", daemon=True)
 
@@ -178,7 +179,14 @@ class LastUsed:
         self.flush()
 
     def flush(self) -> None:
-        """Write what is due; a database that is down costs only the time stamps."""
+        """Write what is due; a database that is down costs only the time stamps.
+
+        What was noted before the call is written when it returns, also when the thread is just writing it.
+        """
+        with self._writing:
+            self._write()
+
+    def _write(self) -> None:
         with self._lock:
             due, self._due = self._due, {}
         for key_id, (tenant_id, at) in due.items():

@@ -49,7 +49,7 @@ class ParametricIn(Body):
         float,
         Number,
         Field(
-            ge=1e-6, le=1e6, allow_inf_nan=False, description="λ: how much a readout is damped; larger is more careful."
+            ge=1e-3, le=1e6, allow_inf_nan=False, description="λ: how much a readout is damped; larger is more careful."
         ),
     ] = DEFAULT_RIDGE
 
@@ -75,12 +75,16 @@ class TrainIn(Body):
         serialization_alias="from",
         description="Questions that were asked of its namespace, with the memories that were judged useful.",
     )
-    canary: Annotated[
+    probes: Annotated[
         list[PairIn],
         Field(max_length=MOST_GIVEN, description="Asked before the version is put in force, and not learned."),
     ] = []
     tolerance: Annotated[
-        Fraction, Field(description="Which share of what is asked may be lost before the version is rejected.")
+        Fraction,
+        Field(
+            description="Which share of the sample of earlier pairs, and which of the probes, may be lost before the version is "
+            "rejected."
+        ),
     ] = TOLERANCE
 
     @model_validator(mode="after")
@@ -135,12 +139,23 @@ class CubeEncoderOut(BaseModel):
     fingerprint: str
 
 
-class CanaryOut(BaseModel):
+class SharesOut(BaseModel):
     """For which share of what was asked the right memory was named first, before a training and after it."""
 
     asked: int
     before: float | None
     after: float | None
+    passed: bool
+
+
+class CanaryOut(BaseModel):
+    """What was asked before a version was put in force: a sample of the earlier pairs, and the probes; both have to pass.
+
+    Probes of a cube that had been taught nothing are all to be named, but for the tolerance.
+    """
+
+    sample: SharesOut
+    probes: SharesOut
     tolerance: float
     passed: bool
 

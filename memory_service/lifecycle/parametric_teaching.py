@@ -1,6 +1,6 @@
 """Begin a training: what a cube is to learn is stored beside it, where erasures reach it, and a job does the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,10 +18,10 @@ from memory_service.types import TRAIN
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What a cube is to learn: pairs that were given, or those that feedback says (None), and what is asked beside."""
+    """What a cube is to learn: pairs that were given, or those that feedback says (None), and probes, which are only asked."""
 
     pairs: Sequence[NewPair] | None
-    canary: Sequence[NewPair]
+    probes: Sequence[NewPair]
     tolerance: float
 
 
@@ -35,35 +35,41 @@ def begin(
 ) -> tuple[Row, UUID]:
     """Store what a cube is to learn and queue the job that teaches it; return the cube and the job.
 
+    Memories are locked first, then judgements, then the cube, as everybody does: an erasure comes before all of it or after.
+
     Raises:
         NotFound: there is no such cube.
-        InvalidRequest: a memory is none of its namespace, or archived.
+        InvalidRequest: a memory is none of its namespace, or not live.
         Conflict: feedback says nothing that the cube has not been taught.
         TooLarge: the cube would hold more pairs than it may.
     """
-    parametric_memories.lock_cubes(session, tenant_id, [cube_id])
-    cube = parametric_memories.get_cube(session, tenant_id, cube_id)
-    if cube is None:
-        raise absent()
-    lineage = list(cube["lineage"] or ())
-    pairs, canary = training.pairs, [replace(pair, canary=True) for pair in training.canary]
-    if pairs is None:
-        pairs = _judged_useful(session, tenant_id, cube, lineage, now=now)
-    redactor = redactors_in(session).by_id.get(cube["namespace_id"])
-    if redactor is not None:
-        pairs = [replace(pair, cue=redactor.masking.text(pair.cue, Counts())) for pair in pairs]
-        canary = [replace(pair, cue=redactor.masking.text(pair.cue, Counts())) for pair in canary]
-    whole = [*pairs, *canary]
-    ids = {pair.memory_id for pair in whole}
-    versions = parametric_pairs.teachable(session, tenant_id, cube["namespace_id"], sorted(ids))
+    cube = _found(session, tenant_id, cube_id)
+    mask = _masking(session, cube["namespace_id"])
+    probes = [replace(mask(pair), probe=True) for pair in training.probes]
+    if training.pairs is not None:
+        pairs = [mask(pair) for pair in training.pairs]
+    else:
+        pairs = _judged_useful(session, tenant_id, cube, mask, now=now, keep=False)
+    ids = {pair.memory_id for pair in (*pairs, *probes)}
+    versions = parametric_pairs.teachable(session, tenant_id, cube["namespace_id"], sorted(ids), now=now)
     if training.pairs is None:
-        pairs = [pair for pair in pairs if pair.memory_id in versions][:MOST_GIVEN]
+        # Once more, and kept now: what was erased meanwhile is not among them.
+        pairs = _judged_useful(session, tenant_id, cube, mask, now=now, keep=True)
+        pairs = [pair for pair in pairs if pair.memory_id in versions]
+    parametric_memories.lock_cubes(session, tenant_id, [cube_id])
+    cube = _found(session, tenant_id, cube_id)
+    held = parametric_pairs.held(session, tenant_id, cube_id, list(cube["lineage"] or ()))
+    if training.pairs is None:
+        known = set(held)
+        news = [pair for pair in pairs if (cue_hash(pair.cue), pair.memory_id) not in known]
+        # The newest, of which the last said fades least.
+        pairs = news[:MOST_GIVEN][::-1]
         if not pairs:
             raise Conflict("Feedback says nothing that this cube has not been taught.", code="nothing_to_learn")
-        whole = [*pairs, *canary]
     _check_memories("pairs", pairs, versions)
-    _check_memories("canary", canary, versions)
-    if parametric_pairs.count(session, tenant_id, cube_id, lineage) + len(whole) > MOST_PAIRS:
+    _check_memories("probes", probes, versions)
+    whole = [*pairs, *probes]
+    if len(held) + len(whole) > MOST_PAIRS:
         raise TooLarge(f"A cube holds at most {MOST_PAIRS:,} pairs; register another one and let queries choose.")
     job_id = jobs.create_job(
         session,
@@ -81,6 +87,21 @@ def begin(
     return cube, job_id
 
 
+def _found(session: Session, tenant_id: UUID, cube_id: UUID) -> Row:
+    cube = parametric_memories.get_cube(session, tenant_id, cube_id)
+    if cube is None:
+        raise absent()
+    return cube
+
+
+def _masking(session: Session, namespace_id: UUID) -> Callable[[NewPair], NewPair]:
+    """Return what masks the cue of a pair as the namespace wants it; where it wants nothing the pair stays as it is."""
+    redactor = redactors_in(session).by_id.get(namespace_id)
+    if redactor is None:
+        return lambda pair: pair
+    return lambda pair: replace(pair, cue=redactor.masking.text(pair.cue, Counts()))
+
+
 def _check_memories(name: str, pairs: Sequence[NewPair], versions: dict[UUID, int]) -> None:
     wrong = [at for at, pair in enumerate(pairs) if pair.memory_id not in versions]
     if wrong:
@@ -90,18 +111,19 @@ def _check_memories(name: str, pairs: Sequence[NewPair], versions: dict[UUID, in
 
 
 def _judged_useful(
-    session: Session, tenant_id: UUID, cube: Row, lineage: Sequence[int], *, now: datetime
+    session: Session, tenant_id: UUID, cube: Row, mask: Callable[[NewPair], NewPair], *, now: datetime, keep: bool
 ) -> list[NewPair]:
-    """Return questions with the memories that were of use to them, as last judged, less those the cube knows or waits for."""
-    known = parametric_pairs.known(session, tenant_id, cube["id"], lineage)
-    last: set[tuple[bytes, UUID]] = set()
+    """Return questions, masked, with the memories that were of use to them as last judged; the newest first.
+
+    A pair is as old as its question: an erasure of whoever asked it reaches it by that.
+    """
+    judged: set[tuple[bytes, UUID]] = set()
     found = []
-    for row in feedback.list_askers(session, tenant_id, cube["namespace_id"], now=now):
-        what = (cue_hash(row["query"]), row["memory_id"])
-        if what in last:
-            continue
-        last.add(what)
-        if row["useful"] and what not in known:
-            asker = {name: row[name] for name in ("user_id", "agent_id", "session_id")}
-            found.append(NewPair(row["query"], row["memory_id"], "feedback", **asker))
+    for row in feedback.list_askers(session, tenant_id, cube["namespace_id"], now=now, keep=keep):
+        asker = {name: row[name] for name in ("user_id", "agent_id", "session_id")}
+        pair = mask(NewPair(row["query"], row["memory_id"], "feedback", said_at=row["asked_at"], **asker))
+        what = (cue_hash(pair.cue), pair.memory_id)
+        if what not in judged and row["useful"]:
+            found.append(pair)
+        judged.add(what)
     return found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from memory_service.bundle.records import item_named
+from memory_service.bundle.lines import item_named
 from memory_service.lifecycle.draft import content_hash
 from memory_service.lifecycle.redacting import LISTS, TEXTS, VALUES, added, counted, redacted_fields
 from memory_service.lifecycle.redaction_notes import Tally

@@ -9,7 +9,6 @@ in common. Both matrices are sums over pairs: states of shards add up to the sta
 fades (γ = 1).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -45,27 +44,8 @@ class Capacity:
     alarm: bool
 
 
-def empty(dimension: int) -> Association:
-    """Return the state that has learned nothing."""
-    return Association(np.zeros((dimension, dimension)), np.zeros((dimension, dimension)))
-
-
-def learn(state: Association, key: NDArray[np.floating], value: NDArray[np.floating], *, gamma: float) -> Association:
-    """Return the state after one more pair, of which everything earlier has faded by `gamma`.
-
-    >>> taught = learn(empty(2), np.array([1.0, 0.0]), np.array([0.0, 3.0]), gamma=1.0)
-    >>> taught.keys.tolist(), taught.values.tolist()
-    ([[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [3.0, 0.0]])
-    """
-    faded = fade(state, gamma)
-    k, v = np.asarray(key, dtype=np.float64), np.asarray(value, dtype=np.float64)
-    return Association(faded.keys + np.outer(k, k), faded.values + np.outer(v, k))
-
-
 def learned(keys: NDArray[np.floating], values: NDArray[np.floating], *, gamma: float) -> Association:
     """Return the state after the rows of `keys` and `values`, both [n, d], one after the other; the last has faded least.
-
-    The same as `learn` row by row, as two products of matrices.
 
     >>> rows = np.array([[1.0, 0.0], [0.0, 1.0]])
     >>> learned(rows, rows, gamma=0.5).keys.tolist()
@@ -77,72 +57,40 @@ def learned(keys: NDArray[np.floating], values: NDArray[np.floating], *, gamma: 
     return Association(k.T @ weighted, v.T @ weighted)
 
 
-def fade(state: Association, gamma: float) -> Association:
-    """Return the state with everything it holds weaker by a factor of 0 to 1."""
-    return state if gamma == 1.0 else Association(state.keys * gamma, state.values * gamma)
-
-
-def forget(state: Association, key: NDArray[np.floating], value: NDArray[np.floating]) -> Association:
-    """Return the state without one pair that has not faded since it was learned.
-
-    >>> pair = np.array([1.0, 0.0]), np.array([0.0, 3.0])
-    >>> forget(learn(empty(2), *pair, gamma=1.0), *pair).values.tolist()
-    [[0.0, 0.0], [0.0, 0.0]]
-    """
-    k, v = np.asarray(key, dtype=np.float64), np.asarray(value, dtype=np.float64)
-    return Association(state.keys - np.outer(k, k), state.values - np.outer(v, k))
-
-
-def merge(states: Sequence[Association]) -> Association:
-    """Return the state of all pairs of some states: their sum, exact where none of them fades.
-
-    Raises:
-        ValueError: there is none, or their dimensions differ.
-    """
-    if len({state.dimension for state in states}) != 1:
-        raise ValueError("states of one dimension can be merged, and at least one is needed")
-    return Association(sum_of([s.keys for s in states]), sum_of([s.values for s in states]))
-
-
-def sum_of(matrices: Sequence[Matrix]) -> Matrix:
-    """Return the sum of matrices of one shape."""
-    total: Matrix = np.sum(np.stack(matrices), axis=0)
-    return total
-
-
 def read(state: Association, queries: NDArray[np.floating], *, ridge: float) -> Matrix:
     """Return what queries, [n, d], bring: U (H + λI)⁻¹ q, a row each, not normalised.
 
     One pair of unit length comes back as v / (1 + λ):
 
-    >>> taught = learn(empty(2), np.array([1.0, 0.0]), np.array([0.0, 3.0]), gamma=1.0)
+    >>> taught = learned(np.array([[1.0, 0.0]]), np.array([[0.0, 3.0]]), gamma=1.0)
     >>> read(taught, np.array([[1.0, 0.0]]), ridge=0.5).tolist()
     [[0.0, 2.0]]
     """
-    answered: Matrix = (state.values @ _solved(state, queries, ridge)).T
+    answered: Matrix = (state.values @ _solved(state, np.asarray(queries, dtype=np.float64).T, ridge)).T
     return answered
 
 
-def known_part(state: Association, queries: NDArray[np.floating], *, ridge: float) -> NDArray[np.float64]:
-    """Return how much of each query lies where keys were learned: qᵀH(H + λI)⁻¹q of unit q, from 0 to below 1.
+def known_parts(state: Association, queries: NDArray[np.floating], *, ridge: float) -> tuple[Matrix, float]:
+    """Return how much of each query lies where keys were learned, and how much of any direction does on the average.
 
-    The rest, λqᵀ(H + λI)⁻¹q, is the novelty of q.
+    Of a unit query q it is qᵀH(H + λI)⁻¹q, from 0 to below 1; on the average over all directions, tr(H(H + λI)⁻¹)/d.
 
-    >>> taught = learn(empty(2), np.array([1.0, 0.0]), np.array([0.0, 3.0]), gamma=1.0)
-    >>> known_part(taught, np.array([[1.0, 0.0], [0.0, 1.0]]), ridge=0.25).tolist()
-    [0.8, 0.0]
+    >>> taught = learned(np.array([[1.0, 0.0]]), np.array([[0.0, 3.0]]), gamma=1.0)
+    >>> parts, average = known_parts(taught, np.array([[1.0, 0.0], [0.0, 1.0]]), ridge=0.25)
+    >>> np.round(parts, 6).tolist(), round(average, 6)
+    ([0.8, 0.0], 0.4)
     """
     rows = np.asarray(queries, dtype=np.float64)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     rows = rows / np.where(lengths > 0, lengths, 1.0)  # a query of no direction is wholly new, and stays zero
-    novelty = ridge * np.einsum("nd,dn->n", rows, _solved(state, rows, ridge))
-    known: NDArray[np.float64] = np.clip(np.einsum("nd,nd->n", rows, rows) - novelty, 0.0, 1.0)
-    return known
+    inverse = _solved(state, np.eye(state.dimension), ridge)
+    novelty = ridge * np.einsum("nd,de,ne->n", rows, inverse, rows, optimize=True)
+    parts: Matrix = np.clip(np.einsum("nd,nd->n", rows, rows) - novelty, 0.0, 1.0)
+    return parts, float(np.clip(1.0 - ridge * np.trace(inverse) / state.dimension, 0.0, 1.0))
 
 
-def _solved(state: Association, queries: NDArray[np.floating], ridge: float) -> Matrix:
-    damped = state.keys + ridge * np.eye(state.dimension)
-    return np.asarray(np.linalg.solve(damped, np.asarray(queries, dtype=np.float64).T), dtype=np.float64)
+def _solved(state: Association, columns: Matrix, ridge: float) -> Matrix:
+    return np.asarray(np.linalg.solve(state.keys + ridge * np.eye(state.dimension), columns), dtype=np.float64)
 
 
 def capacity(pairs: int, dimension: int) -> Capacity:

@@ -1,6 +1,10 @@
-"""The canary: a training may not make a state forget what it knew."""
+"""The canary: a training may not make a state forget what it knew, nor what its caller asks for.
 
-from dataclasses import dataclass
+Two sets of questions, each judged by itself, so that many that are answered do not hide the few that are not: a *sample* of what
+the state was taught before, and the *probes* of a caller, pairs that are asked and not learned.
+"""
+
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -11,28 +15,35 @@ from memory_service.parametric.routing import named
 
 SAMPLE: Final = 64  # earlier pairs that are asked, at most
 SEED: Final = 7  # the same pairs whenever the same state is asked
-TOLERANCE: Final = 0.05  # of all that is asked, what may be lost unless a training says otherwise
+TOLERANCE: Final = 0.05  # of what is asked, what may be lost unless a training says otherwise
 
 
 @dataclass(frozen=True, slots=True)
-class Canary:
-    """How often a state named the right memory first, before a training and after it."""
+class Shares:
+    """For which share of some questions a state named the right memory first, before a training and after it."""
 
     asked: int
     before: float | None  # None: there was no state, or nothing to ask
     after: float | None
-    tolerance: float
     passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryReport:
+    """What the canary says of a training, which passes when both sets of questions do."""
+
+    sample: Shares
+    probes: Shares
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """Say whether the new version may be put in force."""
+        return self.sample.passed and self.probes.passed
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as it is kept and shown."""
-        return {
-            "asked": self.asked,
-            "before": self.before,
-            "after": self.after,
-            "tolerance": self.tolerance,
-            "passed": self.passed,
-        }
+        return {**asdict(self), "passed": self.passed}
 
 
 def sampled(pairs: int) -> list[int]:
@@ -69,14 +80,16 @@ def share_named(
     return float((first == wanted).mean())
 
 
-def judge(before: float | None, after: float | None, *, asked: int, tolerance: float) -> Canary:
-    """Say whether a training passes: what it knew may not fall by more than the tolerance.
+def judge(before: float | None, after: float | None, *, asked: int, tolerance: float) -> Shares:
+    """Say whether some questions pass: what was right before may not fall by more than the tolerance.
+
+    Where there was no state before, all of them are to be right but for the tolerance.
 
     >>> judge(1.0, 0.75, asked=4, tolerance=0.05).passed, judge(1.0, 0.96, asked=64, tolerance=0.05).passed
     (False, True)
-    >>> judge(None, 0.0, asked=0, tolerance=0.05).passed
-    True
+    >>> judge(None, 0.5, asked=2, tolerance=0.05).passed, judge(None, None, asked=0, tolerance=0.05).passed
+    (False, True)
     """
+    wanted = (1.0 if before is None else before) - tolerance
     # What falls by exactly the tolerance passes, however it was rounded.
-    passed = before is None or after is None or after >= before - tolerance - 1e-9
-    return Canary(asked, before, after, tolerance, passed)
+    return Shares(asked, before, after, after is None or after >= wanted - 1e-9)

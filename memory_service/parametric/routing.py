@@ -5,27 +5,33 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.parametric.associative import Association, known_part
+from memory_service.parametric.associative import Association, known_parts
 
 FAMILIAR: Final = 0.5
-"""From this familiarity on a state answers: below it more of the query is new than known."""
+"""From this familiarity on a state answers: below it more of the query is new than known beyond the average."""
 
 TRIED: Final = 4
 """So many states, those whose keys are nearest to the query on the whole, are asked how familiar it is."""
 
 
 def familiarity(state: Association, query: NDArray[np.floating], *, ridge: float) -> float:
-    """Return how well a state knows a query, 0 to 1: (1 + λ) qᵀH(H + λI)⁻¹q of unit q, at most 1.
+    """Return how well a state knows a query, 0 to 1, beyond how well it knows any: (κ(q) - b) / (1 - b), cut off at 0 and 1.
 
-    The factor makes a key that was learned once, beside others at right angles to it, fully familiar whatever λ is.
+    κ(q) = (1 + λ) qᵀH(H + λI)⁻¹q of unit q; the factor makes a key that was learned once, beside others at right angles to it,
+    fully familiar whatever λ is. b = (1 + λ) tr(H(H + λI)⁻¹)/d is what κ is on the average over all directions: the more was
+    learned, the more of any query lies there. A state with b of 1 or more tells no direction from another, and knows nothing.
 
-    >>> from memory_service.parametric.associative import empty, learn
-    >>> taught = learn(empty(2), np.array([1.0, 0.0]), np.array([0.0, 3.0]), gamma=1.0)
-    >>> [round(familiarity(taught, np.array(q), ridge=0.25), 6) for q in ([2.0, 0.0], [1.0, 1.0], [0.0, 1.0])]
-    [1.0, 0.5, 0.0]
+    >>> from memory_service.parametric.associative import learned
+    >>> taught = learned(np.array([[1.0, 0.0, 0.0, 0.0]]), np.array([[0.0, 3.0, 0.0, 0.0]]), gamma=1.0)
+    >>> queries = np.array([[2.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
+    >>> [round(familiarity(taught, q, ridge=0.25), 6) for q in queries]
+    [1.0, 0.333333, 0.0]
     """
-    part = known_part(state, np.asarray(query)[None, :], ridge=ridge)[0]
-    return min(1.0, float((1.0 + ridge) * part))
+    parts, average = known_parts(state, np.asarray(query)[None, :], ridge=ridge)
+    known, base = (1.0 + ridge) * float(parts[0]), (1.0 + ridge) * average
+    if base >= 1.0:
+        return 0.0
+    return min(1.0, max(0.0, (known - base) / (1.0 - base)))
 
 
 def centroid(keys: NDArray[np.floating]) -> NDArray[np.float64]:

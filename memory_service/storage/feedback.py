@@ -107,13 +107,19 @@ def last_said(
     return None if said is None else bool(said)
 
 
-def list_askers(session: Session, tenant_id: UUID, namespace_id: UUID, *, now: datetime) -> Sequence[RowMapping]:
-    """Return the judgements of a namespace that have not expired, the newest first, with whoever asked the question."""
+def list_askers(
+    session: Session, tenant_id: UUID, namespace_id: UUID, *, now: datetime, keep: bool = False
+) -> Sequence[RowMapping]:
+    """Return the judgements of a namespace that have not expired, the newest first, with who asked the question, and when.
+
+    With `keep` none of them is erased before the transaction ends; whoever erases them waits, and then sees what was made of them.
+    """
     statement = text(
-        "SELECT f.query, f.memory_id, f.useful, t.request ->> 'user_id' AS user_id, t.request ->> 'agent_id' AS agent_id, "
-        "t.request ->> 'session_id' AS session_id FROM feedback f JOIN trace t ON t.tenant_id = :tenant AND t.id = f.trace_id "
+        "SELECT f.query, f.memory_id, f.useful, f.created_at, f.trace_id, t.created_at AS asked_at, "
+        "t.request ->> 'user_id' AS user_id, t.request ->> 'agent_id' AS agent_id, t.request ->> 'session_id' AS session_id "
+        "FROM feedback f JOIN trace t ON t.tenant_id = :tenant AND t.id = f.trace_id "
         "WHERE f.tenant_id = :tenant AND f.namespace_id = :namespace AND f.expires_at > :now "
-        "ORDER BY f.created_at DESC, f.trace_id, f.memory_id LIMIT :most"
+        f"ORDER BY f.created_at DESC, f.trace_id, f.memory_id LIMIT :most{' FOR KEY SHARE OF f' if keep else ''}"
     )
     params = {"tenant": tenant_id, "namespace": namespace_id, "now": now, "most": MOST}
     return session.execute(statement, params).mappings().all()

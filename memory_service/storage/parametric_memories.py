@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, delete, insert, select, text, update
+from sqlalchemy import RowMapping, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from memory_service.storage.tables import parametric_memory, parametric_version
 
-MOST_ROUTED: Final = 1_000  # cubes that one query is compared with, the newest
-VERSIONS_KEPT: Final = 10  # of a cube, the one in force not counted
+MOST_CUBES: Final = 100  # of a namespace
+MOST_ROUTED: Final = 1_000  # cubes that one query is compared with
+VERSIONS_KEPT: Final = 10  # of a cube in each state, and the one in force where it is older
 
 _m, _v = parametric_memory.c, parametric_version.c
 
@@ -33,6 +34,16 @@ class Made:
     checksum: bytes | None
     centroid: bytes | None
     canary: dict[str, Any] | None
+
+
+def count_cubes(session: Session, tenant_id: UUID, namespace_id: UUID) -> int:
+    """Return how many cubes a namespace has; nobody else makes one in it before the transaction ends."""
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended('cubes' || CAST(:namespace AS text), 0))"),
+        {"namespace": namespace_id},
+    )
+    query = select(func.count()).where(_m.tenant_id == tenant_id, _m.namespace_id == namespace_id)
+    return session.scalar(query) or 0
 
 
 def create(
@@ -97,7 +108,7 @@ def lock_cubes(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> None:
 
 
 def delete_cube(session: Session, tenant_id: UUID, cube_id: UUID) -> bool:
-    """Remove a cube with its versions and pairs; False when there was none."""
+    """Remove a cube with its pairs and versions; False when there was none. Its memories are locked before."""
     gone = session.execute(
         delete(parametric_memory).where(_m.tenant_id == tenant_id, _m.id == cube_id).returning(_m.id)
     )
@@ -115,8 +126,8 @@ def versions_of(session: Session, tenant_id: UUID, cube_id: UUID) -> Sequence[Ro
 
 
 def weights_of(session: Session, tenant_id: UUID, cube_id: UUID, version: int) -> RowMapping | None:
-    """Return weights, checksum and dimension of a version that may be served; None once it may not."""
-    query = select(_v.weights, _v.checksum, _v.dimension, _v.lineage, _v.encoder_id).where(
+    """Return weights of a version that may be served, with what they were made of; None once it may not."""
+    query = select(_v.weights, _v.checksum, _v.dimension, _v.lineage, _v.pairs).where(
         _v.tenant_id == tenant_id, _v.parametric_memory_id == cube_id, _v.version == version, _v.state == "kept"
     )
     return session.execute(query).mappings().one_or_none()
@@ -133,8 +144,11 @@ _ROUTED: Final = text(
 
 
 def routed(session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID]) -> Sequence[RowMapping]:
-    """Return the cubes of some namespaces with the middle of their keys, where they may be served, newest first."""
-    params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "limit": MOST_ROUTED}
+    """Return the cubes of some namespaces with the middle of their keys, where they may be served, newest first.
+
+    One more than may be compared where there are more.
+    """
+    params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "limit": MOST_ROUTED + 1}
     return session.execute(_ROUTED, params).mappings().all()
 
 
@@ -161,7 +175,7 @@ def add_version(session: Session, tenant_id: UUID, cube_id: UUID, made: Made, *,
             created_at=now,
         )
     )
-    numbered = {"last_version": made.version, "updated_at": now}
+    numbered = {"last_version": made.version, "updated_at": now, "rest_until": None}
     session.execute(
         update(parametric_memory)
         .where(_m.tenant_id == tenant_id, _m.id == cube_id)
@@ -179,6 +193,13 @@ def put_in_force(session: Session, tenant_id: UUID, cube_id: UUID, version: int 
     )
 
 
+def let_rest(session: Session, tenant_id: UUID, cube_id: UUID, *, until: datetime) -> None:
+    """Let the sweep make other stale cubes anew before this one, and not this one before a moment."""
+    session.execute(
+        update(parametric_memory).where(_m.tenant_id == tenant_id, _m.id == cube_id).values(rest_until=until)
+    )
+
+
 def mark_damaged(session: Session, tenant_id: UUID, cube_id: UUID, version: int, *, now: datetime) -> None:
     """Let a version that is not what was written be served no more; a sweep makes it anew from its pairs."""
     session.execute(
@@ -192,6 +213,7 @@ _DROP: Final = text(
     """
     DELETE FROM parametric_version v WHERE v.tenant_id = :tenant AND v.parametric_memory_id = :cube AND v.version <= (
         SELECT o.version FROM parametric_version o WHERE o.tenant_id = :tenant AND o.parametric_memory_id = :cube
+            AND o.state = v.state
         ORDER BY o.version DESC OFFSET :kept LIMIT 1)
     AND NOT EXISTS (SELECT FROM parametric_memory m WHERE m.tenant_id = :tenant AND m.id = :cube
         AND m.active_version = v.version)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, delete, func, insert, or_, select, text
+from sqlalchemy import RowMapping, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.tables import parametric_pair
@@ -28,17 +28,17 @@ class NewPair:
     user_id: str | None = None
     agent_id: str | None = None
     session_id: str | None = None
-    canary: bool = False  # asked before the version is put in force, not learned
+    probe: bool = False  # asked before the version is put in force, not learned
+    said_at: datetime | None = None  # when the question was asked; None: now, with the training
 
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """What a pair is learned by: float32 little-endian, of which text of the memory, and of which encoder."""
+    """What a pair is learned by: float32 little-endian, and of which text of the memory."""
 
     key: bytes
     value: bytes
     memory_version: int
-    encoder_id: int
 
 
 def cue_hash(cue: str) -> bytes:
@@ -46,34 +46,43 @@ def cue_hash(cue: str) -> bytes:
     return hashlib.sha256(cue.encode()).digest()
 
 
-def count(session: Session, tenant_id: UUID, cube_id: UUID, lineage: Sequence[int]) -> int:
-    """Return how many pairs a version is made of, and how many wait to be learned."""
-    query = select(func.count()).where(
-        _p.tenant_id == tenant_id,
-        _p.parametric_memory_id == cube_id,
-        or_(_p.version.in_(lineage), _p.version.is_(None)),
-    )
-    return session.scalar(query) or 0
+# Those of a version, and those that wait for a job that is to be worked on; the pairs of one that was cancelled, or has failed,
+# stay for whoever takes it up again, and are in nobody's way.
+_HELD: Final = text(
+    """
+    SELECT p.cue_hash, p.memory_id FROM parametric_pair p WHERE p.tenant_id = :tenant AND p.parametric_memory_id = :cube
+    AND (p.version = ANY(CAST(:lineage AS integer[])) OR EXISTS (SELECT FROM job j WHERE j.tenant_id = :tenant
+        AND j.id = p.job_id AND j.status IN ('queued', 'running')))
+    """
+)
 
 
-def known(session: Session, tenant_id: UUID, cube_id: UUID, lineage: Sequence[int]) -> set[tuple[bytes, UUID]]:
-    """Return cues, by their hash, with the memories they bring: those of a version, and those that wait."""
-    query = select(_p.cue_hash, _p.memory_id).where(
-        _p.tenant_id == tenant_id,
-        _p.parametric_memory_id == cube_id,
-        or_(_p.version.in_(lineage), _p.version.is_(None)),
-    )
-    return {(row.cue_hash, row.memory_id) for row in session.execute(query)}
+def held(session: Session, tenant_id: UUID, cube_id: UUID, lineage: Sequence[int]) -> list[tuple[bytes, UUID]]:
+    """Return cues, by their hash, with the memories they bring, pair by pair: those of a version, and those that wait."""
+    rows = session.execute(_HELD, {"tenant": tenant_id, "cube": cube_id, "lineage": list(lineage)})
+    return [(bytes(row.cue_hash), row.memory_id) for row in rows]
 
 
-def teachable(session: Session, tenant_id: UUID, namespace_id: UUID, ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Return those of the memories that are live and in a namespace, with the version of their text."""
+LIVE: Final = (
+    "archived_at IS NULL AND superseded_by IS NULL AND (expires_at IS NULL OR expires_at > :now) "
+    "AND (valid_to IS NULL OR valid_to > :now)"
+)
+"""Which memories are taught and named."""
+
+
+def teachable(
+    session: Session, tenant_id: UUID, namespace_id: UUID, ids: Sequence[UUID], *, now: datetime
+) -> dict[UUID, int]:
+    """Return those of the memories that are live and in a namespace, with the version of their text.
+
+    Nobody erases them before the transaction ends.
+    """
     rows = session.execute(
         text(
             "SELECT id, content_version FROM memory WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) "
-            "AND namespace_id = :namespace AND archived_at IS NULL ORDER BY id"
+            f"AND namespace_id = :namespace AND {LIVE} ORDER BY id FOR KEY SHARE"
         ),
-        {"tenant": tenant_id, "namespace": namespace_id, "ids": list(ids)},
+        {"tenant": tenant_id, "namespace": namespace_id, "ids": list(ids), "now": now},
     )
     return {row.id: row.content_version for row in rows}
 
@@ -98,8 +107,9 @@ def add_waiting(
                 "tenant_id": tenant_id, "parametric_memory_id": cube_id, "position": first + at, "namespace_id": namespace_id,
                 "memory_id": pair.memory_id, "memory_version": versions[pair.memory_id], "cue": pair.cue,
                 "cue_hash": cue_hash(pair.cue), "origin": pair.origin, "user_id": pair.user_id,
-                "agent_id": pair.agent_id, "session_id": pair.session_id, "job_id": job_id, "canary": pair.canary,
-                "created_at": now,
+                "agent_id": pair.agent_id, "session_id": pair.session_id, "job_id": job_id, "probe": pair.probe,
+                # An erasure of whoever asked reaches what was asked before it, whenever it is learned.
+                "created_at": pair.said_at or now,
             }
             for at, pair in enumerate(pairs)
         ],
@@ -113,36 +123,140 @@ def _next_position(session: Session, tenant_id: UUID, cube_id: UUID) -> int:
     return int(session.execute(query).scalar_one())
 
 
-# In the order in which they were learned; those that wait come last.
-_PAIRS: Final = """
-    SELECT p.position, p.memory_id, p.memory_version, p.cue, p.canary, p.version, p.encoder_id, p.key, p.value,
-        m.content_version, {content} AS content
-    FROM parametric_pair p JOIN memory m ON m.tenant_id = :tenant AND m.id = p.memory_id
-    WHERE p.tenant_id = :tenant AND p.parametric_memory_id = :cube
-        AND (p.version = ANY(CAST(:lineage AS integer[])) OR p.job_id = :job)
-    ORDER BY p.version NULLS LAST, p.position
+_MINE: Final = """
+    p.tenant_id = :tenant AND p.parametric_memory_id = :cube
+    AND (p.version = ANY(CAST(:lineage AS integer[])) OR p.job_id = :job)
 """
-_WITH_TEXTS: Final = text(_PAIRS.format(content="m.content"))
-_LOCKED: Final = text(f"{_PAIRS.format(content='CAST(NULL AS text)')} FOR UPDATE OF p")
+_SOURCES: Final = text(f"SELECT DISTINCT p.memory_id FROM parametric_pair p WHERE {_MINE}")
+# In the order in which they were learned; those that wait come last.
+_LOCKED: Final = text(
+    f"""
+    SELECT p.position, p.memory_id, p.memory_version, p.cue_hash, p.origin, p.probe, p.version, p.encoder_id, p.key, p.value,
+        m.content_version
+    FROM parametric_pair p JOIN memory m ON m.tenant_id = :tenant AND m.id = p.memory_id
+    WHERE {_MINE} ORDER BY p.version NULLS LAST, p.position FOR UPDATE OF p
+    """
+)
 
 
-def pairs_of(
-    session: Session, tenant_id: UUID, cube_id: UUID, lineage: Sequence[int], *, job_id: UUID | None, lock: bool = False
+def sources_of(
+    session: Session, tenant_id: UUID, cube_id: UUID, lineage: Sequence[int], *, job_id: UUID | None
+) -> set[UUID]:
+    """Return the memories of the pairs that a version is made of, and of those that wait for a job."""
+    params = {"tenant": tenant_id, "cube": cube_id, "lineage": list(lineage), "job": job_id}
+    return set(session.scalars(_SOURCES, params))
+
+
+def lock_pairs(
+    session: Session, tenant_id: UUID, cube_id: UUID, lineage: Sequence[int], *, job_id: UUID | None
 ) -> Sequence[RowMapping]:
-    """Return the pairs a version is made of, and those that wait for a job, with the texts of their memories.
+    """Return the pairs a version is made of, and those that wait for a job; nobody takes one away before the end.
 
-    Locked, they come without texts, and nobody takes one away before the transaction ends; their memories are locked before.
+    Their memories are locked before.
     """
     params = {"tenant": tenant_id, "cube": cube_id, "lineage": list(lineage), "job": job_id}
-    return session.execute(_LOCKED if lock else _WITH_TEXTS, params).mappings().all()
+    return session.execute(_LOCKED, params).mappings().all()
 
 
-def taught(session: Session, tenant_id: UUID, cube_id: UUID, lineage: Sequence[int]) -> Sequence[RowMapping]:
-    """Return memory, cue, key and value of the pairs a version is made of, in the order in which they were learned."""
-    query = select(_p.memory_id, _p.cue, _p.key, _p.value).where(
-        _p.tenant_id == tenant_id, _p.parametric_memory_id == cube_id, _p.version.in_(lineage)
-    )
-    return session.execute(query.order_by(_p.version, _p.position)).mappings().all()
+_LACKING: Final = f"""
+    FROM parametric_pair p JOIN memory m ON m.tenant_id = :tenant AND m.id = p.memory_id
+    WHERE {_MINE} AND (p.encoder_id IS DISTINCT FROM :encoder OR p.memory_version <> m.content_version)
+"""
+_NEXT_LACKING: Final = text(
+    f"""
+    SELECT p.position, p.memory_id, p.cue, CASE WHEN p.encoder_id = :encoder THEN p.key END AS key, m.content_version,
+        octet_length(m.content) AS bytes
+    {_LACKING} AND (p.memory_id, p.position) > (:after_memory, :after_position)
+    ORDER BY p.memory_id, p.position LIMIT :limit
+    """
+)
+_COUNT_LACKING: Final = text(f"SELECT count(*) {_LACKING}")
+
+
+def count_lacking(
+    session: Session, tenant_id: UUID, cube_id: UUID, lineage: Sequence[int], *, job_id: UUID | None, encoder_id: int
+) -> int:
+    """Return how many pairs of a version, and of a job, lack the vectors of their texts as they are now."""
+    params = {"tenant": tenant_id, "cube": cube_id, "lineage": list(lineage), "job": job_id, "encoder": encoder_id}
+    return int(session.scalar(_COUNT_LACKING, params) or 0)
+
+
+def next_lacking(
+    session: Session,
+    tenant_id: UUID,
+    cube_id: UUID,
+    lineage: Sequence[int],
+    *,
+    job_id: UUID | None,
+    encoder_id: int,
+    after: tuple[UUID, int],
+    limit: int,
+) -> Sequence[RowMapping]:
+    """Return some of the pairs that lack vectors, by memory, with what can be kept of them and how long the text is."""
+    params = {
+        "tenant": tenant_id, "cube": cube_id, "lineage": list(lineage), "job": job_id, "encoder": encoder_id,
+        "after_memory": after[0], "after_position": after[1], "limit": limit,
+    }  # fmt: skip
+    return session.execute(_NEXT_LACKING, params).mappings().all()
+
+
+# A text has one vector under an encoder, whichever cube it was encoded for.
+_VALUES: Final = text(
+    """
+    SELECT DISTINCT ON (p.memory_id) p.memory_id, p.memory_version, p.value
+    FROM parametric_pair p JOIN memory m ON m.tenant_id = :tenant AND m.id = p.memory_id
+    WHERE p.tenant_id = :tenant AND p.memory_id = ANY(CAST(:ids AS uuid[])) AND p.encoder_id = :encoder
+        AND p.memory_version = m.content_version ORDER BY p.memory_id
+    """
+)
+_TEXTS: Final = text(
+    "SELECT id AS memory_id, content_version AS memory_version, content FROM memory "
+    "WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))"
+)
+
+
+def values_encoded(
+    session: Session, tenant_id: UUID, ids: Sequence[UUID], *, encoder_id: int
+) -> dict[tuple[UUID, int], bytes]:
+    """Return the vectors that texts of memories have under an encoder already, by memory and version."""
+    rows = session.execute(_VALUES, {"tenant": tenant_id, "ids": list(ids), "encoder": encoder_id})
+    return {(row.memory_id, row.memory_version): row.value for row in rows}
+
+
+def texts_of(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[tuple[UUID, int], str]:
+    """Return the texts of memories, by memory and version."""
+    rows = session.execute(_TEXTS, {"tenant": tenant_id, "ids": list(ids)})
+    return {(row.memory_id, row.memory_version): row.content for row in rows}
+
+
+# The window counts before the memories are made distinct.
+_TAUGHT: Final = text(
+    """
+    SELECT DISTINCT ON (p.memory_id) p.memory_id, p.value, count(*) OVER () AS pairs FROM parametric_pair p
+    WHERE p.tenant_id = :tenant AND p.parametric_memory_id = :cube AND p.version = ANY(CAST(:lineage AS integer[]))
+    ORDER BY p.memory_id, p.version, p.position
+    """
+)
+_CUES: Final = text(
+    """
+    SELECT p.memory_id, p.cue, p.key FROM parametric_pair p
+    WHERE p.tenant_id = :tenant AND p.parametric_memory_id = :cube AND p.version = ANY(CAST(:lineage AS integer[]))
+        AND p.memory_id = ANY(CAST(:ids AS uuid[])) ORDER BY p.version, p.position
+    """
+)
+
+
+def memories_taught(session: Session, tenant_id: UUID, cube_id: UUID, lineage: Sequence[int]) -> Sequence[RowMapping]:
+    """Return the memories a version was taught, each with its value, and of how many pairs in all."""
+    return session.execute(_TAUGHT, {"tenant": tenant_id, "cube": cube_id, "lineage": list(lineage)}).mappings().all()
+
+
+def cues_of(
+    session: Session, tenant_id: UUID, cube_id: UUID, lineage: Sequence[int], ids: Sequence[UUID]
+) -> Sequence[RowMapping]:
+    """Return the cues with which a version was taught some memories, and their keys, as learned."""
+    params = {"tenant": tenant_id, "cube": cube_id, "lineage": list(lineage), "ids": list(ids)}
+    return session.execute(_CUES, params).mappings().all()
 
 
 def lock_sources(session: Session, tenant_id: UUID, ids: Sequence[UUID], namespace_ids: Sequence[UUID]) -> set[UUID]:
@@ -160,42 +274,51 @@ def lock_sources(session: Session, tenant_id: UUID, ids: Sequence[UUID], namespa
 
 _KEEP: Final = text(
     """
-    UPDATE parametric_pair p SET key = k.key, value = k.value, memory_version = k.memory_version, encoder_id = k.encoder_id,
-        version = coalesce(p.version, CAST(:version AS integer)), job_id = NULL
+    UPDATE parametric_pair p SET key = k.key, value = k.value, memory_version = k.memory_version, encoder_id = :encoder
     FROM unnest(CAST(:positions AS integer[]), CAST(:keys AS bytea[]), CAST(:values AS bytea[]),
-        CAST(:memory_versions AS integer[]), CAST(:encoders AS smallint[]))
-        AS k (position, key, value, memory_version, encoder_id)
+        CAST(:memory_versions AS integer[])) AS k (position, key, value, memory_version)
     WHERE p.tenant_id = :tenant AND p.parametric_memory_id = :cube AND p.position = k.position
     """
 )
 
 
 def keep_vectors(
-    session: Session, tenant_id: UUID, cube_id: UUID, vectors: dict[int, Vectors], *, version: int
+    session: Session, tenant_id: UUID, cube_id: UUID, vectors: dict[int, Vectors], *, encoder_id: int
 ) -> None:
-    """Write the vectors of pairs, by position; those that waited belong to a version from now on."""
-    if not vectors:
-        return
+    """Write the vectors of pairs, by position; of a pair that is gone nothing is written. Their memories are locked before."""
     positions = sorted(vectors)
     session.execute(
         _KEEP,
         {
             "tenant": tenant_id,
             "cube": cube_id,
-            "version": version,
+            "encoder": encoder_id,
             "positions": positions,
             "keys": [vectors[at].key for at in positions],
             "values": [vectors[at].value for at in positions],
             "memory_versions": [vectors[at].memory_version for at in positions],
-            "encoders": [vectors[at].encoder_id for at in positions],
         },
     )
+
+
+_JOIN: Final = text(
+    """
+    UPDATE parametric_pair SET version = :version, job_id = NULL
+    WHERE tenant_id = :tenant AND parametric_memory_id = :cube AND position = ANY(CAST(:positions AS integer[]))
+    """
+)
+
+
+def join_version(session: Session, tenant_id: UUID, cube_id: UUID, positions: Sequence[int], *, version: int) -> None:
+    """Let pairs that waited belong to a version from now on."""
+    params = {"tenant": tenant_id, "cube": cube_id, "positions": list(positions), "version": version}
+    session.execute(_JOIN, params)
 
 
 _COPY: Final = text(
     """
     INSERT INTO parametric_pair (tenant_id, parametric_memory_id, position, namespace_id, memory_id, memory_version, cue,
-        cue_hash, origin, user_id, agent_id, session_id, job_id, canary, version, encoder_id, key, value, created_at)
+        cue_hash, origin, user_id, agent_id, session_id, job_id, probe, version, encoder_id, key, value, created_at)
     SELECT :tenant, :to, :first + row_number() OVER (ORDER BY p.version, p.position) - 1, p.namespace_id, p.memory_id,
         p.memory_version, p.cue, p.cue_hash, p.origin, p.user_id, p.agent_id, p.session_id, NULL, false, 1, p.encoder_id,
         p.key, p.value, p.created_at

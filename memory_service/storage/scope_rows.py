@@ -79,13 +79,14 @@ def _conditions(scope: Scope) -> dict[str, str]:
         "document": scope.by_columns("t"),
         # A cube is of its namespace, and of nobody in it.
         **({} if scope.columns else {"parametric_memory": scope.by_columns("t")}),
-        # A cue that was learned from somebody's questions is theirs; every version that learned it loses its weights with it.
-        "parametric_pair": scope.by_columns("t"),
         # What was asked for somebody is theirs, as is what grew from their judgements.
         "saved_query": f"t.tenant_id = :tenant AND t.source = 'feedback' AND EXISTS (SELECT FROM feedback f "
         f"WHERE f.tenant_id = :tenant AND f.namespace_id = t.namespace_id AND f.query = t.query AND f.trace_id IN ({asked}))",
         "feedback": f"t.tenant_id = :tenant AND t.trace_id IN ({asked})",
         "trace": scope.by_request("t", namespace=":path = ANY(t.namespaces)"),
+        # A cue that was learned from somebody's questions is theirs; every version that learned it loses its weights with it.
+        # After the judgements: a training that reads them holds them until its pairs are there to be found.
+        "parametric_pair": scope.by_columns("t"),
     }
 
 
@@ -143,8 +144,10 @@ def remove(session: Session, tenant_id: UUID, scope: Scope, *, now: datetime) ->
     removed = drop_waiting(session, tenant_id, scope, now=now)
     for table, condition in _conditions(scope).items():
         if table not in {"document_upload", "import_record"}:
-            gone = session.execute(text(f"DELETE FROM {table} t WHERE {condition} RETURNING 1"), params).all()
-            removed[table] = len(gone)
+            statement, removed[table] = text(f"DELETE FROM {table} t WHERE {condition} RETURNING 1"), 0
+            # Where rows were being copied, the deletion waited for their copies without seeing them: until none is left.
+            while gone := session.execute(statement, params).all():
+                removed[table] += len(gone)
     removed |= {
         table: _OWNED[table].erase(session, tenant_id, ids) for table, ids in _owned(session, tenant_id, scope).items()
     }

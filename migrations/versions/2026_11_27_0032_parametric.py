@@ -27,12 +27,52 @@ CREATE TABLE parametric_memory (
     -- Null: nothing was taught, or nothing is left of it.
     active_version integer,
     last_version integer NOT NULL CHECK (last_version >= 0),
+    -- When it is stale and could not be made anew, or not wholly: until then others have their turn.
+    rest_until timestamptz,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
     UNIQUE (tenant_id, namespace_id, name),
     FOREIGN KEY (tenant_id, namespace_id) REFERENCES namespace (tenant_id, id) ON DELETE CASCADE
 );
+
+-- A cue, and the memory it is to bring. While it waits for a job it belongs to no version; its vectors come batch by batch.
+-- Made before the versions: where a cube is deleted its pairs go first, as in an erasure, so that neither waits for the other.
+CREATE TABLE parametric_pair (
+    tenant_id uuid NOT NULL,
+    parametric_memory_id uuid NOT NULL,
+    position integer NOT NULL CHECK (position >= 0),
+    namespace_id uuid NOT NULL,
+    memory_id uuid NOT NULL,
+    -- Whose text the value is the vector of.
+    memory_version integer NOT NULL,
+    cue text NOT NULL,
+    cue_hash bytea NOT NULL CHECK (octet_length(cue_hash) = 32),
+    origin text NOT NULL CHECK (origin IN ('given', 'feedback')),
+    -- Who asked, where the cue is a question that was asked.
+    user_id text,
+    agent_id text,
+    session_id text,
+    job_id uuid,
+    -- Asked once before the version is put in force, and not learned.
+    probe boolean NOT NULL,
+    version integer,
+    encoder_id smallint,
+    key bytea,
+    value bytea,
+    created_at timestamptz NOT NULL,
+    CHECK ((version IS NULL) = (job_id IS NOT NULL)),
+    CHECK (version IS NULL OR NOT probe),
+    CHECK (version IS NULL OR key IS NOT NULL),
+    CHECK ((key IS NULL) = (value IS NULL) AND (key IS NULL) = (encoder_id IS NULL)),
+    PRIMARY KEY (tenant_id, parametric_memory_id, position),
+    FOREIGN KEY (tenant_id, parametric_memory_id) REFERENCES parametric_memory (tenant_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (tenant_id, memory_id) REFERENCES memory (tenant_id, id) ON DELETE CASCADE,
+    -- What waits for a job that is gone will not be learned.
+    FOREIGN KEY (tenant_id, job_id) REFERENCES job (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX parametric_pair_memory ON parametric_pair (tenant_id, memory_id);
+CREATE INDEX parametric_pair_job ON parametric_pair (tenant_id, job_id) WHERE job_id IS NOT NULL;
 
 -- A version is made of the pairs of all trainings in its lineage, itself among them. One that is stale has no weights.
 CREATE TABLE parametric_version (
@@ -65,42 +105,6 @@ CREATE TABLE parametric_version (
 -- They are numbers that no compression shortens.
 ALTER TABLE parametric_version ALTER COLUMN weights SET STORAGE EXTERNAL;
 CREATE INDEX parametric_version_stale ON parametric_version (tenant_id, parametric_memory_id, version) WHERE state = 'stale';
-
--- A cue, and the memory it is to bring. While it waits for a job it belongs to no version and has no vectors.
-CREATE TABLE parametric_pair (
-    tenant_id uuid NOT NULL,
-    parametric_memory_id uuid NOT NULL,
-    position integer NOT NULL CHECK (position >= 0),
-    namespace_id uuid NOT NULL,
-    memory_id uuid NOT NULL,
-    -- Whose text the value is the vector of.
-    memory_version integer NOT NULL,
-    cue text NOT NULL,
-    cue_hash bytea NOT NULL CHECK (octet_length(cue_hash) = 32),
-    origin text NOT NULL CHECK (origin IN ('given', 'feedback')),
-    -- Who asked, where the cue is a question that was asked.
-    user_id text,
-    agent_id text,
-    session_id text,
-    job_id uuid,
-    -- Asked once before the version is put in force, and not learned.
-    canary boolean NOT NULL,
-    version integer,
-    encoder_id smallint,
-    key bytea,
-    value bytea,
-    created_at timestamptz NOT NULL,
-    CHECK ((version IS NULL) = (job_id IS NOT NULL)),
-    CHECK (version IS NULL OR NOT canary),
-    CHECK ((version IS NULL) = (key IS NULL) AND (key IS NULL) = (value IS NULL) AND (key IS NULL) = (encoder_id IS NULL)),
-    PRIMARY KEY (tenant_id, parametric_memory_id, position),
-    FOREIGN KEY (tenant_id, parametric_memory_id) REFERENCES parametric_memory (tenant_id, id) ON DELETE CASCADE,
-    FOREIGN KEY (tenant_id, memory_id) REFERENCES memory (tenant_id, id) ON DELETE CASCADE,
-    -- What waits for a job that is gone will not be learned.
-    FOREIGN KEY (tenant_id, job_id) REFERENCES job (tenant_id, id) ON DELETE CASCADE
-);
-CREATE INDEX parametric_pair_memory ON parametric_pair (tenant_id, memory_id);
-CREATE INDEX parametric_pair_job ON parametric_pair (tenant_id, job_id) WHERE job_id IS NOT NULL;
 """
 
 # Whoever takes a pair away, by erasing its memory, its asker or by hand, empties in that very transaction every version that
@@ -140,14 +144,15 @@ CREATE TRIGGER namespace_parametric_encoder AFTER UPDATE OF encoder_id ON namesp
 
 # The sweep looks across tenants, and sees nothing but ids.
 SWEEP = """
-    CREATE FUNCTION stale_parametric(at_most integer) RETURNS TABLE (tenant_id uuid, id uuid)
+    CREATE FUNCTION stale_parametric(now timestamptz, at_most integer) RETURNS TABLE (tenant_id uuid, id uuid)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         SELECT m.tenant_id, m.id FROM public.parametric_version v JOIN public.parametric_memory m
             ON m.tenant_id = v.tenant_id AND m.id = v.parametric_memory_id AND m.active_version = v.version
-        WHERE v.state = 'stale' LIMIT at_most
+        WHERE v.state = 'stale' AND (m.rest_until IS NULL OR m.rest_until <= now)
+        ORDER BY greatest(v.stale_at, m.rest_until), m.id LIMIT at_most
     $$
 """
-SIGNATURE = "stale_parametric(integer)"
+SIGNATURE = "stale_parametric(timestamptz, integer)"
 
 
 def upgrade() -> None:
@@ -172,6 +177,6 @@ def downgrade() -> None:
     run("""
         DROP TRIGGER memory_parametric_changed ON memory;
         DROP TRIGGER namespace_parametric_encoder ON namespace;
-        DROP TABLE parametric_pair, parametric_version, parametric_memory;
+        DROP TABLE parametric_version, parametric_pair, parametric_memory;
         DROP FUNCTION mark_parametric();
     """)

@@ -46,7 +46,7 @@ def test_nudges_arrive_and_the_broker_may_come_and_go(broker: EmbeddedBroker) ->
         started = time.perf_counter()
         for number in range(50):
             nudger.nudge("consolidation.run_job", "tenant", str(number))
-        assert time.perf_counter() - started < 0.5
+        assert time.perf_counter() - started < 2
         while nudger._pending:
             time.sleep(0.01)
 

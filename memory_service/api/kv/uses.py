@@ -36,6 +36,7 @@ class KvUses:
         self._lookups: dict[tuple[UUID, str], tuple[int, int, int]] = {}
         self._upkeep: Mapping[str, int] | None = None
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kv-uses", daemon=True)
 
@@ -86,7 +87,14 @@ class KvUses:
             log.warning("kv_upkeep_not_read", reason=error.detail)
 
     def flush(self) -> None:
-        """Write what waits; a database that is down costs only the counts."""
+        """Write what waits; a database that is down costs only the counts.
+
+        What was counted before the call is written when it returns, also when the thread is just writing it.
+        """
+        with self._writing:
+            self._write()
+
+    def _write(self) -> None:
         with self._lock:
             loads, self._loads = self._loads, {}
             lookups, self._lookups = self._lookups, {}

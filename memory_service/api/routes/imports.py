@@ -18,9 +18,8 @@ from memory_service.api.services import Services
 from memory_service.api.transfer_models import ImportAccepted, OutcomesOut
 from memory_service.api.uploading import Upload, UploadRoute
 from memory_service.bundle.framing import MAX_LINE, MEDIA_TYPE, Header, invalid_bundle, read_end, read_header
-from memory_service.bundle.records import (
+from memory_service.bundle.lines import (
     UNKNOWN,
-    DocumentRecord,
     Refused,
     item_named,
     kind_of,
@@ -29,6 +28,7 @@ from memory_service.bundle.records import (
     parse_line,
     record_of,
 )
+from memory_service.bundle.records import DocumentRecord
 from memory_service.errors import InvalidRequest, NotFound
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle.importing import outcome_json, told

@@ -32,9 +32,8 @@ from memory_service.jobs import RUN_JOB, enqueue_after_commit
 from memory_service.lifecycle.parametric_asking import ask
 from memory_service.lifecycle.parametric_records import cube_json, detail_json
 from memory_service.lifecycle.parametric_teaching import Training, absent, begin
-from memory_service.lifecycle.parametric_versions import merge, name_taken, roll_back
+from memory_service.lifecycle.parametric_versions import merge, register, remove, roll_back
 from memory_service.storage import parametric_memories
-from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import (
     check_path,
     ensure_namespaces,
@@ -66,18 +65,19 @@ def _shown(session: Session, tenant_id: UUID, cube_id: UUID, *, status: int = 20
 def register_parametric(
     request: Request, body: ParametricIn, caller: Writer, services: ServicesDep, session: SessionDep
 ) -> Response:
-    """Register a cube that knows nothing yet. 409 when the name is taken in its namespace."""
+    """Register a cube that knows nothing yet.
+
+    409 when the name is taken in its namespace, 413 `too_many_cubes` when that has 100 already.
+    """
 
     def produce() -> Response:
-        tenant_id, now, cube_id = caller.tenant_id, services.clock(), new_id()
+        tenant_id, now = caller.tenant_id, services.clock()
         path = check_path(body.namespace)
         namespace_id = ensure_namespaces(session, tenant_id, [path], now=now)[path].id
-        made = parametric_memories.create(
-            session, tenant_id, cube_id, namespace_id=namespace_id, name=body.name, kind=body.kind, gamma=body.gamma,
+        cube_id = register(
+            session, tenant_id, namespace_id=namespace_id, name=body.name, kind=body.kind, gamma=body.gamma,
             ridge=body.ridge, now=now,
         )  # fmt: skip
-        if not made:
-            raise name_taken(body.name)
         subject = (SUBJECT, cube_id)
         note(session, services, caller, Action.PARAMETRIC_CREATE, subject=subject, namespace_id=namespace_id)
         return _shown(session, tenant_id, cube_id, status=201)
@@ -118,7 +118,7 @@ def train_parametric(
     def produce() -> Response:
         training = Training(
             pairs=_pairs(body.pairs) if body.pairs is not None else None,
-            canary=_pairs(body.canary),
+            probes=_pairs(body.probes),
             tolerance=body.tolerance,
         )
         ttl = timedelta(days=services.settings.job_ttl_days)
@@ -142,9 +142,11 @@ def _pairs(given: Sequence[PairIn]) -> list[NewPair]:
 def route_parametric(body: RouteIn, caller: Reader, services: ServicesDep) -> Response:
     """Ask the cube that knows a query best which memories belong to it; where none knows it, nothing is named.
 
-    How much of a query q a cube knows is its familiarity, (1 + λ) qᵀH(H + λI)⁻¹q of the unit query, at most 1; below
-    `threshold` it abstains. Of the cubes asked, a few whose keys are nearest on the whole, the one with the highest answers:
-    its readout U(H + λI)⁻¹q is compared with the memories it was taught, by the cosine under (VᵀV + λI)⁻¹ of their vectors V.
+    How much of a query q a cube knows is κ(q) = (1 + λ) qᵀH(H + λI)⁻¹q of the unit query; on the average over all directions it is
+    b = (1 + λ) tr(H(H + λI)⁻¹)/d. Its familiarity is (κ(q) - b) / (1 - b), cut off at 0 and 1; below `threshold` it abstains. Of the
+    cubes asked, a few whose keys are nearest on the whole, the one with the highest answers: its readout U(H + λI)⁻¹q is compared
+    with the memories it was taught, by the cosine under (VᵀV + λI)⁻¹ of their vectors V.
+    413 `too_many_cubes` where the namespaces have more than 1,000 cubes together.
     """
     tenant_id, paths = caller.tenant_id, list(dict.fromkeys(body.namespaces))
     for at, path in enumerate(paths):
@@ -179,9 +181,9 @@ def merge_parametric(
     """
 
     def produce() -> Response:
-        cube_id = merge(session, caller.tenant_id, body.ids, name=body.name, now=services.clock())
+        namespace_id, cube_id = merge(session, caller.tenant_id, body.ids, name=body.name, now=services.clock())
         note(
-            session, services, caller, Action.PARAMETRIC_MERGE, subject=(SUBJECT, cube_id),
+            session, services, caller, Action.PARAMETRIC_MERGE, subject=(SUBJECT, cube_id), namespace_id=namespace_id,
             of=[str(one) for one in body.ids],
         )  # fmt: skip
         return _shown(session, caller.tenant_id, cube_id, status=201)
@@ -193,11 +195,17 @@ def merge_parametric(
 def roll_back_parametric(
     request: Request, body: RollbackIn, caller: Writer, services: ServicesDep, session: SessionDep
 ) -> Response:
-    """Put an earlier version in force: the one named, or the one before. 409 when it is stale or there is none."""
+    """Put an earlier version in force: the one named, or the one that the present one was made from.
+
+    A version that is not kept is skipped then. 409 when the one named is stale, or there is none.
+    """
 
     def produce() -> Response:
-        now_in_force = roll_back(session, caller.tenant_id, body.id, body.version, now=services.clock())
-        note(session, services, caller, Action.PARAMETRIC_ROLL_BACK, subject=(SUBJECT, body.id), version=now_in_force)
+        cube, now_in_force = roll_back(session, caller.tenant_id, body.id, body.version, now=services.clock())
+        note(
+            session, services, caller, Action.PARAMETRIC_ROLL_BACK, subject=(SUBJECT, body.id),
+            namespace_id=cube["namespace_id"], version=now_in_force,
+        )  # fmt: skip
         return _shown(session, caller.tenant_id, body.id)
 
     return idempotent(request, caller, session, produce)
@@ -212,7 +220,7 @@ def get_parametric(parametric_id: UUID, caller: Reader, session: SessionDep) -> 
 @router.delete("/{parametric_id}", status_code=204)
 def delete_parametric(parametric_id: UUID, caller: Writer, services: ServicesDep, session: SessionDep) -> Response:
     """Remove a cube with its versions; the memories it was taught stay."""
-    if not parametric_memories.delete_cube(session, caller.tenant_id, parametric_id):
-        raise absent()
-    note(session, services, caller, Action.PARAMETRIC_DELETE, subject=(SUBJECT, parametric_id))
+    cube = remove(session, caller.tenant_id, parametric_id)
+    subject = (SUBJECT, parametric_id)
+    note(session, services, caller, Action.PARAMETRIC_DELETE, subject=subject, namespace_id=cube["namespace_id"])
     return Response(status_code=204)

@@ -17,6 +17,7 @@ parametric_memory = Table(
     Column("ridge", Double, nullable=False),
     Column("active_version", Integer),
     Column("last_version", Integer, nullable=False),
+    Column("rest_until", Time),
     Column("created_at", Time, nullable=False),
     Column("updated_at", Time, nullable=False),
 )
@@ -60,7 +61,7 @@ parametric_pair = Table(
     Column("agent_id", Text),
     Column("session_id", Text),
     Column("job_id", Uuid),
-    Column("canary", Boolean, nullable=False),
+    Column("probe", Boolean, nullable=False),
     Column("version", Integer),
     Column("encoder_id", SmallInteger),
     Column("key", LargeBinary),

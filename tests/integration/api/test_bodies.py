@@ -38,7 +38,7 @@ def test_a_stranger_is_refused_before_the_body_is_looked_at(client: TestClient, 
         began = time.perf_counter()
         answer = client.post(path, content=HOSTILE["lists"], headers={**JSON, **headers})
         assert answer.status_code == 401
-        assert time.perf_counter() - began < 1
+        assert time.perf_counter() - began < 3
 
 
 @pytest.mark.parametrize("name", list(HOSTILE))

@@ -4,11 +4,17 @@ import hashlib
 import json
 import struct
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, text
 
+from memory_service.api.kv.uses import KvUses
+from memory_service.api.services import utc_now
+from memory_service.storage.database import Database
 from tests.integration.kv.engine_files import BLOCK, ENGINE, FINGERPRINT, safetensors
 
 
@@ -258,3 +264,30 @@ def test_uses_are_counted_behind_the_requests(
     assert stats["hit_rate"] == pytest.approx(4 / 6, abs=1e-4)
     assert stats["saved_seconds"] == pytest.approx(3 * 16 / 100)
     assert stats["engines"][0]["loaded_tokens"] == 48
+
+
+def test_uses_that_are_just_being_written_are_waited_for(me: Any, database: Database, maintenance: Engine) -> None:
+    uses, engine, patience = KvUses(database, clock=utc_now), bytes.fromhex(ENGINE), time.monotonic() + 30
+    uses.looked_up(me.tenant_id, ENGINE, asked=6, found=4)
+    uses.flush()
+    row = {"tenant": me.tenant_id, "engine": engine}
+    with ThreadPoolExecutor(2) as threads:
+        with maintenance.begin() as holding:
+            holding.execute(
+                text("SELECT 1 FROM kv_usage WHERE tenant_id = :tenant AND engine = :engine FOR UPDATE"), row
+            )
+            uses.looked_up(me.tenant_id, ENGINE, asked=6, found=4)
+            first = threads.submit(uses.flush)
+            waits = text("SELECT count(*) FROM pg_stat_activity WHERE :pid = ANY (pg_blocking_pids(pid))")
+            pid = {"pid": holding.scalar(text("SELECT pg_backend_pid()"))}
+            while not holding.scalar(waits, pid):
+                assert time.monotonic() < patience, "nobody waits for the row"
+                time.sleep(0.02)
+            second = threads.submit(uses.flush)
+            time.sleep(0.3)
+            assert not first.done()
+            assert not second.done()
+        first.result(timeout=30)
+        second.result(timeout=30)
+    stats = me.get("/v1/kv/stats").json()
+    assert (stats["asked_blocks"], stats["found_blocks"]) == (12, 8)

@@ -103,7 +103,8 @@ def test_a_training_that_makes_it_forget_is_rejected(cubes: Cubes) -> None:
     harmful = [{"cue": f"{cue}{'?' * n}", "memory_id": noise} for n in range(4) for cue in known]
     result = cubes.train(cube_id, harmful)
     assert (result["state"], result["canary"]["passed"]) == ("rejected", False)
-    assert result["canary"]["after"] < result["canary"]["before"] - result["canary"]["tolerance"]
+    sample = result["canary"]["sample"]
+    assert sample["after"] < sample["before"] - result["canary"]["tolerance"]
     shown = cubes.get(cube_id)
     assert (shown["active_version"], shown["pairs"]) == (1, 6)
     assert shown["versions"][0]["state"] == "rejected"
@@ -120,11 +121,32 @@ def test_what_a_caller_wants_asked_is_asked_and_not_learned(cubes: Cubes) -> Non
     cube_id, known = cubes.teach()
     memory_id = next(iter(known.values()))
     more = cubes.remember("The rowing boat lies under the willow.")
-    extra = [{"cue": "Which tea does Ada like?", "memory_id": memory_id}]
-    result = cubes.train(cube_id, [{"cue": "Where is the boat?", "memory_id": more}], canary=extra)
-    assert result["canary"]["asked"] == 7
+    probes = [{"cue": "Which tea does Ada like?", "memory_id": memory_id}]
+    result = cubes.train(cube_id, [{"cue": "Where is the boat?", "memory_id": more}], probes=probes)
+    canary = result["canary"]
+    assert (canary["sample"]["asked"], canary["probes"]["asked"], canary["passed"]) == (6, 1, True)
     assert result["pairs"] == 7
-    assert cubes.get(cube_id)["canary"] == result["canary"]
+    assert cubes.get(cube_id)["canary"] == canary
+
+
+def test_many_probes_that_are_answered_hide_no_pair_that_is_forgotten(cubes: Cubes) -> None:
+    cube_id, known = cubes.teach()
+    noise = cubes.remember("Something else altogether.")
+    harmful = [{"cue": f"{cue}{'?' * n}", "memory_id": noise} for n in range(4) for cue in known]
+    probes = [{"cue": f"{cue}{'!' * n}", "memory_id": noise} for n in range(40) for cue in known]
+    canary = cubes.train(cube_id, harmful, probes=probes)["canary"]
+    assert (canary["sample"]["passed"], canary["probes"]["passed"], canary["passed"]) == (False, True, False)
+
+
+def test_of_a_cube_that_knew_nothing_the_probes_decide(cubes: Cubes) -> None:
+    cube_id = cubes.register()["id"]
+    tea, boat = cubes.remember("Ada drinks green tea without sugar."), cubes.remember("The boat lies under the willow.")
+    taught = [{"cue": "How does Ada take her tea?", "memory_id": tea}, {"cue": "Where is the boat?", "memory_id": boat}]
+    wrong = cubes.train(cube_id, taught, probes=[{"cue": "Where is the boat?", "memory_id": tea}])
+    assert (wrong["state"], wrong["canary"]["probes"]["passed"]) == ("rejected", False)
+    assert cubes.get(cube_id)["state"] == "empty"
+    right = cubes.train(cube_id, taught, probes=[{"cue": "Where is the boat now?", "memory_id": boat}])
+    assert (right["state"], right["canary"]["sample"]["asked"]) == ("active", 0)
 
 
 def test_the_way_back(cubes: Cubes) -> None:
@@ -292,7 +314,7 @@ def test_lists_are_pages_of_a_namespace(cubes: Cubes) -> None:
 
 BAD = [
     ("", {"name": " "}), ("", {"name": "a" * 257}), ("", {"name": "a", "gamma": 0}), ("", {"name": "a", "gamma": 1.1}),
-    ("", {"name": "a", "ridge": 0}), ("", {"name": "a", "ridge": -1}), ("", {"name": "a", "ridge": True}),
+    ("", {"name": "a", "ridge": 0.0009}), ("", {"name": "a", "ridge": -1}), ("", {"name": "a", "ridge": True}),
     ("", {"name": "a", "kind": "soft_prompt"}), ("", {"name": "a", "namespace": "//"}), ("", {"name": "a\0"}),
     ("", {"name": "a", "more": 1}), ("/train", {"id": "x", "from": "feedback"}), ("/train", {"pairs": []}),
     ("/route", {"query": ""}), ("/route", {"query": "\u200b"}), ("/route", {"query": "a", "namespaces": []}),
@@ -325,7 +347,7 @@ def test_bad_trainings_are_refused_and_leave_nothing(cubes: Cubes, rows: Any) ->
         {"pairs": [good, {"cue": "boat?", "memory_id": str(uuid4())}]}, {"pairs": [{"cue": "boat?", "memory_id": elsewhere}]},
         {"pairs": [{"cue": "boat?", "memory_id": archived}]}, {"pairs": [{**good, "cue": " "}]},
         {"pairs": [good], "from": "feedback"}, {}, {"pairs": [good] * 1001}, {"pairs": [good], "tolerance": 2},
-        {"pairs": [good], "canary": [{"cue": "boat?", "memory_id": elsewhere}]}, {"pairs": [{**good, "cue": "a\0b"}]},
+        {"pairs": [good], "probes": [{"cue": "boat?", "memory_id": elsewhere}]}, {"pairs": [{**good, "cue": "a\0b"}]},
     ):  # fmt: skip
         answer = cubes.me.post("/v1/parametric/train", json={"id": cube_id, **wrong})
         assert answer.status_code == 422, (wrong, answer.text)

@@ -87,11 +87,11 @@ def test_the_depth_that_is_allowed_is_allowed() -> None:
     ],
 )
 def test_more_values_than_we_read_are_refused_unread(raw: bytes) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()  # Of this thread alone: the machine may be busy with other work.
     with pytest.raises((TooLarge, InvalidRequest)) as refused:
         parse_json(raw)
     assert refused.value.specific_code in {"too_many_values", "invalid_json"}
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_the_number_of_values_that_is_allowed_is_allowed() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from memory_service.bundle.framing import Frame, read_end, read_header
-from memory_service.bundle.records import EmbeddingRecord, Refused, StateRecord, memories_named, read_record
+from memory_service.bundle.lines import Refused, memories_named, read_record
+from memory_service.bundle.records import EmbeddingRecord, StateRecord
 from memory_service.bundle.spans import live_texts
 from memory_service.errors import InvalidRequest
 

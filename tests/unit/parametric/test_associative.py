@@ -30,10 +30,9 @@ def named(state: a.Association, keys: Any, values: Any, *, ridge: float) -> floa
 def test_it_is_the_formula() -> None:
     keys, values = vectors(9, seed=1), vectors(9, seed=2)
     gamma, ridge = 0.9, 0.3
-    state = a.empty(D)
+    state = a.learned(keys, values, gamma=gamma)
     dense_h, dense_u = np.zeros((D, D)), np.zeros((D, D))
     for k, v in zip(keys, values, strict=True):
-        state = a.learn(state, k, v, gamma=gamma)
         dense_h, dense_u = gamma * dense_h + np.outer(k, k), gamma * dense_u + np.outer(v, k)
     np.testing.assert_allclose(state.keys, dense_h, atol=1e-12)
     np.testing.assert_allclose(state.values, dense_u, atol=1e-12)
@@ -61,19 +60,12 @@ def test_a_key_that_is_overwritten_brings_its_last_value_where_earlier_ones_fade
 
 
 @given(st.integers(0, 1000), st.integers(1, 12), st.integers(1, 12))
-def test_merging_shards_is_learning_all_of_them(seed: int, n: int, m: int) -> None:
+def test_the_sum_of_shards_is_what_all_of_them_make(seed: int, n: int, m: int) -> None:
     keys, values = vectors(n + m, seed=seed, d=8), vectors(n + m, seed=seed + 1, d=8)
-    parts = [a.learned(keys[:n], values[:n], gamma=1.0), a.learned(keys[n:], values[n:], gamma=1.0)]
+    one, other = a.learned(keys[:n], values[:n], gamma=1.0), a.learned(keys[n:], values[n:], gamma=1.0)
     whole = a.learned(keys, values, gamma=1.0)
-    for merged in (a.merge(parts), a.merge(parts[::-1])):
-        np.testing.assert_allclose(merged.keys, whole.keys, atol=1e-12)
-        np.testing.assert_allclose(merged.values, whole.values, atol=1e-12)
-
-
-def test_states_of_different_dimensions_are_not_merged() -> None:
-    for states in ([], [a.empty(2), a.empty(3)]):
-        with pytest.raises(ValueError, match="dimension"):
-            a.merge(states)
+    np.testing.assert_allclose(one.keys + other.keys, whole.keys, atol=1e-12)
+    np.testing.assert_allclose(one.values + other.values, whole.values, atol=1e-12)
 
 
 def test_order_matters_where_it_fades_and_only_there() -> None:
@@ -81,22 +73,6 @@ def test_order_matters_where_it_fades_and_only_there() -> None:
     for gamma, same in ((1.0, True), (0.8, False)):
         forth, back = a.learned(keys, values, gamma=gamma), a.learned(keys[::-1], values[::-1], gamma=gamma)
         assert np.allclose(forth.values, back.values) is same
-
-
-def test_row_by_row_is_at_once() -> None:
-    keys, values = vectors(7, seed=10), vectors(7, seed=11)
-    state = a.empty(D)
-    for k, v in zip(keys, values, strict=True):
-        state = a.learn(state, k, v, gamma=0.7)
-    np.testing.assert_allclose(state.values, a.learned(keys, values, gamma=0.7).values, atol=1e-12)
-
-
-def test_what_is_forgotten_was_never_learned() -> None:
-    keys, values = vectors(5, seed=12), vectors(5, seed=13)
-    left = a.forget(a.learned(keys, values, gamma=1.0), keys[2], values[2])
-    never = a.learned(np.delete(keys, 2, axis=0), np.delete(values, 2, axis=0), gamma=1.0)
-    np.testing.assert_allclose(left.keys, never.keys, atol=1e-12)
-    np.testing.assert_allclose(left.values, never.values, atol=1e-12)
 
 
 def test_the_alarm_is_raised_near_a_quarter_of_the_dimensions() -> None:
@@ -110,7 +86,8 @@ def test_familiarity_lies_between_nothing_and_all(seed: int, ridge: float) -> No
     for query in (*keys, *vectors(3, seed=seed + 1, d=16)):
         assert 0.0 <= familiarity(state, query, ridge=ridge) <= 1.0
     assert familiarity(state, keys[0], ridge=ridge) > 0.0
-    assert familiarity(a.empty(16), keys[0], ridge=ridge) == pytest.approx(0.0, abs=1e-12)
+    nothing = a.Association(np.zeros((16, 16)), np.zeros((16, 16)))
+    assert familiarity(nothing, keys[0], ridge=ridge) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_a_query_of_no_direction_is_known_to_nobody() -> None:
@@ -144,3 +121,15 @@ def test_a_score_is_a_cosine(seed: int, ridge: float) -> None:
     np.testing.assert_allclose(np.diag(scores), 1.0, atol=1e-9)
     np.testing.assert_array_equal(scores[-1], 0.0)
     assert (np.abs(scores) <= 1.0).all()
+
+
+def test_a_state_that_was_taught_everywhere_knows_no_query_beyond_the_average() -> None:
+    """What is known of any direction does not count: otherwise a large state is familiar with every question."""
+    known = vectors(20, seed=18, d=32)
+    small, large = (
+        a.learned(known, known, gamma=1.0),
+        a.learned(vectors(4_000, seed=19, d=32), known[[0] * 4_000], gamma=1.0),
+    )
+    asked = vectors(50, seed=20, d=32)
+    assert max(familiarity(large, q, ridge=0.1) for q in asked) < 0.5
+    assert min(familiarity(small, q, ridge=0.1) for q in known) > 0.5

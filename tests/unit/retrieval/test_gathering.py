@@ -205,3 +205,27 @@ def test_other_names_of_entities_come_and_go_with_the_texts_that_use_them() -> N
     assert lists.aliases == {"bobby": {"robert", "robin"}, "rob": {"robin"}}
     lists.note(1, Annotations(entities=("robin",)))
     assert lists.aliases == {"bobby": {"robert"}}
+
+
+def test_what_was_observed_at_one_moment_keeps_the_order_of_its_ids() -> None:
+    gathering = Gathering()
+    high = 2**64
+    ids = [5, 7 * high + 1, 7 * high + 2**63, 8 * high]
+    for number in (ids[2], ids[0], ids[3], ids[1]):
+        gathering.add(entry(number, "red door", observed_at=1.0), vectors(0))
+    gathering.add(
+        entry(ids[0], "blue door", observed_at=1.0), vectors(1)
+    )  # A new text has a new row, behind the others.
+    rows = gathering.rows()
+    assert in_order(rows) == ids
+    assert [ids[place] for place in rows.in_time()] == [one.int for one in rows.ids]
+
+
+def in_order(rows: Rows) -> list[int]:
+    """Return the ids from the first of a session to its last."""
+    (row,) = np.flatnonzero(rows.previous == NONE).tolist()
+    found = []
+    while row != NONE:
+        found.append(rows.ids[row].int)
+        row = int(rows.following[row])
+    return found

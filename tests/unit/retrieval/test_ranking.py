@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from memory_service.analysis.traits import traits
-from retrieval.entries import Entry, Vectors
+from retrieval.entries import Annotations, Entry, Vectors
 from retrieval.gathering import Gathering
 from retrieval.priors import PriorSettings, question_signals
 from retrieval.query import parse_query
@@ -138,3 +138,63 @@ def test_a_namespace_without_memories_ranks_nothing(many: Rows) -> None:
     ranked = rank(gathering.rows(), parse_query("What did Ada say?"), vector=unit(16))
     assert len(ranked.order) == 0
     assert ranked.best_cosine is None
+
+
+QUERIES = (
+    "What did Ada say of word3?",
+    "Give me a summary of all that happened with Bob.",
+    "How did the word5 thing change over time?",
+    "When did Ada last see word7?",
+    "I am so tired of word5 unheard unseen unknown unsaid matters lately",
+)
+ALONE = ({"vector": 1}, {"keyword": 1}, {"graph": 1}, {"temporal": 1}, {"hopfield": 1})
+
+
+@pytest.mark.parametrize("weights", [None, *ALONE], ids=str)
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_order_in_which_memories_came_changes_no_rank(query: str, weights: dict[str, float] | None) -> None:
+    rng = np.random.default_rng(11)
+    n, dimension = 260, 32
+    vectors = rng.standard_normal((n, dimension)).astype(np.float32)
+    vectors[40:80] = vectors[:40]  # and what says the same
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    entries = []
+    for number in range(n):
+        said = number - 40 if 40 <= number < 80 else number
+        text = f"Ada thing{said // 2} word{said % 13} in 20{said % 9 + 10} Bob{'?' if said % 5 == 0 else ''}"
+        entries.append(
+            Entry(
+                id=UUID(int=number + 1),
+                namespace_id=UUID(int=9),
+                content_version=1,
+                session_id=f"s{number % 20}",
+                user_id=None,
+                agent_id=None,
+                speaker=("Ada", "Bob")[number % 2],
+                role=None,
+                observed_at=1e9 + 86_400 * (number % 4),
+                valid_from=None,
+                valid_to=None,
+                expires_at=None,
+                superseded=number % 17 == 0,
+                archived=False,
+                traits=traits(text).pack(),
+                terms=tuple(text.lower().split()),
+            )
+        )
+    cue = vectors[60] + 0.2 * vectors[100]
+    cue /= np.linalg.norm(cue)
+
+    def ranking(order: np.ndarray) -> list[tuple[int, float]]:
+        gathering = Gathering()
+        for number in order.tolist():
+            gathering.add(entries[number], Vectors(vectors[number][None, :]))
+            gathering.annotate(entries[number].id, Annotations(entities=(f"thing{number % 7}",)))
+        rows = gathering.rows()
+        ranked = rank(rows, parse_query(query, speakers=("Ada", "Bob")), vector=cue, weights=weights, limit=50)
+        return [(rows.ids[row].int, round(float(ranked.score[row]), 4)) for row in ranked.order.tolist()]
+
+    first = ranking(np.arange(n))
+    assert len(first) > 10
+    for _ in range(3):
+        assert ranking(rng.permutation(n)) == first

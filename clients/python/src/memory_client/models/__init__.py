@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from memory_client.models.parametric import AskedCube as AskedCube
     from memory_client.models.parametric import Brought as Brought
     from memory_client.models.parametric import Canary as Canary
+    from memory_client.models.parametric import CanaryShares as CanaryShares
     from memory_client.models.parametric import Cube as Cube
     from memory_client.models.parametric import CubeAnswer as CubeAnswer
     from memory_client.models.parametric import CubeCapacity as CubeCapacity

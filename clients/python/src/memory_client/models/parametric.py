@@ -24,12 +24,20 @@ class CubeEncoder(Answer):
     fingerprint: str
 
 
-class Canary(Answer):
+class CanaryShares(Answer):
     """For which share of what was asked the right memory was named first, before a training and after it."""
 
     asked: int
     before: float | None = None
     after: float | None = None
+    passed: bool
+
+
+class Canary(Answer):
+    """What was asked before a version was put in force: a sample of the earlier pairs, and the probes; both have to pass."""
+
+    sample: CanaryShares
+    probes: CanaryShares
     tolerance: float
     passed: bool
 

@@ -54,21 +54,22 @@ class Parametric(Resource[E]):
         parametric_id: Id,
         pairs: Sequence[CubePair] | None = None,
         *,
-        canary: Sequence[CubePair] | None = None,
+        probes: Sequence[CubePair] | None = None,
         tolerance: float | None = None,
         **options: Unpack[Writing],
     ) -> Ask[Started[E]]:
         """Teach a cube which memories cues bring, as a job; without ``pairs`` what feedback says.
 
-        The result of the job says which version was made, and whether it is in force.
+        ``probes`` are asked before the version is put in force, and not learned. The result of the job says which version was
+        made, and whether it is in force.
 
         Raises:
             Conflict: feedback says nothing new.
         """
         told = {"from": "feedback"} if pairs is None else {"pairs": [_pair(one) for one in pairs]}
-        asked = None if canary is None else [_pair(one) for one in canary]
+        asked = None if probes is None else [_pair(one) for one in probes]
         return Ask(
-            models.Started, body={"id": str(parametric_id), **told, **stated({"canary": asked, "tolerance": tolerance})}
+            models.Started, body={"id": str(parametric_id), **told, **stated({"probes": asked, "tolerance": tolerance})}
         )
 
     @call("POST", "/v1/parametric/route")
@@ -97,7 +98,7 @@ class Parametric(Resource[E]):
 
     @call("POST", "/v1/parametric/rollback")
     def roll_back(self, parametric_id: Id, version: int | None = None, **options: Unpack[Writing]) -> Ask[CubeDetail]:
-        """Put an earlier version in force, the one before where none is named.
+        """Put an earlier version in force, the one it was made from where none is named.
 
         Raises:
             Conflict: it is stale, was rejected, or there is none.
