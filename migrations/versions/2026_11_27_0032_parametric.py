@@ -144,11 +144,11 @@ CREATE TRIGGER namespace_parametric_encoder AFTER UPDATE OF encoder_id ON namesp
 
 # The sweep looks across tenants, and sees nothing but ids.
 SWEEP = """
-    CREATE FUNCTION stale_parametric(now timestamptz, at_most integer) RETURNS TABLE (tenant_id uuid, id uuid)
+    CREATE FUNCTION stale_parametric(at timestamptz, at_most integer) RETURNS TABLE (tenant_id uuid, id uuid)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         SELECT m.tenant_id, m.id FROM public.parametric_version v JOIN public.parametric_memory m
             ON m.tenant_id = v.tenant_id AND m.id = v.parametric_memory_id AND m.active_version = v.version
-        WHERE v.state = 'stale' AND (m.rest_until IS NULL OR m.rest_until <= now)
+        WHERE v.state = 'stale' AND (m.rest_until IS NULL OR m.rest_until <= at)
         ORDER BY greatest(v.stale_at, m.rest_until), m.id LIMIT at_most
     $$
 """

@@ -142,10 +142,10 @@ def _pairs(given: Sequence[PairIn]) -> list[NewPair]:
 def route_parametric(body: RouteIn, caller: Reader, services: ServicesDep) -> Response:
     """Ask the cube that knows a query best which memories belong to it; where none knows it, nothing is named.
 
-    How much of a query q a cube knows is κ(q) = (1 + λ) qᵀH(H + λI)⁻¹q of the unit query; on the average over all directions it is
-    b = (1 + λ) tr(H(H + λI)⁻¹)/d. Its familiarity is (κ(q) - b) / (1 - b), cut off at 0 and 1; below `threshold` it abstains. Of
-    the cubes asked, a few whose keys are nearest on the whole, the one with the highest answers: its readout U(H + λI)⁻¹q is compared
-    with the memories it was taught, by the cosine under (VᵀV + λI)⁻¹ of their vectors V.
+    How much of a query q a cube knows is κ(q) = (1 + λ) qᵀH(H + λI)⁻¹q of the unit query; on the average over all directions it
+    is b = (1 + λ) tr(H(H + λI)⁻¹)/d. Its familiarity is (κ(q) - b) / (1 - b), cut off at 0 and 1; below `threshold` it abstains.
+    Of the cubes asked, a few whose keys are nearest on the whole, the one with the highest answers: its readout
+    U(H + λI)⁻¹q is compared with the memories it was taught, by the cosine under (VᵀV + λI)⁻¹ of their vectors V.
     413 `too_many_cubes` where the namespaces have more than 1,000 cubes together.
     """
     tenant_id, paths = caller.tenant_id, list(dict.fromkeys(body.namespaces))

@@ -566,9 +566,19 @@ HOT: dict[str, Callable[[Session], object]] = {
     "cubes to ask": lambda s: parametric_memories.routed(s, TENANT, [SMALL_SPACE]),
     "versions of a cube": lambda s: parametric_memories.versions_of(s, TENANT, an_id(6, 40)),
     "weights of a cube": lambda s: parametric_memories.weights_of(s, TENANT, an_id(6, 40), 2),
-    "pairs of a cube": lambda s: parametric_pairs.pairs_of(s, TENANT, an_id(6, 40), [1, 2], job_id=an_id(5, 40)),
-    "pairs a cube was taught": lambda s: parametric_pairs.taught(s, TENANT, an_id(6, 40), [1, 2]),
-    "pairs known": lambda s: parametric_pairs.known(s, TENANT, an_id(6, 40), [1, 2]),
+    "cubes counted": lambda s: parametric_memories.count_cubes(s, TENANT, SMALL_SPACE),
+    "pairs of a cube": lambda s: parametric_pairs.lock_pairs(s, TENANT, an_id(6, 40), [1, 2], job_id=an_id(5, 40)),
+    "memories of a cube": lambda s: parametric_pairs.sources_of(s, TENANT, an_id(6, 40), [1, 2], job_id=an_id(5, 40)),
+    "pairs to encode": lambda s: parametric_pairs.next_lacking(
+        s, TENANT, an_id(6, 40), [1, 2], job_id=an_id(5, 40), encoder_id=1, after=(an_id(0, 0), -1), limit=64
+    ),
+    "pairs to encode, counted": lambda s: parametric_pairs.count_lacking(
+        s, TENANT, an_id(6, 40), [1, 2], job_id=an_id(5, 40), encoder_id=1
+    ),
+    "texts encoded": lambda s: parametric_pairs.values_encoded(s, TENANT, FEW, encoder_id=1),
+    "memories a cube was taught": lambda s: parametric_pairs.memories_taught(s, TENANT, an_id(6, 40), [1, 2]),
+    "cues of memories": lambda s: parametric_pairs.cues_of(s, TENANT, an_id(6, 40), [1, 2], FEW),
+    "pairs held": lambda s: parametric_pairs.held(s, TENANT, an_id(6, 40), [1, 2]),
     "sources of a cube": lambda s: parametric_pairs.lock_sources(s, TENANT, FEW, [SMALL_SPACE]),
     "pairs that waited": lambda s: parametric_pairs.drop_waiting(s, TENANT, an_id(5, 40)),
     "look-ups of an engine": lambda s: kv_room.add_lookups(s, TENANT, [kv_room.Lookups("ab" * 32, 1, 6, 4, NOW)]),

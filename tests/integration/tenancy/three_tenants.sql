@@ -94,8 +94,8 @@ INSERT INTO kv_engine SELECT t.id, sha256(n::text::bytea), 'm' || n, '{}', 1024,
 INSERT INTO kv_plan SELECT tenant, pg_temp.id(8, t, n), space, sha256((n % 5)::text::bytea), 'm', 64, '', '', 16, '', 0, at, timestamptz '2999-01-01'
     FROM r WHERE n <= 5000;
 INSERT INTO kv_plan_source SELECT tenant, pg_temp.id(8, t, n), id, 1, 'shared', 0, 64, 0 FROM r WHERE n <= 5000;
-INSERT INTO parametric_memory SELECT t.id, pg_temp.id(6, t.t, n), pg_temp.id(2, t.t, n % 1000), 'cube ' || n, 'associative', 1, 0.1, 2, 2, now(),
-    now() FROM t, generate_series(1, 1000) n;
+INSERT INTO parametric_memory SELECT t.id, pg_temp.id(6, t.t, n), pg_temp.id(2, t.t, n % 1000), 'cube ' || n, 'associative', 1, 0.1, 2, 2, NULL,
+    now(), now() FROM t, generate_series(1, 1000) n;
 INSERT INTO parametric_version SELECT t.id, pg_temp.id(6, t.t, n), v, NULL, ARRAY[1, v], 'trained', pg_temp.id(5, t.t, n),
     CASE WHEN n % 100 = 0 THEN 'stale' ELSE 'kept' END, CASE WHEN n % 100 = 0 THEN 'erased' END, CASE WHEN n % 100 = 0 THEN now() END, 1, 1, 5,
     CASE WHEN n % 100 > 0 THEN decode(repeat('00', 8), 'hex') END, CASE WHEN n % 100 > 0 THEN sha256('') END,

@@ -2499,7 +2499,9 @@ export interface paths {
         put?: never;
         /**
          * Register Parametric
-         * @description Register a cube that knows nothing yet. 409 when the name is taken in its namespace.
+         * @description Register a cube that knows nothing yet.
+         *
+         *     409 when the name is taken in its namespace, 413 `too_many_cubes` when that has 100 already.
          */
         post: operations["register_parametric"];
         delete?: never;
@@ -2565,7 +2567,9 @@ export interface paths {
         put?: never;
         /**
          * Roll Back Parametric
-         * @description Put an earlier version in force: the one named, or the one before. 409 when it is stale or there is none.
+         * @description Put an earlier version in force: the one named, or the one that the present one was made from.
+         *
+         *     A version that is not kept is skipped then. 409 when the one named is stale, or there is none.
          */
         post: operations["roll_back_parametric"];
         delete?: never;
@@ -2587,9 +2591,11 @@ export interface paths {
          * Route Parametric
          * @description Ask the cube that knows a query best which memories belong to it; where none knows it, nothing is named.
          *
-         *     How much of a query q a cube knows is its familiarity, (1 + λ) qᵀH(H + λI)⁻¹q of the unit query, at most 1; below
-         *     `threshold` it abstains. Of the cubes asked, a few whose keys are nearest on the whole, the one with the highest answers:
-         *     its readout U(H + λI)⁻¹q is compared with the memories it was taught, by the cosine under (VᵀV + λI)⁻¹ of their vectors V.
+         *     How much of a query q a cube knows is κ(q) = (1 + λ) qᵀH(H + λI)⁻¹q of the unit query; on the average over all directions it
+         *     is b = (1 + λ) tr(H(H + λI)⁻¹)/d. Its familiarity is (κ(q) - b) / (1 - b), cut off at 0 and 1; below `threshold` it abstains.
+         *     Of the cubes asked, a few whose keys are nearest on the whole, the one with the highest answers: its readout
+         *     U(H + λI)⁻¹q is compared with the memories it was taught, by the cosine under (VᵀV + λI)⁻¹ of their vectors V.
+         *     413 `too_many_cubes` where the namespaces have more than 1,000 cubes together.
          */
         post: operations["route_parametric"];
         delete?: never;
@@ -4071,17 +4077,15 @@ export interface components {
         };
         /**
          * CanaryOut
-         * @description For which share of what was asked the right memory was named first, before a training and after it.
+         * @description What was asked before a version was put in force: a sample of the earlier pairs, and the probes; both have to pass.
+         *
+         *     Probes of a cube that had been taught nothing are all to be named, but for the tolerance.
          */
         CanaryOut: {
-            /** After */
-            after: number | null;
-            /** Asked */
-            asked: number;
-            /** Before */
-            before: number | null;
             /** Passed */
             passed: boolean;
+            probes: components["schemas"]["SharesOut"];
+            sample: components["schemas"]["SharesOut"];
             /** Tolerance */
             tolerance: number;
         };
@@ -9212,6 +9216,20 @@ export interface components {
             fusion: components["schemas"]["FusionOut"];
         };
         /**
+         * SharesOut
+         * @description For which share of what was asked the right memory was named first, before a training and after it.
+         */
+        SharesOut: {
+            /** After */
+            after: number | null;
+            /** Asked */
+            asked: number;
+            /** Before */
+            before: number | null;
+            /** Passed */
+            passed: boolean;
+        };
+        /**
          * SimulationIn
          * @description A policy to try on what has happened.
          */
@@ -9793,12 +9811,6 @@ export interface components {
          */
         TrainIn: {
             /**
-             * Canary
-             * @description Asked before the version is put in force, and not learned.
-             * @default []
-             */
-            canary?: components["schemas"]["PairIn"][];
-            /**
              * From
              * @description Questions that were asked of its namespace, with the memories that were judged useful.
              */
@@ -9811,8 +9823,14 @@ export interface components {
             /** Pairs */
             pairs?: components["schemas"]["PairIn"][] | null;
             /**
+             * Probes
+             * @description Asked before the version is put in force, and not learned.
+             * @default []
+             */
+            probes?: components["schemas"]["PairIn"][];
+            /**
              * Tolerance
-             * @description Which share of what is asked may be lost before the version is rejected.
+             * @description Which share of the sample of earlier pairs, and which of the probes, may be lost before the version is rejected.
              * @default 0.05
              */
             tolerance?: number;
