@@ -187,6 +187,7 @@ ANSWERS = {
     "CapacityOut": "CubeCapacity",
     "CubeEncoderOut": "CubeEncoder",
     "CanaryOut": "Canary",
+    "SharesOut": "CanaryShares",
     "RouteOut": "CubeAnswer",
     "RoutedOut": "Brought",
     "AskedCubeOut": "AskedCube",
