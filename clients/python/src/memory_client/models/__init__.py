@@ -175,7 +175,8 @@ HOMES = {
         ),
         "namespaces": "FusionSetting NamespaceSettings Namespace Scope",
         "parametric": (
-            "AskedCube Brought Canary CanaryShares Cube CubeAnswer CubeCapacity CubeCue CubeDetail CubeEncoder CubeVersion PassedOver"
+            "AskedCube Brought Canary CanaryShares Cube CubeAnswer CubeCapacity CubeCue CubeDetail CubeEncoder CubeVersion "
+            "PassedOver"
         ),
         "search": (
             "Channel Result Timings Candidate Explanation SearchAnswer Citation Context Replay Trace WhyNot Feedback"
