@@ -124,7 +124,7 @@ class _Work:
                 )  # fmt: skip
             if not rows:
                 return None
-            done = self._encode(encoder_id, rows)
+            done = self._encode(cube, rows)
             after = (rows[done - 1]["memory_id"], rows[done - 1]["position"])
             lacking -= done
             if job_id is not None:
@@ -138,12 +138,12 @@ class _Work:
                 return self._pause()
         return None
 
-    def _encode(self, encoder_id: int, rows: Sequence[Row]) -> int:
+    def _encode(self, cube: Row, rows: Sequence[Row]) -> int:
         """Give the first of some pairs vectors, holding no connection meanwhile; return how many pairs.
 
         The text of a memory is encoded once, however many pairs name it.
         """
-        tenancy = self.tenancy
+        tenancy, encoder_id = self.tenancy, encoder_of(cube)
         ids = list(dict.fromkeys(row["memory_id"] for row in rows))
         with tenancy.open() as session:
             values = parametric_pairs.values_encoded(session, tenancy.tenant_id, ids, encoder_id=encoder_id)
@@ -172,8 +172,8 @@ class _Work:
             if (value := values.get((row["memory_id"], row["content_version"]))) is not None:
                 vectors[row["position"]] = Vectors(key, value, row["content_version"])
         with tenancy.open() as session:
-            # Memories first, as everybody does.
-            parametric_pairs.lock_sources(session, tenancy.tenant_id, ids, [])
+            # Memories first, then the namespace, as everybody does.
+            parametric_pairs.lock_sources(session, tenancy.tenant_id, ids, [cube["namespace_id"]])
             parametric_pairs.keep_vectors(session, tenancy.tenant_id, self.cube_id, vectors, encoder_id=encoder_id)
         return len(taken)
 

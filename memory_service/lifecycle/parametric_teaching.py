@@ -68,9 +68,10 @@ def begin(
             raise Conflict("Feedback says nothing that this cube has not been taught.", code="nothing_to_learn")
     _check_memories("pairs", pairs, versions)
     _check_memories("probes", probes, versions)
-    whole = [*pairs, *probes]
+    whole = list(dict.fromkeys([*pairs, *probes]))
     if len(held) + len(whole) > MOST_PAIRS:
         raise TooLarge(f"A cube holds at most {MOST_PAIRS:,} pairs; register another one and let queries choose.")
+    parametric_pairs.make_room(session, tenant_id, cube_id, wanted=len(whole))
     job_id = jobs.create_job(
         session,
         tenant_id,

@@ -50,13 +50,14 @@ def register(
 def remove(session: Session, tenant_id: UUID, cube_id: UUID) -> Row:
     """Delete a cube with its pairs and versions, and return what it was.
 
-    Its memories are locked first, then the cube, so that an erasure of them comes before all of it or after.
+    The memories of all its pairs are locked first, so that an erasure of one comes before all of it or after.
 
     Raises:
         NotFound: there is no such cube.
     """
     cube = _found(session, tenant_id, cube_id)
-    lock_sources_of(session, tenant_id, [cube])
+    ids = parametric_pairs.all_sources_of(session, tenant_id, cube_id)
+    parametric_pairs.lock_sources(session, tenant_id, list(ids), [])
     if not parametric_memories.delete_cube(session, tenant_id, cube_id):
         raise absent()
     return cube
@@ -187,7 +188,7 @@ def _check_alike(cubes: Sequence[Row]) -> None:
 def _check_ready(cube: Row) -> None:
     state = state_of(cube)
     if state == STALE:
-        detail = f"{cube['name']!r} is stale: {BECAUSE[cube['reason']]}. A worker makes it anew within seconds."
+        detail = f"{cube['name']!r} is stale: {BECAUSE[cube['reason']]}. A worker makes it anew."
         raise Conflict(detail, code="parametric_stale")
     if state != READY:
         raise Conflict(f"{cube['name']!r} has not been taught anything.", code="parametric_empty")

@@ -189,7 +189,7 @@ def put_in_force(session: Session, tenant_id: UUID, cube_id: UUID, version: int 
     session.execute(
         update(parametric_memory)
         .where(_m.tenant_id == tenant_id, _m.id == cube_id)
-        .values(active_version=version, updated_at=now)
+        .values(active_version=version, updated_at=now, rest_until=None)
     )
 
 
@@ -209,15 +209,14 @@ def mark_damaged(session: Session, tenant_id: UUID, cube_id: UUID, version: int,
     )
 
 
-_DROP: Final = text(
+_OLD: Final = text(
     """
-    DELETE FROM parametric_version v WHERE v.tenant_id = :tenant AND v.parametric_memory_id = :cube AND v.version <= (
+    SELECT v.version FROM parametric_version v WHERE v.tenant_id = :tenant AND v.parametric_memory_id = :cube AND v.version <= (
         SELECT o.version FROM parametric_version o WHERE o.tenant_id = :tenant AND o.parametric_memory_id = :cube
             AND o.state = v.state
         ORDER BY o.version DESC OFFSET :kept LIMIT 1)
     AND NOT EXISTS (SELECT FROM parametric_memory m WHERE m.tenant_id = :tenant AND m.id = :cube
         AND m.active_version = v.version)
-    RETURNING v.version
     """
 )
 # What no version is made of any more.
@@ -225,12 +224,18 @@ _DROP_PAIRS: Final = text(
     """
     DELETE FROM parametric_pair p WHERE p.tenant_id = :tenant AND p.parametric_memory_id = :cube AND p.version IS NOT NULL
     AND NOT EXISTS (SELECT FROM parametric_version v WHERE v.tenant_id = :tenant AND v.parametric_memory_id = :cube
-        AND p.version = ANY (v.lineage))
+        AND v.version <> ALL (CAST(:old AS integer[])) AND p.version = ANY (v.lineage))
     """
+)
+_DROP: Final = text(
+    "DELETE FROM parametric_version WHERE tenant_id = :tenant AND parametric_memory_id = :cube "
+    "AND version = ANY(CAST(:old AS integer[]))"
 )
 
 
 def _drop_old(session: Session, tenant_id: UUID, cube_id: UUID) -> None:
-    params = {"tenant": tenant_id, "cube": cube_id, "kept": VERSIONS_KEPT}
-    if session.execute(_DROP, params).all():
-        session.execute(_DROP_PAIRS, params)
+    params = {"tenant": tenant_id, "cube": cube_id}
+    if old := list(session.scalars(_OLD, {**params, "kept": VERSIONS_KEPT})):
+        # Pairs first, then versions, as in an erasure.
+        session.execute(_DROP_PAIRS, {**params, "old": old})
+        session.execute(_DROP, {**params, "old": old})

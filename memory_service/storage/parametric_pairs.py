@@ -63,6 +63,24 @@ def held(session: Session, tenant_id: UUID, cube_id: UUID, lineage: Sequence[int
     return [(bytes(row.cue_hash), row.memory_id) for row in rows]
 
 
+_COUNT_WAITING: Final = text(
+    "SELECT count(*) FROM parametric_pair WHERE tenant_id = :tenant AND parametric_memory_id = :cube AND version IS NULL"
+)
+_DROP_ENDED: Final = text(
+    """
+    DELETE FROM parametric_pair p USING job j WHERE p.tenant_id = :tenant AND p.parametric_memory_id = :cube
+        AND p.version IS NULL AND j.tenant_id = :tenant AND j.id = p.job_id AND j.status NOT IN ('queued', 'running')
+    """
+)
+
+
+def make_room(session: Session, tenant_id: UUID, cube_id: UUID, *, wanted: int) -> None:
+    """Forget what trainings of a locked cube that were cancelled, or failed, were to teach, where it takes too much room."""
+    mine = {"tenant": tenant_id, "cube": cube_id}
+    if (session.scalar(_COUNT_WAITING, mine) or 0) + wanted > MOST_PAIRS:
+        session.execute(_DROP_ENDED, mine)
+
+
 LIVE: Final = (
     "archived_at IS NULL AND superseded_by IS NULL AND (expires_at IS NULL OR expires_at > :now) "
     "AND (valid_to IS NULL OR valid_to > :now)"
@@ -145,6 +163,12 @@ def sources_of(
     """Return the memories of the pairs that a version is made of, and of those that wait for a job."""
     params = {"tenant": tenant_id, "cube": cube_id, "lineage": list(lineage), "job": job_id}
     return set(session.scalars(_SOURCES, params))
+
+
+def all_sources_of(session: Session, tenant_id: UUID, cube_id: UUID) -> set[UUID]:
+    """Return the memories of all pairs of a cube, those of no version among them."""
+    query = select(_p.memory_id).distinct().where(_p.tenant_id == tenant_id, _p.parametric_memory_id == cube_id)
+    return set(session.scalars(query))
 
 
 def lock_pairs(
@@ -276,8 +300,11 @@ _KEEP: Final = text(
     """
     UPDATE parametric_pair p SET key = k.key, value = k.value, memory_version = k.memory_version, encoder_id = :encoder
     FROM unnest(CAST(:positions AS integer[]), CAST(:keys AS bytea[]), CAST(:values AS bytea[]),
-        CAST(:memory_versions AS integer[])) AS k (position, key, value, memory_version)
+        CAST(:memory_versions AS integer[])) AS k (position, key, value, memory_version),
+        memory m, namespace n
     WHERE p.tenant_id = :tenant AND p.parametric_memory_id = :cube AND p.position = k.position
+        AND m.tenant_id = :tenant AND m.id = p.memory_id AND m.content_version = k.memory_version
+        AND n.tenant_id = :tenant AND n.id = p.namespace_id AND n.encoder_id = :encoder
     """
 )
 
@@ -285,7 +312,11 @@ _KEEP: Final = text(
 def keep_vectors(
     session: Session, tenant_id: UUID, cube_id: UUID, vectors: dict[int, Vectors], *, encoder_id: int
 ) -> None:
-    """Write the vectors of pairs, by position; of a pair that is gone nothing is written. Their memories are locked before."""
+    """Write the vectors of pairs, by position. Their memories and their namespace are locked before.
+
+    Of a pair that is gone nothing is written, nor of one whose text or encoder is another one by now: somebody else may have
+    given it the vectors of that.
+    """
     positions = sorted(vectors)
     session.execute(
         _KEEP,

@@ -134,8 +134,7 @@ def train_parametric(
 
 
 def _pairs(given: Sequence[PairIn]) -> list[NewPair]:
-    """Return pairs as they are stored, each once."""
-    return list(dict.fromkeys(NewPair(pair.cue, pair.memory_id) for pair in given))
+    return [NewPair(pair.cue, pair.memory_id) for pair in given]
 
 
 @router.post("/route", response_model=RouteOut)

@@ -18,6 +18,7 @@ from memory_service.lifecycle.erase import erase
 from memory_service.lifecycle.parametric_versions import merge
 from memory_service.storage import parametric_memories, scope_rows
 from memory_service.storage.database import Database
+from memory_service.storage.parametric_pairs import Vectors, keep_vectors
 from memory_service.storage.scope_rows import Scope
 from tests.integration.parametric.conftest import THINGS, Cubes, pairs
 
@@ -296,3 +297,38 @@ def test_a_namespace_has_so_many_cubes_and_a_question_so_many_to_ask(
     monkeypatch.setattr("memory_service.lifecycle.parametric_asking.MOST_ROUTED", 1)
     asked = cubes.me.post("/v1/parametric/route", json={"query": "tea?"})
     assert (asked.status_code, asked.json()["code"]) == (413, "too_many_cubes")
+
+
+def test_what_another_worker_encoded_later_is_not_written_over(cubes: Cubes, database: Database, rows: Any) -> None:
+    """A batch that was encoded before a text changed comes late: the vectors are those of the new text by then."""
+    cube_id, known = cubes.teach("desk", dict(list(THINGS.items())[:1]))
+    (memory_id,) = known.values()
+    kept = "SELECT position, key, value, memory_version, encoder_id FROM parametric_pair WHERE tenant_id = :t"
+    old = rows.one(kept, t=cubes.me.tenant_id)
+    assert cubes.me.patch(f"/v1/memories/{memory_id}", json={"content": "Ada drinks coffee now."}).status_code == 200
+    assert cubes.rebuild(cube_id)
+    new = rows.one(kept, t=cubes.me.tenant_id)
+    late = {old.position: Vectors(old.key, old.value, old.memory_version)}
+    with database.transaction(cubes.me.tenant_id) as session:
+        keep_vectors(session, cubes.me.tenant_id, UUID(cube_id), late, encoder_id=old.encoder_id)
+    assert rows.one(kept, t=cubes.me.tenant_id) == new != old
+
+
+def test_trainings_that_are_cancelled_again_and_again_take_no_more_room(
+    cubes: Cubes, monkeypatch: pytest.MonkeyPatch, rows: Any
+) -> None:
+    monkeypatch.setattr("memory_service.storage.parametric_pairs.MOST_PAIRS", 4)
+    cube_id, boat = cubes.register()["id"], cubes.remember(BOAT)
+    for n in range(5):
+        job_id = cubes.begin(cube_id, [{"cue": f"{n} {m}", "memory_id": boat} for m in range(2)])
+        assert cubes.me.post(f"/v1/jobs/{job_id}/cancel").status_code == 200
+        assert len(cues(cubes, rows)) <= 4
+
+
+def test_a_pair_that_is_given_twice_is_learned_once_and_errors_point_at_what_was_sent(cubes: Cubes) -> None:
+    cube_id, boat = cubes.register()["id"], cubes.remember(BOAT)
+    twice = [{"cue": "Where is the boat?", "memory_id": boat}] * 2
+    wrong = [*twice, {"cue": "?", "memory_id": "00000000-0000-7000-8000-000000000000"}]
+    refused = cubes.me.post("/v1/parametric/train", json={"id": cube_id, "pairs": wrong})
+    assert [one["pointer"] for one in refused.json()["errors"]] == ["/pairs/2/memory_id"]
+    assert cubes.train(cube_id, twice)["pairs"] == 1
