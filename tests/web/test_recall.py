@@ -74,7 +74,7 @@ def test_every_setting_stands_in_the_address_and_in_the_request(
     expect(results(page).first).to_contain_text("ferry")
     page.get_by_role("button", name="Settings").click()
     page.get_by_label("Preset").select_option("thorough")
-    page.get_by_label("Results", exact=True).fill("3")
+    page.get_by_role("spinbutton", name="Results", exact=True).fill("3")
     page.get_by_label("Diversity").fill("0.3")
     page.get_by_label("Neighbours").fill("2")
     page.get_by_label("Abstain below").fill("0.9")
@@ -192,7 +192,7 @@ def test_two_settings_on_saved_queries(
 
     page.get_by_role("tab", name="Two settings").click()
     page.get_by_role("button", name="Setting B").click()
-    page.get_by_label("Results", exact=True).fill("1")
+    page.get_by_role("spinbutton", name="Results", exact=True).fill("1")
     expect(page.locator(".moved").filter(has_text="gone")).to_have_count(4)
     assert address(page)["b.k"] == "1"
     axe(page)
