@@ -115,7 +115,7 @@ def list_askers(
     With `keep` none of them is erased before the transaction ends; whoever erases them waits, and then sees what was made of them.
     """
     statement = text(
-        "SELECT f.query, f.memory_id, f.useful, f.created_at, f.trace_id, t.created_at AS asked_at, "
+        "SELECT f.query, f.memory_id, f.useful, t.created_at AS asked_at, "
         "t.request ->> 'user_id' AS user_id, t.request ->> 'agent_id' AS agent_id, t.request ->> 'session_id' AS session_id "
         "FROM feedback f JOIN trace t ON t.tenant_id = :tenant AND t.id = f.trace_id "
         "WHERE f.tenant_id = :tenant AND f.namespace_id = :namespace AND f.expires_at > :now "
