@@ -35,6 +35,9 @@ class AnnotationLists:
         self._entities: dict[str, int] = {}
         self._begin()
 
+    def __len__(self) -> int:
+        return len(self._of_row)
+
     @property
     def entities(self) -> tuple[str, ...]:
         """All names, by their number."""

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from memory_service.analysis.wishes import Wish
 from memory_service.storage.driver import fetch, later
 from memory_service.storage.memories import AS_KNOWN
+from memory_service.storage.sql import uuid_array
 from memory_service.types import LinkType, PrecisionTier
 from retrieval.entries import Entry
 from retrieval.quantisation import dequantise, from_sketch
@@ -138,13 +139,13 @@ _AS_THEY_WERE = (
     "LEFT JOIN memory c ON c.tenant_id = %(tenant)s AND c.id = m.id AND c.content_version = m.content_version "
     "WHERE {which}"
 )
-_OF_IDS = "m.id = ANY(%(ids)s)"
+_OF_IDS = "m.id = ANY(CAST(%(ids)s AS uuid[]))"
 _OF_NAMESPACES = "m.namespace_id = ANY(%(namespaces)s)"
 
 
 def entries_of(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, known: datetime | None = None) -> list[Entry]:
     """Return memories as ranking needs them, without their vectors, as they are now or were known at a moment."""
-    return _entries(session, _OF_IDS, {"tenant": tenant_id, "ids": list(ids), "known": known})
+    return _entries(session, _OF_IDS, {"tenant": tenant_id, "ids": uuid_array(ids), "known": known})
 
 
 def entries_in(
@@ -202,12 +203,12 @@ _LINKS = f"""
 _MEMBERS_KNOWN = """
     SELECT s.structure, s.structure_id, s.memory_id, false FROM structure_member s
     WHERE s.tenant_id = %(tenant)s AND s.namespace_id = ANY(%(namespaces)s) AND s.structure IN ('episode', 'topic')
-        AND s.known_from <= %(at)s AND s.known_to > %(at)s AND (%(ids)s::uuid[] IS NULL OR s.memory_id = ANY(%(ids)s))
+        AND s.known_from <= %(at)s AND s.known_to > %(at)s AND (%(ids)s::uuid[] IS NULL OR s.memory_id = ANY(%(ids)s::uuid[]))
 """
 _LINKS_KNOWN = f"""
     SELECT l.id, l.source_id, l.target_id, l.weight, false FROM link l
     WHERE l.tenant_id = %(tenant)s AND l.namespace_id = ANY(%(namespaces)s) AND {_TELLING}
-        AND l.known_from <= %(at)s AND l.known_to > %(at)s AND (%(ids)s::uuid[] IS NULL OR l.source_id = ANY(%(ids)s))
+        AND l.known_from <= %(at)s AND l.known_to > %(at)s AND (%(ids)s::uuid[] IS NULL OR l.source_id = ANY(%(ids)s::uuid[]))
 """
 
 
@@ -228,7 +229,8 @@ def members_known(
 ) -> list[MemberEntry]:
     """Return what belongs to which episode and topic as known at a moment, of some memories or of all."""
     params = {
-        "tenant": tenant_id, "namespaces": list(namespace_ids), "at": at, "ids": None if ids is None else list(ids),
+        "tenant": tenant_id, "namespaces": list(namespace_ids), "at": at,
+        "ids": None if ids is None else uuid_array(ids),
     }  # fmt: skip
     return [MemberEntry(*row) for row in fetch(session, _MEMBERS_KNOWN, params)]
 
@@ -238,7 +240,8 @@ def links_known(
 ) -> list[LinkEntry]:
     """Return the links that spread activation and were known at a moment, of some source memories or of all."""
     params = {
-        "tenant": tenant_id, "namespaces": list(namespace_ids), "at": at, "ids": None if ids is None else list(ids),
+        "tenant": tenant_id, "namespaces": list(namespace_ids), "at": at,
+        "ids": None if ids is None else uuid_array(ids),
     }  # fmt: skip
     return [LinkEntry(*row) for row in fetch(session, _LINKS_KNOWN, params)]
 
@@ -259,7 +262,7 @@ _VECTORS = """
     ) k
 """
 _ALL_VECTORS = _VECTORS.format(some="")
-_SOME_VECTORS = _VECTORS.format(some="AND e.memory_id = ANY(%(ids)s)")
+_SOME_VECTORS = _VECTORS.format(some="AND e.memory_id = ANY(%(ids)s::uuid[])")
 
 
 def vectors_of(
@@ -284,7 +287,8 @@ def vectors_of(
         ids: which memories, None for all.
     """
     params = {
-        "tenant": tenant_id, "shelf": shelf, "namespaces": list(namespace_ids), "encoder": encoder_id, "ids": list(ids or ()),
+        "tenant": tenant_id, "shelf": shelf, "namespaces": list(namespace_ids), "encoder": encoder_id,
+        "ids": uuid_array(ids or ()),
     }  # fmt: skip
     rows = fetch(session, _ALL_VECTORS if ids is None else _SOME_VECTORS, params)
     found: dict[tuple[UUID, int], NDArray[np.float32]] = {}

@@ -52,11 +52,10 @@ def with_vectors(gathering: Gathering, entries: Sequence[Entry], vectors: Vector
     added = []
     for entry in entries:
         found = vectors.get((entry.id, entry.content_version))
-        if found is None and gathering.needs_vectors(entry):
-            continue
-        gathering.add(entry, Vectors(found) if found is not None else None)
-        added.append(entry.id)
-    return added
+        if found is not None or not gathering.needs_vectors(entry):
+            added.append((entry, Vectors(found) if found is not None else None))
+    gathering.add_all(added)
+    return [entry.id for entry, _ in added]
 
 
 def annotate(
@@ -77,8 +76,11 @@ def annotate(
         some = ids[start : start + _TOGETHER]
         spans |= spans_of(session, tenant_id, namespace_ids, some, known=known)
         naming |= naming_of(session, tenant_id, namespace_ids, some, known=known)
+    bare = gathering.is_bare
     for memory_id in ids:
         names = naming.get(memory_id, _NOBODY)
+        if bare and names is _NOBODY and memory_id not in spans:
+            continue  # Nothing was noted before that this would take back.
         gathering.annotate(memory_id, Annotations(spans.get(memory_id, ()), names.entities, names.aliases))
 
 
@@ -129,6 +131,12 @@ def gathered(
     )  # fmt: skip
 
 
+def _as_asked(entry: Entry) -> Entry:
+    """Complete a memory; archived ones are asked for, then: to ranking they are like the others."""
+    entry = completed(entry)
+    return replace(entry, archived=False) if entry.archived else entry
+
+
 def _gathered(
     session: Session,
     tenant_id: UUID,
@@ -142,8 +150,7 @@ def _gathered(
     widths: Widths,
 ) -> Gathering:
     whole = only is None
-    # Archived ones are asked for: to ranking they are like the others.
-    entries = [replace(completed(e), archived=False) for e in found if archived or not e.archived]
+    entries = [_as_asked(entry) for entry in found if archived or not entry.archived]
     namespace_ids = [namespace.id for namespace in namespaces]
     gathering = Gathering(only=only)
     found_on = []

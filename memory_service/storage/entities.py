@@ -18,7 +18,7 @@ from memory_service.analysis.names import MOST_PEOPLE
 from memory_service.analysis.naming import EntityKind, Named
 from memory_service.storage.driver import fetch
 from memory_service.storage.ids import new_id
-from memory_service.storage.sql import to_jsonb
+from memory_service.storage.sql import to_jsonb, uuid_array
 
 _Key = tuple[UUID, str]  # namespace, folded name
 
@@ -127,7 +127,7 @@ def naming_of(
         ids: which memories; those that name nobody are not in the answer.
         known: the moment whose knowledge is asked for; None for now.
     """
-    params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "ids": list(ids), "known": known}
+    params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "ids": uuid_array(ids), "known": known}
     rows = fetch(session, _MENTIONS_NOW if known is None else _MENTIONS_KNOWN, params)
     found: dict[UUID, tuple[set[str], set[tuple[str, str]]]] = {}
     for memory_id, folded, others in rows:
@@ -291,7 +291,7 @@ _INSERT_MENTIONS: Final = """
 _MENTIONS: Final = """
     SELECT m.memory_id, e.folded, nullif(array_remove(m.names, e.folded), '{}')
     FROM mention m JOIN entity e ON e.tenant_id = %(tenant)s AND e.id = m.entity_id
-    WHERE m.tenant_id = %(tenant)s AND m.memory_id = ANY(%(ids)s) AND m.namespace_id = ANY(%(namespaces)s) AND
+    WHERE m.tenant_id = %(tenant)s AND m.memory_id = ANY(%(ids)s::uuid[]) AND m.namespace_id = ANY(%(namespaces)s) AND
 """
 _MENTIONS_NOW: Final = f"{_MENTIONS} m.known_to = 'infinity'"
 _MENTIONS_KNOWN: Final = f"{_MENTIONS} m.known_from <= %(known)s AND m.known_to > %(known)s"

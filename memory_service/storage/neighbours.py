@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from memory_service.storage.driver import fetch, in_driver_words
 from memory_service.storage.memories import AS_KNOWN, get_records, get_records_as_known
-from memory_service.storage.sql import Row
+from memory_service.storage.sql import Row, uuid_array
 
 
 def _beside(records: str, *, before: bool) -> str:
@@ -24,6 +26,18 @@ def _beside(records: str, *, before: bool) -> str:
     )"""
 
 
+def _around(records: str) -> str:
+    return f"""
+        SELECT k.id AS of_id, x.id FROM unnest(CAST(:ids AS uuid[])) AS k (id)
+        JOIN {records} m ON m.tenant_id = :tenant AND m.id = k.id AND m.session_id IS NOT NULL
+        CROSS JOIN LATERAL ({_beside(records, before=True)} UNION ALL {_beside(records, before=False)}) x
+    """
+
+
+_AROUND: Final = in_driver_words(_around("memory"))
+_AROUND_AS_KNOWN: Final = in_driver_words(_around(AS_KNOWN))
+
+
 def runs_around(
     session: Session,
     tenant_id: UUID,
@@ -37,20 +51,11 @@ def runs_around(
 
     Consecutive ids of a run are neighbours in their session, whatever else lies in it.
     """
-    records = "memory" if known is None else AS_KNOWN
-    rows = session.execute(
-        text(
-            f"""
-            SELECT k.id AS of_id, x.id FROM unnest(CAST(:ids AS uuid[])) AS k (id)
-            JOIN {records} m ON m.tenant_id = :tenant AND m.id = k.id AND m.session_id IS NOT NULL
-            CROSS JOIN LATERAL ({_beside(records, before=True)} UNION ALL {_beside(records, before=False)}) x
-            """
-        ),
-        {"tenant": tenant_id, "ids": list(ids), "distance": distance, "at": at, "known": known},
-    )
+    statement = _AROUND if known is None else _AROUND_AS_KNOWN
+    params = {"tenant": tenant_id, "ids": uuid_array(ids), "distance": distance, "at": at, "known": known}
     runs: dict[UUID, list[UUID]] = {}
-    for row in rows:
-        runs.setdefault(row.of_id, [row.of_id]).append(row.id)
+    for of_id, other in fetch(session, statement, params):
+        runs.setdefault(of_id, [of_id]).append(other)
     return [sorted(run) for run in runs.values()]
 
 
@@ -70,16 +75,7 @@ def neighbours_of(
     """
     records = "memory" if known is None else AS_KNOWN
     params = {"tenant": tenant_id, "ids": list(ids), "distance": distance, "at": known or now, "known": known}
-    rows = session.execute(
-        text(
-            f"""
-            SELECT k.id AS of_id, x.id FROM unnest(CAST(:ids AS uuid[])) AS k (id)
-            JOIN {records} m ON m.tenant_id = :tenant AND m.id = k.id AND m.session_id IS NOT NULL
-            CROSS JOIN LATERAL ({_beside(records, before=True)} UNION ALL {_beside(records, before=False)}) x
-            """
-        ),
-        params,
-    ).all()
+    rows = session.execute(text(_around(records)), params).all()
     found = {row.id for row in rows}
     if known is None:
         shown = get_records(session, tenant_id, found)

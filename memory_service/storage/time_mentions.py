@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.driver import fetch
-from memory_service.storage.sql import to_jsonb
+from memory_service.storage.sql import to_jsonb, uuid_array
 
 Span = tuple[float, float]
 """[start, end) in seconds since the epoch; -inf or inf where it is open."""
@@ -115,7 +115,7 @@ def spans_of(
     rows = fetch(
         session,
         _SPANS if known is None else _SPANS_AS_KNOWN,
-        {"tenant": tenant_id, "namespaces": list(namespace_ids), "ids": list(ids), "known": known},
+        {"tenant": tenant_id, "namespaces": list(namespace_ids), "ids": uuid_array(ids), "known": known},
     )
     spans: dict[UUID, list[Span]] = {}
     for memory_id, start, end in rows:
