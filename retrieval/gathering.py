@@ -127,7 +127,8 @@ class Gathering:
             elif vectors is None:
                 raise ValueError("a new text needs vectors")
             else:
-                self.drop(entry.id)
+                if entry.id in self._row_of:
+                    self.drop(entry.id)
                 new.append((entry, vectors))
         if new:
             entries, texts = zip(*new, strict=True)
@@ -237,6 +238,7 @@ class Gathering:
         start, end = len(self.ids), len(self.ids) + len(entries)
         self._make_room(end, vectors[0].text.shape[1])
         self._vectors[start:end] = [one.text[0] for one in vectors]
+        joined = [groups for groups in self._groups.values() if len(groups)]
         values = [self._values(entry) for entry in entries]
         for name, column in zip(_VALUES, zip(*values, strict=True), strict=True):
             self._columns[name][start:end] = column
@@ -251,7 +253,7 @@ class Gathering:
                 self._terms[term].append(row, frequency)
                 self._postings += 1
             self._row_of[entry.id] = row
-            for groups in self._groups.values():
+            for groups in joined:
                 groups.place(entry.id, row)
             # What serves one query goes with it: nothing is saved by leaving the texts out.
             self._entry_of[entry.id] = _bare(entry) if self._only is None else entry
