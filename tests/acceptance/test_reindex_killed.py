@@ -1,28 +1,17 @@
 """A namespace changes its encoder while it is written to and erased from, and its worker is killed with -9 again and again."""
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
 
-from memory_service.embedded.broker import EmbeddedBroker
-from memory_service.embedded.postgres import EmbeddedPostgres
-from memory_service.storage.bootstrap import bootstrap
-from memory_service.storage.keys import ensure_first_key
-from memory_service.storage.migrate import migrate
+from tests.acceptance.house import House, open_house
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -45,39 +34,8 @@ UNEQUAL = """
 
 
 @dataclass
-class House:
-    """An application with a database and a broker; the worker comes and goes."""
-
-    client: httpx.Client
-    engine: Engine
-    environment: dict[str, str]
-    log: Path
-
-    def rows(self, statement: str) -> list[Any]:
-        with self.engine.connect() as connection:
-            return list(connection.execute(text(statement)))
-
-    def start_worker(self) -> "subprocess.Popen[bytes]":
-        command = [
-            sys.executable,
-            "-m",
-            "celery",
-            "--app",
-            "consolidation.worker",
-            "worker",
-            "--beat",
-            "--concurrency",
-            "1",
-        ]
-        schedule = ["--schedule", str(self.log.parent / "beat")]
-        with self.log.open("ab") as output:
-            return subprocess.Popen(
-                [*command, *schedule], env=self.environment, stdout=output, stderr=output, start_new_session=True
-            )
-
-    def kill(self, worker: "subprocess.Popen[bytes]") -> None:
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
+class Reindexed(House):
+    """A house whose texts are found by their vectors."""
 
     def post(self, path: str, body: dict[str, Any], *, status: int) -> dict[str, Any]:
         answer = self.client.post(path, json=body)
@@ -95,34 +53,14 @@ class House:
 
 
 @pytest.fixture
-def house(serve: Any, data_dir: Path, save_tiny_model: Callable[..., Path], tmp_path: Path) -> Iterator[House]:
-    folder = tmp_path / "var"
-    folder.mkdir(mode=0o700)
-    if (data_dir / "models").exists():
-        (folder / "models").symlink_to((data_dir / "models").resolve())
-    with ExitStack() as parts:
-        postgres = parts.enter_context(EmbeddedPostgres(folder))
-        roles = bootstrap(postgres.url, data_dir=folder)
-        migrate(roles.owner)
-        key = ensure_first_key(roles.maintenance, folder).read_text().strip()
-        broker = EmbeddedBroker(folder)
-        settings = {
-            "MEMORY_SERVICE_OWNER_DATABASE_URL": roles.owner,
-            "MEMORY_SERVICE_MAINTENANCE_DATABASE_URL": roles.maintenance,
-            "MEMORY_SERVICE_SERVICE_DATABASE_URL": roles.service,
-            "MEMORY_SERVICE_ENCODER": str(save_tiny_model("small")),
-            "MEMORY_SERVICE_ENCODER_RUNTIME": "torch",  # an export of the tiny model takes a minute
-            "MEMORY_SERVICE_RATE_LIMIT": "100000/minute",
-            "BROKER_URL": broker.start(),
-        }
-        parts.callback(broker.stop)
-        served = parts.enter_context(serve(folder, tmp_path / "server.log", **settings))
-        kept = {n: v for n, v in os.environ.items() if not n.startswith("MEMORY_SERVICE_")}
-        environment = {**kept, **settings, "MEMORY_SERVICE_DATA_DIR": str(folder), "OMP_NUM_THREADS": "1"}
-        engine = create_engine(roles.maintenance, poolclass=NullPool)
-        parts.callback(engine.dispose)
-        client = parts.enter_context(served.client(key))
-        yield House(client, engine, environment, tmp_path / "worker.log")
+def house(serve: Any, data_dir: Path, save_tiny_model: Callable[..., Path], tmp_path: Path) -> Iterator[Reindexed]:
+    settings = {
+        "MEMORY_SERVICE_ENCODER": str(save_tiny_model("small")),
+        "MEMORY_SERVICE_ENCODER_RUNTIME": "torch",  # an export of the tiny model takes a minute
+        "MEMORY_SERVICE_RATE_LIMIT": "100000/minute",
+    }
+    with open_house(serve, tmp_path, data_dir=data_dir, **settings) as opened:
+        yield Reindexed(**{one.name: getattr(opened, one.name) for one in fields(opened)})
 
 
 def eventually(condition: Callable[[], bool], *, every_s: float = 0.2) -> bool:
@@ -134,7 +72,7 @@ def eventually(condition: Callable[[], bool], *, every_s: float = 0.2) -> bool:
     return True
 
 
-def test_an_encoder_changes_under_writes_erasures_and_kills(house: House) -> None:
+def test_an_encoder_changes_under_writes_erasures_and_kills(house: Reindexed) -> None:
     rng = random.Random(5)
     said: dict[str, str] = {}
     for start in range(0, MEMORIES, 300):

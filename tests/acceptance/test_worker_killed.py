@@ -1,29 +1,17 @@
 """A worker that is killed with -9 in the middle of its work loses nothing: a run is not done twice, a message is sent again."""
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.pool import NullPool
 
-from memory_service.embedded.broker import EmbeddedBroker
-from memory_service.embedded.postgres import EmbeddedPostgres
-from memory_service.storage.bootstrap import bootstrap
-from memory_service.storage.keys import ensure_first_key
-from memory_service.storage.migrate import migrate
+from tests.acceptance.house import House, open_house
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -59,71 +47,15 @@ HALVES = """
 """
 
 
-class House:
-    """An application with a database and a broker; the worker comes and goes."""
-
-    def __init__(self, client: httpx.Client, engine: Engine, environment: dict[str, str], log: Path) -> None:
-        self.client = client
-        self.engine = engine
-        self.environment = environment
-        self.log = log
-
-    def rows(self, statement: str, path: str) -> list[Any]:
-        with self.engine.connect() as connection:
-            return list(connection.execute(text(statement), {"path": path}))
-
-    def start_worker(self) -> "subprocess.Popen[bytes]":
-        command = [
-            sys.executable,
-            "-m",
-            "celery",
-            "--app",
-            "consolidation.worker",
-            "worker",
-            "--beat",
-            "--concurrency",
-            "1",
-        ]
-        schedule = ["--schedule", str(self.log.parent / "beat")]
-        with self.log.open("ab") as output:
-            return subprocess.Popen(
-                [*command, *schedule], env=self.environment, stdout=output, stderr=output, start_new_session=True
-            )
-
-    def kill(self, worker: "subprocess.Popen[bytes]") -> None:
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
-
-
 @pytest.fixture(scope="module")
 def house(serve: Any, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("killed") / "var"
-    folder.mkdir(mode=0o700)
-    if (data_dir / "models").exists():
-        (folder / "models").symlink_to((data_dir / "models").resolve())
-    with ExitStack() as parts:
-        postgres = parts.enter_context(EmbeddedPostgres(folder))
-        roles = bootstrap(postgres.url, data_dir=folder)
-        migrate(roles.owner)
-        key = ensure_first_key(roles.maintenance, folder).read_text().strip()
-        broker = EmbeddedBroker(folder)
-        settings = {
-            "MEMORY_SERVICE_OWNER_DATABASE_URL": roles.owner,
-            "MEMORY_SERVICE_MAINTENANCE_DATABASE_URL": roles.maintenance,
-            "MEMORY_SERVICE_SERVICE_DATABASE_URL": roles.service,
-            "MEMORY_SERVICE_CONSOLIDATE_AFTER_S": "0",
-            "MEMORY_SERVICE_WEBHOOK_NETWORKS": "127.0.0.0/8",
-            "MEMORY_SERVICE_WEBHOOK_TIMEOUT_S": "2",
-            "BROKER_URL": broker.start(),
-        }
-        parts.callback(broker.stop)
-        served = parts.enter_context(serve(folder, folder.parent / "server.log", **settings))
-        kept = {n: v for n, v in os.environ.items() if not n.startswith("MEMORY_SERVICE_")}
-        environment = {**kept, **settings, "MEMORY_SERVICE_DATA_DIR": str(folder), "OMP_NUM_THREADS": "1"}
-        engine = create_engine(roles.maintenance, poolclass=NullPool)
-        parts.callback(engine.dispose)
-        client = parts.enter_context(served.client(key))
-        yield House(client, engine, environment, folder.parent / "worker.log")
+    settings = {
+        "MEMORY_SERVICE_CONSOLIDATE_AFTER_S": "0",
+        "MEMORY_SERVICE_WEBHOOK_NETWORKS": "127.0.0.0/8",
+        "MEMORY_SERVICE_WEBHOOK_TIMEOUT_S": "2",
+    }
+    with open_house(serve, tmp_path_factory.mktemp("killed"), data_dir=data_dir, **settings) as opened:
+        yield opened
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
@@ -163,14 +95,14 @@ def test_nothing_is_lost_and_nothing_is_done_twice(house: House) -> None:
         house.kill(worker)
     worker = house.start_worker()
     try:
-        assert eventually(lambda: house.rows(PENDING, path)[0][0] == 0), house.log.read_text()[-2000:]
+        assert eventually(lambda: house.rows(PENDING, path=path)[0][0] == 0), house.log.read_text()[-2000:]
     finally:
         house.kill(worker)
-    state = {str(row.id): row for row in house.rows(STATE, path)}
+    state = {str(row.id): row for row in house.rows(STATE, path=path)}
     assert {i: row.content for i, row in state.items()} == stored
-    assert house.rows(DOUBLED, path) == []
-    assert house.rows(GAPS, path) == []
-    assert house.rows(HALVES, path) == []
+    assert house.rows(DOUBLED, path=path) == []
+    assert house.rows(GAPS, path=path) == []
+    assert house.rows(HALVES, path=path) == []
     for row in state.values():
         seen = {row.id}
         while row.state == "merged":
@@ -182,10 +114,10 @@ def test_nothing_is_lost_and_nothing_is_done_twice(house: House) -> None:
     for changeset in changesets:  # the newest first
         answer = house.client.post(f"/v1/changesets/{changeset['id']}/revert")
         assert answer.status_code == 200, answer.text
-    back = {str(row.id): row for row in house.rows(STATE, path)}
+    back = {str(row.id): row for row in house.rows(STATE, path=path)}
     assert {(row.state, row.superseded_by, row.title) for row in back.values()} == {("activated", None, None)}
     live = "SELECT count(*) FROM link l JOIN namespace n ON n.id = l.namespace_id WHERE n.path = :path AND l.known_to = 'infinity'"
-    assert house.rows(live, path)[0][0] == 0
+    assert house.rows(live, path=path)[0][0] == 0
 
 
 def test_a_message_on_its_way_is_sent_again(house: House) -> None:
