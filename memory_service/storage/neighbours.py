@@ -74,7 +74,7 @@ def neighbours_of(
     the moment as of which the search was asked.
     """
     records = "memory" if known is None else AS_KNOWN
-    params = {"tenant": tenant_id, "ids": list(ids), "distance": distance, "at": known or now, "known": known}
+    params = {"tenant": tenant_id, "ids": uuid_array(ids), "distance": distance, "at": known or now, "known": known}
     rows = session.execute(text(_around(records)), params).all()
     found = {row.id for row in rows}
     if known is None:

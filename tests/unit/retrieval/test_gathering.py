@@ -1,6 +1,6 @@
 """Memories gathered one after another: earlier rows stay valid, dropped ones are left out."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from uuid import UUID
 
 import numpy as np
@@ -9,7 +9,7 @@ import pytest
 from memory_service.analysis.traits import traits
 from retrieval.annotation_lists import AnnotationLists
 from retrieval.entries import Annotations, Entry, Vectors
-from retrieval.gathering import Gathering
+from retrieval.gathering import Gathering, _bare
 from retrieval.rows import NONE, KeyKind, Rows
 
 SPACE = UUID(int=1_000)
@@ -229,3 +229,57 @@ def in_order(rows: Rows) -> list[int]:
         found.append(rows.ids[row].int)
         row = int(rows.following[row])
     return found
+
+
+def test_many_at_once_are_what_they_are_one_after_another() -> None:
+    texts = ["red door", "red red roof", "blue door", "a door at night"]
+    found = [
+        (entry(number, text, speaker="Ada" if number % 2 else "Bo", valid_to=9.0 if number == 3 else None), vectors(number % 4, 0))
+        for number, text in enumerate(texts, start=1)
+    ]  # fmt: skip
+    at_once, one_by_one = Gathering(), Gathering()
+    for gathering in (at_once, one_by_one):
+        gathering.join("topic", UUID(int=50), UUID(int=2))
+        gathering.add(entry(2, "an older text"), vectors(3))
+        gathering.add(entry(9, "to be archived"), vectors(3))
+    gone = (entry(9, "to be archived", archived=True), None)
+    at_once.add_all([*found, gone])
+    for one in [*found, gone]:
+        one_by_one.add(*one)
+    left, right = at_once.rows(), one_by_one.rows()
+    assert numbers(left) == numbers(right) == [1, 2, 3, 4]
+    for name in (
+        "vectors",
+        "observed_at",
+        "valid_to",
+        "session",
+        "speaker",
+        "length",
+        "previous",
+        "following",
+        "topic",
+    ):
+        np.testing.assert_array_equal(getattr(left, name), getattr(right, name), err_msg=name)
+    np.testing.assert_array_equal(left.keys.row, right.keys.row)
+    assert left.speakers == right.speakers
+    for term in ("red", "door", "roof", "night"):
+        assert standing(left, term) == standing(right, term)
+    assert "older" not in left.postings or standing(left, "older") == {}
+
+
+def test_of_one_that_is_named_twice_the_last_holds() -> None:
+    gathering = Gathering()
+    gathering.add_all([(entry(1, "red door"), vectors(1)), (entry(1, "blue door"), vectors(2))])
+    rows = gathering.rows()
+    assert numbers(rows) == [1]
+    assert standing(rows, "blue") == {1: 1}
+    assert "red" not in rows.postings
+
+
+def test_what_is_held_of_an_entry_is_all_but_its_texts() -> None:
+    full = entry(
+        1, "red door", user_id="u", agent_id="a", speaker="Ada", role="user", valid_from=1.0, valid_to=2.0, expires_at=3.0,
+        superseded=True, archived=True, content="c", title="t", context="x", language="de", precision=2, wish=1,
+    )  # fmt: skip
+    assert None not in [getattr(full, one.name) for one in fields(full)]
+    assert _bare(full) == replace(full, terms=None, content=None, title=None, context=None)
