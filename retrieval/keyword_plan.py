@@ -10,10 +10,9 @@ COMMON_SHARE: Final = 0.10
 COMMON_AT_LEAST: Final = 500
 COMMON_AT_MOST: Final = 5_000
 
+# At a million 3,000 of the newest keep .962 of the first ten of full BM25, 1,000 keep .961.
 STRONG: Final = 2_000  # postings read of a common term that must choose: the strongest,
-NEWEST: Final = (
-    1_000  # and the newest of those that say it once; at a million 3,000 keep .962 of full BM25's ten, 1,000 .961
-)
+NEWEST: Final = 1_000  # and the newest of those that say it once
 ENOUGH: Final = 10_000  # postings of rarer terms that make it needless to let common terms choose
 MOST_HEADS: Final = 3
 

@@ -27,7 +27,6 @@ class House:
 
     client: httpx.Client
     engine: Engine  # of the role that sees every tenant
-    superuser: Engine
     environment: dict[str, str]
     log: Path  # of the worker
 
@@ -35,9 +34,9 @@ class House:
         with self.engine.connect() as connection:
             return list(connection.execute(text(statement), params))
 
-    def start_worker(self, *, concurrency: int = 1) -> "subprocess.Popen[bytes]":
+    def start_worker(self) -> "subprocess.Popen[bytes]":
         celery = [sys.executable, "-m", "celery", "--app", "consolidation.worker", "worker", "--beat"]
-        options = ["--concurrency", str(concurrency), "--schedule", str(self.log.parent / "beat")]
+        options = ["--concurrency", "1", "--schedule", str(self.log.parent / "beat")]
         with self.log.open("ab") as output:
             return subprocess.Popen(
                 [*celery, *options], env=self.environment, stdout=output, stderr=output, start_new_session=True
@@ -72,6 +71,6 @@ def open_house(serve: Any, folder: Path, *, data_dir: Path, **more: str) -> Iter
         served = parts.enter_context(serve(data, folder / "server.log", **settings))
         kept = {n: v for n, v in os.environ.items() if not n.startswith("MEMORY_SERVICE_")}
         environment = {**kept, **settings, "MEMORY_SERVICE_DATA_DIR": str(data), "OMP_NUM_THREADS": "1"}
-        engine, superuser = (create_engine(url, poolclass=NullPool) for url in (roles.maintenance, postgres.url))
+        engine = create_engine(roles.maintenance, poolclass=NullPool)
         client = parts.enter_context(served.client(key))
-        yield House(client, engine, superuser, environment, folder / "worker.log")
+        yield House(client, engine, environment, folder / "worker.log")
