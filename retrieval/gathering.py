@@ -72,7 +72,7 @@ class Gathering:
         return len(self.ids)
 
     @property
-    def is_bare(self) -> bool:
+    def unannotated(self) -> bool:
         """Say whether nothing was noted of any memory yet."""
         return len(self._annotations) == 0
 
@@ -121,6 +121,7 @@ class Gathering:
         new: dict[UUID, tuple[Entry, Vectors]] = {}
         for entry, vectors in found:
             if entry.archived:
+                new.pop(entry.id, None)
                 self.drop(entry.id)
             elif not self.needs_vectors(entry):
                 self._update(self._row_of[entry.id], entry)

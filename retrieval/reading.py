@@ -76,11 +76,11 @@ def annotate(
         some = ids[start : start + _TOGETHER]
         spans |= spans_of(session, tenant_id, namespace_ids, some, known=known)
         naming |= naming_of(session, tenant_id, namespace_ids, some, known=known)
-    bare = gathering.is_bare
+    nothing_before = gathering.unannotated
     for memory_id in ids:
         names = naming.get(memory_id, _NOBODY)
-        if bare and names is _NOBODY and memory_id not in spans:
-            continue  # Nothing was noted before that this would take back.
+        if nothing_before and names is _NOBODY and memory_id not in spans:
+            continue  # There is nothing that this would take back.
         gathering.annotate(memory_id, Annotations(spans.get(memory_id, ()), names.entities, names.aliases))
 
 

@@ -248,23 +248,16 @@ def test_many_at_once_are_what_they_are_one_after_another() -> None:
         one_by_one.add(*one)
     left, right = at_once.rows(), one_by_one.rows()
     assert numbers(left) == numbers(right) == [1, 2, 3, 4]
-    for name in (
-        "vectors",
-        "observed_at",
-        "valid_to",
-        "session",
-        "speaker",
-        "length",
-        "previous",
-        "following",
-        "topic",
-    ):
+    columns = ("vectors", "observed_at", "valid_to", "session", "speaker", "length", "previous", "following", "topic")
+    for name in columns:
         np.testing.assert_array_equal(getattr(left, name), getattr(right, name), err_msg=name)
     np.testing.assert_array_equal(left.keys.row, right.keys.row)
     assert left.speakers == right.speakers
     for term in ("red", "door", "roof", "night"):
         assert standing(left, term) == standing(right, term)
-    assert "older" not in left.postings or standing(left, "older") == {}
+    assert standing(left, "older") == {}
+    assert left.topic is not None
+    assert [left.topic[row] != NONE for row in range(4)] == [False, True, False, False]
 
 
 def test_of_one_that_is_named_twice_the_last_holds() -> None:
@@ -274,6 +267,8 @@ def test_of_one_that_is_named_twice_the_last_holds() -> None:
     assert numbers(rows) == [1]
     assert standing(rows, "blue") == {1: 1}
     assert "red" not in rows.postings
+    gathering.add_all([(entry(2, "red roof"), vectors(1)), (entry(2, "red roof", archived=True), None)])
+    assert numbers(gathering.rows()) == [1]
 
 
 def test_what_is_held_of_an_entry_is_all_but_its_texts() -> None:
@@ -283,3 +278,21 @@ def test_what_is_held_of_an_entry_is_all_but_its_texts() -> None:
     )  # fmt: skip
     assert None not in [getattr(full, one.name) for one in fields(full)]
     assert _bare(full) == replace(full, terms=None, content=None, title=None, context=None)
+
+
+@pytest.mark.parametrize("one", ["asks", "has_number", "has_time", "superseded"])
+def test_each_value_stands_in_its_own_column(one: str) -> None:
+    said = {"asks": "is it?", "has_number": "it was 7", "has_time": "it was on Monday", "superseded": "it was"}[one]
+    gathering = Gathering()
+    gathering.add_all(
+        [
+            (entry(1, "it was"), vectors(1)),
+            (entry(2, said, superseded=one == "superseded", valid_from=5.0, valid_to=6.0, expires_at=7.0, wish=2), vectors(2)),
+        ]
+    )  # fmt: skip
+    rows = gathering.rows()
+    for name in ("asks", "has_number", "has_time", "superseded"):
+        assert getattr(rows, name).tolist() == [False, name == one], name
+    assert (rows.observed_at[1], rows.valid_from[1], rows.valid_to[1], rows.wish[1]) == (2.0, 5.0, 6.0, 2)
+    assert gathering.expires_at().tolist() == [np.inf, 7.0]
+    assert rows.length.tolist() == [2, len(said.split())]
