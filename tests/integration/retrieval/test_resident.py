@@ -21,6 +21,8 @@ from memory_service.storage.driver import meanwhile
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import Namespace, find_namespaces
 from memory_service.types import Extract
+from retrieval.entries import Annotations
+from retrieval.reading import annotate, snapshot
 from retrieval.resident import Residents
 from retrieval.rows import Rows
 
@@ -159,6 +161,22 @@ def test_what_a_worker_finds_in_texts_reaches_the_rows(
     assert (row, friday) in zip(rows.spans.row.tolist(), rows.spans.start.tolist(), strict=True)
     named = {rows.entities[e] for r, e in zip(rows.mentions.row, rows.mentions.entity, strict=True) if r == row}
     assert "tom" in named
+
+
+def test_what_is_found_in_a_text_no_more_leaves_its_row(mine: Memories, database: Database) -> None:
+    with database.transaction(mine.me.tenant_id, durable=False) as session:
+        [namespace] = find_namespaces(session, mine.me.tenant_id, ["default"]).values()
+        gathering = snapshot(
+            session, mine.me.tenant_id, [namespace], known=None, at=datetime.now(UTC), archived=False
+        )  # fmt: skip
+        memory_id = gathering.ids[0]
+        assert gathering.unannotated
+        gathering.annotate(memory_id, Annotations(spans=((1.0, 2.0),), entities=("ada",)))
+        assert len(gathering.rows().mentions.row) == 1
+        # The database knows of none.
+        annotate(session, mine.me.tenant_id, gathering, [namespace.id], [memory_id])
+    rows = gathering.rows()
+    assert len(rows.mentions.row) == len(rows.spans.row) == 0
 
 
 def test_tenants_with_the_same_names_share_nothing(as_tenant: Any, make_tenant: Any) -> None:
