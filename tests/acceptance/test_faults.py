@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,8 @@ import pytest
 
 from memory_service.embedded.broker import EmbeddedBroker
 from memory_service.embedded.postgres import EmbeddedPostgres
-from memory_service.storage.bootstrap import RoleUrls, bootstrap, driver_url
-from memory_service.storage.keys import ensure_first_key
-from memory_service.storage.migrate import migrate
+from memory_service.storage.bootstrap import RoleUrls, driver_url
+from tests.acceptance.house import open_servers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -59,31 +57,14 @@ class House:
 
 @pytest.fixture(scope="module")
 def house(serve: Any, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("faults") / "var"
-    folder.mkdir(mode=0o700)
-    if (data_dir / "models").exists():
-        (folder / "models").symlink_to((data_dir / "models").resolve())
-    with ExitStack() as parts:
-        postgres = parts.enter_context(EmbeddedPostgres(folder))
-        roles = bootstrap(postgres.url, data_dir=folder)
-        migrate(roles.owner)
-        key = ensure_first_key(roles.maintenance, folder).read_text().strip()
-        broker = EmbeddedBroker(folder)
-        broker_url = broker.start()
-        parts.callback(broker.stop)
-        served = parts.enter_context(
-            serve(
-                folder,
-                folder.parent / "server.log",
-                MEMORY_SERVICE_OWNER_DATABASE_URL=roles.owner,
-                MEMORY_SERVICE_MAINTENANCE_DATABASE_URL=roles.maintenance,
-                MEMORY_SERVICE_SERVICE_DATABASE_URL=roles.service,
-                BROKER_URL=broker_url,
-            )
-        )
-        house = House(postgres, roles, broker, served, key)
-        parts.callback(house.client.close)
-        yield house
+    folder = tmp_path_factory.mktemp("faults")
+    with (
+        open_servers(folder / "var", models_of=data_dir) as servers,
+        serve(folder / "var", folder / "server.log", **servers.settings) as served,
+    ):
+        house = House(servers.postgres, servers.roles, servers.broker, served, servers.key)
+        with house.client:
+            yield house
 
 
 def check_unavailable(answer: httpx.Response) -> None:
