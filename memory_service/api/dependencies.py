@@ -11,7 +11,7 @@ from memory_service.api import session_cookie
 from memory_service.api.auth import presented_key
 from memory_service.api.services import Services
 from memory_service.errors import Forbidden
-from memory_service.storage.database import commit, run_after_commit, translate_errors
+from memory_service.storage.database import commit, end, run_after_commit, translate_errors
 from memory_service.types import Caller, KeyScope
 
 
@@ -114,7 +114,7 @@ async def get_session(request: Request) -> AsyncIterator[Session]:
         if session.in_transaction():
             # Also when the request is cancelled: a connection must go back to the pool.
             with CancelScope(shield=True):
-                await to_thread.run_sync(session.close, limiter=services.commit_threads)
+                await to_thread.run_sync(end, session, limiter=services.commit_threads)
     run_after_commit(session)
 
 

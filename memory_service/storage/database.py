@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import structlog
 from pgvector.psycopg import register_vector
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -20,11 +21,14 @@ from memory_service.storage.redactions import Redactions, no_secret
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER_S = 2
+_NEW = "new"  # stands on a connection that nobody has used yet
 
 # SQLSTATE classes and codes that say "the server, not the request": shutting down, crashed, out of space or memory.
 UNAVAILABLE_CODES = frozenset(
     {"57P01", "57P02", "57P03", "57P05", "53000", "53100", "53200", "53300", "25006", "58030"}
 )
+# What a server process says before it ends: whoever hears it has no connection any more, even while it still stands.
+LAST_WORDS = frozenset({"57P01", "57P02", "57P03", "57P05"})
 TIMEOUT_CODES = frozenset({"57014", "55P03"})
 # Two changes at once; a unique violation too, because what could be foreseen was checked before the statement.
 SERIALIZATION_CODES = frozenset({"40001", "40P01", "23505"})
@@ -57,6 +61,7 @@ class Database:
         )
         event.listen(self.engine, "connect", _on_connect)
         event.listen(self.engine, "checkout", _on_checkout)
+        event.listen(self.engine, "handle_error", _on_error)
 
     def check_role(self) -> None:
         """Refuse to run as a role that row level security does not bind.
@@ -102,11 +107,8 @@ class Database:
             with translate_errors():
                 yield session
                 commit(session)
-        except BaseException:
-            session.rollback()
-            raise
         finally:
-            session.close()
+            end(session)
         run_after_commit(session)
 
     @contextmanager
@@ -147,24 +149,49 @@ def only_one(engine: Engine, key: str) -> Iterator[bool]:
                     connection.invalidate()
 
 
-def _on_connect(connection: Any, _record: object) -> None:
-    register_vector(connection)
-    # register_vector looks types up in a transaction of its own; leave none behind.
-    connection.rollback()
+def _on_connect(connection: Any, record: Any) -> None:
+    try:
+        register_vector(connection)
+        # register_vector looks types up in a transaction of its own; leave none behind.
+        connection.rollback()
+    except BaseException:
+        connection.close()  # the pool does not know of it yet
+        raise
+    record.info[_NEW] = True
 
 
-def _on_checkout(connection: Any, _record: object, _proxy: object) -> None:
+def _on_checkout(connection: Any, record: Any, _proxy: object) -> None:
     """Replace a pooled connection whose server has gone, without a round trip.
 
     An idle connection has nothing to say. One that can be read was closed by the other side, or is about to be: the pool
-    then drops it and takes another, so that a restarted server costs no request.
+    then drops it and takes another, so that a restarted server costs no request. One just made is not asked: where the
+    second goes, too, its first statement says so better than a pool that gives up.
     """
+    if record.info.pop(_NEW, False):
+        return
     if connection.closed:
         raise DisconnectionError("the connection is closed")
     waiting = select.poll()
     waiting.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
     if waiting.poll(0):
         raise DisconnectionError("the server closed the connection")
+
+
+def _on_error(context: ExceptionContext) -> None:
+    error = context.original_exception
+    if isinstance(error, psycopg.Error) and says_lost(error):
+        context.is_disconnect = True
+
+
+def says_lost(error: psycopg.Error) -> bool:
+    """Say whether an error of the driver means that its connection is of no more use, whatever state it seems to be in.
+
+    The last words of a server may arrive before its end does, and in the middle of an answer, where the driver is
+    confused: its own errors have no SQLSTATE.
+    """
+    if error.sqlstate is not None:
+        return error.sqlstate in LAST_WORDS or error.sqlstate.startswith("08")
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError)
 
 
 @event.listens_for(Session, "after_begin")
@@ -226,6 +253,15 @@ def run_after_commit(session: Session) -> None:
             log.exception("after_commit_failed")
 
 
+def end(session: Session) -> None:
+    """Close a session, and roll back what is not committed; a server that cannot be told does so by itself."""
+    try:
+        session.close()
+    except DBAPIError as error:
+        log.warning("connection_given_up", error=type(error.orig).__name__)
+        session.invalidate()
+
+
 def sqlstate(error: DBAPIError) -> str | None:
     """Return the SQLSTATE of a database error."""
     code: Any = getattr(error.orig, "sqlstate", None)
@@ -265,7 +301,7 @@ def translate_errors(*, committing: bool = False) -> Iterator[None]:
             ) from error
         if code in SERIALIZATION_CODES:
             raise Unavailable("Another change came first; try again.", code="busy", retry_after_s=1) from error
-        lost = error.connection_invalidated or (code is None and isinstance(error, OperationalError | InterfaceError))
+        lost = error.connection_invalidated or (isinstance(error.orig, psycopg.Error) and says_lost(error.orig))
         if committing and (lost or code in UNAVAILABLE_CODES):
             raise Unavailable(
                 "The database was lost while the change was being stored; whether it was is unknown. Repeat the request "

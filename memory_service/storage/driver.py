@@ -16,7 +16,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from memory_service.storage.database import begin_of, begins_by_hand, is_hurried, tenant_of
+from memory_service.storage.database import begin_of, begins_by_hand, is_hurried, says_lost, tenant_of
 
 _TENANT: Final = "SELECT set_config('app.tenant', %s, true)"
 _HURRIED_TENANT: Final = f"{_TENANT}, set_config('synchronous_commit', 'off', true)"
@@ -151,7 +151,7 @@ def _translated(session: Session, statement: str) -> Iterator[None]:
     except psycopg.Error as error:
         connection = session.connection() if session.in_transaction() else None
         driver = None if connection is None or connection.invalidated else connection.connection.driver_connection
-        lost = connection is not None and driver is not None and driver.closed
+        lost = driver is not None and (driver.closed or says_lost(error))
         if connection is not None and lost:
             connection.invalidate(error)
         raise DBAPIError.instance(

@@ -20,7 +20,7 @@ from memory_service.bundle.framing import MEDIA_TYPE
 from memory_service.errors import FieldError, InvalidRequest, Unavailable
 from memory_service.filters import parse_filter
 from memory_service.lifecycle.exporting import DEFAULT_PARTS, EVERYTHING, Exporter, Wanted
-from memory_service.storage.database import translate_errors
+from memory_service.storage.database import end, translate_errors
 from memory_service.storage.encoders import default_encoder
 from memory_service.storage.filter_sql import compile_filter
 from memory_service.storage.namespaces import check_path, find_namespaces, paths_to_search, require_all
@@ -72,7 +72,7 @@ class OpenExport:
     def close(self) -> None:
         """End the transaction and let the next export in."""
         try:
-            self._session.close()
+            end(self._session)
         finally:
             _RUNNING.release()
 
@@ -99,7 +99,7 @@ def create_export(body: ExportIn, caller: Reader, services: ServicesDep) -> Resp
         with translate_errors():
             return BundleResponse(OpenExport(session, _export(session, services, caller, body).pages()))
     except BaseException:
-        session.close()
+        end(session)
         _RUNNING.release()
         raise
 

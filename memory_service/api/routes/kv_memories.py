@@ -28,6 +28,7 @@ from memory_service.lifecycle.kv_records import record_json
 from memory_service.lifecycle.kv_saving import Limits, Part, Saved, save
 from memory_service.lifecycle.kv_sweeping import remove_blobs
 from memory_service.storage import kv_blocks, kv_memories, kv_plans
+from memory_service.storage.database import end
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import Caller, KeyScope
 
@@ -101,7 +102,7 @@ def create_kv_memory(
         stored = saved[0] if saved else None
     finally:
         # After a failure there is nothing to keep, and no connection is held while the store is asked.
-        session.close()
+        end(session)
         outcome = "refused" if stored is None else "stored" if stored.is_new else "present"
         services.metrics.kv.saved(outcome, request.state.upload_bytes)
         settle(open_session, blobs, tenant_id, arrived, stored, now=now)

@@ -1,0 +1,142 @@
+"""The connection to the database ends behind any message of the server: the answer is a 503, and nothing is half stored."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from memory_service.api.app import create_app
+from memory_service.settings import Settings
+from memory_service.storage.bootstrap import RoleUrls
+from tests.integration.api.cutting import Breaking, End, breaking
+
+pytestmark = pytest.mark.timeout(300)
+
+STEPS = 30  # at most so many cuts for each kind of request and end
+number = itertools.count()
+
+
+class Service:
+    """An application whose way to the database breaks."""
+
+    def __init__(self, app: FastAPI, client: TestClient, way: Breaking) -> None:
+        self.app = app
+        self.client = client
+        self.way = way
+        self.memory = self.post("memories", content="Ada keeps bees.").json()["id"]
+
+    def post(self, path: str, **body: Any) -> httpx.Response:
+        return self.client.post(f"/v1/{path}", json=body)
+
+    def holds(self, content: str) -> bool:
+        answer = self.post("memories/query", filter={"content": content})
+        assert answer.is_success, answer.text
+        return bool(answer.json()["data"])
+
+    def check_works(self) -> bool:
+        return any(self.client.get("/v1/jobs").is_success for _ in range(2))
+
+
+@pytest.fixture(scope="module")
+def service(role_urls: RoleUrls, data_dir: Path, make_tenant: Any) -> Iterator[Service]:
+    with breaking(role_urls.service) as way:
+        settings = Settings(
+            data_dir=data_dir,
+            maintenance_database_url=role_urls.maintenance,
+            service_database_url=way.url,
+            log_level="error",
+            **{"DATABASE_URL": "", "BROKER_URL": ""},
+        )
+        app, (_, key) = create_app(settings), make_tenant()
+        headers = {"X-API-Key": key}
+        with TestClient(app, "http://127.0.0.1", raise_server_exceptions=False, headers=headers) as client:
+            yield Service(app, client, way)
+
+
+def batch(service: Service, content: str) -> httpx.Response:
+    return service.post("memories/batch", items=[{"content": content}, {"content": f"Before {content}"}])
+
+
+def single(service: Service, content: str) -> httpx.Response:
+    return service.post("memories", content=content)
+
+
+def once(service: Service, content: str) -> httpx.Response:
+    headers = {"Idempotency-Key": content.replace(" ", "-")}
+    return service.client.post("/v1/memories", json={"content": content}, headers=headers)
+
+
+def correction(service: Service, content: str) -> httpx.Response:
+    return service.client.patch(f"/v1/memories/{service.memory}", json={"content": content})
+
+
+def messages(service: Service, content: str) -> httpx.Response:
+    return service.post("messages", messages=[{"content": content}])
+
+
+def search(service: Service, _content: str) -> httpx.Response:
+    return service.post("search", query="bees")
+
+
+def context(service: Service, _content: str) -> httpx.Response:
+    return service.post("context", query="bees", token_budget=500)
+
+
+def export(service: Service, _content: str) -> httpx.Response:
+    return service.post("exports")
+
+
+def unknown(service: Service, _content: str) -> httpx.Response:
+    service.app.state.services.authenticator.forget()
+    return service.client.get("/v1/jobs")
+
+
+def on_new_connections(service: Service, _content: str) -> httpx.Response:
+    service.app.state.services.database.engine.dispose()
+    return service.client.get("/v1/jobs")
+
+
+Request = Callable[[Service, str], httpx.Response]
+WRITES: tuple[Request, ...] = (batch, single, once, correction)
+REQUESTS: tuple[Request, ...] = (*WRITES, messages, search, context, export, unknown, on_new_connections)
+
+
+@pytest.mark.parametrize("end", End)
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.__name__)
+def test_a_connection_that_ends_is_a_503_and_leaves_nothing_half_done(
+    service: Service, request_: Request, end: End
+) -> None:
+    request_(service, new_content())  # what is learnt once is learnt here
+    service.way.arm()
+    assert request_(service, new_content()).is_success
+    messages_of_server = service.way.messages
+    assert messages_of_server > 8
+    seen = set()
+    for after in range(1, messages_of_server + 1, 1 + messages_of_server // STEPS):
+        content = new_content()
+        service.way.arm(after, end)
+        answer = request_(service, content)
+        service.way.arm()
+        seen.add(answer.status_code)
+        check(answer)
+        # A connection may end after the next request has taken it, which then says so; no third one meets it.
+        assert service.check_works(), (after, end)
+        if request_ in WRITES and not (answer.status_code == 503 and answer.json()["code"] == "outcome_unknown"):
+            assert service.holds(content) == answer.is_success, (after, end)
+    assert 503 in seen
+
+
+def new_content() -> str:
+    return f"Line {next(number)} of many."
+
+
+def check(answer: httpx.Response) -> None:
+    assert answer.is_success or answer.status_code == 503, answer.text
+    if answer.status_code == 503:
+        assert answer.json()["retryable"] is True
+        assert int(answer.headers["retry-after"]) > 0
