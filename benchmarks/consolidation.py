@@ -1,7 +1,7 @@
 """What consolidation does to recall, and what it costs, through HTTP.
 
     python -m benchmarks.consolidation FILE [FILE ...]     recall of the same questions before and after a run
-    python -m benchmarks.consolidation --synthetic 100000  throughput of a run beside that of ingest
+    python -m benchmarks.consolidation --synthetic 100000  throughput of a run beside that of ingest, and how long others wait
 
 Each conversation goes into a namespace of its own that is consolidated by hand only. Its questions are asked, it is
 consolidated, and they are asked again: the two answers to one question are a pair.
@@ -14,10 +14,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bootstrap import Interval, paired_difference
+from benchmarks.bystander import Bystander
 from benchmarks.datasets import ADVERSARIAL, read_conversations
 from benchmarks.loading import LoadReport
 from benchmarks.metrics import recall_at
@@ -137,9 +139,10 @@ def _run_over(client: ServiceClient, options: argparse.Namespace, namespace: str
     began = time.perf_counter()
     peak = before.pss_mib
     result = {}
-    for job in _following(client, namespace):
-        peak = max(peak, usage(options.data_dir).pss_mib)
-        result = job
+    with Bystander(partial(ServiceClient, connection(options)), namespace=f"{namespace}/beside") as bystander:
+        for job in _following(client, namespace):
+            peak = max(peak, usage(options.data_dir).pss_mib)
+            result = job
     seconds = time.perf_counter() - began
     after = usage(options.data_dir)
     considered = result["result"]["considered"]
@@ -154,6 +157,8 @@ def _run_over(client: ServiceClient, options: argparse.Namespace, namespace: str
         "cpu_s": after.cpu_s - before.cpu_s,
         "pss_mib_before": before.pss_mib,
         "pss_mib_peak": peak,
+        # What somebody else writes meanwhile waits so long for its enrichment.
+        "beside": bystander.found(),
         "changes": result["result"]["counts"],
         "changesets": len(result["result"]["changesets"]),
     }

@@ -24,8 +24,10 @@ BATCH = 200
 log = structlog.get_logger(__name__)
 
 
-def enrich_pending(tenancy: Tenancy, *, ids: Sequence[UUID] | None = None, all_of: UUID | None = None) -> int:
-    """Enrich memories that wait for it, batch by batch; return how many.
+def enrich_pending(
+    tenancy: Tenancy, *, ids: Sequence[UUID] | None = None, all_of: UUID | None = None, once: bool = False
+) -> int:
+    """Enrich memories that wait for it, batch by batch, or `once`, a single batch; return how many.
 
     Rows that another worker has locked are left to it; with `all_of`, a namespace, they are waited for, so that none of it
     waits any more when this returns. Running it twice changes nothing: what is enriched is marked in
@@ -46,7 +48,7 @@ def enrich_pending(tenancy: Tenancy, *, ids: Sequence[UUID] | None = None, all_o
             remaining = remaining[BATCH:]
             if not remaining:
                 return done
-        elif len(rows) < BATCH:
+        elif once or len(rows) < BATCH:
             return done
 
 

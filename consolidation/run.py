@@ -131,7 +131,9 @@ class _Run:
     def _report(self) -> bool:
         done = min(self.total, self.outcome.considered)
         items, self.items = self.items, []
-        return self.report(done, max(self.total, done), items)
+        going_on = self.report(done, max(self.total, done), items)
+        self.tenancy.give_way()
+        return going_on
 
     def _stopped(self) -> Outcome:
         self.outcome.stopped = True
@@ -347,6 +349,7 @@ class _Run:
         until = monotonic() + ASK_FOR_S
 
         def go_on() -> bool:
+            tenancy.give_way()
             return self.report(self.outcome.considered, self.total, []) and monotonic() < until
 
         return Counsel(tenancy.chat, budget, account, go_on)

@@ -6,6 +6,7 @@ what they wrote while the new one was filled is found by the transaction that wr
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -23,6 +24,7 @@ SETTLED_FROM = 1_000  # young memories; a scan of so many takes a millisecond
 SETTLE_S = 120.0  # in one run: other work waits meanwhile
 CATCH_UP_S = 120.0  # in one run; what is left is less for the next, as nothing gets outdated any more
 SETTLE_FIRST_S = 30.0  # of these, whoever waits; a search reads what is young beside the index, only more slowly
+GIVE_WAY_EVERY_S = 1.0  # while an index is built
 
 # A search learns which shelves to read, encodes, then reads: never longer than this in between.
 GRACE = timedelta(seconds=60)
@@ -108,9 +110,10 @@ def _build(tenancy: Tenancy, namespace_id: UUID, building: Building, reached: Ca
         with tenancy.open() as session:
             copied = shelves.fill_shelf(session, namespace_id, limit=COPIED_AT_ONCE)
         reached("filled some")
+        tenancy.give_way()
         if copied < COPIED_AT_ONCE:
             break
-    while (step := _advance(tenancy, namespace_id, building)) != "attached":
+    while (step := _beside(tenancy, lambda: _advance(tenancy, namespace_id, building))) != "attached":
         reached(step)
     reached("attached")
 
@@ -124,10 +127,20 @@ def _settle(tenancy: Tenancy, namespace_id: UUID, move: Move, reached: Callable[
             ids = shelves.young(session, tenancy.tenant_id, move, namespace_id, limit=SETTLED_AT_ONCE, after=last)
             shelves.settle(session, tenancy.tenant_id, move, namespace_id, ids)
         reached("settled some")
+        tenancy.give_way()
         if len(ids) < SETTLED_AT_ONCE:
             return True
         last = ids[-1]
     return False
+
+
+def _beside(tenancy: Tenancy, step: Callable[[], str]) -> str:
+    """Take a step that may be one long statement, the building of an index, and give way to others meanwhile."""
+    with ThreadPoolExecutor(1, "shelving") as executor:
+        under_way = executor.submit(step)
+        while wait([under_way], timeout=GIVE_WAY_EVERY_S).not_done:
+            tenancy.give_way()
+        return under_way.result()
 
 
 def _advance(tenancy: Tenancy, namespace_id: UUID, building: Building) -> str:
@@ -164,4 +177,5 @@ def _catch_up(tenancy: Tenancy, namespace_id: UUID, move: Move) -> bool:
             return False
         with tenancy.open() as session:
             shelves.copy_again(session, tenancy.tenant_id, move, namespace_id, ids[start : start + SETTLED_AT_ONCE])
+        tenancy.give_way()
     return True

@@ -68,6 +68,8 @@ class Tenancy:
     turn_s: float = math.inf
     # Says whether jobs of another kind wait for the worker: people ask for those, and wait for an answer.
     others_wait: Callable[[], bool] = lambda: False
+    # Does what was written meanwhile and is soon done. Called between batches: nothing may be open or locked.
+    give_way: Callable[[], None] = lambda: None
     nudge: Callable[[UUID], None] = lambda _: None  # asks for that task; without it a sweep finds the job
     models_here: Callable[[], ModelsHere] = no_models  # that compute blocks ahead
     kept: Kept | None = None  # neighbourhoods of runs that take several turns; without it each turn reads its own

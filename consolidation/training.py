@@ -134,6 +134,7 @@ class _Work:
                     )
                 if not going_on:
                     return True  # it was cancelled
+            tenancy.give_way()
             if lacking > 0 and not self.go_on():
                 return self._pause()
         return None

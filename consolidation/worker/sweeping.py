@@ -18,6 +18,7 @@ from consolidation.worker.across_tenants import across_tenants, leaving, utc_now
 from consolidation.worker.application import SWEEP, SWEEP_EVERY_S, app
 from consolidation.worker.guarded import guarded
 from consolidation.worker.kv_sweeping import sweep_spent_kv
+from consolidation.worker.others import tenants_to_enrich
 from consolidation.worker.tasks import consolidate_namespace
 from consolidation.worker.tenancies import tenancy_of
 from memory_service.analysis.tokens import TERMS_VERSION
@@ -72,9 +73,8 @@ def _run_jobs(now: datetime) -> int:
 
 def _enrich() -> int:
     """Enrich what waits in every tenant; return how many memories."""
-    tenants = {tenant for tenant, _ in across_tenants("SELECT * FROM pending_enrichment(:limit)")}
     enriched = 0
-    for tenant_id in sorted(tenants):
+    for tenant_id in tenants_to_enrich():
         work = partial(enriching.enrich_pending, tenancy_of(tenant_id))
         enriched += guarded(work, "enrichment_failed", tenant_id=tenant_id)
     return enriched

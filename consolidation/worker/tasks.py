@@ -12,7 +12,8 @@ from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from consolidation.worker import opened
 from consolidation.worker.across_tenants import leaves
 from consolidation.worker.application import app
-from consolidation.worker.tenancies import CONSOLIDATE_FOR_S, anything_waits, tenancy_of
+from consolidation.worker.others import anything_waits
+from consolidation.worker.tenancies import CONSOLIDATE_FOR_S, tenancy_of
 from memory_service.errors import Unavailable
 from memory_service.jobs import CONSOLIDATE_NAMESPACE, ENRICH, RUN_JOB, SHELVE
 from memory_service.settings import get_settings

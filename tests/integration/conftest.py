@@ -25,6 +25,11 @@ from tests.integration.worker_here import worker_over
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
+OPEN = """
+    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tests'
+        AND state LIKE 'idle in transaction%'
+"""
+
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
@@ -78,10 +83,17 @@ def rows(maintenance: Engine) -> Rows:
 
 
 @pytest.fixture
-def tenancy(database: Database, me: Any) -> Tenancy:
-    """Return the tenant of the test as a worker sees it."""
+def tenancy(database: Database, me: Any, rows: Rows) -> Tenancy:
+    """Return the tenant of the test as a worker sees it; whenever it gives way, nothing is open."""
+
+    def give_way() -> None:
+        assert rows.all(OPEN) == []
+
     return Tenancy(
-        tenant_id=me.tenant_id, open=lambda: database.transaction(me.tenant_id), clock=lambda: datetime.now(UTC)
+        tenant_id=me.tenant_id,
+        open=lambda: database.transaction(me.tenant_id),
+        clock=lambda: datetime.now(UTC),
+        give_way=give_way,
     )
 
 

@@ -180,7 +180,7 @@ def test_a_turn_that_is_over_leaves_the_rest_to_the_next(
     place.remember(texts[:30], namespace="n")
     to = place.register()
     job_id = place.begin("n", to)
-    turns, nudged = 0, []
+    turns, nudged, given = 0, [], []
     while place.me.get(f"/v1/jobs/{job_id}").json()["status"] not in {"succeeded", "failed"}:
         turns += 1
         assert turns < 40
@@ -190,8 +190,9 @@ def test_a_turn_that_is_over_leaves_the_rest_to_the_next(
         def go_on(before: int = before) -> bool:
             return place.vectors("n").get(to, 0) in {before, 30}
 
-        place.run(job_id, go_on=go_on, nudge=nudged.append)
+        place.run(job_id, go_on=go_on, nudge=nudged.append, give_way=lambda: given.append(None))
     assert turns > 3
+    assert len(given) >= 30 / 4
     assert set(nudged) == {job_id}
     assert place.vectors("n") == {1: 30, to: 30}
 

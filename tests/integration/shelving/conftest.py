@@ -165,6 +165,10 @@ class House:
             )
             return {row[0]: row[1] for row in rows}
 
+    def run(self, statement: str, **params: Any) -> None:
+        with self.powerful.begin() as connection:
+            connection.execute(text(statement), {"t": self.tenant_id, **params})
+
     def all(self, statement: str, **params: Any) -> list[Any]:
         with self.powerful.connect() as connection:
             return list(connection.execute(text(statement), {"t": self.tenant_id, **params}).all())

@@ -1,7 +1,10 @@
 """The beat finds what has grown, and a worker moves it."""
 
 import re
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,7 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from memory_service.storage import pending
+from consolidation import shelving
+from memory_service.storage import pending, shelves
 from memory_service.storage.bootstrap import RoleUrls
 from tests.integration.tenancy.test_statements import unbound
 from tests.integration.worker_here import worker_over
@@ -73,3 +77,54 @@ def test_every_statement_of_a_move_names_the_tenant(house: Any) -> None:
     assert len(seen) > 10
     assert not [fault for statement in seen for fault in unbound(statement, tables)]
     assert not [s for s in seen if str(house.namespace().id) in s and not re.match(r"BEGIN; ", s)]
+
+
+def test_while_an_index_is_built_others_have_their_turn(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Building the index of a million vectors is one statement of a quarter of an hour."""
+    house.add(40)
+    given, advance = threading.Event(), shelves.advance_shelf
+
+    def slowly(*args: Any, **options: Any) -> str:
+        assert given.wait(60), "nobody had a turn"
+        return advance(*args, **options)
+
+    monkeypatch.setattr(shelving, "GIVE_WAY_EVERY_S", 0.01)
+    monkeypatch.setattr(shelves, "advance_shelf", slowly)
+    steps: list[str] = []
+
+    def give_way() -> None:
+        if steps and steps[-1] == "filled some":
+            given.set()
+
+    tenancy = replace(house.tenancy, give_way=give_way)
+    assert shelving.move_to_own_shelf(
+        tenancy, house.namespace().id, grace=timedelta(0), settled_from=1, reached=steps.append
+    )
+    assert house.namespace().shelf >= 2
+
+
+def test_what_a_move_fails_at_is_raised(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.add(20)
+
+    def fail(*_: Any, **__: Any) -> str:
+        raise ValueError("no such step")
+
+    monkeypatch.setattr(shelves, "advance_shelf", fail)
+    with pytest.raises(ValueError, match="no such step"):
+        house.move()
+
+
+def test_a_worker_that_moves_a_namespace_enriches_what_others_write(worker: ModuleType, house: Any) -> None:
+    house.add(120, namespace="grown")
+    house.add(3, namespace="small")
+    house.run(
+        "UPDATE memory SET extract = 'rules', enriched_version = 0 WHERE tenant_id = :t AND namespace_id = :n",
+        n=house.namespace("small").id,
+    )
+    waits = (
+        "SELECT count(*) FROM memory WHERE tenant_id = :t AND enriched_version < content_version AND extract <> 'none'"
+    )
+    assert house.all(waits)[0][0] == 3
+    worker.shelve(str(house.tenant_id), str(house.namespace("grown").id))
+    assert house.namespace("grown").shelf >= 2
+    assert house.all(waits)[0][0] == 0
