@@ -51,6 +51,7 @@ class Bystander:
     def _run(self) -> None:
         try:
             with self._connect() as client:
+                self.waits.append(self._wait(client))
                 while not self._end.is_set():
                     self.waits.append(self._wait(client))
         except Exception as error:

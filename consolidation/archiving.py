@@ -39,7 +39,7 @@ def archive_selected(tenancy: Tenancy, job: Any) -> bool:
             turn_over = monotonic() > until or not tenancy.go_on()
             if turn_over:
                 jobs.pause_job(session, tenant_id, job_id, until=tenancy.clock())
-        tenancy.give_way()
         if turn_over:
             tenancy.nudge(job_id)
             return True
+        tenancy.give_way()

@@ -25,9 +25,9 @@ log = structlog.get_logger(__name__)
 
 
 def enrich_pending(
-    tenancy: Tenancy, *, ids: Sequence[UUID] | None = None, all_of: UUID | None = None, once: bool = False
+    tenancy: Tenancy, *, ids: Sequence[UUID] | None = None, all_of: UUID | None = None, most: int | None = None
 ) -> int:
-    """Enrich memories that wait for it, batch by batch, or `once`, a single batch; return how many.
+    """Enrich memories that wait for it, batch by batch, or `most` of them at once; return how many.
 
     Rows that another worker has locked are left to it; with `all_of`, a namespace, they are waited for, so that none of it
     waits any more when this returns. Running it twice changes nothing: what is enriched is marked in
@@ -41,15 +41,17 @@ def enrich_pending(
     while True:
         chunk = remaining[:BATCH] if remaining is not None else None
         with tenancy.open() as session:
-            rows = pending.lock_pending(session, tenancy.tenant_id, ids=chunk, all_of=all_of, limit=BATCH)
+            rows = pending.lock_pending(session, tenancy.tenant_id, ids=chunk, all_of=all_of, limit=most or BATCH)
             _enrich_rows(session, tenancy.tenant_id, rows, now=tenancy.clock())
         done += len(rows)
         if remaining is not None:
             remaining = remaining[BATCH:]
             if not remaining:
                 return done
-        elif once or len(rows) < BATCH:
+        elif most is not None or len(rows) < BATCH:
             return done
+        # What one writes by the thousand keeps others waiting for a batch, not for all of it.
+        tenancy.give_way()
 
 
 def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any], *, now: datetime) -> None:

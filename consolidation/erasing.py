@@ -41,13 +41,13 @@ def erase_selected(tenancy: Tenancy, job: Any) -> bool:
         tenancy.kept.drop(tenancy.tenant_id)  # Runs that follow read what is left.
     until = monotonic() + tenancy.turn_s
     while work.step():
-        tenancy.give_way()
         if monotonic() > until or not tenancy.go_on():
             with tenancy.open() as session:
                 goes_on = jobs.pause_job(session, tenancy.tenant_id, job["id"], until=tenancy.clock())
             if goes_on:
                 tenancy.nudge(job["id"])
             break
+        tenancy.give_way()
     return True
 
 

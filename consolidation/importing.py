@@ -119,11 +119,11 @@ def _import_kind(work: _Work, kind: str) -> None:
         done = _take_in(work, kind, lines, refused, Tally() if redacting is None else redacting.tally)
         if work.stopped:
             return
-        work.tenancy.give_way()
         fruitless = 0 if done else fruitless + 1
         if work.turn_over or fruitless >= WORTH_A_LOOK:
             _pause(work)
             return
+        work.tenancy.give_way()
 
 
 def _redacting(session: Session, waiting: Sequence[Waiting]) -> LineRedactor | None:

@@ -62,8 +62,10 @@ class _Work:
         with self.tenancy.open() as session:
             going_on = jobs.report_progress(session, self.tenancy.tenant_id, self.job["id"], done=self.done)
         self.stopped = not going_on
+        if self.stopped or self.turn_over:
+            return False
         self.tenancy.give_way()
-        return going_on and not self.turn_over
+        return True
 
     @property
     def turn_over(self) -> bool:

@@ -120,9 +120,11 @@ class _Run:
                 break
             if self.wanted.turn_over():
                 return self._stopped()
+            self.tenancy.give_way()
         if apart:
             parts = list(one_by_one(self._above_turn()))
             for at, above in enumerate(parts, start=1):
+                self.tenancy.give_way()
                 self._batch((), above)
                 if not self._report() and at < len(parts):
                     return self._stopped()
@@ -131,9 +133,7 @@ class _Run:
     def _report(self) -> bool:
         done = min(self.total, self.outcome.considered)
         items, self.items = self.items, []
-        going_on = self.report(done, max(self.total, done), items)
-        self.tenancy.give_way()
-        return going_on
+        return self.report(done, max(self.total, done), items)
 
     def _stopped(self) -> Outcome:
         self.outcome.stopped = True

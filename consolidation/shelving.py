@@ -5,10 +5,12 @@ what they wrote while the new one was filled is found by the transaction that wr
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -32,6 +34,8 @@ GRACE = timedelta(seconds=60)
 _LOCK_ATTEMPTS = 30
 
 log = structlog.get_logger(__name__)
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +138,10 @@ def _settle(tenancy: Tenancy, namespace_id: UUID, move: Move, reached: Callable[
     return False
 
 
-def _beside(tenancy: Tenancy, step: Callable[[], str]) -> str:
-    """Take a step that may be one long statement, the building of an index, and give way to others meanwhile."""
+def _beside(tenancy: Tenancy, work: Callable[[], _T]) -> _T:
+    """Do what may be one long statement, the building of an index, in a thread, and give way to others meanwhile in this one."""
     with ThreadPoolExecutor(1, "shelving") as executor:
-        under_way = executor.submit(step)
+        under_way = executor.submit(copy_context().run, work)
         while wait([under_way], timeout=GIVE_WAY_EVERY_S).not_done:
             tenancy.give_way()
         return under_way.result()
@@ -158,6 +162,11 @@ def _advance(tenancy: Tenancy, namespace_id: UUID, building: Building) -> str:
     raise AssertionError("unreachable")
 
 
+def _outdated(tenancy: Tenancy, namespace_id: UUID, move: Move) -> Sequence[UUID]:
+    with tenancy.open() as session:
+        return shelves.outdated_copies(session, tenancy.tenant_id, move, namespace_id)
+
+
 def _catch_up(tenancy: Tenancy, namespace_id: UUID, move: Move) -> bool:
     """Copy again what the new shelf holds otherwise than home does, because it changed since the filling began.
 
@@ -170,8 +179,7 @@ def _catch_up(tenancy: Tenancy, namespace_id: UUID, move: Move) -> bool:
     """
     assert move.since is not None  # set together with the target
     until = time.monotonic() + CATCH_UP_S
-    with tenancy.open() as session:
-        ids = shelves.outdated_copies(session, tenancy.tenant_id, move, namespace_id)
+    ids = _beside(tenancy, lambda: _outdated(tenancy, namespace_id, move))
     for start in range(0, len(ids), SETTLED_AT_ONCE):
         if start and time.monotonic() > until:
             return False

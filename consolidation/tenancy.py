@@ -68,7 +68,7 @@ class Tenancy:
     turn_s: float = math.inf
     # Says whether jobs of another kind wait for the worker: people ask for those, and wait for an answer.
     others_wait: Callable[[], bool] = lambda: False
-    # Does what was written meanwhile and is soon done. Called between batches: nothing may be open or locked.
+    # Does some of what was written meanwhile, for seconds. Called between batches, by a thread that has nothing open.
     give_way: Callable[[], None] = lambda: None
     nudge: Callable[[UUID], None] = lambda _: None  # asks for that task; without it a sweep finds the job
     models_here: Callable[[], ModelsHere] = no_models  # that compute blocks ahead

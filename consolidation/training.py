@@ -134,9 +134,9 @@ class _Work:
                     )
                 if not going_on:
                     return True  # it was cancelled
-            tenancy.give_way()
             if lacking > 0 and not self.go_on():
                 return self._pause()
+            tenancy.give_way()
         return None
 
     def _encode(self, cube: Row, rows: Sequence[Row]) -> int:

@@ -9,9 +9,10 @@ from memory_service.types import AsOf, TimeWindow
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
-# How many candidates each channel proposes at least, per preset; never fewer than twice the results asked for. Fifty lose
-# nothing among the first ten (LoCoMo 72.9 with 50, 72.8 with 100, 72.6 with 200, in an in-memory experiment).
-PRESETS: Mapping[str, int] = {"fast": 30, "balanced": 50, "thorough": 200}
+# How many candidates each channel proposes at least, per preset; never fewer than twice the results asked for. With the turns
+# around them they are what a search of a large namespace ranks. More are not better: among the conversations of three data sets in
+# one namespace, thirty put more of the evidence into the first ten than fifty did (docs/discussion/ablation.md), in less time.
+PRESETS: Mapping[str, int] = {"fast": 30, "balanced": 30, "thorough": 200}
 
 
 @dataclass(frozen=True, slots=True)

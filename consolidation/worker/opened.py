@@ -20,7 +20,7 @@ def database() -> Database:
     settings = get_settings()
     made = Database(
         role_urls(settings).service,
-        pool_size=2,
+        pool_size=3,  # a job, its lease, and what it gives way to or does beside it
         application_name="memory-service-worker",
         secret=partial(salt_secret, settings),
     )

@@ -1,9 +1,10 @@
 """One engine, one way to open a transaction: as the service role, with the tenant set, committed at the edge."""
 
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,11 @@ from memory_service.storage.redactions import Redactions, no_secret
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER_S = 2
+# A server that is gone without a word, with its machine or behind a firewall, is noticed within half a minute or so: seconds
+# until the system asks, between questions, questions; milliseconds that what was sent may stay unconfirmed.
+NOTICE_SILENCE: Mapping[str, int] = MappingProxyType(
+    {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+)
 _NEW = "new"  # stands on a connection that nobody has used yet
 
 # SQLSTATE classes and codes that say "the server, not the request": shutting down, crashed, out of space or memory.
@@ -57,7 +63,7 @@ class Database:
             # Transactions begin in `_set_tenant` and `untenanted`, together with their settings: one round trip, not two.
             # psycopg still ends them: commit and rollback act on whatever is open.
             isolation_level="AUTOCOMMIT",
-            connect_args={"application_name": application_name, "connect_timeout": 5},
+            connect_args={"application_name": application_name, "connect_timeout": 5, **NOTICE_SILENCE},
         )
         event.listen(self.engine, "connect", _on_connect)
         event.listen(self.engine, "checkout", _on_checkout)
@@ -180,7 +186,10 @@ def _on_checkout(connection: Any, record: Any, _proxy: object) -> None:
 def _on_error(context: ExceptionContext) -> None:
     error = context.original_exception
     if isinstance(error, psycopg.Error) and says_lost(error):
+        log.warning("connection_lost", error=type(error).__name__, sqlstate=error.sqlstate)
         context.is_disconnect = True
+        # Others are asked when their turn comes, unless the server said that it ends.
+        context.invalidate_pool_on_disconnect = error.sqlstate in LAST_WORDS
 
 
 def says_lost(error: psycopg.Error) -> bool:
@@ -258,8 +267,8 @@ def end(session: Session) -> None:
     try:
         session.close()
     except DBAPIError as error:
-        log.warning("connection_given_up", error=type(error.orig).__name__)
-        session.invalidate()
+        # Its connection is given up by then, as any that is lost.
+        log.warning("rollback_failed", error=type(error.orig).__name__, sqlstate=sqlstate(error))
 
 
 def sqlstate(error: DBAPIError) -> str | None:

@@ -19,6 +19,7 @@ from pgvector import HalfVector
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
+from memory_service.storage.driver import fetch
 from memory_service.types import PrecisionTier
 from retrieval.quantisation import quantise, sketch
 
@@ -173,7 +174,7 @@ def _lower(session: Session, tenant_id: UUID, down: Mapping[UUID, PrecisionTier]
         return
     params: dict[str, Any] = {"tenant": tenant_id, "ids": list(down), "tiers": [int(tier) for tier in down.values()]}
     coded = [i for i, tier in down.items() if tier is PrecisionTier.INT8]
-    halves = _fetch(session, _HALVES, {"tenant": tenant_id, "ids": coded}) if coded else []
+    halves = fetch(session, _HALVES, {"tenant": tenant_id, "ids": coded}) if coded else []
     # Several encoders may differ in their dimension: one vector at a time.
     codes = [quantise(np.frombuffer(row[4], ">f2")[_HEADER:].astype(np.float32)).tobytes() for row in halves]
     for place, name in enumerate(("memories", "encoders", "versions", "chunks")):
@@ -233,7 +234,7 @@ def _raise(
     if not given:
         return set()
     # Another chunker would cut the text elsewhere, and the spans that are kept would be wrong.
-    counted = dict(_fetch(session, _CHUNKS, {"tenant": tenant_id, "ids": list(given)}))
+    counted = dict(fetch(session, _CHUNKS, {"tenant": tenant_id, "ids": list(given)}))
     right = [i for i, vectors in given.items() if counted.get(i) == len(vectors)]
     for statement, tier in ((_TO_HALF, PrecisionTier.HALF), (_TO_INT8, PrecisionTier.INT8)):
         rows = [(i, chunk, one) for i in right if up[i] is tier for chunk, one in enumerate(given[i])]
@@ -314,10 +315,3 @@ def below_half(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, encode
         .mappings()
         .all()
     )
-
-
-def _fetch(session: Session, statement: str, params: dict[str, Any]) -> list[Any]:
-    """Run a statement with results in binary form."""
-    driver: Any = session.connection().connection.driver_connection
-    with driver.cursor(binary=True) as cursor:
-        return cursor.execute(statement, params).fetchall()  # type: ignore[no-any-return]

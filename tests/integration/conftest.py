@@ -25,11 +25,6 @@ from tests.integration.worker_here import worker_over
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
-OPEN = """
-    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tests'
-        AND state LIKE 'idle in transaction%'
-"""
-
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
@@ -87,7 +82,7 @@ def tenancy(database: Database, me: Any, rows: Rows) -> Tenancy:
     """Return the tenant of the test as a worker sees it; whenever it gives way, nothing is open."""
 
     def give_way() -> None:
-        assert rows.all(OPEN) == []
+        assert rows.nothing_is_open("tests")
 
     return Tenancy(
         tenant_id=me.tenant_id,

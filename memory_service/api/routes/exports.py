@@ -1,6 +1,7 @@
 """Exports: what a tenant keeps, as one bundle that is sent while it is read."""
 
 from collections.abc import Iterator
+from itertools import chain
 from threading import BoundedSemaphore
 from typing import Annotated, Any
 
@@ -60,9 +61,14 @@ class OpenExport:
     """An export with the transaction that it reads in."""
 
     def __init__(self, session: Session, pages: Iterator[bytes]) -> None:
-        """Take over both."""
+        """Take over both, and read the first page: what fails so early is an answer that says so.
+
+        Raises:
+            Unavailable: the database is down.
+        """
         self._session = session
-        self.pages = self._translated(pages)
+        read = self._translated(pages)
+        self.pages = chain([next(read, b"")], read)
 
     @staticmethod
     def _translated(pages: Iterator[bytes]) -> Iterator[bytes]:

@@ -44,11 +44,19 @@ class Breaking:
     _cut_after: int | None = None
     _end: End = End.SILENT
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _ended: threading.Event = field(default_factory=threading.Event)
 
     def arm(self, cut_after: int | None = None, end: End = End.SILENT) -> None:
         """Count from here; let the connection that carries the given message end behind it."""
         with self._lock:
             self.messages, self._cut_after, self._end = 0, cut_after, end
+            self._ended.clear()
+
+    def await_end(self) -> None:
+        """Wait until the connection that was to end has ended, if it came to that."""
+        with self._lock:
+            began = self._cut_after is not None and self.messages >= self._cut_after
+        assert not began or self._ended.wait(10)
 
     def _is_last(self) -> bool:
         with self._lock:
@@ -80,6 +88,8 @@ class Breaking:
                         client.sendall(message)
                         if self._is_last():
                             self._say_goodbye(client)
+                            client.close()
+                            self._ended.set()
                             return
 
     def _say_goodbye(self, client: socket.socket) -> None:

@@ -5,17 +5,15 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import structlog
 
 from consolidation import run, training
 from consolidation.worker import others
+from memory_service.errors import Unavailable
 from tests.integration.rows import Rows
 from tests.integration.transfer.conftest import NDJSON
 
 WAITS = "SELECT count(*) AS n FROM memory WHERE tenant_id = :t AND enriched_version < content_version"
-OPEN = """
-    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'memory-service-worker'
-        AND state LIKE 'idle in transaction%'
-"""
 SIZE, AT_ONCE = 12, 4
 
 Begin = Callable[[Any], Any]
@@ -35,11 +33,13 @@ def times(worker: ModuleType, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> li
     times: list[None] = []
 
     def give_way() -> None:
-        assert rows.all(OPEN) == []
+        assert rows.nothing_is_open("memory-service-worker")
         others.give_way()
         times.append(None)
 
     monkeypatch.setattr("consolidation.worker.tenancies.give_way", give_way)
+    # Jobs that other tests left are nobody's here.
+    monkeypatch.setattr("consolidation.worker.tenancies.others_wait", lambda: False)
     return times
 
 
@@ -109,16 +109,48 @@ def test_between_the_batches_of_a_job(
     assert times
 
 
-def test_a_batch_of_each_tenant_at_a_time(
+def test_a_few_memories_of_each_tenant_at_a_time(
     worker: ModuleType, rows: Rows, me: Any, stranger: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tenant that writes much keeps neither the others nor the worker waiting."""
-    monkeypatch.setattr("consolidation.enriching.BATCH", AT_ONCE)
+    monkeypatch.setattr(others, "ENRICHED_AT_ONCE", AT_ONCE)
     remember_some(me)
     others.give_way()
     assert rows.one(WAITS, t=me.tenant_id).n == SIZE - AT_ONCE
     assert rows.one(WAITS, t=stranger.tenant_id).n == 0
-    monkeypatch.setattr(others, "GIVE_WAY_S", -1.0)  # no time: what it has begun is ended, and no more
+
+
+def test_no_tenant_is_first_each_time(
+    worker: ModuleType, rows: Rows, me: Any, stranger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(others, "ENRICHED_AT_ONCE", 1)
+    monkeypatch.setattr(others, "GIVE_WAY_S", -1.0)  # what has begun is ended, and nothing else begins
+    monkeypatch.setattr(others, "tenants_to_enrich", lambda: [me.tenant_id, stranger.tenant_id])
+    remember_some(me)
+    for _ in range(50):  # by chance alone, one of 10**15 such tests fails
+        others.give_way()
+    assert rows.one(WAITS, t=stranger.tenant_id).n == 0
+
+
+def test_one_that_writes_by_the_thousand_keeps_others_waiting_for_a_batch(
+    worker: ModuleType, rows: Rows, me: Any, stranger: Any, times: list[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consolidation.enriching.BATCH", AT_ONCE)
+    remember_some(me)
+    worker.enrich(str(me.tenant_id))
+    assert rows.one(WAITS, t=stranger.tenant_id).n == 0
+    assert times
+
+
+def test_what_goes_wrong_with_others_does_not_end_what_gives_way(
+    worker: ModuleType, rows: Rows, me: Any, stranger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: Any, **__: Any) -> int:
+        raise Unavailable("The database does not answer.")
+
+    monkeypatch.setattr("consolidation.enriching.enrich_pending", down)
+    with structlog.contextvars.bound_contextvars(job_id="mine"):
+        others.give_way()
+        assert structlog.contextvars.get_contextvars() == {"job_id": "mine"}
+    monkeypatch.setattr(others, "across_tenants", down)
     others.give_way()
-    others.give_way()
-    assert rows.one(WAITS, t=me.tenant_id).n == 0

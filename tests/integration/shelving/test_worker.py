@@ -82,25 +82,26 @@ def test_every_statement_of_a_move_names_the_tenant(house: Any) -> None:
 def test_while_an_index_is_built_others_have_their_turn(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Building the index of a million vectors is one statement of a quarter of an hour."""
     house.add(40)
-    given, advance = threading.Event(), shelves.advance_shelf
+    under_way, given, advance = threading.Event(), threading.Event(), shelves.advance_shelf
+    builders: set[int] = set()
 
     def slowly(*args: Any, **options: Any) -> str:
+        builders.add(threading.get_ident())
+        under_way.set()
         assert given.wait(60), "nobody had a turn"
         return advance(*args, **options)
 
-    monkeypatch.setattr(shelving, "GIVE_WAY_EVERY_S", 0.01)
-    monkeypatch.setattr(shelves, "advance_shelf", slowly)
-    steps: list[str] = []
-
     def give_way() -> None:
-        if steps and steps[-1] == "filled some":
+        if under_way.is_set():
             given.set()
 
-    tenancy = replace(house.tenancy, give_way=give_way)
+    monkeypatch.setattr(shelving, "GIVE_WAY_EVERY_S", 0.01)
+    monkeypatch.setattr(shelves, "advance_shelf", slowly)
     assert shelving.move_to_own_shelf(
-        tenancy, house.namespace().id, grace=timedelta(0), settled_from=1, reached=steps.append
+        replace(house.tenancy, give_way=give_way), house.namespace().id, grace=timedelta(0), settled_from=1
     )
     assert house.namespace().shelf >= 2
+    assert threading.get_ident() not in builders
 
 
 def test_what_a_move_fails_at_is_raised(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
