@@ -1,6 +1,8 @@
 """The connection to the database ends behind any message of the server: the answer is a 503, and nothing is half stored."""
 
 import itertools
+import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from starlette.testclient import TestClient
 from memory_service.api.app import create_app
 from memory_service.settings import Settings
 from memory_service.storage.bootstrap import RoleUrls
+from memory_service.storage.database import Database
 from tests.integration.api.cutting import Breaking, End, breaking
 from tests.integration.rows import Rows
 
@@ -170,3 +173,22 @@ def check_whole(service: Service, rows: Rows, request_: Request, answer: httpx.R
         # What the answer says to do: the same key stores it once, whether or not the first try did.
         assert once(service, content).is_success
         assert len(service.held(content)) == 1
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux tells how long it waits")
+def test_a_server_that_is_gone_without_a_word_is_noticed(role_urls: RoleUrls) -> None:
+    tcp = socket.IPPROTO_TCP
+    with breaking(role_urls.service) as way:
+        database = Database(way.url)
+        with database.untenanted() as connection:
+            driver: Any = connection.connection.driver_connection
+            wire = socket.socket(fileno=os.dup(driver.fileno()))
+            options = (
+                (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                (tcp, socket.TCP_KEEPIDLE),
+                (tcp, socket.TCP_USER_TIMEOUT),
+            )
+            values = [wire.getsockopt(*option) for option in options]
+            wire.close()
+        database.dispose()
+    assert values == [1, 15, 30_000]
