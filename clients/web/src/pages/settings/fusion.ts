@@ -9,9 +9,9 @@ export interface FusionPolicy {
 }
 
 export const PRESETS: Record<NonNullable<FusionPolicy["preset"]>, string> = {
-  fast: "30 candidates per channel, and what is linked is not looked at.",
-  balanced: "50 candidates per channel.",
-  thorough: "200 candidates per channel, and a reranker where one is set up.",
+  fast: "30 candidates per channel in a large namespace; what is linked is not looked at.",
+  balanced: "30 candidates per channel in a large namespace, and what is linked to what was found.",
+  thorough: "200 candidates per channel in a large namespace, and a reranker where one is set up.",
 };
 
 export const MEANINGS: Record<string, string> = {
