@@ -13,7 +13,8 @@ from consolidation.tenancy import Tenancy
 from memory_service.filters import parse_filter
 from memory_service.storage import reindexes, saved_queries
 from memory_service.storage.namespaces import Namespace
-from retrieval.loading import Place, load
+from retrieval.loading import load
+from retrieval.place import Place
 from retrieval.ranking import best_first, rank
 from retrieval.recall import prepare
 from retrieval.request import RecallRequest

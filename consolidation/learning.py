@@ -22,7 +22,8 @@ from memory_service.storage.namespaces import Namespace, get_namespace
 from memory_service.storage.saved_queries import QuerySource, query_hash
 from memory_service.types import JobStatus
 from retrieval.learning import CHANNELS, Comparison, Judged, Lesson, learn
-from retrieval.loading import Place, load
+from retrieval.loading import load
+from retrieval.place import Place
 from retrieval.ranking import Ranked, best_first, rank
 from retrieval.recall import prepare
 from retrieval.request import RecallRequest

@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from memory_service.analysis.wishes import Wish
-from memory_service.storage.driver import fetch, later
+from memory_service.storage.driver import Pending, fetch, later
 from memory_service.storage.memories import AS_KNOWN
 from memory_service.storage.sql import uuid_array
 from memory_service.types import LinkType, PrecisionTier
 from retrieval.entries import Entry
 from retrieval.quantisation import dequantise, from_sketch
 from retrieval.wishes import WishKind
+
+# By memory and version.
+VectorsByVersion = dict[tuple[UUID, int], NDArray[np.float32]]
 
 BEGINNING: Final = 0  # the horizon of a reader that has seen nothing
 _SEPARATOR: Final = "\x1f"  # between terms; no term holds a control character
@@ -143,21 +146,23 @@ _OF_IDS = "m.id = ANY(CAST(%(ids)s AS uuid[]))"
 _OF_NAMESPACES = "m.namespace_id = ANY(%(namespaces)s)"
 
 
-def entries_of(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, known: datetime | None = None) -> list[Entry]:
-    """Return memories as ranking needs them, without their vectors, as they are now or were known at a moment."""
+def entries_of(
+    session: Session, tenant_id: UUID, ids: Sequence[UUID], *, known: datetime | None = None
+) -> Pending[list[Entry]]:
+    """Ask for memories as ranking needs them, without their vectors, as they are now or were known at a moment."""
     return _entries(session, _OF_IDS, {"tenant": tenant_id, "ids": uuid_array(ids), "known": known})
 
 
 def entries_in(
     session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, known: datetime | None = None
-) -> list[Entry]:
-    """Return all memories of namespaces, archived ones too, as they are now or were known at a moment."""
+) -> Pending[list[Entry]]:
+    """Ask for all memories of namespaces, archived ones too, as they are now or were known at a moment."""
     return _entries(session, _OF_NAMESPACES, {"tenant": tenant_id, "namespaces": list(namespace_ids), "known": known})
 
 
-def _entries(session: Session, which: str, params: dict[str, Any]) -> list[Entry]:
+def _entries(session: Session, which: str, params: dict[str, Any]) -> Pending[list[Entry]]:
     statement = _AS_THEY_ARE if params["known"] is None else _AS_THEY_WERE
-    return [_entry(row) for row in fetch(session, statement.format(which=which), params)]
+    return Pending(later(session, statement.format(which=which), params), lambda rows: [_entry(row) for row in rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,24 +231,24 @@ def links_since(session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID]
 
 def members_known(
     session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, at: datetime, ids: Sequence[UUID] | None = None
-) -> list[MemberEntry]:
-    """Return what belongs to which episode and topic as known at a moment, of some memories or of all."""
+) -> Pending[list[MemberEntry]]:
+    """Ask what belongs to which episode and topic as known at a moment, of some memories or of all."""
     params = {
         "tenant": tenant_id, "namespaces": list(namespace_ids), "at": at,
         "ids": None if ids is None else uuid_array(ids),
     }  # fmt: skip
-    return [MemberEntry(*row) for row in fetch(session, _MEMBERS_KNOWN, params)]
+    return Pending(later(session, _MEMBERS_KNOWN, params), lambda rows: [MemberEntry(*row) for row in rows])
 
 
 def links_known(
     session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, at: datetime, ids: Sequence[UUID] | None = None
-) -> list[LinkEntry]:
-    """Return the links that spread activation and were known at a moment, of some source memories or of all."""
+) -> Pending[list[LinkEntry]]:
+    """Ask for the links that spread activation and were known at a moment, of some source memories or of all."""
     params = {
         "tenant": tenant_id, "namespaces": list(namespace_ids), "at": at,
         "ids": None if ids is None else uuid_array(ids),
     }  # fmt: skip
-    return [LinkEntry(*row) for row in fetch(session, _LINKS_KNOWN, params)]
+    return Pending(later(session, _LINKS_KNOWN, params), lambda rows: [LinkEntry(*row) for row in rows])
 
 
 # One statement for all tiers: between two of them a vector could move from where one has yet to look to where one has looked.
@@ -273,8 +278,21 @@ def vectors_of(
     shelf: int,
     encoder_id: int,
     ids: Sequence[UUID] | None,
-) -> dict[tuple[UUID, int], NDArray[np.float32]]:
-    """Return the vectors of memories by (memory, version): float32[chunks, d] each, in the order of the text.
+) -> VectorsByVersion:
+    """Return the vectors of memories; for the arguments see `vectors_asked`."""
+    return vectors_asked(session, tenant_id, namespace_ids, shelf=shelf, encoder_id=encoder_id, ids=ids).result()
+
+
+def vectors_asked(
+    session: Session,
+    tenant_id: UUID,
+    namespace_ids: Sequence[UUID],
+    *,
+    shelf: int,
+    encoder_id: int,
+    ids: Sequence[UUID] | None,
+) -> Pending[VectorsByVersion]:
+    """Ask for the vectors of memories by (memory, version): float32[chunks, d] each, in the order of the text.
 
     Those of a lower tier are what is left of them: estimates of the same directions.
 
@@ -290,7 +308,10 @@ def vectors_of(
         "tenant": tenant_id, "shelf": shelf, "namespaces": list(namespace_ids), "encoder": encoder_id,
         "ids": uuid_array(ids or ()),
     }  # fmt: skip
-    rows = fetch(session, _ALL_VECTORS if ids is None else _SOME_VECTORS, params)
+    return Pending(later(session, _ALL_VECTORS if ids is None else _SOME_VECTORS, params), _vectors_by_version)
+
+
+def _vectors_by_version(rows: Sequence[Any]) -> VectorsByVersion:
     found: dict[tuple[UUID, int], NDArray[np.float32]] = {}
     for tier, read in _READERS.items():
         there = [row for row in rows if row[2] == tier]

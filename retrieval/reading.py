@@ -1,31 +1,39 @@
 """Read memories into `Gathering`: what the database keeps of them, and what has to be worked out from their texts."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.traits import traits
+from memory_service.storage.driver import Pending, meanwhile
 from memory_service.storage.entities import Naming, naming_of
 from memory_service.storage.namespaces import Namespace
-from memory_service.storage.time_mentions import spans_of
+from memory_service.storage.time_mentions import Span, spans_of
 from retrieval.encoders import Widths, spread
 from retrieval.entries import Annotations, Entry, Vectors
-from retrieval.feed import entries_in, entries_of, links_known, members_known, vectors_of
+from retrieval.feed import (
+    LinkEntry,
+    MemberEntry,
+    VectorsByVersion,
+    entries_in,
+    entries_of,
+    links_known,
+    members_known,
+    vectors_asked,
+)
 from retrieval.gathering import Gathering
 
 _TOGETHER: Final = 1_000  # memories whose annotations are read by one statement; more at once cost more each
 
 _NOBODY: Final = Naming((), ())
-
-VectorsByVersion = Mapping[tuple[UUID, int], NDArray[np.float32]]
 
 
 def completed(entry: Entry) -> Entry:
@@ -68,14 +76,22 @@ def annotate(
     known: datetime | None = None,
 ) -> None:
     """Note what the background found in memories: moments they speak of, whom and what they name."""
-    if not ids:
-        return
-    spans: dict[UUID, tuple[tuple[float, float], ...]] = {}
+    spans: dict[UUID, tuple[Span, ...]] = {}
     naming: dict[UUID, Naming] = {}
     for start in range(0, len(ids), _TOGETHER):
         some = ids[start : start + _TOGETHER]
-        spans |= spans_of(session, tenant_id, namespace_ids, some, known=known)
-        naming |= naming_of(session, tenant_id, namespace_ids, some, known=known)
+        moments = spans_of(session, tenant_id, namespace_ids, some, known=known)
+        naming |= naming_of(session, tenant_id, namespace_ids, some, known=known).result()
+        spans |= moments.result()
+    _note(gathering, ids, spans, naming)
+
+
+def _note(
+    gathering: Gathering,
+    ids: Sequence[UUID],
+    spans: Mapping[UUID, tuple[Span, ...]],
+    naming: Mapping[UUID, Naming],
+) -> None:
     nothing_before = gathering.unannotated
     for memory_id in ids:
         names = naming.get(memory_id, _NOBODY)
@@ -105,11 +121,15 @@ def snapshot(
         archived: archived and expired memories are gathered too.
         widths: the dimensions of the encoders, where the query has vectors of several.
     """
-    ids = [namespace.id for namespace in namespaces]
-    return _gathered(
-        session, tenant_id, namespaces, entries_in(session, tenant_id, ids, known=known), known=known, at=at,
-        archived=archived, only=None, widths=widths,
-    )  # fmt: skip
+    namespace_ids = [namespace.id for namespace in namespaces]
+    entries = _as_asked(entries_in(session, tenant_id, namespace_ids, known=known).result(), archived=archived)
+    gathering = Gathering()
+    vectors = [one.result() for one in _vectors(session, tenant_id, namespaces, ids=None)]
+    ids = _with_vectors(gathering, entries, vectors, widths)
+    annotate(session, tenant_id, gathering, namespace_ids, ids, known=known)
+    links = links_known(session, tenant_id, namespace_ids, at=at)
+    _tie(gathering, links, members_known(session, tenant_id, namespace_ids, at=at))
+    return gathering
 
 
 def gathered(
@@ -124,53 +144,76 @@ def gathered(
     terms: Collection[str],
     widths: Widths = MappingProxyType({}),
 ) -> Gathering:
-    """Gather some memories for a query of these terms; for the other arguments see `snapshot`."""
-    return _gathered(
-        session, tenant_id, namespaces, entries_of(session, tenant_id, ids, known=known), known=known, at=at,
-        archived=archived, only=frozenset(terms), widths=widths,
-    )  # fmt: skip
+    """Gather some memories for a query of these terms; for the other arguments see `snapshot`.
 
-
-def _as_asked(entry: Entry) -> Entry:
-    """Complete a memory; archived ones are asked for, then: to ranking they are like the others."""
-    entry = completed(entry)
-    return replace(entry, archived=False) if entry.archived else entry
-
-
-def _gathered(
-    session: Session,
-    tenant_id: UUID,
-    namespaces: Sequence[Namespace],
-    found: Sequence[Entry],
-    *,
-    known: datetime | None,
-    at: datetime,
-    archived: bool,
-    only: frozenset[str] | None,
-    widths: Widths,
-) -> Gathering:
-    whole = only is None
-    entries = [_as_asked(entry) for entry in found if archived or not entry.archived]
+    Everything about them is asked in one message, and what has arrived is read while the rest is on its way.
+    """
     namespace_ids = [namespace.id for namespace in namespaces]
-    gathering = Gathering(only=only)
-    found_on = []
-    for shelf, encoder_id in sorted({(namespace.shelf, namespace.encoder_id) for namespace in namespaces}):
-        there = {n.id for n in namespaces if (n.shelf, n.encoder_id) == (shelf, encoder_id)}
-        inside = [entry for entry in entries if entry.namespace_id in there]
-        vectors = vectors_of(
-            session, tenant_id, sorted(there), shelf=shelf, encoder_id=encoder_id,
-            ids=None if whole else [entry.id for entry in inside],
-        )  # fmt: skip
-        found_on.append((encoder_id, there, inside, vectors))
-    # A query without vectors names no widths; those of the memories have to fit each other all the same.
-    widths = widths or {one: next(iter(vs.values())).shape[1] for one, _, _, vs in found_on if vs}
-    for encoder_id, there, inside, narrow in found_on:
-        wide = {key: spread(value, encoder_id, widths) for key, value in narrow.items()}
-        added = with_vectors(gathering, inside, wide)
-        annotate(session, tenant_id, gathering, sorted(there), added, known=known)
-    source_ids = None if whole else [entry.id for entry in entries]
-    for link in links_known(session, tenant_id, namespace_ids, at=at, ids=source_ids):
-        gathering.link(link.id, link.source, link.target, link.weight)
-    for member in members_known(session, tenant_id, namespace_ids, at=at, ids=source_ids):
-        gathering.join(member.kind, member.group, member.memory)
+    found = entries_of(session, tenant_id, ids, known=known)
+    asked_vectors = _vectors(session, tenant_id, namespaces, ids=ids)
+    spans = spans_of(session, tenant_id, namespace_ids, ids, known=known)
+    naming = naming_of(session, tenant_id, namespace_ids, ids, known=known)
+    links = links_known(session, tenant_id, namespace_ids, at=at, ids=ids)
+    members = members_known(session, tenant_id, namespace_ids, at=at, ids=ids)
+    gathering = Gathering(only=frozenset(terms))
+    with meanwhile(session):
+        entries = _as_asked(found.result(), archived=archived)
+        added = _with_vectors(gathering, entries, [one.result() for one in asked_vectors], widths)
+        moments = spans.result()
+        _note(gathering, added, moments, naming.result())
+        _tie(gathering, links, members)
     return gathering
+
+
+def _as_asked(found: Sequence[Entry], *, archived: bool) -> list[Entry]:
+    """Complete memories; archived ones are left out or asked for: then they are to ranking like the others."""
+    entries = [completed(entry) for entry in found if archived or not entry.archived]
+    return [replace(entry, archived=False) if entry.archived else entry for entry in entries]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelved:
+    """The vectors of one encoder on one shelf, and whose they are."""
+
+    encoder_id: int
+    inside: frozenset[UUID]  # namespaces
+    vectors: VectorsByVersion
+
+
+def _vectors(
+    session: Session, tenant_id: UUID, namespaces: Sequence[Namespace], *, ids: Sequence[UUID] | None
+) -> list[Pending[_Shelved]]:
+    """Ask for the vectors of some memories or of all, shelf by shelf."""
+    groups: defaultdict[tuple[int, int], list[UUID]] = defaultdict(list)
+    for namespace in namespaces:
+        groups[namespace.shelf, namespace.encoder_id].append(namespace.id)
+    return [
+        vectors_asked(session, tenant_id, sorted(inside), shelf=shelf, encoder_id=encoder_id, ids=ids).then(
+            partial(_Shelved, encoder_id, frozenset(inside))
+        )
+        for (shelf, encoder_id), inside in sorted(groups.items())
+    ]
+
+
+def _with_vectors(
+    gathering: Gathering, entries: Sequence[Entry], shelves: Sequence[_Shelved], widths: Widths
+) -> list[UUID]:
+    """Add memories with their vectors, and return those added."""
+    # A query without vectors names no widths; those of the memories have to fit each other all the same.
+    widths = widths or {one.encoder_id: next(iter(one.vectors.values())).shape[1] for one in shelves if one.vectors}
+    added: list[UUID] = []
+    for one in shelves:
+        wide = one.vectors
+        if len(widths) > 1:
+            wide = {key: spread(value, one.encoder_id, widths) for key, value in wide.items()}
+        there = entries if len(shelves) == 1 else [entry for entry in entries if entry.namespace_id in one.inside]
+        added += with_vectors(gathering, there, wide)
+    return added
+
+
+def _tie(gathering: Gathering, links: Pending[list[LinkEntry]], members: Pending[list[MemberEntry]]) -> None:
+    """Note links and memberships, whether the memories are here or not."""
+    for link in links.result():
+        gathering.link(link.id, link.source, link.target, link.weight)
+    for member in members.result():
+        gathering.join(member.kind, member.group, member.memory)

@@ -23,7 +23,8 @@ from retrieval.encoders import Widths, side_by_side
 from retrieval.fading import faded
 from retrieval.fusion_policy import NONE as NO_POLICY
 from retrieval.fusion_policy import FusionPolicy, governed
-from retrieval.loading import RESIDENT, Loaded, Place, load
+from retrieval.loading import RESIDENT, Loaded, asked_early, load
+from retrieval.place import Place
 from retrieval.query import ParsedQuery, parse_query, unknown_names
 from retrieval.ranking import Ranked, Shown, rank
 from retrieval.request import CountTokens, RecallRequest
@@ -229,22 +230,26 @@ class _Search:
         """Encode, search and deliver; None where the query was read by what is so no more, and nothing is delivered."""
         request, tools, tenant_id = self.request, self.tools, self.tenant_id
         namespaces = prepared.corpus.namespaces
-        beside = foreseen and len(namespaces) > 0 and tools.at_once(namespaces[0].encoder_id)
+        # Nobody has to be waited for: the database works beside the encoder, and a connection may be held meanwhile.
+        beside = all(tools.at_once(one.encoder_id) for one in namespaces)
         cue = None if beside else self._cue(prepared)
         order, texts = None, None
         with self.open_transaction() as session:
             if namespaces:
                 asked = self._ask(session, prepared) if foreseen else None
+                place = Place(tenant_id, namespaces, prepared.corpus, self.now)
+                early, loading = None, perf_counter()
                 if cue is None:
+                    if asked is None:
+                        early = asked_early(session, place, request, prepared.parsed, residents=tools.residents)
                     with meanwhile(session):
                         cue = self._cue(prepared)
+                        loading = perf_counter()  # what is waited for from here on is the database
                 vector, widths = cue
-                loading = perf_counter()
-                place = Place(tenant_id, namespaces, prepared.corpus, self.now, widths)
-                look = asked.look if asked is not None else None
                 loaded = load(
-                    session, place, request, prepared.parsed, residents=tools.residents, vector=vector, look=look
-                )
+                    session, replace(place, widths=widths), request, prepared.parsed, residents=tools.residents,
+                    vector=vector, look=asked.look if asked is not None else None, early=early,
+                )  # fmt: skip
                 self.timings.candidates = _ms(loading)
                 if asked is not None:
                     # What is common in another query says nothing of this one, and only candidates are chosen by it.

@@ -9,9 +9,10 @@ lists would be read for little; filters, validity and the moment of knowledge ar
 minority of matching memories still fills its top k.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -20,13 +21,14 @@ from pgvector import HalfVector
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
+from memory_service.storage.driver import Pending, fetch, in_driver_words, later
 from retrieval.keyword_channel import common_score, keyword_channel
 from retrieval.keyword_plan import NEWEST, STRONG, KeywordQuery
 from retrieval.quantisation import sketch
 from retrieval.scope import Scope, Shape, scope_params, shape_of
 from retrieval.vector_channel import COARSE_ROWS, effort, found_by_index, vector_channel, vector_score
 
-__all__ = ["Candidates", "KeywordQuery", "Scope", "find_candidates", "hybrid_query"]
+__all__ = ["Candidates", "KeywordQuery", "Scope", "candidates_asked", "find_candidates", "hybrid_query"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +70,50 @@ def find_candidates(
     Returns:
         Candidates without order, each with its exact score in every channel asked where they are `scored`.
     """
+    asked = candidates_asked(session, scope, vector=vector, keyword=keyword, per_channel=per_channel, scored=scored)
+    return asked.result()
+
+
+def candidates_asked(
+    session: Session,
+    scope: Scope,
+    *,
+    vector: NDArray[np.float32] | None,
+    keyword: KeywordQuery | None,
+    per_channel: int,
+    scored: bool = True,
+) -> Pending[Candidates]:
+    """Ask for the candidates with the next statements of the session; see `find_candidates`."""
     statement, params = hybrid_query(scope, vector=vector, keyword=keyword, per_channel=per_channel, scored=scored)
     indexed = vector is not None and bool(shape_of(scope, dimension=0, exact=False).own)
     if indexed:
-        session.execute(_SETTINGS, {"effort": str(effort(params["vector_rows"]))})
-    row = session.execute(statement, params).one()
-    if indexed and row.found_by_index < params["vector_rows"]:
-        statement, params = hybrid_query(
-            scope, vector=vector, keyword=keyword, per_channel=per_channel, exact=True, scored=scored
-        )
-        row = session.execute(statement, params).one()
-    ids = row.ids or []
+        later(session, _SETTINGS, {"effort": str(effort(params["vector_rows"]))})
+
+    def read(rows: Sequence[Any]) -> Candidates:
+        row = _Row(*rows[0])
+        if indexed and row.found_by_index < params["vector_rows"]:
+            exact, _ = hybrid_query(
+                scope, vector=vector, keyword=keyword, per_channel=per_channel, exact=True, scored=scored
+            )
+            row = _Row(*fetch(session, _in_driver_words(exact.text), params)[0])
+        return _candidates(row, keyword, scored=scored, by_vector=vector is not None, rows=params.get("vector_rows", 0))
+
+    return Pending(later(session, _in_driver_words(statement.text), params), read)
+
+
+class _Row(NamedTuple):
+    """The columns of the statement's one row."""
+
+    ids: list[UUID] | None
+    vector_scores: list[float | None] | None
+    keyword_scores: list[float] | None
+    scanned: int | None
+    found_by_index: int
+    terms: list[int] | None
+    frequencies: list[int] | None
+
+
+def _candidates(row: _Row, keyword: KeywordQuery | None, *, scored: bool, by_vector: bool, rows: int) -> Candidates:
     frequency: dict[str, int] = {}
     if keyword is not None:
         counted = {
@@ -86,19 +121,20 @@ def find_candidates(
         }
         frequency = dict(keyword.common) | counted
     return Candidates(
-        ids=ids,
-        vector=(row.vector_scores or []) if vector is not None and scored else None,
+        ids=row.ids or [],
+        vector=(row.vector_scores or []) if by_vector and scored else None,
         keyword=(row.keyword_scores or []) if keyword is not None and scored else None,
         document_frequency=frequency,
-        exhausted=(row.scanned or 0) < params.get("vector_rows", 0),
+        exhausted=(row.scanned or 0) < rows,
     )
 
 
 # Filters are applied to what the index brings: let it bring more until enough pass. The order may then be a little off,
 # which does not matter to rows that are sorted again.
-_SETTINGS = text(
-    "SELECT set_config('hnsw.ef_search', :effort, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)"
+_SETTINGS = (
+    "SELECT set_config('hnsw.ef_search', %(effort)s, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)"
 )
+_in_driver_words = lru_cache(maxsize=256)(in_driver_words)
 
 
 def hybrid_query(

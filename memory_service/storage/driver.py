@@ -7,16 +7,19 @@ engine hear of every statement, as they do of SQLAlchemy's own: tests explain an
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from memory_service.storage.database import begin_of, begins_by_hand, is_hurried, says_lost, tenant_of
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 _TENANT: Final = "SELECT set_config('app.tenant', %s, true)"
 _HURRIED_TENANT: Final = f"{_TENANT}, set_config('synchronous_commit', 'off', true)"
@@ -27,8 +30,10 @@ def in_driver_words(statement: str) -> str:
 
     >>> in_driver_words("SELECT CAST(:ids AS uuid[]), a::text FROM memory WHERE tenant_id = :tenant")
     'SELECT CAST(%(ids)s AS uuid[]), a::text FROM memory WHERE tenant_id = %(tenant)s'
+    >>> in_driver_words("SELECT 7 % :p_0")
+    'SELECT 7 %% %(p_0)s'
     """
-    return re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", statement)
+    return re.sub(r"(?<![:\w]):([a-z_][a-z_0-9]*)", r"%(\1)s", statement.replace("%", "%%"))
 
 
 @dataclass(slots=True, eq=False)
@@ -40,10 +45,13 @@ class Question:
     _params: Mapping[str, Any]
     _rows: list[Any] | None = field(default=None)
     _described: Any = None  # the answer as the driver has it, which tells the names
+    _cursor: Any = None  # where the answer will arrive, while it is on its way
 
     def rows(self) -> list[Any]:
-        """Return the answer; sent by itself where nothing else was fetched since."""
-        if self._rows is None:
+        """Return the answer; sent by itself where nothing else was fetched since, waited for where it is on its way."""
+        if self._cursor is not None:
+            self._take()
+        elif self._rows is None:
             _send(self._session)
         assert self._rows is not None  # just sent
         return self._rows
@@ -53,6 +61,29 @@ class Question:
         rows = self.rows()
         names = _names(self._described)
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _take(self) -> None:
+        """Take the answer from the driver."""
+        cursor, self._cursor = self._cursor, None
+        self._rows = cursor.fetchall()
+        self._described = cursor.pgresult
+        cursor.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending(Generic[T]):
+    """What will be read from the answer to a question."""
+
+    question: Question
+    read: Callable[[list[Any]], T]
+
+    def result(self) -> T:
+        """Return it; for when it is sent see `Question.rows`."""
+        return self.read(self.question.rows())
+
+    def then(self, work: Callable[[T], U]) -> "Pending[U]":
+        """Return what will be made of it."""
+        return Pending(self.question, lambda rows: work(self.read(rows)))
 
 
 def later(session: Session, statement: str, params: Mapping[str, Any]) -> Question:
@@ -69,9 +100,10 @@ def fetch(session: Session, statement: str, params: Mapping[str, Any]) -> list[A
 
 @contextmanager
 def meanwhile(session: Session) -> Iterator[None]:
-    """Send everything that waits, and take the answers at the end: the server works while the caller does something else.
+    """Send everything that waits: the server works while the caller does something else.
 
-    Nothing may be asked of the session meanwhile.
+    Answers to what was sent may be taken meanwhile, in the order of the questions, each as soon as it is there; at the end
+    all of them have arrived. Nothing else may be asked of the session meanwhile.
     """
     questions = list(_waiting(session))
     _waiting(session).clear()
@@ -124,12 +156,12 @@ def _sent(session: Session, questions: Sequence[Question], *, pipelined: bool) -
         for cursor, question in zip(cursors, questions, strict=True):
             _announce(session, cursor, question._statement, question._params)
             cursor.execute(question._statement, question._params)
+            question._cursor = cursor
         yield
     # At the end of a pipeline everything has arrived.
-    for cursor, question in zip(cursors, questions, strict=True):
-        question._rows = cursor.fetchall()
-        question._described = cursor.pgresult
-        cursor.close()
+    for question in questions:
+        if question._cursor is not None:
+            question._take()
 
 
 def _announce(session: Session, cursor: Any, statement: str, params: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.analysis.names import MOST_PEOPLE
 from memory_service.analysis.naming import EntityKind, Named
-from memory_service.storage.driver import fetch
+from memory_service.storage.driver import Pending, later
 from memory_service.storage.ids import new_id
 from memory_service.storage.sql import to_jsonb, uuid_array
 
@@ -117,8 +117,8 @@ def naming_of(
     ids: Sequence[UUID],
     *,
     known: datetime | None = None,
-) -> dict[UUID, Naming]:
-    """Return the entities that memories name; one statement, in binary.
+) -> Pending[dict[UUID, Naming]]:
+    """Ask for the entities that memories name; one statement, in binary.
 
     Args:
         session: a transaction of the tenant.
@@ -128,7 +128,10 @@ def naming_of(
         known: the moment whose knowledge is asked for; None for now.
     """
     params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "ids": uuid_array(ids), "known": known}
-    rows = fetch(session, _MENTIONS_NOW if known is None else _MENTIONS_KNOWN, params)
+    return Pending(later(session, _MENTIONS_NOW if known is None else _MENTIONS_KNOWN, params), _naming_by_memory)
+
+
+def _naming_by_memory(rows: Sequence[Any]) -> dict[UUID, Naming]:
     found: dict[UUID, tuple[set[str], set[tuple[str, str]]]] = {}
     for memory_id, folded, others in rows:
         entities, aliases = found.setdefault(memory_id, (set(), set()))

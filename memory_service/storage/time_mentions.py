@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from memory_service.storage.driver import fetch
+from memory_service.storage.driver import Pending, later
 from memory_service.storage.sql import to_jsonb, uuid_array
 
 Span = tuple[float, float]
@@ -98,8 +98,8 @@ def spans_of(
     ids: Sequence[UUID],
     *,
     known: datetime | None = None,
-) -> dict[UUID, tuple[Span, ...]]:
-    """Return the moments that memories of some namespaces speak of; those that speak of none are left out.
+) -> Pending[dict[UUID, tuple[Span, ...]]]:
+    """Ask for the moments that memories of some namespaces speak of; those that speak of none are left out.
 
     One statement, whatever the number of ids, with results in binary: about 7 ms for a thousand of 20,000.
 
@@ -110,13 +110,12 @@ def spans_of(
         ids: which memories.
         known: as was known at this moment; None for now.
     """
-    if not ids:
-        return {}
-    rows = fetch(
-        session,
-        _SPANS if known is None else _SPANS_AS_KNOWN,
-        {"tenant": tenant_id, "namespaces": list(namespace_ids), "ids": uuid_array(ids), "known": known},
-    )
+    statement = _SPANS if known is None else _SPANS_AS_KNOWN
+    params = {"tenant": tenant_id, "namespaces": list(namespace_ids), "ids": uuid_array(ids), "known": known}
+    return Pending(later(session, statement, params), _spans_by_memory)
+
+
+def _spans_by_memory(rows: Sequence[Any]) -> dict[UUID, tuple[Span, ...]]:
     spans: dict[UUID, list[Span]] = {}
     for memory_id, start, end in rows:
         spans.setdefault(memory_id, []).append((start, end))

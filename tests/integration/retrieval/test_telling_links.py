@@ -23,4 +23,4 @@ def test_links_of_likeness_and_of_shared_names_spread_nothing(me: Any, database:
     telling = {row[0] for row in rows if row[3] not in silent}
     with database.transaction(me.tenant_id) as session:
         assert {link.id for link in links_since(session, me.tenant_id, [space], since=BEGINNING).entries} == telling
-        assert {link.id for link in links_known(session, me.tenant_id, [space], at=now)} == telling
+        assert {link.id for link in links_known(session, me.tenant_id, [space], at=now).result()} == telling

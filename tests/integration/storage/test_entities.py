@@ -50,7 +50,7 @@ def named(database: Database, me: Any, ids: list[UUID], **options: Any) -> list[
         space = session.scalar(
             text("SELECT id FROM namespace WHERE tenant_id = :t AND path = 'default'"), {"t": me.tenant_id}
         )
-        found = entities.naming_of(session, me.tenant_id, [space], ids, **options)
+        found = entities.naming_of(session, me.tenant_id, [space], ids, **options).result()
     return [found[one].entities if one in found else () for one in ids]
 
 
@@ -176,7 +176,7 @@ def test_namespaces_and_tenants_have_entities_of_their_own(
         space = session.scalar(
             text("SELECT id FROM namespace WHERE tenant_id = :t AND path = 'elsewhere'"), {"t": me.tenant_id}
         )
-        assert entities.naming_of(session, me.tenant_id, [space], [mine]) == {}
+        assert entities.naming_of(session, me.tenant_id, [space], [mine]).result() == {}
     with database.transaction(other.tenant_id) as session:
         assert session.scalar(text("SELECT count(*) FROM mention")) == 1
     assert named(database, other, [mine]) == [()]

@@ -37,7 +37,7 @@ def spans(database: Database, tenant_id: UUID, *ids: UUID, known: datetime | Non
         namespace_id = session.scalar(
             text("SELECT id FROM namespace WHERE tenant_id = :t AND path = 'times'"), {"t": tenant_id}
         )
-        return spans_of(session, tenant_id, [namespace_id or new_id()], ids, known=known)
+        return spans_of(session, tenant_id, [namespace_id or new_id()], ids, known=known).result()
 
 
 def rows_of(maintenance: Engine, memory_id: UUID) -> list[Any]:
@@ -168,8 +168,8 @@ def test_another_tenant_sees_none_of_them(
     (row,) = rows_of(maintenance, memory_id)
     with database.transaction(stranger) as session:
         assert session.scalar(text("SELECT count(*) FROM time_mention")) == 0
-        assert spans_of(session, tenancy.tenant_id, [row.namespace_id], [memory_id]) == {}
-        assert spans_of(session, stranger, [row.namespace_id], [memory_id]) == {}
+        assert spans_of(session, tenancy.tenant_id, [row.namespace_id], [memory_id]).result() == {}
+        assert spans_of(session, stranger, [row.namespace_id], [memory_id]).result() == {}
 
 
 def test_erasure_leaves_none(tenancy: Tenancy, remember: Any, me: Any, maintenance: Engine) -> None:

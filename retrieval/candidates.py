@@ -1,0 +1,174 @@
+"""Bring candidates of a large namespace into memory: what the hybrid statement finds, and the turns around it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from memory_service.storage.driver import Pending
+from memory_service.storage.namespaces import Namespace
+from memory_service.storage.neighbours import runs_around
+from memory_service.storage.sql import Sql
+from retrieval.bm25 import FEWEST_DOCUMENTS
+from retrieval.corpus import Corpus
+from retrieval.encoders import part_of
+from retrieval.keyword_plan import KeywordQuery, plan_keywords
+from retrieval.place import Place
+from retrieval.query import ParsedQuery
+from retrieval.reading import gathered
+from retrieval.request import PRESETS, RecallRequest
+from retrieval.rows import NONE, Rows
+from retrieval.statements import Candidates, Scope, candidates_asked, find_candidates
+
+_AROUND: Final = 2  # turns on each side of a candidate that are ranked with it
+
+_Shelf = tuple[int, int]  # its number, and the encoder's
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordsAsked:
+    """The candidates of the keyword channel, asked for while the query is still encoded."""
+
+    by_shelf: Mapping[_Shelf, Pending[Candidates]]
+
+
+def keywords_asked(
+    session: Session, place: Place, request: RecallRequest, parsed: ParsedQuery, where: Sql
+) -> KeywordsAsked | None:
+    """Ask for the candidates that need no vector, with the next statements of the session; None where no word is asked."""
+    keyword = _keyword_query(parsed, place.corpus)
+    if keyword is None:
+        return None
+    return KeywordsAsked(
+        {
+            shelf: candidates_asked(
+                session, _scope(place, request, shelf, namespaces, where),
+                vector=None, keyword=keyword, per_channel=_wanted(request), scored=False,
+            )
+            for shelf, namespaces in _by_shelf(place.namespaces).items()
+        }
+    )  # fmt: skip
+
+
+def rows_of_candidates(
+    session: Session,
+    place: Place,
+    request: RecallRequest,
+    parsed: ParsedQuery,
+    vector: NDArray[np.float32] | None,
+    where: Sql,
+    early: KeywordsAsked | None,
+) -> tuple[Rows, NDArray[np.bool_]]:
+    """Return what the hybrid statement brings, with the turns around it, and which of them may be results: (n,)."""
+    at = place.at(request)
+    keyword = _keyword_query(parsed, place.corpus)
+    ids: list[UUID] = []
+    frequency: Counter[str] = Counter()
+    # One statement per shelf: large namespaces have one of their own.
+    for shelf, namespaces in _by_shelf(place.namespaces).items():
+        scope = _scope(place, request, shelf, namespaces, where)
+        part = None if vector is None else part_of(vector, scope.encoder_id, place.widths)
+        found = _candidates(session, scope, request, keyword, part, early.by_shelf[shelf] if early else None)
+        ids += found.ids
+        # Common terms come with their count over all namespaces, rarer ones as each statement counted them.
+        rare = set(keyword.rare) if keyword is not None else set()
+        for term, count in found.document_frequency.items():
+            frequency[term] = frequency[term] + count if term in rare else count
+    runs = runs_around(session, place.tenant_id, ids, distance=_AROUND, at=at, known=request.as_of.known)
+    around = [one for run in runs for one in run]
+    gathering = gathered(
+        session,
+        place.tenant_id,
+        place.namespaces,
+        list(dict.fromkeys([*ids, *around])),
+        known=request.as_of.known,
+        at=at,
+        archived=request.archived,
+        terms=[one for term in parsed.terms for one in parsed.all_of(term)],
+        widths=place.widths,
+    )
+    rows = gathering.rows(documents=place.corpus.documents, document_frequency=frequency)
+    rows = _with_neighbours(rows, runs)
+    if where.text == "true":
+        # The surroundings may be results, too: a turn beside the best is often the answer.
+        return rows, np.ones(len(rows), dtype=np.bool_)
+    chosen = set(ids)
+    return rows, np.fromiter((id_ in chosen for id_ in rows.ids), dtype=np.bool_, count=len(rows))
+
+
+def _with_neighbours(rows: Rows, runs: Sequence[Sequence[UUID]]) -> Rows:
+    """Return the rows with the neighbours that runs name: two candidates of one session need not stand side by side."""
+    place = {memory_id: row for row, memory_id in enumerate(rows.ids)}
+    previous, following = np.full(len(rows), NONE, np.int32), np.full(len(rows), NONE, np.int32)
+    for before, after in (pair for run in runs for pair in pairwise(run)):
+        if before in place and after in place:
+            previous[place[after]] = place[before]
+            following[place[before]] = place[after]
+    return replace(rows, previous=previous, following=following)
+
+
+def _by_shelf(namespaces: Sequence[Namespace]) -> dict[_Shelf, list[Namespace]]:
+    groups: defaultdict[_Shelf, list[Namespace]] = defaultdict(list)
+    for namespace in namespaces:
+        groups[namespace.shelf, namespace.encoder_id].append(namespace)
+    return groups
+
+
+def _scope(place: Place, request: RecallRequest, shelf: _Shelf, namespaces: Sequence[Namespace], where: Sql) -> Scope:
+    number, encoder_id = shelf
+    return Scope(
+        tenant_id=place.tenant_id,
+        namespace_ids=tuple(namespace.id for namespace in namespaces),
+        shelf=number,
+        encoder_id=encoder_id,
+        at=place.at(request),
+        as_known=request.as_of.known is not None,
+        archived=request.archived,
+        where=where,
+    )
+
+
+def _wanted(request: RecallRequest) -> int:
+    """Return how many candidates each channel is to choose."""
+    return max(PRESETS[request.preset], 2 * request.top_k)
+
+
+def _candidates(
+    session: Session,
+    scope: Scope,
+    request: RecallRequest,
+    keyword: KeywordQuery | None,
+    vector: NDArray[np.float32] | None,
+    early: Pending[Candidates] | None,
+) -> Candidates:
+    if vector is None and keyword is None:
+        return Candidates([], None, None, {}, exhausted=True)
+    wanted = _wanted(request)
+    if early is None:
+        found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted, scored=False)
+    else:
+        found = early.result()
+        if vector is not None:
+            near = find_candidates(session, scope, vector=vector, keyword=None, per_channel=wanted, scored=False)
+            found = replace(found, ids=sorted({*found.ids, *near.ids}), exhausted=near.exhausted)
+    # Long texts have many chunks near the query; take more rows until enough different memories are among them.
+    while vector is not None and not found.exhausted and len(found.ids) < request.top_k:
+        wanted *= 4
+        found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted, scored=False)
+    return found
+
+
+def _keyword_query(parsed: ParsedQuery, corpus: Corpus) -> KeywordQuery | None:
+    """Split the terms of the query into those that choose candidates and those that only add."""
+    return plan_keywords(
+        parsed.terms,
+        documents=max(FEWEST_DOCUMENTS, corpus.documents),
+        common=corpus.common,
+        alternatives=parsed.alternatives,
+    )
