@@ -37,6 +37,7 @@ class Bm25Parameters:
 
 
 DEFAULT_PARAMETERS: Final = Bm25Parameters()
+MOST_IMPACT: Final = DEFAULT_PARAMETERS.k1 + 1  # of a term that is repeated without end
 
 # Among a handful of memories every word is in most of them and none would count as rare: reckon with at least so many.
 FEWEST_DOCUMENTS: Final = 100

@@ -8,11 +8,16 @@ from retrieval.scope import Shape, archive, inside, live, records
 _COLUMNS = "p.memory_id, p.namespace_id, p.version, p.impact, p.known_from, p.known_to"
 
 
-def keyword_channel(shape: Shape, *, heads: bool) -> str:
+def keyword_channel(shape: Shape, *, heads: bool, common: bool) -> str:
     """Return the expressions of the channel; `by_keyword` is the last.
 
     `hit` are the postings of rare terms, all of them. `head` are the strongest and newest postings of terms with too many;
     they only choose candidates, whose score is then completed by look-ups.
+
+    Args:
+        shape: what decides the text of the statement.
+        heads: some common terms choose candidates as well.
+        common: there are common terms, that only add to the score of candidates where they do not choose.
     """
     chosen = "hit"
     if shape.reads_records:
@@ -20,30 +25,11 @@ def keyword_channel(shape: Shape, *, heads: bool) -> str:
     # Document frequencies count what is known, whatever the filter: a rare word stays rare inside a filter. With the archive
     # they also count earlier texts of a memory; they may be off by half without cost.
     known = "true" if shape.archived else live("p", shape)
-    head, chosen_by = "", "SELECT memory_id, namespace_id, score FROM partial ORDER BY score DESC, memory_id"
-    if heads:
-        head = f"""
-    head AS MATERIALIZED (
-        SELECT t.idf, p.memory_id, p.namespace_id, p.impact
-        FROM unnest(CAST(:heads AS text[]), CAST(:head_idf AS float8[])) AS t (term, idf)
-        CROSS JOIN unnest(CAST(:namespaces AS uuid[])) AS n (id)
-        CROSS JOIN LATERAL ({_head(shape, strong=True)} UNION ALL {_head(shape, strong=False)}) p
-    ),
-    promise AS MATERIALIZED (
-        SELECT memory_id, any_value(namespace_id) AS namespace_id, sum(known) AS score, sum(known + promised) AS promise,
-            sum(known + promised - met) AS apart
-        FROM (
-            SELECT memory_id, namespace_id, score AS known, CAST(0 AS float8) AS promised, CAST(0 AS float8) AS met
-            FROM partial
-            UNION ALL SELECT memory_id, namespace_id, 0, idf * impact, idf FROM head
-        ) x GROUP BY memory_id
-    ),"""
-        # Who could not reach the present last place even if every common term stood in it once is not completed.
-        chosen_by = """
-            SELECT memory_id, namespace_id, score FROM promise
-            WHERE apart + :all_common >= coalesce(
-                (SELECT promise FROM promise ORDER BY promise DESC OFFSET :keyword_rows - 1 LIMIT 1), 0)
-            ORDER BY promise DESC, memory_id"""
+    completed = f"completed AS ({_PARTIAL} LIMIT :keyword_rows)"
+    if common:
+        completed = (
+            _heads(shape) if heads else f"promise AS ({_PARTIAL}), least AS (SELECT 0 AS score),"
+        ) + _completed(shape)
     # Words are numbered: grouping by a number costs a third of grouping by text. The terms of one word share a number; a
     # memory is in one language and holds one of them, as a rule, so that counting rows counts memories.
     return f"""
@@ -58,16 +44,83 @@ def keyword_channel(shape: Shape, *, heads: bool) -> str:
         SELECT number, ln(1 + (greatest(:documents, df) - df + CAST(0.5 AS float8)) / (df + CAST(0.5 AS float8))) AS idf
         FROM frequency
     ),
-    partial AS (
-        SELECT h.memory_id, any_value(h.namespace_id) AS namespace_id, sum(r.idf * h.impact) AS score
+    partial AS MATERIALIZED (
+        SELECT h.memory_id, {_space(shape, "h.namespace_id")} AS namespace_id, sum(r.idf * h.impact) AS score
         FROM {chosen} h JOIN rarity r ON r.number = h.number GROUP BY h.memory_id
-    ),{head}
-    promising AS ({chosen_by} LIMIT :completed),
+    ),
+    {completed},
     by_keyword AS (
-        SELECT p.memory_id, p.namespace_id, p.score + {common_score("p", shape)} AS score
-        FROM promising p ORDER BY 3 DESC, p.memory_id LIMIT :keyword_rows
+        SELECT memory_id, namespace_id, score FROM completed ORDER BY score DESC, memory_id LIMIT :keyword_rows
     )
     """
+
+
+# What rare terms found, best first. `apart` is the score but for what common terms that chose a memory would add if they stood
+# in it once, `met` tells by a bit for each which of them did.
+_PARTIAL = """
+    SELECT memory_id, namespace_id, score, score AS apart, 0 AS met FROM partial ORDER BY score DESC, memory_id"""
+
+
+def _space(shape: Shape, column: str) -> str:
+    """Return the namespace of the rows of one memory; where one is searched, it need not be looked up."""
+    return "CAST(:namespace AS uuid)" if shape.alone else f"any_value({column})"
+
+
+def _last(column: str, of: str) -> str:
+    """Return what the last place asked has."""
+    return f"coalesce((SELECT {column} FROM {of} ORDER BY {column} DESC OFFSET :keyword_rows - 1 LIMIT 1), 0)"
+
+
+def _heads(shape: Shape) -> str:
+    """Return the expressions that choose by common terms, too; they end in `promise`.
+
+    `least` is what the last place asked has at least: what the best by rare terms have with the common ones. Postings that
+    could not lift a memory so far, were every other common term in it once, are not read.
+    """
+    return f"""
+    best AS (
+        SELECT p.score + {common_score("p", shape)} AS score FROM ({_PARTIAL} LIMIT 2 * :keyword_rows) p
+    ),
+    least AS MATERIALIZED (SELECT {_last("score", "best")} AS score),
+    head AS MATERIALIZED (
+        SELECT t.idf, t.bit, p.memory_id, p.namespace_id, p.impact
+        FROM least CROSS JOIN unnest(CAST(:heads AS text[]), CAST(:head_idf AS float8[]), CAST(:head_bit AS integer[]))
+            AS t (term, idf, bit)
+        CROSS JOIN unnest(CAST(:namespaces AS uuid[])) AS n (id)
+        CROSS JOIN LATERAL ({_head(shape, strong=True)} UNION ALL {_head(shape, strong=False)}) p
+    ),
+    promise AS MATERIALIZED (
+        SELECT memory_id, {_space(shape, "namespace_id")} AS namespace_id, sum(score) AS score, sum(apart) AS apart,
+            bit_or(met) AS met
+        FROM (
+            ({_PARTIAL}) UNION ALL SELECT memory_id, namespace_id, idf * impact, idf * (impact - 1), bit FROM head
+        ) x GROUP BY memory_id
+    ),"""
+
+
+def _completed(shape: Shape) -> str:
+    """Return the expressions that add to each memory the common terms that have not chosen it; `completed` is the last.
+
+    Who could not reach the last place asked even if every common term stood in it once is left out: the last place first by
+    what memories promise, then by what the most promising have.
+    """
+
+    def completed(of: str) -> str:
+        return (
+            f"SELECT p.memory_id, p.namespace_id, p.score + {common_score('p', shape, unmet=True)} AS score FROM {of} p"
+        )
+
+    return f"""
+    promising AS MATERIALIZED (
+        SELECT *, row_number() OVER (ORDER BY score DESC, memory_id) AS place FROM promise
+        WHERE apart + :all_common >= greatest((SELECT score FROM least), {_last("score", "promise")})
+        ORDER BY score DESC, memory_id LIMIT :completed
+    ),
+    first AS MATERIALIZED ({completed("(SELECT * FROM promising WHERE place <= 2 * :keyword_rows)")}),
+    rest AS MATERIALIZED (
+        SELECT * FROM promising WHERE place > 2 * :keyword_rows AND apart + :all_common >= {_last("score", "first")}
+    ),
+    completed AS (SELECT * FROM first UNION ALL {completed("rest")})"""
 
 
 def _head(shape: Shape, *, strong: bool) -> str:
@@ -75,19 +128,28 @@ def _head(shape: Shape, *, strong: bool) -> str:
 
     In a short text an impact above 1 means that the term is repeated. All texts that say it once are alike to BM25.
     """
-    comparison, order = (">", "p.impact DESC, p.memory_id DESC") if strong else ("<=", "p.memory_id DESC")
+    order = "p.impact DESC, p.memory_id DESC" if strong else "p.memory_id DESC"
+    wanted = "p.impact > 1 AND p.impact >= 1 + (least.score - :all_common) / t.idf"
+    if not strong:
+        wanted = "p.impact <= 1 AND least.score <= :all_common"
     return f"""(
         SELECT p.memory_id, p.namespace_id, p.impact FROM posting p {records("p", shape)}
-        WHERE p.tenant_id = :tenant AND p.namespace_id = n.id AND p.term = t.term AND p.impact {comparison} 1
+        WHERE p.tenant_id = :tenant AND p.namespace_id = n.id AND p.term = t.term AND {wanted}
             AND {live("p", shape)} AND ({shape.where})
         ORDER BY {order} LIMIT :{"strong" if strong else "newest"}_rows
     )"""
 
 
-def common_score(alias: str, shape: Shape) -> str:
-    """Return what the common terms add to one candidate, by point look-ups."""
+def common_score(alias: str, shape: Shape, *, unmet: bool = False) -> str:
+    """Return what the common terms add to one candidate, by point look-ups; `unmet`: those that have not chosen it."""
+    terms = "unnest(CAST(:common AS text[]), CAST(:common_idf AS float8[])) AS t (term, idf)"
+    condition = ""
+    if unmet:
+        bits = "CAST(:common_bit AS integer[])"
+        terms = f"unnest(CAST(:common AS text[]), CAST(:common_idf AS float8[]), {bits}) AS t (term, idf, bit)"
+        condition = f"AND t.bit & {alias}.met = 0"
     return f"""coalesce((
-        SELECT sum(t.idf * o.impact) FROM unnest(CAST(:common AS text[]), CAST(:common_idf AS float8[])) AS t (term, idf)
+        SELECT sum(t.idf * o.impact) FROM {terms}
         JOIN posting o ON o.tenant_id = :tenant AND o.namespace_id = {alias}.namespace_id AND o.term = t.term
-            AND o.memory_id = {alias}.memory_id {archive("o", shape)} WHERE {live("o", shape)}
+            AND o.memory_id = {alias}.memory_id {archive("o", shape)} WHERE {live("o", shape)} {condition}
     ), 0)"""

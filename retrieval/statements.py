@@ -22,6 +22,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.driver import Pending, fetch, in_driver_words, later
+from retrieval.bm25 import MOST_IMPACT
 from retrieval.keyword_channel import common_score, keyword_channel
 from retrieval.keyword_plan import NEWEST, STRONG, KeywordQuery
 from retrieval.quantisation import sketch
@@ -84,7 +85,11 @@ def candidates_asked(
     scored: bool = True,
 ) -> Pending[Candidates]:
     """Ask for the candidates with the next statements of the session; see `find_candidates`."""
-    statement, params = hybrid_query(scope, vector=vector, keyword=keyword, per_channel=per_channel, scored=scored)
+
+    def hybrid(*, exact: bool) -> tuple[str, dict[str, Any]]:
+        return _hybrid(scope, vector=vector, keyword=keyword, per_channel=per_channel, exact=exact, scored=scored)
+
+    statement, params = hybrid(exact=False)
     indexed = vector is not None and bool(shape_of(scope, dimension=0, exact=False).own)
     if indexed:
         later(session, _SETTINGS, {"effort": str(effort(params["vector_rows"]))})
@@ -92,13 +97,10 @@ def candidates_asked(
     def read(rows: Sequence[Any]) -> Candidates:
         row = _Row(*rows[0])
         if indexed and row.found_by_index < params["vector_rows"]:
-            exact, _ = hybrid_query(
-                scope, vector=vector, keyword=keyword, per_channel=per_channel, exact=True, scored=scored
-            )
-            row = _Row(*fetch(session, _in_driver_words(exact.text), params)[0])
+            row = _Row(*fetch(session, _driver_words(hybrid(exact=True)[0]), params)[0])
         return _candidates(row, keyword, scored=scored, by_vector=vector is not None, rows=params.get("vector_rows", 0))
 
-    return Pending(later(session, _in_driver_words(statement.text), params), read)
+    return Pending(later(session, _driver_words(statement), params), read)
 
 
 class _Row(NamedTuple):
@@ -134,7 +136,7 @@ def _candidates(row: _Row, keyword: KeywordQuery | None, *, scored: bool, by_vec
 _SETTINGS = (
     "SELECT set_config('hnsw.ef_search', %(effort)s, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)"
 )
-_in_driver_words = lru_cache(maxsize=256)(in_driver_words)
+_driver_words = lru_cache(maxsize=256)(in_driver_words)
 
 
 def hybrid_query(
@@ -146,7 +148,22 @@ def hybrid_query(
     exact: bool = False,
     scored: bool = True,
 ) -> tuple[TextClause, dict[str, Any]]:
-    """Return the statement and its parameters; the plan test reads it, too."""
+    """Return the statement and its parameters, for those who read its plan."""
+    statement, params = _hybrid(
+        scope, vector=vector, keyword=keyword, per_channel=per_channel, exact=exact, scored=scored
+    )
+    return text(statement), params
+
+
+def _hybrid(
+    scope: Scope,
+    *,
+    vector: NDArray[np.float32] | None,
+    keyword: KeywordQuery | None,
+    per_channel: int,
+    exact: bool,
+    scored: bool,
+) -> tuple[str, dict[str, Any]]:
     params = scope_params(scope)
     if keyword is not None:
         params |= _keyword_params(keyword, per_channel)
@@ -156,18 +173,26 @@ def hybrid_query(
         params |= {"vector": HalfVector(vector), "vector_rows": rows}
         params |= {"sketch": sketch(vector), "coarse_rows": COARSE_ROWS * rows}
     shape = shape_of(scope, dimension=0 if vector is None else len(vector), exact=exact)
-    heads = keyword is not None and bool(keyword.heads)
-    return _statement(shape, vector is not None, keyword is not None, heads, scored), params
+    words = None if keyword is None else _Words(heads=bool(keyword.heads), common=bool(keyword.common))
+    return _statement(shape, vector is not None, words, scored), params
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What decides the text of the keyword channel."""
+
+    heads: bool
+    common: bool
 
 
 @lru_cache(maxsize=256)
-def _statement(shape: Shape, by_vector: bool, by_keyword: bool, heads: bool, scored: bool) -> TextClause:
+def _statement(shape: Shape, by_vector: bool, words: _Words | None, scored: bool) -> str:
     """Return the statement of a shape; the candidates come as arrays in one row, in the order of their ids."""
     parts, candidates, joins = [], [], ""
     vector_part, keyword_part, scanned, terms, frequencies = "NULL", "NULL", "NULL", "NULL", "NULL"
     by_index = "NULL"
-    if by_keyword:
-        parts.append(keyword_channel(shape, heads=heads))
+    if words is not None:
+        parts.append(keyword_channel(shape, heads=words.heads, common=words.common))
         candidates.append("SELECT memory_id, namespace_id FROM by_keyword")
         joins += " LEFT JOIN by_keyword b ON b.memory_id = c.memory_id LEFT JOIN partial k ON k.memory_id = c.memory_id"
         keyword_part = f"coalesce(b.score, coalesce(k.score, 0) + {common_score('c', shape)})"
@@ -182,7 +207,7 @@ def _statement(shape: Shape, by_vector: bool, by_keyword: bool, heads: bool, sco
         by_index = found_by_index(shape)
     if not scored:
         vector_part, keyword_part, joins = "NULL", "NULL", ""
-    return text(f"""
+    return f"""
     WITH {",".join(parts)},
     scored AS (
         SELECT c.memory_id, {vector_part} AS vector_score, {keyword_part} AS keyword_score
@@ -193,28 +218,32 @@ def _statement(shape: Shape, by_vector: bool, by_keyword: bool, heads: bool, sco
         array_agg(CAST(keyword_score AS float8) ORDER BY memory_id) AS keyword_scores,
         {scanned} AS scanned, {by_index} AS found_by_index, {terms} AS terms, {frequencies} AS frequencies
     FROM scored
-    """)
+    """
 
 
 def _keyword_params(keyword: KeywordQuery, per_channel: int) -> dict[str, Any]:
     idf = {t: float(np.log1p((max(keyword.documents, df) - df + 0.5) / (df + 0.5))) for t, df in keyword.common}
     rare = [(one, number) for number, t in enumerate(keyword.rare, start=1) for one in keyword.all_of(t)]
+    bits = {t: 1 << place for place, t in enumerate(keyword.heads)}
     common = [(one, idf[t]) for t in idf for one in keyword.all_of(t)]
     params: dict[str, Any] = {
         "rare": [one for one, _ in rare],
         "rare_number": [number for _, number in rare],
         "common": [one for one, _ in common],
         "common_idf": [weight for _, weight in common],
+        "common_bit": [bits.get(t, 0) for t in idf for _ in keyword.all_of(t)],
+        # Texts that repeat a term which chooses are among the chosen ones; of the others it may be repeated in any text.
+        "all_common": sum(weight * (1 if t in bits else MOST_IMPACT) for t, weight in idf.items()),
         "documents": keyword.documents,
         "completed": max(keyword.completed, 4 * per_channel),
         "keyword_rows": per_channel,
     }
     if keyword.heads:
-        heads = [(one, idf[t]) for t in keyword.heads for one in keyword.all_of(t)]
+        heads = [(one, idf[t], bits[t]) for t in keyword.heads for one in keyword.all_of(t)]
         params |= {
-            "heads": [one for one, _ in heads],
-            "head_idf": [weight for _, weight in heads],
-            "all_common": sum(idf.values()),
+            "heads": [one for one, _, _ in heads],
+            "head_idf": [weight for _, weight, _ in heads],
+            "head_bit": [bit for _, _, bit in heads],
             "strong_rows": STRONG,
             "newest_rows": NEWEST,
         }
