@@ -8,7 +8,7 @@ gets a new row and its old one is dropped: `rows` then leaves it out, by copying
 from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -24,7 +24,7 @@ from retrieval.rows import NONE, KeyKind, Keys, Links, Role, Rows
 
 _WORN_SHARE: Final = 0.25
 _WORN_AT_LEAST: Final = 200  # dropped rows; fewer are not worth starting anew
-_ROLES: Final = {role.name.casefold(): role for role in Role}
+_ROLES: Final = {role.name.casefold(): int(role) for role in Role}
 
 _COLUMNS: Final = {
     "observed_at": np.float64, "valid_from": np.float64, "valid_to": np.float64, "expires_at": np.float64,
@@ -32,14 +32,19 @@ _COLUMNS: Final = {
     "has_number": np.bool_, "has_time": np.bool_, "first_person": np.int8, "superseded": np.bool_, "wish": np.int8,
     "id_high": np.uint64, "id_low": np.uint64, "live": np.bool_,
 }  # fmt: skip
-_VALUES: Final = tuple(name for name in _COLUMNS if name != "live")
 _OF_ROWS: Final = tuple(name for name in _COLUMNS if name not in {"expires_at", "id_high", "id_low", "live"})
-_LOW_HALF: Final = 2**64 - 1
 _GROWTH: Final = 1.5  # of the room, when it is used up
 # Measured with tracemalloc on 2,000 and 10,000 generated turns: what Python objects take beside the arrays, 3.1 to 4 kB in all.
 _BYTES_PER_TERM: Final = 400
 _BYTES_PER_ENTRY: Final = 900
 _BYTES_PER_MEMBERSHIP: Final = 200  # an id, a number and a place in a dictionary
+
+
+class _Known(NamedTuple):
+    """How a memory stands here."""
+
+    entry: Entry  # without terms and content, which would double what is held
+    terms: int  # a hash of them
 
 
 class Gathering:
@@ -50,8 +55,7 @@ class Gathering:
         self._only = only
         self.ids: list[UUID] = []
         self._row_of: dict[UUID, int] = {}
-        self._entry_of: dict[UUID, Entry] = {}  # without terms and content, which would double what is held
-        self._terms_of: dict[UUID, int] = {}  # a hash of the terms
+        self._known: dict[UUID, _Known] = {}
         self._columns: dict[str, NDArray[Any]] = {name: np.zeros(16, dtype) for name, dtype in _COLUMNS.items()}
         self._vectors: NDArray[np.float32] = np.zeros((16, 0), np.float32)
         self._key_row, self._key_kind = array("i"), array("b")
@@ -93,19 +97,19 @@ class Gathering:
     def knows(self, entry: Entry) -> bool:
         """Say whether a memory stands here already just so; what is archived is known by its absence."""
         if entry.archived:
-            return entry.id not in self._entry_of
-        return self._entry_of.get(entry.id) == self._held(entry) and self._terms_of[entry.id] == hash(entry.terms)
+            return entry.id not in self._known
+        return self._known.get(entry.id) == (self._held(entry), hash(entry.terms))
 
     def needs_vectors(self, entry: Entry) -> bool:
         """Say whether a memory is new here, says something else than it did, or has vectors of another precision."""
         if entry.archived:
             return False
-        known = self._entry_of.get(entry.id)
-        same = known is not None and (known.content_version, known.precision) == (
+        known = self._known.get(entry.id)
+        return known is None or (known.entry.content_version, known.entry.precision, known.terms) != (
             entry.content_version,
             entry.precision,
+            hash(entry.terms),
         )
-        return not (same and self._terms_of[entry.id] == hash(entry.terms))
 
     def add(self, entry: Entry, vectors: Vectors | None) -> None:
         """Add a memory, or bring it up to date.
@@ -138,8 +142,7 @@ class Gathering:
     def drop(self, memory_id: UUID) -> None:
         """Take a memory out."""
         row = self._row_of.pop(memory_id, None)
-        self._entry_of.pop(memory_id, None)
-        self._terms_of.pop(memory_id, None)
+        self._known.pop(memory_id, None)
         if row is not None:
             self._set("live", row, False)
             self._annotations.drop(row)
@@ -239,74 +242,78 @@ class Gathering:
         start, end = len(self.ids), len(self.ids) + len(entries)
         self._make_room(end, vectors[0].text.shape[1])
         joined = [groups for groups in self._groups.values() if len(groups)]
-        values = [self._values(entry) for entry in entries]
-        for name, column in zip(_VALUES, zip(*values, strict=True), strict=True):
+        for name, column in self._values(entries).items():
             self._columns[name][start:end] = column
         self._columns["live"][start:end] = True
+        self._vectors[start:end] = np.concatenate([one.text[:1] for one in vectors])
         for row, (entry, one) in enumerate(zip(entries, vectors, strict=True), start):
-            self._vectors[row] = one.text[0]
-            for chunk in one.text[1:]:
-                self._add_key(row, KeyKind.CHUNK, chunk)
-            for kind, vector in one.keys:
-                self._add_key(row, kind, vector)
+            if len(one.text) > 1 or one.keys:
+                for chunk in one.text[1:]:
+                    self._add_key(row, KeyKind.CHUNK, chunk)
+                for kind, vector in one.keys:
+                    self._add_key(row, kind, vector)
             terms = entry.terms or ()
             for term, frequency in counted(terms if self._only is None else [t for t in terms if t in self._only]):
                 self._terms[term].append(row, frequency)
                 self._postings += 1
-            self._row_of[entry.id] = row
+            memory_id = entry.id
+            self._row_of[memory_id] = row
             for groups in joined:
-                groups.place(entry.id, row)
-            self._entry_of[entry.id] = self._held(entry)
-            self._terms_of[entry.id] = hash(entry.terms)
+                groups.place(memory_id, row)
+            self._known[memory_id] = _Known(self._held(entry), hash(entry.terms))
         self.changes += len(entries)
         # Last: a reader that counts ids must find everything else in place.
-        self.ids.extend(entry.id for entry in entries)
+        self.ids.extend([entry.id for entry in entries])
 
     def _held(self, entry: Entry) -> Entry:
         """Return what is kept of an entry: what serves one query goes with it, and keeps its texts."""
         return _bare(entry) if self._only is None else entry
 
     def _update(self, row: int, entry: Entry) -> None:
-        held = self._held(entry)
-        if self._entry_of[entry.id] == held:
+        held, known = self._held(entry), self._known[entry.id]
+        if known.entry == held:
             return
-        for name, value in zip(_VALUES, self._values(entry), strict=True):
-            self._set(name, row, value)
-        self._entry_of[entry.id] = held
+        for name, values in self._values([entry]).items():
+            self._set(name, row, values[0])
+        self._known[entry.id] = _Known(held, known.terms)
         self.changes += 1
 
-    def _values(self, entry: Entry) -> tuple[Any, ...]:
-        """Return what stands in the columns, in the order of `_VALUES`."""
-        if entry.traits is None or entry.terms is None:
+    def _values(self, entries: Sequence[Entry]) -> dict[str, Sequence[Any] | NDArray[Any]]:
+        """Return what stands in the columns but `live`, by their names: (n,) each."""
+        if any(entry.traits is None or entry.terms is None for entry in entries):
             raise ValueError("an entry needs its terms and traits here")
-        found = Traits.unpack(entry.traits)
-        speaker = NONE
-        if entry.speaker and entry.speaker.casefold() not in ROLES:
-            speaker = self._speakers.setdefault(entry.speaker, len(self._speakers))
-        session = NONE
-        if entry.session_id is not None:
-            # Two users may number their sessions alike: scopes are not crossed.
-            key = (entry.namespace_id, entry.session_id, entry.user_id, entry.agent_id)
-            session = self._sessions.setdefault(key, len(self._sessions))
-        role = _ROLES.get((entry.role or entry.speaker or "").casefold(), Role.NONE)
-        return (
-            entry.observed_at,
-            np.nan if entry.valid_from is None else entry.valid_from,
-            np.nan if entry.valid_to is None else entry.valid_to,
-            np.inf if entry.expires_at is None else entry.expires_at,
-            session,
-            speaker,
-            role,
-            len(entry.terms),
-            found.asks,
-            found.has_number,
-            found.has_time,
-            found.first_person,
-            entry.superseded,
-            entry.wish,
-            entry.id.int >> 64,
-            entry.id.int & _LOW_HALF,
-        )
+        traits = Traits.columns(np.array([entry.traits for entry in entries], np.int32))
+        halves = np.frombuffer(b"".join([entry.id.bytes for entry in entries]), ">u8").reshape(-1, 2)
+        return {
+            "observed_at": [entry.observed_at for entry in entries],
+            "valid_from": [np.nan if entry.valid_from is None else entry.valid_from for entry in entries],
+            "valid_to": [np.nan if entry.valid_to is None else entry.valid_to for entry in entries],
+            "expires_at": [np.inf if entry.expires_at is None else entry.expires_at for entry in entries],
+            "session": [self._session(entry) for entry in entries],
+            "speaker": [self._speaker(entry.speaker) for entry in entries],
+            "role": [_role(entry.role or entry.speaker) for entry in entries],
+            "length": [len(entry.terms or ()) for entry in entries],
+            "asks": traits.asks,
+            "has_number": traits.has_number,
+            "has_time": traits.has_time,
+            "first_person": traits.first_person,
+            "superseded": [entry.superseded for entry in entries],
+            "wish": [entry.wish for entry in entries],
+            "id_high": halves[:, 0],
+            "id_low": halves[:, 1],
+        }
+
+    def _session(self, entry: Entry) -> int:
+        if entry.session_id is None:
+            return NONE
+        # Two users may number their sessions alike: scopes are not crossed.
+        key = (entry.namespace_id, entry.session_id, entry.user_id, entry.agent_id)
+        return self._sessions.setdefault(key, len(self._sessions))
+
+    def _speaker(self, name: str | None) -> int:
+        if not name or name.casefold() in ROLES:
+            return NONE
+        return self._speakers.setdefault(name, len(self._speakers))
 
     def _set(self, name: str, row: int, value: Any) -> None:
         """Change one value without changing the arrays that `rows` gave away."""
@@ -375,6 +382,10 @@ def neighbours(
         previous[order[1:][same]] = order[:-1][same]
         following[order[:-1][same]] = order[1:][same]
     return previous, following
+
+
+def _role(name: str | None) -> int:
+    return _ROLES.get((name or "").casefold(), int(Role.NONE))
 
 
 def _places(kept: NDArray[np.intp] | None, n: int) -> NDArray[np.int32]:

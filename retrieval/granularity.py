@@ -23,7 +23,7 @@ def certainty(scores: NDArray[np.float64], *, temperature: float = TEMPERATURE) 
     Worked by hand: equal scores have the entropy ln n. One that leads two others by 1 at τ = ½ has the share
     e² / (e² + 2) = .787 against .107 each, the entropy .666 of ln 3 = 1.099.
 
-    >>> certainty(np.array([1.0, 1.0, 1.0]))
+    >>> round(certainty(np.array([1.0, 1.0, 1.0])), 9)
     0.0
     >>> round(certainty(np.array([1.0, 0.0, 0.0])), 3)
     0.394

@@ -62,7 +62,7 @@ def distinct_similarity(rows: Rows, vector: NDArray[np.float32]) -> NDArray[np.f
     others = _centred(rows, near, mean) @ _centred(rows, sample, mean).T
     others[near[:, None] == sample[None, :]] = -1.0  # nobody crowds oneself
     k = min(_CROWD, others.shape[1])
-    crowd = np.partition(others, others.shape[1] - k, axis=1)[:, -k:].mean(axis=1)
+    crowd = np.partition(others, others.shape[1] - k, axis=1)[:, -k:].mean(axis=1).astype(np.float64).round(_PLACES)
     crowded = np.full(n, float(crowd.mean()) if n else 0.0)
     crowded[near] = crowd
     distinct: NDArray[np.float64] = 2 * cosines - crowded

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from memory_service.analysis.language import guess
 from memory_service.analysis.tokens import MONTHS, UNKNOWN_LANGUAGE
 
@@ -110,19 +113,28 @@ class Traits:
         return flags | min(self.first_person, MOST_FIRST_PERSON) << 3 | min(self.words, MOST_WORDS) << 6
 
     @classmethod
-    def unpack(cls, packed: int) -> "Traits":
-        """Read what `pack` wrote.
+    def columns(cls, packed: NDArray[np.int32]) -> "TraitColumns":
+        """Read what `pack` wrote of n texts.
 
-        >>> Traits.unpack(405)
-        Traits(asks=True, has_number=False, has_time=True, first_person=2, words=6)
+        >>> Traits.columns(np.array([405, 0], np.int32)).first_person.tolist()
+        [2, 0]
         """
-        return cls(
-            asks=bool(packed & 1),
-            has_number=bool(packed & 2),
-            has_time=bool(packed & 4),
-            first_person=packed >> 3 & MOST_FIRST_PERSON,
-            words=packed >> 6 & MOST_WORDS,
+        return TraitColumns(
+            asks=(packed & 1).astype(np.bool_),
+            has_number=(packed & 2).astype(np.bool_),
+            has_time=(packed & 4).astype(np.bool_),
+            first_person=(packed >> 3 & MOST_FIRST_PERSON).astype(np.int8),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TraitColumns:
+    """The traits of n texts that ranking asks for: (n,) each."""
+
+    asks: NDArray[np.bool_]
+    has_number: NDArray[np.bool_]
+    has_time: NDArray[np.bool_]
+    first_person: NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
