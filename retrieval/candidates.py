@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 from uuid import UUID
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from memory_service.storage.driver import Pending
 from memory_service.storage.namespaces import Namespace
 from memory_service.storage.neighbours import runs_around
-from memory_service.storage.sql import Sql
+from memory_service.storage.sql import Ids, Sql
 from retrieval.bm25 import FEWEST_DOCUMENTS
 from retrieval.corpus import Corpus
 from retrieval.encoders import part_of
@@ -32,28 +32,51 @@ _Shelf = tuple[int, int]  # its number, and the encoder's
 
 
 @dataclass(frozen=True, slots=True)
-class KeywordsAsked:
-    """The candidates of the keyword channel, asked for while the query is still encoded."""
+class Early:
+    """Candidates that were asked for while the query was encoded, by shelf."""
 
-    by_shelf: Mapping[_Shelf, Pending[Candidates]]
+    where: Sql
+    keywords: Mapping[_Shelf, Pending[Candidates]]
+    nearest: Mapping[_Shelf, Candidates] = field(default_factory=dict)
+
+    def of(self, shelf: _Shelf) -> Candidates:
+        """Return what was found on a shelf by both."""
+        words, near = self.keywords[shelf].result(), self.nearest.get(shelf)
+        if near is None:
+            return words
+        return replace(words, ids=sorted({*words.ids, *near.ids}), exhausted=near.exhausted)
+
+    def beside(
+        self, session: Session, place: Place, request: RecallRequest, vector: NDArray[np.float32] | None
+    ) -> "Early":
+        """Find the nearest as soon as there is a vector, in another transaction: the words may still be on their way."""
+        if vector is None:
+            return self
+        nearest = {
+            shelf: find_candidates(
+                session, _scope(place, request, shelf, namespaces, self.where),
+                vector=part_of(vector, shelf[1], place.widths), keyword=None, per_channel=_wanted(request), scored=False,
+            )
+            for shelf, namespaces in _by_shelf(place.namespaces).items()
+        }  # fmt: skip
+        return replace(self, nearest=nearest)
 
 
 def keywords_asked(
     session: Session, place: Place, request: RecallRequest, parsed: ParsedQuery, where: Sql
-) -> KeywordsAsked | None:
+) -> Early | None:
     """Ask for the candidates that need no vector, with the next statements of the session; None where no word is asked."""
     keyword = _keyword_query(parsed, place.corpus)
     if keyword is None:
         return None
-    return KeywordsAsked(
-        {
-            shelf: candidates_asked(
-                session, _scope(place, request, shelf, namespaces, where),
-                vector=None, keyword=keyword, per_channel=_wanted(request), scored=False,
-            )
-            for shelf, namespaces in _by_shelf(place.namespaces).items()
-        }
-    )  # fmt: skip
+    keywords = {
+        shelf: candidates_asked(
+            session, _scope(place, request, shelf, namespaces, where),
+            vector=None, keyword=keyword, per_channel=_wanted(request), scored=False,
+        )
+        for shelf, namespaces in _by_shelf(place.namespaces).items()
+    }  # fmt: skip
+    return Early(where, keywords)
 
 
 def rows_of_candidates(
@@ -63,7 +86,7 @@ def rows_of_candidates(
     parsed: ParsedQuery,
     vector: NDArray[np.float32] | None,
     where: Sql,
-    early: KeywordsAsked | None,
+    early: Early | None,
 ) -> tuple[Rows, NDArray[np.bool_]]:
     """Return what the hybrid statement brings, with the turns around it, and which of them may be results: (n,)."""
     at = place.at(request)
@@ -74,7 +97,7 @@ def rows_of_candidates(
     for shelf, namespaces in _by_shelf(place.namespaces).items():
         scope = _scope(place, request, shelf, namespaces, where)
         part = None if vector is None else part_of(vector, scope.encoder_id, place.widths)
-        found = _candidates(session, scope, request, keyword, part, early.by_shelf[shelf] if early else None)
+        found = _candidates(session, scope, request, keyword, part, None if early is None else early.of(shelf))
         ids += found.ids
         # Common terms come with their count over all namespaces, rarer ones as each statement counted them.
         rare = set(keyword.rare) if keyword is not None else set()
@@ -86,7 +109,7 @@ def rows_of_candidates(
         session,
         place.tenant_id,
         place.namespaces,
-        list(dict.fromkeys([*ids, *around])),
+        Ids(dict.fromkeys([*ids, *around])),
         known=request.as_of.known,
         at=at,
         archived=request.archived,
@@ -148,18 +171,12 @@ def _candidates(
     request: RecallRequest,
     keyword: KeywordQuery | None,
     vector: NDArray[np.float32] | None,
-    early: Pending[Candidates] | None,
+    early: Candidates | None,
 ) -> Candidates:
     if vector is None and keyword is None:
         return Candidates([], None, None, {}, exhausted=True)
     wanted = _wanted(request)
-    if early is None:
-        found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted, scored=False)
-    else:
-        found = early.result()
-        if vector is not None:
-            near = find_candidates(session, scope, vector=vector, keyword=None, per_channel=wanted, scored=False)
-            found = replace(found, ids=sorted({*found.ids, *near.ids}), exhausted=near.exhausted)
+    found = early or find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted, scored=False)
     # Long texts have many chunks near the query; take more rows until enough different memories are among them.
     while vector is not None and not found.exhausted and len(found.ids) < request.top_k:
         wanted *= 4

@@ -19,7 +19,7 @@ MOST_HEADS: Final = 3
 # Of the memories that were chosen so many are completed by look-ups of common terms before the cut. The larger a namespace,
 # the more memories promise the same: at a million, 1,000 keep .955 of the top ten, 1,500 .963 and 2,000 .971.
 COMPLETED_SHARE: Final = 0.02
-COMPLETED_AT_LEAST: Final = 200
+COMPLETED_AT_LEAST: Final = 500
 COMPLETED_AT_MOST: Final = 2_000
 
 
@@ -46,7 +46,7 @@ class KeywordQuery:
         """Return how many of the chosen memories are completed by look-ups.
 
         >>> [KeywordQuery((), (), documents=n).completed for n in (100, 30_000, 1_000_000)]
-        [200, 600, 2000]
+        [500, 600, 2000]
         """
         return int(min(COMPLETED_AT_MOST, max(COMPLETED_AT_LEAST, COMPLETED_SHARE * self.documents)))
 

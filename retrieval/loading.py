@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.storage.memories import AS_KNOWN
 from memory_service.storage.sql import Sql
-from retrieval.candidates import KeywordsAsked, keywords_asked, rows_of_candidates
+from retrieval.candidates import Early, keywords_asked, rows_of_candidates
 from retrieval.conditions import conditions
 from retrieval.place import Place
 from retrieval.query import ParsedQuery
@@ -50,7 +50,7 @@ def load(
     residents: Residents,
     vector: NDArray[np.float32] | None,
     look: Look | None = None,
-    early: KeywordsAsked | None = None,
+    early: Early | None = None,
 ) -> Loaded:
     """Load what a search ranks.
 
@@ -95,7 +95,7 @@ def load(
 
 def asked_early(
     session: Session, place: Place, request: RecallRequest, parsed: ParsedQuery, *, residents: Residents
-) -> KeywordsAsked | None:
+) -> Early | None:
     """Ask, with the next statements of the session, for what `load` will need and no vector tells; None where that is nothing."""
     if _way(place, request, residents) != CANDIDATES:
         return None

@@ -245,6 +245,10 @@ class _Search:
                     with meanwhile(session):
                         cue = self._cue(prepared)
                         loading = perf_counter()  # what is waited for from here on is the database
+                        place = replace(place, widths=cue[1])
+                        if early is not None:
+                            with self.open_transaction() as other:
+                                early = early.beside(other, place, request, cue[0])
                 vector, widths = cue
                 loaded = load(
                     session, replace(place, widths=widths), request, prepared.parsed, residents=tools.residents,

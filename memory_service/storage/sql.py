@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -39,6 +40,15 @@ def to_jsonb(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
     return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
 
 
+class Ids(tuple[UUID, ...]):
+    """Ids that several statements ask for: rendered once."""
+
+    @cached_property
+    def rendered(self) -> str:
+        """Return them as `uuid_array` does."""
+        return _rendered(self)
+
+
 def uuid_array(ids: Iterable[UUID]) -> str:
     """Render ids as one parameter to be cast to ``uuid[]``.
 
@@ -47,6 +57,10 @@ def uuid_array(ids: Iterable[UUID]) -> str:
     >>> uuid_array([UUID(int=1), UUID(int=255)])
     '{00000000000000000000000000000001,000000000000000000000000000000ff}'
     """
+    return ids.rendered if isinstance(ids, Ids) else _rendered(ids)
+
+
+def _rendered(ids: Iterable[UUID]) -> str:
     return "{" + ",".join([one.hex for one in ids]) + "}"
 
 

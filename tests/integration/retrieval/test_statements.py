@@ -167,6 +167,41 @@ def test_keyword_scores_are_bm25(corpus: Corpus, common: int) -> None:
     assert found.document_frequency == {t: documents[t] for t in terms if documents[t]}
 
 
+def best_by_keywords(corpus: Corpus, query: KeywordQuery, *, k: int) -> tuple[list[float], list[float]]:
+    """Return the scores of the first k that the channel chose and of the first k of full BM25, best first."""
+    terms = (*query.rare, *(term for term, _ in query.common))
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        found = find_candidates(session, corpus.scope(), vector=None, keyword=query, per_channel=k)
+    every = sorted((corpus.bm25(one, terms) for one in corpus.terms), reverse=True)
+    return sorted((row.keyword or 0.0 for row in found.rows), reverse=True)[:k], every[:k]
+
+
+@pytest.mark.parametrize("rare", [("word20", "word33"), ("word12", "word17", "word31")])
+@pytest.mark.parametrize("common", [(), ("word0",), ("word0", "word2", "word5")])
+def test_what_is_left_out_could_not_have_been_among_the_best(
+    corpus: Corpus, rare: tuple[str, ...], common: tuple[str, ...]
+) -> None:
+    """Common terms that do not choose are looked up only where they could matter: the best are the same as with all."""
+    documents = Counter(term for words in corpus.terms.values() for term in set(words))
+    query = KeywordQuery(rare=rare, common=tuple((t, documents[t]) for t in common), documents=len(corpus.terms))
+    assert query.completed < len(corpus.terms)
+    chosen, every = best_by_keywords(corpus, query, k=10)
+    assert chosen == pytest.approx(every, rel=1e-5)
+
+
+@pytest.mark.parametrize("rare", [(), ("absent",), ("word33",), ("word12", "word25")])
+def test_common_terms_that_choose_bring_those_that_they_alone_tell(corpus: Corpus, rare: tuple[str, ...]) -> None:
+    common = ("word2", "word5")
+    documents = Counter(term for words in corpus.terms.values() for term in set(words))
+    query = KeywordQuery(
+        rare=rare, common=tuple((t, documents[t]) for t in common), documents=len(corpus.terms), heads=common[::-1]
+    )
+    chosen, every = best_by_keywords(corpus, query, k=10)
+    # They are read as far as a memory with the others in it once could be among the best: one that repeats all may be missed.
+    assert sum(score >= every[-1] * (1 - 1e-5) for score in chosen) >= 9
+    assert chosen[0] == pytest.approx(every[0], rel=1e-5)
+
+
 @pytest.mark.parametrize("common", [False, True])
 def test_the_terms_of_one_word_count_as_one_term(corpus: Corpus, common: bool) -> None:
     """Its rarity is that of all of them together, whichever a memory holds; a word has the name of its first term."""

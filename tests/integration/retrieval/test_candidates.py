@@ -1,0 +1,109 @@
+"""A namespace that is searched by candidates: what is asked when, and that the answer does not depend on it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import event
+
+from memory_service.storage.database import Database
+from retrieval.loading import CANDIDATES
+from retrieval.recall import Recalled, Tools, recall
+from retrieval.request import RecallRequest
+from retrieval.resident import Residents
+from tests.integration.retrieval.test_statements import Corpus, unit
+
+QUERY = "word3 word20 word33"
+
+
+@pytest.fixture(scope="module")
+def corpus(database: Database, make_tenant: Any, encoder_id: int) -> Corpus:
+    tenant_id, _ = make_tenant()
+    return Corpus(database, tenant_id, encoder_id, size=300, seed=3)
+
+
+@contextmanager
+def heard(database: Database) -> Iterator[list[str]]:
+    """Hear of every statement while it is sent."""
+    statements: list[str] = []
+
+    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", hear)
+    try:
+        yield statements
+    finally:
+        event.remove(database.engine, "before_cursor_execute", hear)
+
+
+def searched(
+    corpus: Corpus, vector: np.ndarray, *, at_once: bool, **options: Any
+) -> tuple[Recalled, list[str], list[str]]:
+    """Search; also return the statements sent before the query was encoded, and all of them."""
+    before: list[str] = []
+    with heard(corpus.database) as statements:
+
+        def encode(_text: str) -> np.ndarray:
+            before.extend(statements)
+            return vector
+
+        tools = Tools(
+            Residents(limit_bytes=0, largest=0),
+            encode=encode,
+            count_tokens=lambda texts: [0] * len(texts),
+            at_once=lambda _: at_once,
+        )
+        found = recall(
+            lambda: corpus.database.transaction(corpus.tenant_id),
+            corpus.tenant_id,
+            RecallRequest(QUERY, namespace="corpus", **options),
+            tools=tools,
+            now=datetime.now(UTC),
+            deliver=lambda _session, _recalled: None,
+        )
+    assert found.loaded is not None
+    assert found.loaded.way == CANDIDATES
+    return found, before, statements
+
+
+def by_keywords(statements: list[str]) -> list[str]:
+    return [one for one in statements if "hit AS MATERIALIZED" in one]
+
+
+@pytest.mark.parametrize("options", [{}, {"top_k": 40}, {"archived": True}, {"weights": {"keyword": 1.0}}], ids=str)
+def test_whether_keywords_are_asked_before_the_vector_is_there_changes_no_answer(
+    corpus: Corpus, options: dict[str, Any]
+) -> None:
+    vector = unit(np.random.default_rng(5))
+    quiet, _, _ = searched(corpus, vector, at_once=True, **options)
+    busy, _, _ = searched(corpus, vector, at_once=False, **options)
+    assert [(one.found.id, one.found.score) for one in quiet.results] == [
+        (one.found.id, one.found.score) for one in busy.results
+    ]
+    assert len(quiet.results) == options.get("top_k", 10)
+    assert quiet.ranked is not None
+    assert busy.ranked is not None
+    assert sorted(quiet.ranked.ids) == sorted(busy.ranked.ids)
+
+
+def test_where_nobody_waits_for_the_encoder_keywords_are_searched_beside_it(corpus: Corpus) -> None:
+    _, before, statements = searched(corpus, unit(np.random.default_rng(5)), at_once=True)
+    assert len(by_keywords(before)) == 1
+    assert by_keywords(statements) == by_keywords(before), "nothing is asked twice"
+
+
+def test_who_would_wait_for_the_encoder_holds_no_connection_meanwhile(corpus: Corpus) -> None:
+    _, before, statements = searched(corpus, unit(np.random.default_rng(5)), at_once=False)
+    assert by_keywords(before) == []
+    assert len(by_keywords(statements)) == 1
+
+
+def test_the_timings_count_what_the_database_takes_beside_the_encoder(corpus: Corpus) -> None:
+    found, _, _ = searched(corpus, unit(np.random.default_rng(5)), at_once=True)
+    spent = found.timings
+    assert spent.candidates > 0
+    assert spent.encode + spent.candidates + spent.fuse <= spent.total + 0.1
