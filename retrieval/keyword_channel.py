@@ -3,8 +3,12 @@
 A channel is common table expressions that end in a relation of (memory_id, namespace_id, score).
 """
 
+from retrieval.bm25 import MOST_IMPACT
 from retrieval.scope import Shape, archive, inside, live, records
 
+_COMMON = "CAST(:common AS text[]), CAST(:common_idf AS float8[])"
+_COMMON_TERMS = f"unnest({_COMMON}) AS t (term, idf)"
+_COMMON_BITS = f"unnest({_COMMON}, CAST(:common_bit AS integer[])) AS t (term, idf, bit)"
 _COLUMNS = "p.memory_id, p.namespace_id, p.version, p.impact, p.known_from, p.known_to"
 
 
@@ -25,7 +29,7 @@ def keyword_channel(shape: Shape, *, heads: bool, common: bool) -> str:
     # Document frequencies count what is known, whatever the filter: a rare word stays rare inside a filter. With the archive
     # they also count earlier texts of a memory; they may be off by half without cost.
     known = "true" if shape.archived else live("p", shape)
-    completed = f"completed AS ({_PARTIAL} LIMIT :keyword_rows)"
+    completed = f"completed AS ({_PARTIAL} {_BEST_FIRST} LIMIT :keyword_rows)"
     if common:
         completed = (
             _heads(shape) if heads else f"promise AS ({_PARTIAL}), least AS (SELECT 0 AS score),"
@@ -57,8 +61,8 @@ def keyword_channel(shape: Shape, *, heads: bool, common: bool) -> str:
 
 # What rare terms found, best first. `apart` is the score but for what common terms that chose a memory would add if they stood
 # in it once, `met` tells by a bit for each which of them did.
-_PARTIAL = """
-    SELECT memory_id, namespace_id, score, score AS apart, 0 AS met FROM partial ORDER BY score DESC, memory_id"""
+_PARTIAL = "SELECT memory_id, namespace_id, score, score AS apart, 0 AS met FROM partial"
+_BEST_FIRST = "ORDER BY score DESC, memory_id"
 
 
 def _space(shape: Shape, column: str) -> str:
@@ -79,7 +83,7 @@ def _heads(shape: Shape) -> str:
     """
     return f"""
     best AS (
-        SELECT p.score + {common_score("p", shape)} AS score FROM ({_PARTIAL} LIMIT 2 * :keyword_rows) p
+        SELECT p.score + {common_score("p", shape)} AS score FROM ({_PARTIAL} {_BEST_FIRST} LIMIT 2 * :keyword_rows) p
     ),
     least AS MATERIALIZED (SELECT {_last("score", "best")} AS score),
     head AS MATERIALIZED (
@@ -93,7 +97,8 @@ def _heads(shape: Shape) -> str:
         SELECT memory_id, {_space(shape, "namespace_id")} AS namespace_id, sum(score) AS score, sum(apart) AS apart,
             bit_or(met) AS met
         FROM (
-            ({_PARTIAL}) UNION ALL SELECT memory_id, namespace_id, idf * impact, idf * (impact - 1), bit FROM head
+            SELECT p.* FROM ({_PARTIAL}) p, least WHERE p.score + :all_common * {MOST_IMPACT} >= least.score
+            UNION ALL SELECT memory_id, namespace_id, idf * impact, idf * (impact - 1), bit FROM head
         ) x GROUP BY memory_id
     ),"""
 
@@ -104,23 +109,33 @@ def _completed(shape: Shape) -> str:
     Who could not reach the last place asked even if every common term stood in it once is left out: the last place first by
     what memories promise, then by what the most promising have.
     """
-
-    def completed(of: str) -> str:
-        return (
-            f"SELECT p.memory_id, p.namespace_id, p.score + {common_score('p', shape, unmet=True)} AS score FROM {of} p"
-        )
-
     return f"""
     promising AS MATERIALIZED (
         SELECT *, row_number() OVER (ORDER BY score DESC, memory_id) AS place FROM promise
         WHERE apart + :all_common >= greatest((SELECT score FROM least), {_last("score", "promise")})
         ORDER BY score DESC, memory_id LIMIT :completed
     ),
-    first AS MATERIALIZED ({completed("(SELECT * FROM promising WHERE place <= 2 * :keyword_rows)")}),
+    first AS MATERIALIZED (
+        SELECT p.memory_id, p.namespace_id, p.score + {common_score("p", shape, unmet=True)} AS score
+        FROM promising p WHERE place <= 2 * :keyword_rows
+    ),
     rest AS MATERIALIZED (
         SELECT * FROM promising WHERE place > 2 * :keyword_rows AND apart + :all_common >= {_last("score", "first")}
+        ORDER BY memory_id
     ),
-    completed AS (SELECT * FROM first UNION ALL {completed("rest")})"""
+    completed AS (
+        SELECT * FROM first
+        UNION ALL SELECT memory_id, {_space(shape, "namespace_id")}, sum(score) FROM (
+            SELECT memory_id, namespace_id, score FROM rest
+            UNION ALL SELECT r.memory_id, r.namespace_id, t.idf * o.impact
+            FROM {_COMMON_BITS} JOIN rest r ON t.bit & r.met = 0
+            CROSS JOIN LATERAL (
+                SELECT o.impact FROM posting o {archive("o", shape)}
+                WHERE o.tenant_id = :tenant AND o.namespace_id = r.namespace_id AND o.term = t.term
+                    AND o.memory_id = r.memory_id AND {live("o", shape)} OFFSET 0
+            ) o
+        ) x GROUP BY memory_id
+    )"""
 
 
 def _head(shape: Shape, *, strong: bool) -> str:
@@ -142,14 +157,9 @@ def _head(shape: Shape, *, strong: bool) -> str:
 
 def common_score(alias: str, shape: Shape, *, unmet: bool = False) -> str:
     """Return what the common terms add to one candidate, by point look-ups; `unmet`: those that have not chosen it."""
-    terms = "unnest(CAST(:common AS text[]), CAST(:common_idf AS float8[])) AS t (term, idf)"
-    condition = ""
-    if unmet:
-        bits = "CAST(:common_bit AS integer[])"
-        terms = f"unnest(CAST(:common AS text[]), CAST(:common_idf AS float8[]), {bits}) AS t (term, idf, bit)"
-        condition = f"AND t.bit & {alias}.met = 0"
+    terms, which = (_COMMON_BITS, f"AND t.bit & {alias}.met = 0") if unmet else (_COMMON_TERMS, "")
     return f"""coalesce((
         SELECT sum(t.idf * o.impact) FROM {terms}
         JOIN posting o ON o.tenant_id = :tenant AND o.namespace_id = {alias}.namespace_id AND o.term = t.term
-            AND o.memory_id = {alias}.memory_id {archive("o", shape)} WHERE {live("o", shape)} {condition}
+            AND o.memory_id = {alias}.memory_id {archive("o", shape)} WHERE {live("o", shape)} {which}
     ), 0)"""

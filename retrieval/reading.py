@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.traits import traits
-from memory_service.storage.driver import Pending, meanwhile
+from memory_service.storage.driver import Pending
 from memory_service.storage.entities import Naming, naming_of
 from memory_service.storage.namespaces import Namespace
 from memory_service.storage.time_mentions import Span, spans_of
@@ -146,7 +146,7 @@ def gathered(
 ) -> Gathering:
     """Gather some memories for a query of these terms; for the other arguments see `snapshot`.
 
-    Everything about them is asked in one message, and what has arrived is read while the rest is on its way.
+    Everything about them is asked in one message.
     """
     namespace_ids = [namespace.id for namespace in namespaces]
     found = entries_of(session, tenant_id, ids, known=known)
@@ -156,12 +156,10 @@ def gathered(
     links = links_known(session, tenant_id, namespace_ids, at=at, ids=ids)
     members = members_known(session, tenant_id, namespace_ids, at=at, ids=ids)
     gathering = Gathering(only=frozenset(terms))
-    with meanwhile(session):
-        entries = _as_asked(found.result(), archived=archived)
-        added = _with_vectors(gathering, entries, [one.result() for one in asked_vectors], widths)
-        moments = spans.result()
-        _note(gathering, added, moments, naming.result())
-        _tie(gathering, links, members)
+    entries = _as_asked(found.result(), archived=archived)
+    added = _with_vectors(gathering, entries, [one.result() for one in asked_vectors], widths)
+    _note(gathering, added, spans.result(), naming.result())
+    _tie(gathering, links, members)
     return gathering
 
 

@@ -45,13 +45,10 @@ class Question:
     _params: Mapping[str, Any]
     _rows: list[Any] | None = field(default=None)
     _described: Any = None  # the answer as the driver has it, which tells the names
-    _cursor: Any = None  # where the answer will arrive, while it is on its way
 
     def rows(self) -> list[Any]:
-        """Return the answer; sent by itself where nothing else was fetched since, waited for where it is on its way."""
-        if self._cursor is not None:
-            self._take()
-        elif self._rows is None:
+        """Return the answer; sent by itself where nothing else was fetched since."""
+        if self._rows is None:
             _send(self._session)
         assert self._rows is not None  # just sent
         return self._rows
@@ -61,13 +58,6 @@ class Question:
         rows = self.rows()
         names = _names(self._described)
         return [dict(zip(names, row, strict=True)) for row in rows]
-
-    def _take(self) -> None:
-        """Take the answer from the driver."""
-        cursor, self._cursor = self._cursor, None
-        self._rows = cursor.fetchall()
-        self._described = cursor.pgresult
-        cursor.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +90,9 @@ def fetch(session: Session, statement: str, params: Mapping[str, Any]) -> list[A
 
 @contextmanager
 def meanwhile(session: Session) -> Iterator[None]:
-    """Send everything that waits: the server works while the caller does something else.
+    """Send everything that waits, and take the answers at the end: the server works while the caller does something else.
 
-    Answers to what was sent may be taken meanwhile, in the order of the questions, each as soon as it is there; at the end
-    all of them have arrived. Nothing else may be asked of the session meanwhile.
+    Nothing may be asked of the session meanwhile.
     """
     questions = list(_waiting(session))
     _waiting(session).clear()
@@ -156,12 +145,12 @@ def _sent(session: Session, questions: Sequence[Question], *, pipelined: bool) -
         for cursor, question in zip(cursors, questions, strict=True):
             _announce(session, cursor, question._statement, question._params)
             cursor.execute(question._statement, question._params)
-            question._cursor = cursor
         yield
     # At the end of a pipeline everything has arrived.
-    for question in questions:
-        if question._cursor is not None:
-            question._take()
+    for cursor, question in zip(cursors, questions, strict=True):
+        question._rows = cursor.fetchall()
+        question._described = cursor.pgresult
+        cursor.close()
 
 
 def _announce(session: Session, cursor: Any, statement: str, params: Mapping[str, Any]) -> None:
