@@ -126,7 +126,9 @@ class Database:
             yield connection
 
     def dispose(self) -> None:
-        """Close every pooled connection."""
+        """Close every pooled connection, and those in use when they come back: their pool is no more."""
+        if not event.contains(self.engine, "checkin", _close):
+            event.listen(self.engine, "checkin", _close)
         self.engine.dispose()
 
 
@@ -181,6 +183,11 @@ def _on_checkout(connection: Any, record: Any, _proxy: object) -> None:
     waiting.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
     if waiting.poll(0):
         raise DisconnectionError("the server closed the connection")
+
+
+def _close(connection: Any, _record: Any) -> None:
+    if connection is not None:  # None: given up before
+        connection.close()
 
 
 def _on_error(context: ExceptionContext) -> None:

@@ -61,3 +61,19 @@ def test_a_server_that_says_that_it_ends_has_ended(role_urls: RoleUrls, make_ten
         with database.transaction(tenant_id) as again:
             assert fetch(again, "SELECT 1", {}) == [(1,)]
         database.dispose()
+
+
+def test_a_connection_that_is_in_use_when_the_pool_ends_is_closed_when_it_comes_back(
+    role_urls: RoleUrls, make_tenant: Any
+) -> None:
+    tenant_id, _ = make_tenant()
+    database = Database(role_urls.service, pool_size=1)
+    with database.transaction(tenant_id) as session:
+        fetch(session, PID, {})
+        driver: Any = session.connection().connection.driver_connection
+        database.dispose()
+        assert fetch(session, "SELECT 1", {}) == [(1,)], "who is at it finishes"
+    assert driver.closed
+    with database.transaction(tenant_id) as session:
+        assert fetch(session, "SELECT 2", {}) == [(2,)]
+    database.dispose()
