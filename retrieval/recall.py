@@ -152,7 +152,7 @@ def recall(
     now: datetime,
     deliver: Callable[[Session, Recalled], None],
 ) -> Recalled:
-    """Search. No connection is held while the query is encoded or a reranker runs.
+    """Search. No connection is held while a reranker runs, or while the query waits to be encoded behind others.
 
     Args:
         open_transaction: opens one transaction of the tenant.

@@ -32,6 +32,9 @@ from retrieval.vector_channel import COARSE_ROWS, effort, found_by_index, vector
 __all__ = ["Candidates", "KeywordQuery", "Scope", "candidates_asked", "find_candidates", "hybrid_query"]
 
 
+ROUNDING = 1e-6  # in sums of impacts: who is level with a bound stays
+
+
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """The candidates of a search in the order of their ids, with one raw score each per channel asked.
@@ -232,8 +235,9 @@ def _keyword_params(keyword: KeywordQuery, per_channel: int) -> dict[str, Any]:
         "common": [one for one, _ in common],
         "common_idf": [weight for _, weight in common],
         "common_bit": [bits.get(t, 0) for t in idf for _ in keyword.all_of(t)],
-        # Texts that repeat a term which chooses are among the chosen ones; of the others it may be repeated in any text.
-        "all_common": sum(weight * (1 if t in bits else MOST_IMPACT) for t, weight in idf.items()),
+        # Of a term that chooses, texts that repeat it are read first, and not where they could not matter by this bound: a
+        # rare word beside one that is repeated may be missed. The others may be repeated in any text.
+        "all_common": sum(weight * (1 if t in bits else MOST_IMPACT) for t, weight in idf.items()) + ROUNDING,
         "documents": keyword.documents,
         "completed": max(keyword.completed, 4 * per_channel),
         "keyword_rows": per_channel,

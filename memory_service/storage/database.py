@@ -1,6 +1,7 @@
 """One engine, one way to open a transaction: as the service role, with the tenant set, committed at the edge."""
 
 import select
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -52,6 +53,7 @@ class Database:
         secret: Callable[[], bytes] = no_secret,
     ) -> None:
         """Prepare the pool; connects on first use. From the secret come the pseudonyms of what is redacted."""
+        self._disposed_at = 0.0  # by the clock of the pool
         self.redactions = Redactions(partial(self.transaction, durable=False), secret)
         self.engine: Engine = create_engine(
             service_url,
@@ -68,6 +70,7 @@ class Database:
         event.listen(self.engine, "connect", _on_connect)
         event.listen(self.engine, "checkout", _on_checkout)
         event.listen(self.engine, "handle_error", _on_error)
+        event.listen(self.engine, "checkin", self._on_checkin)
 
     def check_role(self) -> None:
         """Refuse to run as a role that row level security does not bind.
@@ -127,9 +130,12 @@ class Database:
 
     def dispose(self) -> None:
         """Close every pooled connection, and those in use when they come back: their pool is no more."""
-        if not event.contains(self.engine, "checkin", _close):
-            event.listen(self.engine, "checkin", _close)
+        self._disposed_at = time.time()
         self.engine.dispose()
+
+    def _on_checkin(self, connection: Any, record: Any) -> None:
+        if connection is not None and record.starttime <= self._disposed_at:  # None: given up before
+            connection.close()
 
 
 @contextmanager
@@ -183,11 +189,6 @@ def _on_checkout(connection: Any, record: Any, _proxy: object) -> None:
     waiting.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
     if waiting.poll(0):
         raise DisconnectionError("the server closed the connection")
-
-
-def _close(connection: Any, _record: Any) -> None:
-    if connection is not None:  # None: given up before
-        connection.close()
 
 
 def _on_error(context: ExceptionContext) -> None:

@@ -112,7 +112,7 @@ def unknown(service: Service, _content: str) -> httpx.Response:
 
 
 def on_new_connections(service: Service, _content: str) -> httpx.Response:
-    service.app.state.services.database.engine.dispose()
+    service.app.state.services.database.dispose()
     return service.client.get("/v1/jobs")
 
 

@@ -202,6 +202,15 @@ def test_common_terms_that_choose_bring_those_that_they_alone_tell(corpus: Corpu
     assert chosen[0] == pytest.approx(every[0], rel=1e-5)
 
 
+def test_many_that_are_level_fill_all_places(corpus: Corpus) -> None:
+    """A bound that rounds a little higher than what it bounds would leave out everybody at once."""
+    for df in (5_371, 40_000, 61_385):
+        query = KeywordQuery(rare=(), common=(("word2", df),), documents=1_000_000, heads=("word2",))
+        for k in (5, 10, 30):
+            chosen, _ = best_by_keywords(corpus, query, k=k)
+            assert len(chosen) == k
+
+
 @pytest.mark.parametrize("common", [False, True])
 def test_the_terms_of_one_word_count_as_one_term(corpus: Corpus, common: bool) -> None:
     """Its rarity is that of all of them together, whichever a memory holds; a word has the name of its first term."""

@@ -76,4 +76,7 @@ def test_a_connection_that_is_in_use_when_the_pool_ends_is_closed_when_it_comes_
     assert driver.closed
     with database.transaction(tenant_id) as session:
         assert fetch(session, "SELECT 2", {}) == [(2,)]
+        driver = session.connection().connection.driver_connection
+    assert not driver.closed, "that of the new pool stays"
     database.dispose()
+    assert driver.closed
