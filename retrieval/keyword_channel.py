@@ -59,7 +59,7 @@ def keyword_channel(shape: Shape, *, heads: bool, common: bool) -> str:
     """
 
 
-# What rare terms found, best first. `apart` is the score but for what common terms that chose a memory would add if they stood
+# What rare terms found. `apart` is the score but for what common terms that chose a memory would add if they stood
 # in it once, `met` tells by a bit for each which of them did.
 _PARTIAL = "SELECT memory_id, namespace_id, score, score AS apart, 0 AS met FROM partial"
 _BEST_FIRST = "ORDER BY score DESC, memory_id"
