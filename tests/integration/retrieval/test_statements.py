@@ -77,13 +77,21 @@ class Corpus:
         self.user: dict[UUID, str] = {}
         self.add(size)
 
-    def add(self, size: int, *, namespace: str = "corpus", chunks: int = 1, user: str | None = None) -> list[UUID]:
+    def add(
+        self,
+        size: int,
+        *,
+        namespace: str = "corpus",
+        chunks: int = 1,
+        user: str | None = None,
+        said: tuple[str, ...] = (),
+    ) -> list[UUID]:
         weights = 1 / np.arange(1, len(WORDS) + 1)
         prepared = []
         with self.database.transaction(self.tenant_id) as session:
             begin_namespace(session, self.tenant_id, namespace, self.encoder_id)
         for _ in range(size):
-            terms = tuple(
+            terms = said or tuple(
                 self.rng.choice(WORDS, size=int(self.rng.integers(3, 60)), p=weights / weights.sum()).tolist()
             )
             draft = Draft(
@@ -204,11 +212,12 @@ def test_common_terms_that_choose_bring_those_that_they_alone_tell(corpus: Corpu
 
 def test_many_that_are_level_fill_all_places(corpus: Corpus) -> None:
     """A bound that rounds a little higher than what it bounds would leave out everybody at once."""
-    for df in (5_371, 40_000, 61_385):
-        query = KeywordQuery(rare=(), common=(("word2", df),), documents=1_000_000, heads=("word2",))
-        for k in (5, 10, 30):
-            chosen, _ = best_by_keywords(corpus, query, k=k)
-            assert len(chosen) == k
+    for number in range(40):
+        corpus.add(1, said=("level", "level", f"other{number}"), user="level")
+    for df in range(5_371, 5_471, 5):
+        query = KeywordQuery(rare=(), common=(("level", df),), documents=1_000_000, heads=("level",))
+        chosen, _ = best_by_keywords(corpus, query, k=30)
+        assert len(chosen) == 30, df
 
 
 @pytest.mark.parametrize("common", [False, True])
