@@ -17,7 +17,7 @@ from memory_service.chat_model.endpoint import ChatEndpoint
 from memory_service.chat_model.protocol import Message, Reply
 from tests.vllm import first_token
 from tests.vllm.beforehand import Beforehand
-from tests.vllm.engine import ROOM, Engine, engine
+from tests.vllm.engine import FORGETTING, ROOM, Engine, engine
 from tests.vllm.fleet import Fleet
 from tests.vllm.running_app import running_app
 
@@ -76,8 +76,10 @@ class Servers:
 
     Attributes:
         blocks: the folder in which two of them keep blocks
-        first: computes prompts in chunks, in a cache that is too small for all that it is asked at once
+        first: computes prompts in chunks
         second: beside it, with room; also what answers without any plan
+        exact_blocks: the folder in which the next keeps blocks
+        exact: computes in float32, in a cache that is too small for all that it is asked at once
         large: with a model that is large enough to be timed
         served: keeps its blocks in a service, for two tenants
     """
@@ -85,6 +87,8 @@ class Servers:
     blocks: Path
     first: Future[Engine] | None
     second: Future[Engine] | None
+    exact_blocks: Path
+    exact: Future[Engine] | None
     large: Future[Engine] | None
     served: Future[Engine] | None
 
@@ -156,19 +160,26 @@ def servers(
 ) -> Servers:
     """Return the servers of this run, which begin to start."""
     wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    logs, blocks = tmp_path_factory.mktemp("logs"), tmp_path_factory.mktemp("kv")
+    logs, blocks, exact_blocks = (tmp_path_factory.mktemp(name) for name in ("logs", "kv", "exact"))
     kept = {"folder": str(blocks)}
 
     def first() -> AbstractContextManager[Engine]:
-        # 22 blocks are room for two of the crowd as they come, and not for what they grow to.
-        small = ["--max-model-len", "2560", "--num-gpu-blocks-override", "22", *IN_CHUNKS]
-        return engine(vllm_python, tiny_model, logs / "first.log", kept, *small)
+        short = ["--max-model-len", "2560", *ROOM, *IN_CHUNKS]
+        return engine(vllm_python, tiny_model, logs / "first.log", kept, *short)
 
     def second() -> AbstractContextManager[Engine]:
         # Without the backend's setting noise is mostly white space between the tokens of JSON.
         backend = '{"backend": "xgrammar", "disable_any_whitespace": true}'
         room = ["--max-model-len", str(CONTEXT_TOKENS), *FOR_A_WEEK, "--structured-outputs-config", backend, *IN_CHUNKS]
         return engine(vllm_python, tiny_model, logs / "second.log", kept, *room)
+
+    def exact() -> AbstractContextManager[Engine]:
+        # 22 blocks are room for two of the crowd as they come, and not for what they grow to.
+        small = ["--max-model-len", "2560", "--num-gpu-blocks-override", "22", *IN_CHUNKS]
+        into = {"folder": str(exact_blocks)}
+        return engine(
+            vllm_python, tiny_model, logs / "exact.log", into, *small, dtype="float32", environment=FORGETTING
+        )
 
     def large() -> AbstractContextManager[Engine]:
         return first_token.server(vllm_python, tmp_path_factory.mktemp("large"))
@@ -177,7 +188,7 @@ def servers(
         kept = {"url": kv_url, "prefill_tokens_per_s": 1000.0, "lookup_s": 60.0}
         around = {
             "MEMORY_SERVICE_API_KEY": ", ".join(key for _, key in tenants),
-            "VLLM_SERVER_DEV_MODE": "1",  # for /reset_prefix_cache, which spares a restart
+            **FORGETTING,
         }
         return engine(
             vllm_python, tiny_model, logs / "served.log", kept, "--max-model-len", "4096", *ROOM, environment=around
@@ -185,11 +196,12 @@ def servers(
 
     one = fleet.start(first) if "folder" in wanted else None
     other = fleet.start(second) if "second" in wanted else None
+    precise = fleet.start(exact) if "exact" in wanted else None
     third = fleet.start(large) if "large" in wanted else None
     if "served" not in wanted:
-        return Servers(blocks, one, other, third, None)
+        return Servers(blocks, one, other, exact_blocks, precise, third, None)
     tenants, kv_url = request.getfixturevalue("kv_tenants"), request.getfixturevalue("kv_url")
-    return Servers(blocks, one, other, third, fleet.start(served))
+    return Servers(blocks, one, other, exact_blocks, precise, third, fleet.start(served))
 
 
 @pytest.fixture(scope="session")

@@ -15,12 +15,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-import httpx
-
 from benchmarks.provenance import provenance
 from benchmarks.results import write_result
 from memory_service.activation import blob
-from tests.vllm.engine import BLOCK, HITS, Engine, engine, prompt
+from tests.vllm.engine import BLOCK, FORGETTING, HITS, Engine, engine, prompt
 
 HERE: Final = Path(__file__).parent
 TOKENS: Final = 2000
@@ -34,9 +32,8 @@ def server(python: str, folder: Path) -> Iterator[Engine]:
     model = folder / "model"
     subprocess.run([python, HERE / "tiny_model.py", model, "large"], check=True, timeout=300, stderr=subprocess.DEVNULL)
     arguments = ["--max-model-len", "4096", "--max-num-batched-tokens", "4096", "--num-gpu-blocks-override", "96"]
-    around = {"VLLM_SERVER_DEV_MODE": "1"}  # for /reset_prefix_cache
     kept = {"folder": str(folder / "kv")}
-    with engine(python, model, folder / "server.log", kept, *arguments, environment=around) as one:
+    with engine(python, model, folder / "server.log", kept, *arguments, environment=FORGETTING) as one:
         yield one
 
 
@@ -67,7 +64,7 @@ def measure(one: Engine) -> dict[str, Any]:
 
 def _first(one: Engine, *, saved: bool) -> float:
     """Ask for a token with a grant; what this process itself remembers is forgotten before."""
-    assert httpx.post(f"{one.url}/reset_prefix_cache", timeout=30).status_code == 200
+    one.forget()
     with one.counting() as counted:
         answer = one.ask(prompt(0, TOKENS), parameters={"grant": "of-nobody"}, tokens=1)
     assert counted[HITS] == (0 if saved else LOADED)

@@ -21,13 +21,19 @@ ENVIRONMENT: Final = {
 
 @contextmanager
 def serving(
-    python: str, model: Path, log: Path, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None
+    python: str,
+    model: Path,
+    log: Path,
+    arguments: Sequence[str],
+    *,
+    dtype: str = "bfloat16",
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
-    """Run a server that serves a model as `tiny`, and give its address."""
+    """Run a server that serves a model as `tiny`, computed in these numbers, and give its address."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--served-model-name", "tiny"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--dtype", "bfloat16", *arguments]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--dtype", dtype, *arguments]
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VLLM_"))}
     around = {**ours, **ENVIRONMENT, **(environment or {})}
     with answering(command, f"{url}/health", log, environment=around):

@@ -23,6 +23,7 @@ import pytest
 from memory_service.activation import blob, chain, engine_layout, run_file
 from memory_service.activation.errors import BlobRefused
 from memory_service.activation.fingerprint import tokens_digest
+from memory_service.activation.packing import from_codec
 from tests.vllm.conftest import Servers
 from tests.vllm.engine import BLOCK, CONNECTOR, HITS, SALT, Answer, Engine, prompt
 
@@ -33,21 +34,20 @@ LOADED = WHOLE * BLOCK
 GRANT = {"grant": "of-nobody"}
 NEAR = 1e-4
 SEEDS = range(12)
+CROWD = (100, 101, 102)
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What the first process left in the folder."""
+    """What a process left in a folder."""
 
     path: Path
     answers: dict[int, Answer]
-    crowded: dict[int, Answer]
-    preemptions: float
     counted: dict[str, float]
 
-    def file_of(self, seed: int) -> Path:
+    def file_of(self, seed: int, *, tokens: int = 2000) -> Path:
         """Return the file with all blocks of a prompt."""
-        wanted = tokens_digest(prompt(seed)[:LOADED])
+        wanted = tokens_digest(prompt(seed, tokens)[: tokens // BLOCK * BLOCK])
         for file in (self.path / "files").iterdir():
             with suppress(BlobRefused):  # the damaged ones of other tests
                 if blob.read(file.read_bytes())[0].tokens == wanted:
@@ -64,18 +64,37 @@ class Folder:
 
 @pytest.fixture(scope="module")
 def folder(servers: Servers) -> Folder:
-    """Return what a first process saved: prompts computed in chunks, and more of them at once than its cache holds."""
+    """Return what a first process saved: prompts computed in chunks."""
     assert servers.first is not None
     first, path = servers.first.result(), servers.blocks
     answers = {seed: first.ask(prompt(seed), parameters=GRANT) for seed in SEEDS}
-    many = [100, 101, 102]
-    with ThreadPoolExecutor(len(many)) as pool:
-        asked = [pool.submit(first.ask, prompt(seed, 1000), parameters=GRANT, tokens=600) for seed in many]
-        crowded = {seed: one.result() for seed, one in zip(many, asked, strict=True)}
-    wait_for(lambda: len(list((path / "blocks").iterdir())) >= WHOLE * len(SEEDS) + 7 * len(many))
+    wait_for(lambda: len(list((path / "blocks").iterdir())) >= WHOLE * len(SEEDS))
     first.ask(prompt(999, 10))
-    counted = first.numbers()
-    return Folder(path, answers, crowded, counted["vllm:num_preemptions_total"], counted)
+    return Folder(path, answers, first.numbers())
+
+
+@pytest.fixture(scope="module")
+def exact(servers: Servers) -> Engine:
+    """Return a server that computes in float32.
+
+    In bfloat16 a processor may round otherwise where a piece is longer or shorter, and these weights make a tenth of a log
+    probability of that (with AVX2; none with AMX): what was computed in other pieces, or by another program, is the same in
+    float32 only.
+    """
+    assert servers.exact is not None
+    return servers.exact.result()
+
+
+@pytest.fixture(scope="module")
+def crowded(servers: Servers, exact: Engine) -> Folder:
+    """Return what it saved while it was asked more at once than its cache holds."""
+    with ThreadPoolExecutor(len(CROWD)) as pool:
+        asked = [pool.submit(exact.ask, prompt(seed, 1000), parameters=GRANT, tokens=600) for seed in CROWD]
+        answers = {seed: one.result() for seed, one in zip(CROWD, asked, strict=True)}
+    path = servers.exact_blocks
+    wait_for(lambda: len(list((path / "blocks").iterdir())) >= 7 * len(CROWD))
+    exact.ask(prompt(999, 10))
+    return Folder(path, answers, exact.numbers())
 
 
 def wait_for(done: Callable[[], bool], seconds: float = 120) -> None:
@@ -86,7 +105,7 @@ def wait_for(done: Callable[[], bool], seconds: float = 120) -> None:
 
 
 def test_a_prompt_computed_in_chunks_is_saved_whole_and_once(folder: Folder) -> None:
-    assert folder.counted["saved_blocks"] == WHOLE * len(SEEDS) + 7 * len(folder.crowded)
+    assert folder.counted["saved_blocks"] == WHOLE * len(SEEDS)
     assert folder.counted["save_failures"] == folder.counted["save_dropped"] == folder.counted["load_failures"] == 0
     header, tensors = blob.read(folder.file_of(0).read_bytes())
     assert header.count == LOADED
@@ -119,15 +138,25 @@ def test_another_process_loads_1920_of_2000_tokens_and_says_the_same(
     assert computed.furthest(answer) <= NEAR
 
 
-def test_requests_that_were_preempted_say_and_save_the_same(folder: Folder, second: Engine) -> None:
-    assert folder.preemptions > 0
-    for seed, crowded in folder.crowded.items():
-        with second.counting() as counted:
-            loaded = second.ask(prompt(seed, 1000), parameters=GRANT, tokens=600)
-        assert counted[HITS] == 7 * BLOCK
-        computed = second.ask(prompt(seed, 1000), salt="of somebody else", tokens=600)
-        assert loaded.tokens == computed.tokens == crowded.tokens
-        assert loaded.furthest(computed) <= NEAR
+def test_requests_that_were_preempted_say_and_save_the_same(
+    crowded: Folder, exact: Engine, record_property: Callable[[str, object], None]
+) -> None:
+    assert crowded.counted["vllm:num_preemptions_total"] > 0
+    assert crowded.counted["saved_blocks"] == 7 * len(CROWD)
+    furthest = 0.0
+    for seed, answer in crowded.answers.items():
+        exact.forget()
+        with exact.counting() as counted:
+            loaded = exact.ask(prompt(seed, 1000), parameters=GRANT, tokens=600)
+        assert (counted[HITS], counted["loaded_blocks"]) == (7 * BLOCK, 7)
+        computed = exact.ask(prompt(seed, 1000), salt="of somebody else", tokens=600)
+        assert loaded.tokens == computed.tokens == answer.tokens
+        furthest = max(furthest, loaded.furthest(computed), answer.furthest(computed))
+    record_property(
+        f"{len(CROWD)} prompts, preempted and computed in other pieces: 600 greedy tokens equal, |Δlogprob|",
+        f"{furthest:.1e} (≤ {NEAR:g})",
+    )
+    assert furthest <= NEAR
 
 
 def test_the_longest_stored_beginning_is_loaded(folder: Folder, second: Engine) -> None:
@@ -274,7 +303,7 @@ def test_a_grant_for_another_prompt_is_no_right_to_this_one(second: Engine) -> N
 
 
 def test_what_transformers_computed_is_loaded_as_if_vllm_had(
-    folder: Folder, second: Engine, tiny_model: Path, record_property: Callable[[str, object], None]
+    crowded: Folder, exact: Engine, tiny_model: Path, record_property: Callable[[str, object], None]
 ) -> None:
     import torch
     from transformers import LlamaForCausalLM
@@ -282,22 +311,45 @@ def test_what_transformers_computed_is_loaded_as_if_vllm_had(
     from memory_service.activation.transformer.caches import precompute
 
     tokens = prompt(60)
-    model = LlamaForCausalLM.from_pretrained(tiny_model, dtype=torch.bfloat16).eval()
+    model = LlamaForCausalLM.from_pretrained(tiny_model, dtype=torch.float32).eval()
     cache = precompute(model, tokens[:LOADED])
-    header, _ = blob.read(folder.file_of(0).read_bytes())
+    header, _ = blob.read(crowded.file_of(CROWD[0], tokens=1000).read_bytes())
     layout = engine_layout.layout_of(json.loads(header.note or "")["layout"], block_size=BLOCK)
     hashes = chain.block_hashes(tokens, block_size=BLOCK, engine=header.fingerprint, salt=SALT)
     run = run_file.BlockRun(header.fingerprint, 0, hashes, tokens_digest(tokens[:LOADED]))
-    folder.put(list(hashes), run_file.pack_run(run, layout, cache))
-    with second.counting() as counted:
-        loaded = second.ask(tokens, parameters=GRANT)
+    crowded.put(list(hashes), run_file.pack_run(run, layout, cache))
+    with exact.counting() as counted:
+        loaded = exact.ask(tokens, parameters=GRANT)
     assert (counted[HITS], counted["loaded_blocks"]) == (LOADED, WHOLE)
-    computed = second.ask(tokens, salt="of somebody else")
+    computed = exact.ask(tokens, salt="of somebody else")
     same = sum(one == two for one, two in zip(loaded.tokens, computed.tokens, strict=True))
     record_property(
         f"{LOADED} tokens computed in transformers, loaded in vLLM: equal tokens", f"{same} of {len(computed.tokens)}"
     )
     assert loaded.tokens == computed.tokens
+    assert loaded.furthest(computed) <= NEAR
+
+
+def test_what_transformers_computed_stands_where_vllm_puts_it(
+    folder: Folder, tiny_model: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """In the numbers and the order in which hosted models are kept, where no two programs round alike."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    from memory_service.activation.transformer.caches import precompute
+
+    model = LlamaForCausalLM.from_pretrained(tiny_model, dtype=torch.bfloat16).eval()
+    cache = precompute(model, prompt(0)[:LOADED])
+    header, tensors = blob.read(folder.file_of(0).read_bytes())
+    layout = engine_layout.layout_of(json.loads(header.note or "")["layout"], block_size=BLOCK)
+    packed = layout.pack(cache, first=0, count=WHOLE)
+    apart = 0.0
+    for name, theirs in tensors.items():
+        one, two = (from_codec(numbers, layout.codec) for numbers in (theirs, packed[name]))
+        apart = max(apart, float(np.linalg.norm(one - two) / np.linalg.norm(one)))
+    record_property(f"{LOADED} tokens of transformers and of vLLM in {layout.text}, apart by", f"{apart:.4f}")
+    assert apart <= 0.2
 
 
 def test_logs_hold_no_grants_and_no_tokens(second: Engine) -> None:
