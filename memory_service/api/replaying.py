@@ -1,6 +1,6 @@
 """Make a traced search again as it was: to compare its answer, or to say where a memory fell out of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.search_answers import channels_json, near_miss_json, signals_json
 from memory_service.api.search_models import ContextIn
-from memory_service.api.searching import recall_request, tools_of
+from memory_service.api.searching import find, recall_request, tools_of
 from memory_service.api.services import Services
 from memory_service.errors import NotFound
 from memory_service.lifecycle.correct import missing
@@ -20,7 +20,7 @@ from memory_service.storage.sql import Row
 from memory_service.types import Caller
 from retrieval.fusion_policy import governed
 from retrieval.ranking import Shown
-from retrieval.recall import Recalled, Tools, recall
+from retrieval.recall import Recalled, Tools
 from retrieval.replay import Fate, Stage, as_it_was, left_out, why_not
 from retrieval.request import RecallRequest
 
@@ -61,24 +61,6 @@ def tools_for(services: Services, trace: Row) -> Tools:
     return replace(tools_of(services), rerank=rerank)
 
 
-def _again(
-    services: Services,
-    caller: Caller,
-    trace: Row,
-    request: RecallRequest,
-    tools: Tools,
-    deliver: Callable[[Session, Recalled], None],
-) -> None:
-    recall(
-        lambda: services.database.transaction(caller.tenant_id, durable=False),
-        caller.tenant_id,
-        request,
-        tools=tools,
-        now=trace["created_at"],
-        deliver=deliver,
-    )
-
-
 def replay_json(services: Services, caller: Caller, trace: Row) -> dict[str, Any]:
     """Search again as the traced search was, and say whether the answer is the same."""
     found: list[dict[str, Any]] = []
@@ -95,7 +77,8 @@ def replay_json(services: Services, caller: Caller, trace: Row) -> dict[str, Any
         )
 
     if trace["namespaces"]:
-        _again(services, caller, trace, request_of(trace), tools_for(services, trace), deliver)
+        tools = tools_for(services, trace)
+        find(services, caller, request_of(trace), tools=tools, now=trace["created_at"], deliver=deliver)
     kept = sorted((c for c in trace["result"]["results"] if c["rank"] is not None), key=lambda c: c["rank"])
     return {
         "as_of": trace["created_at"].isoformat().replace("+00:00", "Z"),
@@ -152,7 +135,7 @@ def _looked_for(
         fate = why_not(session, caller.tenant_id, asked, recalled, memory_id, count_tokens=tools.count_tokens)
         fates.append((fate, asked))
 
-    _again(services, caller, trace, request, tools, deliver)
+    find(services, caller, request, tools=tools, now=trace["created_at"], deliver=deliver)
     return fates[0]
 
 

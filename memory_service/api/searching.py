@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +45,40 @@ def tools_of(services: Services) -> Tools:
         count_tokens=lambda texts: count_tokens(services, texts),
         rerank=None if reranker is None else lambda query, _, texts: reranker.score(query, texts),
     )
+
+
+def find(
+    services: Services,
+    caller: Caller,
+    request: RecallRequest,
+    *,
+    now: datetime,
+    deliver: Callable[[Session, Recalled], None],
+    durable: bool = False,
+    tools: Tools | None = None,
+) -> None:
+    """Search as `recall` does, counted among the searches under way.
+
+    Who does not count is not waited for: two such could each hold a connection beside the encoder and wait for a second one.
+
+    Args:
+        services: the parts of the running service.
+        caller: who searches.
+        request: what is asked.
+        now: the present moment, or that of a trace.
+        deliver: called inside the last transaction with what was found.
+        durable: whether its commit waits for the disk.
+        tools: what the search works with, where that is not `tools_of` this process.
+    """
+    with services.batching.under_way():
+        recall(
+            lambda: services.database.transaction(caller.tenant_id, durable=durable),
+            caller.tenant_id,
+            request,
+            tools=tools or tools_of(services),
+            now=now,
+            deliver=deliver,
+        )
 
 
 def recall_request(body: SearchIn, *, token_budget: int | None) -> RecallRequest:
@@ -143,14 +177,6 @@ def search(
         else:
             answers.append(produce(session, recalled))
 
-    with services.batching.under_way():
-        recall(
-            # Only a search that changes memories waits for the disk; losing the last traces in a crash loses no memory.
-            lambda: services.database.transaction(caller.tenant_id, durable=body.reinforce),
-            caller.tenant_id,
-            wanted,
-            tools=tools_of(services),
-            now=now,
-            deliver=deliver,
-        )
+    # Only a search that changes memories waits for the disk; losing the last traces in a crash loses no memory.
+    find(services, caller, wanted, durable=body.reinforce, now=now, deliver=deliver)
     return answers[0]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from memory_service.api.answers import answer, written
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.fields import Time
-from memory_service.api.searching import tools_of
+from memory_service.api.searching import find
 from memory_service.api.services import Services
 from memory_service.api.strict_json import Body, StrictRoute
 from memory_service.errors import FieldError, InvalidRequest, NotFound
@@ -24,7 +24,7 @@ from memory_service.storage.graph_walk import View, newest
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import DEFAULT_NAMESPACE, AsOf, Caller, KeyScope, MemoryType, State
-from retrieval.recall import Recalled, recall
+from retrieval.recall import Recalled
 from retrieval.request import RecallRequest
 
 router = APIRouter(tags=["graph"], route_class=StrictRoute)
@@ -244,12 +244,6 @@ def _found(services: Services, caller: Caller, query: str, namespace: str | None
     def deliver(_: Session, recalled: Recalled) -> None:
         ids.extend(result.found.id for result in recalled.results)
 
-    recall(
-        lambda: services.database.transaction(caller.tenant_id),
-        caller.tenant_id,
-        RecallRequest(query=query, namespace=namespace or DEFAULT_NAMESPACE, top_k=SEEDS_OF_A_QUERY, as_of=as_of),
-        tools=tools_of(services),
-        now=services.clock(),
-        deliver=deliver,
-    )
+    request = RecallRequest(query=query, namespace=namespace or DEFAULT_NAMESPACE, top_k=SEEDS_OF_A_QUERY, as_of=as_of)
+    find(services, caller, request, now=services.clock(), deliver=deliver)
     return ids
