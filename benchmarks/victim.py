@@ -34,7 +34,7 @@ class Victim:
         self._settings = dict(settings or {})
         self.data_dir = folder / "var"
         self._log = folder / "service.log"
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -145,7 +145,7 @@ def _postmaster(pid: int) -> psutil.Process:
     raise CommandFailure("no Postgres process to kill was found")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
