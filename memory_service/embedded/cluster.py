@@ -31,7 +31,7 @@ unix_socket_permissions = 0700
 max_connections = 100
 password_encryption = scram-sha-256
 
-shared_buffers = {buffers}MB{pad}# an eighth of the memory, filled as data comes
+shared_buffers = {buffers}MB{pad}# an eighth of the memory, 256 to 4096 MB, filled as data comes
 effective_cache_size = {cached}MB
 work_mem = 16MB
 maintenance_work_mem = 128MB

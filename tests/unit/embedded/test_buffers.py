@@ -25,5 +25,8 @@ def test_a_limit_above_the_machine_is_none(tmp_path: Path) -> None:
 
 def test_the_configuration_says_so() -> None:
     lines = configuration(shared_memory="posix", buffers_mb=buffers_mb(16 << 30)).splitlines()
-    assert "shared_buffers = 2048MB                      # an eighth of the memory, filled as data comes" in lines
+    assert (
+        "shared_buffers = 2048MB                      # an eighth of the memory, 256 to 4096 MB, filled as data comes"
+        in lines
+    )
     assert "effective_cache_size = 8192MB" in lines
