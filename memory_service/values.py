@@ -17,8 +17,8 @@ MAX_BATCH_ITEMS = 1_000
 MAX_BATCH_BYTES = 2 * 1024 * 1024
 MAX_METADATA_DEPTH = 16
 INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})  # Unicode categories
-OLDEST = datetime(1, 1, 2, tzinfo=UTC)
-NEWEST = datetime(9999, 12, 30, tzinfo=UTC)
+OLDEST = datetime.min.replace(tzinfo=UTC)
+NEWEST = datetime.max.replace(tzinfo=UTC)
 
 
 def is_blank(text: str) -> bool:

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from memory_service.storage.sql import Row
@@ -40,17 +41,26 @@ class Context:
 
 
 def heading(row: Row) -> str:
-    """Return when a memory was observed and who said it."""
-    observed = row["observed_at"]
+    """Return when a memory was observed, until when it was true, whether another took its place, and who said it."""
+    noted = [_day(row["observed_at"])]
+    if row["superseded_by"] is not None:
+        noted.append("outdated")
+    if row["valid_to"] is not None:
+        noted.append(f"until {_day(row['valid_to'])}")
     speaker = row["speaker"] or row["role"]
-    return f"({observed.day} {observed:%B %Y}) " + (f"{speaker}: " if speaker else "")
+    return f"({', '.join(noted)}) " + (f"{speaker}: " if speaker else "")
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B} {moment.year}"
 
 
 def build_context(results: Sequence[Result], *, budget: int, order: Order, count: CountTokens) -> Context:
     """Pack results into at most `budget` tokens.
 
-    Whole memories are chosen from the best down; when not even the best fits, as much of its beginning as does is shown,
-    cut at a space. The finished text is counted once more, so joins between lines cannot push it over the budget.
+    Whole memories are chosen from the best down. The best is always there: when it does not fit, as much of its beginning as
+    does is shown, cut at a space, within half of the budget where others fit beside it. The finished text is counted once
+    more, so joins between lines cannot push it over the budget.
 
     Args:
         results: what a search found, best first.
@@ -72,9 +82,17 @@ def build_context(results: Sequence[Result], *, budget: int, order: Order, count
         )
         for r, cost in zip(results, costs, strict=True)
     ]
-    chosen = list(pack(ranked, budget=budget, order=order).passages)
+    whole = pack(ranked, budget=budget, order=order)
+    chosen = list(whole.passages)
     if not chosen and results:
-        return _only_a_part(results[0], budget=budget, count=count)
+        return _context(_only_a_part(results[0], budget=budget, count=count), count)
+    if ranked and ranked[0] in whole.left_out:
+        part = _only_a_part(results[0], budget=budget // 2, count=count)
+        if part:
+            ranked[0] = replace(
+                ranked[0], text=part[0].text, tokens=count([f"[{len(results)}] {part[0].heading}{part[0].text}\n"])[0]
+            )
+            chosen = list(pack(ranked, budget=budget, order=order).passages)
     while True:
         lines = tuple(
             Cited(
@@ -94,20 +112,20 @@ def build_context(results: Sequence[Result], *, budget: int, order: Order, count
         chosen.remove(worst)
 
 
-def _only_a_part(result: Result, *, budget: int, count: CountTokens) -> Context:
-    """Show the longest beginning of one memory that fits, found by halving."""
+def _only_a_part(result: Result, *, budget: int, count: CountTokens) -> tuple[Cited, ...]:
+    """Return the longest beginning of one memory that fits, found by halving; nothing where no word of it does."""
     content = result.row["content"]
 
-    def cut(length: int) -> Context:
+    def cut(length: int) -> tuple[Cited, ...]:
         end = length if length == len(content) else max(content.rfind(" ", 0, length), 0) or length
         shown = content[:end].rstrip()
         line = Cited("[1]", result.found.id, heading(result.row), shown, (0, len(shown)), result.row["role"])
-        return _context((line,) if shown else (), count)
+        return (line,) if shown else ()
 
     low, high = 0, len(content)
     while low < high:
         middle = (low + high + 1) // 2
-        if cut(middle).tokens <= budget:
+        if _context(cut(middle), count).tokens <= budget:
             low = middle
         else:
             high = middle - 1

@@ -6,6 +6,7 @@ who said it to the graph, when to the temporal channel, how it is worded to the 
 keywords are asked.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ CHANNEL_OF: Final[Mapping[str, str]] = {
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _MOST_FIRST_PERSON: Final = 3
+_FAR: Final = 6.0  # deviations, which one of 38 rows can have
 _SHORTEST_PART: Final = 3  # letters of a name's part that names somebody
 
 
@@ -77,8 +79,21 @@ def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings)
     _add(signals, "length", settings.length, _lengths(rows, settings.long))
     # What a user tells an assistant nearly always ends in a request, and still tells something.
     _add(signals, "asks", settings.asks, rows.asks & (rows.role == Role.NONE))
-    _add(signals, "role", _user_amount(query.text, settings), rows.role == Role.USER)
+    amount = _user_amount(query.text, settings) * _spread(len(rows))
+    _add(signals, "role", amount, rows.role == Role.USER)
     return signals
+
+
+def _spread(count: int) -> float:
+    """Return how far a row can stand out among so many, as a share of what it can where there are enough: 0..1.
+
+    The largest of n standardised numbers is at most (n - 1) / √n: with five memories an exact match has 1.8 deviations, and
+    an amount meant for a hundred would outweigh every channel together.
+
+    >>> round(_spread(5), 2), _spread(40), _spread(10_000), _spread(0)
+    (0.3, 1.0, 1.0, 0.0)
+    """
+    return min(1.0, max(0, count - 1) / math.sqrt(max(1, count)) / _FAR)
 
 
 def _lengths(rows: Rows, long: int) -> NDArray[np.float64]:

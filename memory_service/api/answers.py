@@ -10,7 +10,7 @@ from fastapi import Response
 from memory_service.errors import FieldError, InvalidRequest, PreconditionFailed
 
 _TAG = re.compile(r'(?P<weak>W/)?"(?P<tag>[^"]*)"')
-_VERSION = re.compile(r"[0-9]{1,10}")
+_VERSION = re.compile(r"[1-9][0-9]{0,9}")
 
 
 def answer(content: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -19,13 +19,13 @@ from memory_service.lifecycle.supersede import close_superseded, start_of_validi
 from memory_service.storage import memories
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import Namespace, ensure_namespaces, find_namespaces
-from memory_service.storage.presence import ErasedText, Key, look_up
+from memory_service.storage.presence import ErasedText, Key, look_up, stand_in_line
 from memory_service.storage.redactions import redactors_in
 from memory_service.storage.sql import Row
 from memory_service.storage.supersessions import Replacement, link_superseded
 from memory_service.types import OnConflict
 
-ATTEMPTS = 3
+ATTEMPTS = 8
 
 
 @dataclass(slots=True)
@@ -113,7 +113,8 @@ def remember(
     """Store drafts in order; one that repeats what is there is skipped, and none fails its neighbours.
 
     A concurrent writer may store the same external_id or duplicate first. What lost against it is decided again over what is
-    there by then, so neither writer sees an error.
+    there by then, so neither writer sees an error. Those who lost once stand in line for their external_ids: of many who
+    supersede the same memory at once, one more would lose with each that wins.
 
     Raises:
         Unavailable: other writers were first again and again; nothing was changed.
@@ -122,9 +123,12 @@ def remember(
     outcomes: list[Outcome | None] = [
         Outcome("rejected", new_id(), problem=item.refusal) if item.refusal is not None else None for item in items
     ]
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         if all(outcomes):
             break
+        if attempt:
+            lost = [item.draft for item, outcome in zip(items, outcomes, strict=True) if outcome is None]
+            stand_in_line(session, tenant_id, {(d.namespace, d.external_id) for d in lost if d.external_id is not None})
         _remember(session, tenant_id, items, outcomes, encoding=encoding, now=now)
     if not all(outcomes):
         raise busy()

@@ -22,16 +22,15 @@ _RECORD = f"""
         s.kind AS source_kind, s.ref AS source_ref, s.speaker AS source_speaker, s.role AS source_role,
         s.span_from, s.span_to, s.hash AS source_hash,
         r.stability_days, r.difficulty, r.recall_count, r.last_recalled_at, r.spaced_uses, r.traces, r.traced_at,
-        r.refreshed_at, CAST(n.retention_policy AS text) AS retention_policy, {{tier}} AS precision_tier,
+        r.refreshed_at, CAST(n.retention_policy AS text) AS retention_policy, {{tier}} AS precision_tier, {{surprise}} AS surprise,
         (SELECT count(*) FROM link l WHERE l.tenant_id = :tenant AND l.source_id = m.id AND l.known_to = 'infinity')
         + (SELECT count(*) FROM link l WHERE l.tenant_id = :tenant AND l.target_id = m.id AND l.known_to = 'infinity')
             AS links_count
 """
-RECORD_NOW = _RECORD.format(tier="m.precision_tier")
-# Not a part of any state: an earlier one, too, is found by what is kept now.
-_RECORD_THEN = _RECORD.format(
-    tier="(SELECT p.precision_tier FROM memory p WHERE p.tenant_id = :tenant AND p.id = m.id)"
-)
+RECORD_NOW = _RECORD.format(tier="m.precision_tier", surprise="m.surprise")
+# Not a part of any state: an earlier one, too, is found by what is kept now, and fades by it.
+_KEPT_NOW = "(SELECT p.{0} FROM memory p WHERE p.tenant_id = :tenant AND p.id = m.id)"
+_RECORD_THEN = _RECORD.format(tier=_KEPT_NOW.format("precision_tier"), surprise=_KEPT_NOW.format("surprise"))
 RECORD_JOINS = """
     JOIN namespace n ON n.tenant_id = :tenant AND n.id = m.namespace_id
     LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0

@@ -1,11 +1,12 @@
 """What is already there under the keys of some drafts, asked in one round trip."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.driver import in_driver_words, later
@@ -143,3 +144,19 @@ def look_up(session: Session, tenant_id: UUID, keys: Sequence[Key], *, now: date
 
 def _distinct(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
+
+
+def stand_in_line(session: Session, tenant_id: UUID, keys: Collection[tuple[str, str]]) -> None:
+    """Wait for everybody who holds one of these external_ids in this way, until the end of the transaction.
+
+    Args:
+        session: the transaction.
+        tenant_id: whose.
+        keys: path of the namespace and external_id.
+    """
+    # In one order, so that two who want the same two do not wait for each other.
+    for path, external_id in sorted(keys):
+        session.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended('external' || CAST(:tenant AS text) || :key, 0))"),
+            {"tenant": str(tenant_id), "key": f"{len(path)} {path} {external_id}"},
+        )

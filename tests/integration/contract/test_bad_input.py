@@ -62,6 +62,19 @@ def test_a_memory_that_cannot_be(me: Any, api: Any, problem: Any, body: Any, poi
     assert api.query({}) == []
 
 
+@pytest.mark.parametrize("name", ["observed_at", "valid_from", "valid_to", "expires_at"])
+@pytest.mark.parametrize("when", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_the_first_and_the_last_moment_are_times(me: Any, name: str, when: str) -> None:
+    body = {"content": "Tomorrow Ana moves, as she did last year.", name: when, "extract": "none"}
+    made = me.post("/v1/memories", json=body)
+    assert made.status_code == 201, made.text
+    assert made.json()[name] == when
+    for bucket in ("auto", "hour", "day", "week", "month", "year"):
+        assert me.get("/v1/timeline", params={"namespace": "default", "bucket": bucket}).status_code == 200
+    asked = {"query": "When did Ana move last year?", "as_of": {"valid": when}, "now": when, "neighbours": 2}
+    assert me.post("/v1/search", json=asked).status_code == 200
+
+
 def test_two_ends_of_a_validity(me: Any, problem: Any) -> None:
     body = {"content": "ok", "valid_from": "2024-01-02T00:00:00Z", "valid_to": "2024-01-01T00:00:00Z"}
     problem(me.post("/v1/memories", json=body), 422)

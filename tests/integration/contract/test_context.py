@@ -103,6 +103,37 @@ def test_when_not_even_the_best_fits_its_beginning_is_shown(bees: Any) -> None:
     check(made, contents, 30)
 
 
+def test_the_best_is_cut_rather_than_left_out(me: Any) -> None:
+    plan = "Ana stays in the hotel Miramar in Lisbon. " + " ".join(
+        f"On day {n} she sees museum {n}." for n in range(400)
+    )
+    me.post("/v1/memories", json={"content": plan})
+    small = [f"My cat likes tuna, said number {n}." for n in range(3)]
+    me.post("/v1/memories/batch", json={"items": [{"content": one} for one in small]})
+    body = {"query": "In which hotel does Ana stay in Lisbon?", "token_budget": 200}
+    made = me.post("/v1/context", json=body).json()
+    assert 0 < made["tokens"] <= 200
+    assert made["text"].startswith("[1]")
+    assert "hotel Miramar" in made["text"].splitlines()[0]
+    assert len(made["citations"]) == 4  # the others fit beside its beginning
+    start, end = made["citations"][0]["span"]
+    assert start == 0
+    assert plan[:end] in made["text"]
+
+
+@pytest.mark.parametrize("order", ["relevance", "time", "stable"])
+def test_what_is_true_no_more_says_so(me: Any, order: str) -> None:
+    observed = "2024-03-01T00:00:00Z"
+    old = me.post("/v1/memories", json={"content": "Ana lives in Lisbon.", "observed_at": observed}).json()["id"]
+    new = {"content": "Ana lives in Porto.", "observed_at": "2024-06-05T00:00:00Z"}
+    assert me.post(f"/v1/memories/{old}/supersede", json=new).status_code == 201
+    lines = me.post("/v1/context", json={"query": "Where does Ana live?", "order": order}).json()["text"].splitlines()
+    assert sorted(line.split("] ")[1] for line in lines) == [
+        "(1 March 2024, outdated, until 5 June 2024) Ana lives in Lisbon.",
+        "(5 June 2024) Ana lives in Porto.",
+    ]
+
+
 def test_formats(bees: Any) -> None:
     post, _ = bees
     text = post("/v1/context", {"query": "bees", "format": "text"}).json()

@@ -236,6 +236,7 @@ class TestPatch:
         assert me.patch(path, json={"tags": ["a"]}, headers={"If-Match": '"1"'}).status_code == 200
         problem(me.patch(path, json={"tags": ["b"]}, headers={"If-Match": '"1"'}), 412, "version_mismatch")
         problem(me.patch(path, json={"tags": ["b"]}, headers={"If-Match": 'W/"2"'}), 412)
+        problem(me.patch(path, json={"tags": ["b"]}, headers={"If-Match": '"02"'}), 412)
         problem(me.delete(path, headers={"If-Match": '"1"'}), 412, "version_mismatch")
         problem(me.post(f"{path}/supersede", json={"content": "x"}, headers={"If-Match": '"1"'}), 412)
         problem(me.post(f"{path}/archive", headers={"If-Match": '"1"'}), 412)

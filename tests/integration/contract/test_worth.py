@@ -74,6 +74,18 @@ def test_a_surprising_turn_begins_more_important(me: Any, api: Any, enrich: Call
     assert {api.read(i)["version"] for i in ids} == {1}
 
 
+def test_what_a_memory_fades_by_is_what_is_said_of_it(me: Any, api: Any, enrich: Callable[[], None]) -> None:
+    (memory_id,) = turns(me, "The volcano on the island erupted.")
+    enrich()
+    stated = api.read(memory_id)["retention"]["stability_days"]
+    assert stated > 14, "what is surprising fades more slowly"
+    search_id = me.post("/v1/search", json={"query": "volcano"}).json()["search_id"]
+    body = {"memory_id": memory_id, "useful": False}
+    assert me.post(f"/v1/traces/{search_id}/feedback", json=body).json()["stability_days"] == stated / 2
+    undone = me.delete(f"/v1/traces/{search_id}/feedback/{memory_id}").json()
+    assert undone["stability_days"] == stated == api.read(memory_id)["retention"]["stability_days"]
+
+
 def test_it_goes_by_the_session_and_on_where_it_was(me: Any, api: Any, work: Work) -> None:
     text = "We had porridge with apples for breakfast."
     turns(me, text, session_id="a")

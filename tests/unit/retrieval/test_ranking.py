@@ -24,12 +24,18 @@ def unit(*shape: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-def gathered(texts: list[str], vectors: np.ndarray, *, speakers: tuple[str, ...] = ("Ada", "Bob")) -> Rows:
+def gathered(
+    texts: list[str],
+    vectors: np.ndarray,
+    *,
+    speakers: tuple[str, ...] = ("Ada", "Bob"),
+    roles: tuple[str | None, ...] = (None,),
+) -> Rows:
     gathering = Gathering()
     for number, (text, vector) in enumerate(zip(texts, vectors, strict=True), start=1):
         entry = Entry(
             id=UUID(int=number), namespace_id=UUID(int=9), content_version=1, session_id=f"s{number // 10}", user_id=None,
-            agent_id=None, speaker=speakers[number % len(speakers)] if speakers else None, role=None,
+            agent_id=None, speaker=speakers[number % len(speakers)] if speakers else None, role=roles[(number - 1) % len(roles)],
             observed_at=1e9 + number, valid_from=None, valid_to=None, expires_at=None, superseded=False, archived=False,
             traits=traits(text).pack(), terms=tuple(text.split()),
         )  # fmt: skip
@@ -131,6 +137,15 @@ def test_who_is_named_beside_another_gets_no_prior(query: str, boosted: bool) ->
     rows = gathered(["a b"] * 8, unit(8, 4), speakers=speakers)
     signals = question_signals(rows, parse_query(query, speakers=speakers), settings=PriorSettings())
     assert ("speaker" in signals) is boosted
+
+
+@pytest.mark.parametrize("said", [1, 2, 9])
+def test_among_few_the_user_does_not_outrank_an_exact_match(said: int) -> None:
+    texts = ["password office heron", *["rosa visits tomorrow"] * said]
+    vectors = np.eye(16, dtype=np.float32)[: 1 + said]
+    rows = gathered(texts, vectors, speakers=(), roles=(None, *["user"] * said))
+    ranked = rank(rows, parse_query("What is the password of the office?"), vector=vectors[0])
+    assert ranked.order[0] == 0
 
 
 def test_a_namespace_without_memories_ranks_nothing(many: Rows) -> None:
