@@ -104,8 +104,8 @@ def near_some(
 ) -> Neighbourhood:
     """Read some memories and what may be near them, as the database finds it: so few may be new to a large namespace.
 
-    What is nearest is told from more candidates than are wanted. They are exact on a shared shelf but for texts of several
-    chunks, and those of the index on a shelf of its own.
+    What is nearest is told from more candidates than are wanted. They are exact on a shared shelf, and those of the index on a
+    shelf of its own.
     """
     with open_transaction() as session:
         fresh = considered.places_of(session, tenant_id, ids, now=now)

@@ -44,7 +44,7 @@ class Early:
         words, near = self.keywords[shelf].result(), self.nearest.get(shelf)
         if near is None:
             return words
-        return replace(words, ids=sorted({*words.ids, *near.ids}), exhausted=near.exhausted)
+        return replace(words, ids=sorted({*words.ids, *near.ids}))
 
     def beside(
         self, session: Session, place: Place, request: RecallRequest, vector: NDArray[np.float32] | None
@@ -174,14 +174,10 @@ def _candidates(
     early: Candidates | None,
 ) -> Candidates:
     if vector is None and keyword is None:
-        return Candidates([], None, None, {}, exhausted=True)
-    wanted = _wanted(request)
-    found = early or find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted, scored=False)
-    # Long texts have many chunks near the query; take more rows until enough different memories are among them.
-    while vector is not None and not found.exhausted and len(found.ids) < request.top_k:
-        wanted *= 4
-        found = find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=wanted, scored=False)
-    return found
+        return Candidates([], None, None, {})
+    if early is not None:
+        return early
+    return find_candidates(session, scope, vector=vector, keyword=keyword, per_channel=_wanted(request), scored=False)
 
 
 def _keyword_query(parsed: ParsedQuery, corpus: Corpus) -> KeywordQuery | None:

@@ -52,6 +52,7 @@ class Shape:
     own: tuple[int, ...]  # shelves with an index, each of one namespace, in the order of their parameters
     dimension: int  # of the query's vector, 0 without one
     exact: bool  # leave the indexes aside
+    by_memory: bool = False  # the vector channel counts memories where it otherwise counts chunks: no index does
 
     @property
     def reads_records(self) -> bool:
@@ -59,7 +60,7 @@ class Shape:
         return self.archived or self.where != "true"
 
 
-def shape_of(scope: Scope, *, dimension: int, exact: bool) -> Shape:
+def shape_of(scope: Scope, *, dimension: int, exact: bool, by_memory: bool = False) -> Shape:
     """Return the shape of the statement that searches a scope."""
     shelves = {shelf for _, shelf in scope.places}
     own = tuple(sorted(s for s in shelves if s >= FIRST_OWN_SHELF))
@@ -73,6 +74,7 @@ def shape_of(scope: Scope, *, dimension: int, exact: bool) -> Shape:
         own=own,
         dimension=dimension,
         exact=exact,
+        by_memory=by_memory,
     )
 
 

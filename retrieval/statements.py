@@ -10,7 +10,7 @@ minority of matching memories still fills its top k.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,13 +21,14 @@ from pgvector import HalfVector
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from memory_service.storage.driver import Pending, fetch, in_driver_words, later
+from memory_service.storage.driver import Pending, Question, in_driver_words, later
 from retrieval.bm25 import MOST_IMPACT
 from retrieval.keyword_channel import common_score, keyword_channel
 from retrieval.keyword_plan import NEWEST, STRONG, KeywordQuery
 from retrieval.quantisation import sketch
+from retrieval.reach import Reach, first_reach, further
 from retrieval.scope import Scope, Shape, scope_params, shape_of
-from retrieval.vector_channel import COARSE_ROWS, effort, found_by_index, vector_channel, vector_score
+from retrieval.vector_channel import COARSE_ROWS, brought, effort, found_by_index, vector_channel, vector_score
 
 __all__ = ["Candidates", "KeywordQuery", "Scope", "candidates_asked", "find_candidates", "hybrid_query"]
 
@@ -39,14 +40,13 @@ ROUNDING = 1e-6  # in sums of impacts: who is level with a bound stays
 class Candidates:
     """The candidates of a search in the order of their ids, with one raw score each per channel asked.
 
-    Also in how many documents each term of the query stands, and whether the vector channel had fewer rows than asked.
+    Also in how many documents each term of the query stands.
     """
 
     ids: list[UUID]
     vector: list[float | None] | None
     keyword: list[float] | None
     document_frequency: dict[str, int]
-    exhausted: bool
 
 
 def find_candidates(
@@ -61,7 +61,8 @@ def find_candidates(
     """Run the hybrid query.
 
     Where an index brings fewer rows than asked (a filter that few memories pass, a small share of live rows), the query is
-    asked again without it: however large a namespace, as many are returned as there are.
+    asked again without it: however large a namespace, as many are returned as there are. Where long texts take the places of
+    the vector channel with several chunks each, it is asked again for more: their number hides no other memory.
 
     Args:
         session: a transaction of the searching tenant.
@@ -88,22 +89,28 @@ def candidates_asked(
     scored: bool = True,
 ) -> Pending[Candidates]:
     """Ask for the candidates with the next statements of the session; see `find_candidates`."""
-
-    def hybrid(*, exact: bool) -> tuple[str, dict[str, Any]]:
-        return _hybrid(scope, vector=vector, keyword=keyword, per_channel=per_channel, exact=exact, scored=scored)
-
-    statement, params = hybrid(exact=False)
     indexed = vector is not None and bool(shape_of(scope, dimension=0, exact=False).own)
-    if indexed:
-        later(session, _SETTINGS, {"effort": str(effort(params["vector_rows"]))})
+
+    def ask(reach: Reach, words: KeywordQuery | None) -> Question:
+        statement, params = _hybrid(scope, vector=vector, keyword=words, reach=reach, scored=scored)
+        if indexed and not reach.exact:
+            later(session, _SETTINGS, {"effort": str(effort(reach.rows))})
+        return later(session, _driver_words(statement), params)
 
     def read(rows: Sequence[Any]) -> Candidates:
         row = _Row(*rows[0])
-        if indexed and row.found_by_index < params["vector_rows"]:
-            row = _Row(*fetch(session, _driver_words(hybrid(exact=True)[0]), params)[0])
-        return _candidates(row, keyword, scored=scored, by_vector=vector is not None, rows=params.get("vector_rows", 0))
+        reach = None if vector is None else further(first, row.brought, by_index=row.found_by_index)
+        while reach is not None:
+            # Keywords bring no more the second time. Where scores are asked, one statement knows those of all candidates.
+            wider = _Row(*ask(reach, keyword if scored else None).rows()[0])
+            if not scored:
+                ids = sorted({*(row.ids or ()), *(wider.ids or ())})
+                wider = wider._replace(ids=ids, terms=row.terms, frequencies=row.frequencies)
+            row, reach = wider, further(reach, wider.brought, by_index=wider.found_by_index)
+        return _candidates(row, keyword, scored=scored, by_vector=vector is not None)
 
-    return Pending(later(session, _driver_words(statement), params), read)
+    first = first_reach(per_channel)
+    return Pending(ask(first, keyword), read)
 
 
 class _Row(NamedTuple):
@@ -112,13 +119,13 @@ class _Row(NamedTuple):
     ids: list[UUID] | None
     vector_scores: list[float | None] | None
     keyword_scores: list[float] | None
-    scanned: int | None
-    found_by_index: int
+    brought: list[int]  # see `vector_channel.brought`; nothing without a vector
+    found_by_index: int | None
     terms: list[int] | None
     frequencies: list[int] | None
 
 
-def _candidates(row: _Row, keyword: KeywordQuery | None, *, scored: bool, by_vector: bool, rows: int) -> Candidates:
+def _candidates(row: _Row, keyword: KeywordQuery | None, *, scored: bool, by_vector: bool) -> Candidates:
     frequency: dict[str, int] = {}
     if keyword is not None:
         counted = {
@@ -130,7 +137,6 @@ def _candidates(row: _Row, keyword: KeywordQuery | None, *, scored: bool, by_vec
         vector=(row.vector_scores or []) if by_vector and scored else None,
         keyword=(row.keyword_scores or []) if keyword is not None and scored else None,
         document_frequency=frequency,
-        exhausted=(row.scanned or 0) < rows,
     )
 
 
@@ -152,9 +158,8 @@ def hybrid_query(
     scored: bool = True,
 ) -> tuple[TextClause, dict[str, Any]]:
     """Return the statement and its parameters, for those who read its plan."""
-    statement, params = _hybrid(
-        scope, vector=vector, keyword=keyword, per_channel=per_channel, exact=exact, scored=scored
-    )
+    reach = replace(first_reach(per_channel), exact=exact)
+    statement, params = _hybrid(scope, vector=vector, keyword=keyword, reach=reach, scored=scored)
     return text(statement), params
 
 
@@ -163,19 +168,21 @@ def _hybrid(
     *,
     vector: NDArray[np.float32] | None,
     keyword: KeywordQuery | None,
-    per_channel: int,
-    exact: bool,
+    reach: Reach,
     scored: bool,
 ) -> tuple[str, dict[str, Any]]:
     params = scope_params(scope)
     if keyword is not None:
-        params |= _keyword_params(keyword, per_channel)
+        params |= _keyword_params(keyword, reach.wanted)
     if vector is not None:
-        # Chunks of one memory share a place: ask for half as many rows again as memories.
-        rows = per_channel + per_channel // 2
-        params |= {"vector": HalfVector(vector), "vector_rows": rows}
-        params |= {"sketch": sketch(vector), "coarse_rows": COARSE_ROWS * rows}
-    shape = shape_of(scope, dimension=0 if vector is None else len(vector), exact=exact)
+        params |= {"vector": HalfVector(vector), "vector_rows": reach.rows, "vector_memories": reach.most}
+        params |= {
+            "sketch": sketch(vector),
+            "coarse_rows": COARSE_ROWS * reach.rows,
+            "coarse_memories": COARSE_ROWS * reach.most,
+        }
+    dimension = 0 if vector is None else len(vector)
+    shape = shape_of(scope, dimension=dimension, exact=reach.exact, by_memory=reach.by_memory)
     words = None if keyword is None else _Words(heads=bool(keyword.heads), common=bool(keyword.common))
     return _statement(shape, vector is not None, words, scored), params
 
@@ -192,7 +199,7 @@ class _Words:
 def _statement(shape: Shape, by_vector: bool, words: _Words | None, scored: bool) -> str:
     """Return the statement of a shape; the candidates come as arrays in one row, in the order of their ids."""
     parts, candidates, joins = [], [], ""
-    vector_part, keyword_part, scanned, terms, frequencies = "NULL", "NULL", "NULL", "NULL", "NULL"
+    vector_part, keyword_part, rows, terms, frequencies = "NULL", "NULL", "NULL", "NULL", "NULL"
     by_index = "NULL"
     if words is not None:
         parts.append(keyword_channel(shape, heads=words.heads, common=words.common))
@@ -206,7 +213,7 @@ def _statement(shape: Shape, by_vector: bool, words: _Words | None, scored: bool
         candidates.append("SELECT memory_id, namespace_id FROM by_vector")
         joins += " LEFT JOIN by_vector v ON v.memory_id = c.memory_id"
         vector_part = f"coalesce(v.score, {vector_score(shape)})"
-        scanned = "(SELECT count(*) FROM nearest)"
+        rows = brought()
         by_index = found_by_index(shape)
     if not scored:
         vector_part, keyword_part, joins = "NULL", "NULL", ""
@@ -219,7 +226,7 @@ def _statement(shape: Shape, by_vector: bool, words: _Words | None, scored: bool
     SELECT array_agg(memory_id ORDER BY memory_id) AS ids,
         array_agg(CAST(vector_score AS float8) ORDER BY memory_id) AS vector_scores,
         array_agg(CAST(keyword_score AS float8) ORDER BY memory_id) AS keyword_scores,
-        {scanned} AS scanned, {by_index} AS found_by_index, {terms} AS terms, {frequencies} AS frequencies
+        {rows} AS brought, {by_index} AS found_by_index, {terms} AS terms, {frequencies} AS frequencies
     FROM scored
     """
 

@@ -28,25 +28,53 @@ def effort(rows: int) -> int:
 
 
 def vector_channel(shape: Shape) -> str:
-    """Return the expressions of the channel; `by_vector` is the last."""
-    if not shape.own:
-        nearest = "SELECT memory_id, namespace_id, chunk, distance FROM scan ORDER BY distance, memory_id, chunk LIMIT :vector_rows"
-    else:
-        # While a namespace moves two shelves hold the same vectors: they count once. Each shelf's best are distinct, so
-        # together they fill the rows asked.
-        best = " UNION ALL ".join(
-            f"(SELECT * FROM {name} ORDER BY distance, memory_id, chunk LIMIT :vector_rows)"
-            for name in ("scan", *(f"own_{shelf}" for shelf in shape.own))
-        )
-        nearest = f"""
-        SELECT memory_id, any_value(namespace_id) AS namespace_id, chunk, min(distance) AS distance FROM ({best}) x
-        GROUP BY memory_id, chunk ORDER BY min(distance), memory_id, chunk LIMIT :vector_rows"""
+    """Return the expressions of the channel; `by_vector` is the last.
+
+    `nearest` and `coarse` are chunks, or memories by their nearest chunk where the shape says so. They are cut before it is
+    known whose they are: `brought` says of how many memories they are, so that who asked can tell whether that is enough.
+    """
     return f"""{", ".join([_exact(shape), *(_own(shelf, shape) for shelf in shape.own), _coarse(shape)])},
-    nearest AS (({nearest}) UNION ALL SELECT memory_id, namespace_id, chunk, -{_ESTIMATE} FROM coarse),
+    nearest AS ({_nearest(shape)}),
     by_vector AS (
-        SELECT memory_id, any_value(namespace_id) AS namespace_id, -min(distance) AS score FROM nearest GROUP BY memory_id
+        SELECT memory_id, any_value(namespace_id) AS namespace_id, max(score) AS score FROM (
+            ({_memories("nearest", "-min(distance)", "vector")})
+            UNION ALL ({_memories("coarse", _ESTIMATE.format("min(differing)"), "coarse")})
+        ) x GROUP BY memory_id
     )
     """
+
+
+def _nearest(shape: Shape) -> str:
+    shelves = ("scan", *(f"own_{shelf}" for shelf in shape.own))
+    if shape.by_memory:
+        every = " UNION ALL ".join(f"SELECT * FROM {name}" for name in shelves)
+        return f"""
+        SELECT memory_id, any_value(namespace_id) AS namespace_id, min(distance) AS distance FROM ({every}) x
+        GROUP BY memory_id ORDER BY min(distance), memory_id LIMIT :vector_rows"""
+    if not shape.own:
+        return "SELECT memory_id, namespace_id, chunk, distance FROM scan ORDER BY distance, memory_id, chunk LIMIT :vector_rows"
+    # While a namespace moves two shelves hold the same vectors: they count once. Each shelf's best are distinct, so
+    # together they fill the rows asked.
+    best = " UNION ALL ".join(
+        f"(SELECT * FROM {name} ORDER BY distance, memory_id, chunk LIMIT :vector_rows)" for name in shelves
+    )
+    return f"""
+        SELECT memory_id, any_value(namespace_id) AS namespace_id, chunk, min(distance) AS distance FROM ({best}) x
+        GROUP BY memory_id, chunk ORDER BY min(distance), memory_id, chunk LIMIT :vector_rows"""
+
+
+def _memories(chunks: str, score: str, kind: str) -> str:
+    return f"""
+        SELECT memory_id, any_value(namespace_id) AS namespace_id, {score} AS score FROM {chunks}
+        GROUP BY memory_id ORDER BY score DESC, memory_id LIMIT :{kind}_memories"""
+
+
+def brought() -> str:
+    """Return how many rows `nearest` has and of how many memories they are, and the same of `coarse`."""
+    counts = (
+        f"(SELECT {n} FROM {of})" for of in ("nearest", "coarse") for n in ("count(*)", "count(DISTINCT memory_id)")
+    )
+    return f"ARRAY[{', '.join(counts)}]"
 
 
 def found_by_index(shape: Shape) -> str:
@@ -84,18 +112,22 @@ def _own(shelf: int, shape: Shape) -> str:
 
 
 # How near a text is by its sketch: `quantisation.cosine_of_sketches`.
-_ESTIMATE = "cos(pi() * differing / length(CAST(:sketch AS bit varying)))"
+_ESTIMATE = "cos(pi() * {} / length(CAST(:sketch AS bit varying)))"
 _DIFFERING = "CAST(e.sketch <~> CAST(:sketch AS bit varying) AS float8)"
 
 
 def _coarse(shape: Shape) -> str:
+    space, differing, last = "e.namespace_id", _DIFFERING, "ORDER BY differing, e.memory_id, e.chunk"
+    if shape.by_memory:
+        space, differing = "any_value(e.namespace_id) AS namespace_id", f"min({_DIFFERING})"
+        last = "GROUP BY e.memory_id ORDER BY differing, e.memory_id"
     return f"""
     coarse AS (
-        SELECT e.memory_id, e.namespace_id, e.chunk, {_DIFFERING} AS differing
+        SELECT e.memory_id, {space}, {differing} AS differing
         FROM embedding_coarse e {records("e", shape)}
         WHERE e.tenant_id = :tenant AND {inside("e", shape)} AND e.encoder_id = :encoder
             AND {live("e", shape)} AND ({shape.where})
-        ORDER BY differing, e.memory_id, e.chunk LIMIT :coarse_rows
+        {last} LIMIT :coarse_rows
     )"""
 
 
@@ -106,7 +138,7 @@ def vector_score(shape: Shape) -> str:
         WHERE e.tenant_id = :tenant AND {on_shelves("e", shape)} AND e.namespace_id = c.namespace_id
             AND e.encoder_id = :encoder AND e.memory_id = c.memory_id AND {live("e", shape)}
     ), (
-        SELECT {_ESTIMATE} FROM (
+        SELECT {_ESTIMATE.format("differing")} FROM (
             SELECT min({_DIFFERING}) AS differing FROM embedding_coarse e {archive("e", shape)}
             WHERE e.tenant_id = :tenant AND e.namespace_id = c.namespace_id
                 AND e.encoder_id = :encoder AND e.memory_id = c.memory_id AND {live("e", shape)}

@@ -90,6 +90,32 @@ def test_whether_keywords_are_asked_before_the_vector_is_there_changes_no_answer
     assert sorted(quiet.ranked.ids) == sorted(busy.ranked.ids)
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_few_long_texts_hide_no_short_one(
+    database: Database, make_tenant: Any, encoder_id: int, at_once: bool
+) -> None:
+    """Forty-five chunks of five texts are nearest, and the words of the query bring enough memories to be content with."""
+    corpus = Corpus(database, make_tenant()[0], encoder_id, size=60, seed=4)
+    vector = unit(corpus.rng)
+    # Of two words each, which the query does not hold: no keyword brings them.
+    long = [one for n in range(5) for one in corpus.add(1, chunks=9, near=(vector, 0.8), said=("treatise", f"no{n}"))]
+    short = [one for n in range(5) for one in corpus.add(1, near=(vector, 0.75), said=("remark", f"no{n}"))]
+    for options in ({}, {"weights": {"vector": 1.0, "keyword": 0.01}}, {"archived": True}):
+        found, _, statements = searched(corpus, vector, at_once=at_once, **options)
+        assert {one.found.id for one in found.results} == {*long, *short}
+        assert len(by_keywords(statements)) == 1, "words are asked once"
+
+
+def by_vectors(statements: list[str]) -> list[str]:
+    return [one for one in statements if "nearest AS" in one]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_where_texts_are_short_the_nearest_are_asked_once(corpus: Corpus, at_once: bool) -> None:
+    _, _, statements = searched(corpus, unit(np.random.default_rng(5)), at_once=at_once)
+    assert len(by_vectors(statements)) == 1
+
+
 def test_where_nobody_waits_for_the_encoder_keywords_are_searched_beside_it(corpus: Corpus) -> None:
     _, before, statements = searched(corpus, unit(np.random.default_rng(5)), at_once=True)
     assert len(by_keywords(before)) == 1

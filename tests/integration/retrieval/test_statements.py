@@ -54,6 +54,13 @@ def unit(rng: np.random.Generator) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
+def beside(vector: np.ndarray, cosine: float, rng: np.random.Generator) -> np.ndarray:
+    """Return a unit vector at random of a cosine to another."""
+    other = unit(rng)
+    other -= (other @ vector) * vector
+    return (cosine * vector + np.sqrt(1 - cosine**2) * other / np.linalg.norm(other)).astype(np.float32)
+
+
 def begin_namespace(session: Session, tenant_id: UUID, path: str, encoder_id: int) -> None:
     """Make a namespace of an encoder that is not the database's default, as they are after a change of it."""
     session.execute(
@@ -85,6 +92,7 @@ class Corpus:
         chunks: int = 1,
         user: str | None = None,
         said: tuple[str, ...] = (),
+        near: tuple[np.ndarray, float] | None = None,
     ) -> list[UUID]:
         weights = 1 / np.arange(1, len(WORDS) + 1)
         prepared = []
@@ -97,7 +105,9 @@ class Corpus:
             draft = Draft(
                 " ".join(terms), namespace=namespace, user_id=user or str(self.rng.integers(0, 5)), extract=Extract.NONE
             )
-            parts = tuple(Chunk((i, i + 1), unit(self.rng)) for i in range(chunks))
+            parts = tuple(
+                Chunk((i, i + 1), unit(self.rng) if near is None else beside(*near, self.rng)) for i in range(chunks)
+            )
             prepared.append(
                 Prepared(
                     draft,
@@ -278,6 +288,24 @@ def test_many_chunks_of_one_memory_take_one_place(corpus: Corpus) -> None:
     best = max(found.rows, key=lambda row: row.vector)
     assert best.memory_id == long_one
     assert best.vector == pytest.approx(1.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_long_texts_push_no_other_memory_out(
+    database: Database, make_tenant: Any, encoder_id: int, words: bool
+) -> None:
+    """The best memories are chosen, however many chunks the best of them have; and no more than otherwise."""
+    corpus = Corpus(database, make_tenant()[0], encoder_id, size=60)
+    query = unit(corpus.rng)
+    corpus.add(5, chunks=20, near=(query, 0.8))
+    corpus.add(12, chunks=3, near=(query, 0.7))
+    keyword = KeywordQuery(rare=("word20",), common=(), documents=len(corpus.terms)) if words else None
+    with database.transaction(corpus.tenant_id) as session:
+        found = find_candidates(session, corpus.scope(), vector=query, keyword=keyword, per_channel=20)
+    best = sorted(found.rows, key=lambda row: -(row.vector or 0.0))
+    want = sorted(corpus.vectors, key=lambda one: -corpus.cosine(one, query))
+    assert {row.memory_id for row in best[:20]} == set(want[:20])
+    assert words or len(best) == 30
 
 
 def test_search_as_known_before_a_change(corpus: Corpus) -> None:

@@ -89,6 +89,8 @@ class House:
         namespace: str = "large",
         user: str = "u",
         rng: np.random.Generator | None = None,
+        chunks: int = 1,
+        near: np.ndarray | None = None,
         before_commit: Callable[[], None] = lambda: None,
     ) -> list[UUID]:
         rng = rng or self.rng
@@ -99,7 +101,7 @@ class House:
             draft = Draft(
                 f"{' '.join(terms)} {rng.integers(1 << 60)}", namespace=namespace, user_id=user, extract=Extract.NONE
             )
-            chunks = (Chunk((0, 1), self.vector(rng)),)
+            parts = tuple(Chunk((i, i + 1), self.vector(rng) if near is None else near) for i in range(chunks))
             prepared.append(
                 Prepared(
                     draft,
@@ -108,7 +110,7 @@ class House:
                     dedupe_hash(draft),
                     said_hash(draft.user_id, content_hash(draft.content)),
                     terms,
-                    chunks,
+                    parts,
                 )
             )
         encoding = Encoding(lambda texts: np.zeros((0, 0), np.float32), lambda text: [], ENCODER)

@@ -68,10 +68,19 @@ def test_a_large_namespace_finds_what_faded_beside_what_did_not(house: Any) -> N
             assert one in house.search(house.vectors[one], k=k).ids
     every = house.search(house.vector(), k=1000)
     assert set(every.ids) == set(ids)
-    assert every.exhausted
     # A query that is near to nothing of one kind still gets its rows of the other.
     near_faded = np.mean([house.vectors[i] for i in faded[:5]], axis=0)
     assert set(faded[:5]) <= set(house.search(near_faded / np.linalg.norm(near_faded), k=20).ids)
+
+
+def test_long_texts_that_faded_hide_no_other_faded_one(house: Any) -> None:
+    about = house.vector()
+    house.add(200)
+    short = house.add(4, near=(about + house.vector() * np.float32(0.5)))
+    faded = [*house.add(2, chunks=40, near=about), *short]
+    move(house, faded, PrecisionTier.BINARY)
+    assert set(faded) <= set(house.search(about, k=3).ids)
+    assert set(faded) <= set(house.search(about, k=10).ids)
 
 
 def test_scores_by_sketch_are_estimates_of_cosines(house: Any) -> None:

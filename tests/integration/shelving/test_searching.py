@@ -64,7 +64,6 @@ def test_a_small_namespace_beside_a_large_one_gets_all_its_rows(house: Any) -> N
         assert set(house.nearest(query, k=50, among=house.small)) <= set(found.ids) <= set(house.small)
         every = house.search(query, paths=("small",), k=1000)
         assert set(every.ids) == set(house.small)
-        assert every.exhausted
 
 
 def test_both_are_searched_at_once_and_the_best_of_both_win(house: Any) -> None:
@@ -113,6 +112,43 @@ def test_a_full_answer_asks_the_index_alone(house: Any) -> None:
     asked = statements_of(house, house.vector(), k=10)
     assert len(asked) == 1
     assert len(statements_of(house, house.vector(), k=10, where=Sql("m.user_id = 'nobody'"))) == 2
+
+
+@pytest.fixture(scope="module")
+def library(service: Any, powerful: Any) -> Any:
+    """Return a house whose large namespace holds a few texts of many chunks and a giant one, each kind about its own."""
+    from tests.integration.shelving.conftest import House
+
+    made = House(service, powerful, seed=12)
+    made.add(300)
+    made.long_about, made.giant_about = made.vector(), made.vector()
+    made.short, made.beside_giant = [], []
+    for about, short in ((made.long_about, made.short), (made.giant_about, made.beside_giant)):
+        for _ in range(8):
+            one = about + 0.6 * made.vector()
+            short += made.add(1, near=(one / np.linalg.norm(one)).astype(np.float32))
+    made.long = made.add(5, chunks=20, near=made.long_about)
+    made.giant = made.add(1, chunks=250, near=made.giant_about)
+    assert made.move()
+    return made
+
+
+def test_an_index_is_asked_for_more_until_long_texts_hide_nobody(library: Any) -> None:
+    found = library.search(library.long_about, k=12)
+    assert set(library.long) | set(library.short) <= set(found.ids)
+    assert len(found.ids) == 18, "no more than of short texts"
+    asked = statements_of(library, library.long_about, k=12)
+    assert len(asked) == 3, "18 chunks, 72, 288"
+    assert not any("ORDER BY min(distance), memory_id LIMIT" in one for one in asked), "all through the index"
+
+
+def test_behind_a_giant_text_memories_are_counted_without_the_index(library: Any) -> None:
+    found = library.search(library.giant_about, k=2)
+    assert library.giant[0] in found.ids
+    assert set(library.nearest(library.giant_about, k=2)) <= set(found.ids)
+    asked = statements_of(library, library.giant_about, k=2)
+    assert len(asked) == 5, "3 chunks, 12, 48, 192, then every memory"
+    assert "ORDER BY min(distance), memory_id LIMIT" in asked[-1]
 
 
 def test_the_plan_of_a_large_namespace_is_its_index(house: Any) -> None:
