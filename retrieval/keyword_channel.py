@@ -28,7 +28,7 @@ def keyword_channel(shape: Shape, *, heads: bool, common: bool) -> str:
         chosen = f"(SELECT h.* FROM hit h {records('h', shape)} WHERE {live('h', shape)} AND ({shape.where}))"
     # Document frequencies count what is known, whatever the filter: a rare word stays rare inside a filter. With the archive
     # they also count earlier texts of a memory; they may be off by half without cost.
-    known = "true" if shape.archived else live("p", shape)
+    known = live("p", shape) if not shape.archived else "p.known_from <= :at" if shape.as_known else "true"
     completed = f"completed AS ({_PARTIAL} {_BEST_FIRST} LIMIT :keyword_rows)"
     if common:
         completed = (

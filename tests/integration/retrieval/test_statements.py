@@ -373,3 +373,21 @@ def test_the_archive_is_searched_by_present_text_only(corpus: Corpus) -> None:
         with corpus.database.transaction(corpus.tenant_id) as session:
             found = find_candidates(session, scope, vector=None, keyword=alone, per_channel=5).rows
         assert [r.keyword for r in found] == [pytest.approx(row.keyword)]
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_words_of_later_do_not_count_as_of_then(
+    database: Database, make_tenant: Any, encoder_id: int, archived: bool
+) -> None:
+    """With the archive earlier texts count, but none that nobody had written yet: a rare word was rare then."""
+    corpus = Corpus(database, make_tenant()[0], encoder_id, size=20)
+    corpus.add(1, said=("heron",))
+    then = datetime.now(UTC)
+    for n in range(30):
+        corpus.add(1, said=("heron", f"no{n}"))
+    keyword = KeywordQuery(rare=("heron",), common=(), documents=100)
+    scope = corpus.scope(at=then, as_known=True, archived=archived)
+    with database.transaction(corpus.tenant_id) as session:
+        found = find_candidates(session, scope, vector=None, keyword=keyword, per_channel=10)
+    assert found.document_frequency == {"heron": 1}
+    assert len(found.rows) == 1
