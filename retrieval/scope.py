@@ -21,8 +21,8 @@ class Scope:
     namespace_ids: tuple[UUID, ...]
     shelf: int
     encoder_id: int
-    at: datetime  # system time: what was known then
-    as_known: bool = False  # the state of records is read as of `at` too, not as it is now
+    at: datetime  # system time: the present, or the moment asked about
+    as_known: bool = False  # nothing counts that was not known at `at`, and records are read as of then
     archived: bool = False  # archived memories are candidates as well
     where: Sql = field(default_factory=lambda: Sql("true"))
     shelves: tuple[int, ...] = ()  # one per namespace; empty when all of them lie on `shelf`
@@ -96,8 +96,13 @@ def scope_params(scope: Scope) -> dict[str, Any]:
 
 
 def live(alias: str, shape: Shape) -> str:
-    """Return the condition that an embedding or posting counts at the moment of the search."""
-    now = f"{alias}.known_from <= :at AND {alias}.known_to > :at"
+    """Return the condition that an embedding or posting counts at the moment of the search.
+
+    As it is now what can be read was stored: a process whose clock is ahead may have written a moment that is yet to come here.
+    """
+    now = f"{alias}.known_to > :at"
+    if shape.as_known:
+        now = f"{alias}.known_from <= :at AND {now}"
     if shape.archived:
         return f"(({now}) OR (m.state IN ('archived', 'merged') AND {alias}.version = m.content_version))"
     return now

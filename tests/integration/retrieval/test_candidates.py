@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from memory_service.storage.database import Database
+from memory_service.types import AsOf
 from retrieval.loading import CANDIDATES
 from retrieval.recall import Recalled, Tools, recall
 from retrieval.request import RecallRequest
@@ -41,7 +42,7 @@ def heard(database: Database) -> Iterator[list[str]]:
 
 
 def searched(
-    corpus: Corpus, vector: np.ndarray, *, at_once: bool, **options: Any
+    corpus: Corpus, vector: np.ndarray, *, at_once: bool, now: datetime | None = None, **options: Any
 ) -> tuple[Recalled, list[str], list[str]]:
     """Search; also return the statements sent before the query was encoded, and all of them."""
     before: list[str] = []
@@ -62,7 +63,7 @@ def searched(
             corpus.tenant_id,
             RecallRequest(QUERY, namespace="corpus", **options),
             tools=tools,
-            now=datetime.now(UTC),
+            now=now or datetime.now(UTC),
             deliver=lambda _session, _recalled: None,
         )
     assert found.loaded is not None
@@ -104,6 +105,23 @@ def test_a_few_long_texts_hide_no_short_one(
         found, _, statements = searched(corpus, vector, at_once=at_once, **options)
         assert {one.found.id for one in found.results} == {*long, *short}
         assert len(by_keywords(statements)) == 1, "words are asked once"
+
+
+@pytest.mark.parametrize("channel", ["vector", "keyword"])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_clock_that_is_behind_hides_nothing_that_was_stored(
+    database: Database, make_tenant: Any, encoder_id: int, channel: str, at_once: bool
+) -> None:
+    """Another process stored it by its own clock, which is ahead of that of the process that searches."""
+    corpus = Corpus(database, make_tenant()[0], encoder_id, size=30, seed=6)
+    vector = unit(corpus.rng)
+    (one,) = corpus.add(1, near=(vector, 0.9), said=("word20", "word20", "word3"))
+    behind = corpus.start - timedelta(seconds=2)
+    for options in ({}, {"archived": True}):
+        found, _, _ = searched(corpus, vector, at_once=at_once, now=behind, weights={channel: 1.0}, **options)
+        assert one in {result.found.id for result in found.results}
+    found, _, _ = searched(corpus, vector, at_once=at_once, as_of=AsOf(known=behind), weights={channel: 1.0})
+    assert found.results == ()
 
 
 def by_vectors(statements: list[str]) -> list[str]:

@@ -321,10 +321,10 @@ def test_search_as_known_before_a_change(corpus: Corpus) -> None:
         return {row.memory_id for row in rows}
 
     assert memory_id not in found()
-    assert memory_id in found(at=before)
+    assert memory_id in found(at=before, as_known=True)
     assert memory_id in found(at=before, as_known=True, where=Sql("m.user_id = :u", {"u": "time traveller"}))
     assert memory_id in found(archived=True)
-    assert memory_id not in found(at=before - timedelta(days=1))
+    assert memory_id not in found(at=before - timedelta(days=1), as_known=True)
     with corpus.database.transaction(corpus.tenant_id) as session:
         archive.restore(session, corpus.tenant_id, [memory_id], now=datetime.now(UTC))
     assert memory_id in found()
