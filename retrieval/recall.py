@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from consolidation.retention.policy_form import read_policy
 from memory_service.storage.driver import meanwhile
-from memory_service.storage.fading import losses_of
+from memory_service.storage.fading import losses_of, losses_then
 from memory_service.storage.namespaces import Namespace, paths_named, paths_to_search, require_all
 from retrieval.confidence import DEFAULT as CALIBRATION
 from retrieval.confidence import confidence as confidence_of
@@ -264,7 +264,7 @@ class _Search:
                 order = _rank(request, prepared, loaded, vector, timings=self.timings)
                 if not _asks_one_channel(request):
                     spaces = prepared.corpus.namespaces
-                    ranked = _with_fading(session, tenant_id, order.ranked, spaces, now=self.now)
+                    ranked = _with_fading(session, tenant_id, request, order.ranked, spaces, now=self.now)
                     order = replace(order, ranked=ranked)
                 texts = _texts_to_rerank(session, tenant_id, request, order, tools)
             if texts is None:
@@ -366,12 +366,22 @@ def _rank(
 
 
 def _with_fading(
-    session: Session, tenant_id: UUID, ranked: Ranked, namespaces: Sequence[Namespace], *, now: datetime
+    session: Session,
+    tenant_id: UUID,
+    request: RecallRequest,
+    ranked: Ranked,
+    namespaces: Sequence[Namespace],
+    *,
+    now: datetime,
 ) -> Ranked:
-    """Move what has faded down, where a policy says how far; by default none does, and nothing is read."""
+    """Move what has faded down, where a policy says how far; by default none does, and no memory's state is read."""
+    ids, known = [ranked.ids[row] for row in ranked.order.tolist()], request.as_of.known
+    if known is not None:
+        spaces = [one.id for one in namespaces]
+        return faded(ranked, losses_then(session, tenant_id, spaces, ids, known=known))
     if not any(read_policy(one.retention_policy).rank_weight for one in namespaces):
         return ranked
-    return faded(ranked, losses_of(session, tenant_id, [ranked.ids[row] for row in ranked.order.tolist()], now=now))
+    return faded(ranked, losses_of(session, tenant_id, ids, now=now))
 
 
 def _recalled(

@@ -1,6 +1,6 @@
-"""What a memory's strength would be had a judgement never been given: state in, new state out."""
+"""What a memory's strength would be had a judgement never been given, and what it was once: state in, new state out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ class Use:
 
     at: datetime
     useful: bool | None
+    before: Mapping[str, Any] | None = None  # what `strength_kept` returned then, where that was kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,42 @@ def without(present: Holding, before: Mapping[str, Any], later: Iterable[Use], p
         refreshed = present.refreshed_at if present.refreshed_at and present.refreshed_at <= use.at else None
         state = recalled(replace(state, refreshed_at=refreshed), policy, use.at)
     return Remade(replace(state, refreshed_at=present.refreshed_at), tuple(strengths_before))
+
+
+def held_then(present: Holding, uses: Sequence[Use], policy: RetentionPolicy, *, at: datetime) -> Holding:
+    """Return how firmly a memory held at a moment, by nothing that was done with it from then on.
+
+    A judgement kept what it changed. Where the first use since then did not, the uses before are counted again, from the last
+    state that was kept or from when the memory was new.
+
+    Args:
+        present: the state now; type, importance and pin as they were then.
+        uses: all that is kept of its recalls and judgements, in order.
+        policy: the one in force then.
+        at: the moment.
+
+    >>> from datetime import UTC, timedelta
+    >>> from consolidation.retention.policy import RetentionPolicy
+    >>> new = Holding("episodic", datetime(2024, 1, 1, tzinfo=UTC))
+    >>> first, second = (new.created_at + timedelta(days=n) for n in (3, 9))
+    >>> once = recalled(new, RetentionPolicy(), first)
+    >>> twice = recalled(once, RetentionPolicy(), second)
+    >>> held_then(twice, [Use(first, None), Use(second, None)], RetentionPolicy(), at=second) == once
+    True
+    """
+    refreshed = present.refreshed_at if present.refreshed_at is not None and present.refreshed_at < at else None
+    state = replace(present, refreshed_at=refreshed)
+    earlier = [use for use in uses if use.at < at]
+    since = uses[len(earlier) :]
+    if not since and (present.last_recalled_at is None or present.last_recalled_at < at):
+        return state
+    before = since[0].before if since else None
+    if before is not None:
+        return without(state, before, [], policy).state
+    start = max((place for place, use in enumerate(earlier) if use.before is not None), default=0)
+    kept = earlier[start].before if earlier else None
+    new = strength_kept(Holding(state.memory_type, state.created_at))
+    return without(state, kept or new, earlier[start:], policy).state
 
 
 def _written(moment: datetime | None) -> str | None:

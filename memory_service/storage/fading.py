@@ -13,6 +13,8 @@ from consolidation.retention.holding import Holding, holding_of, retrievability_
 from consolidation.retention.policy import RetentionPolicy
 from consolidation.retention.policy_form import read_policy
 from consolidation.retention.simulation import History
+from consolidation.retention.taking_back import Use, held_then
+from memory_service.storage.memories import AS_KNOWN
 from memory_service.types import PrecisionTier, State
 
 _PAGE = 5_000
@@ -158,6 +160,60 @@ def losses_of(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: da
     for row in rows:
         policy = read_policy(row["policy"])
         losses[row["id"]] = policy.rank_weight * (1 - retrievability_of(holding_of(row), policy, now))
+    return losses
+
+
+_POLICIES_THEN = text(
+    """
+    SELECT namespace_id, CAST(jsonb_build_object('id', id, 'policy', body) AS text) AS policy FROM policy
+    WHERE tenant_id = :tenant AND namespace_id = ANY(CAST(:namespaces AS uuid[])) AND kind = 'retention'
+        AND known_from <= :known AND known_to > :known
+    """
+)
+_HELD_THEN = text(
+    f"""
+    SELECT m.id, m.namespace_id, t.memory_type, m.created_at, t.importance, t.pinned, m.surprise, s.kind AS source_kind,
+        r.stability_days, r.difficulty, r.recall_count, r.last_recalled_at, r.refreshed_at, r.spaced_uses, r.traces, r.traced_at
+    FROM unnest(CAST(:ids AS uuid[])) AS k (id)
+    JOIN memory m ON m.tenant_id = :tenant AND m.id = k.id
+    JOIN {AS_KNOWN} t ON t.tenant_id = :tenant AND t.id = k.id
+    JOIN retention r ON r.tenant_id = :tenant AND r.memory_id = k.id
+    LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = k.id AND s.ordinal = 0
+    """
+)
+_USES = text(
+    """
+    SELECT memory_id, recalled_at, useful, held_before FROM recall
+    WHERE tenant_id = :tenant AND memory_id = ANY(CAST(:ids AS uuid[])) ORDER BY memory_id, recalled_at, id
+    """
+)
+
+
+def losses_then(
+    session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], ids: Sequence[UUID], *, known: datetime
+) -> dict[UUID, float]:
+    """Return what `losses_of` did at an earlier moment: by the policies in force then, and by no later recall.
+
+    Args:
+        session: a transaction of the tenant.
+        tenant_id: whose memories.
+        namespace_ids: where they lie; where no policy weighed fading then, nothing else is read.
+        ids: the memories.
+        known: the moment.
+    """
+    of = {"tenant": tenant_id, "namespaces": list(namespace_ids), "ids": list(ids), "known": known}
+    policies = {row.namespace_id: read_policy(row.policy) for row in session.execute(_POLICIES_THEN, of)}
+    if not any(policy.rank_weight for policy in policies.values()):
+        return {}
+    uses: dict[UUID, list[Use]] = {}
+    for use in session.execute(_USES, of):
+        uses.setdefault(use.memory_id, []).append(Use(use.recalled_at, use.useful, use.held_before))
+    losses = {}
+    for row in session.execute(_HELD_THEN, of).mappings():
+        policy = policies.get(row["namespace_id"])
+        if policy is not None:
+            held = held_then(holding_of(row), uses.get(row["id"], ()), policy, at=known)
+            losses[row["id"]] = policy.rank_weight * (1 - retrievability_of(held, policy, known))
     return losses
 
 

@@ -162,3 +162,36 @@ def test_decay_moves_rank_only_where_a_policy_says_so(me: Any, remember: Callabl
     assert of_old["signals"]["retrievability"] < -2
     me.delete(ONE)
     assert order() == plain
+
+
+def test_a_search_fades_as_of_then(me: Any, remember: Callable[..., str], age: Any) -> None:
+    """By the policy and the recalls of then: the replay of a trace is what was answered, whatever was of use since."""
+    ids = [remember(f"The lamp is in the {room}.", namespace="home") for room in ("cellar", "attic", "hall")]
+    me.put(ONE, json={"rank_weight": 3})
+    age(ids[0], days=800)
+    age(ids[1], days=200)
+    asked = {"query": "Where is the lamp in the cellar?", "namespace": "home"}
+
+    def scores(answer: Any) -> dict[str, float]:
+        return {result["memory"]["id"]: result["score"] for result in answer["results"]}
+
+    def reinforced() -> Any:
+        return me.post("/v1/search", json={**asked, "reinforce": True}).json()
+
+    age(reinforced()["results"][-1]["memory"]["id"], days=30)
+    first = me.post("/v1/search", json={**asked, "explain": True}).json()
+    trace = f"/v1/traces/{first['search_id']}"
+    then = {**asked, "as_of": {"known": me.get(trace).json()["created_at"]}}
+    at_once = scores(me.post("/v1/search", json=then).json())
+    assert at_once == pytest.approx(scores(first), abs=1e-5)
+
+    # Of use, reinforced, of no use; in this order the first since then kept what it changed, and for the others nothing did.
+    me.post(f"{trace}/feedback", json={"memory_id": ids[0], "useful": True})
+    reinforced()
+    me.post(f"{trace}/feedback", json={"memory_id": ids[1], "useful": False})
+    assert scores(me.post("/v1/search", json=asked).json()) != pytest.approx(scores(first), abs=1e-2)
+    me.put(ONE, json={"rank_weight": 1})
+    assert scores(me.post("/v1/search", json=then).json()) == pytest.approx(at_once, abs=1e-5)
+    me.delete(ONE)
+    assert scores(me.post("/v1/search", json=then).json()) == pytest.approx(at_once, abs=1e-5)
+    assert me.get(f"{trace}?replay=true").json()["replay"]["same"]

@@ -363,6 +363,7 @@ HOT: dict[str, Callable[[Session], object]] = {
     "what is left of a sweep": lambda s: fading.keep_due(s, TENANT, [Due(i, NOW, None, None) for i in FEW], policy_id=DEFAULT_ID),
     "when to sweep again": lambda s: fading.next_due(s, TENANT, SMALL_SPACE, policy_id=DEFAULT_ID, now=NOW),
     "losses in a ranking": lambda s: fading.losses_of(s, TENANT, IDS, now=NOW),
+    "losses as of then": lambda s: fading.losses_then(s, TENANT, [SMALL_SPACE], IDS, known=NOW),
     "histories": lambda s: list(fading.load_histories(s, TENANT, SMALL_SPACE, limit=100)),
     "policy in force": lambda s: policies.in_force(s, TENANT, SMALL_SPACE, "retention"),
     "policies": lambda s: policies.list_policies(s, TENANT, namespace_id=None, history=True, before=None, limit=51),
