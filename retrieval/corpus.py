@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from memory_service.analysis.language import guess
-from memory_service.analysis.term_groups import query_terms
+from memory_service.analysis.term_groups import in_order, query_terms
 from memory_service.analysis.tokens import TERMS_VERSION, UNKNOWN_LANGUAGE
 from memory_service.storage.driver import in_driver_words, later
 from memory_service.storage.memories import AS_KNOWN
@@ -113,10 +113,13 @@ def describe_corpus(
         at: as of when; None for now.
         languages: by whose rules the query is cut; None for those of the memories that are there.
     """
-    asked = _terms(query, [UNKNOWN_LANGUAGE, guess(query)])
+    spoken = guess(query)
+    guessed = [UNKNOWN_LANGUAGE, spoken]
+    asked = _terms(query, guessed, spoken=spoken)
     corpus = _corpus(session.execute(_CORPUS, _params(tenant_id, paths, asked, at)).one(), paths, languages)
     ids = [namespace.id for namespace in corpus.namespaces]
-    more = sorted(set(_terms(query, corpus.languages)) - set(asked))
+    as_guessed = in_order(corpus.languages, first=spoken) == in_order(guessed, first=spoken)
+    more = [] if as_guessed else sorted(set(_terms(query, corpus.languages, spoken=spoken)) - set(asked))
     if more:
         params: dict[str, Any] = {"tenant": tenant_id, "namespaces": ids, "terms": more}
         common = {term: int(df) for term, df in session.execute(_COMMON, params)}
@@ -251,8 +254,8 @@ def _corpus(row: Any, paths: Sequence[str], languages: tuple[str, ...] | None) -
     )
 
 
-def _terms(query: str, languages: Sequence[str]) -> list[str]:
-    return [term for group in query_terms(query, languages) for term in group]
+def _terms(query: str, languages: Sequence[str], *, spoken: str | None = None) -> list[str]:
+    return [term for group in query_terms(query, languages, spoken=spoken) for term in group]
 
 
 def _languages(namespaces: Collection[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -46,16 +46,15 @@ def query_terms(query: str, languages: Collection[str], *, spoken: str | None = 
     own = spoken if spoken != UNKNOWN_LANGUAGE else present[0]
     own_words = words_of(own)
     cuts = [words_of(language) for language in present]
-    groups: list[TermGroup] = []
+    found: dict[TermGroup, None] = {}
     for word in split(query, own):
         if spoken != UNKNOWN_LANGUAGE and not own_words[word]:
             continue
-        found = [term for words in cuts if (term := words[word])]
+        terms = [term for words in cuts if (term := words[word])]
         if len(present) > 1 or own not in present:
-            found += _months(word, own, present)
-        if found:
-            _join(groups, tuple(dict.fromkeys(found)))
-    return tuple(groups)
+            terms += _months(word, own, present)
+        found[tuple(dict.fromkeys(terms))] = None
+    return _joined(found)
 
 
 def in_order(languages: Iterable[str], *, first: str) -> Sequence[str]:
@@ -81,12 +80,23 @@ def _months(word: str, own: str, present: Sequence[str]) -> list[str]:
     return []
 
 
-def _join(groups: list[TermGroup], group: TermGroup) -> None:
-    """Add a group; those that share a term with it are the same word, and must not count twice."""
-    same = [other for other in groups if not set(group).isdisjoint(other)]
-    if not same:
-        groups.append(group)
-        return
-    groups[groups.index(same[0])] = tuple(dict.fromkeys(term for other in (*same, group) for term in other))
-    for other in same[1:]:
-        groups.remove(other)
+def _joined(found: Iterable[TermGroup]) -> tuple[TermGroup, ...]:
+    """Join groups that share a term: they are the same word, and must not count twice.
+
+    What is joined stands where the first of it stood. Each group is looked up by its terms, because a query may have
+    thousands of words.
+
+    >>> _joined([("a",), ("b", "c"), ("d",), ("c", "e", "a"), ()])
+    (('a', 'b', 'c', 'e'), ('d',))
+    """
+    groups: dict[int, dict[str, None]] = {}
+    place: dict[str, int] = {}
+    for number, terms in enumerate(found):
+        if not terms:
+            continue
+        first, *others = sorted({place[term] for term in terms if term in place}) or [number]
+        group = groups.setdefault(first, {})
+        for new in (*map(groups.pop, others), terms):
+            group |= dict.fromkeys(new)
+            place |= dict.fromkeys(new, first)
+    return tuple(map(tuple, groups.values()))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from memory_service.analysis.language import guess
 from memory_service.analysis.memory_terms import language_of, memory_terms
-from memory_service.analysis.term_groups import query_terms
+from memory_service.analysis.term_groups import _joined, query_terms
 from memory_service.analysis.tokens import MONTHS, terms
 
 LANGUAGES = [
@@ -63,6 +63,42 @@ def test_groups_share_no_term(query, languages):
     assert all(group and all(group) for group in groups)
     for one, other in combinations(groups, 2):
         assert set(one).isdisjoint(other)
+
+
+def joined_one_by_one(found: list[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """Join as the definition says: each group with all earlier ones that share a term, in the place of the first."""
+    groups: list[tuple[str, ...]] = []
+    for group in filter(None, found):
+        same = [other for other in groups if not set(group).isdisjoint(other)]
+        place = groups.index(same[0]) if same else len(groups)
+        groups = [other for other in groups if other not in same]
+        groups.insert(place, tuple(dict.fromkeys(term for other in (*same, group) for term in other)))
+    return tuple(groups)
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdefghijkl"), max_size=4, unique=True).map(tuple), max_size=24))
+def test_groups_that_share_a_term_are_joined_as_if_each_were_compared_with_all(found):
+    assert _joined(found) == joined_one_by_one(found)
+    assert _joined(dict.fromkeys(found)) == joined_one_by_one(found)
+
+
+def test_the_work_grows_with_the_words_and_not_with_their_square():
+    class Term(str):
+        """A term that counts how often it is looked at."""
+
+        looks = 0
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            Term.looks += 1
+            return super().__hash__()
+
+    def looks(words: int) -> int:
+        Term.looks = 0
+        assert len(_joined([(Term(f"word{number}"),) for number in range(words)])) == words
+        return Term.looks
+
+    assert looks(4_000) <= 20 * 4_000
 
 
 @given(st.text(alphabet=st.characters(codec="ascii"), max_size=80), st.sets(st.sampled_from(["en", "und"])))
