@@ -1,6 +1,7 @@
 """What the background found in rows, as lists that grow with them: moments they speak of, entities they name."""
 
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +29,13 @@ class Annotated:
 
 
 class AnnotationLists:
-    """Annotations by row; noting a row for the first time appends, noting it anew builds all lists again."""
+    """Annotations by row; noting a row for the first time appends, after noting one anew all lists are built once, when read."""
 
     def __init__(self) -> None:
         self._of_row: dict[int, Annotations] = {}
         self._entities: dict[str, int] = {}
-        self._begin()
+        self._lists = _Lists()
+        self._outdated = False
 
     def __len__(self) -> int:
         return len(self._of_row)
@@ -46,7 +48,7 @@ class AnnotationLists:
     @property
     def aliases(self) -> dict[str, frozenset[str]]:
         """Other names of entities, each with the canonical names that it stands for."""
-        return {alias: frozenset(names) for alias, names in self._aliases.items()}
+        return {alias: frozenset(names) for alias, names in self._built().aliases.items()}
 
     def note(self, row: int, annotations: Annotations) -> bool:
         """Note what was found in a row, in place of what was noted before; say whether that is anything new."""
@@ -54,12 +56,11 @@ class AnnotationLists:
         if before == annotations or (before is None and annotations == Annotations()):
             return False
         self._of_row[row] = annotations
-        if before is None:
-            self._append(row, annotations)
-        else:
-            self._begin()
-            for one, note in self._of_row.items():
-                self._append(one, note)
+        for name in annotations.entities:
+            self._entities.setdefault(name, len(self._entities))
+        self._outdated = self._outdated or before is not None
+        if not self._outdated:
+            self._lists.append(row, annotations, self._entities)
         return True
 
     def drop(self, row: int) -> None:
@@ -68,27 +69,42 @@ class AnnotationLists:
 
     def arrays(self) -> Annotated:
         """Return all lists as arrays, dropped rows included."""
+        lists = self._built()
         return Annotated(
             Spans(
-                np.array(self._span_row, np.int32),
-                np.array(self._start, np.float64),
-                np.array(self._end, np.float64),
+                np.array(lists.span_row, np.int32),
+                np.array(lists.start, np.float64),
+                np.array(lists.end, np.float64),
             ),
-            Mentions(np.array(self._mention_row, np.int32), np.array(self._entity, np.int32)),
+            Mentions(np.array(lists.mention_row, np.int32), np.array(lists.entity, np.int32)),
         )
 
-    def _begin(self) -> None:
-        self._span_row, self._start, self._end = array("i"), array("d"), array("d")
-        self._mention_row, self._entity = array("i"), array("i")
-        self._aliases: dict[str, set[str]] = {}
+    def _built(self) -> "_Lists":
+        """Return the lists as they are now. New ones take the place of the old when they are whole, not before."""
+        if self._outdated:
+            lists = _Lists()
+            for row, annotations in self._of_row.items():
+                lists.append(row, annotations, self._entities)
+            self._lists, self._outdated = lists, False
+        return self._lists
 
-    def _append(self, row: int, annotations: Annotations) -> None:
+
+class _Lists:
+    """The annotations of rows, one behind another."""
+
+    def __init__(self) -> None:
+        self.span_row, self.start, self.end = array("i"), array("d"), array("d")
+        self.mention_row, self.entity = array("i"), array("i")
+        self.aliases: dict[str, set[str]] = {}
+
+    def append(self, row: int, annotations: Annotations, number: Mapping[str, int]) -> None:
+        """Append what was found in a row; entities go by their number."""
         for start, end in annotations.spans:
-            self._span_row.append(row)
-            self._start.append(start)
-            self._end.append(end)
+            self.span_row.append(row)
+            self.start.append(start)
+            self.end.append(end)
         for name in annotations.entities:
-            self._mention_row.append(row)
-            self._entity.append(self._entities.setdefault(name, len(self._entities)))
+            self.mention_row.append(row)
+            self.entity.append(number[name])
         for alias, name in annotations.aliases:
-            self._aliases.setdefault(alias, set()).add(name)
+            self.aliases.setdefault(alias, set()).add(name)

@@ -1,12 +1,14 @@
 """Memories gathered one after another: earlier rows stay valid, dropped ones are left out."""
 
 from dataclasses import fields, replace
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pytest
 
 from memory_service.analysis.traits import traits
+from retrieval import annotation_lists
 from retrieval.annotation_lists import AnnotationLists
 from retrieval.entries import Annotations, Entry, Vectors
 from retrieval.gathering import Gathering, _bare
@@ -205,6 +207,47 @@ def test_other_names_of_entities_come_and_go_with_the_texts_that_use_them() -> N
     assert lists.aliases == {"bobby": {"robert", "robin"}, "rob": {"robin"}}
     lists.note(1, Annotations(entities=("robin",)))
     assert lists.aliases == {"bobby": {"robert"}}
+
+
+def test_rows_noted_again_are_built_into_the_lists_once_when_these_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A merge of entities names hundreds of rows anew: building all lists for each held a search up for seconds."""
+    appended: list[int] = []
+    append = annotation_lists._Lists.append
+
+    def counting(lists: annotation_lists._Lists, row: int, *rest: Any) -> None:
+        appended.append(row)
+        append(lists, row, *rest)
+
+    monkeypatch.setattr(annotation_lists._Lists, "append", counting)
+    lists = AnnotationLists()
+    for row in range(50):
+        lists.note(row, Annotations(((row, row + 1.0),), ("bob", f"name{row}"), (("bobby", "bob"),)))
+    before = lists.arrays()
+    assert len(appended) == 50
+    for row in range(40, 50):
+        assert lists.note(row, Annotations(((row, row + 2.0),), (f"new{row}", "robert"), (("bobby", "robert"),)))
+        assert not lists.note(row, Annotations(((row, row + 2.0),), (f"new{row}", "robert"), (("bobby", "robert"),)))
+    lists.drop(0)
+    lists.note(50, Annotations(entities=("bob",)))
+    assert len(appended) == 50
+
+    names = lists.entities
+    named = lists.arrays().mentions
+    assert lists.aliases == {"bobby": {"bob", "robert"}}
+    assert len(appended) == 50 + 50
+    assert names[:51] == ("bob", *(f"name{row}" for row in range(50)))  # numbers that were given out stay
+    of_row = {row: {names[e] for e in named.entity[named.row == row]} for row in (0, 1, 40, 49, 50)}
+    assert of_row == {
+        0: set(),
+        1: {"bob", "name1"},
+        40: {"new40", "robert"},
+        49: {"new49", "robert"},
+        50: {"bob"},
+    }
+    assert lists.arrays().spans.end[-1] == 51.0
+    assert before.mentions.entity[before.mentions.row == 49].tolist() == [0, 50]
+    lists.note(51, Annotations(entities=("bob",)))
+    assert len(appended) == 101
 
 
 def test_what_was_observed_at_one_moment_keeps_the_order_of_its_ids() -> None:
