@@ -12,16 +12,17 @@ _COMMON_BITS = f"unnest({_COMMON}, CAST(:common_bit AS integer[])) AS t (term, i
 _COLUMNS = "p.memory_id, p.namespace_id, p.version, p.impact, p.known_from, p.known_to"
 
 
-def keyword_channel(shape: Shape, *, heads: bool, common: bool) -> str:
+def keyword_channel(shape: Shape, *, heads: bool, common: bool, bounded: bool = False) -> str:
     """Return the expressions of the channel; `by_keyword` is the last.
 
-    `hit` are the postings of rare terms, all of them. `head` are the strongest and newest postings of terms with too many;
-    they only choose candidates, whose score is then completed by look-ups.
+    `hit` are the postings of rare terms, all of them where they are not `bounded`. `head` are the strongest and newest postings
+    of terms with too many; they only choose candidates, whose score is then completed by look-ups.
 
     Args:
         shape: what decides the text of the statement.
         heads: some common terms choose candidates as well.
         common: there are common terms, that only add to the score of candidates where they do not choose.
+        bounded: there may be so many postings of rare terms that they are counted while they are read.
     """
     chosen = "hit"
     if shape.reads_records:
@@ -37,12 +38,7 @@ def keyword_channel(shape: Shape, *, heads: bool, common: bool) -> str:
     # Words are numbered: grouping by a number costs a third of grouping by text. The terms of one word share a number; a
     # memory is in one language and holds one of them, as a rule, so that counting rows counts memories.
     return f"""
-    hit AS MATERIALIZED (
-        SELECT t.number, {_COLUMNS}
-        FROM unnest(CAST(:rare AS text[]), CAST(:rare_number AS integer[])) AS t (term, number)
-        JOIN posting p ON p.tenant_id = :tenant AND {inside("p", shape)} AND p.term = t.term
-            AND {known}
-    ),
+    {_hit(shape, known, bounded=bounded)},
     frequency AS MATERIALIZED (SELECT number, count(*) AS df FROM hit GROUP BY number),
     rarity AS MATERIALIZED (
         SELECT number, ln(1 + (greatest(:documents, df) - df + CAST(0.5 AS float8)) / (df + CAST(0.5 AS float8))) AS idf
@@ -57,6 +53,30 @@ def keyword_channel(shape: Shape, *, heads: bool, common: bool) -> str:
         SELECT memory_id, namespace_id, score FROM completed ORDER BY score DESC, memory_id LIMIT :keyword_rows
     )
     """
+
+
+def _hit(shape: Shape, known: str, *, bounded: bool) -> str:
+    """Return the expressions that read the postings of rare terms; `hit` is the last.
+
+    Where they are `bounded`, `unread` is the first word that was not read to its end, if there is one: it counts as not read.
+    """
+    terms = "unnest(CAST(:rare AS text[]), CAST(:rare_number AS integer[])) AS t (term, number)"
+    wanted = f"p.tenant_id = :tenant AND {inside('p', shape)} AND p.term = t.term"
+    if not bounded:
+        return f"""hit AS MATERIALIZED (
+        SELECT t.number, {_COLUMNS} FROM {terms} JOIN posting p ON {wanted} AND {known}
+    )"""
+    # Term after term in the order given, because a subquery with a limit is asked for each: reading ends with the outer limit. The
+    # inner one keeps a term that became common since they were counted from using up the room of all others.
+    return f"""read AS MATERIALIZED (
+        SELECT t.number, p.* FROM {terms}
+        CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM posting p WHERE {wanted} AND {known} LIMIT :most_of_one) p
+        LIMIT :most_read + 1
+    ),
+    unread AS MATERIALIZED (SELECT max(number) AS number FROM read HAVING count(*) > :most_read),
+    hit AS MATERIALIZED (
+        SELECT * FROM read WHERE number < coalesce((SELECT number FROM unread), CAST(:rare_terms AS integer) + 1)
+    )"""
 
 
 # What rare terms found. `apart` is the score but for what common terms that chose a memory would add if they stood

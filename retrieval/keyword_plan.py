@@ -10,6 +10,11 @@ COMMON_SHARE: Final = 0.10
 COMMON_AT_LEAST: Final = 500
 COMMON_AT_MOST: Final = 5_000
 
+# What the rarer terms of a query stand in, all together: fifty words, each in a thousand memories. A query of thousands of
+# words has hundreds of thousands of postings, and the rarest of them say most of what it is about.
+MOST_READ: Final = 50_000
+MOST_COMMON: Final = 64  # terms looked up in each of up to 2,000 memories; a longer query has rarer ones to be known by
+
 # At a million 3,000 of the newest keep .962 of the first ten of full BM25, 1,000 keep .961.
 STRONG: Final = 2_000  # postings read of a common term that must choose: the strongest,
 NEWEST: Final = 1_000  # and the newest of those that say it once
@@ -27,7 +32,8 @@ COMPLETED_AT_MOST: Final = 2_000
 class KeywordQuery:
     """The words of a query: rarer ones choose candidates, common ones (with their document frequency) add to them.
 
-    `heads` are common terms that choose candidates as well, by their strongest and newest postings.
+    `heads` are common terms that choose candidates as well, by their strongest and newest postings. Where rare terms are
+    `bounded`, they come rarest first as far as can be told, and those beyond MOST_READ postings are not read.
     """
 
     rare: tuple[str, ...]
@@ -36,6 +42,8 @@ class KeywordQuery:
     heads: tuple[str, ...] = ()
     # All terms of a word where it has several, by the one above: they count as one, for its rarity and in its score.
     alternatives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    bounded: bool = False
+    left_out: tuple[tuple[str, int], ...] = ()  # common terms beyond MOST_COMMON, with their document frequency
 
     def all_of(self, term: str) -> tuple[str, ...]:
         """Return all terms by which memories may hold a word."""
@@ -81,15 +89,31 @@ def plan_keywords(
     limit = min(COMMON_AT_MOST, max(COMMON_AT_LEAST, COMMON_SHARE * documents))
     named = alternatives or {}
     frequency = {term: sum(common.get(one, 0) for one in named.get(term, (term,))) for term in distinct}
-    often = {term: count for term, count in frequency.items() if count > limit}
+    by_rarity = sorted(distinct, key=lambda term: (frequency[term], term))
+    read, often = 0, {}
+    for term in by_rarity:
+        if frequency[term] > limit or read + frequency[term] > MOST_READ:
+            often[term] = frequency[term]
+        else:
+            read += frequency[term]
     rare = tuple(term for term in distinct if term not in often)
-    read = sum(frequency[term] for term in rare)
     heads: list[str] = []
-    for term in sorted(often, key=lambda term: (often[term], term)):
+    for term in often:
         if read >= ENOUGH or len(heads) == MOST_HEADS:
             break
         heads.append(term)
         read += min(often[term], STRONG + NEWEST)
+    at_most = sum(common.get(one, COMMON_AT_LEAST) for term in rare for one in named.get(term, (term,)))
+    if at_most > MOST_READ:
+        # Nobody has counted those that stand in less than COMMON_AT_LEAST memories. Long words are rarer, as a rule.
+        rare = tuple(sorted(rare, key=lambda term: (frequency[term], -len(term))))
+    counted = tuple(often.items())
     return KeywordQuery(
-        rare=rare, common=tuple(sorted(often.items())), documents=documents, heads=tuple(heads), alternatives=named
+        rare=rare,
+        common=tuple(sorted(counted[:MOST_COMMON])),
+        documents=documents,
+        heads=tuple(heads),
+        alternatives=named,
+        bounded=at_most > MOST_READ,
+        left_out=counted[MOST_COMMON:],
     )

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from memory_service.storage.driver import Pending, Question, in_driver_words, later
 from retrieval.bm25 import MOST_IMPACT
 from retrieval.keyword_channel import common_score, keyword_channel
-from retrieval.keyword_plan import NEWEST, STRONG, KeywordQuery
+from retrieval.keyword_plan import COMMON_AT_MOST, MOST_READ, NEWEST, STRONG, KeywordQuery
 from retrieval.quantisation import sketch
 from retrieval.reach import Reach, first_reach, further
 from retrieval.scope import Scope, Shape, scope_params, shape_of
@@ -123,6 +123,7 @@ class _Row(NamedTuple):
     found_by_index: int | None
     terms: list[int] | None
     frequencies: list[int] | None
+    unread: int | None  # from this word on none was read
 
 
 def _candidates(row: _Row, keyword: KeywordQuery | None, *, scored: bool, by_vector: bool) -> Candidates:
@@ -131,7 +132,11 @@ def _candidates(row: _Row, keyword: KeywordQuery | None, *, scored: bool, by_vec
         counted = {
             keyword.rare[number - 1]: df for number, df in zip(row.terms or (), row.frequencies or (), strict=True)
         }
-        frequency = dict(keyword.common) | counted
+        frequency = dict(keyword.common) | dict(keyword.left_out) | counted
+        if row.unread is not None:
+            # Nobody counted what was not read: it is taken for as frequent as what was.
+            usual = MOST_READ // row.unread
+            frequency |= dict.fromkeys(keyword.rare[row.unread - 1 :], usual)
     return Candidates(
         ids=row.ids or [],
         vector=(row.vector_scores or []) if by_vector and scored else None,
@@ -183,7 +188,9 @@ def _hybrid(
         }
     dimension = 0 if vector is None else len(vector)
     shape = shape_of(scope, dimension=dimension, exact=reach.exact, by_memory=reach.by_memory)
-    words = None if keyword is None else _Words(heads=bool(keyword.heads), common=bool(keyword.common))
+    words = None
+    if keyword is not None:
+        words = _Words(heads=bool(keyword.heads), common=bool(keyword.common), bounded=keyword.bounded)
     return _statement(shape, vector is not None, words, scored), params
 
 
@@ -193,6 +200,7 @@ class _Words:
 
     heads: bool
     common: bool
+    bounded: bool
 
 
 @lru_cache(maxsize=256)
@@ -200,14 +208,15 @@ def _statement(shape: Shape, by_vector: bool, words: _Words | None, scored: bool
     """Return the statement of a shape; the candidates come as arrays in one row, in the order of their ids."""
     parts, candidates, joins = [], [], ""
     vector_part, keyword_part, rows, terms, frequencies = "NULL", "NULL", "NULL", "NULL", "NULL"
-    by_index = "NULL"
+    by_index, unread = "NULL", "NULL"
     if words is not None:
-        parts.append(keyword_channel(shape, heads=words.heads, common=words.common))
+        parts.append(keyword_channel(shape, heads=words.heads, common=words.common, bounded=words.bounded))
         candidates.append("SELECT memory_id, namespace_id FROM by_keyword")
         joins += " LEFT JOIN by_keyword b ON b.memory_id = c.memory_id LEFT JOIN partial k ON k.memory_id = c.memory_id"
         keyword_part = f"coalesce(b.score, coalesce(k.score, 0) + {common_score('c', shape)})"
         terms = "(SELECT array_agg(number ORDER BY number) FROM frequency)"
         frequencies = "(SELECT array_agg(df ORDER BY number) FROM frequency)"
+        unread = "(SELECT number FROM unread)" if words.bounded else "NULL"
     if by_vector:
         parts.append(vector_channel(shape))
         candidates.append("SELECT memory_id, namespace_id FROM by_vector")
@@ -226,7 +235,8 @@ def _statement(shape: Shape, by_vector: bool, words: _Words | None, scored: bool
     SELECT array_agg(memory_id ORDER BY memory_id) AS ids,
         array_agg(CAST(vector_score AS float8) ORDER BY memory_id) AS vector_scores,
         array_agg(CAST(keyword_score AS float8) ORDER BY memory_id) AS keyword_scores,
-        {rows} AS brought, {by_index} AS found_by_index, {terms} AS terms, {frequencies} AS frequencies
+        {rows} AS brought, {by_index} AS found_by_index, {terms} AS terms, {frequencies} AS frequencies,
+        {unread} AS unread
     FROM scored
     """
 
@@ -249,6 +259,8 @@ def _keyword_params(keyword: KeywordQuery, per_channel: int) -> dict[str, Any]:
         "completed": max(keyword.completed, 4 * per_channel),
         "keyword_rows": per_channel,
     }
+    if keyword.bounded:
+        params |= {"most_read": MOST_READ, "most_of_one": COMMON_AT_MOST, "rare_terms": len(keyword.rare)}
     if keyword.heads:
         heads = [(one, idf[t], bits[t]) for t in keyword.heads for one in keyword.all_of(t)]
         params |= {

@@ -1,6 +1,7 @@
 """The hybrid query against the pure formulas: the same candidates, the same scores."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,6 +22,7 @@ from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import find_namespaces
 from memory_service.storage.sql import Sql
 from memory_service.types import Extract
+from retrieval import statements
 from retrieval.bm25 import impacts, inverse_document_frequency
 from retrieval.corpus import describe_corpus
 from retrieval.statements import KeywordQuery, Scope
@@ -255,6 +257,61 @@ def test_the_terms_of_one_word_count_as_one_term(corpus: Corpus, common: bool) -
         assert row.keyword == pytest.approx(word + corpus.bm25(row.memory_id, ("word9",)), rel=1e-5)
     if not common:
         assert holding.keys() <= {row.memory_id for row in found.rows}
+
+
+def test_a_bound_that_is_not_reached_changes_nothing(corpus: Corpus) -> None:
+    query = KeywordQuery(rare=("word9", "word30", "absent"), common=(("word1", 250),), documents=len(corpus.terms))
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        free, bounded = (
+            find_candidates(session, corpus.scope(), vector=None, keyword=one, per_channel=400)
+            for one in (query, replace(query, bounded=True))
+        )
+    assert {row.memory_id: row.keyword for row in bounded.rows} == pytest.approx(
+        {row.memory_id: row.keyword for row in free.rows}
+    )
+    assert bounded.document_frequency == free.document_frequency
+
+
+@pytest.mark.parametrize("filtered", [False, True])
+def test_no_more_postings_are_read_than_the_bound_however_many_words_are_asked(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch, filtered: bool
+) -> None:
+    """Words are read in their order while there is room; the one that has too little counts as not read."""
+    documents = Counter(term for words in corpus.terms.values() for term in set(words))
+    asked = tuple(WORDS[39:9:-1])
+    room = documents["word39"] + documents["word38"] + documents["word37"] + 1
+    monkeypatch.setattr(statements, "MOST_READ", room)
+    query = KeywordQuery(
+        rare=asked, common=(), documents=len(corpus.terms), bounded=True, left_out=(("word0", documents["word0"]),)
+    )
+    scope = corpus.scope(where=Sql("m.user_id = :who", {"who": "1"})) if filtered else corpus.scope()
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        found = find_candidates(session, scope, vector=None, keyword=query, per_channel=400)
+    read = asked[:3]
+    holding = {i for i, words in corpus.terms.items() if set(words) & set(read)}
+    assert {row.memory_id for row in found.rows} == {i for i in holding if not filtered or corpus.user[i] == "1"}
+    for row in found.rows:
+        assert row.keyword == pytest.approx(corpus.bm25(row.memory_id, read), rel=1e-5)
+    assert {term: found.document_frequency[term] for term in read} == {term: documents[term] for term in read}
+    # The ranking weighs all words: what was not read is taken for as frequent as what was, and what is counted is known.
+    assert {found.document_frequency[term] for term in asked[3:]} == {room // 4}
+    assert found.document_frequency["word0"] == documents["word0"]
+
+
+def test_a_term_that_became_common_since_it_was_counted_leaves_room_for_others(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = Counter(term for words in corpus.terms.values() for term in set(words))
+    assert documents["word0"] > documents["word30"] + 20
+    monkeypatch.setattr(statements, "MOST_READ", documents["word30"] + 20)
+    monkeypatch.setattr(statements, "COMMON_AT_MOST", documents["word30"])
+    query = KeywordQuery(rare=("word30", "word0"), common=(), documents=len(corpus.terms), bounded=True)
+    for rare in (query.rare, query.rare[::-1]):
+        with corpus.database.transaction(corpus.tenant_id) as session:
+            found = find_candidates(
+                session, corpus.scope(), vector=None, keyword=replace(query, rare=rare), per_channel=400
+            )
+        assert len(found.rows) == documents["word30"]
 
 
 def test_every_candidate_is_scored_in_both_channels(corpus: Corpus) -> None:

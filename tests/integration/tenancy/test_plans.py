@@ -8,7 +8,7 @@ tables of tenants through indexes whose condition names the tenant.
 import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -260,6 +260,7 @@ A_HASH = ["ab" * 32]
 HOT: dict[str, Callable[[Session], object]] = {
     "search": a_search(),
     "search in a small namespace": a_search(spaces=(SMALL_SPACE,)),
+    "search by many words": a_search(keyword=replace(KEYWORD, bounded=True)),
     "search by common words": a_search(keyword=KeywordQuery((), (("w1", 600), ("w3", 700)), MEMORIES, heads=("w1", "w3"))),
     "search in many namespaces": a_search(spaces=MANY_SPACES),
     "search by vector": a_search(keyword=None),
