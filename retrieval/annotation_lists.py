@@ -47,7 +47,7 @@ class AnnotationLists:
 
     @property
     def aliases(self) -> dict[str, frozenset[str]]:
-        """Other names of entities, each with the canonical names that it stands for."""
+        """Other names of entities, each with the canonical names that it stands for in rows that are not dropped."""
         return {alias: frozenset(names) for alias, names in self._built().aliases.items()}
 
     def note(self, row: int, annotations: Annotations) -> bool:
@@ -64,8 +64,10 @@ class AnnotationLists:
         return True
 
     def drop(self, row: int) -> None:
-        """Forget a row; its entries stay in the lists until `Annotated.at` leaves them out."""
-        self._of_row.pop(row, None)
+        """Forget a row; its entries stay in the lists until they are built anew or `Annotated.at` leaves them out."""
+        gone = self._of_row.pop(row, None)
+        if gone is not None and gone.aliases:
+            self._outdated = True  # its other names stand among those of the rest
 
     def arrays(self) -> Annotated:
         """Return all lists as arrays, dropped rows included."""

@@ -108,7 +108,7 @@ def session_best_scores(rows: Rows, own: NDArray[np.float64]) -> NDArray[np.floa
 
 @dataclass(frozen=True, slots=True)
 class _Sessions:
-    """The sessions of n rows, numbered from 0."""
+    """The sessions that n rows have, numbered from 0."""
 
     count: int
     number: NDArray[np.intp]  # (n,) of every row; rows without a session are counted under one more number
@@ -118,9 +118,13 @@ class _Sessions:
 
 
 def _sessions(rows: Rows) -> _Sessions:
-    count = int(rows.session.max(initial=NONE)) + 1
-    number = np.where(rows.session == NONE, count, rows.session).astype(np.intp)
+    """Number the sessions anew: one whose rows are all archived keeps its number, and would count as one without words."""
     inside = np.flatnonzero(rows.session != NONE)
+    given = rows.session[inside]
+    there = np.bincount(given) > 0
+    count = int(np.count_nonzero(there))
+    number = np.full(len(rows), count, np.intp)
+    number[inside] = (np.cumsum(there) - 1)[given]
     return _Sessions(
         count,
         number,

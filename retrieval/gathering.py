@@ -20,6 +20,7 @@ from retrieval.annotation_lists import AnnotationLists
 from retrieval.entries import Annotations, Entry, Vectors
 from retrieval.groups import Groups
 from retrieval.posting_lists import PostingList, PostingsUpTo, counted
+from retrieval.renumbering import keys_at, places, speaking, taken
 from retrieval.rows import NONE, KeyKind, Keys, Links, Role, Rows
 
 _WORN_SHARE: Final = 0.25
@@ -196,14 +197,15 @@ class Gathering:
         n = len(self.ids)
         # Without dropped rows nothing is copied. With some, what is given is the rest in the same order.
         kept = None if self._dropped == 0 else np.flatnonzero(self._columns["live"][:n])
-        place = _places(kept, n)
-        column = {name: _taken(self._columns[name][:n], kept) for name in _OF_ROWS}
-        halves = (_taken(self._columns[half][:n], kept) for half in ("id_high", "id_low"))
+        place = places(kept, n)
+        column = {name: taken(self._columns[name][:n], kept) for name in _OF_ROWS}
+        halves = (taken(self._columns[half][:n], kept) for half in ("id_high", "id_low"))
         previous, following = neighbours(column["session"], column["observed_at"], *halves)
+        column["speaker"], speakers = speaking(column["speaker"], tuple(self._speakers))
         annotated = self._annotations.arrays()
         keys = self._keys()
         if kept is not None:
-            keys = _keys_at(keys, place)
+            keys = keys_at(keys, place)
             annotated = annotated.at(place)
         return Rows(
             ids=tuple(self.ids) if kept is None else tuple(self.ids[row] for row in kept.tolist()),
@@ -211,7 +213,7 @@ class Gathering:
             keys=keys,
             previous=previous,
             following=following,
-            speakers=tuple(self._speakers),
+            speakers=speakers,
             entities=self._annotations.entities,
             postings=PostingsUpTo(self._terms, n, place if kept is not None else None),
             spans=annotated.spans,
@@ -346,7 +348,7 @@ class Gathering:
 
     def _grouped(self, kind: str, n: int, kept: NDArray[np.intp] | None) -> NDArray[np.int32] | None:
         column = self._groups[kind].column(n)
-        return None if column is None else _taken(column, kept)
+        return None if column is None else taken(column, kept)
 
     def _edges(self, place: NDArray[np.int32]) -> Links:
         found = [
@@ -386,25 +388,6 @@ def neighbours(
 
 def _role(name: str | None) -> int:
     return _ROLES.get((name or "").casefold(), int(Role.NONE))
-
-
-def _places(kept: NDArray[np.intp] | None, n: int) -> NDArray[np.int32]:
-    """Say where each row stands among the kept ones, NONE where it is not."""
-    if kept is None:
-        return np.arange(n, dtype=np.int32)
-    place = np.full(n, NONE, np.int32)
-    place[kept] = np.arange(len(kept), dtype=np.int32)
-    return place
-
-
-def _taken(values: NDArray[Any], kept: NDArray[np.intp] | None) -> NDArray[Any]:
-    return values if kept is None else values[kept]
-
-
-def _keys_at(keys: Keys, place: NDArray[np.int32]) -> Keys:
-    rows = place[keys.row]
-    there = rows != NONE
-    return Keys(rows[there], keys.kind[there], keys.vectors[there])
 
 
 def _grown(values: NDArray[Any], *, at_least: int = 0) -> NDArray[Any]:

@@ -5,8 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from retrieval.contiguity import ContiguitySettings, answer_scores, following_scores, neighbour_scores
-from retrieval.rows import NONE, Rows
+from retrieval.contiguity import (
+    ContiguitySettings,
+    answer_scores,
+    following_scores,
+    neighbour_scores,
+    session_best_scores,
+    session_word_scores,
+)
+from retrieval.rows import NONE, Postings, Rows
 from tests.unit.retrieval.test_hopfield import patterns, rows_of
 
 
@@ -55,3 +62,24 @@ def test_neighbours_share_the_score_of_a_hit() -> None:
     assert got == pytest.approx([0.3, 0, 0.3])
     far = neighbour_scores(rows, np.array([2.0, 0.0, 0.0]), settings=ContiguitySettings())
     assert far == pytest.approx([0, 0.3, 0.2])
+
+
+def test_numbers_of_sessions_that_no_row_has_count_for_nothing() -> None:
+    """Those of archived memories: a process that has seen them ranks as one that has not."""
+
+    def scored(numbers: list[int]) -> list[list[float]]:
+        rows = replace(
+            rows_of(patterns(5)),
+            session=np.array(numbers, np.int32),
+            length=np.array([2, 3, 30, 4, 5], np.int32),
+            postings={"bees": Postings(np.array([0, 2, 3], np.int32), np.array([1, 2, 1], np.int32))},
+        )
+        best = session_best_scores(rows, np.arange(5.0))
+        return [session_word_scores(rows, ["bees"], settings=ContiguitySettings()).tolist(), best.tolist()]
+
+    compact = scored([0, 0, 1, NONE, 2])
+    assert scored([7, 7, 40, NONE, 63]) == compact
+    assert compact[0][3] == compact[1][3] == 0
+    assert any(compact[0])
+    assert scored([7, 7, 7, NONE, NONE]) == [[0.0] * 5] * 2, "of one session alone there is nothing to tell"
+    assert scored([NONE] * 5) == [[0.0] * 5] * 2

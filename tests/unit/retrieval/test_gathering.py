@@ -250,6 +250,30 @@ def test_rows_noted_again_are_built_into_the_lists_once_when_these_are_read(monk
     assert len(appended) == 101
 
 
+def test_other_names_go_with_a_row_that_is_dropped() -> None:
+    lists = AnnotationLists()
+    lists.note(0, Annotations(entities=("robert",), aliases=(("bobby", "robert"),)))
+    lists.note(1, Annotations(entities=("robin",), aliases=(("bobby", "robin"), ("rob", "robin"))))
+    lists.drop(1)
+    assert lists.aliases == {"bobby": {"robert"}}
+    lists.note(2, Annotations(aliases=(("rob", "robert"),)))
+    assert lists.aliases == {"bobby": {"robert"}, "rob": {"robert"}}
+
+
+def test_only_those_speak_whose_words_are_here(three: Gathering) -> None:
+    for number, name in enumerate(("Ada", "Bo", None, "Cyd", "Bo"), start=4):
+        three.add(entry(number, "red door", speaker=name), vectors(0))
+    before = three.rows()
+    assert before.speakers == ("Ada", "Bo", "Cyd")
+    three.drop(UUID(int=4))
+    after = three.rows()
+    assert after.speakers == ("Bo", "Cyd")
+    assert after.speaker.tolist() == [NONE, NONE, NONE, 0, NONE, 1, 0]
+    three.add(entry(9, "red door", speaker="Ada"), vectors(0))
+    assert three.rows().speakers == ("Ada", "Bo", "Cyd")
+    assert before.speaker.tolist() == [NONE, NONE, NONE, 0, 1, NONE, 2, 1], "rows taken before are as they were"
+
+
 def test_what_was_observed_at_one_moment_keeps_the_order_of_its_ids() -> None:
     gathering = Gathering()
     high = 2**64
