@@ -56,6 +56,7 @@ class Gathering:
         self._only = only
         self.ids: list[UUID] = []
         self._row_of: dict[UUID, int] = {}
+        self._gone: set[UUID] = set()  # memories without a row that had one: what was made of them is still here
         self._known: dict[UUID, _Known] = {}
         self._columns: dict[str, NDArray[Any]] = {name: np.zeros(16, dtype) for name, dtype in _COLUMNS.items()}
         self._vectors: NDArray[np.float32] = np.zeros((16, 0), np.float32)
@@ -147,6 +148,7 @@ class Gathering:
         if row is not None:
             self._set("live", row, False)
             self._annotations.drop(row)
+            self._gone.add(memory_id)
             self._dropped += 1
             self.changes += 1
 
@@ -183,9 +185,9 @@ class Gathering:
         times: NDArray[np.float64] = self._columns["expires_at"][:n]
         return times if self._dropped == 0 else times[self._columns["live"][:n]]
 
-    def row_of(self, memory_id: UUID) -> int | None:
-        """Return the row of a memory."""
-        return self._row_of.get(memory_id)
+    def holds(self, memory_id: UUID) -> bool:
+        """Say whether words and vectors of a memory are here, be it only in a row that was dropped."""
+        return memory_id in self._row_of or memory_id in self._gone
 
     def rows(self, *, documents: int | None = None, document_frequency: Mapping[str, int] | None = None) -> Rows:
         """Return what is gathered so far; later changes do not reach the answer.
@@ -260,6 +262,7 @@ class Gathering:
                 self._postings += 1
             memory_id = entry.id
             self._row_of[memory_id] = row
+            self._gone.discard(memory_id)
             for groups in joined:
                 groups.place(memory_id, row)
             self._known[memory_id] = _Known(self._held(entry), hash(entry.terms))

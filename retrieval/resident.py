@@ -206,8 +206,8 @@ def _bring_up_to_date(
     resident.turn += 1
     # Also where no row changes: a condition may ask for what ranking does not know. A search that began before keeps the old.
     resident.satisfying = Recent(most=_MOST_CONDITIONS)
-    if resident.gathering.worn or any(resident.gathering.row_of(one) is not None for one in found.erased):
-        # Also after an erasure: its words and vectors must not stay in memory.
+    if resident.gathering.worn or any(resident.gathering.holds(one) for one in found.erased):
+        # Also after an erasure: its words and vectors must not stay in memory, in dropped rows neither.
         resident.begin_anew()
         found = changes(session, tenant_id, ids, since=BEGINNING)
     changed = _apply(session, tenant_id, namespaces, resident, found)

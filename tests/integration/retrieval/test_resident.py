@@ -126,6 +126,25 @@ def test_an_erased_memory_is_gone(mine: Memories, database: Database) -> None:
     assert memory not in mine.found("bees", top_k=50)
 
 
+def test_what_was_archived_and_then_erased_is_held_no_more(mine: Memories, app: FastAPI, database: Database) -> None:
+    memory = mine.remember("Eve hides a xylophone.", speaker="Eve")
+    assert mine.found("xylophone")[0] == memory
+
+    def held() -> bool:
+        rows = resident(app.state.services.residents, database, mine.me.tenant_id)
+        assert UUID(memory) not in rows.ids
+        return "xylophon" in rows.postings
+
+    mine.ok("POST", f"/v1/memories/{memory}/archive")
+    assert held(), "archived, it stays in memory until much has gone"
+    job = mine.ok("DELETE", f"/v1/memories/{memory}?erase=true")["job_id"]
+    tenancy = Tenancy(mine.me.tenant_id, lambda: database.transaction(mine.me.tenant_id), lambda: datetime.now(UTC))
+    assert consolidate.run_job(tenancy, UUID(job))
+    assert not held()
+    before = resident(app.state.services.residents, database, mine.me.tenant_id)
+    assert resident(app.state.services.residents, database, mine.me.tenant_id) is before, "begun anew only once"
+
+
 def test_a_superseded_memory_knows_it(mine: Memories) -> None:
     old = mine.found("bees")[0]
     new = mine.ok("POST", f"/v1/memories/{old}/supersede", {"content": "Ada keeps twelve hives of bees."})["id"]

@@ -135,6 +135,14 @@ def test_a_memory_comes_back_after_it_was_archived(three: Gathering) -> None:
     assert standing(three.rows(), "red") == {1: 1, 2: 2}
 
 
+def test_what_was_dropped_is_held_until_all_begins_anew(three: Gathering) -> None:
+    assert [three.holds(UUID(int=number)) for number in (1, 2, 99)] == [True, True, False]
+    three.drop(UUID(int=2))
+    three.add(entry(1, "green gate", content_version=2), vectors(3))
+    assert [three.holds(UUID(int=number)) for number in (1, 2, 99)] == [True, True, False]
+    assert "roof" in three.rows().postings, "it stands in the row that was dropped"
+
+
 def test_what_says_nothing_new_is_no_change(three: Gathering) -> None:
     three.annotate(UUID(int=1), Annotations((), ("ada",)))
     three.link(UUID(int=70), UUID(int=1), UUID(int=2), 0.5)
