@@ -66,6 +66,9 @@ def load(
     """
     known, where = request.as_of.known, conditions(request, at=place.at(request))
     way = _way(place, request, residents)
+    if way != RESIDENT and not _looks_back(request):
+        # What outgrew its room: kept on, other processes would answer otherwise, and nobody would bring it up to date.
+        residents.drop(place.tenant_id, place.namespaces)
     if way == CANDIDATES:
         rows, allowed = rows_of_candidates(session, place, request, parsed, vector, where, early)
         return Loaded(rows, allowed, CANDIDATES, whole=False)
@@ -104,13 +107,17 @@ def asked_early(
 
 def _way(place: Place, request: RecallRequest, residents: Residents) -> str:
     documents = place.corpus.documents
-    # Only as of an earlier moment, or with the archive, is a large namespace worth reading whole for one search.
-    earlier = request.as_of.known is not None or request.archived
-    if not earlier and residents.admits(place.tenant_id, place.namespaces, documents):
+    if _looks_back(request):
+        # Only then is a large namespace worth reading whole for one search.
+        return SNAPSHOT if documents <= residents.largest else CANDIDATES
+    if residents.admits(place.tenant_id, place.namespaces, documents):
         return RESIDENT
-    return (
-        SNAPSHOT if documents <= (residents.largest if earlier else min(_READ_WHOLE, residents.largest)) else CANDIDATES
-    )
+    return SNAPSHOT if documents <= min(_READ_WHOLE, residents.largest) else CANDIDATES
+
+
+def _looks_back(request: RecallRequest) -> bool:
+    """Say whether a search is as of an earlier moment, or with the archive: what is kept in memory is what is live now."""
+    return request.as_of.known is not None or request.archived
 
 
 def _satisfying(session: Session, place: Place, request: RecallRequest, where: Sql, rows: Rows) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from retrieval.encoders import Widths, side_by_side
 from retrieval.fading import faded
 from retrieval.fusion_policy import NONE as NO_POLICY
 from retrieval.fusion_policy import FusionPolicy, governed
-from retrieval.loading import RESIDENT, Loaded, asked_early, load
+from retrieval.loading import Loaded, asked_early, load
 from retrieval.place import Place
 from retrieval.query import ParsedQuery, parse_query, unknown_names
 from retrieval.ranking import Ranked, Shown, rank
@@ -250,17 +250,19 @@ class _Search:
                             with self.open_transaction() as other:
                                 early = early.beside(other, place, request, cue[0])
                 vector, widths = cue
+                if asked is not None:
+                    # What is common in another query says nothing of this one, and what is kept may have grown too large.
+                    corpus = asked.foreseen.corpus()
+                    if corpus is None or not tools.residents.admits(tenant_id, namespaces, corpus.documents):
+                        return None
+                    prepared = Prepared(corpus, prepared.parsed)
+                    place = replace(place, corpus=corpus)
+                    self.keep(prepared)
                 loaded = load(
                     session, replace(place, widths=widths), request, prepared.parsed, residents=tools.residents,
                     vector=vector, look=asked.look if asked is not None else None, early=early,
                 )  # fmt: skip
                 self.timings.candidates = _ms(loading)
-                if asked is not None:
-                    # What is common in another query says nothing of this one, and only candidates are chosen by it.
-                    corpus = asked.foreseen.corpus() if loaded.way == RESIDENT else None
-                    if corpus is None:
-                        return None
-                    prepared = Prepared(corpus, prepared.parsed)
                 order = _rank(request, prepared, loaded, vector, timings=self.timings)
                 if not _asks_one_channel(request):
                     spaces = prepared.corpus.namespaces

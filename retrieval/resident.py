@@ -109,6 +109,8 @@ class Residents:
         """Say whether namespaces with so many memories together are kept, or may be without dropping what is in use."""
         if self._limit <= 0 or documents > self._largest or not 0 < len(namespaces) <= _MOST_TOGETHER:
             return False
+        if documents * _EXPECTED_BYTES > self._limit:
+            return False
         if len({(namespace.shelf, namespace.encoder_id) for namespace in namespaces}) > 1:
             return False
         recently = self._monotonic() - _IN_USE_S
@@ -167,6 +169,11 @@ class Residents:
         assert rows is not None  # just built
         self._make_room(but=key)
         return View(rows, ~(expires_at <= now), satisfying)
+
+    def drop(self, tenant_id: UUID, namespaces: Sequence[Namespace]) -> None:
+        """Drop namespaces that are kept and admitted no more; who searches them just now ends with what he has."""
+        with self._lock:
+            self._kept.pop(_key(tenant_id, namespaces), None)
 
     def forget(self, tenant_id: UUID) -> None:
         """Drop all that is kept of a tenant: it goes, and its texts must not stay in memory."""

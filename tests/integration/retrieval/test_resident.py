@@ -390,6 +390,39 @@ def test_what_was_not_used_for_long_makes_room(me: Any, keeping: Callable[..., R
     assert len(residents) == 1
 
 
+def test_what_outgrows_memory_leaves_it(me: Any, keeping: Callable[..., Residents]) -> None:
+    residents = keeping(largest=len(FACTS) + 1)
+    memories = Memories(me)
+    for fact in FACTS:
+        memories.remember(fact)
+    for _ in range(2):
+        memories.search("Who keeps bees?")
+    for more, way in (("typewriters", "resident"), ("stamps", "candidates")):
+        new = memories.remember(f"Eve collects {more}.")
+        assert memories.found(f"Who collects {more}?", way=way)[0] == new
+        known = residents.corpora.get((me.tenant_id, ("default",)))
+        assert known is not None
+        assert known.documents == len(FACTS) + 1 + (way == "candidates"), "the next search begins by what this one saw"
+    assert len(residents) == residents.bytes == 0
+    memories.search("Who collects stamps?", way="candidates")
+    memories.ok("POST", f"/v1/memories/{new}/archive")
+    memories.search("Who collects stamps?", way="resident")
+
+
+def test_what_outgrows_the_bytes_leaves_memory_as_other_processes_would_not_take_it(
+    me: Any, keeping: Callable[..., Residents]
+) -> None:
+    residents = keeping(limit_bytes=20_000)  # five memories, as they are estimated
+    memories = Memories(me)
+    for fact in FACTS:
+        memories.remember(fact)
+    for _ in range(2):
+        memories.search("Who keeps bees?")
+    new = memories.remember("Eve collects typewriters.")
+    assert memories.found("Who collects typewriters?", way="snapshot")[0] == new
+    assert len(residents) == 0
+
+
 def test_without_memory_nothing_is_kept_and_the_same_is_found(
     mine: Memories, keeping: Callable[..., Residents]
 ) -> None:
