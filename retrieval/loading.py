@@ -1,8 +1,9 @@
 """Bring what a search ranks into memory: whole namespaces where they are small, candidates where they are not.
 
 Three ways lead to `Rows`. What is searched as it is now and fits is *resident*: kept in memory and brought up to date. What
-is searched as of an earlier moment, or with its archive, and fits is read whole for this one search, so that it ranks as
-it would have then. Of everything larger the hybrid statement brings candidates, and the turns around them.
+is searched as of an earlier moment, or with its archive, and fits together with what is archived is read whole for this one
+search, so that it ranks as it would have then. Of everything larger the hybrid statement brings candidates, and the turns
+around them.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from memory_service.storage.driver import fetch
 from memory_service.storage.memories import AS_KNOWN
 from memory_service.storage.sql import Sql
 from retrieval.candidates import Early, keywords_asked, rows_of_candidates
@@ -65,7 +67,8 @@ def load(
         early: what `asked_early` began.
     """
     known, where = request.as_of.known, conditions(request, at=place.at(request))
-    way = _way(place, request, residents)
+    # What was asked early was asked because candidates are.
+    way = CANDIDATES if early is not None else _way(session, place, request, residents)
     if way != RESIDENT and not _looks_back(request):
         # What outgrew its room: kept on, other processes would answer otherwise, and nobody would bring it up to date.
         residents.drop(place.tenant_id, place.namespaces)
@@ -100,16 +103,17 @@ def asked_early(
     session: Session, place: Place, request: RecallRequest, parsed: ParsedQuery, *, residents: Residents
 ) -> Early | None:
     """Ask, with the next statements of the session, for what `load` will need and no vector tells; None where that is nothing."""
-    if _way(place, request, residents) != CANDIDATES:
+    if _way(session, place, request, residents) != CANDIDATES:
         return None
     return keywords_asked(session, place, request, parsed, conditions(request, at=place.at(request)))
 
 
-def _way(place: Place, request: RecallRequest, residents: Residents) -> str:
+def _way(session: Session, place: Place, request: RecallRequest, residents: Residents) -> str:
     documents = place.corpus.documents
     if _looks_back(request):
         # Only then is a large namespace worth reading whole for one search.
-        return SNAPSHOT if documents <= residents.largest else CANDIDATES
+        fits = documents <= residents.largest and _records_fit(session, place, residents.largest)
+        return SNAPSHOT if fits else CANDIDATES
     if residents.admits(place.tenant_id, place.namespaces, documents):
         return RESIDENT
     return SNAPSHOT if documents <= min(_READ_WHOLE, residents.largest) else CANDIDATES
@@ -118,6 +122,22 @@ def _way(place: Place, request: RecallRequest, residents: Residents) -> str:
 def _looks_back(request: RecallRequest) -> bool:
     """Say whether a search is as of an earlier moment, or with the archive: what is kept in memory is what is live now."""
     return request.as_of.known is not None or request.archived
+
+
+# As many entries of an index at most as a snapshot may have memories.
+_RECORDS: Final = """
+    SELECT count(*) FROM (
+        SELECT FROM memory m WHERE m.tenant_id = %(tenant)s AND m.namespace_id = ANY(%(namespaces)s) LIMIT %(most)s
+    ) k
+"""
+
+
+def _records_fit(session: Session, place: Place, largest: int) -> bool:
+    """Say whether namespaces have at most so many records, archived ones too: a corpus counts what is live now."""
+    namespaces = [namespace.id for namespace in place.namespaces]
+    params = {"tenant": place.tenant_id, "namespaces": namespaces, "most": largest + 1}
+    ((records,),) = fetch(session, _RECORDS, params)
+    return int(records) <= largest
 
 
 def _satisfying(session: Session, place: Place, request: RecallRequest, where: Sql, rows: Rows) -> NDArray[np.bool_]:

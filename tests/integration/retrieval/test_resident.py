@@ -465,6 +465,20 @@ def test_as_known_then_ranks_as_it_did_then(mine: Memories, work: Callable[[UUID
     assert mine.found("bees")[0] != changed
 
 
+def test_what_is_read_whole_for_one_search_fits_with_what_is_archived(
+    mine: Memories, keeping: Callable[..., Residents]
+) -> None:
+    then = datetime.now(UTC).isoformat()
+    for memory in mine.found("bees", top_k=50)[1:]:
+        mine.ok("POST", f"/v1/memories/{memory}/archive")
+    mine.remember("Eve collects antique typewriters.")
+    for largest, way in ((len(FACTS) + 1, "snapshot"), (len(FACTS), "candidates")):
+        keeping(largest=largest)
+        assert len(mine.found("bees", top_k=50)) == 2
+        assert mine.found("choir on Thursdays", way=way, include=["archived"])
+        assert mine.found("choir on Thursdays", way=way, as_of={"known": then})
+
+
 def test_the_explanation_names_the_times_that_a_query_names(mine: Memories) -> None:
     body = {"query": "What did we do in May 2023?", "explain": True}
     (date,) = mine.ok("POST", "/v1/search", body)["explain"]["query"]["dates"]
