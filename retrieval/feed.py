@@ -5,7 +5,7 @@ that was still running when it looked: whatever it could not see then will carry
 reported again, so applying them must be idempotent.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -19,7 +19,7 @@ from memory_service.analysis.wishes import Wish
 from memory_service.storage.driver import Pending, fetch, later
 from memory_service.storage.memories import AS_KNOWN
 from memory_service.storage.sql import uuid_array
-from memory_service.types import LinkType, PrecisionTier
+from memory_service.types import LinkType, PrecisionTier, State
 from retrieval.entries import Entry
 from retrieval.quantisation import dequantise, from_sketch
 from retrieval.wishes import WishKind
@@ -142,27 +142,50 @@ _AS_THEY_WERE = (
     "LEFT JOIN memory c ON c.tenant_id = %(tenant)s AND c.id = m.id AND c.content_version = m.content_version "
     "WHERE {which}"
 )
+_IN_STATE = "m.state <> ALL(CAST(%(left_out)s AS text[]))"
 _OF_IDS = "m.id = ANY(CAST(%(ids)s AS uuid[]))"
 _OF_NAMESPACES = "m.namespace_id = ANY(%(namespaces)s)"
 
 
 def entries_of(
-    session: Session, tenant_id: UUID, ids: Sequence[UUID], *, known: datetime | None = None
+    session: Session,
+    tenant_id: UUID,
+    ids: Sequence[UUID],
+    *,
+    left_out: Collection[State],
+    known: datetime | None = None,
 ) -> Pending[list[Entry]]:
-    """Ask for memories as ranking needs them, without their vectors, as they are now or were known at a moment."""
-    return _entries(session, _OF_IDS, {"tenant": tenant_id, "ids": uuid_array(ids), "known": known})
+    """Ask for memories as ranking needs them, without their vectors; for the other arguments see `entries_in`."""
+    return _entries(session, _OF_IDS, {"tenant": tenant_id, "ids": uuid_array(ids)}, left_out=left_out, known=known)
 
 
 def entries_in(
-    session: Session, tenant_id: UUID, namespace_ids: Sequence[UUID], *, known: datetime | None = None
+    session: Session,
+    tenant_id: UUID,
+    namespace_ids: Sequence[UUID],
+    *,
+    left_out: Collection[State],
+    known: datetime | None = None,
 ) -> Pending[list[Entry]]:
-    """Ask for all memories of namespaces, archived ones too, as they are now or were known at a moment."""
-    return _entries(session, _OF_NAMESPACES, {"tenant": tenant_id, "namespaces": list(namespace_ids), "known": known})
+    """Ask for memories of namespaces as ranking needs them, without their vectors.
+
+    Args:
+        session: a transaction of the tenant.
+        tenant_id: whose memories.
+        namespace_ids: where they are.
+        left_out: those in one of these states are not wanted.
+        known: as they were known at a moment; None for as they are now.
+    """
+    params = {"tenant": tenant_id, "namespaces": list(namespace_ids)}
+    return _entries(session, _OF_NAMESPACES, params, left_out=left_out, known=known)
 
 
-def _entries(session: Session, which: str, params: dict[str, Any]) -> Pending[list[Entry]]:
-    statement = _AS_THEY_ARE if params["known"] is None else _AS_THEY_WERE
-    return Pending(later(session, statement.format(which=which), params), lambda rows: [_entry(row) for row in rows])
+def _entries(
+    session: Session, which: str, params: dict[str, Any], *, left_out: Collection[State], known: datetime | None
+) -> Pending[list[Entry]]:
+    statement = (_AS_THEY_ARE if known is None else _AS_THEY_WERE).format(which=f"{which} AND {_IN_STATE}")
+    params |= {"known": known, "left_out": [state.value for state in left_out]}
+    return Pending(later(session, statement, params), lambda rows: [_entry(row) for row in rows])
 
 
 @dataclass(frozen=True, slots=True)

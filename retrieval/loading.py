@@ -88,11 +88,11 @@ def load(
         return Loaded(view.rows, allowed, RESIDENT, whole=True)
     gathering = snapshot(
         session, place.tenant_id, place.namespaces, known=known, at=place.at(request),
-        archived=request.archived, widths=place.widths,
+        archived=request.archived, expired=request.expired, widths=place.widths,
     )  # fmt: skip
     rows = gathering.rows()
     allowed = np.ones(len(rows), dtype=np.bool_)
-    if not request.archived:
+    if not request.expired:
         allowed = ~(gathering.expires_at() <= place.at(request).timestamp())
     if where.text != "true":
         allowed = allowed & _satisfying(session, place, request, where, rows)

@@ -17,6 +17,7 @@ from memory_service.storage.driver import Pending
 from memory_service.storage.entities import Naming, naming_of
 from memory_service.storage.namespaces import Namespace
 from memory_service.storage.time_mentions import Span, spans_of
+from memory_service.types import State
 from retrieval.encoders import Widths, spread
 from retrieval.entries import Annotations, Entry, Vectors
 from retrieval.feed import (
@@ -108,6 +109,7 @@ def snapshot(
     known: datetime | None,
     at: datetime,
     archived: bool,
+    expired: bool = False,
     widths: Widths = MappingProxyType({}),
 ) -> Gathering:
     """Gather whole namespaces as they are now or were known at a moment.
@@ -118,11 +120,13 @@ def snapshot(
         namespaces: which.
         known: as of when; None for now.
         at: the same moment, or the present one; links count as far as they were known then.
-        archived: archived and expired memories are gathered too.
+        archived: archived and merged memories are gathered too, whenever they would expire.
+        expired: so are those whose state says that they have expired.
         widths: the dimensions of the encoders, where the query has vectors of several.
     """
     namespace_ids = [namespace.id for namespace in namespaces]
-    entries = _as_asked(entries_in(session, tenant_id, namespace_ids, known=known).result(), archived=archived)
+    left_out = _left_out(archived=archived, expired=expired)
+    entries = _as_asked(entries_in(session, tenant_id, namespace_ids, left_out=left_out, known=known).result())
     gathering = Gathering()
     vectors = [one.result() for one in _vectors(session, tenant_id, namespaces, ids=None)]
     ids = _with_vectors(gathering, entries, vectors, widths)
@@ -149,24 +153,28 @@ def gathered(
     Everything about them is asked in one message.
     """
     namespace_ids = [namespace.id for namespace in namespaces]
-    found = entries_of(session, tenant_id, ids, known=known)
+    found = entries_of(session, tenant_id, ids, left_out=_left_out(archived=archived), known=known)
     asked_vectors = _vectors(session, tenant_id, namespaces, ids=ids)
     spans = spans_of(session, tenant_id, namespace_ids, ids, known=known)
     naming = naming_of(session, tenant_id, namespace_ids, ids, known=known)
     links = links_known(session, tenant_id, namespace_ids, at=at, ids=ids)
     members = members_known(session, tenant_id, namespace_ids, at=at, ids=ids)
     gathering = Gathering(only=frozenset(terms))
-    entries = _as_asked(found.result(), archived=archived)
+    entries = _as_asked(found.result())
     added = _with_vectors(gathering, entries, [one.result() for one in asked_vectors], widths)
     _note(gathering, added, spans.result(), naming.result())
     _tie(gathering, links, members)
     return gathering
 
 
-def _as_asked(found: Sequence[Entry], *, archived: bool) -> list[Entry]:
-    """Complete memories; archived ones are left out or asked for: then they are to ranking like the others."""
-    entries = [completed(entry) for entry in found if archived or not entry.archived]
-    return [replace(entry, archived=False) if entry.archived else entry for entry in entries]
+def _left_out(*, archived: bool, expired: bool = False) -> tuple[State, ...]:
+    return (*(() if archived else (State.ARCHIVED, State.MERGED)), *(() if expired else (State.EXPIRED,)))
+
+
+def _as_asked(found: Sequence[Entry]) -> list[Entry]:
+    """Complete memories; those put away were asked for: they are to ranking like the others, whenever they would expire."""
+    entries = [completed(entry) for entry in found]
+    return [replace(entry, archived=False, expires_at=None) if entry.archived else entry for entry in entries]
 
 
 @dataclass(frozen=True, slots=True)

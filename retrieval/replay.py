@@ -169,11 +169,14 @@ def _fate(
 
 
 def _state(request: RecallRequest, record: Row) -> Fate | None:
-    if request.archived:
-        return None
     known = request.as_of.known
-    if record["state"] == State.ARCHIVED:
-        return Fate(Stage.ARCHIVED, 'It was archived then; "include": ["archived"] brings such memories back.')
+    if record["state"] in {State.ARCHIVED, State.MERGED}:
+        if request.archived:
+            return None
+        what = "archived" if record["state"] == State.ARCHIVED else "merged into another"
+        return Fate(Stage.ARCHIVED, f'It was {what} then; "include": ["archived"] brings such memories back.')
+    if request.expired:
+        return None
     if record["state"] == State.EXPIRED or (record["expires_at"] is not None and record["expires_at"] <= known):
         when = f" at {_moment(record['expires_at'])}" if record["expires_at"] else ""
         return Fate(Stage.EXPIRED, f"It had expired{when}.")

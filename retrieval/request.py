@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from memory_service.filters import Filter
+from memory_service.filters import Filter, mentions
 from memory_service.types import AsOf, TimeWindow
 
 CountTokens = Callable[[Sequence[str]], list[int]]
@@ -37,3 +37,8 @@ class RecallRequest:
     archived: bool = False
     explain: bool = False
     languages: tuple[str, ...] | None = None  # by whose rules the query is cut; None for those there are now
+
+    @property
+    def expired(self) -> bool:
+        """Say whether what has expired is asked for: the archive, by a filter that says something about `state`, as in lists."""
+        return self.archived and self.filter is not None and mentions(self.filter, "state")

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from memory_service.api.explain_models import ExplainOut, ReplayOut, WhyNotOut
+from memory_service.storage.database import Database
 
 NOWHERE = "018f3c1e-7b1a-7c3d-9e2f-5a6b7c8d9e0f"
 FACTS = [
@@ -114,6 +116,21 @@ class TestStages:
         time.sleep(1.1)
         assert why_not(early, made)["stage"] == "found"
         assert why_not(api.search("voucher"), made)["stage"] == "expired"
+        assert why_not(api.search("voucher", include=["archived"]), made)["stage"] == "expired"
+        by_state = api.search("voucher", include=["archived"], filter={"state": "expired"})
+        assert why_not(by_state, made)["stage"] == "found"
+
+    def test_merged(self, me: Any, api: Any, facts: list[str], why_not: Any, database: Database) -> None:
+        me.delete(f"/v1/memories/{facts[0]}")
+        with database.transaction(me.tenant_id) as session:
+            session.execute(
+                text("UPDATE memory SET state = 'merged' WHERE tenant_id = :tenant AND id = :id"),
+                {"tenant": me.tenant_id, "id": facts[0]},
+            )
+        answer = why_not(api.search("bees"), facts[0])
+        assert answer["stage"] == "archived"
+        assert "merged" in answer["detail"]
+        assert why_not(api.search("bees", include=["archived"]), facts[0])["stage"] == "found"
 
     def test_not_yet_known(self, api: Any, facts: list[str], why_not: Any) -> None:
         search = api.search("bees")

@@ -10,10 +10,11 @@ from uuid import UUID
 import numpy as np
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from consolidation import consolidate, enriching
 from consolidation.tenancy import Tenancy
+from memory_service.lifecycle import archive
 from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
 from memory_service.lifecycle.remember import remember
 from memory_service.storage.database import Database
@@ -477,6 +478,35 @@ def test_what_is_read_whole_for_one_search_fits_with_what_is_archived(
         assert len(mine.found("bees", top_k=50)) == 2
         assert mine.found("choir on Thursdays", way=way, include=["archived"])
         assert mine.found("choir on Thursdays", way=way, as_of={"known": then})
+
+
+def test_with_the_archive_the_archived_come_back_and_the_expired_do_not(
+    mine: Memories, keeping: Callable[..., Residents], app: FastAPI, database: Database
+) -> None:
+    tenant_id = mine.me.tenant_id
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    archived = mine.remember("The heron password was put away.", expires_at=soon)
+    merged = mine.remember("The heron password was said before.")
+    over = mine.remember("The heron password holds for an hour.", expires_at=soon)
+    for memory in (archived, merged):
+        mine.ok("POST", f"/v1/memories/{memory}/archive")
+    with database.transaction(tenant_id) as session:
+        session.execute(
+            text("UPDATE memory SET state = 'merged' WHERE tenant_id = :tenant AND id = :id"),
+            {"tenant": tenant_id, "id": merged},
+        )
+    for swept in (False, True):
+        for largest, way in ((50_000, "snapshot"), (2, "candidates")):
+            keeping(largest=largest)
+            app.state.services = replace(app.state.services, clock=lambda: datetime.now(UTC) + timedelta(hours=2))
+            found = mine.found("heron password", way=way, top_k=50, include=["archived"])
+            assert {archived, merged} <= set(found), (swept, way)
+            assert over not in found, (swept, way)
+            if way == "snapshot":
+                expired = {"state": "expired"}
+                assert mine.found("heron", way=way, include=["archived"], filter=expired) == [over], swept
+        with database.transaction(tenant_id) as session:
+            archive.expire(session, tenant_id, [UUID(over)], now=datetime.now(UTC) + timedelta(hours=2))
 
 
 def test_the_explanation_names_the_times_that_a_query_names(mine: Memories) -> None:
