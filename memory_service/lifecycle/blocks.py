@@ -17,7 +17,7 @@ from memory_service.lifecycle.redacting import redacted_in
 from memory_service.lifecycle.redaction_notes import note_redacted_in
 from memory_service.redaction.policy import Do
 from memory_service.redaction.redactor import Counts, Redactor
-from memory_service.storage import blocks
+from memory_service.storage import blocks, erased_records
 from memory_service.storage.blocks import Address
 from memory_service.storage.redactions import redactors_in
 from memory_service.storage.sql import Row
@@ -215,8 +215,10 @@ def archive(
     _next(session, tenant_id, row, state, Counts(), operation="delete", edited_by=None, now=now)
 
 
-def erase(session: Session, tenant_id: UUID, namespace_id: UUID, at: Address, *, condition: Condition) -> None:
-    """Remove a block, archived or not, with every text it ever had.
+def erase(
+    session: Session, tenant_id: UUID, namespace_id: UUID, at: Address, *, condition: Condition, now: datetime
+) -> None:
+    """Remove a block, archived or not, with every text it ever had; only its id stays known as erased.
 
     Raises:
         NotFound: there never was one.
@@ -226,6 +228,7 @@ def erase(session: Session, tenant_id: UUID, namespace_id: UUID, at: Address, *,
     if row is None:
         raise absent(at)
     condition.check(row)
+    erased_records.bury(session, tenant_id, "block", [row["id"]], now=now)
     blocks.erase(session, tenant_id, [row["id"]])
 
 

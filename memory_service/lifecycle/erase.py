@@ -25,7 +25,7 @@ def erase(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: dateti
     found = list(take(session, tenant_id, ids))
     if found:
         erasure.bury(session, tenant_id, found, now=now)
-        erasure.remove(session, tenant_id, found)
+        erasure.remove(session, tenant_id, found, now=now)
     return found
 
 
@@ -35,7 +35,7 @@ def remove_counted(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, no
         return {}
     counts = erased_rows.count(session, tenant_id, ids)
     erasure.bury(session, tenant_id, ids, now=now)
-    postings = erasure.remove(session, tenant_id, ids)
+    postings = erasure.remove(session, tenant_id, ids, now=now)
     return {**counts, **({"posting": postings} if postings else {})}
 
 

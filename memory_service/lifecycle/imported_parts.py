@@ -19,10 +19,18 @@ from memory_service.bundle.records import (
     PolicyRecord,
 )
 from memory_service.lifecycle.draft import content_hash, said_hash
+from memory_service.lifecycle.erased_here import erased_here
 from memory_service.lifecycle.fading import owe_sweep
 from memory_service.lifecycle.import_decision import SKEW, Importing, Line, OnPresent
 from memory_service.redaction.policy import read_redaction
-from memory_service.storage import documents, imported, imports, memories, namespace_settings, policies
+from memory_service.storage import (
+    documents,
+    imported,
+    imports,
+    memories,
+    namespace_settings,
+    policies,
+)
 from memory_service.storage.ids import new_id
 from memory_service.storage.imports import LineOutcome, blanked
 from memory_service.storage.namespaces import Namespace, ensure_namespaces, get_namespace
@@ -122,11 +130,15 @@ def import_policies(session: Session, wanted: Importing, lines: Sequence[Line], 
 
 
 def import_blocks(session: Session, wanted: Importing, lines: Sequence[Line], *, now: datetime) -> list[LineOutcome]:
-    """Store core blocks with their texts where nothing is at their address."""
+    """Store core blocks with their texts where nothing is at their address and they were not erased here."""
+    erased = erased_here(session, wanted.tenant_id, lines)
     outcomes = []
     for line in lines:
         record: BlockRecord = line.record
         item, last = str(record.id), record.versions[-1]
+        if line.ordinal in erased:
+            outcomes.append(LineOutcome(line.ordinal, "rejected", item, "erased", erased[line.ordinal]))
+            continue
         namespace = _namespace(session, wanted, record.namespace, now=now)
         if max(last.known_from, record.created_at) > now + SKEW:
             detail = "It was changed in the future."
@@ -193,11 +205,15 @@ def import_links(session: Session, wanted: Importing, lines: Sequence[Line], *, 
 
 
 def import_documents(session: Session, wanted: Importing, lines: Sequence[Line], *, now: datetime) -> list[LineOutcome]:
-    """Store documents; their texts come on lines of their own."""
+    """Store documents that were not erased here; their texts come on lines of their own."""
+    erased = erased_here(session, wanted.tenant_id, lines)
     outcomes = []
     for line in lines:
         record: DocumentRecord = line.record
         item = str(record.id)
+        if line.ordinal in erased:
+            outcomes.append(LineOutcome(line.ordinal, "rejected", item, "erased", erased[line.ordinal]))
+            continue
         namespace = _namespace(session, wanted, record.namespace, now=now)
         present = documents.lock_document(session, wanted.tenant_id, record.id)
         if present is not None:
@@ -229,12 +245,17 @@ def import_documents(session: Session, wanted: Importing, lines: Sequence[Line],
 
 def import_texts(session: Session, wanted: Importing, lines: Sequence[Line], *, now: datetime) -> list[LineOutcome]:
     """Store texts of documents that this import brought, without the spans whose words were erased here."""
+    named = sorted({line.record.document_id for line in lines})
+    erased = imports.refused_as_erased(session, wanted.tenant_id, wanted.job_id, named, kind="document")
     outcomes = []
     for line in lines:
         record: DocumentTextRecord = line.record
         item = str(record.document_id)
         document = documents.lock_document(session, wanted.tenant_id, record.document_id)
-        if document is None or record.version > document["version"]:
+        if document is None and record.document_id in erased:
+            detail = "Its document was erased here; it stays away."
+            outcomes.append(LineOutcome(line.ordinal, "rejected", item, "erased", detail))
+        elif document is None or record.version > document["version"]:
             detail = "There is no such version of a document here."
             outcomes.append(LineOutcome(line.ordinal, "rejected", item, "document_not_found", detail))
         elif documents.get_text(session, wanted.tenant_id, record.document_id, record.version) is not None:

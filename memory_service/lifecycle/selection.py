@@ -4,14 +4,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Self
+from datetime import UTC, datetime
+from itertools import combinations
+from typing import Any, Final, Self
 from uuid import UUID
 
 from memory_service.filters import parse_filter
 from memory_service.storage.filter_sql import compile_filter
 from memory_service.storage.scope_rows import SCOPE_COLUMNS, Scope
 from memory_service.storage.sql import Sql, all_of
+
+_ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)  # no digest knows when it was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +88,18 @@ class Selection:
         """Return the SHA-256 of what was asked for, in which a receipt proves it without saying it."""
         asked = {name: value for name, value in self.to_json().items() if name not in {"before", "namespace_id"}}
         return hashlib.sha256(json.dumps([str(tenant_id), asked], sort_keys=True).encode()).digest()
+
+
+def digests_reaching(tenant_id: UUID, owners: Mapping[str, str | None], namespace: str) -> frozenset[bytes]:
+    """Return the digests of all selections that take everything of some owners, or all of a namespace.
+
+    Args:
+        tenant_id: who asks.
+        owners: scope columns of a record, and whose it is.
+        namespace: where the record lies.
+    """
+    named = [(name, value) for name, value in owners.items() if value is not None]
+    scopes = [dict(some) for size in range(1, len(named) + 1) for some in combinations(named, size)]
+    wholes = [Selection(_ANY_TIME, scope=scope, namespace=at) for scope in scopes for at in (None, namespace)]
+    wholes.append(Selection(_ANY_TIME, filter={}, namespace=namespace))
+    return frozenset(whole.digest(tenant_id) for whole in wholes)

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
+from memory_service.storage import erased_records
 from memory_service.storage.tables import document, document_chunk, document_text, document_upload, namespace
 
 _SHOWN = (*document.c, namespace.c.path.label("namespace"))
@@ -258,8 +259,8 @@ def blank_spans(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> list[
     return touched
 
 
-def forget_empty(session: Session, tenant_id: UUID, documents: Sequence[UUID]) -> None:
-    """Delete documents of which no memory is left; of the others forget what would know their text again."""
+def forget_empty(session: Session, tenant_id: UUID, documents: Sequence[UUID], *, now: datetime) -> None:
+    """Erase documents of which no memory is left; of the others forget what would know their text again."""
     if not documents:
         return
     params = {"tenant": tenant_id, "documents": list(documents)}
@@ -273,15 +274,17 @@ def forget_empty(session: Session, tenant_id: UUID, documents: Sequence[UUID]) -
         ),
         params,
     )
-    session.execute(
+    empty = session.scalars(
         text(
             """
             DELETE FROM document d WHERE d.tenant_id = :tenant AND d.id = ANY(CAST(:documents AS uuid[]))
             AND NOT EXISTS (SELECT FROM document_chunk c WHERE c.tenant_id = :tenant AND c.document_id = d.id)
+            RETURNING d.id
             """
         ),
         params,
-    )
+    ).all()
+    erased_records.bury(session, tenant_id, "document", empty, now=now)
     session.execute(
         text(
             "UPDATE document SET file_hash = NULL, content_hash = NULL, chunks = (SELECT count(*) FROM document_chunk c "

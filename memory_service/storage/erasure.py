@@ -61,7 +61,7 @@ def is_erased(session: Session, tenant_id: UUID, memory_id: UUID) -> bool:
     return found is not None
 
 
-def remove(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> int:
+def remove(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> int:
     """Delete memories and everything that holds their words or points at them; return how many postings that were."""
     params = {"tenant": tenant_id, "ids": list(ids)}
     search_index.count_out(session, tenant_id, ids)
@@ -79,7 +79,7 @@ def remove(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> int:
     webhook_deliveries.forget_memories(session, tenant_id, ids)
     for statement in (_TRACES, _DEAD_LETTERS, _SUCCESSORS, _MEMORIES):
         session.execute(text(statement), params)
-    documents.forget_empty(session, tenant_id, read_from)
+    documents.forget_empty(session, tenant_id, read_from, now=now)
     if saved:
         session.execute(text(_EMPTY_SAVED), {"tenant": tenant_id, "queries": saved})
     _forget_words(session, tenant_id, speakers=sorted(speakers), terms=sorted(terms))

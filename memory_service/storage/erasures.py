@@ -82,6 +82,18 @@ def close_erasure(
     )
 
 
+def last_asked(session: Session, tenant_id: UUID, selections: Sequence[bytes]) -> dict[bytes, datetime]:
+    """Return when selections were asked to be erased last, by their hashes; one whose job was cancelled is not meant."""
+    query = (
+        select(erasure.c.selection_hash, func.max(erasure.c.created_at).label("at"))
+        .select_from(_FROM)
+        .where(erasure.c.tenant_id == tenant_id, erasure.c.selection_hash.in_(selections))
+        .where((erasure.c.status != "open") | (job.c.status != "cancelled"))
+        .group_by(erasure.c.selection_hash)
+    )
+    return {bytes(row.selection_hash): row.at for row in session.execute(query)}
+
+
 def get_erasure(session: Session, tenant_id: UUID, erasure_id: UUID) -> RowMapping | None:
     """Return one receipt with the state of its job, which is null once that has expired."""
     query = select(*_SHOWN).select_from(_FROM).where(erasure.c.tenant_id == tenant_id, erasure.c.id == erasure_id)

@@ -200,12 +200,14 @@ def notable_outcomes(session: Session, tenant_id: UUID, job_id: UUID, *, limit: 
     return session.execute(query).mappings().all()
 
 
-def refused_as_erased(session: Session, tenant_id: UUID, job_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
-    """Return those of the memories that a job did not bring back because they, or their texts, were erased."""
+def refused_as_erased(
+    session: Session, tenant_id: UUID, job_id: UUID, ids: Sequence[UUID], *, kind: str = "memory"
+) -> set[UUID]:
+    """Return those of the memories, or documents, that a job did not bring back because they, or their texts, were erased."""
     query = select(_t.item_id).where(
         _t.tenant_id == tenant_id,
         _t.job_id == job_id,
-        _t.kind == "memory",
+        _t.kind == kind,
         _t.status == "rejected",
         _t.code.in_(("erased", "text_erased")),
         _t.item_id.in_([str(i) for i in ids]),

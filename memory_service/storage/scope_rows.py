@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from memory_service.storage import blocks, imports, kv_memories, tasks
+from memory_service.storage import blocks, erased_records, imports, kv_memories, tasks
 
 SCOPE_COLUMNS: Final = ("user_id", "agent_id", "session_id")
 
@@ -144,13 +144,16 @@ def remove(session: Session, tenant_id: UUID, scope: Scope, *, now: datetime) ->
     removed = drop_waiting(session, tenant_id, scope, now=now)
     for table, condition in _conditions(scope).items():
         if table not in {"document_upload", "import_record"}:
-            statement, removed[table] = text(f"DELETE FROM {table} t WHERE {condition} RETURNING 1"), 0
+            told = "t.id" if table == "document" else "1"
+            statement, removed[table] = text(f"DELETE FROM {table} t WHERE {condition} RETURNING {told}"), 0
             # Where rows were being copied, the deletion waited for their copies without seeing them: until none is left.
             while gone := session.execute(statement, params).all():
                 removed[table] += len(gone)
-    removed |= {
-        table: _OWNED[table].erase(session, tenant_id, ids) for table, ids in _owned(session, tenant_id, scope).items()
-    }
+                if table == "document":
+                    erased_records.bury(session, tenant_id, "document", [row.id for row in gone], now=now)
+    owned = _owned(session, tenant_id, scope)
+    erased_records.bury(session, tenant_id, "block", owned["block"], now=now)
+    removed |= {table: _OWNED[table].erase(session, tenant_id, ids) for table, ids in owned.items()}
     return {table: number for table, number in removed.items() if number}
 
 

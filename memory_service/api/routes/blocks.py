@@ -254,7 +254,7 @@ def delete_block(
     if space is None:
         raise absent(named.at)
     if erase_it:
-        erase(session, caller.tenant_id, space, named.at, condition=condition)
+        erase(session, caller.tenant_id, space, named.at, condition=condition, now=services.clock())
     else:
         archive(session, caller.tenant_id, space, named.at, condition=condition, now=services.clock())
     return Response(status_code=204)

@@ -3,7 +3,14 @@
 from memory_service.storage.tables.changesets import change, changeset, review
 from memory_service.storage.tables.documents import document, document_chunk, document_text, document_upload
 from memory_service.storage.tables.findings import entity, entity_name, fact, link, mention, time_mention
-from memory_service.storage.tables.governance import audit_event, audit_pending, audit_seal, erasure, erasure_item
+from memory_service.storage.tables.governance import (
+    audit_event,
+    audit_pending,
+    audit_seal,
+    erased_record,
+    erasure,
+    erasure_item,
+)
 from memory_service.storage.tables.kv import (
     kv_block,
     kv_engine,
@@ -74,6 +81,7 @@ __all__ = [
     "entity",
     "entity_name",
     "episode",
+    "erased_record",
     "erased_text",
     "erasure",
     "erasure_item",

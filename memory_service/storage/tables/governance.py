@@ -1,4 +1,4 @@
-"""Erasures with their receipts, and the audit chain."""
+"""Erasures with their receipts and what they leave of blocks and documents, and the audit chain."""
 
 from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
@@ -31,6 +31,15 @@ erasure_item = Table(
     Column("memory_id", Uuid, primary_key=True),
     Column("status", Text, nullable=False),
     Column("derived", Boolean, nullable=False),
+)
+
+erased_record = Table(
+    "erased_record",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("erased_at", Time, nullable=False),
 )
 
 audit_event = Table(

@@ -72,6 +72,8 @@ class Newcomer:
         erased = self.post("/v1/memories", {"content": f"{self.secret}: a thought to be erased.", **self.scope})
         erasure = self.me.delete(f"/v1/memories/{erased['id']}?erase=true").json()
         assert consolidate.run_job(self.tenancy, UUID(erasure["job_id"]))
+        assert self.me.put("/v1/blocks/gone", json={"value": f"{self.secret}: a block to be erased."}).is_success
+        assert self.me.delete("/v1/blocks/gone?erase=true").status_code == 204
         assert consolidate.seal_audit(self.tenancy)  # what follows waits for its seal
         turn = {"content": f"{self.secret}: a turn of a conversation.", "name": f"{self.name}-speaker"}
         return {

@@ -432,7 +432,7 @@ HOT: dict[str, Callable[[Session], object]] = {
     "upload": lambda s: documents.get_upload(s, TENANT, an_id(5, 7)),
     "end of uploads": lambda s: documents.drop_uploads_of(s, TENANT, an_id(4, 7)),
     "texts without some spans": lambda s: documents.blank_spans(s, TENANT, FEW),
-    "documents to forget": lambda s: documents.forget_empty(s, TENANT, [an_id(4, 7)]),
+    "documents to forget": lambda s: documents.forget_empty(s, TENANT, [an_id(4, 7)], now=NOW),
     "recalled before": lambda s: formation.recently_recalled(s, TENANT, [SMALL_SPACE], since=NOW - timedelta(days=1)),
     "came before": lambda s: formation.came_before(
         s, TENANT, [formation.Stream(SMALL_SPACE, "session7", IDS[0]), formation.Stream(SMALL_SPACE, None, IDS[0])], limit=16),
@@ -690,7 +690,7 @@ def test_workers_find_what_waits_without_reading_what_does_not(service: Database
 
 def test_erasure_reaches_its_rows_by_index(service: Database) -> None:
     """It works in the background, and may read every trace, stored answer and job of one tenant, but no table as a whole."""
-    for statement, plan in plans_of(service, lambda s: erasure.remove(s, TENANT, FEW)):
+    for statement, plan in plans_of(service, lambda s: erasure.remove(s, TENANT, FEW, now=NOW)):
         shown = statement + "\n".join(map(str, plan))
         assert not [n for n in plan if n.kind == "Seq Scan"], shown
         for node in plan:
