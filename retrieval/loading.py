@@ -112,7 +112,7 @@ def _way(session: Session, place: Place, request: RecallRequest, residents: Resi
     documents = place.corpus.documents
     if _looks_back(request):
         # Only then is a large namespace worth reading whole for one search.
-        fits = documents <= residents.largest and _records_fit(session, place, residents.largest)
+        fits = documents <= residents.largest and _records_fit(session, place, _WITH_ARCHIVE * residents.largest)
         return SNAPSHOT if fits else CANDIDATES
     if residents.admits(place.tenant_id, place.namespaces, documents):
         return RESIDENT
@@ -124,6 +124,8 @@ def _looks_back(request: RecallRequest) -> bool:
     return request.as_of.known is not None or request.archived
 
 
+# Times as many as are live: what was archived since then must not send a replay another way than its search went.
+_WITH_ARCHIVE: Final = 4
 # As many entries of an index at most as a snapshot may have memories.
 _RECORDS: Final = """
     SELECT count(*) FROM (
@@ -132,12 +134,12 @@ _RECORDS: Final = """
 """
 
 
-def _records_fit(session: Session, place: Place, largest: int) -> bool:
+def _records_fit(session: Session, place: Place, most: int) -> bool:
     """Say whether namespaces have at most so many records, archived ones too: a corpus counts what is live now."""
     namespaces = [namespace.id for namespace in place.namespaces]
-    params = {"tenant": place.tenant_id, "namespaces": namespaces, "most": largest + 1}
+    params = {"tenant": place.tenant_id, "namespaces": namespaces, "most": most + 1}
     ((records,),) = fetch(session, _RECORDS, params)
-    return int(records) <= largest
+    return int(records) <= most
 
 
 def _satisfying(session: Session, place: Place, request: RecallRequest, where: Sql, rows: Rows) -> NDArray[np.bool_]:
