@@ -15,10 +15,14 @@ from memory_client.operation import Operation, Reply
 
 if TYPE_CHECKING:
     from memory_client.discovery import Endpoint
+    from memory_client.patience import Patience
     from memory_client.retries import Retries
     from memory_client.timeouts import Timeout
 
 T = TypeVar("T")
+
+# What httpx ends at the same moment goes first: it says whether the service can have seen the request.
+SLACK_S = 0.05
 
 
 class AsyncExecutor(Executor):
@@ -91,26 +95,33 @@ class _Channel:
         self._chunks: AsyncIterator[bytes] | None = None
 
     async def carry_out(self, effect: Effect) -> Any:
-        if isinstance(effect, Sleep):
-            from anyio import sleep  # Loaded where it is needed: a program that blocks never is.
+        from anyio import move_on_after, sleep  # Loaded where it is needed: a program that blocks never is.
 
+        if isinstance(effect, Sleep):
             return await sleep(effect.seconds)
         with failures(self._executor.endpoint.url):
             if isinstance(effect, Read):
                 return b"" if self._chunks is None else await anext(self._chunks, b"")
             assert isinstance(effect, Send)
             await self.close()
-            response = await self._http.send(self._executor.request(self._http, effect), stream=True)
-            self._open = response
-            if isinstance(effect, Open) and response.is_success:
-                self._chunks = response.aiter_bytes()
-                return Reply(response.status_code, response.headers, b"")
-            patience, body = self._executor.patience(effect), []
-            async for chunk in response.aiter_bytes():
-                patience.check()
-                body.append(chunk)
-            await self.close()
-            return Reply(response.status_code, response.headers, b"".join(body))
+            patience = self._executor.patience(effect)
+            left = patience.left()
+            with move_on_after(None if left is None else left + SLACK_S):
+                return await self._attempt(effect, patience)
+            raise patience.spent()
+
+    async def _attempt(self, effect: Send, patience: Patience) -> Reply:
+        request = self._executor.request(self._http, effect)
+        response = self._open = await self._http.send(request, stream=True)
+        if isinstance(effect, Open) and response.is_success:
+            self._chunks = response.aiter_bytes()
+            return Reply(response.status_code, response.headers, b"")
+        body = []
+        async for chunk in response.aiter_bytes():
+            patience.check()
+            body.append(chunk)
+        await self.close()
+        return Reply(response.status_code, response.headers, b"".join(body))
 
     async def close(self) -> None:
         if isinstance(self._chunks, AsyncGenerator):  # Left to the garbage collector it would be closed too late.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +13,7 @@ import httpx
 from memory_client.errors import ConnectionFailed, TimedOut
 from memory_client.exchange import Conduct, attempts, exchange
 from memory_client.operation import Operation, Reply
+from memory_client.patience import Patience
 
 if TYPE_CHECKING:
     from memory_client.discovery import Endpoint
@@ -66,23 +67,8 @@ class Executor:
         )
 
     def patience(self, effect: Send) -> Patience:
-        """Return what ends an attempt whose answer arrives drop by drop."""
+        """Return what ends an attempt, also one whose answer arrives drop by drop."""
         return Patience(effect.limits.total, self.conduct.clock)
-
-
-class Patience:
-    """How long one attempt may still take."""
-
-    __slots__ = ("clock", "deadline", "total")
-
-    def __init__(self, total: float | None, clock: Callable[[], float]) -> None:
-        self.total, self.clock = total, clock
-        self.deadline = None if total is None else clock() + total
-
-    def check(self) -> None:
-        """Raise TimedOut when the time is up."""
-        if self.deadline is not None and self.clock() > self.deadline:
-            raise TimedOut(f"The answer had not arrived in full after {self.total:.3g} s.", sent=True)
 
 
 @contextmanager

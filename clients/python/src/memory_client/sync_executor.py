@@ -13,9 +13,11 @@ from memory_client.exchange import exchange
 from memory_client.executor import Executor, failures
 from memory_client.flow import Effect, Emission, Emit, Flow, Open, Read, Send, Sleep
 from memory_client.operation import Operation, Reply
+from memory_client.patience import holding, watch
 
 if TYPE_CHECKING:
     from memory_client.discovery import Endpoint
+    from memory_client.patience import Patience
     from memory_client.retries import Retries
     from memory_client.timeouts import Timeout
 
@@ -94,17 +96,23 @@ class _Channel:
                 return next(self._chunks, b"")
             assert isinstance(effect, Send)
             self.close()
-            response = self._http.send(self._executor.request(self._http, effect), stream=True)
-            self._open = response
-            if isinstance(effect, Open) and response.is_success:
-                self._chunks = response.iter_bytes()
-                return Reply(response.status_code, response.headers, b"")
-            patience, body = self._executor.patience(effect), []
-            for chunk in response.iter_bytes():
-                patience.check()
-                body.append(chunk)
-            self.close()
-            return Reply(response.status_code, response.headers, b"".join(body))
+            patience = self._executor.patience(effect)
+            with holding(patience):
+                return self._attempt(effect, patience)
+
+    def _attempt(self, effect: Send, patience: Patience) -> Reply:
+        request = self._executor.request(self._http, effect)
+        request.extensions["trace"] = watch
+        response = self._open = self._http.send(request, stream=True)
+        if isinstance(effect, Open) and response.is_success:
+            self._chunks = response.iter_bytes()
+            return Reply(response.status_code, response.headers, b"")
+        body = []
+        for chunk in response.iter_bytes():
+            patience.check()
+            body.append(chunk)
+        self.close()
+        return Reply(response.status_code, response.headers, b"".join(body))
 
     def close(self) -> None:
         if self._open is not None:

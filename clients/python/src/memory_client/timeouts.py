@@ -10,7 +10,8 @@ class Timeout:
     """Seconds a call may take; None is without end.
 
     ``total`` bounds all attempts and the pauses between them, ``connect`` the making of one connection, and ``read`` how
-    long the service may be silent. A call with ``wait="consolidated"`` is silent for as long as its ``timeout_s``.
+    long the service may be silent. Of a download that comes piece by piece ``total`` bounds only its beginning. A call with
+    ``wait="consolidated"`` is silent for as long as its ``timeout_s``.
     """
 
     connect: float | None = 5.0
