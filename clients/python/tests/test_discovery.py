@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,19 @@ def test_broken_keys_are_refused_and_not_shown(key: str) -> None:
     with pytest.raises(NotConfigured) as caught:
         find_endpoint("http://127.0.0.1", key)
     assert not key.strip() or key not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["", "  ", "\n"])
+def test_an_empty_key_is_not_looked_for_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connect: Callable[..., object], key: str
+) -> None:
+    monkeypatch.setenv("MEMORY_SERVICE_DATA_DIR", str(put(tmp_path / "data")))
+    with pytest.raises(NotConfigured, match="api_key that is given is empty"):
+        connect("http://127.0.0.1:8000", key)
+    monkeypatch.setenv("MEMORY_SERVICE_API_KEY", KEY)
+    with pytest.raises(NotConfigured, match="api_key that is given is empty"):
+        connect("http://127.0.0.1:8000", key)
+    assert find_endpoint("http://127.0.0.1:8000", None).api_key == KEY
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1", "²"])

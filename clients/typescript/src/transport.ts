@@ -58,7 +58,10 @@ export class Transport {
   constructor(options: ClientOptions) {
     this.url = (options.url ?? variable("MEMORY_SERVICE_URL") ?? DEFAULT_URL).replace(/\/+$/, "");
     const apiKey = options.apiKey ?? variable("MEMORY_SERVICE_API_KEY");
-    if (!apiKey) {
+    if (options.apiKey?.trim() === "") {
+      throw new MemoryServiceError("the API key that is given is empty: leave it out to take MEMORY_SERVICE_API_KEY");
+    }
+    if (!apiKey?.trim()) {
       throw new MemoryServiceError("no API key: pass { apiKey }, or set MEMORY_SERVICE_API_KEY");
     }
     this.#headers = { Accept: "application/json", Authorization: `Bearer ${apiKey}` };

@@ -186,8 +186,13 @@ test("without a key nothing is sent", () => {
   delete process.env["MEMORY_SERVICE_API_KEY"];
   try {
     assert.throws(() => new MemoryClient({ url }), MemoryServiceError);
+    process.env["MEMORY_SERVICE_API_KEY"] = " ";
+    assert.throws(() => new MemoryClient({ url }), /no API key/);
   } finally {
     process.env["MEMORY_SERVICE_API_KEY"] = kept;
+  }
+  for (const empty of ["", "  ", "\n"]) {
+    assert.throws(() => new MemoryClient({ url, apiKey: empty }), /that is given is empty/);
   }
   assert.equal(new MemoryClient().url, url);
   assert.equal(new MemoryClient({ url: `${url}///`, apiKey }).url, url);

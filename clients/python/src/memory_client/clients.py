@@ -29,13 +29,14 @@ class MemoryClient(Calls[SyncExecutor]):
 
     Args:
         url: of the service; without one, ``MEMORY_SERVICE_URL`` or the service of this machine.
-        api_key: without one, ``MEMORY_SERVICE_API_KEY`` or, for a service of this machine, the key that lies beside its data.
+        api_key: without one, ``MEMORY_SERVICE_API_KEY`` or, for a service of this machine, the key that lies beside its data;
+            an empty one is refused.
         timeout: of every call that does not bring its own; a number is the seconds in total.
         retries: how often a call is tried, and how the pauses between grow.
         transport: what carries HTTP, instead of connections of its own.
 
     Raises:
-        NotConfigured: there is no key, or the URL is none.
+        NotConfigured: there is no key, it is empty, or the URL is none.
     """
 
     def __init__(
@@ -74,13 +75,14 @@ class AsyncMemoryClient(Calls[AsyncExecutor]):
 
     Args:
         url: of the service; without one, ``MEMORY_SERVICE_URL`` or the service of this machine.
-        api_key: without one, ``MEMORY_SERVICE_API_KEY`` or, for a service of this machine, the key that lies beside its data.
+        api_key: without one, ``MEMORY_SERVICE_API_KEY`` or, for a service of this machine, the key that lies beside its data;
+            an empty one is refused.
         timeout: of every call that does not bring its own; a number is the seconds in total.
         retries: how often a call is tried, and how the pauses between grow.
         transport: what carries HTTP, instead of connections of its own.
 
     Raises:
-        NotConfigured: there is no key, or the URL is none.
+        NotConfigured: there is no key, it is empty, or the URL is none.
     """
 
     def __init__(

@@ -53,8 +53,14 @@ def find_endpoint(
     directory or one above it.
 
     Raises:
-        NotConfigured: the URL is none, or there is no key.
+        NotConfigured: the URL is none, there is no key, or the key that is given is empty.
     """
+    if api_key is not None and not api_key.strip():
+        # Whoever looked up a key that is not set must not become the operator of this machine's service.
+        raise NotConfigured(
+            "The api_key that is given is empty; leave it out, or give None, to have the key looked for in the environment and "
+            "on this machine."
+        )
     environ = os.environ if environ is None else environ
     found = url or environ.get("MEMORY_SERVICE_URL") or f"http://127.0.0.1:{_port(environ)}"
     where = _checked_url(found)
