@@ -18,12 +18,19 @@ from memory_service.json_values import MAX_FINDINGS, escape, faults, parse_json
 
 PARSED_ON_THE_LOOP = 64 * 1024  # bytes; a larger body is parsed in a thread
 UNKNOWN_FIELDS_NAMED = 8  # An object with more unknown fields is refused as a whole.
+FIELDS_NAMED = 4  # of an object that is expected where something else stands
 BODILESS_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # Few: parsers share the interpreter with the event loop, which waits its turn behind each of them.
 _PARSERS = CapacityLimiter(2)
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+# What is no object, under the names that JSON has for it.
+KINDS: dict[type, str] = {
+    str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "an array", type(None): "null",
+}  # fmt: skip
 
 
 class Body(BaseModel):
@@ -34,10 +41,18 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _few_fields(cls, value: Any) -> Any:
+        if (kind := KINDS.get(type(value))) is not None:
+            raise ValueError(f"is {kind}; expected is an object{_naming(cls)}")
         # Before each is looked at: a hundred thousand unknown ones would make as many complaints.
         if isinstance(value, dict) and len(value) > len(cls.model_fields) + UNKNOWN_FIELDS_NAMED:
             raise ValueError(f"has {len(value):,} fields; this object has {len(cls.model_fields)}")
         return value
+
+
+def _naming(model: type[BaseModel]) -> str:
+    """Return the fields of a small object as the end of a sentence; a large one stands in the reference."""
+    names = [field.serialization_alias or field.alias or name for name, field in model.model_fields.items()]
+    return f" with the fields {', '.join(names)}" if len(names) <= FIELDS_NAMED else ""
 
 
 def checks_own_values(endpoint: Endpoint) -> Endpoint:

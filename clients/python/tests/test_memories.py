@@ -221,7 +221,7 @@ async def test_errors_say_what_happened(client: Any, namespace: str) -> None:
         ({"content": "x", "metadata": {"\ud800": 1}}, "/metadata/\\ud800"),
         ({"content": "x", "tags": ["a", "\ud800"]}, "/tags/1"),
         ({"content": "x", "run_id": "a", "session_id": "b"}, "/run_id"),
-        ({"content": "x", "metadata": {"what": object()}}, ""),
+        ({"content": "x", "metadata": {"what": object()}}, "/metadata/what"),
     ],
 )
 async def test_bad_arguments_are_named(client: Any, namespace: str, arguments: dict[str, Any], pointer: str) -> None:

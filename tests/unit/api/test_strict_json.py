@@ -1,10 +1,14 @@
 import json
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from memory_service.api.problems import field_errors, invalid_request
+from memory_service.api.search_models import SearchIn
 from memory_service.errors import InvalidRequest, TooLarge
 from memory_service.json_values import MAX_DEPTH, MAX_VALUES, check_value, count_values, parse_json
 
@@ -114,3 +118,20 @@ def test_values_are_never_undercounted(value: object) -> None:
         return 1 + sum(count(each) for each in below)
 
     assert count_values(json.dumps(value).encode()) >= count(value)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"as_of": "2026-11-01T00:00:00Z"}, "/as_of: is a string; expected is an object with the fields valid, known"),
+        ({"window": 2026}, "/window: is a number; expected is an object with the fields from, to"),
+        ({"as_of": [True]}, "/as_of: is an array; expected is an object with the fields valid, known"),
+        ([1], "is an array; expected is an object"),
+    ],
+)
+def test_what_is_no_object_is_told_what_is_expected(given: Any, says: str) -> None:
+    body = {"query": "x", **given} if isinstance(given, dict) else given
+    with pytest.raises(ValidationError) as refused:
+        SearchIn.model_validate(body, from_attributes=True)
+    errors = [{**one, "loc": ("body", *one["loc"])} for one in refused.value.errors()]
+    assert invalid_request(field_errors(errors, body)).detail == says

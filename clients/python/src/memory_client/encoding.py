@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from math import isfinite
 from typing import Any
@@ -32,6 +32,8 @@ def to_json(body: Any) -> bytes:
     """
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain).encode()
+    except _Formless as error:
+        raise refuse(_place_of(error.value, body, ""), str(error)) from error
     except UnicodeEncodeError as error:
         raise _found(body, SURROGATE, "unencodable_text") from error
     except RecursionError as error:
@@ -56,7 +58,34 @@ def _plain(value: Any) -> Any:
         return dump(mode="json", by_alias=True, exclude_unset=True)
     if isinstance(value, Iterable):
         return list(value)
-    raise refuse("", f"holds a {type(value).__name__}, for which JSON has no form")
+    raise _Formless(value)
+
+
+class _Formless(Exception):
+    """JSON has no form for a value; only the whole body says where it stands."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        hint = "; a moment is a datetime, or a text" if isinstance(value, date) else ""
+        super().__init__(f"holds a {type(value).__name__}, for which JSON has no form{hint}")
+
+
+def _place_of(value: Any, within: Any, pointer: str) -> str:
+    """Return the pointer to a value, or to what holds it where that is neither a mapping nor a list."""
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(within, Mapping):
+        items = within.items()
+    elif isinstance(within, list | tuple):
+        items = enumerate(within)
+    elif isinstance(within, set | frozenset) and any(one is value for one in within):
+        return pointer
+    for name, one in items:
+        place = f"{pointer}/{_token(name)}"
+        if one is value:
+            return place
+        if found := _place_of(value, one, place):
+            return found
+    return ""
 
 
 def _found(body: Any, why: str, code: str, *, otherwise: str = "cannot be written as JSON") -> ValidationFailed:
@@ -74,13 +103,17 @@ def _broken(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
         yield pointer, NOT_FINITE
     elif isinstance(value, Mapping):
         for name, one in value.items():
-            token = _visible(str(name)).replace("~", "~0").replace("/", "~1")
+            token = _token(name)
             if isinstance(name, str) and not _is_text(name):
                 yield f"{pointer}/{token}", SURROGATE
             yield from _broken(one, f"{pointer}/{token}")
     elif isinstance(value, list | tuple):
         for index, one in enumerate(value):
             yield from _broken(one, f"{pointer}/{index}")
+
+
+def _token(name: Any) -> str:
+    return _visible(str(name)).replace("~", "~0").replace("/", "~1")
 
 
 def _is_text(value: str) -> bool:
