@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import md5
 from typing import Any
 from uuid import uuid4
 
@@ -244,6 +245,17 @@ def test_search_options(mem0: Any, me: Any) -> None:
     latest = mem0.search("tyres", filters={"user_id": "alex"}, latest_only=True)["results"]
     assert car not in {item["id"] for item in latest}
     assert car in {item["id"] for item in mem0.search("tyres", filters={"user_id": "alex"})["results"]}
+
+
+def test_the_hash_follows_the_text(mem0: Any) -> None:
+    made = mem0.one("Ada likes tea.")
+    before = mem0.call("GET", f"/v1/memories/{made}/")
+    mem0.call("PUT", f"/v1/memories/{made}/", json={"text": "Ada likes coffee."})
+    after = mem0.call("GET", f"/v1/memories/{made}/")
+    found = mem0.search("What does Ada like?", filters={"user_id": "alex"})["results"][0]
+    assert [item["hash"] for item in (before, after, found)] == [
+        md5(text).hexdigest() for text in (b"Ada likes tea.", b"Ada likes coffee.", b"Ada likes coffee.")
+    ]
 
 
 def test_update_makes_a_version_and_adds_to_the_metadata(mem0: Any, me: Any) -> None:

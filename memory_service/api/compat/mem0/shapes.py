@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from hashlib import md5
 from math import exp
 from typing import Any
 from uuid import UUID, uuid5
@@ -19,7 +20,7 @@ def memory_item(record: Mapping[str, Any]) -> Json:
     return {
         "id": record["id"],
         "memory": record["content"],
-        "hash": record["source"]["hash"],
+        "hash": _hash_of(record["content"]),
         "user_id": record["user_id"],
         "agent_id": record["agent_id"],
         "app_id": record["metadata"].get(APP_ID),
@@ -32,6 +33,15 @@ def memory_item(record: Mapping[str, Any]) -> Json:
         "created_at": record["observed_at"],
         "updated_at": record["updated_at"],
     }
+
+
+def _hash_of(text: str) -> str:
+    """Return mem0's hash of a text: of the one that stands now, not of the one that a source brought.
+
+    >>> _hash_of("Ada likes tea.")
+    '427f46cfe7c59f14ba242a8372ebde12'
+    """
+    return md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def found_items(results: Sequence[Mapping[str, Any]], *, threshold: float | None, top_k: int) -> list[Json]:

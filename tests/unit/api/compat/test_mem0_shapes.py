@@ -1,6 +1,7 @@
 """From our records to mem0's shapes."""
 
 from datetime import datetime
+from hashlib import md5
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from memory_service.api.compat.mem0.moments import expiration_date_of, expiry_of, rfc3339_of
 from memory_service.api.compat.mem0.routing import split
 from memory_service.api.compat.mem0.scope import written_ids
-from memory_service.api.compat.mem0.shapes import found_items, history_of, page_of, with_fields
+from memory_service.api.compat.mem0.shapes import found_items, history_of, memory_item, page_of, with_fields
 from memory_service.errors import InvalidRequest
 
 ID = "018f3c1e-7b1a-7c3d-9e2f-5a6b7c8d9e0f"
@@ -46,6 +47,13 @@ def test_a_threshold_is_about_similarity(threshold: float | None, expected: str)
 
 def test_no_more_than_wanted() -> None:
     assert len(found_items([result("a", 1, 0.5)] * 3, threshold=0.1, top_k=2)) == 2
+
+
+def test_the_hash_is_that_of_the_text_that_stands_now() -> None:
+    of_the_first = {"hash": md5(b"before").hexdigest(), "speaker": None, "role": "user"}
+    for text in ("after", "naïve 日本語"):
+        item = memory_item(record(text) | {"source": of_the_first})
+        assert (item["memory"], item["hash"]) == (text, md5(text.encode()).hexdigest())
 
 
 def test_fields() -> None:
