@@ -221,6 +221,16 @@ def tracked() -> list[Path]:
 
 
 @pytest.mark.skipif(not (CHECKOUT / ".git").exists(), reason="not a checkout")
+def test_what_installing_a_client_leaves_is_ignored() -> None:
+    left = [f"{path.parent.relative_to(CHECKOUT)}/build/lib/x.py" for path in CHECKOUT.glob("clients/*/pyproject.toml")]
+    assert left
+    ignored = subprocess.run(
+        ["git", "check-ignore", "--no-index", *left], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    assert sorted(ignored.stdout.splitlines()) == sorted(left)
+
+
+@pytest.mark.skipif(not (CHECKOUT / ".git").exists(), reason="not a checkout")
 def test_no_file_names_a_path_of_one_machine() -> None:
     homes = r"(?<![\w.])(?:/home|/Users)/(?!me/|you/)[a-z][\w.-]*/"
     here = "|".join(re.escape(f"{path}/") for path in {CHECKOUT, Path.home()} if len(path.parts) > 1)
