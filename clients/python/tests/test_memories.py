@@ -95,6 +95,21 @@ async def test_add_takes_what_there_is(client: Any, namespace: str) -> None:
         await got(client.add(5, namespace=namespace))
 
 
+@pytest.mark.parametrize("field", ["tags", "metadata"])
+async def test_a_conversation_has_no_tags_and_turns_of_a_batch_have(client: Any, namespace: str, field: str) -> None:
+    value = {"tags": ["x"], "metadata": {"a": 1}}[field]
+    turns = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello, Tom"}]
+    with pytest.raises(ValidationFailed) as caught:
+        await got(client.add(turns, namespace=namespace, session_id="s", **{field: value}))
+    assert caught.value.errors[0].pointer == f"/{field}"
+    assert "without ``tags`` and ``metadata``, and is refused" in " ".join(client.add.__doc__.split())
+    batch = await got(client.add([{**turn, field: value} for turn in turns], namespace=namespace, session_id="s"))
+    said = [await got(client.get(memory_id)) for memory_id in batch.memories]
+    assert [(m.source.role, m.session_id, getattr(m, field)) for m in said] == [
+        ("user", "s", value), ("assistant", "s", value),
+    ]  # fmt: skip
+
+
 async def test_a_bad_item_never_fails_its_neighbours(client: Any, namespace: str) -> None:
     outcome = await got(client.add_many([{"content": "Good.", "namespace": namespace}, {"content": " "}]))
     assert [one.status for one in outcome.results] == ["created", "rejected"]

@@ -76,15 +76,17 @@ class AddingMemories(Memories[E]):
             content: a text or a dict with ``content`` is one memory. A list whose items are all turns (dicts of ``role`` and
                 ``content``, and at most ``name``, ``observed_at`` and ``external_id``) is a conversation, as in
                 ``add_messages``; any other list is a batch, as in ``add_many``, for which ``fields`` holds what all share.
-            fields: ``namespace``, ``user_id``, ``agent_id``, ``session_id`` or ``run_id``, ``tags``, ``metadata`` and so on,
-                see :class:`NewMemory`.
+            fields: of a memory and of a batch ``namespace``, ``user_id``, ``agent_id``, ``session_id`` or ``run_id``, ``tags``,
+                ``metadata`` and so on, see :class:`NewMemory`. A conversation takes those of :class:`MessagesFields` alone,
+                without ``tags`` and ``metadata``, and is refused with others; turns of which each brings ``tags`` or
+                ``metadata`` of its own are a batch.
 
         Returns:
             The memory; for a list, the ids (``memories``) of what was stored. ``wait()`` of either waits until the background
             has read it.
 
         Raises:
-            ValidationFailed: there is no text, or a field is wrong.
+            ValidationFailed: there is no text, or a field is wrong, or not for what is added.
             TooLarge: the text is a document; see ``documents.add``.
         """
         if isinstance(content, str):
