@@ -58,9 +58,9 @@ def _day(moment: datetime) -> str:
 def build_context(results: Sequence[Result], *, budget: int, order: Order, count: CountTokens) -> Context:
     """Pack results into at most `budget` tokens.
 
-    Whole memories are chosen from the best down. The best is always there: when it does not fit, as much of its beginning as
-    does is shown, cut at a space, within half of the budget where others fit beside it. The finished text is counted once
-    more, so joins between lines cannot push it over the budget.
+    Whole memories are chosen from the best down. When the best does not fit, as much of its beginning as does is shown, cut at
+    a space, within half of the budget where others fit beside it. The finished text is counted once more, so joins between
+    lines cannot push it over the budget.
 
     Args:
         results: what a search found, best first.

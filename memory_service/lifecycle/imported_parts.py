@@ -23,14 +23,7 @@ from memory_service.lifecycle.erased_here import erased_here
 from memory_service.lifecycle.fading import owe_sweep
 from memory_service.lifecycle.import_decision import SKEW, Importing, Line, OnPresent
 from memory_service.redaction.policy import read_redaction
-from memory_service.storage import (
-    documents,
-    imported,
-    imports,
-    memories,
-    namespace_settings,
-    policies,
-)
+from memory_service.storage import documents, imported, imports, memories, namespace_settings, policies
 from memory_service.storage.ids import new_id
 from memory_service.storage.imports import LineOutcome, blanked
 from memory_service.storage.namespaces import Namespace, ensure_namespaces, get_namespace
