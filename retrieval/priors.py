@@ -39,7 +39,9 @@ class PriorSettings:
     length: float = 0.3  # standardised ln(1 + terms): longer turns say more
     long: int = 40  # terms, from which on a turn is no longer
     asks: float = -0.6  # it ends with a question
-    user: float = 3.0  # the user said it, where memories have roles
+    user: float = (
+        3.0  # the user said it, or nobody says who did, where other memories are of an assistant, tool or system
+    )
     user_in_summary: float = 0.5  # the same, for a summary
     user_beside_answers: float = 0.0  # the same, for what the assistant had said
     opening: float = 1.0  # for a summary, where there are episodes: the talk was taken up with it after a pause
@@ -57,6 +59,8 @@ CHANNEL_OF: Final[Mapping[str, str]] = {
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _MOST_FIRST_PERSON: Final = 3
 _FAR: Final = 6.0  # deviations, which one of 38 rows can have
+_ONLY_ORDER: Final = 2  # rows, of which standardised scores tell the order and nothing else
+_LEAST_SHARE: Final = 0.5  # of the amount for who said it, among few
 _SHORTEST_PART: Final = 3  # letters of a name's part that names somebody
 
 
@@ -79,21 +83,26 @@ def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings)
     _add(signals, "length", settings.length, _lengths(rows, settings.long))
     # What a user tells an assistant nearly always ends in a request, and still tells something.
     _add(signals, "asks", settings.asks, rows.asks & (rows.role == Role.NONE))
-    amount = _user_amount(query.text, settings) * _spread(len(rows))
-    _add(signals, "role", amount, rows.role == Role.USER)
+    theirs = (rows.role == Role.USER) | (rows.role == Role.NONE)
+    if not theirs.all():
+        _add(signals, "role", _user_amount(query.text, settings) * _share(len(rows)), theirs)
     return signals
 
 
-def _spread(count: int) -> float:
-    """Return how far a row can stand out among so many, as a share of what it can where there are enough: 0..1.
+def _share(count: int) -> float:
+    """Return what part of an amount meant for many rows counts among so few: ½..1.
 
     The largest of n standardised numbers is at most (n - 1) / √n: with five memories an exact match has 1.8 deviations, and
-    an amount meant for a hundred would outweigh every channel together.
+    an amount meant for a hundred would outweigh every channel together. Less than half of it would let an assistant's "I'll
+    remember what you like" outrank what the user likes. The standardised scores of two rows are ±1 however alike they are:
+    there who said it decides.
 
-    >>> round(_spread(5), 2), _spread(40), _spread(10_000), _spread(0)
-    (0.3, 1.0, 1.0, 0.0)
+    >>> _share(2), _share(5), round(_share(20), 2), _share(40), _share(10_000)
+    (1.0, 0.5, 0.71, 1.0, 1.0)
     """
-    return min(1.0, max(0, count - 1) / math.sqrt(max(1, count)) / _FAR)
+    if count <= _ONLY_ORDER:
+        return 1.0
+    return min(1.0, max(_LEAST_SHARE, (count - 1) / math.sqrt(count) / _FAR))
 
 
 def _lengths(rows: Rows, long: int) -> NDArray[np.float64]:

@@ -13,13 +13,12 @@ from retrieval.query import ParsedQuery
 from retrieval.ranking import Ranked, Shown
 from retrieval.reranking import RERANKER
 from retrieval.router import Route
-from retrieval.rows import NONE, Rows
+from retrieval.rows import NONE, Role, Rows
 from retrieval.temporal import cue_of
 
 _MOST_WORDS: Final = 6
 _LEAST: Final = 1e-6  # a contribution below it is none
 _SIGNALS: Final[Mapping[str, str]] = {
-    "role": "said by the user",
     "time": "names a time, and the query asks when",
     "number": "names a number, and the query asks how many",
     "first_person": "speaks in the first person",
@@ -114,6 +113,8 @@ def _signal(name: str, amount: float, rows: Rows, query: ParsedQuery, row: int) 
         return f"said by {query.speaker}, whom the query names"
     if name == "date":
         return _dated(rows, query, row) or "near the time the query names"
+    if name == "role":
+        return "said by the user" if rows.role[row] == Role.USER else "not said by the assistant"
     return _SIGNALS.get(name, f"{name} {amount:+.2f}")
 
 

@@ -1,7 +1,7 @@
 /** What stands around every page: where one can go, which namespace is shown, who is logged in. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Link, useLocation } from "wouter-preact";
 import { useRead } from "./data/fetching";
 import { useGo, useHref, useNamespace, useParameters } from "./data/place";
@@ -84,7 +84,8 @@ function QuickSearch() {
   const input = useRef<HTMLInputElement>(null);
   const go = useGo();
   useEffect(() => setText(parameters.get("q") ?? ""), [parameters.get("q")]);
-  useEffect(() => {
+  // As soon as the field is there: an effect comes after the next picture, and a key pressed before it would be lost.
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const typing = event.target instanceof HTMLElement && event.target.matches("input, textarea, select, [contenteditable]");
       if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {

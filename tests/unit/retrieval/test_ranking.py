@@ -139,13 +139,36 @@ def test_who_is_named_beside_another_gets_no_prior(query: str, boosted: bool) ->
     assert ("speaker" in signals) is boosted
 
 
-@pytest.mark.parametrize("said", [1, 2, 9])
-def test_among_few_the_user_does_not_outrank_an_exact_match(said: int) -> None:
+@pytest.mark.parametrize(
+    ("said", "role"), [(1, None), (2, None), (9, None), (2, "assistant"), (4, "tool"), (9, "assistant")]
+)
+def test_among_few_the_user_does_not_outrank_an_exact_match(said: int, role: str | None) -> None:
     texts = ["password office heron", *["rosa visits tomorrow"] * said]
     vectors = np.eye(16, dtype=np.float32)[: 1 + said]
-    rows = gathered(texts, vectors, speakers=(), roles=(None, *["user"] * said))
+    rows = gathered(texts, vectors, speakers=(), roles=(role, *["user"] * said))
     ranked = rank(rows, parse_query("What is the password of the office?"), vector=vectors[0])
     assert ranked.order[0] == 0
+
+
+@pytest.mark.parametrize("others", [0, 1, 6])
+def test_among_few_what_the_user_says_outranks_that_the_assistant_will_remember_it(others: int) -> None:
+    texts = ["heron grey tall", "noted bird", *["rosa visits tomorrow"] * others]
+    vectors = np.eye(16, dtype=np.float32)[: 2 + others]
+    cue = (0.4 * vectors[0] + 0.5 * vectors[1]) / np.hypot(0.4, 0.5)
+    rows = gathered(texts, vectors, speakers=(), roles=("user", "assistant", *["user"] * others))
+    ranked = rank(rows, parse_query("Which bird?"), vector=cue.astype(np.float32))
+    assert ranked.order[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("roles", "raised"), [((None, "assistant"), [3.0, 0.0]), ((None, "user"), None), ((None,), None)]
+)
+def test_what_nobody_is_said_to_have_said_counts_as_the_user_s(
+    roles: tuple[str | None, ...], raised: list[float] | None
+) -> None:
+    rows = gathered(["heron", "stork"], np.eye(16, dtype=np.float32)[:2], speakers=(), roles=roles)
+    signals = question_signals(rows, parse_query("Which bird?"), settings=PriorSettings())
+    assert (signals["role"].tolist() if "role" in signals else None) == raised
 
 
 def test_a_namespace_without_memories_ranks_nothing(many: Rows) -> None:

@@ -1,6 +1,6 @@
 /** The review inbox: what rules or a model were not sure about, one question at a time. */
 
-import { useCallback, useEffect, useMemo } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { post } from "../../data/api";
 import { useList } from "../../data/fetching";
@@ -63,7 +63,8 @@ export default function Reviews() {
     [refresh],
   );
 
-  useEffect(() => {
+  // Before the next picture: a key pressed right after another decides what that one chose, not what was chosen before.
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const typing = event.target instanceof HTMLElement && event.target.matches("input, textarea, select, [contenteditable]");
       if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
