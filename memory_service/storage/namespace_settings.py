@@ -21,17 +21,20 @@ def list_namespaces(
     prefix: str | None,
     after: str | None,
     limit: int,
+    path: str | None = None,
     occupied_at: datetime | None = None,
 ) -> list[dict[str, Any]]:
     """Return namespaces in order of path; a prefix matches whole segments.
 
-    With `occupied_at` only those that hold a live memory at that moment.
+    With `path` that one at most, with `occupied_at` only those that hold a live memory at that moment.
     """
     query = select(*_SHOWN).where(namespace.c.tenant_id == tenant_id).order_by(namespace.c.path).limit(limit)
     if prefix is not None:
         # '0' is the character after '/': comparison can use the index under row level security, LIKE cannot.
         below = (namespace.c.path >= f"{prefix}/") & (namespace.c.path < f"{prefix}0")
         query = query.where((namespace.c.path == prefix) | below)
+    if path is not None:
+        query = query.where(namespace.c.path == path)
     if after is not None:
         query = query.where(namespace.c.path > after)
     if occupied_at is not None:

@@ -23,6 +23,7 @@ from memory_service.errors import Conflict, FieldError, Forbidden, InvalidReques
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import keys
 from memory_service.storage.database import after_commit
+from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import Action, Caller, KeyScope
 
 router = APIRouter(prefix="/v1/api-keys", tags=["api-keys"], route_class=StrictRoute)
@@ -144,11 +145,16 @@ def create_api_key(
 def list_api_keys(
     caller: Admin,
     session: SessionDep,
+    namespace: Annotated[
+        str | None, Query(description="Those that reach this namespace: a key reaches every one of its tenant.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Response:
     """List keys, newest first, revoked and expired ones too."""
-    query = {"list": "api-keys"}
+    if namespace is not None:
+        find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
+    query = {"list": "api-keys", "namespace": namespace}
     before = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
     rows = keys.list_keys(session, caller.tenant_id, before=before, limit=limit + 1)
     return answer(

@@ -40,7 +40,7 @@ from memory_service.lifecycle.reindex_states import UNDER_WAY, ReindexState
 from memory_service.storage import encoders, reindexes
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.encoders import EncoderRow
-from memory_service.storage.namespaces import find_namespace_id, unknown_namespace
+from memory_service.storage.namespaces import encoders_of, find_namespace_id, unknown_namespace
 from memory_service.types import Action, Caller, KeyScope
 
 router = APIRouter(prefix="/v1/encoders", tags=["encoders"], route_class=StrictRoute)
@@ -84,14 +84,22 @@ def _shown(session: Session, caller: Caller, encoder_id: int) -> dict[str, Any]:
 def list_encoders(
     caller: Admin,
     session: SessionDep,
+    namespace: Annotated[
+        str | None, Query(description="Those under which this namespace has vectors; without it, all.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Response:
     """List the encoders of this service, the oldest first."""
-    query = {"list": "encoders"}
+    query = {"list": "encoders", "namespace": namespace}
     after = decode_cursor(cursor, of=int, tenant_id=caller.tenant_id, query=query) or 0
+    known = encoders.list_encoders(session.connection())
+    if namespace is not None:
+        space = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
+        under = () if space is None else encoders_of(session, caller.tenant_id, [space])[space]
+        known = [row for row in known if row.id in under]
     counts = reindexes.count_by_encoder(session, caller.tenant_id)
-    rows = [row for row in encoders.list_encoders(session.connection()) if row.id > after][: limit + 1]
+    rows = [row for row in known if row.id > after][: limit + 1]
     return answer(
         page(
             rows,

@@ -21,7 +21,7 @@ from memory_service.api.strict_json import Body, StrictRoute
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import namespace_settings
 from memory_service.storage.fusion_weights import in_force
-from memory_service.storage.namespaces import check_path, ensure_namespaces, unknown_namespace
+from memory_service.storage.namespaces import check_path, ensure_namespaces, find_namespace_id, unknown_namespace
 from memory_service.types import DEFAULT_NAMESPACE, Action, Caller, Extract, KeyScope
 
 router = APIRouter(prefix="/v1/namespaces", tags=["namespaces"], route_class=StrictRoute)
@@ -135,6 +135,7 @@ def list_namespaces(
     caller: Reader,
     services: ServicesDep,
     session: SessionDep,
+    namespace: Annotated[str | None, Query(description="Only this one; without it, all.")] = None,
     prefix: Annotated[str | None, Query(description="Only this path and what lies below it.")] = None,
     occupied: Annotated[bool, Query(description="Only those that hold live memories.")] = False,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
@@ -143,7 +144,9 @@ def list_namespaces(
     """List namespaces in order of path."""
     if prefix is not None:
         check_path(prefix, pointer="?prefix")
-    query = {"list": "namespaces", "prefix": prefix, "occupied": occupied}
+    if namespace is not None:
+        find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
+    query = {"list": "namespaces", "namespace": namespace, "prefix": prefix, "occupied": occupied}
     after = decode_cursor(cursor, of=str, tenant_id=caller.tenant_id, query=query)
     rows = namespace_settings.list_namespaces(
         session,
@@ -151,11 +154,13 @@ def list_namespaces(
         prefix=prefix,
         after=after,
         limit=limit + 1,
+        path=namespace,
         occupied_at=services.clock() if occupied else None,
     )
     if (
         not occupied
         and prefix in (None, DEFAULT_NAMESPACE)
+        and namespace in (None, DEFAULT_NAMESPACE)
         and (after is None or after < DEFAULT_NAMESPACE)
         and all(row["path"] != DEFAULT_NAMESPACE for row in rows)
     ):

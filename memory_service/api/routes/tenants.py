@@ -20,6 +20,7 @@ from memory_service.errors import Conflict, FieldError, InvalidRequest, NotFound
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import keys
 from memory_service.storage.database import after_commit
+from memory_service.storage.namespaces import find_namespace_id
 from memory_service.storage.tenants import (
     as_tenant,
     begin_deletion,
@@ -116,13 +117,21 @@ def create_tenant_with_key(
 def list_all_tenants(
     caller: Operator,
     session: SessionDep,
+    namespace: Annotated[
+        str | None,
+        Query(description="The key's own tenant, where it has this namespace: those of others are theirs to know."),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Response:
     """List tenants, oldest first."""
-    query = {"list": "tenants"}
+    query = {"list": "tenants", "namespace": namespace}
     after = decode_cursor(cursor, of=UUID, tenant_id=caller.tenant_id, query=query)
-    rows = list_tenants(session, after=after, limit=limit + 1)
+    if namespace is None:
+        rows = list_tenants(session, after=after, limit=limit + 1)
+    else:
+        find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace")
+        rows = [_found(session, caller.tenant_id)]
     return answer(
         page(
             rows,

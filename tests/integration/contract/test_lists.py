@@ -4,6 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+
+from memory_service.types import KeyScope
 
 COLLECTIONS = ["/v1/memories", "/v1/jobs", "/v1/users", "/v1/agents", "/v1/sessions"]
 
@@ -21,6 +24,44 @@ def test_each_takes_a_namespace(me: Any, path: str, problem: Any) -> None:
     assert me.get(f"{path}?namespace=default").json()["data"] == []
     problem(me.get(f"{path}?namespace=nowhere"), 404, "namespace_not_found")
     problem(me.get(f"{path}?namespace=a//b"), 422)
+
+
+@pytest.fixture
+def operator(as_tenant: Any, make_tenant: Any) -> Any:
+    """Return the client of a fresh tenant's operator."""
+    return as_tenant(make_tenant(scopes=tuple(KeyScope)))
+
+
+def test_no_collection_goes_without_a_namespace(operator: Any, app: FastAPI, problem: Any) -> None:
+    """An engine computes for every tenant, and a webhook may wait for a namespace's first write."""
+    listed = {
+        path
+        for path, operations in app.openapi()["paths"].items()
+        if "{" not in path and any(one["name"] == "cursor" for one in operations.get("get", {}).get("parameters", ()))
+    } - {"/v1/kv/engines"}
+    assert len(listed) > 25
+    operator.post("/v1/memories", json={"content": "Mara has a bicycle."})
+    for path in sorted(listed):
+        assert operator.get(f"{path}?namespace=default").status_code == 200, path
+        problem(operator.get(f"{path}?namespace=a//b"), 422)
+        if path != "/v1/webhooks":
+            problem(operator.get(f"{path}?namespace=nowhere"), 404, "namespace_not_found")
+
+
+def test_a_namespace_chooses_among_what_no_namespace_owns(operator: Any, me: Any) -> None:
+    operator.post("/v1/memories", json={"content": "Mara has a bicycle.", "namespace": "users/4"})
+    operator.post("/v1/memories", json={"content": "Mara has a boat.", "namespace": "users/4/boats"})
+    paths = [one["path"] for one in operator.get("/v1/namespaces?namespace=users/4").json()["data"]]
+    assert paths == ["users/4"]
+    assert [one["path"] for one in me.get("/v1/namespaces?namespace=default").json()["data"]] == ["default"]
+    assert operator.get("/v1/namespaces?namespace=users/4&prefix=users/4/boats").json()["data"] == []
+    keys = operator.get("/v1/api-keys").json()["data"]
+    assert operator.get("/v1/api-keys?namespace=users/4").json()["data"] == keys
+    tenants = operator.get("/v1/tenants?namespace=users/4").json()["data"]
+    assert [one["id"] for one in tenants] == [str(operator.tenant_id)]
+    (encoder,) = operator.get("/v1/encoders?namespace=users/4").json()["data"]
+    assert encoder["memories"] == 2
+    assert me.get("/v1/encoders?namespace=default").json()["data"] == []
 
 
 @pytest.mark.parametrize("path", [*COLLECTIONS, "/v1/namespaces", "/v1/api-keys"])
