@@ -84,6 +84,29 @@ def test_approve_and_undo(page: Page, api: httpx.Client, asked: dict[str, Any]) 
     assert api.get(f"/v1/memories/{old}").json()["superseded_by"] is None
 
 
+def test_a_key_right_after_another_decides_what_that_one_chose(
+    page: Page, api: httpx.Client, asked: dict[str, Any]
+) -> None:
+    page.goto(f"/admin/reviews?ns={asked['namespace']}")
+    expect(questions(page)).to_have_count(3)
+    expect(questions(page).nth(0).locator("[aria-current=true]")).to_be_visible()
+    second = page.evaluate("""async () => {
+        const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+        press("j");
+        // The next turn: what was chosen is there, and no picture of it.
+        await new Promise((go) => { const { port1, port2 } = new MessageChannel(); port1.onmessage = go; port2.postMessage(0); });
+        const chosen = new URL(location.href).searchParams.get("id");
+        press("d");
+        return chosen;
+    }""")
+    expect(questions(page)).to_have_count(2)
+    assert second is not None
+    declined = [
+        one["id"] for one in asked.values() if isinstance(one, dict) and review(api, one)["status"] == "declined"
+    ]
+    assert declined == [second]
+
+
 def test_the_keyboard_decides(page: Page, api: httpx.Client, asked: dict[str, Any]) -> None:
     page.goto(f"/admin/reviews?ns={asked['namespace']}")
     expect(questions(page)).to_have_count(3)

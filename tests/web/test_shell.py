@@ -96,6 +96,27 @@ def test_the_keyboard_reaches_search_and_content(page: Page, demo: str) -> None:
     assert f"ns={demo}" in page.url
 
 
+def test_no_key_is_lost_between_a_page_and_its_first_picture(page: Page, demo: str) -> None:
+    # Keys pressed in the very turn in which the field appears: no picture has been drawn by then.
+    page.add_init_script("""
+        new MutationObserver((_, observer) => {
+            const field = document.querySelector("input[type=search]");
+            if (!field) return;
+            observer.disconnect();
+            document.dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true }));
+            window.focused = document.activeElement === field;
+            field.value = "c";
+            field.dispatchEvent(new InputEvent("input", { data: "c", bubbles: true }));
+        }).observe(document, { childList: true, subtree: true });
+    """)
+    page.goto(f"/admin/?ns={demo}")
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    assert page.evaluate("window.focused")
+    page.keyboard.press("End")
+    page.keyboard.type("ar")
+    expect(page.get_by_label("Ask the memory")).to_have_value("car")
+
+
 def test_text_of_a_memory_is_never_a_page(page: Page, api: httpx.Client) -> None:
     """What an agent remembered may have been written by anybody."""
     namespace = "attack"

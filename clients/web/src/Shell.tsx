@@ -83,8 +83,8 @@ function QuickSearch() {
   const [text, setText] = useState(parameters.get("q") ?? "");
   const input = useRef<HTMLInputElement>(null);
   const go = useGo();
-  useEffect(() => setText(parameters.get("q") ?? ""), [parameters.get("q")]);
-  // As soon as the field is there: an effect comes after the next picture, and a key pressed before it would be lost.
+  // Both as soon as the field is there: an effect comes after the next picture, and what was typed before it would be lost.
+  useLayoutEffect(() => setText(parameters.get("q") ?? ""), [parameters.get("q")]);
   useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const typing = event.target instanceof HTMLElement && event.target.matches("input, textarea, select, [contenteditable]");

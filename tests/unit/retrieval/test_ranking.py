@@ -12,6 +12,7 @@ from retrieval.gathering import Gathering
 from retrieval.priors import PriorSettings, question_signals
 from retrieval.query import parse_query
 from retrieval.ranking import rank
+from retrieval.reasons import why
 from retrieval.router import Route
 from retrieval.rows import Rows
 from retrieval.similarity import distinct_similarity
@@ -154,7 +155,7 @@ def test_among_few_the_user_does_not_outrank_an_exact_match(said: int, role: str
 def test_among_few_what_the_user_says_outranks_that_the_assistant_will_remember_it(others: int) -> None:
     texts = ["heron grey tall", "noted bird", *["rosa visits tomorrow"] * others]
     vectors = np.eye(16, dtype=np.float32)[: 2 + others]
-    cue = (0.4 * vectors[0] + 0.5 * vectors[1]) / np.hypot(0.4, 0.5)
+    cue = (0.3 * vectors[0] + 0.6 * vectors[1]) / np.hypot(0.3, 0.6)
     rows = gathered(texts, vectors, speakers=(), roles=("user", "assistant", *["user"] * others))
     ranked = rank(rows, parse_query("Which bird?"), vector=cue.astype(np.float32))
     assert ranked.order[0] == 0
@@ -169,6 +170,22 @@ def test_what_nobody_is_said_to_have_said_counts_as_the_user_s(
     rows = gathered(["heron", "stork"], np.eye(16, dtype=np.float32)[:2], speakers=(), roles=roles)
     signals = question_signals(rows, parse_query("Which bird?"), settings=PriorSettings())
     assert (signals["role"].tolist() if "role" in signals else None) == raised
+
+
+def test_the_reason_says_who_said_it_only_where_that_is_known() -> None:
+    rows = gathered(
+        ["heron grey", "heron tall", "heron"],
+        np.eye(16, dtype=np.float32)[:3],
+        speakers=(),
+        roles=("user", None, "assistant"),
+    )
+    query = parse_query("heron?")
+    ranked = rank(rows, query, vector=unit(16))
+    shown = ranked.shown(3)
+    said = dict(zip((one.row for one in shown), why(rows, query, ranked, shown, [["heron"]] * 3), strict=True))
+    assert "said by the user" in said[0]
+    assert "not said by the assistant" in said[1]
+    assert "said by" not in said[2]
 
 
 def test_a_namespace_without_memories_ranks_nothing(many: Rows) -> None:

@@ -11345,6 +11345,8 @@ export interface operations {
             query?: {
                 cursor?: string | null;
                 limit?: number;
+                /** @description Those that reach this namespace: a key reaches every one of its tenant. */
+                namespace?: string | null;
             };
             header?: never;
             path?: never;
@@ -12103,6 +12105,8 @@ export interface operations {
             query?: {
                 cursor?: string | null;
                 limit?: number;
+                /** @description Those under which this namespace has vectors; without it, all. */
+                namespace?: string | null;
             };
             header?: never;
             path?: never;
@@ -14250,6 +14254,8 @@ export interface operations {
             query?: {
                 cursor?: string | null;
                 limit?: number;
+                /** @description Only this one; without it, all. */
+                namespace?: string | null;
                 /** @description Only those that hold live memories. */
                 occupied?: boolean;
                 /** @description Only this path and what lies below it. */
@@ -15589,6 +15595,8 @@ export interface operations {
             query?: {
                 cursor?: string | null;
                 limit?: number;
+                /** @description The key's own tenant, where it has this namespace: those of others are theirs to know. */
+                namespace?: string | null;
             };
             header?: never;
             path?: never;

@@ -1,6 +1,6 @@
 /** Where a view begins: words to search for, or the name of an entity. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { entityNamed, isNamed, useNames } from "../../data/names";
 import { Button } from "../../ui/parts";
 import { failed } from "../../ui/toasts";
@@ -14,7 +14,7 @@ interface Props {
 
 export function Start({ namespace, query, onQuery, onEntity }: Props) {
   const [text, setText] = useState(query);
-  useEffect(() => setText(query), [query]);
+  useLayoutEffect(() => setText(query), [query]);
   const [focused, setFocused] = useState(false);
   // To count who is named most takes the service as long as a small picture: nobody has asked yet.
   const names = useNames(namespace, text, focused);

@@ -1,6 +1,6 @@
 /** The recall lab: ask as an agent does, see why it was answered so, and what other settings would change. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { ApiError, post, remove } from "../../data/api";
 import { useList, usePosted } from "../../data/fetching";
 import { useNamespace, useParameters } from "../../data/place";
@@ -27,7 +27,7 @@ function Legend() {
 
 function QueryForm({ query, ask }: { query: string; ask: (query: string) => void }) {
   const [text, setText] = useState(query);
-  useEffect(() => setText(query), [query]);
+  useLayoutEffect(() => setText(query), [query]);
   return (
     <form class="query-form" onSubmit={(event) => { event.preventDefault(); ask(text.trim()); }}>
       <label class="grow">
