@@ -148,6 +148,8 @@ def test_a_damaged_file_is_given_up_for_an_engine_that_saves_nothing_in_its_plac
     ana, _ = clients
     ids = remember(ana, [text.replace("boat", "guest") for text in TEXTS])
     planned = plan(ana, ids)
+    # The test before leaves the first block behind, and in bfloat16 what is computed from there is not the same to the last digit.
+    forget_here(served)
     computed = ask(served, planned)
     wait_for(lambda: bool(kept(ana)))
     (record,) = kept(ana)

@@ -156,9 +156,13 @@ def test_factors_that_feedback_taught_are_shown_and_taken_back(
             for memory, useful in ((good, True), (bad, False)):
                 path = f"/v1/traces/{found['search_id']}/feedback"
                 assert api.post(path, json={"memory_id": memory, "useful": useful}).status_code == 200
-    answer = api.post("/v1/fusion-weights/learn", json={"namespace": namespace})
-    running = [job["id"] for job in api.get("/v1/jobs", params={"limit": 50}).json()["data"] if job["kind"] == "learn"]
-    await_job(api, answer.json()["job_id"] if answer.status_code == 202 else running[0])
+    # It learns by itself meanwhile; a run under way has not seen all of it, and refuses for want of it.
+    asking = {"params": {"namespace": namespace, "limit": 50}}
+    while (answer := api.post("/v1/fusion-weights/learn", json={"namespace": namespace})).status_code == 409:
+        for job in api.get("/v1/jobs", **asking).json()["data"]:
+            if job["kind"] == "learn" and job["status"] in {"queued", "running"}:
+                await_job(api, job["id"])
+    await_job(api, answer.json()["job_id"])
 
     def factors() -> dict[str, float]:
         found: dict[str, float] = api.get(f"/v1/namespaces/{namespace}").json()["factors"]
