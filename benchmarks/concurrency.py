@@ -39,7 +39,7 @@ def main() -> None:
     with Subject(connection(options)) as subject:
         if not options.reuse:
             subject.load(texts(options.memories, seed=options.seed), namespace=space)
-        subject.search("Who is there?", namespace=space, k=TOP_K)  # reads the namespace, which is no part of a search
+        _warm_up(options, space)
         alone = _run(1, space, options=options, seconds=min(5.0, options.seconds))
         before = subject.metrics()
         crowd = _run(options.clients, space, options=options, seconds=options.seconds)
@@ -67,6 +67,13 @@ def main() -> None:
     }
     settings = {key: getattr(options, key) for key in ("memories", "clients", "seconds", "seed")}
     publish("concurrency", targets=targets, settings={**settings, "top_k": TOP_K}, measured=measured, out=options.out)
+
+
+def _warm_up(options: argparse.Namespace, space: str) -> None:
+    """Search on many connections, so that every API process has read the namespace, which is no part of a search."""
+    for _ in range(2 * options.clients):
+        with Subject(connection(options)) as subject:
+            subject.search("Who is there?", namespace=space, k=TOP_K)
 
 
 def _options() -> argparse.Namespace:

@@ -40,7 +40,9 @@ def main() -> None:
     load = [os.getloadavg()[1]]
     with tempfile.TemporaryDirectory() as folder, model_server() as model:
         model.behaviour.text = REPLY
-        victim = Victim(Path(folder), settings={"MEMORY_SERVICE_UPSTREAM_URL": model.url, "OMP_NUM_THREADS": "1"})
+        # One API process: it is its CPU time that is read.
+        served = {"MEMORY_SERVICE_UPSTREAM_URL": model.url, "OMP_NUM_THREADS": "1", "MEMORY_SERVICE_API_PROCESSES": "1"}
+        victim = Victim(Path(folder), settings=served)
         victim.start()
         try:
             key = {"Authorization": f"Bearer {victim.connection.key}"}

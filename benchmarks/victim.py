@@ -17,6 +17,7 @@ from benchmarks.process_tree import parts
 from benchmarks.provenance import CHECKOUT
 from memory_service.cli.connection import Connection
 from memory_service.cli.failures import CommandFailure
+from memory_service.embedded.services import is_api
 
 START_TIMEOUT_S = 300.0
 """The first start exports the encoder."""
@@ -88,7 +89,7 @@ class Victim:
         known = parts(self.data_dir)
         targets: list[psutil.Process] = []
         if "api" in kind:
-            targets += _tree(known["api"])
+            targets += [process for name, pid in known.items() if is_api(name) for process in _tree(pid)]
         if "postgres" in kind:
             targets.append(_postmaster(known["postgres"]))
         if kind == "everything":

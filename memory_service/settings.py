@@ -1,5 +1,6 @@
 """What the operator decides, read once from the environment."""
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,12 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://")
 
 
+def usual_processes() -> int:
+    """Return how many API processes `memory-service run` starts: two, one where there is a single core for them."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(2, usable)
+
+
 class Settings(BaseSettings):
     """Settings of one process; every field names its environment variable.
 
@@ -25,6 +32,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = CHECKOUT / "var"
     host: str = "127.0.0.1"
+    # API processes behind the one port, for Python computes on one core in each.
+    api_processes: int = Field(default_factory=usual_processes, ge=1, le=64)
     port: int = Field(default=8000, ge=1, le=65535)
     allowed_hosts: str = ""
 

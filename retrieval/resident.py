@@ -182,6 +182,12 @@ class Residents:
                 del self._kept[key]
         self.corpora.forget(lambda key: key[0] == tenant_id)
 
+    def clear(self) -> None:
+        """Drop everything that is kept."""
+        with self._lock:
+            self._kept.clear()
+        self.corpora.forget(lambda _: True)
+
     def _make_room(self, *, but: Key) -> None:
         """Drop the longest unused until the rest fits; the one just used stays."""
         with self._lock:

@@ -1,9 +1,11 @@
 """The ASGI application: `uvicorn --factory memory_service.api.app:create_app`."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import structlog
 from anyio import CapacityLimiter, to_thread
@@ -17,12 +19,13 @@ from memory_service.api.auth import Authenticator
 from memory_service.api.chat_proxy.proxy import ChatProxy
 from memory_service.api.compat import mem0
 from memory_service.api.docs import DOCS_ROUTES, document
+from memory_service.api.keeping import Kept
 from memory_service.api.kv.parts import KvParts
 from memory_service.api.kv.uses import KvUses
 from memory_service.api.kv_planner import KvPlanner
 from memory_service.api.metrics import Metrics, TimedEncoder
 from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Observe
-from memory_service.api.rate_limit import RateLimiter
+from memory_service.api.rate_limit import MOST_KEYS, RateLimiter
 from memory_service.api.routes import (
     admin_sessions,
     api_keys,
@@ -79,6 +82,7 @@ from memory_service.api.routes.admin_sessions import LOGIN, MAX_LOGIN
 from memory_service.api.routes.imports import IMPORTS
 from memory_service.api.routes.kv_memories import KV_MEMORIES
 from memory_service.api.services import Services, utc_now
+from memory_service.api.sharing import Mark, Windows
 from memory_service.api.web_view import web_view_routes
 from memory_service.blobs.opening import open_blobs
 from memory_service.chat_model.salt_secret import salt_secret
@@ -93,7 +97,6 @@ from memory_service.reranker.cross_encoder import open_cross_encoder
 from memory_service.settings import Settings, get_settings
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.database import Database
-from retrieval.recent import Recent
 from retrieval.resident import Residents
 
 log = structlog.get_logger(__name__)
@@ -160,28 +163,39 @@ BLOB_TOO_LARGE = "Save fewer blocks at a time, or raise MEMORY_SERVICE_KV_UPLOAD
 DATABASE_PATIENCE_S = 30  # After a crash of everything the database may still be recovering.
 REQUEST_THREADS = 40
 LOGIN_RATE = "20/minute"  # per address: a person needs one, a guesser of 256 random bits gets nowhere with any number
-USAGE_REMEMBERED = 1_000  # answers, a kilobyte or two each
+FORGET_EVERY_S = 1.0
+MEASURED_KEPT = 1_000  # answers, a kilobyte or two each
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the application; parts that take time to open are opened when it starts."""
+def create_app(settings: Settings | None = None, *, shared: Path | None = None) -> FastAPI:
+    """Return the application; parts that take time to open are opened when it starts.
+
+    Args:
+        settings: those of the environment, unless they are given.
+        shared: the folder that this process has in common with others behind the same socket (see ``serve``).
+    """
     settings = settings or get_settings()
     configure_logging(level=settings.log_level, log_format=settings.log_format)
-    metrics = Metrics()
+    metrics = Metrics(shared)
+
+    def of_all(name: str) -> Path | None:
+        return None if shared is None else shared / name
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with ExitStack() as closing:
             try:
-                app.state.services = await to_thread.run_sync(open_services, settings, metrics, closing)
+                app.state.services = await to_thread.run_sync(open_services, settings, metrics, closing, of_all)
             except Misconfigured as error:
                 log.error("refused_to_start", code=error.specific_code, detail=error.detail)
                 raise
             to_thread.current_default_thread_limiter().total_tokens = REQUEST_THREADS
-            proxy = app.state.chat_proxy = ChatProxy(settings)
+            proxy = app.state.chat_proxy = ChatProxy(settings, layouts=of_all("layouts"))
+            watching = asyncio.create_task(_forget_the_deleted(app.state.services))
             try:
                 yield
             finally:
+                watching.cancel()
                 # Before the database is closed: it may still be written to.
                 await proxy.close()
 
@@ -218,8 +232,19 @@ def _routes() -> list[BaseRoute]:
     return [route for router in ROUTERS for route in router.routes]
 
 
-def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> Services:
+def open_services(
+    settings: Settings,
+    metrics: Metrics,
+    closing: ExitStack,
+    of_all: Callable[[str], Path | None] = lambda _: None,
+) -> Services:
     """Open everything a request needs; what was opened is closed with ``closing``, in reverse order.
+
+    Args:
+        settings: of the service.
+        metrics: where is counted what happens.
+        closing: what closes it.
+        of_all: names the file that all processes behind the socket have in common for a purpose; None where this is the only one.
 
     Raises:
         Misconfigured: the database or the encoder is not the one this service may work with.
@@ -254,7 +279,7 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
     nudger = Nudger(settings.broker_url)
     nudger.start()
     closing.callback(nudger.close)
-    authenticator = Authenticator(database, clock=utc_now)
+    authenticator = Authenticator(database, clock=utc_now, revoked=Mark(of_all("revoked")))
     authenticator.last_used.start()
     closing.callback(authenticator.last_used.close)
     kv = KvParts(
@@ -267,6 +292,8 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
     metrics.watch_upkeep(lambda: kv.uses.upkeep)
     kv.uses.start()
     closing.callback(kv.uses.close)
+    measured = Kept(most=MEASURED_KEPT, file=of_all("measured"))
+    closing.callback(measured.close)
     return Services(
         settings=settings,
         database=database,
@@ -276,17 +303,29 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack) -> S
         encoders=models,
         nudger=nudger,
         authenticator=authenticator,
-        rate_limiter=RateLimiter(settings.rate_limit),
-        login_limiter=RateLimiter(LOGIN_RATE, may="This address may try to log in"),
+        rate_limiter=RateLimiter(settings.rate_limit, windows=Windows(MOST_KEYS, of_all("rates"))),
+        login_limiter=RateLimiter(
+            LOGIN_RATE, may="This address may try to log in", windows=Windows(MOST_KEYS, of_all("logins"))
+        ),
         metrics=metrics,
         residents=Residents(limit_bytes=settings.resident_mb << 20, largest=settings.resident_largest),
-        usage=Recent(most=USAGE_REMEMBERED),
-        health_reports=Recent(most=USAGE_REMEMBERED),
+        measured=measured,
+        deleted=Mark(of_all("deleted")),
         reranker=reranker,
         kv=kv,
         planner=KvPlanner(settings),
         commit_threads=CapacityLimiter(settings.pool_size * 2),
     )
+
+
+async def _forget_the_deleted(services: Services) -> None:
+    """Drop what is kept in memory when any process deleted a tenant: its texts must not stay there."""
+    seen = services.deleted.read()
+    while True:
+        await asyncio.sleep(FORGET_EVERY_S)
+        if (mark := services.deleted.read()) != seen:
+            seen = mark
+            await to_thread.run_sync(services.residents.clear)
 
 
 def _await_database(database: Database) -> None:

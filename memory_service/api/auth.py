@@ -12,6 +12,7 @@ from anyio import to_thread
 from sqlalchemy import Connection
 from starlette.datastructures import Headers
 
+from memory_service.api.sharing import Mark
 from memory_service.errors import MemoryServiceError, Unauthenticated
 from memory_service.storage.database import Database
 from memory_service.storage.keys import KeyRow, change_key, find_key, get_key_row, hash_secret
@@ -20,7 +21,7 @@ from memory_service.types import Caller
 
 log = structlog.get_logger(__name__)
 
-KNOWN_TTL_S = 10.0  # How long another process's revocation may go unnoticed.
+KNOWN_TTL_S = 10.0  # How long a revocation by a process that shares no mark with this one may go unnoticed.
 UNKNOWN_TTL_S = 2.0  # A key made a moment ago must not be refused for long.
 MAX_REMEMBERED = 10_000
 MAX_SECRET = 512
@@ -52,12 +53,13 @@ class _Remembered:
 class Authenticator:
     """Turns keys into callers; used from the event loop, looks unknown keys up in a thread."""
 
-    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
-        """Start with nothing remembered."""
+    def __init__(self, database: Database, *, clock: Callable[[], datetime], revoked: Mark | None = None) -> None:
+        """Start with nothing remembered; `revoked` changes with every revocation by any process that shares it."""
         self._database = database
         self._clock = clock
         self._remembered: dict[Place, _Remembered] = {}
-        self._generation = 0
+        self._revoked = revoked or Mark()
+        self._seen = self._revoked.read()
         self.last_used = LastUsed(database, clock=clock)
 
     async def authenticate(self, headers: Headers) -> Caller:
@@ -96,6 +98,10 @@ class Authenticator:
         return await self._known((find, hash_secret(secret)), lambda: self._find(find, secret), refusal)
 
     async def _known(self, place: Place, look: Callable[[], KeyRow | None], refusal: str) -> Caller:
+        mark = self._revoked.read()
+        if mark != self._seen:
+            self._remembered.clear()
+            self._seen = mark
         found = self._remembered.get(place)
         if found is None or found.until < time.monotonic():
             found = await self._look_up(place, look)
@@ -112,13 +118,13 @@ class Authenticator:
         return caller
 
     async def _look_up(self, place: Place, look: Callable[[], KeyRow | None]) -> _Remembered:
-        generation = self._generation
+        mark = self._revoked.read()
         row = await to_thread.run_sync(look)
         caller = Caller(row.tenant_id, row.key_id, row.scopes) if row else None
         ttl = KNOWN_TTL_S if row else UNKNOWN_TTL_S
         found = _Remembered(row, caller, time.monotonic() + ttl)
         # What was read before a revocation must not be remembered after it.
-        if generation == self._generation:
+        if mark == self._revoked.read():
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
             self._remembered[place] = found
@@ -134,8 +140,7 @@ class Authenticator:
 
     def forget(self) -> None:
         """Look everything up again; called from any thread once a revocation, or the end of a session, is committed."""
-        self._generation += 1
-        self._remembered.clear()
+        self._revoked.change()
 
 
 class LastUsed:

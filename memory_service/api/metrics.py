@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy.pool import Pool, QueuePool
 
@@ -23,11 +25,19 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_1_0_0
 
 
 class Metrics:
-    """The numbers of one process, in a registry of their own."""
+    """The numbers of one process, or of all that keep theirs in a folder, in a registry of their own."""
 
-    def __init__(self) -> None:
-        """Start at zero."""
+    def __init__(self, folder: Path | None = None) -> None:
+        """Start at zero, or where the process stopped whose place this one takes.
+
+        Args:
+            folder: where all processes of this service keep their numbers (see ``serve``); None for those of this alone.
+        """
         self.registry = CollectorRegistry()
+        self._all = self.registry if folder is None else CollectorRegistry()
+        if folder is not None:
+            MultiProcessCollector(self._all, str(folder))  # type: ignore[no-untyped-call]
+        self._connections: _Connections | None = None
         self._requests = Histogram(
             "memory_service_request_seconds",
             "Time from the first byte of a request to the last byte of its answer.",
@@ -68,6 +78,8 @@ class Metrics:
         if observe is None:
             observe = self._observers[key] = self._requests.labels(method, route, str(status)).observe
         observe(seconds)
+        if self._connections is not None:
+            self._connections.note()
 
     def encoder_batch(self, kind: str, size: int) -> None:
         """Count one batch of the encoder."""
@@ -84,15 +96,18 @@ class Metrics:
 
     def watch_pool(self, pool: Pool) -> None:
         """Report the connections of a pool."""
-        self.registry.register(_PoolCollector(pool))
+        if self._all is self.registry:
+            self.registry.register(_PoolCollector(pool))
+        elif isinstance(pool, QueuePool):
+            self._connections = _Connections(pool, self.registry)
 
     def watch_upkeep(self, totals: Callable[[], Mapping[str, int] | None]) -> None:
         """Report what the upkeep of KV memories found; `totals` says None where that is not known."""
-        self.registry.register(_UpkeepCollector(totals))
+        self._all.register(_UpkeepCollector(totals))
 
     def render(self) -> bytes:
         """Return everything in the text format of Prometheus."""
-        return generate_latest(self.registry)
+        return generate_latest(self._all)
 
 
 class ChatMetrics:
@@ -211,6 +226,25 @@ class _PoolCollector(Collector):
             gauge.add_metric(("in_use",), self._pool.checkedout())
             gauge.add_metric(("idle",), self._pool.checkedin())
         yield gauge
+
+
+class _Connections:
+    """Notes after every request what a pool holds, for another process may be asked for the sum."""
+
+    def __init__(self, pool: QueuePool, registry: CollectorRegistry) -> None:
+        self._pool = pool
+        gauge = Gauge(
+            "memory_service_database_connections",
+            "Connections of the pool.",
+            ("state",),
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._in_use, self._idle = gauge.labels("in_use"), gauge.labels("idle")
+
+    def note(self) -> None:
+        self._in_use.set(self._pool.checkedout())
+        self._idle.set(self._pool.checkedin())
 
 
 class TimedEncoder:

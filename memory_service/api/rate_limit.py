@@ -2,33 +2,31 @@
 
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 
 from limits import parse
 
+from memory_service.api.sharing import Windows
 from memory_service.errors import Misconfigured, RateLimited
 
-MAX_KEYS = 10_000
-
-
-@dataclass(slots=True)
-class _Window:
-    index: int
-    count: int
-    before: int  # How many there were in the window before this one.
+MOST_KEYS = 16_384  # that are counted at a time
 
 
 class RateLimiter:
     """A sliding window per key, approximated from the counts of two fixed windows.
 
     ``limits`` reads the rate ("600/minute"); its in-memory storage is not used, because it starts a timer thread on
-    the request path. Used from the event loop only, so it needs no lock.
+    the request path. Used from the event loop only; between processes the windows are locked.
     """
 
     def __init__(
-        self, rate: str, *, may: str = "This key may ask", clock: Callable[[], float] = time.monotonic
+        self,
+        rate: str,
+        *,
+        may: str = "This key may ask",
+        clock: Callable[[], float] = time.monotonic,
+        windows: Windows | None = None,
     ) -> None:
-        """Read the rate; ``may`` begins the sentence of a refusal.
+        """Read the rate; ``may`` begins the sentence of a refusal, ``windows`` are those of all processes.
 
         Raises:
             Misconfigured: the rate cannot be read.
@@ -43,7 +41,7 @@ class RateLimiter:
         self.window_s: int = item.get_expiry()
         self._may = may
         self._clock = clock
-        self._windows: dict[Hashable, _Window] = {}
+        self._windows = windows or Windows(MOST_KEYS)
 
     def hit(self, who: Hashable) -> None:
         """Count one request.
@@ -52,25 +50,16 @@ class RateLimiter:
             RateLimited: whoever asks has used up the rate.
         """
         index, into = divmod(self._clock(), self.window_s)
-        window = self._windows.get(who)
-        if window is None:
-            if len(self._windows) >= MAX_KEYS:
-                self._forget_idle(int(index))
-            window = self._windows[who] = _Window(int(index), 0, 0)
-        elif window.index != index:
-            window.before = window.count if window.index == index - 1 else 0
-            window.index, window.count = int(index), 0
-        left = 1 - into / self.window_s
-        if window.count + window.before * left >= self.amount:
-            wait = self.window_s - into if window.count >= self.amount else self.window_s / max(window.before, 1)
-            raise RateLimited(
-                f"{self._may} {self.amount:,} times in {self.window_s:,} seconds and has done so.",
-                retry_after_s=max(1, round(wait)),
-            )
-        window.count += 1
-
-    def _forget_idle(self, index: int) -> None:
-        idle = [key for key, window in self._windows.items() if window.index < index - 1]
-        # Should all be busy, the oldest half starts afresh: a bound on memory matters more than exact counts.
-        for key in idle or list(self._windows)[: MAX_KEYS // 2]:
-            del self._windows[key]
+        ends = (index + 1) * self.window_s
+        with self._windows.of(who) as window:
+            if window.until != ends:
+                window.before = window.count if window.until == ends - self.window_s else 0
+                window.until, window.count = ends, 0
+            left = 1 - into / self.window_s
+            if window.count + window.before * left >= self.amount:
+                wait = self.window_s - into if window.count >= self.amount else self.window_s / max(window.before, 1)
+                raise RateLimited(
+                    f"{self._may} {self.amount:,} times in {self.window_s:,} seconds and has done so.",
+                    retry_after_s=max(1, round(wait)),
+                )
+            window.count += 1

@@ -3,21 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter
 
 from memory_service.api.auth import Authenticator
+from memory_service.api.keeping import Kept
 from memory_service.api.kv.parts import KvParts
 from memory_service.api.kv_planner import KvPlanner
 from memory_service.api.metrics import Metrics
 from memory_service.api.rate_limit import RateLimiter
+from memory_service.api.sharing import Mark
 from memory_service.jobs import Nudger
 from memory_service.reranker.bounded import BoundedReranker
 from memory_service.settings import Settings
 from memory_service.storage.database import Database
-from retrieval.recent import Recent
 from retrieval.resident import Residents
 
 if TYPE_CHECKING:
@@ -45,9 +45,8 @@ class Services:
     login_limiter: RateLimiter  # by address
     metrics: Metrics
     residents: Residents
-    # What was measured of a tenant and a namespace, and when.
-    usage: Recent[tuple[UUID, str | None, int], tuple[datetime, dict[str, Any]]]
-    health_reports: Recent[tuple[UUID, str | None], tuple[datetime, dict[str, Any]]]
+    measured: Kept  # answers on a tenant and a namespace that take long to count
+    deleted: Mark  # changes when a tenant is deleted
     reranker: BoundedReranker | None  # None: none is configured
     kv: KvParts
     planner: KvPlanner

@@ -32,7 +32,9 @@ class Child:
         privileges: Privileges | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         grace_s: float = 10,
+        inherits: Sequence[int] = (),
     ) -> None:
+        """Describe a program; `inherits` are the file descriptors of ours that it gets."""
         self.name = name
         self.log = log
         self._command = command
@@ -41,6 +43,7 @@ class Child:
         self._privileges = privileges
         self._stop_signal = stop_signal
         self._grace_s = grace_s
+        self._inherits = tuple(inherits)
         self._process: subprocess.Popen[bytes] | None = None
         self.identity: ProcessIdentity | None = None
         self.log_start = 0
@@ -60,6 +63,7 @@ class Child:
                 stderr=output,
                 env=self._environment,
                 cwd=self._folder,
+                pass_fds=self._inherits,
             )
         finally:
             os.close(output)
@@ -77,6 +81,11 @@ class Child:
     def last_words(self, lines: int = 5) -> list[str]:
         """Return the last lines the program logged since it was started."""
         return self.log.tail(since=self.log_start, lines=lines)
+
+    def ask_to_stop(self) -> None:
+        """Ask the program to end, and do not wait for it."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(self._stop_signal)
 
     def stop(self, *, hurry: bool = False) -> None:
         """End the program: ask, wait, kill; then whatever it left in its session."""

@@ -21,6 +21,7 @@ INITDB_TIMEOUT_S = 300  # A slow disk syncs 40 MB; seconds are usual.
 # buffers it took 84 ms, with 3 GB 75.
 BUFFERS_SHARE = 1 / 8
 BUFFERS_MB = 256, 4096  # at least and at most
+CONNECTIONS = 100  # that the server accepts, unless more processes need more
 LITTLE_SHARED_MEMORY = 1 << 30  # Containers often have 64 MB of it, less than one index build takes.
 CONTAINER_LIMITS = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -28,7 +29,7 @@ CONFIGURATION = """\
 # Written by the memory service at every start. Put your own settings into local.conf beside this file.
 listen_addresses = ''                        # a unix socket only, in a folder of mode 0700
 unix_socket_permissions = 0700
-max_connections = 100
+max_connections = {connections}
 password_encryption = scram-sha-256
 
 shared_buffers = {buffers}MB{pad}# an eighth of the memory, 256 to 4096 MB, filled as data comes
@@ -106,7 +107,7 @@ def check_version(placement: Placement) -> None:
         )
 
 
-def ensure_cluster(placement: Placement, data_dir: Path) -> str:
+def ensure_cluster(placement: Placement, data_dir: Path, *, connections: int = CONNECTIONS) -> str:
     """Make the cluster if there is none, bring its configuration up to date, return the superuser's password."""
     if not (placement.cluster / "PG_VERSION").exists():
         if placement.cluster.exists() and any(placement.cluster.iterdir()):
@@ -116,7 +117,7 @@ def ensure_cluster(placement: Placement, data_dir: Path) -> str:
             )
         _initdb(placement, data_dir)
     check_version(placement)
-    _write_configuration(placement)
+    _write_configuration(placement, connections)
     try:
         return password_file(data_dir).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
@@ -172,11 +173,15 @@ def _initdb(placement: Placement, data_dir: Path) -> None:
     staging.rename(placement.cluster)
 
 
-def configuration(*, shared_memory: str, buffers_mb: int) -> str:
+def configuration(*, shared_memory: str, buffers_mb: int, connections: int = CONNECTIONS) -> str:
     """Return the text of postgresql.conf."""
     value = f"shared_buffers = {buffers_mb}MB"
     return CONFIGURATION.format(
-        shared_memory=shared_memory, buffers=buffers_mb, pad=" " * max(1, 45 - len(value)), cached=4 * buffers_mb
+        shared_memory=shared_memory,
+        buffers=buffers_mb,
+        pad=" " * max(1, 45 - len(value)),
+        cached=4 * buffers_mb,
+        connections=connections,
     )
 
 
@@ -203,10 +208,11 @@ def memory_of_machine(limits: Sequence[Path] = CONTAINER_LIMITS) -> int:
     return min(found)
 
 
-def _write_configuration(placement: Placement) -> None:
+def _write_configuration(placement: Placement, connections: int) -> None:
     memory = "posix" if _shared_memory() >= LITTLE_SHARED_MEMORY or not sys.platform.startswith("linux") else "mmap"
+    buffers = buffers_mb(memory_of_machine())
     for name, text in (
-        ("postgresql.conf", configuration(shared_memory=memory, buffers_mb=buffers_mb(memory_of_machine()))),
+        ("postgresql.conf", configuration(shared_memory=memory, buffers_mb=buffers, connections=connections)),
         ("pg_hba.conf", ACCESS),
     ):
         path = placement.cluster / name

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import pwd
+import shutil
 import stat
 import tempfile
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from memory_service.errors import Misconfigured
 
+IN_MEMORY = Path("/dev/shm")
 # A socket address holds 108 bytes on Linux and 104 on macOS, with the closing zero.
 LONGEST_SOCKET_PATH = 103
 # How programs say it: the system's words, the hint of Postgres, the name of its error in Python.
@@ -101,6 +103,25 @@ def own_folder(folder: Path, *, owner: int, group: int) -> Path:
         if stat.S_IMODE(found.st_mode) != 0o700:
             folder.chmod(0o700)
     return folder
+
+
+def fresh_shared_folder(data_dir: Path) -> Path:
+    """Return an empty folder for what API processes have in common.
+
+    It lies in memory where the system has a place for that: what is mapped there needs no disk, which may be full.
+    """
+    inside = data_dir / "run" / "shared"
+    outside = IN_MEMORY / f"memory-service-{os.geteuid()}-{fingerprint(data_dir)}-shared"
+    folder = outside if os.access(IN_MEMORY, os.W_OK | os.X_OK) else inside
+    own_folder(folder, owner=os.geteuid(), group=os.getegid())
+    for file in folder.iterdir():
+        file.unlink()
+    return folder
+
+
+def remove_shared_folder(folder: Path) -> None:
+    """Remove the folder and the files in it."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_socket_folder(folder: Path, data_dir: Path) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from memory_service.embedded.binaries import find_postgres
 from memory_service.embedded.child import Child
-from memory_service.embedded.cluster import SUPERUSER, ensure_cluster, server_environment
+from memory_service.embedded.cluster import CONNECTIONS, SUPERUSER, ensure_cluster, server_environment
 from memory_service.embedded.folders import full_disk, make_data_dir, remove_socket_folder
 from memory_service.embedded.lock import FolderLock
 from memory_service.embedded.logs import BoundedLog
@@ -32,7 +32,12 @@ class EmbeddedPostgres:
     name = "postgres"
 
     def __init__(
-        self, data_dir: Path, *, mode: Mode = "auto", lasting_folders: Sequence[Path] = LASTING_FOLDERS
+        self,
+        data_dir: Path,
+        *,
+        mode: Mode = "auto",
+        lasting_folders: Sequence[Path] = LASTING_FOLDERS,
+        connections: int = CONNECTIONS,
     ) -> None:
         """Name the cluster; nothing happens yet.
 
@@ -40,10 +45,12 @@ class EmbeddedPostgres:
             data_dir: the data directory the cluster belongs to.
             mode: how root gets rid of its privileges; of no meaning for other users.
             lasting_folders: where root may make a folder of our own when the data directory cannot be used.
+            connections: how many the server accepts at a time.
         """
         self._data_dir = data_dir.absolute()
         self._mode: Mode = mode
         self._lasting_folders = lasting_folders
+        self._connections = connections
         self._lock = FolderLock(self._data_dir / "run" / "postgres.lock", data_dir=self._data_dir)
         self._child: Child | None = None
         self._placement: Placement | None = None
@@ -72,7 +79,7 @@ class EmbeddedPostgres:
             self._placement = place(
                 self._data_dir, find_postgres(), mode=self._mode, lasting_folders=self._lasting_folders
             )
-            self._password = ensure_cluster(self._placement, self._data_dir)
+            self._password = ensure_cluster(self._placement, self._data_dir, connections=self._connections)
             self._child = self._make_child(self._placement)
             self.launch()
             self._wait_ready(on_wait, timeout_s)

@@ -35,17 +35,22 @@ def only_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def require_free_port(host: str, port: int) -> None:
-    """Refuse a port on which somebody listens.
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the port. Whoever gets it listens; until then connections are refused.
 
     Raises:
-        Misconfigured: the sentence names the way out.
+        Misconfigured: somebody else listens there, or it is not ours to use; the sentence names the way out.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
+        return bound
     except socket.gaierror as error:
         raise Misconfigured(f"MEMORY_SERVICE_HOST {host} is not an address of this machine.") from error
     except OSError as error:

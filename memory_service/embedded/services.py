@@ -1,8 +1,8 @@
-"""The command lines of our own processes: API, worker and beat."""
+"""The command lines of our own processes: those of the API, worker and beat."""
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from memory_service.embedded.child import Child
@@ -10,6 +10,7 @@ from memory_service.embedded.endpoints import Endpoints
 from memory_service.embedded.logs import BoundedLog
 from memory_service.settings import CHECKOUT, Settings
 
+API = "api"  # the first of its processes; the others are numbered from 2
 WORKER_APP = "consolidation.worker:app"
 API_GRACE_S = 10
 WORKER_GRACE_S = 20  # A warm stop finishes the task at hand; a killed one is delivered again.
@@ -38,20 +39,48 @@ def part_log(settings: Settings, name: str) -> BoundedLog:
     return BoundedLog(settings.data_dir / "logs" / f"{name}.log")
 
 
-def make_services(settings: Settings, endpoints: Endpoints) -> tuple[Child, Child, Child]:
-    """Return API, worker and beat."""
+def make_services(
+    settings: Settings, endpoints: Endpoints, *, listening: int, shared: Path
+) -> tuple[list[Child], Child, Child]:
+    """Return the API processes, worker and beat.
+
+    Args:
+        settings: of the service.
+        endpoints: where database and broker answer.
+        listening: the file descriptor of the socket that the API processes accept connections from.
+        shared: the folder that they have in common.
+    """
     environment = {**base_environment(settings), **endpoints.environment()}
     environment.pop("DATABASE_URL", None)  # The administrator's login, which they have no business with.
     environment.pop("MEMORY_SERVICE_OWNER_DATABASE_URL", None)
+    names = [API, *(f"{API}-{number}" for number in range(2, settings.api_processes + 1))]
     return (
-        _service(settings, "api", _api(settings), environment, API_GRACE_S),
+        [
+            _service(settings, name, _api(name, listening, shared), environment, API_GRACE_S, inherits=[listening])
+            for name in names
+        ],
         _service(settings, "worker", _worker(), environment, WORKER_GRACE_S),
         _service(settings, "beat", _beat(settings.data_dir / "run" / "beat-schedule"), environment, BEAT_GRACE_S),
     )
 
 
+def is_api(name: str) -> bool:
+    """Say whether a part is an API process.
+
+    >>> [is_api(name) for name in ("api", "api-2", "worker")]
+    [True, True, False]
+    """
+    return name.partition("-")[0] == API
+
+
 def _service(
-    settings: Settings, name: str, arguments: list[str], environment: Mapping[str, str], grace_s: float
+    settings: Settings,
+    name: str,
+    arguments: list[str],
+    environment: Mapping[str, str],
+    grace_s: float,
+    *,
+    inherits: Sequence[int] = (),
 ) -> Child:
     return Child(
         name,
@@ -60,19 +89,17 @@ def _service(
         environment=environment,
         folder=CHECKOUT,
         grace_s=grace_s,
+        inherits=inherits,
     )
 
 
-def _api(settings: Settings) -> list[str]:
+def _api(name: str, listening: int, shared: Path) -> list[str]:
     return [
-        "uvicorn",
-        "memory_service.api.app:create_app",
-        "--factory",
-        f"--host={settings.host}",
-        f"--port={settings.port}",
-        "--no-access-log",
-        "--no-server-header",
-        f"--timeout-graceful-shutdown={API_GRACE_S - 2}",
+        "memory_service.api.serve",
+        f"--name={name}",
+        f"--socket={listening}",
+        f"--shared={shared}",
+        f"--grace={API_GRACE_S - 2}",
     ]
 
 

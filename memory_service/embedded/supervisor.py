@@ -1,18 +1,21 @@
 """Everything behind `make run`: start the parts in order, keep them alive, stop them in order."""
 
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from pydantic import ValidationError
 
 from memory_service.embedded.broker import EmbeddedBroker
 from memory_service.embedded.child import Child, reason
+from memory_service.embedded.cluster import CONNECTIONS
 from memory_service.embedded.console import Console, Waiting, banner, shown_path
 from memory_service.embedded.endpoints import endpoints_file, read_endpoints, write_endpoints
-from memory_service.embedded.folders import full_disk, make_data_dir
+from memory_service.embedded.folders import fresh_shared_folder, full_disk, make_data_dir, remove_shared_folder
 from memory_service.embedded.lock import FolderLock
 from memory_service.embedded.login import login_path
 from memory_service.embedded.postgres import EmbeddedPostgres
@@ -21,15 +24,15 @@ from memory_service.embedded.processes import ProcessIdentity
 from memory_service.embedded.readiness import (
     READY_ANSWER_S,
     base_url,
+    bound_socket,
     broker_answers,
     get,
     only_this_machine,
-    require_free_port,
     why_not_ready,
 )
 from memory_service.embedded.restarts import Restarts
 from memory_service.embedded.roster import Roster
-from memory_service.embedded.services import base_environment, make_services, part_log
+from memory_service.embedded.services import API, base_environment, is_api, make_services, part_log
 from memory_service.embedded.stopping import StopRequested, StopSignal
 from memory_service.errors import MemoryServiceError, Misconfigured, Unavailable
 from memory_service.settings import CHECKOUT, Settings, get_settings, unusable_settings
@@ -38,7 +41,7 @@ READY_TIMEOUT_S = 180  # Seconds are usual; a cold disk and a large encoder take
 LOOK_EVERY_S = 0.25
 TRIM_EVERY_S = 15
 # The API first, so that nobody writes any more; the database last, because all others talk to it.
-STOP_ORDER = ("api", "worker", "beat", "broker", "postgres")
+STOP_ORDER = (API, "worker", "beat", "broker", "postgres")
 
 
 class Part(Protocol):
@@ -69,6 +72,11 @@ class Supervisor:
         self._stop = stop
         self._roster = Roster(settings.data_dir)
         self._parts: list[Part] = []
+        self._apis: list[Child] = []
+        self._listening: socket.socket | None = (
+            None  # Kept open, so that connections wait for an API that starts again.
+        )
+        self._shared: Path | None = None
         self._failing: set[str] = set()  # Parts of which the console has said that they cannot be started.
 
     def run(self) -> None:
@@ -84,7 +92,7 @@ class Supervisor:
         with FolderLock(data_dir / "run" / "lock", data_dir=data_dir):
             if leftovers := self._roster.end_leftovers():
                 self._console.line(f"  Ended what a killed run had left: {', '.join(leftovers)}.")
-            require_free_port(self._settings.host, self._settings.port)
+            self._listening = bound_socket(self._settings.host, self._settings.port)
             try:
                 self._start()
                 self._announce(time.monotonic() - started)
@@ -103,11 +111,18 @@ class Supervisor:
             self._prepare("encoder", environment, waited)
         endpoints = replace(read_endpoints(self._settings.data_dir), broker=environment["BROKER_URL"])
         write_endpoints(self._settings.data_dir, endpoints)
-        api, worker, beat = make_services(self._settings, endpoints)
+        assert self._listening is not None
+        self._shared = fresh_shared_folder(self._settings.data_dir)
+        self._apis, worker, beat = make_services(
+            self._settings, endpoints, listening=self._listening.fileno(), shared=self._shared
+        )
+        first, *others = self._apis
         with self._console.step("API") as waited:
-            self._start_child(api)
-            self._await_ready(api, waited)
+            self._start_child(first)
+            self._await_ready(first, waited)
         # Only now: on two cores their start would delay the moment the service answers.
+        for api in others:
+            self._start_child(api)
         self._start_child(worker)
         self._start_child(beat)
 
@@ -118,7 +133,7 @@ class Supervisor:
     def _database(self) -> str:
         if self._settings.database_url or self._settings.service_database_url:
             return self._settings.database_url
-        postgres = EmbeddedPostgres(self._settings.data_dir)
+        postgres = EmbeddedPostgres(self._settings.data_dir, connections=self._connections())
         with self._console.step("Postgres") as waited:
             url = postgres.start(on_wait=self._patiently(waited))
         cluster = postgres.placement.cluster
@@ -126,6 +141,11 @@ class Supervisor:
             self._console.line(f"    No unprivileged user reaches the data folder; the database lies in {cluster}.")
         self._enlist(postgres)
         return url
+
+    def _connections(self) -> int:
+        """Return how many connections all processes together open at most: API processes, worker, and a person or two."""
+        per_process = 2 * self._settings.pool_size
+        return max(CONNECTIONS, per_process * (self._settings.api_processes + 1) + 20)
 
     def _broker(self) -> str:
         if self._settings.broker_url:
@@ -247,10 +267,20 @@ class Supervisor:
     def _stop_all(self) -> None:
         if self._parts and self._stop.requested:
             self._console.line("\n  Stopping.")
-        for part in sorted(self._parts, key=lambda part: STOP_ORDER.index(part.name)):
+        if self._listening is not None:
+            self._listening.close()  # Who comes now is refused rather than left waiting.
+        for api in self._apis:
+            api.ask_to_stop()
+        for part in sorted(self._parts, key=_place_in_stop):
             part.stop(hurry=self._stop.hurry)
+        if self._shared is not None:
+            remove_shared_folder(self._shared)
         endpoints_file(self._settings.data_dir).unlink(missing_ok=True)
         self._roster.clear()
+
+
+def _place_in_stop(part: Part) -> int:
+    return STOP_ORDER.index(API if is_api(part.name) else part.name)
 
 
 def os_sentence(error: OSError) -> str:

@@ -14,6 +14,7 @@ import pytest
 from benchmarks.process_tree import parts
 from benchmarks.victim import Victim
 from memory_service.activation.transformer.computing import fingerprint_of_folder
+from memory_service.embedded.services import is_api
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -75,8 +76,8 @@ def test_a_worker_computes_what_the_next_prompt_needs(victim: Victim, folder: Pa
         turns = [{"role": "user", "content": "Where does Ana live?"}]
         planned = http.post("/v1/kv/plan", json={**prompt, "messages": turns}).json()
         assert planned["expected_hit_tokens"] == item["blocks"] * 8 > 0
-        api = psutil.Process(parts(victim.data_dir)["api"])
-        assert not any(loads_torch(one) for one in (api, *api.children(recursive=True)))
+        for api in (psutil.Process(pid) for name, pid in parts(victim.data_dir).items() if is_api(name)):
+            assert not any(loads_torch(one) for one in (api, *api.children(recursive=True)))
         # A change of the memory voids what was computed of it, at once.
         assert http.patch(f"/v1/memories/{memory['id']}", json={"content": "Ana lives in Porto."}).status_code == 200
         assert http.get(f"/v1/kv/memories/{item['kv_memory_id']}/blob").status_code == 410

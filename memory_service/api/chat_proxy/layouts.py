@@ -5,13 +5,15 @@ of the first turn stay where they are, and what later turns call for is added be
 ids is kept; the words are read again for every prompt, so that what was changed or erased meanwhile is not said.
 """
 
-import threading
-from collections import OrderedDict
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-CONVERSATIONS: Final = 20_000  # of one process; the ones that rested longest are forgotten
+from memory_service.api.keeping import Kept
+
+CONVERSATIONS: Final = 20_000  # turns of them; the ones laid out longest ago are forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +38,38 @@ Layout = tuple[Laid, ...]
 
 
 class Layouts:
-    """Layouts by tenant and place; used from several threads. A process that knows none lays out anew."""
+    """Layouts by tenant and place; used from several threads. Who knows none lays out anew."""
 
-    def __init__(self, *, limit: int = CONVERSATIONS) -> None:
-        """Start with none."""
-        self._limit = limit
-        self._kept: OrderedDict[tuple[UUID, str], Layout] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self, file: Path | None = None, *, limit: int = CONVERSATIONS) -> None:
+        """Open those of all processes, or begin with none."""
+        self._kept = Kept(most=limit, file=file)
 
     def find(self, tenant_id: UUID, place: str) -> Layout | None:
         """Return the layout of a conversation up to a turn, None where none is known."""
-        with self._lock:
-            layout = self._kept.get((tenant_id, place))
-            if layout is not None:
-                self._kept.move_to_end((tenant_id, place))
-            return layout
+        said = self._kept.get(f"{tenant_id}/{place}")
+        if said is None:
+            return None
+        return tuple(
+            Laid(
+                at,
+                tuple(Placed(UUID(one), version, UUID(by) if by else None) for one, version, by in memories),
+                tokens,
+            )
+            for at, memories, tokens in json.loads(said)
+        )
 
     def keep(self, tenant_id: UUID, place: str, layout: Layout) -> None:
         """Remember the layout of a conversation up to a turn."""
-        with self._lock:
-            self._kept[tenant_id, place] = layout
-            self._kept.move_to_end((tenant_id, place))
-            while len(self._kept) > self._limit:
-                self._kept.popitem(last=False)
+        said = [
+            (
+                laid.place,
+                [(one.id.hex, one.version, one.superseded_by and one.superseded_by.hex) for one in laid.memories],
+                laid.tokens,
+            )
+            for laid in layout
+        ]
+        self._kept.keep(f"{tenant_id}/{place}", json.dumps(said).encode())
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self._kept.close()

@@ -1,5 +1,6 @@
 """The parts of the proxy that live as long as the process."""
 
+from pathlib import Path
 from uuid import UUID
 
 from memory_service.api.chat_proxy.layouts import Layouts
@@ -13,11 +14,11 @@ from memory_service.settings import Settings
 class ChatProxy:
     """Where chats go, and what is still to be remembered of them; hangs on ``app.state.chat_proxy``."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Connect to nothing yet."""
+    def __init__(self, settings: Settings, *, layouts: Path | None = None) -> None:
+        """Connect to nothing yet; `layouts` is the file in which all processes keep theirs, None for those of this one."""
         self.upstream = Upstream(address_of(settings))
         self.remembering = Remembering()
-        self.layouts = Layouts()
+        self.layouts = Layouts(layouts)
         # The salt separates tenants in the engine's own memory; without it nothing is planned.
         self.plans = settings.upstream_kv and settings.upstream_kind == "vllm"
         self._secret = salt_secret(settings) if settings.upstream_kind == "vllm" else None
@@ -30,3 +31,4 @@ class ChatProxy:
         """Finish remembering, then close connections."""
         await self.remembering.close()
         await self.upstream.close()
+        self.layouts.close()

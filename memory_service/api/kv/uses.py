@@ -1,7 +1,7 @@
 """How KV memories are used, counted in memory and written down behind the requests: a load costs a dictionary look-up."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -87,7 +87,7 @@ class KvUses:
             log.warning("kv_upkeep_not_read", reason=error.detail)
 
     def flush(self) -> None:
-        """Write what waits; a database that is down costs only the counts.
+        """Write what waits; while the database is down it goes on waiting, as far as there is room.
 
         What was counted before the call is written when it returns, also when the thread is just writing it.
         """
@@ -99,7 +99,8 @@ class KvUses:
             loads, self._loads = self._loads, {}
             lookups, self._lookups = self._lookups, {}
         now = self._clock()
-        for tenant_id in sorted({tenant for tenant, _ in (*loads, *lookups)}):
+        waiting = sorted({tenant for tenant, _ in (*loads, *lookups)})
+        for tenant_id in list(waiting):
             mine = [Loads(one, n, now) for (tenant, one), n in loads.items() if tenant == tenant_id]
             asked = [Lookups(engine, *n, now) for (tenant, engine), n in lookups.items() if tenant == tenant_id]
             try:
@@ -110,4 +111,24 @@ class KvUses:
                         kv_room.add_lookups(session, tenant_id, asked)
             except MemoryServiceError as error:
                 log.warning("kv_uses_not_written", reason=error.detail)
+                # Another process may just have counted the same the other way round: next time.
+                self._take_back(loads, lookups, tenants=waiting)
                 return
+            waiting.remove(tenant_id)
+
+    def _take_back(
+        self,
+        loads: Mapping[tuple[UUID, UUID], int],
+        lookups: Mapping[tuple[UUID, str], tuple[int, int, int]],
+        *,
+        tenants: Collection[UUID],
+    ) -> None:
+        """Count again what could not be written, as far as there is room."""
+        with self._lock:
+            for load, count in loads.items():
+                if load[0] in tenants and (load in self._loads or len(self._loads) < MOST_WAITING):
+                    self._loads[load] = self._loads.get(load, 0) + count
+            for lookup, (times, asked, found) in lookups.items():
+                if lookup[0] in tenants and (lookup in self._lookups or len(self._lookups) < MOST_WAITING):
+                    more = self._lookups.get(lookup, (0, 0, 0))
+                    self._lookups[lookup] = (more[0] + times, more[1] + asked, more[2] + found)

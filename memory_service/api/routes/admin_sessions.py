@@ -158,7 +158,7 @@ def get_web_session(request: Request, caller: SessionCaller, services: ServicesD
 
 @router.delete(LOGIN, status_code=204, response_class=Response)
 def log_out(request: Request, caller: SessionCaller, services: ServicesDep) -> Response:
-    """End the session, here at once and in other processes within ten seconds."""
+    """End the session: at once, on other machines within ten seconds."""
     with services.database.transaction(caller.tenant_id) as session:
         ended = web_sessions.end_session(session, caller.tenant_id, session_cookie.session_of(request))
         if ended is not None:

@@ -177,7 +177,7 @@ def get_api_key(key_id: UUID, caller: Admin, session: SessionDep) -> Response:
 
 @router.delete("/{key_id}", status_code=204, response_class=Response)
 def revoke_api_key(key_id: UUID, caller: Admin, services: ServicesDep, session: SessionDep) -> Response:
-    """Revoke a key, for good. This process refuses it at once, others within ten seconds."""
+    """Revoke a key, for good. It is refused at once, on other machines within ten seconds."""
     row = _get(session, caller, key_id)
     _check_power(caller, row)
     if row["revoked_at"] is None:

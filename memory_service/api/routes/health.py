@@ -64,7 +64,7 @@ async def readyz(services: ServicesDep) -> ReadyOut:
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(services: ServicesDep) -> Response:
-    """Return the numbers of this process in the text format of Prometheus."""
+    """Return the numbers of the API processes on this machine in the text format of Prometheus."""
     body = await to_thread.run_sync(services.metrics.render)
     return Response(body, headers={"Content-Type": CONTENT_TYPE})
 

@@ -11,6 +11,7 @@ from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, check_scope
 from memory_service.api.namespace_policies import Admin, IfMatch, OfNamespace, PolicyKind, Reader
 from memory_service.api.policy_models import PolicyOut
+from memory_service.api.services import Services
 from memory_service.api.strict_json import Body, StrictRoute
 from memory_service.lifecycle.redaction_simulation import MOST_SIMULATED, SIMULATED_S, simulate, simulation_json
 from memory_service.redaction.policy import NONE, RedactionPolicy, read_redaction
@@ -19,7 +20,7 @@ from memory_service.storage.database import commit
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.storage.policies import REDACTION
 from memory_service.storage.redactions import FRESH_S, stored_policy
-from memory_service.types import DEFAULT_NAMESPACE, KeyScope
+from memory_service.types import DEFAULT_NAMESPACE, Caller, KeyScope
 
 router = APIRouter(prefix="/v1/policies/redaction", tags=["policies"], route_class=StrictRoute)
 
@@ -97,9 +98,7 @@ def put_redaction_policy(
     _REDACTION.put(services, session, caller, taken, policy.to_json(), rules=len(policy.rules))
     response = _REDACTION.answer(session, caller, namespace, taken.namespace_id)
     commit(session)
-    services.database.redactions.forget(caller.tenant_id)
-    # Whatever looked before the commit looks again by then: who has this answer can rely on the policy.
-    time.sleep(FRESH_S + _MARGIN_S)
+    _everywhere(services, caller)
     return response
 
 
@@ -111,11 +110,18 @@ def delete_redaction_policy(
     namespace: OfNamespace = DEFAULT_NAMESPACE,
     if_match: IfMatch = None,
 ) -> Response:
-    """Let everything be stored again; what was redacted stays so, and the policy stays in the history."""
+    """Let everything be stored again, as soon as it answers; what was redacted stays so, and the policy stays in the history."""
     _REDACTION.remove(services, session, caller, namespace, if_match)
     commit(session)
-    services.database.redactions.forget(caller.tenant_id)
+    _everywhere(services, caller)
     return Response(status_code=204)
+
+
+def _everywhere(services: Services, caller: Caller) -> None:
+    """Wait until every process goes by what was committed."""
+    services.database.redactions.forget(caller.tenant_id)
+    # Whatever looked before the commit looks again by then: who has the answer can rely on it.
+    time.sleep(FRESH_S + _MARGIN_S)
 
 
 @router.post("/simulate", response_model=dict[str, Any])

@@ -179,9 +179,11 @@ def delete_tenant(
             raise Conflict("The tenant was changed meanwhile; look again.", code="tenant_changed")
         if tenant["deleting_at"] is None:
             note(session, services, caller, Action.TENANT_DELETE, subject=("tenant", tenant_id))
-        # In this process its keys end with the commit; others forget them within seconds.
+        # Its keys end with the commit in all processes behind this socket; on other machines within seconds.
         after_commit(session, services.authenticator.forget)
         after_commit(session, lambda: services.residents.forget(tenant_id))
+        after_commit(session, services.deleted.change)
+        after_commit(session, services.measured.clear)
         return answer(_tenant_json(_found(session, tenant_id)), status=202)
 
     return idempotent(request, caller, session, produce)

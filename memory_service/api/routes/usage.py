@@ -1,5 +1,6 @@
 """Usage: how much a tenant or a namespace holds, writes, searches and asks of models."""
 
+import json
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -75,19 +76,19 @@ def get_usage(
 ) -> Response:
     """Return how many memories there are by state, their bytes, writes and searches by day, and tokens of models.
 
-    Measured at most every half minute by each process: `measured_at` says when.
+    Measured at most every half minute: `measured_at` says when.
     """
     namespace_id = None
     if namespace is not None:
         # The default namespace before its first write has no id: counted under one that nothing has.
         namespace_id = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace") or new_id()
-    key = (caller.tenant_id, namespace, days)
+    key = json.dumps(["usage", str(caller.tenant_id), namespace, days])
     now = services.clock()
-    kept = services.usage.get(key)
-    if kept is not None and kept[0] > now - REMEMBERED:
-        return answer(kept[1])
+    if (kept := services.measured.get(key, since=(now - REMEMBERED).timestamp())) is not None:
+        return Response(kept, media_type="application/json")
     measured: dict[str, Any] = measure(
         session, caller.tenant_id, namespace_id=namespace_id, namespace=namespace, days=days, now=now
     )
-    services.usage.keep(key, (now, measured))
-    return answer(measured)
+    response = answer(measured)
+    services.measured.keep(key, bytes(response.body), at=now.timestamp())
+    return response

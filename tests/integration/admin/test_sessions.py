@@ -348,11 +348,12 @@ def test_an_address_may_try_so_often_and_no_more(
     browser: TestClient, me: Any, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from memory_service.api.rate_limit import RateLimiter
+    from memory_service.api.sharing import Windows
 
     fresh = RateLimiter("5/minute", may="This address may try to log in", clock=lambda: 1000.0)
     limiter = app.state.services.login_limiter
     monkeypatch.setattr(limiter, "amount", fresh.amount)
-    monkeypatch.setattr(limiter, "_windows", {})
+    monkeypatch.setattr(limiter, "_windows", Windows(16))
     for _ in range(5):
         assert browser.post("/admin/session", json={"api_key": "ms_guess"}).status_code == 401
     answer = browser.post("/admin/session", json={"api_key": me.key})

@@ -17,7 +17,7 @@ def report(me: Any, app: FastAPI) -> Callable[..., Any]:
     """Return a function that measures anew."""
 
     def ask(**params: Any) -> Any:
-        app.state.services.health_reports._values.clear()
+        app.state.services.measured.clear()
         answer = me.get("/v1/health-report", params=params)
         assert answer.status_code == 200, answer.text
         return answer.json()

@@ -44,7 +44,7 @@ export interface paths {
         post: operations["log_in"];
         /**
          * Log Out
-         * @description End the session, here at once and in other processes within ten seconds.
+         * @description End the session: at once, on other machines within ten seconds.
          */
         delete: operations["log_out"];
         options?: never;
@@ -489,7 +489,7 @@ export interface paths {
         };
         /**
          * Metrics
-         * @description Return the numbers of this process in the text format of Prometheus.
+         * @description Return the numbers of the API processes on this machine in the text format of Prometheus.
          */
         get: operations["metrics"];
         put?: never;
@@ -642,7 +642,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke Api Key
-         * @description Revoke a key, for good. This process refuses it at once, others within ten seconds.
+         * @description Revoke a key, for good. It is refused at once, on other machines within ten seconds.
          */
         delete: operations["revoke_api_key"];
         options?: never;
@@ -1548,7 +1548,7 @@ export interface paths {
          * Get Health Report
          * @description Return sizes, strength, junk, duplicates, contradictions, low trust, and what changed within a week.
          *
-         *     Measured at most every half minute by each process: `measured_at` says when.
+         *     Measured at most every half minute: `measured_at` says when.
          */
         get: operations["get_health_report"];
         put?: never;
@@ -2728,7 +2728,7 @@ export interface paths {
         post?: never;
         /**
          * Delete Redaction Policy
-         * @description Let everything be stored again; what was redacted stays so, and the policy stays in the history.
+         * @description Let everything be stored again, as soon as it answers; what was redacted stays so, and the policy stays in the history.
          */
         delete: operations["delete_redaction_policy"];
         options?: never;
@@ -3402,7 +3402,7 @@ export interface paths {
          * Get Usage
          * @description Return how many memories there are by state, their bytes, writes and searches by day, and tokens of models.
          *
-         *     Measured at most every half minute by each process: `measured_at` says when.
+         *     Measured at most every half minute: `measured_at` says when.
          */
         get: operations["get_usage"];
         put?: never;

@@ -1,0 +1,193 @@
+"""Several API processes behind one port: what one is told, all go by; one that is killed is not missed."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from benchmarks.process_tree import parts
+from benchmarks.victim import Victim
+from memory_service.embedded.services import is_api
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
+
+RECOVERY_S = 60
+CONNECTIONS = 400  # opened at most until each process has accepted one
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+    settings = {"MEMORY_SERVICE_API_PROCESSES": "2", "MEMORY_SERVICE_RATE_LIMIT": "2000/minute"}
+    running = Victim(tmp_path_factory.mktemp("service"), settings=settings)
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def apis(victim: Victim) -> dict[str, int]:
+    return {name: pid for name, pid in parts(victim.data_dir).items() if is_api(name)}
+
+
+def client(victim: Victim, key: str | None = None) -> httpx.Client:
+    key = key or victim.connection.key
+    return httpx.Client(base_url=victim.connection.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+
+
+def serving(victim: Victim, http: httpx.Client) -> str:
+    """Return the process that holds the connection of a client, which stays open."""
+    answer = http.get("/healthz")
+    port = answer.extensions["network_stream"].get_extra_info("client_addr")[1]
+    for name, pid in apis(victim).items():
+        if any(one.raddr and one.raddr.port == port for one in psutil.Process(pid).net_connections("tcp")):
+            return name
+    raise AssertionError("nobody holds the connection")
+
+
+@contextmanager
+def one_of_each(victim: Victim) -> Iterator[dict[str, httpx.Client]]:
+    """Give a client per process."""
+    held: dict[str, httpx.Client] = {}
+    rest: list[httpx.Client] = []
+    try:
+        for _ in range(CONNECTIONS):
+            http = client(victim)
+            name = serving(victim, http)
+            if name in held:
+                rest.append(http)  # kept open: a process that has many leaves the next one to others
+            held.setdefault(name, http)
+            if len(held) == len(apis(victim)) > 1:
+                break
+        assert set(held) == {"api", "api-2"}
+        yield held
+    finally:
+        for http in (*held.values(), *rest):
+            http.close()
+
+
+def eventually(condition: Callable[[], bool], *, timeout_s: float = RECOVERY_S) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def as_key(http: httpx.Client, key: str, path: str = "/v1/memories") -> int:
+    return http.get(path, headers={"Authorization": f"Bearer {key}"}).status_code
+
+
+def new_key(http: httpx.Client, name: str) -> dict[str, Any]:
+    made = http.post("/v1/api-keys", json={"name": name, "scopes": ["memories:read"]})
+    assert made.status_code == 201, made.text
+    return dict(made.json())
+
+
+def counted(http: httpx.Client, route: str) -> float:
+    found = re.findall(
+        rf'^memory_service_request_seconds_count{{[^}}]*route="{re.escape(route)}"[^}}]*}} (\S+)$',
+        http.get("/metrics").text,
+        re.M,
+    )
+    return sum(map(float, found))
+
+
+def test_a_key_revoked_by_one_process_is_refused_by_the_other_at_once(victim: Victim) -> None:
+    with one_of_each(victim) as held:
+        for by, other in (("api", "api-2"), ("api-2", "api")):
+            made = new_key(held[by], f"to be revoked by {by}")
+            assert [as_key(held[one], made["key"]) for one in (by, other)] == [200, 200]
+            assert held[by].delete(f"/v1/api-keys/{made['id']}").status_code in {200, 204}
+            assert [as_key(held[one], made["key"]) for one in (other, by)] == [401, 401]
+
+
+def test_what_one_process_stores_the_other_finds_at_once(victim: Victim) -> None:
+    with one_of_each(victim) as held:
+        first, second = held["api"], held["api-2"]
+        for http, other, said in ((first, second, "heron"), (second, first, "otter"), (first, second, "badger")):
+            content = f"The {said} comes to the mill pond every morning."
+            assert http.post("/v1/memories", json={"content": content}).status_code == 201
+            found = other.post("/v1/search", json={"query": f"When does the {said} come?", "top_k": 1}).json()
+            assert found["results"][0]["memory"]["content"] == content
+
+
+def test_the_rate_of_a_key_is_counted_by_all_together(victim: Victim) -> None:
+    limit = 2000
+    with one_of_each(victim) as held:
+        key = new_key(held["api"], "busy")["key"]
+        first, second = held["api"], held["api-2"]
+        answers = [as_key(first if number % 2 else second, key, "/v1/jobs/none") for number in range(limit + 20)]
+    # The window slides while they are sent; each process alone would let all of them through.
+    assert 429 in answers
+    assert answers.index(429) >= limit
+
+
+def test_metrics_are_those_of_all_whoever_is_asked(victim: Victim) -> None:
+    route = "/v1/namespaces"
+    with one_of_each(victim) as held:
+        before = counted(held["api"], route)
+        for _ in range(3):
+            for http in held.values():
+                assert http.get(route).status_code == 200
+        assert [counted(http, route) - before for http in held.values()] == [6, 6]
+
+
+def test_a_measurement_does_not_go_back_from_one_process_to_the_other(victim: Victim) -> None:
+    with one_of_each(victim) as held:
+        for path in ("/v1/usage", "/v1/health-report"):
+            said = [held[name].get(path).json() for name in ("api", "api-2", "api")]
+            assert said[0] == said[1] == said[2]
+
+
+def test_a_policy_taken_back_by_one_process_does_not_hold_in_the_other(victim: Victim) -> None:
+    namespace, secret = "policies", "4111 1111 1111 1111"
+    policy = {"rules": [{"find": "card", "do": "mask"}]}
+    with one_of_each(victim) as held:
+        one, other = held["api"], held["api-2"]
+
+        def stored(http: httpx.Client, number: int) -> str:
+            body = {"content": f"Card number {number}: {secret}", "namespace": namespace}
+            answer = http.post("/v1/memories", json=body)
+            assert answer.status_code == 201, answer.text
+            return str(answer.json()["content"])
+
+        assert secret in stored(other, 1)
+        put = one.put("/v1/policies/redaction", params={"namespace": namespace}, json=policy)
+        assert put.status_code == 200, put.text
+        assert [secret in stored(http, number) for number, http in enumerate((other, one), 2)] == [False, False]
+        assert one.delete("/v1/policies/redaction", params={"namespace": namespace}).status_code == 204
+        assert [secret in stored(http, number) for number, http in enumerate((other, one), 4)] == [True, True]
+
+
+def test_one_that_is_killed_is_not_missed_and_comes_back(victim: Victim, tmp_path: Path) -> None:
+    route = "/v1/memories"
+    before = apis(victim)
+    with one_of_each(victim) as held:
+        count = counted(held["api-2"], route)
+        os.kill(before["api"], signal.SIGKILL)
+        # Whoever is connected to the other notices nothing, and whoever connects now is served.
+        assert held["api-2"].get(route).status_code == 200
+        for _ in range(20):
+            with client(victim) as http:
+                assert http.get(route).status_code == 200
+        with suppress(httpx.HTTPError):
+            held["api"].get(route)
+
+    def back() -> bool:
+        now = apis(victim)
+        return set(now) == {"api", "api-2"} and now["api"] != before["api"] and now["api-2"] == before["api-2"]
+
+    assert eventually(back)
+    with one_of_each(victim) as held:
+        # Counts go on where the killed one stopped.
+        assert all(counted(http, route) >= count + 21 for http in held.values())
