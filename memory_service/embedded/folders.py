@@ -14,6 +14,7 @@ from pathlib import Path
 from memory_service.errors import Misconfigured
 
 IN_MEMORY = Path("/dev/shm")
+SHARED_ROOM = 32 << 20  # bytes that what API processes have in common may take
 # A socket address holds 108 bytes on Linux and 104 on macOS, with the closing zero.
 LONGEST_SOCKET_PATH = 103
 # How programs say it: the system's words, the hint of Postgres, the name of its error in Python.
@@ -112,7 +113,8 @@ def fresh_shared_folder(data_dir: Path) -> Path:
     """
     inside = data_dir / "run" / "shared"
     outside = IN_MEMORY / f"memory-service-{os.geteuid()}-{fingerprint(data_dir)}-shared"
-    folder = outside if os.access(IN_MEMORY, os.W_OK | os.X_OK) else inside
+    usable = os.access(IN_MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(IN_MEMORY).free >= SHARED_ROOM
+    folder = outside if usable else inside
     own_folder(folder, owner=os.geteuid(), group=os.getegid())
     for file in folder.iterdir():
         file.unlink()

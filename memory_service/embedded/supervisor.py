@@ -73,9 +73,8 @@ class Supervisor:
         self._roster = Roster(settings.data_dir)
         self._parts: list[Part] = []
         self._apis: list[Child] = []
-        self._listening: socket.socket | None = (
-            None  # Kept open, so that connections wait for an API that starts again.
-        )
+        # Kept open, so that connections wait for an API that starts again.
+        self._listening: socket.socket | None = None
         self._shared: Path | None = None
         self._failing: set[str] = set()  # Parts of which the console has said that they cannot be started.
 
