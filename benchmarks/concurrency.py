@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from itertools import islice
 from typing import Any
 
@@ -70,9 +71,10 @@ def main() -> None:
 
 
 def _warm_up(options: argparse.Namespace, space: str) -> None:
-    """Search on many connections, so that every API process has read the namespace, which is no part of a search."""
-    for _ in range(2 * options.clients):
-        with Subject(connection(options)) as subject:
+    """Search on many connections at once, so that every API process reads the namespace, which is no part of a search."""
+    with ExitStack() as held:
+        for _ in range(2 * options.clients):
+            subject = held.enter_context(Subject(connection(options)))
             subject.search("Who is there?", namespace=space, k=TOP_K)
 
 

@@ -25,7 +25,7 @@ from memory_service.api.kv.uses import KvUses
 from memory_service.api.kv_planner import KvPlanner
 from memory_service.api.metrics import Metrics, TimedEncoder
 from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Observe
-from memory_service.api.rate_limit import MOST_KEYS, RateLimiter
+from memory_service.api.rate_limit import SLOTS, RateLimiter
 from memory_service.api.routes import (
     admin_sessions,
     api_keys,
@@ -303,9 +303,9 @@ def open_services(
         encoders=models,
         nudger=nudger,
         authenticator=authenticator,
-        rate_limiter=RateLimiter(settings.rate_limit, windows=Windows(MOST_KEYS, of_all("rates"))),
+        rate_limiter=RateLimiter(settings.rate_limit, windows=Windows(SLOTS, of_all("rates"))),
         login_limiter=RateLimiter(
-            LOGIN_RATE, may="This address may try to log in", windows=Windows(MOST_KEYS, of_all("logins"))
+            LOGIN_RATE, may="This address may try to log in", windows=Windows(SLOTS, of_all("logins"))
         ),
         metrics=metrics,
         residents=Residents(limit_bytes=settings.resident_mb << 20, largest=settings.resident_largest),

@@ -8,7 +8,7 @@ from limits import parse
 from memory_service.api.sharing import Windows
 from memory_service.errors import Misconfigured, RateLimited
 
-MOST_KEYS = 16_384  # that are counted at a time
+SLOTS = 65_536  # for those that are counted, two megabytes
 
 
 class RateLimiter:
@@ -41,7 +41,7 @@ class RateLimiter:
         self.window_s: int = item.get_expiry()
         self._may = may
         self._clock = clock
-        self._windows = windows or Windows(MOST_KEYS)
+        self._windows = windows or Windows(SLOTS)
 
     def hit(self, who: Hashable) -> None:
         """Count one request.

@@ -8,18 +8,24 @@ name, not by its process id: who is started again goes on counting where its pre
 import argparse
 import os
 import socket
-import sys
 from pathlib import Path
 
+from memory_service.api.sharing import fill
 
-def main() -> int:
-    """Serve until SIGTERM; return the exit status."""
+# What Prometheus reads of one process: kinds of numbers, and the room for them. A thousand series of histograms take two megabytes.
+NUMBERS = {"counter": 1 << 18, "gauge_livesum": 1 << 16, "histogram": 1 << 22}
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--socket", type=int, required=True, help="descriptor of the bound socket")
+    parser.add_argument("--socket", type=int, required=True, action="append", help="descriptor of a bound socket")
     parser.add_argument("--shared", type=Path, required=True, help="folder in common with the others")
     parser.add_argument("--name", required=True, help="different from those of the others")
     parser.add_argument("--grace", type=int, default=8, help="seconds for requests under way when it is to stop")
     options = parser.parse_args()
+    for kind, size in NUMBERS.items():
+        fill(options.shared / f"{kind}_{options.name}.db", size)
     # Where values are kept is decided when the library is imported.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(options.shared)
     from prometheus_client import values
@@ -37,10 +43,8 @@ def main() -> int:
         server_header=False,
         timeout_graceful_shutdown=options.grace,
     )
-    server = uvicorn.Server(config)
-    server.run(sockets=[socket.socket(fileno=options.socket)])
-    return 0 if server.started else 1
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=number) for number in options.socket])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Final
 
 _WORD: Final = struct.Struct("=Q")
-_SLOT: Final = struct.Struct(
-    "=Qddd"
-)  # whose, until when it counts, how many in this window, how many in the one before
+# Whose, until when it counts, how many in this window, how many in the one before.
+_SLOT: Final = struct.Struct("=Qddd")
 _PROBED: Final = 8  # slots that one may stand in
 
 
@@ -40,8 +39,8 @@ class Mark:
 class Windows:
     """How often each of many asked, in this window of time and in the one before: a table of fixed size.
 
-    Slots that no longer count are taken first; should all be busy, the one that ends first: a bound on memory matters more
-    than exact counts.
+    One may stand in eight of the slots. Those that no longer count are taken first; should all eight be busy, somebody who counts
+    starts afresh, which begins to happen when a tenth of the table is: a bound on memory matters more than exact counts.
     """
 
     def __init__(self, slots: int, file: Path | None = None) -> None:
@@ -54,19 +53,25 @@ class Windows:
     def of(self, who: object) -> Iterator["Window"]:
         """Lock the table and give what is known of one; what is changed meanwhile is kept."""
         key = int.from_bytes(blake2b(repr(who).encode(), digest_size=8).digest()) or 1
-        if self._file is not None:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-        try:
+        with self._locked():
             window = self._find(key)
             yield window
             _SLOT.pack_into(self._memory, window.place, key, window.until, window.count, window.before)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
         finally:
             if self._file is not None:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def clear(self) -> None:
         """Forget everybody."""
-        self._memory[:] = bytes(len(self._memory))
+        with self._locked():
+            self._memory[:] = bytes(len(self._memory))
 
     def _find(self, key: int) -> "Window":
         ending: Window | None = None
@@ -93,15 +98,26 @@ class Window:
         self.before = before
 
 
-def _mapped(file: Path | None, size: int) -> mmap.mmap:
-    if file is None:
-        return mmap.mmap(-1, size)
+def fill(file: Path, size: int) -> None:
+    """Make a file at least so many bytes long, with zeros at its end.
+
+    They are written, not left out: who maps a file that has room only by name is killed by a signal once the disk is full.
+
+    Raises:
+        OSError: the disk is full now.
+    """
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        # Written, not stretched: where the disk is full that is an error here and not a signal at some later time.
         missing = size - os.fstat(descriptor).st_size
         if missing > 0:
             os.pwrite(descriptor, bytes(missing), size - missing)
-        return mmap.mmap(descriptor, size)
     finally:
         os.close(descriptor)
+
+
+def _mapped(file: Path | None, size: int) -> mmap.mmap:
+    if file is None:
+        return mmap.mmap(-1, size)
+    fill(file, size)
+    with file.open("r+b") as opened:
+        return mmap.mmap(opened.fileno(), size)

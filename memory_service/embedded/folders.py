@@ -6,6 +6,7 @@ import hashlib
 import os
 import pwd
 import shutil
+import socket
 import stat
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 from memory_service.errors import Misconfigured
 
 IN_MEMORY = Path("/dev/shm")
-SHARED_ROOM = 32 << 20  # bytes that what API processes have in common may take
+SHARED_ROOM = 48 << 20  # bytes that what API processes have in common may take
 # A socket address holds 108 bytes on Linux and 104 on macOS, with the closing zero.
 LONGEST_SOCKET_PATH = 103
 # How programs say it: the system's words, the hint of Postgres, the name of its error in Python.
@@ -111,10 +112,16 @@ def fresh_shared_folder(data_dir: Path) -> Path:
 
     It lies in memory where the system has a place for that: what is mapped there needs no disk, which may be full.
     """
-    inside = data_dir / "run" / "shared"
-    outside = IN_MEMORY / f"memory-service-{os.geteuid()}-{fingerprint(data_dir)}-shared"
-    usable = os.access(IN_MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(IN_MEMORY).free >= SHARED_ROOM
-    folder = outside if usable else inside
+    # Containers may have the same path for their data, and the same memory.
+    name = f"memory-service-{os.geteuid()}-{fingerprint(Path(f'{socket.gethostname()}:{data_dir}'))}-shared"
+    # Should somebody else take the name, or the room, there is another place.
+    with contextlib.suppress(OSError, Misconfigured):
+        if os.access(IN_MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(IN_MEMORY).free >= SHARED_ROOM:
+            return _empty(IN_MEMORY / name)
+    return _empty(data_dir / "run" / "shared")
+
+
+def _empty(folder: Path) -> Path:
     own_folder(folder, owner=os.geteuid(), group=os.getegid())
     for file in folder.iterdir():
         file.unlink()

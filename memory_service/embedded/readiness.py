@@ -1,13 +1,16 @@
 """Ask the network: is the port free, is the API ready, does the broker answer."""
 
+import errno
 import http.client
 import ipaddress
 import json
 import socket
+from typing import Any
 from urllib.parse import urlsplit
 
 from memory_service.errors import Misconfigured
 
+_NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 READY_ANSWER_S = 10  # /readyz gives each of its parts two seconds; who asks must wait longer than that.
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
@@ -35,29 +38,47 @@ def only_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def bound_socket(host: str, port: int) -> socket.socket:
-    """Return a socket bound to the port. Whoever gets it listens; until then connections are refused.
+def bound_sockets(host: str, port: int) -> list[socket.socket]:
+    """Return sockets bound to the port, one for each address of the host; until whoever gets them listens, connections are refused.
 
     Raises:
         Misconfigured: somebody else listens there, or it is not ours to use; the sentence names the way out.
     """
+    bound: list[socket.socket] = []
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(family, kind, protocol)
-        try:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind(address)
-        except OSError:
-            bound.close()
-            raise
-        return bound
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            try:
+                bound.append(_bound(family, kind, protocol, address))
+            except OSError as error:
+                # A name may have an address that this machine has not, such as ::1 where there is no IPv6.
+                if error.errno not in _NOT_HERE or (not bound and address[0] == host):
+                    raise
     except socket.gaierror as error:
         raise Misconfigured(f"MEMORY_SERVICE_HOST {host} is not an address of this machine.") from error
     except OSError as error:
+        for one in bound:
+            one.close()
         raise Misconfigured(
             f"Port {port} on {host} cannot be used ({error.strerror}). Stop what listens there, or set "
             "MEMORY_SERVICE_PORT to another port."
         ) from error
+    if not bound:
+        raise Misconfigured(f"MEMORY_SERVICE_HOST {host} is not an address of this machine.")
+    return bound
+
+
+def _bound(family: int, kind: int, protocol: int, address: Any) -> socket.socket:
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def get(host: str, port: int, path: str, *, timeout_s: float = 5) -> tuple[int, str] | None:

@@ -40,14 +40,14 @@ def part_log(settings: Settings, name: str) -> BoundedLog:
 
 
 def make_services(
-    settings: Settings, endpoints: Endpoints, *, listening: int, shared: Path
+    settings: Settings, endpoints: Endpoints, *, listening: Sequence[int], shared: Path
 ) -> tuple[list[Child], Child, Child]:
     """Return the API processes, worker and beat.
 
     Args:
         settings: of the service.
         endpoints: where database and broker answer.
-        listening: the file descriptor of the socket that the API processes accept connections from.
+        listening: the file descriptors of the sockets that the API processes accept connections from.
         shared: the folder that they have in common.
     """
     environment = {**base_environment(settings), **endpoints.environment()}
@@ -56,7 +56,7 @@ def make_services(
     names = [API, *(f"{API}-{number}" for number in range(2, settings.api_processes + 1))]
     return (
         [
-            _service(settings, name, _api(name, listening, shared), environment, API_GRACE_S, inherits=[listening])
+            _service(settings, name, _api(name, listening, shared), environment, API_GRACE_S, inherits=listening)
             for name in names
         ],
         _service(settings, "worker", _worker(), environment, WORKER_GRACE_S),
@@ -93,11 +93,11 @@ def _service(
     )
 
 
-def _api(name: str, listening: int, shared: Path) -> list[str]:
+def _api(name: str, listening: Sequence[int], shared: Path) -> list[str]:
     return [
         "memory_service.api.serve",
         f"--name={name}",
-        f"--socket={listening}",
+        *(f"--socket={number}" for number in listening),
         f"--shared={shared}",
         f"--grace={API_GRACE_S - 2}",
     ]

@@ -24,7 +24,7 @@ from memory_service.embedded.processes import ProcessIdentity
 from memory_service.embedded.readiness import (
     READY_ANSWER_S,
     base_url,
-    bound_socket,
+    bound_sockets,
     broker_answers,
     get,
     only_this_machine,
@@ -74,7 +74,7 @@ class Supervisor:
         self._parts: list[Part] = []
         self._apis: list[Child] = []
         # Kept open, so that connections wait for an API that starts again.
-        self._listening: socket.socket | None = None
+        self._listening: list[socket.socket] = []
         self._shared: Path | None = None
         self._failing: set[str] = set()  # Parts of which the console has said that they cannot be started.
 
@@ -91,7 +91,7 @@ class Supervisor:
         with FolderLock(data_dir / "run" / "lock", data_dir=data_dir):
             if leftovers := self._roster.end_leftovers():
                 self._console.line(f"  Ended what a killed run had left: {', '.join(leftovers)}.")
-            self._listening = bound_socket(self._settings.host, self._settings.port)
+            self._listening = bound_sockets(self._settings.host, self._settings.port)
             try:
                 self._start()
                 self._announce(time.monotonic() - started)
@@ -110,11 +110,9 @@ class Supervisor:
             self._prepare("encoder", environment, waited)
         endpoints = replace(read_endpoints(self._settings.data_dir), broker=environment["BROKER_URL"])
         write_endpoints(self._settings.data_dir, endpoints)
-        assert self._listening is not None
         self._shared = fresh_shared_folder(self._settings.data_dir)
-        self._apis, worker, beat = make_services(
-            self._settings, endpoints, listening=self._listening.fileno(), shared=self._shared
-        )
+        listening = [one.fileno() for one in self._listening]
+        self._apis, worker, beat = make_services(self._settings, endpoints, listening=listening, shared=self._shared)
         first, *others = self._apis
         with self._console.step("API") as waited:
             self._start_child(first)
@@ -143,8 +141,7 @@ class Supervisor:
 
     def _connections(self) -> int:
         """Return how many connections all processes together open at most: API processes, worker, and a person or two."""
-        per_process = 2 * self._settings.pool_size
-        return max(CONNECTIONS, per_process * (self._settings.api_processes + 1) + 20)
+        return max(CONNECTIONS, 2 * self._settings.pool_size * self._settings.api_processes + 30)
 
     def _broker(self) -> str:
         if self._settings.broker_url:
@@ -195,12 +192,13 @@ class Supervisor:
         while True:
             self._stop.check()
             answer = get(settings.host, settings.port, "/readyz", timeout_s=READY_ANSWER_S)
+            # First: should it have ended, somebody else gave the answer.
+            if api.poll() is not None:
+                raise Misconfigured(f"The API did not start: {reason(api)} The log is {shown_path(api.log.path)}.")
             if answer is not None and answer[0] == 200:
                 return
             seconds = time.monotonic() - started
             waited(seconds)
-            if api.poll() is not None:
-                raise Misconfigured(f"The API did not start: {reason(api)} The log is {shown_path(api.log.path)}.")
             if seconds > READY_TIMEOUT_S:
                 raise Unavailable(f"The service was not ready after {READY_TIMEOUT_S} s: {why_not_ready(answer)}.")
             time.sleep(0.1)
@@ -249,8 +247,17 @@ class Supervisor:
         if restarts.due(part.name, now=now):
             self._relaunch(part, restarts)
 
+    def _share_anew(self) -> None:
+        """Make the shared folder again when somebody removed it; the API processes that still run start again, to share it."""
+        if self._shared is not None and not self._shared.is_dir():
+            self._shared = fresh_shared_folder(self._settings.data_dir)
+            for api in self._apis:
+                api.ask_to_stop()
+
     def _relaunch(self, part: Part, restarts: Restarts) -> None:
         try:
+            if is_api(part.name):
+                self._share_anew()
             part.launch()
         except (OSError, MemoryServiceError) as error:
             delay = restarts.failed(part.name, now=time.monotonic())
@@ -266,8 +273,8 @@ class Supervisor:
     def _stop_all(self) -> None:
         if self._parts and self._stop.requested:
             self._console.line("\n  Stopping.")
-        if self._listening is not None:
-            self._listening.close()  # Who comes now is refused rather than left waiting.
+        for one in self._listening:
+            one.close()  # Once the API has ended, too, who comes is refused rather than left waiting.
         for api in self._apis:
             api.ask_to_stop()
         for part in sorted(self._parts, key=_place_in_stop):

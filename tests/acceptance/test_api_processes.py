@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -191,3 +192,33 @@ def test_one_that_is_killed_is_not_missed_and_comes_back(victim: Victim, tmp_pat
     with one_of_each(victim) as held:
         # Counts go on where the killed one stopped.
         assert all(counted(http, route) >= count + 21 for http in held.values())
+
+
+def test_who_comes_while_all_are_down_waits_and_is_served(victim: Victim) -> None:
+    for pid in apis(victim).values():
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(0.2)
+    with client(victim) as http:  # it would be refused, were nobody listening
+        assert http.get("/v1/memories").status_code == 200
+
+
+def test_a_shared_folder_that_somebody_removed_is_made_again(victim: Victim) -> None:
+    before = apis(victim)
+    folder = Path(
+        next(word for word in psutil.Process(before["api"]).cmdline() if "--shared=" in word).partition("=")[2]
+    )
+    shutil.rmtree(folder)
+    os.kill(before["api"], signal.SIGKILL)
+
+    def anew() -> bool:
+        now = apis(victim)
+        return (
+            set(now) == set(before) and not set(now.values()) & set(before.values()) and (folder / "revoked").exists()
+        )
+
+    assert eventually(anew)
+    with one_of_each(victim) as held:
+        made = new_key(held["api"], "after the folder")
+        assert as_key(held["api-2"], made["key"]) == 200
+        assert held["api"].delete(f"/v1/api-keys/{made['id']}").status_code in {200, 204}
+        assert as_key(held["api-2"], made["key"]) == 401

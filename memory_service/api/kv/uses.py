@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from memory_service.activation.eviction import HALF_LIFE
-from memory_service.errors import MemoryServiceError
+from memory_service.errors import MemoryServiceError, Unavailable
 from memory_service.storage import kv_room, kv_upkeep
 from memory_service.storage.database import Database
 from memory_service.storage.kv_room import Loads, Lookups
@@ -87,9 +87,9 @@ class KvUses:
             log.warning("kv_upkeep_not_read", reason=error.detail)
 
     def flush(self) -> None:
-        """Write what waits; while the database is down it goes on waiting, as far as there is room.
+        """Write what waits. What the database does not take goes on waiting, as far as there is room.
 
-        What was counted before the call is written when it returns, also when the thread is just writing it.
+        Else what was counted before the call is written when it returns, also when the thread is just writing it.
         """
         with self._writing:
             self._write()
@@ -111,9 +111,15 @@ class KvUses:
                         kv_room.add_lookups(session, tenant_id, asked)
             except MemoryServiceError as error:
                 log.warning("kv_uses_not_written", reason=error.detail)
-                # Another process may just have counted the same the other way round: next time.
-                self._take_back(loads, lookups, tenants=waiting)
-                return
+                away = isinstance(error, Unavailable)
+                # Another process may just have counted the same the other way round: next time. What may have been stored
+                # is not counted twice.
+                again = [one for one in waiting if one != tenant_id] if away else []
+                if error.specific_code != "outcome_unknown":
+                    again.append(tenant_id)
+                self._take_back(loads, lookups, tenants=again)
+                if away:
+                    return
             waiting.remove(tenant_id)
 
     def _take_back(

@@ -1,11 +1,14 @@
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from memory_service.api.keeping import Kept
-from memory_service.api.sharing import Mark
+from memory_service.api.serve import NUMBERS
+from memory_service.api.sharing import Mark, fill
 
 
 def test_a_mark_changes_for_all_who_share_it(tmp_path: Path) -> None:
@@ -78,3 +81,52 @@ def test_what_cannot_be_read_or_written_is_not_kept(tmp_path: Path) -> None:
 def test_a_file_that_is_too_short_is_filled(tmp_path: Path, size: int) -> None:
     (tmp_path / "mark").write_bytes(bytes(size))
     assert Mark(tmp_path / "mark").read() == 0
+
+
+def test_a_file_that_is_to_be_mapped_has_its_room_on_the_disk(tmp_path: Path) -> None:
+    fill(tmp_path / "numbers", 1 << 20)
+    assert (tmp_path / "numbers").stat().st_blocks * 512 >= 1 << 20
+    (tmp_path / "numbers").write_bytes(b"what is there stays")
+    fill(tmp_path / "numbers", 64)
+    assert (tmp_path / "numbers").read_bytes() == b"what is there stays".ljust(64, b"\0")
+
+
+def test_a_table_that_is_full_drops_its_older_half(tmp_path: Path) -> None:
+    kept = Kept(most=1_000_000, file=tmp_path / "kept", most_bytes=1 << 20)
+    for number in range(400):
+        kept.keep(str(number), bytes(10_000))
+    assert kept.get("399") is not None
+    assert kept.get("0") is None
+    assert (tmp_path / "kept").stat().st_size <= 1 << 20
+
+
+def test_a_file_that_cannot_be_opened_leaves_each_process_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_bytes(b"this is no table" * 1000)
+    kept = Kept(most=10, file=tmp_path / "kept")
+    kept.keep("a", b"1")
+    assert kept.get("a") == b"1"
+
+
+def test_numbers_of_a_process_that_starts_again_go_on_in_room_made_for_them(tmp_path: Path) -> None:
+    counting = """
+import os, sys
+from pathlib import Path
+from memory_service.api.serve import NUMBERS
+from memory_service.api.sharing import fill
+folder = Path(sys.argv[1])
+for kind, size in NUMBERS.items():
+    fill(folder / f"{kind}_{sys.argv[2]}.db", size)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+from prometheus_client import values
+values.ValueClass = values.MultiProcessValue(lambda: sys.argv[2])
+from memory_service.api.metrics import Metrics
+metrics = Metrics(folder)
+metrics.request(method="GET", route="/v1/memories", status=200, seconds=0.01)
+print(metrics.render().decode(), flush=True)
+os.kill(os.getpid(), 9)
+"""
+    for name in ("api", "api-2", "api"):
+        done = subprocess.run([sys.executable, "-c", counting, str(tmp_path), name], capture_output=True, text=True)
+    line = 'memory_service_request_seconds_count{method="GET",route="/v1/memories",status="200"} 3.0'
+    assert line in done.stdout, done.stderr
+    assert (tmp_path / "histogram_api.db").stat().st_size == NUMBERS["histogram"]
