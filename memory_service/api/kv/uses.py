@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from memory_service.activation.eviction import HALF_LIFE
-from memory_service.errors import MemoryServiceError, Unavailable
+from memory_service.errors import MemoryServiceError
 from memory_service.storage import kv_room, kv_upkeep
 from memory_service.storage.database import Database
 from memory_service.storage.kv_room import Loads, Lookups
@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 EVERY_S: Final = 1.0
 UPKEEP_EVERY: Final = 15  # times of writing; the sums change with sweeps, which come every quarter of an hour or so
 MOST_WAITING: Final = 100_000  # Beyond it counts are dropped: the database has been away for long.
+# Somebody else works on the same rows, such as another process that counts them in another order: the next turn may pass.
+IN_THE_WAY = frozenset({"busy", "timeout"})
 
 
 class KvUses:
@@ -111,14 +113,11 @@ class KvUses:
                         kv_room.add_lookups(session, tenant_id, asked)
             except MemoryServiceError as error:
                 log.warning("kv_uses_not_written", reason=error.detail)
-                away = isinstance(error, Unavailable)
-                # Another process may just have counted the same the other way round: next time. What may have been stored
-                # is not counted twice.
-                again = [one for one in waiting if one != tenant_id] if away else []
-                if error.specific_code != "outcome_unknown":
-                    again.append(tenant_id)
-                self._take_back(loads, lookups, tenants=again)
-                if away:
+                if error.specific_code in IN_THE_WAY:
+                    self._take_back(loads, lookups, tenants=[tenant_id])
+                else:
+                    # What may have been stored is not counted twice.
+                    self._take_back(loads, lookups, tenants=waiting[error.specific_code == "outcome_unknown" :])
                     return
             waiting.remove(tenant_id)
 

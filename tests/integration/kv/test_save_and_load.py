@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
@@ -264,6 +265,32 @@ def test_uses_are_counted_behind_the_requests(
     assert stats["hit_rate"] == pytest.approx(4 / 6, abs=1e-4)
     assert stats["saved_seconds"] == pytest.approx(3 * 16 / 100)
     assert stats["engines"][0]["loaded_tokens"] == 48
+
+
+def test_uses_that_meet_a_deadlock_are_counted_at_the_next_turn(
+    me: Any, plan: Any, engine_client: Any, database: Database, remember: Callable[..., str], maintenance: Engine
+) -> None:
+    planned = plan(me)
+    engine = engine_client(planned.grant)
+    saved = engine.save(safetensors(4), first=0, count=4).json()["id"]
+    uses, patience = KvUses(database, clock=utc_now), time.monotonic() + 30
+    uses.loaded(me.tenant_id, UUID(saved))
+    uses.flush()  # Now there is a row of the engine.
+    uses.loaded(me.tenant_id, UUID(saved))
+    row = {"tenant": me.tenant_id, "id": saved}
+    with ThreadPoolExecutor(1) as threads, maintenance.begin() as holding:
+        holding.execute(text("SELECT 1 FROM kv_usage WHERE tenant_id = :tenant FOR UPDATE"), row)
+        flushing = threads.submit(uses.flush)
+        waits = text("SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))")
+        while not holding.scalar(waits):
+            assert time.monotonic() < patience, "nobody waits for the row"
+            time.sleep(0.02)
+        # It holds the record and wants the row; we hold the row and want the record. It has waited longer and is ended.
+        holding.execute(text("SELECT 1 FROM kv_memory WHERE tenant_id = :tenant AND id = :id FOR UPDATE"), row)
+        flushing.result(timeout=30)
+    assert me.get(f"/v1/kv/memories/{saved}").json()["hits"] == 1
+    uses.flush()
+    assert me.get(f"/v1/kv/memories/{saved}").json()["hits"] == 2
 
 
 def test_uses_that_are_just_being_written_are_waited_for(me: Any, database: Database, maintenance: Engine) -> None:
