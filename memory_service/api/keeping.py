@@ -64,7 +64,10 @@ class Kept:
             with self._lock, closing(self._connection.cursor()) as cursor:
                 try:
                     self._write(cursor, key, value, at)
-                except sqlite3.OperationalError:  # full, in which case the older half makes room, or locked
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                        raise
+                    # The older half makes room.
                     cursor.execute("DELETE FROM kept WHERE place <= (SELECT (min(place) + max(place)) / 2 FROM kept)")
                     self._write(cursor, key, value, at)
         except sqlite3.Error as error:

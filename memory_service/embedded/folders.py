@@ -15,7 +15,8 @@ from pathlib import Path
 from memory_service.errors import Misconfigured
 
 IN_MEMORY = Path("/dev/shm")
-SHARED_ROOM = 48 << 20  # bytes that what API processes have in common may take
+SHARED_ROOM = 32 << 20  # bytes that what API processes have in common may take: two tables of counts, two that are kept
+PROCESS_ROOM = 6 << 20  # and the numbers of each
 # A socket address holds 108 bytes on Linux and 104 on macOS, with the closing zero.
 LONGEST_SOCKET_PATH = 103
 # How programs say it: the system's words, the hint of Postgres, the name of its error in Python.
@@ -107,16 +108,17 @@ def own_folder(folder: Path, *, owner: int, group: int) -> Path:
     return folder
 
 
-def fresh_shared_folder(data_dir: Path) -> Path:
+def fresh_shared_folder(data_dir: Path, *, processes: int) -> Path:
     """Return an empty folder for what API processes have in common.
 
     It lies in memory where the system has a place for that: what is mapped there needs no disk, which may be full.
     """
     # Containers may have the same path for their data, and the same memory.
     name = f"memory-service-{os.geteuid()}-{fingerprint(Path(f'{socket.gethostname()}:{data_dir}'))}-shared"
+    room = SHARED_ROOM + processes * PROCESS_ROOM
     # Should somebody else take the name, or the room, there is another place.
     with contextlib.suppress(OSError, Misconfigured):
-        if os.access(IN_MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(IN_MEMORY).free >= SHARED_ROOM:
+        if os.access(IN_MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(IN_MEMORY).free >= room:
             return _empty(IN_MEMORY / name)
     return _empty(data_dir / "run" / "shared")
 

@@ -110,7 +110,7 @@ class Supervisor:
             self._prepare("encoder", environment, waited)
         endpoints = replace(read_endpoints(self._settings.data_dir), broker=environment["BROKER_URL"])
         write_endpoints(self._settings.data_dir, endpoints)
-        self._shared = fresh_shared_folder(self._settings.data_dir)
+        self._shared = self._fresh_shared_folder()
         listening = [one.fileno() for one in self._listening]
         self._apis, worker, beat = make_services(self._settings, endpoints, listening=listening, shared=self._shared)
         first, *others = self._apis
@@ -247,10 +247,13 @@ class Supervisor:
         if restarts.due(part.name, now=now):
             self._relaunch(part, restarts)
 
+    def _fresh_shared_folder(self) -> Path:
+        return fresh_shared_folder(self._settings.data_dir, processes=self._settings.api_processes)
+
     def _share_anew(self) -> None:
         """Make the shared folder again when somebody removed it; the API processes that still run start again, to share it."""
         if self._shared is not None and not self._shared.is_dir():
-            self._shared = fresh_shared_folder(self._settings.data_dir)
+            self._shared = self._fresh_shared_folder()
             for api in self._apis:
                 api.ask_to_stop()
 

@@ -195,9 +195,10 @@ def test_one_that_is_killed_is_not_missed_and_comes_back(victim: Victim, tmp_pat
 
 
 def test_who_comes_while_all_are_down_waits_and_is_served(victim: Victim) -> None:
-    for pid in apis(victim).values():
-        os.kill(pid, signal.SIGKILL)
-    time.sleep(0.2)
+    running = [psutil.Process(pid) for pid in apis(victim).values()]
+    for one in running:
+        one.kill()
+    assert eventually(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in running))
     with client(victim) as http:  # it would be refused, were nobody listening
         assert http.get("/v1/memories").status_code == 200
 

@@ -1,15 +1,14 @@
 """How well memories are kept: one page of numbers about a namespace, or about all."""
 
-import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.measuring import measured
 from memory_service.api.strict_json import StrictRoute
 from memory_service.lifecycle.health_report import report
 from memory_service.storage.ids import new_id
@@ -17,8 +16,6 @@ from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import Caller, KeyScope
 
 router = APIRouter(tags=["usage"], route_class=StrictRoute)
-
-REMEMBERED = timedelta(seconds=30)  # as usage: it reads every memory once
 
 
 class SizesOut(BaseModel):
@@ -134,11 +131,8 @@ def get_health_report(
     if namespace is not None:
         # The default namespace before its first write has no id: counted under one that nothing has.
         namespace_id = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace") or new_id()
-    now = services.clock()
-    key = json.dumps(["health-report", str(caller.tenant_id), namespace])
-    if (kept := services.measured.get(key, since=(now - REMEMBERED).timestamp())) is not None:
-        return Response(kept, media_type="application/json")
-    measured = report(session, caller.tenant_id, namespace_id=namespace_id, namespace=namespace, now=now)
-    response = answer(measured)
-    services.measured.keep(key, bytes(response.body), at=now.timestamp())
-    return response
+    return measured(
+        services,
+        ("health-report", str(caller.tenant_id), namespace),
+        lambda now: report(session, caller.tenant_id, namespace_id=namespace_id, namespace=namespace, now=now),
+    )

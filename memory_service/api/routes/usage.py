@@ -1,14 +1,13 @@
 """Usage: how much a tenant or a namespace holds, writes, searches and asks of models."""
 
-import json
-from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from datetime import date, datetime
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.measuring import measured
 from memory_service.api.strict_json import StrictRoute
 from memory_service.lifecycle.usage import measure
 from memory_service.storage.ids import new_id
@@ -18,9 +17,6 @@ from memory_service.types import Caller, KeyScope
 router = APIRouter(prefix="/v1/usage", tags=["usage"], route_class=StrictRoute)
 
 Reader = Annotated[Caller, require(KeyScope.READ)]
-
-# Counting reads every memory once; whoever looks every few seconds is told what was counted a moment ago.
-REMEMBERED: timedelta = timedelta(seconds=30)
 
 
 class MemoriesUsedOut(BaseModel):
@@ -82,13 +78,10 @@ def get_usage(
     if namespace is not None:
         # The default namespace before its first write has no id: counted under one that nothing has.
         namespace_id = find_namespace_id(session, caller.tenant_id, namespace, pointer="?namespace") or new_id()
-    key = json.dumps(["usage", str(caller.tenant_id), namespace, days])
-    now = services.clock()
-    if (kept := services.measured.get(key, since=(now - REMEMBERED).timestamp())) is not None:
-        return Response(kept, media_type="application/json")
-    measured: dict[str, Any] = measure(
-        session, caller.tenant_id, namespace_id=namespace_id, namespace=namespace, days=days, now=now
+    return measured(
+        services,
+        ("usage", str(caller.tenant_id), namespace, days),
+        lambda now: measure(
+            session, caller.tenant_id, namespace_id=namespace_id, namespace=namespace, days=days, now=now
+        ),
     )
-    response = answer(measured)
-    services.measured.keep(key, bytes(response.body), at=now.timestamp())
-    return response

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from memory_service.api.routes import usage as route
+from memory_service.api import measuring
 from memory_service.storage.ids import new_id
 
 
@@ -76,7 +76,7 @@ def test_it_is_counted_now_and_then(me: Any, api: Any, monkeypatch: pytest.Monke
     first = usage(me)
     api.remember("Since then.")
     assert usage(me) == first
-    monkeypatch.setattr(route, "REMEMBERED", timedelta(0))
+    monkeypatch.setattr(measuring, "REMEMBERED", timedelta(0))
     assert usage(me)["memories"]["total"] == 1
 
 

@@ -1,4 +1,4 @@
-import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from memory_service.api import keeping
 from memory_service.api.keeping import Kept
 from memory_service.api.serve import NUMBERS
 from memory_service.api.sharing import Mark, fill
@@ -46,12 +47,16 @@ def test_what_is_older_than_asked_is_not_given() -> None:
 
 def test_processes_and_threads_keep_at_once_and_lose_nothing(tmp_path: Path) -> None:
     file = tmp_path / "kept"
-    child = os.fork()
-    if child == 0:
-        kept = Kept(most=10_000, file=file)
-        for number in range(300):
-            kept.keep(f"child {number}", b"x")
-        os._exit(0)
+    writing = """
+import sys
+from pathlib import Path
+from memory_service.api import keeping
+from memory_service.api.keeping import Kept
+kept = Kept(most=10_000, file=Path(sys.argv[1]))
+for number in range(300):
+    kept.keep(f"child {number}", b"x")
+"""
+    child = subprocess.Popen([sys.executable, "-c", writing, str(file)])
     kept = Kept(most=10_000, file=file)
 
     def keep(name: str) -> None:
@@ -63,7 +68,7 @@ def test_processes_and_threads_keep_at_once_and_lose_nothing(tmp_path: Path) -> 
         thread.start()
     for thread in threads:
         thread.join()
-    assert os.waitpid(child, 0)[1] == 0
+    assert child.wait(timeout=60) == 0
     assert all(kept.get(f"{name} {number}") for name in ("child", "a", "b") for number in range(300))
 
 
@@ -130,3 +135,16 @@ os.kill(os.getpid(), 9)
     line = 'memory_service_request_seconds_count{method="GET",route="/v1/memories",status="200"} 3.0'
     assert line in done.stdout, done.stderr
     assert (tmp_path / "histogram_api.db").stat().st_size == NUMBERS["histogram"]
+
+
+def test_one_who_waits_in_vain_for_another_loses_only_his_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "_PATIENCE_S", 0.05)
+    kept = Kept(most=10, file=tmp_path / "kept")
+    for name in "abcd":
+        kept.keep(name, b"1")
+    other = sqlite3.connect(tmp_path / "kept", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    kept.keep("e", b"1")
+    other.execute("COMMIT")
+    other.close()
+    assert [kept.get(name) for name in "abcde"] == [b"1", b"1", b"1", b"1", None]
