@@ -49,10 +49,11 @@ class PriorSettings:
     first_person: float = 0.3  # for statements: per word of the first person, at most three
 
 
+SUCCESSION: Final = "succession"  # what a result was lifted by, because it stands above what it updates (`results`)
 WISH: Final = "wish"  # what its memory was raised by, because it was asked for once and for all (`wishes`)
 CHANNEL_OF: Final[Mapping[str, str]] = {
     "speaker": "graph", "role": "graph", "time": "temporal", "date": "temporal", "recency": "temporal",
-    "retrievability": "temporal", "opening": "temporal", "number": "keyword",
+    "retrievability": "temporal", "opening": "temporal", SUCCESSION: "temporal", "number": "keyword",
     "length": "keyword", "asks": "keyword", "first_person": "vector", WISH: "vector",
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from retrieval import spreading
-from retrieval.priors import CHANNEL_OF, WISH
+from retrieval.priors import CHANNEL_OF, SUCCESSION, WISH
 from retrieval.query import ParsedQuery
 from retrieval.ranking import Ranked, Shown
 from retrieval.reranking import RERANKER
@@ -22,6 +22,7 @@ _SIGNALS: Final[Mapping[str, str]] = {
     "time": "names a time, and the query asks when",
     "number": "names a number, and the query asks how many",
     "first_person": "speaks in the first person",
+    SUCCESSION: "newer than what it stands above",
     WISH: "asked for once and for all",
     RERANKER: "put up by the reranker",
 }

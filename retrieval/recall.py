@@ -30,7 +30,15 @@ from retrieval.ranking import Ranked, Shown, rank
 from retrieval.request import CountTokens, RecallRequest
 from retrieval.reranking import RERANKED, reranked, text_of, to_rerank
 from retrieval.resident import Look, Residents
-from retrieval.results import Result, matched_terms, newest_value_first, records_of, with_records, within_budget
+from retrieval.results import (
+    Result,
+    matched_terms,
+    newest_value_first,
+    records_of,
+    with_places,
+    with_records,
+    within_budget,
+)
 
 NEAR_MISSES = 5
 SHOWN = 20  # results explained at least, for the trace
@@ -404,9 +412,9 @@ def _recalled(
     fusing = perf_counter()
     best = _diverse(ranked, loaded, diversity=request.diversity)
     shown, records = with_records(session, tenant_id, request, best)
-    newer_than: dict[UUID, int] = {}
     if not _asks_one_channel(request):
-        shown, newer_than = newest_value_first(shown, records, loaded.rows, parsed)
+        shown = newest_value_first(shown, records, loaded.rows, parsed)
+    shown = with_places(shown, best)[: request.top_k]
     if request.token_budget is not None:
         shown = within_budget(shown, records, budget=request.token_budget, count_tokens=tools.count_tokens)
     query_terms = frozenset(one for term in parsed.terms for one in parsed.all_of(term))
@@ -416,7 +424,6 @@ def _recalled(
             rank=place,
             row=records[item.id],
             matched_terms=matched_terms(records[item.id], query_terms),
-            newer_than=newer_than.get(item.id),
         )
         for place, item in enumerate(shown, start=1)
     )

@@ -251,7 +251,7 @@ def _budget(
 ) -> Fate | None:
     """Say whether a memory would be a result if the results might hold any number of tokens."""
     chosen, _ = with_records(session, tenant_id, request, recalled.candidates)
-    place = next((n for n, item in enumerate(chosen, start=1) if item.id == record["id"]), None)
+    place = next((n for n, item in enumerate(chosen[: request.top_k], start=1) if item.id == record["id"]), None)
     if place is None or request.token_budget is None:
         return None
     tokens, *used = count_tokens([record["content"], *(result.row["content"] for result in recalled.results)])

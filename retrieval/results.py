@@ -1,7 +1,8 @@
 """From a ranking to results: records, succession, the budget."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,12 @@ from memory_service.analysis.tokens import terms as terms_of
 from memory_service.storage import memories
 from memory_service.storage.sql import Row
 from retrieval.packing import Passage, pack
+from retrieval.priors import CHANNEL_OF, SUCCESSION
 from retrieval.query import ParsedQuery
-from retrieval.ranking import Shown
+from retrieval.ranking import ChannelCell, Shown
 from retrieval.request import CountTokens, RecallRequest
 from retrieval.rows import Rows
+from retrieval.updates import DEFAULT as UPDATES
 from retrieval.updates import Statement, newest_first, usual_terms
 
 
@@ -23,11 +26,10 @@ from retrieval.updates import Statement, newest_first, usual_terms
 class Result:
     """One memory found, with its row and what each channel said."""
 
-    found: Shown  # its place in the ranking, before succession and budget
+    found: Shown  # its place in the ranking, before succession and budget; its score with what succession gave it
     rank: int
     row: Row
     matched_terms: tuple[str, ...]
-    newer_than: int | None = None  # rank, before it was put up, of the best result whose value it updates
 
 
 def matched_terms(row: Row, query_terms: frozenset[str]) -> tuple[str, ...]:
@@ -50,8 +52,12 @@ def within_budget(
 def with_records(
     session: Session, tenant_id: UUID, request: RecallRequest, best: Sequence[Shown]
 ) -> tuple[list[Shown], Mapping[UUID, Any]]:
-    """Fetch the records of the best, and put what was superseded below what superseded it."""
-    chosen = list(best[: request.top_k])
+    """Fetch the records of the best, and put what was superseded below what superseded it.
+
+    At least as many are returned as may hold a newer value of what is first: that is not to depend on how many are asked for.
+    """
+    most = max(request.top_k, UPDATES.considered)
+    chosen = list(best[:most])
     rows = records_of(session, tenant_id, request, [item.id for item in chosen])
     by_id = {item.id: item for item in best}
     present = {item.id for item in chosen}
@@ -60,17 +66,13 @@ def with_records(
     if any(row["superseded_by"] in by_id and row["superseded_by"] not in present for row in rows.values()):
         rows |= records_of(session, tenant_id, request, [item.id for item in best if item.id not in present])
     ordered = _newer_first([i for i in chosen if i.id in rows], rows, by_id)
-    return ordered[: request.top_k], rows
+    return ordered[:most], rows
 
 
 def newest_value_first(
     shown: Sequence[Shown], records: Mapping[UUID, Any], rows: Rows, query: ParsedQuery
-) -> tuple[list[Shown], dict[UUID, int]]:
-    """Put newer values of what the query asks for above older ones.
-
-    Returns:
-        The results in their new order, and for each that was put up the rank of the best that it was put above.
-    """
+) -> list[Shown]:
+    """Put newer values of what the query asks for above older ones."""
     statements = [
         Statement(
             text=records[item.id]["content"],
@@ -81,8 +83,35 @@ def newest_value_first(
         )
         for item in shown
     ]
-    order, raised = newest_first(query, statements, usual=usual_terms(query, rows))
-    return [shown[place] for place in order], {shown[one].id: above + 1 for one, above in raised.items()}
+    order, _ = newest_first(query, statements, usual=usual_terms(query, rows))
+    return [shown[place] for place in order]
+
+
+def with_places(shown: Sequence[Shown], best: Sequence[Shown]) -> list[Shown]:
+    """Give what was put above others the score of the best of them, as a signal, so that scores tell the order.
+
+    Args:
+        shown: in their new order.
+        best: the same and others, in their order before.
+    """
+    before = {item.id: place for place, item in enumerate(best)}
+    if all(before[one.id] < before[next_.id] for one, next_ in pairwise(shown)):
+        return list(shown)
+    return [
+        _lifted(item, max((o.score for o in shown[place:] if before[o.id] < before[item.id]), default=item.score))
+        for place, item in enumerate(shown)
+    ]
+
+
+def _lifted(item: Shown, score: float) -> Shown:
+    gained = score - item.score
+    if gained <= 0:
+        return item
+    # Of one channel asked alone, everything is its own.
+    name = CHANNEL_OF[SUCCESSION] if len(item.channels) != 1 else next(iter(item.channels))
+    cell = item.channels.get(name, ChannelCell(None, None, 1.0, 0.0))
+    cells = {**item.channels, name: replace(cell, contribution=cell.contribution + gained)}
+    return replace(item, score=score, channels=cells, signals={**item.signals, SUCCESSION: gained})
 
 
 def records_of(session: Session, tenant_id: UUID, request: RecallRequest, ids: Sequence[UUID]) -> dict[UUID, Any]:

@@ -217,8 +217,8 @@ def tenant_client() -> type[TenantClient]:
 
 
 @pytest.fixture(scope="session")
-def encoder_id(role_urls: RoleUrls) -> int:
-    """Return an encoder of 384 dimensions for tests that bring their own vectors."""
+def encoder_id(client: TestClient, role_urls: RoleUrls) -> int:
+    """Return an encoder of 384 dimensions for tests that bring their own vectors, beside the default one of the application."""
     with create_engine(role_urls.maintenance, poolclass=NullPool).begin() as connection:
         connection.execute(
             text(

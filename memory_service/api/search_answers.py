@@ -164,18 +164,20 @@ def kept_json(recalled: Recalled, request: RecallRequest, *, reranker: str) -> d
     """Return what a trace keeps: ids, ranks and scores, never the text of memories."""
     reranked = recalled.reranked
     versions = {result.found.id: result.row["version"] for result in recalled.results}
-    final = {result.found.id: result.rank for result in recalled.results}
+    final = {result.found.id: result for result in recalled.results}
     # The best, and every result: one that was pulled up from below, or chosen for a budget, is among them. A replay takes the
     # reranker's scores from here; beside their memories, so that erasure reaches them.
     kept = [
-        c for place, c in enumerate(recalled.candidates) if place < SHOWN or c.id in final or c.id in (reranked or {})
+        final[c.id].found if c.id in final else c
+        for place, c in enumerate(recalled.candidates)
+        if place < SHOWN or c.id in final or c.id in (reranked or {})
     ]
     return {
         "results": [
             {
                 "memory_id": str(c.id),
                 "version": versions.get(c.id),
-                "rank": final.get(c.id),
+                "rank": final[c.id].rank if c.id in final else None,
                 "fused_rank": c.rank,
                 "score": round(c.score, 6),
                 "channels": {

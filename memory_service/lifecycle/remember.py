@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from memory_service.errors import Conflict
 from memory_service.lifecycle.archive import expire
 from memory_service.lifecycle.completing import busy
-from memory_service.lifecycle.draft import Encoding, Outcome, Prepared, settled
+from memory_service.lifecycle.draft import Draft, Encoding, Outcome, Prepared, settled
 from memory_service.lifecycle.moments import inverted_validity, not_before
 from memory_service.lifecycle.redaction_notes import note_redacted
-from memory_service.lifecycle.renew import renew
+from memory_service.lifecycle.renew import name, renew
 from memory_service.lifecycle.store import store_new
 from memory_service.lifecycle.supersede import close_superseded, start_of_validity
 from memory_service.storage import memories
@@ -72,7 +72,7 @@ class Present:
 class Decision:
     """What to do with one draft; `id` is the new memory's or the one that is already there."""
 
-    action: str  # create, supersede, update, skip, refuse, invert or forbid
+    action: str  # create, supersede, update, name, skip, refuse, invert or forbid
     id: UUID
     old_id: UUID | None = None
 
@@ -102,6 +102,9 @@ def decide(namespace_id: UUID, item: Prepared, present: Present, *, now: datetim
             return Decision("forbid", erased) if erased else Decision("supersede", new_id(), old_id=held_id)
     duplicate = present.duplicate_of(namespace_id, item)
     if duplicate is not None:
+        if draft.external_id is not None:
+            # Without one so far, or it would have been found by it: who posted it will ask for it by this.
+            return Decision("name", duplicate, old_id=duplicate)
         return Decision("skip", duplicate)
     erased = present.erased_as(namespace_id, item)
     return Decision("forbid", erased) if erased else Decision("create", new_id())
@@ -175,8 +178,8 @@ def _remember(
             if not _apply(session, tenant_id, pending, outcomes, encoding=encoding, now=now):
                 return
             pending, fresh = [], set()
-        outcomes[index] = _outcome(decision)
-        if decision.action not in {"create", "supersede", "update"}:
+        outcomes[index] = _outcome(decision, item.draft)
+        if decision.action not in {"create", "supersede", "update", "name"}:
             continue
         pending.append(Pending(index, decision, item, namespace))
         fresh.add(decision.id)
@@ -203,7 +206,7 @@ def _load(
     return found.namespaces, present
 
 
-def _outcome(decision: Decision) -> Outcome:
+def _outcome(decision: Decision, draft: Draft) -> Outcome:
     match decision.action:
         case "create":
             return Outcome("created", decision.id)
@@ -211,7 +214,9 @@ def _outcome(decision: Decision) -> Outcome:
             return Outcome("superseded", decision.id)
         case "update":
             return Outcome("updated", decision.id)
-        case "skip":
+        case "name" if draft.on_conflict is OnConflict.UPDATE:
+            return Outcome("updated", decision.id)
+        case "skip" | "name":
             return Outcome("skipped", decision.id)
         case "invert":
             return Outcome("rejected", decision.id, problem=inverted_validity())
@@ -255,8 +260,8 @@ def _apply(
     What replaces something is undone to a savepoint together with its neighbours when one of them loses: the old memories
     were changed by then. What replaces nothing needs none, since a memory that loses leaves nothing behind.
     """
-    renewing = [p for p in pending if p.decision.action == "update"]
-    pending = [p for p in pending if p.decision.action != "update"]
+    renewing = [p for p in pending if p.decision.action in {"update", "name"}]
+    pending = [p for p in pending if p.decision.action not in {"update", "name"}]
     stored: dict[UUID, Row | None] = {}
     if any(p.decision.old_id is not None for p in pending):
         try:
@@ -289,11 +294,11 @@ def _renew(
     encoding: Encoding,
     now: datetime,
 ) -> bool:
-    """Apply decided updates; say whether all of them could be. What holds its external_id no more loses its outcome."""
-    if not pending:
-        return True
-    made = renew(session, tenant_id, [(p.decision.id, p.item) for p in pending], encoding=encoding, now=now)
-    for p, renewal in zip(pending, made, strict=True):
+    """Apply decided updates and names; say whether all could be. What holds another external_id by now loses its outcome."""
+    updates, names = ([p for p in pending if p.decision.action == action] for action in ("update", "name"))
+    made = renew(session, tenant_id, [(p.decision.id, p.item) for p in updates], encoding=encoding, now=now)
+    made += name(session, tenant_id, [(p.decision.id, p.item) for p in names], encoding=encoding, now=now)
+    for p, renewal in zip([*updates, *names], made, strict=True):
         if not renewal.held:
             outcomes[p.index] = None
         elif renewal.problem is not None:

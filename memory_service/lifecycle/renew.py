@@ -1,6 +1,6 @@
 """Renew: what is posted again under an external_id becomes the next version of the memory that holds it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -9,13 +9,14 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
-from memory_service.errors import MemoryServiceError
+from memory_service.errors import Conflict, MemoryServiceError, Unavailable
 from memory_service.lifecycle.archive import restore
 from memory_service.lifecycle.correct import Correction, correct_locked
 from memory_service.lifecycle.draft import Draft, Encoding, Prepared
 from memory_service.lifecycle.moments import inverted_validity
 from memory_service.storage import memories
-from memory_service.types import State
+from memory_service.storage.database import translate_errors
+from memory_service.types import OnConflict, State
 
 # What a correction may change; who said it and where it comes from stay those of the first version.
 CHANGEABLE: Final = frozenset(
@@ -29,7 +30,7 @@ CHANGEABLE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """What became of one update; `held` is false when the memory lost its external_id to a concurrent change."""
+    """What became of one update; `held` is false when a concurrent change made it another memory's, or no longer this one's."""
 
     held: bool
     problem: MemoryServiceError | None = None
@@ -57,6 +58,8 @@ def renew(
 
     All are locked first, in order of id, so that two batches never wait for each other. A memory stands there once.
     """
+    if not items:
+        return []
     rows = memories.lock_memories(session, tenant_id, sorted({memory_id for memory_id, _ in items}))
     found = [_renewal(rows.get(memory_id), item) for memory_id, item in items]
     wanted = [
@@ -75,14 +78,58 @@ def renew(
     return found
 
 
+def name(
+    session: Session, tenant_id: UUID, items: Sequence[tuple[UUID, Prepared]], *, encoding: Encoding, now: datetime
+) -> list[Renewal]:
+    """Give memories that have no external_id the one under which the same is posted again.
+
+    A draft that is to update on conflict gives them what else it names, too; of others nothing else changes. If another
+    memory takes one of the external_ids at the same time, none is given.
+
+    Raises:
+        Unavailable: the database is down.
+    """
+    if not items:
+        return []
+    rows = memories.lock_memories(session, tenant_id, sorted({memory_id for memory_id, _ in items}))
+    found = [_nameless(rows.get(memory_id), item) for memory_id, item in items]
+    wanted = [
+        Correction(memory_id, _named(item.draft), item.chunks, item.redactions)
+        for (memory_id, item), renewal in zip(items, found, strict=True)
+        if renewal.held and renewal.problem is None
+    ]
+    try:
+        with session.begin_nested(), translate_errors():
+            rows = {correction.memory_id: rows[correction.memory_id] for correction in wanted}
+            correct_locked(session, tenant_id, rows, wanted, encoding=encoding, now=now)
+    except (Conflict, Unavailable) as error:
+        if isinstance(error, Unavailable) and error.code != "busy":
+            raise
+        return [Renewal(held=False)] * len(items)
+    return found
+
+
+def _nameless(row: RowMapping | None, item: Prepared) -> Renewal:
+    """Say whether a memory, locked, still is what a draft repeats, and still has no external_id. Pure."""
+    if row is None or row["external_id"] is not None or row["dedupe_hash"] != item.dedupe_hash:
+        return Renewal(held=False)
+    return Renewal(held=True, problem=_fault(row, _named(item.draft)))
+
+
+def _named(draft: Draft) -> dict[str, Any]:
+    changes = changes_of(draft) if draft.on_conflict is OnConflict.UPDATE else {}
+    return {**changes, "external_id": draft.external_id}
+
+
 def _renewal(row: RowMapping | None, item: Prepared) -> Renewal:
     """Decide whether a memory, locked, takes what a draft says. Pure."""
     if row is None or row["external_id"] != item.draft.external_id:
         return Renewal(held=False)
     if row["archived_at"] is not None and row["state"] != State.MERGED:
         return Renewal(held=False)
-    changes = changes_of(item.draft)
+    return Renewal(held=True, problem=_fault(row, changes_of(item.draft)))
+
+
+def _fault(row: RowMapping, changes: Mapping[str, Any]) -> MemoryServiceError | None:
     begins, ends = (changes.get(name, row[name]) for name in ("valid_from", "valid_to"))
-    if begins is not None and ends is not None and ends < begins:
-        return Renewal(held=True, problem=inverted_validity())
-    return Renewal(held=True)
+    return inverted_validity() if begins is not None and ends is not None and ends < begins else None

@@ -1,4 +1,8 @@
-"""The turns around a turn: memories of the same session, just before and after."""
+"""The turns around a turn: memories of the same session, observed just before and after.
+
+Of what was observed at one moment, such as turns sent together without times, the id tells the order. `retrieval.gathering`
+orders the turns of a namespace that is read whole in the same way.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,18 +21,18 @@ def _beside(records: str, *, before: bool) -> str:
     """Return the search on one side of `m`, in the same session of the same user and agent: scopes are not crossed."""
     comparison, order = ("<", "DESC") if before else (">", "ASC")
     return f"""(
-        SELECT b.id FROM {records} b
+        SELECT b.id, b.observed_at FROM {records} b
         WHERE b.tenant_id = :tenant AND b.session_id = m.session_id AND b.namespace_id = m.namespace_id
             AND b.user_id IS NOT DISTINCT FROM m.user_id AND b.agent_id IS NOT DISTINCT FROM m.agent_id
-            AND b.id {comparison} m.id AND b.state NOT IN ('archived', 'expired', 'merged')
-            AND (b.expires_at IS NULL OR b.expires_at > :at)
-        ORDER BY b.id {order} LIMIT :distance
+            AND (b.observed_at, b.id) {comparison} (m.observed_at, m.id)
+            AND b.state NOT IN ('archived', 'expired', 'merged') AND (b.expires_at IS NULL OR b.expires_at > :at)
+        ORDER BY b.observed_at {order}, b.id {order} LIMIT :distance
     )"""
 
 
 def _around(records: str) -> str:
     return f"""
-        SELECT k.id AS of_id, x.id FROM unnest(CAST(:ids AS uuid[])) AS k (id)
+        SELECT k.id AS of_id, m.observed_at AS of_moment, x.id, x.observed_at AS moment FROM unnest(CAST(:ids AS uuid[])) AS k (id)
         JOIN {records} m ON m.tenant_id = :tenant AND m.id = k.id AND m.session_id IS NOT NULL
         CROSS JOIN LATERAL ({_beside(records, before=True)} UNION ALL {_beside(records, before=False)}) x
     """
@@ -53,10 +57,10 @@ def runs_around(
     """
     statement = _AROUND if known is None else _AROUND_AS_KNOWN
     params = {"tenant": tenant_id, "ids": uuid_array(ids), "distance": distance, "at": at, "known": known}
-    runs: dict[UUID, list[UUID]] = {}
-    for of_id, other in fetch(session, statement, params):
-        runs.setdefault(of_id, [of_id]).append(other)
-    return [sorted(run) for run in runs.values()]
+    runs: dict[UUID, list[tuple[datetime, UUID]]] = {}
+    for of_id, of_moment, other, moment in fetch(session, statement, params):
+        runs.setdefault(of_id, [(of_moment, of_id)]).append((moment, other))
+    return [[memory_id for _, memory_id in sorted(run)] for run in runs.values()]
 
 
 def neighbours_of(
@@ -82,7 +86,7 @@ def neighbours_of(
     else:
         shown = get_records_as_known(session, tenant_id, found, known=known)
     nearby: dict[UUID, list[Row]] = {}
-    for row in sorted(rows, key=lambda row: row.id):
+    for row in sorted(rows, key=lambda row: (row.moment, row.id)):
         if row.id in shown:  # else it was erased since it was listed
             nearby.setdefault(row.of_id, []).append(shown[row.id])
     return nearby

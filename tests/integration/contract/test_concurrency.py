@@ -38,6 +38,16 @@ def test_the_same_content_is_created_once(me: Any, api: Any) -> None:
     assert len(api.query({})) == 1
 
 
+def test_copies_with_external_ids_each_keep_theirs(me: Any, api: Any) -> None:
+    made = api.remember("The same.")
+    answers = at_once(lambda n: me.post("/v1/memories", json={"content": "The same.", "external_id": f"x{n % 4}"}))
+    assert statuses(answers) == {201: 3, 200: THREADS - 3}, [a.text for a in answers if a.status_code >= 400]
+    held = [api.query({"external_id": f"x{n}"}) for n in range(4)]
+    assert [len(ids) for ids in held] == [1] * 4
+    assert sorted(ids[0] for ids in held) == sorted(api.query({}))
+    assert [made["id"]] in held
+
+
 def test_on_conflict_error_lets_one_through(me: Any) -> None:
     body = {"external_id": "x", "on_conflict": "error"}
     answers = at_once(lambda n: me.post("/v1/memories", json={"content": f"V{n}.", **body}))

@@ -57,6 +57,51 @@ def test_a_different_external_id_makes_a_difference(me: Any) -> None:
     assert post(me, content="Plum.")[0] == 200
 
 
+def test_a_copy_gives_its_external_id_to_what_has_none(me: Any, api: Any) -> None:
+    _, first = post(me, content="Plum.", tags=["fruit"])
+    assert post(me, content="Plum.", external_id="x", tags=["other"]) == (200, first)
+    assert api.query({"external_id": "x"}) == [first]
+    kept = api.read(first)
+    assert (kept["external_id"], kept["version"], kept["tags"], kept["content"]) == ("x", 2, ["fruit"], "Plum.")
+    assert api.found("plum") == [first]
+    assert post(me, content="Plum.", external_id="x") == (200, first)
+    assert api.read(first)["version"] == 2
+    status, second = post(me, content="Pear.", external_id="x", on_conflict="supersede")
+    assert (status, api.read(first)["superseded_by"]) == (201, second)
+
+
+def test_a_copy_that_updates_gives_the_rest_as_well(me: Any, api: Any) -> None:
+    _, first = post(me, content="Plum.", tags=["fruit"], metadata={"a": 1})
+    body = {"content": "Plum.", "external_id": "x", "on_conflict": "update", "tags": ["stone"]}
+    assert post(me, **body) == (200, first)
+    kept = api.read(first)
+    assert (kept["external_id"], kept["version"], kept["tags"], kept["metadata"]) == ("x", 2, ["stone"], {"a": 1})
+    assert post(me, **body) == (200, first)
+    assert api.read(first)["version"] == 2
+    results = me.post("/v1/memories/batch", json={"items": [{"content": "Pear."}, body | {"content": "Pear."}]})
+    assert [one["status"] for one in results.json()["results"]] == ["created", "updated"]
+
+
+def test_one_copy_of_many_gives_its_external_id(me: Any, api: Any) -> None:
+    _, first = post(me, content="Plum.")
+    assert post(me, content="Plum.", external_id="x", on_conflict="error") == (200, first)
+    status, second = post(me, content="Plum.", external_id="y", on_conflict="error")
+    assert status == 201
+    assert (api.read(first)["external_id"], api.read(second)["external_id"]) == ("x", "y")
+    assert post(me, content="Pear.", external_id="x", on_conflict="error")[0] == 409
+
+
+def test_a_batch_names_what_it_stored_itself(me: Any, api: Any) -> None:
+    items = [{"content": "Plum."}, {"content": "Plum.", "external_id": "x"}, {"content": "Plum.", "external_id": "y"}]
+    answer = me.post("/v1/memories/batch", json={"items": [*items, items[1]]})
+    results = answer.json()["results"]
+    assert [one["status"] for one in results] == ["created", "skipped", "created", "skipped"], answer.text
+    ids = [one["id"] for one in results]
+    assert ids == [ids[0], ids[0], ids[2], ids[0]]
+    assert api.query({"external_id": "x"}) == [ids[0]]
+    assert api.query({"external_id": "y"}) == [ids[2]]
+
+
 def test_skip_is_the_default(me: Any, api: Any) -> None:
     _, first = post(me, content="Old.", external_id="x")
     assert post(me, content="New.", external_id="x") == (200, first)

@@ -459,11 +459,36 @@ def test_a_newer_value_of_what_is_asked_stands_above_the_older_one(api: Any) -> 
     first = api.remember(old, role="user", observed_at="2024-03-01T10:00:00Z", extract="none")["id"]
     second = api.remember(new, role="user", observed_at="2024-04-01T10:00:00Z", extract="none")["id"]
     asked = "How many commits are on the main branch of the budget repository?"
-    ranked = {r["memory"]["id"]: r["score"] for r in api.search(asked)["results"]}
-    assert ranked[first] > ranked[second]  # by itself the older one is nearer
-    assert list(ranked) == [second, first]
+    above, below = api.search(asked)["results"]
+    assert [above["memory"]["id"], below["memory"]["id"]] == [second, first]
+    # By itself the older one is nearer; scores tell the order all the same, and their parts add up.
+    lifted = above["signals"]["succession"]
+    assert above["score"] == below["score"]
+    assert lifted > 0
+    assert sum(c["contribution"] for c in above["channels"].values()) == pytest.approx(above["score"], abs=1e-5)
+    assert above["channels"]["temporal"]["contribution"] >= lifted - 1e-5
+    assert "newer than what it stands above" in above["why"]
+    assert "succession" not in below["signals"]
+    (only,) = api.search(asked, top_k=1)["results"]
+    assert only["memory"]["id"] == second
     past = api.search("How many commits were on the main branch of the budget repository in March?")["results"]
     assert past[0]["memory"]["id"] == first
+
+
+def test_what_supersedes_has_the_score_of_its_place(me: Any, api: Any) -> None:
+    old = api.remember("The office of Ada is room nine, on the second floor.")["id"]
+    body = {"content": "Ada moved."}
+    new = me.post(f"/v1/memories/{old}/supersede", json=body).json()["id"]
+    api.remember("Bob waters the plants of the office.")
+    for options in ({}, {"channels": {"vector": 1}}, {"channels": {"keyword": 1, "vector": 1}}):
+        results = api.search("Where is the office of Ada?", **options)["results"]
+        assert [one["memory"]["id"] for one in results[:2]] == [new, old]
+        scores = [one["score"] for one in results]
+        assert scores == sorted(scores, reverse=True)
+        for one in results:
+            assert sum(c["contribution"] for c in one["channels"].values()) == pytest.approx(one["score"], abs=1e-5)
+        assert results[0]["signals"]["succession"] > 0
+    assert set(api.search("office Ada", channels={"vector": 1})["results"][0]["channels"]) == {"vector"}
 
 
 def test_fast_leaves_the_graph_out(api: Any) -> None:

@@ -12,7 +12,7 @@ from memory_service.lifecycle import archive
 from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
 from memory_service.lifecycle.remember import remember
 from memory_service.storage.database import Database
-from memory_service.storage.neighbours import runs_around
+from memory_service.storage.neighbours import neighbours_of, runs_around
 from memory_service.types import Extract
 
 
@@ -28,7 +28,7 @@ def tell(database: Database, make_tenant: Any, encoder_id: int) -> Iterator[Any]
         prepared = [
             Prepared(
                 d,
-                now,
+                d.observed_at or now,
                 content_hash(d.content),
                 dedupe_hash(d),
                 said_hash(d.user_id, content_hash(d.content)),
@@ -58,6 +58,21 @@ def test_two_turns_on_either_side_and_no_turn_twice(database: Database, tell: An
     assert around(database, tell, [turns[0]]) == [turns[:3]]
     assert sorted(around(database, tell, [turns[3], turns[5]])) == [turns[1:6], turns[3:8]]
     assert around(database, tell, []) == []
+
+
+def test_turns_stand_in_the_order_in_which_they_were_observed(database: Database, tell: Any) -> None:
+    noon = datetime(2024, 5, 1, 12, tzinfo=UTC)
+    newest_first = [tell(1, observed_at=noon - timedelta(minutes=n))[0] for n in range(7)]
+    as_said = newest_first[::-1]
+    assert around(database, tell, [as_said[3]]) == [as_said[1:6]]
+    same, together = tell(2, observed_at=noon - timedelta(minutes=3))
+    assert same == as_said[3]
+    assert around(database, tell, [as_said[3]]) == [[*as_said[1:4], together, as_said[4]]]
+    with database.transaction(tell.tenant_id) as session:
+        nearby = neighbours_of(session, tell.tenant_id, [as_said[3]], distance=1, now=datetime.now(UTC))
+    assert [row["id"] for row in nearby[as_said[3]]] == [as_said[2], together]
+    known = datetime.now(UTC) + timedelta(seconds=1)
+    assert around(database, tell, [as_said[1]], at=known, known=known) == [as_said[:4]]
 
 
 def test_sessions_users_and_namespaces_are_not_crossed(database: Database, tell: Any) -> None:
