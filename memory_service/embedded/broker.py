@@ -11,8 +11,8 @@ from memory_service.embedded.child import Child
 from memory_service.embedded.folders import full_disk, make_data_dir, remove_socket_folder, socket_folder
 from memory_service.embedded.lock import FolderLock
 from memory_service.embedded.logs import BoundedLog
-from memory_service.embedded.processes import ProcessIdentity
 from memory_service.errors import Misconfigured, Unavailable
+from memory_service.process_identity import ProcessIdentity
 
 START_TIMEOUT_S = 120  # Reading a long append-only file back.
 STOP_TIMEOUT_S = 20

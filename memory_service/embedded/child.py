@@ -9,7 +9,8 @@ from pathlib import Path
 
 from memory_service.embedded.logs import BoundedLog
 from memory_service.embedded.privileges import Privileges, launch_command
-from memory_service.embedded.processes import ProcessIdentity, end, identify, session_members
+from memory_service.embedded.processes import end, session_members
+from memory_service.process_identity import ProcessIdentity, identify
 
 # An error of ours at the end of a traceback, as plain text or inside a JSON string.
 _SENTENCE = re.compile(r"memory_service\.[\w.]+: (.+?)(?:\\n|\"|$)")

@@ -16,8 +16,9 @@ from memory_service.embedded.lock import FolderLock
 from memory_service.embedded.logs import BoundedLog
 from memory_service.embedded.placement import LASTING_FOLDERS, Placement, place, recorded_cluster
 from memory_service.embedded.privileges import Mode
-from memory_service.embedded.processes import ProcessIdentity, end, processes_of_cluster, wait_until
+from memory_service.embedded.processes import end, processes_of_cluster, wait_until
 from memory_service.errors import Misconfigured, Unavailable
+from memory_service.process_identity import ProcessIdentity
 
 DATABASE = "memory_service"
 START_TIMEOUT_S = 600  # Crash recovery replays up to max_wal_size.

@@ -6,7 +6,8 @@ import signal
 from pathlib import Path
 
 from memory_service.embedded.cluster import write_secret
-from memory_service.embedded.processes import ProcessIdentity, end, session_members
+from memory_service.embedded.processes import end, session_members
+from memory_service.process_identity import ProcessIdentity
 
 # Seconds a leftover gets to stop by itself. It has been told already, by the death of its supervisor.
 GRACE_S = {"postgres": 60.0}

@@ -20,7 +20,6 @@ from memory_service.embedded.lock import FolderLock
 from memory_service.embedded.login import login_path
 from memory_service.embedded.postgres import EmbeddedPostgres
 from memory_service.embedded.prepare import REFUSED
-from memory_service.embedded.processes import ProcessIdentity
 from memory_service.embedded.readiness import (
     READY_ANSWER_S,
     base_url,
@@ -35,6 +34,7 @@ from memory_service.embedded.roster import Roster
 from memory_service.embedded.services import API, base_environment, is_api, make_services, part_log
 from memory_service.embedded.stopping import StopRequested, StopSignal
 from memory_service.errors import MemoryServiceError, Misconfigured, Unavailable
+from memory_service.process_identity import ProcessIdentity
 from memory_service.settings import CHECKOUT, Settings, get_settings, unusable_settings
 
 READY_TIMEOUT_S = 180  # Seconds are usual; a cold disk and a large encoder take longer.

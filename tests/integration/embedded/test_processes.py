@@ -11,8 +11,9 @@ import pytest
 
 from memory_service.embedded.child import Child, reason
 from memory_service.embedded.logs import BoundedLog
-from memory_service.embedded.processes import ProcessIdentity, identify, session_members, wait_until
+from memory_service.embedded.processes import session_members, wait_until
 from memory_service.embedded.roster import Roster
+from memory_service.process_identity import ProcessIdentity, identify
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -13,12 +13,12 @@ import pytest
 from memory_service import jobs
 from memory_service.embedded import folders, readiness, roster
 from memory_service.embedded.console import Console, banner
-from memory_service.embedded.processes import ProcessIdentity
 from memory_service.embedded.restarts import LONGEST_DELAY_S, Restarts
 from memory_service.embedded.roster import Roster
 from memory_service.embedded.stopping import StopSignal
 from memory_service.embedded.supervisor import Supervisor
 from memory_service.logging import _ErrorStream
+from memory_service.process_identity import ProcessIdentity
 from memory_service.settings import Settings
 
 ME = ProcessIdentity(os.getpid(), "1.00")
