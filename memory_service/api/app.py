@@ -89,6 +89,7 @@ from memory_service.chat_model.salt_secret import salt_secret
 from memory_service.encoder import BatchingEncoder, Encoders, LoadedEncoder, Served
 from memory_service.encoding import count_encoders, open_default, open_encoder
 from memory_service.errors import Misconfigured, Unavailable
+from memory_service.failing_parts import FAILING
 from memory_service.jobs import Nudger
 from memory_service.lifecycle.kv_looks import Looks
 from memory_service.logging import configure_logging
@@ -313,6 +314,7 @@ def open_services(
         deleted=Mark(of_all("deleted")),
         reranker=reranker,
         kv=kv,
+        failing=of_all(FAILING),
         planner=KvPlanner(settings),
         commit_threads=CapacityLimiter(settings.pool_size * 2),
     )

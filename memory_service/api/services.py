@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter
@@ -49,6 +50,7 @@ class Services:
     deleted: Mark  # changes when a tenant is deleted
     reranker: BoundedReranker | None  # None: none is configured
     kv: KvParts
+    failing: Path | None  # where the supervisor writes which parts fail; None: this process has none
     planner: KvPlanner
     # Commits have threads of their own: were they to queue behind requests that wait for a connection, the
     # connections those requests wait for would never be given back.

@@ -6,6 +6,7 @@ import platform
 import shutil
 import stat
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 from memory_service.cli.client import ServiceClient
 from memory_service.cli.connection import Connection
 from memory_service.cli.failures import CommandFailure, KeyRefused
+from memory_service.embedded.folders import shared_places
+from memory_service.embedded.readiness import READY_ANSWER_S
+from memory_service.failing_parts import FAILING, FailingPart, complaints, read_failing
 
 OLDEST_PYTHON = (3, 11)
 DISK_WANTED_GIB = 2.0
@@ -20,6 +24,7 @@ DISK_WANTED_GIB = 2.0
 
 PACKAGES = ("fastapi", "sqlalchemy", "psycopg", "pgvector", "celery", "onnxruntime", "tokenizers")
 REPLACE_KEY = "Set MEMORY_SERVICE_API_KEY to a valid key, or unset it to use the key file."
+PROCESSES = "processes"
 START = "Start the service with `make run`, or set MEMORY_SERVICE_URL to a running one."
 
 
@@ -44,12 +49,14 @@ def examine(connection: Connection, *, data_dir: Path) -> list[Check]:
         check_disk(data_dir),
         *check_secrets(data_dir),
     ]
-    with ServiceClient(connection, timeout_s=10.0, attempts=1) as client:
+    with ServiceClient(connection, timeout_s=READY_ANSWER_S, attempts=1) as client:
         reachable = check_reachable(client)
         checks.append(reachable)
         if reachable.ok:
             checks += check_ready(client)
             checks.append(check_key(client))
+    if not any(check.name == f"ready: {PROCESSES}" for check in checks):
+        checks += check_processes(data_dir)
     return checks
 
 
@@ -143,10 +150,29 @@ def check_ready(client: ServiceClient) -> list[Check]:
     ]
 
 
+def check_processes(data_dir: Path) -> list[Check]:
+    """Check what a supervisor on this machine wrote down, for when no API process says it; nothing where all is well."""
+    said = complaints(_failing_here(data_dir), now=time.monotonic())
+    return [Check(PROCESSES, False, said, _REPAIRS[PROCESSES])] if said else []
+
+
+def _failing_here(data_dir: Path) -> list[FailingPart]:
+    try:
+        owner = (data_dir / "run").stat().st_uid  # The doctor may be root, and the service somebody else's.
+        for folder in shared_places(data_dir, owner=owner):
+            # The folder in memory lies where anybody may lay something down.
+            if folder.is_dir() and folder.lstat().st_uid == owner and (failing := read_failing(folder / FAILING)):
+                return failing
+    except OSError:  # There was no service yet, or it is none of ours.
+        pass
+    return []
+
+
 _REPAIRS = {
     "database": "Is Postgres running? Embedded: restart `make run`; external: check DATABASE_URL.",
     "broker": "Writes still work and jobs wait. Embedded: restart `make run`; external: check BROKER_URL.",
     "encoder": "The model could not be loaded or differs from the stored embeddings: the log says which.",
+    PROCESSES: "The log in the data folder says why it ends. It is tried again by itself, at least every half minute.",
     "migrations": "Embedded: restart `make run`; external: run `memory-service migrate`.",
 }
 

@@ -108,19 +108,25 @@ def own_folder(folder: Path, *, owner: int, group: int) -> Path:
     return folder
 
 
+def shared_places(data_dir: Path, *, owner: int) -> tuple[Path, Path]:
+    """Return where the folder that API processes of a user have in common may lie: in memory, or in the data folder."""
+    # Containers may have the same path for their data, and the same memory.
+    name = f"memory-service-{owner}-{fingerprint(Path(f'{socket.gethostname()}:{data_dir}'))}-shared"
+    return IN_MEMORY / name, data_dir / "run" / "shared"
+
+
 def fresh_shared_folder(data_dir: Path, *, processes: int) -> Path:
     """Return an empty folder for what API processes have in common.
 
     It lies in memory where the system has a place for that: what is mapped there needs no disk, which may be full.
     """
-    # Containers may have the same path for their data, and the same memory.
-    name = f"memory-service-{os.geteuid()}-{fingerprint(Path(f'{socket.gethostname()}:{data_dir}'))}-shared"
+    in_memory, on_disk = shared_places(data_dir, owner=os.geteuid())
     room = SHARED_ROOM + processes * PROCESS_ROOM
     # Should somebody else take the name, or the room, there is another place.
     with contextlib.suppress(OSError, Misconfigured):
         if os.access(IN_MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(IN_MEMORY).free >= room:
-            return _empty(IN_MEMORY / name)
-    return _empty(data_dir / "run" / "shared")
+            return _empty(in_memory)
+    return _empty(on_disk)
 
 
 def _empty(folder: Path) -> Path:

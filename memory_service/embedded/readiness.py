@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from memory_service.errors import Misconfigured
 
 _NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-READY_ANSWER_S = 10  # /readyz gives each of its parts two seconds; who asks must wait longer than that.
+READY_ANSWER_S = 12  # /readyz gives each of its parts two seconds; who asks must wait longer than that.
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 

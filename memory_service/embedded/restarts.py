@@ -1,62 +1,61 @@
 """When to start a part again that died: at once the first time, ever later if it keeps dying."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from memory_service.failing_parts import STEADY_S, FailingPart
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
-STEADY_S = 60.0  # A part that ran this long has recovered; its next death counts as the first.
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    failures: int = 0
-    started_at: float = 0.0
-    next_at: float | None = None
 
 
 class Restarts:
     """Backoff per part. Times are seconds of any steady clock, given by the caller.
 
     >>> restarts = Restarts()
-    >>> restarts.ended("api", now=100.0)
+    >>> restarts.ended("api", "ended with status 1", now=100.0)
     0.5
     >>> restarts.due("api", now=100.4), restarts.due("api", now=100.5)
     (False, True)
     >>> restarts.started("api", now=100.5)
-    >>> restarts.ended("api", now=101.0)
+    >>> restarts.ended("api", "ended with status 1", now=101.0)
     1.0
     >>> restarts.failed("api", now=102.0)
     2.0
+    >>> restarts.failing()
+    [FailingPart(name='api', failures=3, how='cannot be started', started_at=100.5, next_at=104.0)]
     """
 
     def __init__(self) -> None:
-        self._states: dict[str, _State] = {}
+        self._parts: dict[str, FailingPart] = {}
 
-    def ended(self, name: str, *, now: float) -> float:
+    def ended(self, name: str, how: str, *, now: float) -> float:
         """Note that a part died; return the seconds until it is started again."""
-        state = self._states.get(name, _State())
-        failures = 0 if now - state.started_at > STEADY_S else state.failures
-        delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0**failures)
-        self._states[name] = replace(state, failures=failures + 1, next_at=now + delay)
-        return delay
+        part = self._parts.get(name, FailingPart(name))
+        return self._again(replace(part, failures=0 if now - part.started_at > STEADY_S else part.failures), how, now)
 
     def failed(self, name: str, *, now: float) -> float:
         """Note that a dead part could not even be started; return the seconds until the next attempt."""
-        state = self._states[name]
-        delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0**state.failures)
-        self._states[name] = replace(state, failures=state.failures + 1, next_at=now + delay)
+        return self._again(self._parts[name], "cannot be started", now)
+
+    def _again(self, part: FailingPart, how: str, now: float) -> float:
+        delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0**part.failures)
+        self._parts[part.name] = replace(part, failures=part.failures + 1, how=how, next_at=now + delay)
         return delay
 
     def waiting(self, name: str) -> bool:
         """Tell whether the part is dead and noted as such."""
-        state = self._states.get(name)
-        return state is not None and state.next_at is not None
+        part = self._parts.get(name)
+        return part is not None and part.next_at is not None
 
     def due(self, name: str, *, now: float) -> bool:
         """Tell whether the time to start it has come."""
-        state = self._states.get(name)
-        return state is not None and state.next_at is not None and now >= state.next_at
+        part = self._parts.get(name)
+        return part is not None and part.next_at is not None and now >= part.next_at
 
     def started(self, name: str, *, now: float) -> None:
         """Note that it was started."""
-        self._states[name] = replace(self._states[name], started_at=now, next_at=None)
+        self._parts[name] = replace(self._parts[name], started_at=now, next_at=None)
+
+    def failing(self) -> list[FailingPart]:
+        """Return every part that failed, also long ago, by name."""
+        return sorted(self._parts.values(), key=lambda part: part.name)

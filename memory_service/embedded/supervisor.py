@@ -15,6 +15,7 @@ from memory_service.embedded.child import Child, reason
 from memory_service.embedded.cluster import CONNECTIONS
 from memory_service.embedded.console import Console, Waiting, banner, shown_path
 from memory_service.embedded.endpoints import endpoints_file, read_endpoints, write_endpoints
+from memory_service.embedded.failing_file import FailingFile
 from memory_service.embedded.folders import fresh_shared_folder, full_disk, make_data_dir, remove_shared_folder
 from memory_service.embedded.lock import FolderLock
 from memory_service.embedded.login import login_path
@@ -76,6 +77,7 @@ class Supervisor:
         # Kept open, so that connections wait for an API that starts again.
         self._listening: list[socket.socket] = []
         self._shared: Path | None = None
+        self._written: FailingFile | None = None  # which parts fail, for those who are asked how the service is
         self._failing: set[str] = set()  # Parts of which the console has said that they cannot be started.
 
     def run(self) -> None:
@@ -228,27 +230,34 @@ class Supervisor:
         while not self._stop.requested:
             time.sleep(LOOK_EVERY_S)
             now = time.monotonic()
-            for part in self._parts:
-                self._revive(part, restarts, now)
+            self._look(restarts, now)
             if now - trimmed > TRIM_EVERY_S:
                 trimmed = now
                 self._roster.save()
                 for path in (self._settings.data_dir / "logs").glob("*.log"):
                     part_log(self._settings, path.stem).trim()
 
+    def _look(self, restarts: Restarts, now: float) -> None:
+        for part in self._parts:
+            self._revive(part, restarts, now)
+        if self._written is not None:
+            self._written.write(restarts.failing())
+
     def _revive(self, part: Part, restarts: Restarts, now: float) -> None:
         status = part.poll()
         if status is None:
             return
         if not restarts.waiting(part.name):
-            delay = restarts.ended(part.name, now=now)
             how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+            delay = restarts.ended(part.name, how, now=now)
             self._console.line(f"  {part.name} {how}; starting it again in {delay:.1f} s (logs/{part.name}.log).")
         if restarts.due(part.name, now=now):
             self._relaunch(part, restarts)
 
     def _fresh_shared_folder(self) -> Path:
-        return fresh_shared_folder(self._settings.data_dir, processes=self._settings.api_processes)
+        folder = fresh_shared_folder(self._settings.data_dir, processes=self._settings.api_processes)
+        self._written = FailingFile(folder)
+        return folder
 
     def _share_anew(self) -> None:
         """Make the shared folder again when somebody removed it; the API processes that still run start again, to share it."""

@@ -1,5 +1,6 @@
 """Is the process alive, can it serve, what does it count. No key is asked for, no tenant's data are shown."""
 
+import time
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from memory_service.api.metrics import CONTENT_TYPE
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import MemoryServiceError
+from memory_service.failing_parts import complaints, read_failing
 from memory_service.storage.migrate import head_revision
 
 router = APIRouter(tags=["health"], route_class=StrictRoute)
@@ -49,10 +51,12 @@ async def readyz(services: ServicesDep) -> ReadyOut:
     """Say what works: 200 when requests can be served, 503 when they cannot.
 
     Without the broker the service is degraded, not down: writes are stored, and jobs wait in the database.
+    So it is while one of the processes that `memory-service run` started is down, or keeps ending: this one serves.
     """
-    parts = {name: await _probe(check, services) for name, check in CHECKS.items()}
+    checks = CHECKS if services.failing is None else CHECKS | {"processes": _processes}
+    parts = {name: await _probe(check, services) for name, check in checks.items()}
     bad = {name: part.reason for name, part in parts.items() if not part.ok}
-    if set(bad) - {"broker"}:
+    if set(bad) - SPARED:
         status: Literal["ready", "degraded", "not_ready"] = "not_ready"
     else:
         status = "degraded" if bad else "ready"
@@ -106,7 +110,12 @@ def _encoder(services: Services) -> str | None:
     return None if vector.shape == (services.encoder.identity.dimension,) else "it makes vectors of a wrong length"
 
 
+def _processes(services: Services) -> str | None:
+    return None if services.failing is None else complaints(read_failing(services.failing), now=time.monotonic())
+
+
 HEAD = head_revision()
+SPARED = frozenset({"broker", "processes"})  # Requests are served without.
 CHECKS: dict[str, Callable[[Services], str | None]] = {
     "database": _database,
     "migrations": _migrations,

@@ -1,4 +1,7 @@
 import json
+import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,7 +9,9 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from memory_service.api.routes import health
+from memory_service.embedded.failing_file import FailingFile
 from memory_service.errors import Unavailable
+from memory_service.failing_parts import FAILING, FailingPart
 
 
 def test_alive(client: TestClient) -> None:
@@ -40,6 +45,43 @@ def test_what_is_not_ready_is_named(client: TestClient, monkeypatch: pytest.Monk
 def test_a_database_of_another_version_is_named(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "HEAD", "9999")
     assert "memory-service migrate" in client.get("/readyz").json()["parts"]["migrations"]["reason"]
+
+
+@pytest.fixture
+def supervised(app: FastAPI, client: TestClient, tmp_path: Path) -> Any:
+    """Give the application a supervisor's file, and the broker that it has not."""
+    before = app.state.services
+    app.state.services = replace(before, failing=tmp_path / FAILING)
+    yield FailingFile(tmp_path)
+    app.state.services = before
+
+
+def test_a_part_that_keeps_ending_is_named_and_the_service_serves(
+    supervised: FailingFile, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(health.CHECKS, "broker", lambda _services: None)
+    ready = client.get("/readyz").json()
+    assert (ready["status"], ready["parts"]["processes"]) == ("ready", {"ok": True, "reason": None})
+    at = time.monotonic() + 7.9
+    supervised.write([FailingPart("api-2", 4, "was killed by signal 9", started_at=at - 10, next_at=at)])
+    answer = client.get("/readyz")
+    ready = answer.json()
+    assert (answer.status_code, ready["status"]) == (200, "degraded")
+    said = (
+        "api-2 has failed 4 times in a row (it was killed by signal 9) and is started again in 8 s; see logs/api-2.log"
+    )
+    assert ready["parts"]["processes"] == {"ok": False, "reason": said}
+    assert ready["detail"] == f"processes: {said}"
+
+
+def test_a_part_that_is_needed_says_503_whatever_else_ends(
+    supervised: FailingFile, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(health.CHECKS, "database", lambda _services: "it is down")
+    supervised.write([FailingPart("postgres", 1, "ended with status 1", next_at=time.monotonic() + 1)])
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "not_ready")
+    assert "postgres ended with status 1" in answer.json()["detail"]
 
 
 def test_metrics_count_requests_by_template_and_hold_nothing_of_a_tenant(client: TestClient, me: Any) -> None:

@@ -9,6 +9,10 @@ from typer.testing import CliRunner
 
 from memory_service.cli import doctor
 from memory_service.cli.main import app
+from memory_service.embedded import folders
+from memory_service.embedded.failing_file import FailingFile
+from memory_service.embedded.folders import fresh_shared_folder
+from memory_service.failing_parts import FailingPart
 
 runner = CliRunner()
 
@@ -49,6 +53,59 @@ def test_a_part_that_is_not_ready_is_named(environment: Any) -> None:
     assert result.exit_code == 1
     assert "ready: broker" in result.stdout
     assert "BROKER_URL" in result.stdout
+
+
+KILLED = FailingPart("api", 4, "was killed by signal 9", next_at=0.0)
+
+
+def test_a_part_that_keeps_ending_is_named(environment: Any) -> None:
+    environment.answers["/readyz"] = lambda body: (
+        200,
+        {"status": "degraded", "parts": {"processes": {"ok": False, "reason": KILLED.complaint(now=0.0)}}},
+    )
+    result = runner.invoke(app, ["doctor", "--json"])
+    assert result.exit_code == 1
+    (check,) = [one for one in json.loads(result.stdout)["checks"] if one["name"] == "ready: processes"]
+    assert "api has failed 4 times in a row" in check["detail"]
+    assert check["fix"] == doctor._REPAIRS["processes"]
+
+
+@pytest.fixture
+def in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "shm").mkdir()
+    monkeypatch.setattr(folders, "IN_MEMORY", tmp_path / "shm")
+    return tmp_path / "shm"
+
+
+@pytest.mark.parametrize("where", ["in memory", "on disk"])
+def test_without_any_api_process_the_file_of_the_supervisor_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, in_memory: Path, where: str
+) -> None:
+    monkeypatch.setenv("MEMORY_SERVICE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("MEMORY_SERVICE_DATA_DIR", str(tmp_path / "var"))
+    (tmp_path / "var" / "run").mkdir(parents=True, mode=0o700)
+    if where == "on disk":
+        in_memory.rmdir()
+    folder = fresh_shared_folder(tmp_path / "var", processes=1)
+    assert folder.is_relative_to(in_memory) == (where == "in memory")
+    assert "processes" not in verdicts(runner.invoke(app, ["doctor", "--json"]))
+    FailingFile(folder).write([KILLED])
+    result = runner.invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert "api has failed 4 times in a row (it was killed by signal 9)" in result.stdout
+    assert "logs/api.log" in result.stdout
+
+
+def test_a_folder_that_somebody_else_laid_there_is_not_believed(
+    tmp_path: Path, in_memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "var" / "run").mkdir(parents=True)
+    FailingFile(fresh_shared_folder(tmp_path / "var", processes=1)).write([KILLED])
+    assert doctor.check_processes(tmp_path / "var")
+    own = Path.lstat
+    foreign = lambda path: os.stat_result((*own(path)[:4], os.geteuid() + 1, *own(path)[5:10]))  # noqa: E731
+    monkeypatch.setattr(Path, "lstat", foreign)
+    assert doctor.check_processes(tmp_path / "var") == []
 
 
 def test_a_refused_key_is_named(environment: Any, monkeypatch: pytest.MonkeyPatch) -> None:

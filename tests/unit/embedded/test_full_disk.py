@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from memory_service import jobs
-from memory_service.embedded import folders, readiness, roster
+from memory_service.embedded import failing_file, folders, readiness, roster
 from memory_service.embedded.console import Console, banner
+from memory_service.embedded.failing_file import FailingFile
 from memory_service.embedded.restarts import LONGEST_DELAY_S, Restarts
 from memory_service.embedded.roster import Roster
 from memory_service.embedded.stopping import StopSignal
 from memory_service.embedded.supervisor import Supervisor
+from memory_service.failing_parts import FAILING, FailingPart, read_failing
 from memory_service.logging import _ErrorStream
 from memory_service.process_identity import ProcessIdentity
 from memory_service.settings import Settings
@@ -104,6 +106,20 @@ def test_the_list_of_parts_is_written_when_there_is_space_again(
     assert not (tmp_path / "run" / "parts.json").exists()
     listed.save()
     assert "api" in (tmp_path / "run" / "parts.json").read_text()
+
+
+def test_which_parts_fail_is_written_when_there_is_space_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written, parts = FailingFile(tmp_path), [FailingPart("api-2", 1, "ended with status 1", next_at=1000.5)]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise full()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(failing_file, "write_secret", refuse)
+        written.write(parts)
+    assert read_failing(tmp_path / FAILING) == []
+    written.write(parts)
+    assert read_failing(tmp_path / FAILING) == parts
 
 
 def test_a_log_that_cannot_be_written_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -552,6 +552,7 @@ export interface paths {
          * @description Say what works: 200 when requests can be served, 503 when they cannot.
          *
          *     Without the broker the service is degraded, not down: writes are stored, and jobs wait in the database.
+         *     So it is while one of the processes that `memory-service run` started is down, or keeps ending: this one serves.
          */
         get: operations["readyz"];
         put?: never;
