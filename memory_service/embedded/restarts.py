@@ -6,6 +6,7 @@ from memory_service.failing_parts import STEADY_S, FailingPart
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
+DOUBLED = 16  # times at most: the longest delay is reached after six, and a power of ten thousand is no number any more
 
 
 class Restarts:
@@ -38,7 +39,7 @@ class Restarts:
         return self._again(self._parts[name], "cannot be started", now)
 
     def _again(self, part: FailingPart, how: str, now: float) -> float:
-        delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0**part.failures)
+        delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(part.failures, DOUBLED))
         self._parts[part.name] = replace(part, failures=part.failures + 1, how=how, next_at=now + delay)
         return delay
 

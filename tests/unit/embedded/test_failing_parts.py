@@ -171,6 +171,14 @@ def test_a_supervisor_writes_down_what_dies_and_what_runs_again(
     assert said() is None
 
 
+def test_a_part_that_fails_for_days_is_tried_again_as_ever() -> None:
+    known = restarts.Restarts()
+    known.ended("worker", "ended with status 1", now=1000.0)
+    delays = {known.failed("worker", now=1000.0 + 30 * attempt) for attempt in range(1, 3000)}
+    assert max(delays) == restarts.LONGEST_DELAY_S
+    assert known.failing()[0].failures == 3000
+
+
 @pytest.mark.parametrize("module", [failing_parts, restarts])
 def test_worked_examples(module: object) -> None:
     tried = doctest.testmod(module)  # type: ignore[arg-type]
