@@ -1,9 +1,13 @@
-"""Several API processes behind one port: what one is told, all go by; one that is killed is not missed."""
+"""Several API processes behind one port: what one is told, all go by; who is killed is not missed, and who keeps dying is named."""
 
+import json
 import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +25,8 @@ from memory_service.embedded.services import is_api
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 RECOVERY_S = 60
+NAMED_S = 60  # until three deaths in a row: the third start follows a second and a half after the first death
+STEADY_S = 60  # that a part has to run before it is no longer named
 CONNECTIONS = 400  # opened at most until each process has accepted one
 
 
@@ -224,3 +230,77 @@ def test_a_shared_folder_that_somebody_removed_is_made_again(victim: Victim) -> 
         assert as_key(held["api-2"], made["key"]) == 200
         assert held["api"].delete(f"/v1/api-keys/{made['id']}").status_code in {200, 204}
         assert as_key(held["api-2"], made["key"]) == 401
+
+
+@contextmanager
+def dying(victim: Victim, *names: str) -> Iterator[None]:
+    """Kill these parts whenever the supervisor has started them again."""
+    over = threading.Event()
+
+    def kill() -> None:
+        killed: set[int] = set()
+        while not over.wait(0.05):
+            known = parts(victim.data_dir)
+            for pid in {known[name] for name in names} - killed:
+                killed.add(pid)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        killer.join()
+
+
+def doctor(victim: Victim) -> dict[str, Any]:
+    """Return the detail of every check that fails."""
+    kept = {n: v for n, v in os.environ.items() if not n.startswith("MEMORY_SERVICE_")}
+    mine = {"MEMORY_SERVICE_DATA_DIR": str(victim.data_dir), "MEMORY_SERVICE_URL": victim.connection.url}
+    done = subprocess.run(
+        [sys.executable, "-m", "memory_service.cli.main", "doctor", "--json"],
+        env=kept | mine,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return {one["name"]: one["detail"] for one in json.loads(done.stdout)["checks"] if not one["ok"]}
+
+
+def complaint(name: str) -> str:
+    then = r"(is started again (in \d+ s|now)|has run for \d+ s since)"
+    return rf"{name} has failed \d+ times in a row \(it was killed by signal 9\) and {then}; see logs/{name}\.log"
+
+
+def test_those_that_keep_dying_are_named_until_they_run_while_the_rest_serves(victim: Victim) -> None:
+    answers: list[httpx.Response] = []
+
+    def said() -> str:
+        with suppress(httpx.HTTPError), client(victim) as http:  # one that dies may have taken the request
+            answers.append(http.get("/readyz"))
+            return str(answers[-1].json()["detail"])
+        return ""
+
+    assert eventually(lambda: said() == "Every part works.", timeout_s=RECOVERY_S + STEADY_S)
+    answers.clear()
+    both = rf"processes: {complaint('api-2')}; {complaint('worker')}"
+    with dying(victim, "api-2", "worker"):
+        assert eventually(lambda: re.fullmatch(both, said()) is not None, timeout_s=NAMED_S), answers[-1].text
+        assert re.fullmatch(both, f"processes: {doctor(victim)['ready: processes']}")
+    assert {answer.status_code for answer in answers} == {200}
+    assert answers[-1].json()["status"] == "degraded"
+    assert str(victim.data_dir) not in answers[-1].text
+    assert eventually(lambda: said() == "Every part works.", timeout_s=RECOVERY_S + STEADY_S), answers[-1].text
+
+
+def test_the_doctor_names_them_when_nobody_is_left_to_answer(victim: Victim) -> None:
+    with dying(victim, "api", "api-2"):
+        assert eventually(lambda: "api has failed" in doctor(victim).get("processes", ""), timeout_s=NAMED_S)
+        failed = doctor(victim)
+    assert "service" in failed
+    assert re.fullmatch(rf"{complaint('api')}; {complaint('api-2')}", failed["processes"])
+    with client(victim) as http:
+        assert http.get("/v1/memories").status_code == 200
