@@ -78,11 +78,16 @@ def find_connection(
 
     The key comes from ``key_file``, else MEMORY_SERVICE_API_KEY, else, for a service of this machine only, ``api-key`` in
     the data folder: the key of this machine's service must not go to another. A missing key is no error here:
-    ``/healthz`` needs none.
+    ``/healthz`` needs none. Nor does a variable that is there and empty stand for the key of this machine: it was emptied on
+    purpose, or by a substitution that failed.
     """
     address = service_url(url, environ=environ)
-    from_environment = environ.get("MEMORY_SERVICE_API_KEY", "").strip()
-    if key_file is None and from_environment:
+    from_environment = environ.get("MEMORY_SERVICE_API_KEY")
+    if key_file is None and from_environment is not None:
+        from_environment = from_environment.strip()
+        if not from_environment:
+            origin = "MEMORY_SERVICE_API_KEY is set and empty; unset it to use the key of this machine's service"
+            return Connection(url=address, key=None, key_origin=origin)
         if not KEY.fullmatch(from_environment):
             return Connection(url=address, key=None, key_origin="what MEMORY_SERVICE_API_KEY holds is no key")
         return Connection(url=address, key=from_environment, key_origin="MEMORY_SERVICE_API_KEY")

@@ -27,7 +27,14 @@ def test_arguments_come_before_the_environment() -> None:
 
 
 def test_empty_variables_are_not_set() -> None:
-    assert settings(MEMORY_SERVICE_URL="", MEMORY_SERVICE_API_KEY=" ", MEMORY_MCP_USER_ID="") == Settings()
+    assert settings(MEMORY_SERVICE_URL="", MEMORY_MCP_NAMESPACE=" ", MEMORY_MCP_USER_ID="") == Settings()
+
+
+@pytest.mark.parametrize("key", ["", " ", "\n"])
+@pytest.mark.parametrize("arguments", [[], ["--transport", "http", "--share-key"]])
+def test_an_empty_key_does_not_stand_for_the_one_of_this_machine(key: str, arguments: list[str]) -> None:
+    with pytest.raises(InvalidSettings, match="MEMORY_SERVICE_API_KEY is set and empty"):
+        settings(*arguments, MEMORY_SERVICE_API_KEY=key)
 
 
 def test_the_key_is_not_shown() -> None:

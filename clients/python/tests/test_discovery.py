@@ -94,6 +94,19 @@ def test_an_empty_key_is_not_looked_for_elsewhere(
     assert find_endpoint("http://127.0.0.1:8000", None).api_key == KEY
 
 
+@pytest.mark.parametrize("key", ["", "  ", "\n"])
+def test_an_empty_variable_is_not_looked_past(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connect: Callable[..., object], key: str
+) -> None:
+    monkeypatch.setenv("MEMORY_SERVICE_DATA_DIR", str(put(tmp_path / "data")))
+    monkeypatch.setenv("MEMORY_SERVICE_API_KEY", key)
+    with pytest.raises(NotConfigured, match="MEMORY_SERVICE_API_KEY is set and empty"):
+        connect("http://127.0.0.1:8000")
+    assert find_endpoint("http://127.0.0.1:8000", KEY).api_key == KEY, "an argument comes first"
+    monkeypatch.delenv("MEMORY_SERVICE_API_KEY")
+    assert find_endpoint("http://127.0.0.1:8000").api_key == KEY
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1", "²"])
 def test_broken_ports_are_refused(port: str) -> None:
     with pytest.raises(NotConfigured, match="MEMORY_SERVICE_PORT"):

@@ -61,7 +61,10 @@ export class Transport {
     if (options.apiKey?.trim() === "") {
       throw new MemoryServiceError("the API key that is given is empty: leave it out to take MEMORY_SERVICE_API_KEY");
     }
-    if (!apiKey?.trim()) {
+    if (options.apiKey === undefined && isEmpty("MEMORY_SERVICE_API_KEY")) {
+      throw new MemoryServiceError("MEMORY_SERVICE_API_KEY is set and empty: put a key into it, or pass { apiKey }");
+    }
+    if (!apiKey) {
       throw new MemoryServiceError("no API key: pass { apiKey }, or set MEMORY_SERVICE_API_KEY");
     }
     this.#headers = { Accept: "application/json", Authorization: `Bearer ${apiKey}` };
@@ -199,8 +202,16 @@ function newKey(): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Return a variable of the environment where there is one; browsers have none. */
+/** Return a variable of the environment where there is one; browsers have none, and an empty one says nothing. */
 function variable(name: string): string | undefined {
-  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
-  return process?.env?.[name] || undefined;
+  return environment()?.[name] || undefined;
+}
+
+/** Say whether a variable is there and holds nothing: somebody emptied it, or a substitution failed. */
+function isEmpty(name: string): boolean {
+  return environment()?.[name]?.trim() === "";
+}
+
+function environment(): Record<string, string | undefined> | undefined {
+  return (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env;
 }

@@ -72,6 +72,15 @@ def test_a_variable_that_holds_no_key_is_refused() -> None:
         connection.require_key()
 
 
+@pytest.mark.parametrize("empty", ["", " ", "\n"])
+def test_an_empty_variable_does_not_stand_for_the_key_of_this_machine(tmp_path: Path, empty: str) -> None:
+    (tmp_path / "api-key").write_text("from-file\n")
+    environ = {"MEMORY_SERVICE_DATA_DIR": str(tmp_path), "MEMORY_SERVICE_API_KEY": empty}
+    with pytest.raises(KeyRefused, match="MEMORY_SERVICE_API_KEY is set and empty"):
+        find_connection(environ=environ).require_key()
+    assert find_connection(key_file=tmp_path / "api-key", environ=environ).key == "from-file"
+
+
 @pytest.mark.parametrize("port", ["abc", "0", "70000", "８０"])
 def test_a_port_that_is_none_is_refused(port: str) -> None:
     with pytest.raises(CommandFailure, match="MEMORY_SERVICE_PORT"):

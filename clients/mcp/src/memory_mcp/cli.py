@@ -19,6 +19,7 @@ from memory_mcp.settings import (
     Settings,
     Transport,
     from_environment,
+    key_from_environment,
 )
 from memory_mcp.stdio import serve_stdio
 
@@ -112,7 +113,7 @@ def read_settings(told: argparse.Namespace, environment: Mapping[str, str]) -> S
     return Settings(
         transport=Transport(told.transport),
         url=told.url or from_environment(environment, "MEMORY_SERVICE_URL"),
-        api_key=from_environment(environment, "MEMORY_SERVICE_API_KEY"),
+        api_key=key_from_environment(environment),
         scope=Scope(
             namespace=told.namespace or from_environment(environment, "MEMORY_MCP_NAMESPACE"),
             user_id=told.user_id or from_environment(environment, "MEMORY_MCP_USER_ID"),

@@ -9,6 +9,7 @@ from memory_mcp.scope import Scope
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
+KEY_VARIABLE = "MEMORY_SERVICE_API_KEY"
 # Further names of the loopback interface that a browser or a client may send as Host.
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
@@ -98,3 +99,18 @@ class Settings:
 def from_environment(environment: Mapping[str, str], name: str) -> str | None:
     """Return a variable; an empty one counts as not set, as in the service."""
     return environment.get(name, "").strip() or None
+
+
+def key_from_environment(environment: Mapping[str, str]) -> str | None:
+    """Return the key that the environment holds, null where it says nothing of one.
+
+    Raises:
+        InvalidSettings: the variable is there and empty. Hosts fill it from forms and other variables; where that failed, nobody
+            has asked for the key of this machine's operator.
+    """
+    key = from_environment(environment, KEY_VARIABLE)
+    if key is None and KEY_VARIABLE in environment:
+        raise InvalidSettings(
+            f"{KEY_VARIABLE} is set and empty; leave it out to have the key looked for on this machine, or put a key into it."
+        )
+    return key

@@ -30,7 +30,7 @@ class MemoryClient(Calls[SyncExecutor]):
     Args:
         url: of the service; without one, ``MEMORY_SERVICE_URL`` or the service of this machine.
         api_key: without one, ``MEMORY_SERVICE_API_KEY`` or, for a service of this machine, the key that lies beside its data;
-            an empty one is refused.
+            an empty one is refused, in the argument as in the variable.
         timeout: of every call that does not bring its own; a number is the seconds in total.
         retries: how often a call is tried, and how the pauses between grow.
         transport: what carries HTTP, instead of connections of its own.
@@ -76,7 +76,7 @@ class AsyncMemoryClient(Calls[AsyncExecutor]):
     Args:
         url: of the service; without one, ``MEMORY_SERVICE_URL`` or the service of this machine.
         api_key: without one, ``MEMORY_SERVICE_API_KEY`` or, for a service of this machine, the key that lies beside its data;
-            an empty one is refused.
+            an empty one is refused, in the argument as in the variable.
         timeout: of every call that does not bring its own; a number is the seconds in total.
         retries: how often a call is tried, and how the pauses between grow.
         transport: what carries HTTP, instead of connections of its own.

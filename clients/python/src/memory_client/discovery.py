@@ -15,6 +15,7 @@ from memory_client.version import VERSION
 
 DEFAULT_PORT = 8000
 KEY_FILE = "api-key"
+KEY_VARIABLE = "MEMORY_SERVICE_API_KEY"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def find_endpoint(
     directory or one above it.
 
     Raises:
-        NotConfigured: the URL is none, there is no key, or the key that is given is empty.
+        NotConfigured: the URL is none, there is no key, or the argument or variable that is to hold it is empty.
     """
     if api_key is not None and not api_key.strip():
         # Whoever looked up a key that is not set must not become the operator of this machine's service.
@@ -64,7 +65,7 @@ def find_endpoint(
     environ = os.environ if environ is None else environ
     found = url or environ.get("MEMORY_SERVICE_URL") or f"http://127.0.0.1:{_port(environ)}"
     where = _checked_url(found)
-    key = api_key or environ.get("MEMORY_SERVICE_API_KEY") or _key_on_disk(where, environ, start or Path.cwd())
+    key = api_key or _key_of(environ) or _key_on_disk(where, environ, start or Path.cwd())
     return Endpoint(where, _checked_key(key))
 
 
@@ -111,6 +112,16 @@ def _checked_key(key: str) -> str:
     key = key.strip()
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise NotConfigured("The API key has characters that no key has; was something else pasted?")
+    return key
+
+
+def _key_of(environ: Mapping[str, str]) -> str | None:
+    key = environ.get(KEY_VARIABLE)
+    if key is not None and not key.strip():
+        # Emptied on purpose or by a substitution that failed: neither asks for the key of this machine's operator.
+        raise NotConfigured(
+            f"{KEY_VARIABLE} is set and empty; unset it to have the key looked for on this machine, or put a key into it."
+        )
     return key
 
 
