@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from memory_service.api.allowed_methods import allowed_methods
+from memory_service.api.findings import sentence
 from memory_service.errors import FieldError, InvalidRequest, MemoryServiceError, Unauthenticated
 from memory_service.json_values import escape
 
@@ -152,12 +153,8 @@ def pointer_of(location: Sequence[int | str], body: Any) -> str:
 
 def field_errors(errors: Iterable[Mapping[str, Any]], body: Any) -> tuple[FieldError, ...]:
     """Return what a validator found, without the inputs it found it in."""
-    found = (FieldError(pointer_of(e["loc"], body), _sentence(str(e["msg"]))) for e in errors)
+    found = (FieldError(pointer_of(e["loc"], body), sentence(e)) for e in errors)
     return tuple(dict.fromkeys(found))
-
-
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ")
 
 
 def invalid_request(errors: Sequence[FieldError]) -> InvalidRequest:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
 
 from memory_service.api.dependencies import ASKS_FOR_KEY, admit
+from memory_service.api.findings import KINDS
 from memory_service.api.problems import invalid_request
 from memory_service.errors import FieldError, InvalidRequest, UnsupportedMediaType
 from memory_service.json_values import MAX_FINDINGS, escape, faults, parse_json
@@ -25,12 +26,6 @@ BODILESS_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PARSERS = CapacityLimiter(2)
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-
-
-# What is no object, under the names that JSON has for it.
-KINDS: dict[type, str] = {
-    str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "an array", type(None): "null",
-}  # fmt: skip
 
 
 class Body(BaseModel):

@@ -50,6 +50,24 @@ def test_a_namespace_in_the_body(me: Any, path: str) -> None:
     assert me.post(path, json={"filter": {"tags": "a"}, "namespace": "default"}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "pointer"),
+    [
+        ("/v1/search", {"query": "x", "filter": ["a"]}, "/filter"),
+        ("/v1/context", {"query": "x", "channels": ["a"]}, "/channels"),
+        ("/v1/memories/query", {"filter": ["a"]}, "/filter"),
+        ("/v1/memories", {"content": "x", "metadata": ["a"]}, "/metadata"),
+        ("/v1/erasures", {"filter": ["a"]}, "/filter"),
+    ],
+)
+def test_an_object_is_asked_for_in_the_same_words_everywhere(
+    me: Any, path: str, body: dict[str, Any], pointer: str
+) -> None:
+    refused = me.post(path, json=body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert refused.json()["errors"] == [{"pointer": pointer, "detail": "is an array; expected is an object"}]
+
+
 def test_if_match_may_name_several_versions(me: Any) -> None:
     path = me.post("/v1/memories", json={"content": "Guarded."}).headers["location"]
 
