@@ -30,7 +30,7 @@ from memory_service.errors import Conflict, FieldError, InvalidRequest, NotFound
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import webhook_deliveries, webhooks
 from memory_service.storage.ids import new_id
-from memory_service.storage.namespaces import check_path
+from memory_service.storage.namespaces import check_path, find_namespace_id
 from memory_service.types import Action, Caller, KeyScope
 from memory_service.webhooks.addresses import Reach, RefusedUrl, check_url, literal, read_networks
 from memory_service.webhooks.events import WebhookEvent
@@ -159,6 +159,9 @@ def list_webhooks(
     before = decode_cursor(cursor, of=UUID, tenant_id=tenant_id, query=query)
     path = None if namespace is None else check_path(namespace, pointer="?namespace")
     rows = webhooks.list_webhooks(session, tenant_id, namespace=path, before=before, limit=limit + 1)
+    if path is not None and before is None and not rows:
+        # A webhook may name a namespace before anything is written to it, so those of it come first.
+        find_namespace_id(session, tenant_id, path, pointer="?namespace")
     return answer(
         page(rows, limit=limit, position=lambda row: row["id"], render=_json, tenant_id=tenant_id, query=query)
     )

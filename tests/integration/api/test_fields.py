@@ -30,7 +30,7 @@ def test_top_k_is_the_same_everywhere(me: Any, path: str, top_k: Any, status: in
     assert me.post(path, json={"query": "x", "top_k": top_k}).status_code == status
 
 
-@pytest.mark.parametrize("path", ["/v1/memories", "/v1/sessions/s/messages", "/v1/jobs", "/v1/users"])
+@pytest.mark.parametrize("path", ["/v1/memories", "/v1/sessions/s/messages", "/v1/jobs", "/v1/users", "/v1/webhooks"])
 def test_a_namespace_in_the_address(me: Any, path: str) -> None:
     refused = me.get(path, params={"namespace": "a//b"})
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_namespace")

@@ -44,6 +44,18 @@ def test_made_listed_changed_deleted(me: Any) -> None:
     assert (gone.status_code, gone.json()["code"]) == (404, "webhook_not_found")
 
 
+def test_a_list_of_a_namespace_that_is_nowhere_is_refused(me: Any) -> None:
+    hook = make(me, namespace="users/later").json()
+    me.post("/v1/memories", json={"content": "Ana drinks tea.", "namespace": "users/1"})
+    refused = me.get("/v1/webhooks?namespace=users/11")
+    assert (refused.status_code, refused.json()["code"]) == (404, "namespace_not_found")
+    assert me.get("/v1/webhooks?namespace=users//1").json()["code"] == "invalid_namespace"
+    for there in ("users/1", "default"):
+        assert me.get(f"/v1/webhooks?namespace={there}").json()["data"] == []
+    found = me.get("/v1/webhooks?namespace=users/later").json()["data"]
+    assert [one["id"] for one in found] == [hook["id"]], "named before anything was written to it"
+
+
 def test_a_secret_is_shown_once(me: Any, maintenance: Engine) -> None:
     headers = {"Idempotency-Key": "one-hook"}
     made = me.post("/v1/webhooks", json={"url": URL, "secret": SECRET}, headers=headers)

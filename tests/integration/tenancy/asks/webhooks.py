@@ -18,7 +18,7 @@ def asks(h: Household, asker: Household) -> Asks:
         "POST /v1/webhooks": [
             Ask("own", "/v1/webhooks", {"url": f"https://{asker.secret}.example/", "namespace": h.namespace})
         ],
-        "GET /v1/webhooks": [Ask("nothing", f"/v1/webhooks?namespace={space}")],
+        "GET /v1/webhooks": [Ask("absent", f"/v1/webhooks?namespace={space}")],
         "GET /v1/webhooks/{webhook_id}": [Ask("absent", hook)],
         "PATCH /v1/webhooks/{webhook_id}": [
             Ask("absent", hook, {"active": False}),
