@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from typing import Final
+from urllib.parse import SplitResult
 
 import httpx
 import structlog
@@ -82,16 +83,21 @@ class Courier:
         """
         began = time.perf_counter()
         status, error, wish, tried = None, None, None, True
+        late = "name_timeout"  # What is late as long as there is no address is not the receiver.
         try:
             async with asyncio.timeout(self._timeout_s):
-                status, wish = await self._post(render(message), str(message.event_id), timestamp)
+                parts = check_url(self._url, self._reach)
+                addresses = await self._resolve(parts)
+                late = "timeout"
+                body = render(message)
+                status, wish = await self._post(parts, addresses, body, str(message.event_id), timestamp)
             error = None if status in MESSAGE_OK else ("redirect" if 300 <= status < 400 else "status")
         except RefusedUrl:
             error = "address_refused"
         except NoTurn:
-            error, tried = "timeout", False
+            error, tried = late, False
         except (TimeoutError, httpx.TimeoutException):
-            error = "timeout"
+            error = late
         except socket.gaierror:
             error = "name_not_found"
         except httpx.ConnectError as problem:
@@ -104,10 +110,10 @@ class Courier:
             error = "connection"
         return Outcome(status, error, round((time.perf_counter() - began) * 1000), wish, tried)
 
-    async def _post(self, body: bytes, message_id: str, timestamp: int) -> tuple[int, timedelta | None]:
-        parts = check_url(self._url, self._reach)
+    async def _post(
+        self, parts: SplitResult, addresses: Sequence[Address], body: bytes, message_id: str, timestamp: int
+    ) -> tuple[int, timedelta | None]:
         host = parts.hostname or ""
-        addresses = await self._resolve(host, parts.port or (443 if parts.scheme == "https" else 80))
         headers = {
             "host": parts.netloc,
             "content-type": "application/json",
@@ -129,14 +135,16 @@ class Courier:
                     raise
         raise socket.gaierror(socket.EAI_NONAME, "no address")
 
-    async def _resolve(self, host: str, port: int) -> list[Address]:
-        """Return the addresses of a host.
+    async def _resolve(self, parts: SplitResult) -> list[Address]:
+        """Return the addresses of the host of a URL.
 
         Raises:
             RefusedUrl: one of them may not be reached; a name that leads inside as well as outside leads inside.
             NoTurn: other names of the tenant are still being looked up.
             socket.gaierror: there is no such host.
         """
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
         said = literal(host)
         if said is not None:
             return [said]  # `check_url` has looked at it

@@ -192,6 +192,7 @@ def test_a_message_whose_name_had_no_turn_is_given_back(
         awake.set()
     rows = [kept(me, hook)[memory] for hook in hooks]
     assert sorted((row["attempts"], len(row["tries"])) for row in rows) == [(0, 0)] + [(1, 1)] * OF_ONE
+    assert [row["tries"][0]["error"] for row in rows if row["tries"]] == ["name_timeout"] * OF_ONE
     failures = [me.get(f"/v1/webhooks/{hook['id']}").json()["failures"] for hook in hooks]
     assert sorted(failures) == [0] + [1] * OF_ONE
 
