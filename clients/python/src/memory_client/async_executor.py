@@ -100,14 +100,15 @@ class _Channel:
         if isinstance(effect, Sleep):
             return await sleep(effect.seconds)
         with failures(self._executor.endpoint.url):
-            if isinstance(effect, Read):
-                return b"" if self._chunks is None else await anext(self._chunks, b"")
-            assert isinstance(effect, Send)
-            await self.close()
+            assert isinstance(effect, Read | Send)
+            if isinstance(effect, Send):
+                await self.close()
             patience = self._executor.patience(effect)
             left = patience.left()
             with move_on_after(None if left is None else left + SLACK_S):
-                return await self._attempt(effect, patience)
+                if isinstance(effect, Send):
+                    return await self._attempt(effect, patience)
+                return b"" if self._chunks is None else await anext(self._chunks, b"")
             raise patience.spent()
 
     async def _attempt(self, effect: Send, patience: Patience) -> Reply:

@@ -12,6 +12,7 @@ import httpx
 
 from memory_client.errors import ConnectionFailed, TimedOut
 from memory_client.exchange import Conduct, attempts, exchange
+from memory_client.flow import Read
 from memory_client.operation import Operation, Reply
 from memory_client.patience import Patience
 
@@ -66,9 +67,10 @@ class Executor:
             timeout=httpx.Timeout(limits.read, connect=limits.connect, pool=limits.total),
         )
 
-    def patience(self, effect: Send) -> Patience:
-        """Return what ends an attempt, also one whose answer arrives drop by drop."""
-        return Patience(effect.limits.total, self.conduct.clock)
+    def patience(self, effect: Send | Read) -> Patience:
+        """Return what ends an attempt, or the reading of a piece, also where something arrives drop by drop."""
+        total = effect.within if isinstance(effect, Read) else effect.limits.total
+        return Patience(total, self.conduct.clock)
 
 
 @contextmanager

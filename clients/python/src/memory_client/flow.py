@@ -39,7 +39,12 @@ class Open(Send):
 
 @dataclass(frozen=True)
 class Read:
-    """Read on in the answer that is open; its outcome is bytes, empty at the end."""
+    """Read on in the answer that is open; its outcome is bytes, empty at the end.
+
+    Within so many seconds, if it says so, else `TimedOut` is thrown in; what arrives in between does not begin them anew.
+    """
+
+    within: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,9 @@ def open_stream(operation: Operation[Any], limits: Limits) -> Flow[Reply]:
     return reply
 
 
-def read() -> Flow[bytes]:
-    """Read on in the answer that is open."""
-    chunk: bytes = yield Read()
+def read(within: float | None = None) -> Flow[bytes]:
+    """Read on in the answer that is open, for so many seconds at most."""
+    chunk: bytes = yield Read(within)
     return chunk
 
 

@@ -93,7 +93,8 @@ class _Channel:
             return time.sleep(effect.seconds)
         with failures(self._executor.endpoint.url):
             if isinstance(effect, Read):
-                return next(self._chunks, b"")
+                with holding(self._executor.patience(effect)):
+                    return next(self._chunks, b"")
             assert isinstance(effect, Send)
             self.close()
             patience = self._executor.patience(effect)

@@ -14,6 +14,7 @@ from memory_client.operation import Ask, Operation, Route, operation_of
 from memory_client.timeouts import Timeout, shorter
 
 if TYPE_CHECKING:
+    from memory_client.exchange import Conduct
     from memory_client.executor import Executor
     from memory_client.models import Job, Memory, StillPending
 
@@ -24,6 +25,10 @@ FIRST_LOOK_S, LAST_LOOK_S = 0.05, 2.0
 
 # The service ends a stream after a minute; one that is silent for longer is dead.
 LONGEST_SILENCE_S = 75.0
+# The end of a stream follows its last event at once; a connection that takes longer is not worth keeping.
+LONGEST_REST_S = 1.0
+# A look at a job may take so long also where less is left: whoever waits for no time at all wants to be told how it is.
+SHORTEST_LOOK_S = 1.0
 
 GET_MEMORY = Route("GET", "/v1/memories/{memory_id}")
 GET_JOB = Route("GET", "/v1/jobs/{job_id}")
@@ -67,9 +72,11 @@ def job_ended(executor: Executor, job_id: Any, *, timeout: float | None) -> Flow
         TimedOut: it has not ended within ``timeout`` seconds.
     """
     deadline = None if timeout is None else executor.conduct.clock() + timeout
-    pause = FIRST_LOOK_S
+    pause, usual = FIRST_LOOK_S, executor.conduct.timeout
     while True:
-        job = yield from executor.exchange(operation_of(GET_JOB, Ask(models.Job, job_id), {}))
+        left = None if deadline is None else max(deadline - executor.conduct.clock(), SHORTEST_LOOK_S)
+        look = {"timeout": Timeout(usual.connect, usual.read, shorter(usual.total, left))}
+        job = yield from executor.exchange(operation_of(GET_JOB, Ask(models.Job, job_id), look))
         if job.ended:
             break
         remaining = None if deadline is None else deadline - executor.conduct.clock()
@@ -90,10 +97,11 @@ def follow_job(executor: Executor, job_id: Any, *, timeout: float | None) -> Emi
     """Emit a job at every change until it has ended.
 
     The service ends a stream after a minute, and networks do sooner: the flow then connects again, and emits only what it has
-    not emitted yet. A stream that breaks before it said anything counts as a failed attempt.
+    not emitted yet. A stream that breaks before it said anything counts as a failed attempt. ``timeout`` bounds all of it: a
+    stream that is silent, one that says nothing new, and the pauses between.
 
     Raises:
-        ServiceError: there is no such job, or not any more.
+        ServiceError: there is no such job, or not any more; or the service asks to be left alone for longer than is left.
         ConnectionFailed: no connection holds.
         TimedOut: the job has not ended within ``timeout`` seconds.
     """
@@ -101,37 +109,42 @@ def follow_job(executor: Executor, job_id: Any, *, timeout: float | None) -> Emi
     deadline = None if timeout is None else conduct.clock() + timeout
     emitted: Job | None = None
     failed = 0
-    while True:
-        reader, heard = EventReader(), False
+
+    def left() -> float | None:
         remaining = None if deadline is None else deadline - conduct.clock()
         if remaining is not None and remaining <= 0:
             raise TimedOut(f"Job {job_id} had not ended after {timeout:g} s; it goes on.", sent=True)
+        return remaining
+
+    while True:
+        reader, heard, pause = EventReader(), False, FIRST_LOOK_S
+        remaining = left()
         try:
             yield from executor.opening(_follow(job_id, conduct.timeout, remaining))
-            while chunk := (yield from read()):
+            while chunk := (yield from read(left())):
                 for event in reader.feed(chunk):
                     job, heard = _job_of(event.data), True
                     if job != emitted:
                         emitted = job
                         yield from emit(job)
                     if job.ended:
-                        yield from _rest()
+                        yield from _rest(conduct, deadline)
                         return
         except ConnectionFailed as error:
-            if isinstance(error, TimedOut) and deadline is not None and conduct.clock() >= deadline:
-                raise
+            left()  # Whatever broke when the time was up, that it is up is what there is to say.
             failed = 0 if heard else failed + 1
             if failed >= conduct.retries.attempts:
                 raise
-            yield from sleep(conduct.retries.pause(max(failed, 1), error, random=conduct.random))
-        else:
-            yield from sleep(FIRST_LOOK_S)
+            pause = conduct.retries.pause(max(failed, 1), error, random=conduct.random)
+        yield from sleep(shorter(pause, left()) or 0.0)
 
 
-def _rest() -> Flow[None]:
+def _rest(conduct: Conduct, deadline: float | None) -> Flow[None]:
     """Read what little is left of a stream, so that its connection can serve the next call."""
+    until = conduct.clock() + LONGEST_REST_S
+    until = until if deadline is None else min(until, deadline)
     with suppress(ConnectionFailed):  # All that matters was heard.
-        while (yield from read()):
+        while (remaining := until - conduct.clock()) > 0 and (yield from read(remaining)):
             pass
 
 

@@ -69,7 +69,8 @@ class Jobs(Resource[E]):
 
         Raises:
             NotFound: there is no such job, or not any more.
-            TimedOut: it has not ended within ``timeout`` seconds.
+            RateLimited, ServiceUnavailable: the service asks to be left alone for longer than ``timeout`` leaves.
+            TimedOut: it has not ended within ``timeout`` seconds, whatever its stream says meanwhile; it goes on all the same.
         """
         return follow_job(self._executor, job_id, timeout=timeout)
 
