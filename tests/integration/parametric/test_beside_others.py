@@ -246,7 +246,8 @@ def counted(cubes: Cubes, texts: list[str]) -> Iterator[Any]:
 def test_a_text_is_encoded_once_however_many_cues_bring_it(cubes: Cubes) -> None:
     cube_id, texts = cubes.register()["id"], list[str]()
     long = ("The keeper of the lighthouse wrote about storms. " * 400)[:16_000]
-    job_id = cubes.begin(cube_id, [{"cue": f"cue {n}", "memory_id": cubes.remember(long)} for n in range(150)])
+    memory_id = cubes.remember(long)
+    job_id = cubes.begin(cube_id, [{"cue": f"cue {n}", "memory_id": memory_id} for n in range(150)])
     tenancy = replace(cubes.tenancy, open_encoding=lambda: counted(cubes, texts))
     assert consolidate.run_job(tenancy, UUID(job_id))
     assert texts == [long]
