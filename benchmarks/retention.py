@@ -44,8 +44,8 @@ from memory_service.storage.ids import new_id
 from memory_service.storage.migrate import migrate
 from memory_service.storage.namespaces import find_namespaces
 from memory_service.types import Extract, PrecisionTier
-from retrieval.recall import Tools
 from retrieval.resident import Residents
+from retrieval.tools import Tools
 
 ENCODER = 1
 START = datetime(2023, 1, 1, tzinfo=UTC)

@@ -21,9 +21,11 @@ from memory_service.storage.fading import load_fading, policy_of
 from memory_service.storage.ids import new_id
 from memory_service.storage.precision import move_tiers
 from memory_service.types import PrecisionTier
-from retrieval.recall import Recalled, Tools, recall
+from retrieval.recall import recall
+from retrieval.recalled import Recalled
 from retrieval.request import RecallRequest
 from retrieval.results import Result
+from retrieval.tools import Tools
 
 TOP = 10
 EVERY = 7  # days between two sweeps

@@ -22,10 +22,11 @@ from memory_service.storage.namespaces import Namespace
 from memory_service.types import Extract
 from retrieval.bm25 import FEWEST_DOCUMENTS
 from retrieval.keyword_plan import plan_keywords
-from retrieval.recall import Tools, recall
+from retrieval.recall import recall
 from retrieval.request import RecallRequest
 from retrieval.resident import Residents
 from retrieval.statements import Scope, find_candidates, hybrid_query
+from retrieval.tools import Tools
 
 PER_CHANNEL = 50
 TOP = 10

@@ -15,8 +15,8 @@ from memory_service.storage import reindexes, saved_queries
 from memory_service.storage.namespaces import Namespace
 from retrieval.loading import load
 from retrieval.place import Place
+from retrieval.preparing import prepare
 from retrieval.ranking import best_first, rank
-from retrieval.recall import prepare
 from retrieval.request import RecallRequest
 from retrieval.resident import Residents
 

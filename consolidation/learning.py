@@ -24,8 +24,8 @@ from memory_service.types import JobStatus
 from retrieval.learning import CHANNELS, Comparison, Judged, Lesson, learn
 from retrieval.loading import load
 from retrieval.place import Place
+from retrieval.preparing import prepare
 from retrieval.ranking import Ranked, best_first, rank
-from retrieval.recall import prepare
 from retrieval.request import RecallRequest
 from retrieval.resident import Residents
 

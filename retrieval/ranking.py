@@ -44,7 +44,7 @@ from retrieval.ranking_settings import PRESETS, RankingSettings
 from retrieval.router import Route, Routing, route
 from retrieval.rows import Rows
 from retrieval.segments import over_time
-from retrieval.similarity import similarity
+from retrieval.similarity import Similarity, similarity
 from retrieval.summaries import by_episode
 from retrieval.wishes import lift, wishes_for
 
@@ -150,15 +150,7 @@ def rank(
     near = similarity(rows, vector) if vector is not None and len(rows) else None
     may = np.ones(len(rows), dtype=np.bool_) if allowed is None else allowed
     covered = float(matches.covered[may].max(initial=0.0))
-    routing = route(query, covered, settings=chosen.router)
-    if alone is not None:
-        routing = Routing(Route.QUESTION, f"the channel {alone} was asked alone")
-    elif factors is not None:
-        routing = Routing(Route.QUESTION, "the channels were named")
-    elif not len(rows):
-        routing = Routing(Route.QUESTION, "there is nothing to rank")
-    elif near is None:
-        routing = Routing(Route.QUESTION, "there is no vector of the query")
+    routing = _routing(alone, factors, rows, near, query, covered, settings=chosen)
     activation = None
     if near is not None and vector is not None and routing.route is Route.STATEMENT:
         drafts, signals = statement_channels(rows, near, vector, settings=chosen)
@@ -197,13 +189,7 @@ def rank(
             if amounts.any():
                 score = score + amounts
                 channels, signals = raised(channels, amounts), {**signals, WISH: amounts}
-    order = best_first(score, found, rows.ids, limit=limit)
-    if chosen.summaries is not None and rows.episode is not None and alone is None and wants_summary(query.text):
-        everything = best_first(score, found, rows.ids, limit=len(rows))
-        order = by_episode(everything, score, rows.episode, settings=chosen.summaries)[:limit]
-    elif chosen.segments is not None and alone is None and wants_course(query.text):
-        wide = best_first(score, found, rows.ids, limit=max(limit, chosen.segments.considered))
-        order = over_time(wide, rows.in_time(), among=found, settings=chosen.segments)[:limit]
+    order = _ordered(rows, query, score, found, limit=limit, settings=None if alone is not None else chosen)
     return Ranked(
         ids=rows.ids,
         order=order,
@@ -217,6 +203,52 @@ def rank(
         activation=activation,
         learned=learned if alone is None else {},
     )
+
+
+def _routing(
+    alone: str | None,
+    factors: Mapping[str, float] | None,
+    rows: Rows,
+    near: Similarity | None,
+    query: ParsedQuery,
+    covered: float,
+    *,
+    settings: RankingSettings,
+) -> Routing:
+    """Choose the path of a query; one that names channels is a question, and so is one that no vector speaks for."""
+    if alone is not None:
+        return Routing(Route.QUESTION, f"the channel {alone} was asked alone")
+    if factors is not None:
+        return Routing(Route.QUESTION, "the channels were named")
+    if not len(rows):
+        return Routing(Route.QUESTION, "there is nothing to rank")
+    if near is None:
+        return Routing(Route.QUESTION, "there is no vector of the query")
+    return route(query, covered, settings=settings.router)
+
+
+def _ordered(
+    rows: Rows,
+    query: ParsedQuery,
+    score: NDArray[np.float64],
+    found: NDArray[np.bool_],
+    *,
+    limit: int,
+    settings: RankingSettings | None,
+) -> NDArray[np.intp]:
+    """Return the rows that were found, best first, spread as the query asks; without settings by their scores alone."""
+    if (
+        settings is not None
+        and settings.summaries is not None
+        and rows.episode is not None
+        and wants_summary(query.text)
+    ):
+        everything = best_first(score, found, rows.ids, limit=len(rows))
+        return by_episode(everything, score, rows.episode, settings=settings.summaries)[:limit]
+    if settings is not None and settings.segments is not None and wants_course(query.text):
+        wide = best_first(score, found, rows.ids, limit=max(limit, settings.segments.considered))
+        return over_time(wide, rows.in_time(), among=found, settings=settings.segments)[:limit]
+    return best_first(score, found, rows.ids, limit=limit)
 
 
 def best_first(

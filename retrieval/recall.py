@@ -1,6 +1,6 @@
-"""Recall: understand the query, load what may answer it, rank, explain, keep a trace."""
+"""Recall: load what may answer a query, rank it, explain it, deliver it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,144 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from consolidation.retention.policy_form import read_policy
 from memory_service.storage.driver import meanwhile
-from memory_service.storage.fading import losses_of, losses_then
-from memory_service.storage.namespaces import Namespace, paths_named, paths_to_search, require_all
+from memory_service.storage.namespaces import paths_named
 from retrieval.confidence import DEFAULT as CALIBRATION
 from retrieval.confidence import confidence as confidence_of
-from retrieval.corpus import Corpus, Foreseen, called_by, describe_corpus
+from retrieval.corpus import Foreseen
 from retrieval.diversity import mmr
 from retrieval.encoders import Widths, side_by_side
-from retrieval.fading import faded
-from retrieval.fusion_policy import NONE as NO_POLICY
-from retrieval.fusion_policy import FusionPolicy, governed
+from retrieval.fusion_policy import governed
 from retrieval.loading import Loaded, asked_early, load
+from retrieval.ordering import Order, asks_one_channel, ordered, texts_to_rerank, with_fading, with_second_opinion
 from retrieval.place import Place
-from retrieval.query import ParsedQuery, parse_query, unknown_names
-from retrieval.ranking import Ranked, Shown, rank
-from retrieval.request import CountTokens, RecallRequest
-from retrieval.reranking import RERANKED, reranked, text_of, to_rerank
-from retrieval.resident import Look, Residents
+from retrieval.preparing import Prepared, prepare, understood
+from retrieval.query import unknown_names
+from retrieval.ranking import Ranked, Shown
+from retrieval.recalled import Recalled, Timings
+from retrieval.request import RecallRequest
+from retrieval.resident import Look
 from retrieval.results import (
     Result,
     matched_terms,
     newest_value_first,
-    records_of,
     with_places,
     with_records,
     within_budget,
 )
-
-NEAR_MISSES = 5
-SHOWN = 20  # results explained at least, for the trace
-
-
-@dataclass(slots=True)
-class Timings:
-    """Milliseconds per stage."""
-
-    encode: float = 0.0
-    candidates: float = 0.0
-    graph: float = 0.0
-    fuse: float = 0.0
-    rerank: float = 0.0
-    total: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Recalled:
-    """What a search found, and why."""
-
-    results: tuple[Result, ...]
-    confidence: float
-    abstain: bool
-    timings: Timings
-    parsed: ParsedQuery
-    namespaces: tuple[Namespace, ...]
-    loaded: Loaded | None = None
-    ranked: Ranked | None = None
-    candidates: tuple[Shown, ...] = ()  # the best, explained; results and near misses are among them
-    languages: tuple[str, ...] = ()  # by whose rules the query was cut
-    reranked: Mapping[UUID, float] | None = None  # what the reranker said, None where it was not asked
-    vectors: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)  # of the query, by encoder
-    fusion: FusionPolicy = NO_POLICY  # what the namespace said of its searches
-
-    @property
-    def considered(self) -> int:
-        """How many memories took part in the ranking."""
-        return 0 if self.ranked is None else int(np.count_nonzero(self.ranked.found))
-
-
-# Query, ids and texts of n memories into float32[n], NaN where there is no score.
-Rerank = Callable[[str, Sequence[UUID], Sequence[str]], NDArray[np.float32]]
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a search works with besides the database."""
-
-    residents: Residents
-    encode: Callable[[str], NDArray[np.float32]]  # a text into float32[d], normalised
-    count_tokens: CountTokens  # asked only when there is a budget
-    rerank: Rerank | None = None  # None: without one
-    # The same as `encode` under another encoder; None where all namespaces go by one.
-    encode_under: Callable[[int], Callable[[str], NDArray[np.float32]]] | None = None
-    # Whether a query would be encoded under an encoder without waiting for anybody: then a connection may be held meanwhile.
-    at_once: Callable[[int], bool] = lambda _: False
-
-    def vectors(self, query: str, namespaces: Sequence[Namespace]) -> dict[int, NDArray[np.float32]]:
-        """Encode a query under every encoder of some namespaces."""
-        encoders = sorted({namespace.encoder_id for namespace in namespaces})
-        if self.encode_under is None:
-            # One call, whatever the encoder is called.
-            return {encoders[0]: self.encode(query)}
-        return {one: self.encode_under(one)(query) for one in encoders}
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """What was ranked, and how."""
-
-    loaded: Loaded
-    ranked: Ranked
-    reranked: Mapping[UUID, float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What is known before the query is encoded."""
-
-    corpus: Corpus
-    parsed: ParsedQuery
-
-
-def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: datetime) -> Prepared:
-    """Resolve the namespaces and understand the query; a short transaction that ends before encoding.
-
-    Raises:
-        NamespaceNotFound: there is no such namespace.
-    """
-    paths = paths_to_search(
-        session,
-        tenant_id,
-        namespace=request.namespace,
-        namespaces=request.namespaces,
-        prefix=request.namespace_prefix,
-    )
-    corpus = describe_corpus(
-        session, tenant_id, paths, request.query, at=request.as_of.known, languages=request.languages
-    )
-    require_all(paths, corpus.namespaces)
-    unknown = unknown_names(request.query, corpus.speakers)
-    called = called_by(session, tenant_id, corpus, unknown, at=request.as_of.known) if unknown else {}
-    return Prepared(corpus, _parsed(request, corpus, now=now, called=called))
-
-
-def _parsed(request: RecallRequest, corpus: Corpus, *, now: datetime, called: Mapping[str, str]) -> ParsedQuery:
-    return parse_query(
-        request.query, speakers=corpus.speakers, languages=corpus.languages, now=request.now or now, called=called
-    )
+from retrieval.tools import Tools
 
 
 def recall(
@@ -222,7 +110,7 @@ class _Search:
             return None
         if unknown_names(request.query, corpus.speakers):
             return None  # whom they mean is to be asked before the query is encoded
-        return Prepared(corpus, _parsed(request, corpus, now=self.now, called={}))
+        return Prepared(corpus, understood(request, corpus, now=self.now, called={}))
 
     def under(self, prepared: Prepared) -> "_Search":
         """Return the search as the namespace has it where the caller does not say."""
@@ -271,17 +159,16 @@ class _Search:
                     vector=vector, look=asked.look if asked is not None else None, early=early,
                 )  # fmt: skip
                 self.timings.candidates = _ms(loading)
-                order = _rank(request, prepared, loaded, vector, timings=self.timings)
-                if not _asks_one_channel(request):
-                    spaces = prepared.corpus.namespaces
-                    ranked = _with_fading(session, tenant_id, request, order.ranked, spaces, now=self.now)
-                    order = replace(order, ranked=ranked)
-                texts = _texts_to_rerank(session, tenant_id, request, order, tools)
+                fusing = perf_counter()
+                order = ordered(request, prepared, loaded, vector)
+                self.timings.fuse = _ms(fusing)
+                order = with_fading(session, tenant_id, request, order, prepared.corpus.namespaces, now=self.now)
+                texts = texts_to_rerank(session, tenant_id, request, order, tools)
             if texts is None:
                 return self._delivered(session, prepared, order)
         if order is not None and tools.rerank is not None:
             reranking = perf_counter()
-            order = _reranked(order, request.query, texts, tools.rerank)
+            order = with_second_opinion(order, request.query, texts, tools.rerank)
             self.timings.rerank = _ms(reranking)
         with self.open_transaction() as session:
             return self._delivered(session, prepared, order)
@@ -307,7 +194,7 @@ class _Search:
         foreseen = Foreseen(session, self.tenant_id, self._paths(), terms, seen=prepared.corpus)
         return _Asked(foreseen, self.tools.residents.look(session, self.tenant_id, prepared.corpus.namespaces))
 
-    def _delivered(self, session: Session, prepared: Prepared, order: _Order | None) -> Recalled:
+    def _delivered(self, session: Session, prepared: Prepared, order: Order | None) -> Recalled:
         recalled = _recalled(
             session, self.tenant_id, self.request, prepared, order, tools=self.tools, timings=self.timings
         )
@@ -315,24 +202,6 @@ class _Search:
         self.timings.total = _ms(self.started)
         self.deliver(session, recalled)
         return recalled
-
-
-def _texts_to_rerank(
-    session: Session, tenant_id: UUID, request: RecallRequest, order: _Order, tools: Tools
-) -> Mapping[UUID, str] | None:
-    """Return by id what a reranker is to read, None where none is asked."""
-    if tools.rerank is None or request.preset != "thorough" or _asks_one_channel(request):
-        return None
-    ids = [order.ranked.ids[row] for row in to_rerank(order.ranked).tolist()]
-    records = records_of(session, tenant_id, request, ids)
-    texts = {one: text_of(records[one]["speaker"], records[one]["content"]) for one in ids if one in records}
-    return texts or None
-
-
-def _reranked(order: _Order, query: str, texts: Mapping[UUID, str], rerank: Rerank) -> _Order:
-    given = rerank(query, list(texts), list(texts.values())).tolist()
-    scores = {one: score for one, score in zip(texts, given, strict=True) if np.isfinite(score)}
-    return replace(order, ranked=reranked(order.ranked, scores), reranked=scores)
 
 
 def _ms(since: float) -> float:
@@ -344,62 +213,12 @@ def _asks_vectors(request: RecallRequest) -> bool:
     return request.weights is None or any(weight > 0 for name, weight in request.weights.items() if name != "keyword")
 
 
-def _asks_one_channel(request: RecallRequest) -> bool:
-    """Say whether one channel ranks alone, and the order is to be its own."""
-    return request.weights is not None and sum(weight > 0 for weight in request.weights.values()) == 1
-
-
-def _rank(
-    request: RecallRequest,
-    prepared: Prepared,
-    loaded: Loaded,
-    vector: NDArray[np.float32] | None,
-    *,
-    timings: Timings,
-) -> _Order:
-    parsed = prepared.parsed
-    fusing = perf_counter()
-    ranked = rank(
-        loaded.rows,
-        parsed,
-        vector=vector,
-        allowed=loaded.allowed,
-        weights=request.weights,
-        learned=prepared.corpus.factors,
-        preset=request.preset,
-        # By the request alone, so that a replay has the same candidates whatever reranker there is now.
-        limit=max(2 * request.top_k, RERANKED if request.preset == "thorough" else SHOWN),
-        results=request.top_k,
-    )
-    timings.fuse = _ms(fusing)
-    return _Order(loaded, ranked)
-
-
-def _with_fading(
-    session: Session,
-    tenant_id: UUID,
-    request: RecallRequest,
-    ranked: Ranked,
-    namespaces: Sequence[Namespace],
-    *,
-    now: datetime,
-) -> Ranked:
-    """Move what has faded down, where a policy says how far; by default none does, and no memory's state is read."""
-    ids, known = [ranked.ids[row] for row in ranked.order.tolist()], request.as_of.known
-    if known is not None:
-        spaces = [one.id for one in namespaces]
-        return faded(ranked, losses_then(session, tenant_id, spaces, ids, known=known))
-    if not any(read_policy(one.retention_policy).rank_weight for one in namespaces):
-        return ranked
-    return faded(ranked, losses_of(session, tenant_id, ids, now=now))
-
-
 def _recalled(
     session: Session,
     tenant_id: UUID,
     request: RecallRequest,
     prepared: Prepared,
-    order: _Order | None,
+    order: Order | None,
     *,
     tools: Tools,
     timings: Timings,
@@ -412,7 +231,7 @@ def _recalled(
     fusing = perf_counter()
     best = _diverse(ranked, loaded, diversity=request.diversity)
     shown, records = with_records(session, tenant_id, request, best)
-    if not _asks_one_channel(request):
+    if not asks_one_channel(request):
         shown = newest_value_first(shown, records, loaded.rows, parsed)
     shown = with_places(shown, best)[: request.top_k]
     if request.token_budget is not None:

@@ -18,7 +18,7 @@ from memory_service.types import State
 from retrieval.conditions import Condition, conditions_apart
 from retrieval.feed import vectors_of
 from retrieval.ranking import Shown
-from retrieval.recall import Recalled
+from retrieval.recalled import Recalled
 from retrieval.request import CountTokens, RecallRequest
 from retrieval.reranking import RERANKER
 from retrieval.results import matched_terms, with_records

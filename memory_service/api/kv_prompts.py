@@ -30,7 +30,7 @@ from memory_service.types import Caller, State
 from retrieval.context import heading
 from retrieval.memory_block import CLOSING, EXPLANATION, OPENING, line_of
 from retrieval.packing import Order, Passage, pack
-from retrieval.recall import Recalled
+from retrieval.recalled import Recalled
 
 _ENDED = frozenset({State.ARCHIVED, State.EXPIRED, State.MERGED})
 

@@ -20,9 +20,10 @@ from memory_service.storage.sql import Row
 from memory_service.types import Caller
 from retrieval.fusion_policy import governed
 from retrieval.ranking import Shown
-from retrieval.recall import Recalled, Tools
+from retrieval.recalled import Recalled
 from retrieval.replay import Fate, Stage, as_it_was, left_out, why_not
 from retrieval.request import RecallRequest
+from retrieval.tools import Tools
 
 
 def read_trace(session: Session, caller: Caller, search_id: UUID) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from retrieval.intent import wants_answers, wants_course, wants_summary
 from retrieval.query import ParsedQuery
 from retrieval.ranking import ChannelCell, Shown
 from retrieval.reasons import why
-from retrieval.recall import NEAR_MISSES, SHOWN, Recalled
+from retrieval.recalled import NEAR_MISSES, SHOWN, Recalled
 from retrieval.request import RecallRequest
 from retrieval.results import Result
 

@@ -22,8 +22,10 @@ from memory_service.storage import traces
 from memory_service.storage.ids import new_id
 from memory_service.storage.sql import Row
 from memory_service.types import AsOf, Caller, KeyScope, TimeWindow
-from retrieval.recall import Recalled, Tools, recall
+from retrieval.recall import recall
+from retrieval.recalled import Recalled
 from retrieval.request import RecallRequest
+from retrieval.tools import Tools
 
 CHARACTERS_PER_TOKEN = 4
 

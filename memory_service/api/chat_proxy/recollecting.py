@@ -21,7 +21,7 @@ from memory_service.storage.sql import Row
 from memory_service.types import Caller, State
 from retrieval.memory_block import Used, block_of
 from retrieval.packing import Order
-from retrieval.recall import Recalled
+from retrieval.recalled import Recalled
 from retrieval.request import CountTokens
 from retrieval.results import Result
 

@@ -16,7 +16,7 @@ from memory_service.storage.namespaces import find_namespaces, paths_named
 from memory_service.types import Caller, KeyScope
 from retrieval.packing import Order
 from retrieval.preface import BlockLine, Prefaced, build_with_blocks
-from retrieval.recall import Recalled
+from retrieval.recalled import Recalled
 
 router = APIRouter(tags=["search"], route_class=StrictRoute)
 

@@ -24,7 +24,7 @@ from memory_service.storage.graph_walk import View, newest
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import find_namespace_id
 from memory_service.types import DEFAULT_NAMESPACE, AsOf, Caller, KeyScope, MemoryType, State
-from retrieval.recall import Recalled
+from retrieval.recalled import Recalled
 from retrieval.request import RecallRequest
 
 router = APIRouter(tags=["graph"], route_class=StrictRoute)

@@ -40,7 +40,7 @@ from memory_service.storage import tasks
 from memory_service.storage.sql import Row
 from memory_service.types import UNFINISHED, Caller, KeyScope, TaskStatus
 from retrieval.context import heading
-from retrieval.recall import Recalled
+from retrieval.recalled import Recalled
 
 router = APIRouter(prefix="/v1/tasks/{task_id}", tags=["tasks"], route_class=StrictRoute)
 

@@ -12,9 +12,11 @@ from sqlalchemy import event
 from memory_service.storage.database import Database
 from memory_service.types import AsOf
 from retrieval.loading import CANDIDATES
-from retrieval.recall import Recalled, Tools, recall
+from retrieval.recall import recall
+from retrieval.recalled import Recalled
 from retrieval.request import RecallRequest
 from retrieval.resident import Residents
+from retrieval.tools import Tools
 from tests.integration.retrieval.test_statements import Corpus, unit
 
 QUERY = "word3 word20 word33"

@@ -32,7 +32,7 @@ from memory_service.storage.scopes import list_owners
 from memory_service.storage.sql import Row, Sql, all_of
 from memory_service.storage.structure_lists import profiles_of
 from memory_service.types import Caller, State
-from retrieval.recall import Recalled
+from retrieval.recalled import Recalled
 
 MAX_HISTORY = 1_000  # versions of one memory, the newest
 NOWHERE = Sql("false")

@@ -1,0 +1,50 @@
+"""What a search knows before its query is encoded: where it looks, and what was understood of the query."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from memory_service.storage.namespaces import paths_to_search, require_all
+from retrieval.corpus import Corpus, called_by, describe_corpus
+from retrieval.query import ParsedQuery, parse_query, unknown_names
+from retrieval.request import RecallRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is known before the query is encoded."""
+
+    corpus: Corpus
+    parsed: ParsedQuery
+
+
+def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: datetime) -> Prepared:
+    """Resolve the namespaces and understand the query; a short transaction that ends before encoding.
+
+    Raises:
+        NamespaceNotFound: there is no such namespace.
+    """
+    paths = paths_to_search(
+        session,
+        tenant_id,
+        namespace=request.namespace,
+        namespaces=request.namespaces,
+        prefix=request.namespace_prefix,
+    )
+    corpus = describe_corpus(
+        session, tenant_id, paths, request.query, at=request.as_of.known, languages=request.languages
+    )
+    require_all(paths, corpus.namespaces)
+    unknown = unknown_names(request.query, corpus.speakers)
+    called = called_by(session, tenant_id, corpus, unknown, at=request.as_of.known) if unknown else {}
+    return Prepared(corpus, understood(request, corpus, now=now, called=called))
+
+
+def understood(request: RecallRequest, corpus: Corpus, *, now: datetime, called: Mapping[str, str]) -> ParsedQuery:
+    """Return what was understood of the query of a search; `called` says whom names mean that nobody bears (`called_by`)."""
+    return parse_query(
+        request.query, speakers=corpus.speakers, languages=corpus.languages, now=request.now or now, called=called
+    )
