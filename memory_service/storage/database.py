@@ -55,21 +55,9 @@ class Database:
         """Prepare the pool; connects on first use. From the secret come the pseudonyms of what is redacted."""
         self._disposed_at = 0.0  # by the clock of the pool
         self.redactions = Redactions(partial(self.transaction, durable=False), secret)
-        self.engine: Engine = create_engine(
-            service_url,
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_timeout=10,
-            # Errors reach the log; the texts that were being stored must not.
-            hide_parameters=True,
-            # Transactions begin in `_set_tenant` and `untenanted`, together with their settings: one round trip, not two.
-            # psycopg still ends them: commit and rollback act on whatever is open.
-            isolation_level="AUTOCOMMIT",
-            connect_args={"application_name": application_name, "connect_timeout": 5, **NOTICE_SILENCE},
+        self.engine: Engine = service_engine(
+            service_url, pool_size=pool_size, max_overflow=pool_size, application_name=application_name
         )
-        event.listen(self.engine, "connect", _on_connect)
-        event.listen(self.engine, "checkout", _on_checkout)
-        event.listen(self.engine, "handle_error", _on_error)
         event.listen(self.engine, "checkin", self._on_checkin)
 
     def check_role(self) -> None:
@@ -136,6 +124,26 @@ class Database:
     def _on_checkin(self, connection: Any, record: Any) -> None:
         if connection is not None and record.starttime <= self._disposed_at:  # None: given up before
             connection.close()
+
+
+def service_engine(service_url: str, *, pool_size: int, max_overflow: int, application_name: str) -> Engine:
+    """Return an engine whose transactions begin by hand and whose lost connections are noticed."""
+    engine = create_engine(
+        service_url,
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_timeout=10,
+        # Errors reach the log; the texts that were being stored must not.
+        hide_parameters=True,
+        # Transactions begin in `_set_tenant` and `untenanted`, together with their settings: one round trip, not two.
+        # psycopg still ends them: commit and rollback act on whatever is open.
+        isolation_level="AUTOCOMMIT",
+        connect_args={"application_name": application_name, "connect_timeout": 5, **NOTICE_SILENCE},
+    )
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "checkout", _on_checkout)
+    event.listen(engine, "handle_error", _on_error)
+    return engine
 
 
 @contextmanager

@@ -25,11 +25,28 @@ class StoredAnswer:
     body: bytes
 
 
-def try_lock(session: Session, caller: Caller, key: str) -> bool:
-    """Take the key until the end of the transaction; say whether nobody else holds it."""
-    name = hashlib.sha256(f"{caller.tenant_id}/{caller.key_id}/{key}".encode()).digest()
-    number = int.from_bytes(name[:8], "big", signed=True)
-    return bool(session.scalar(text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": number}))
+def try_lock(session: Session, caller: Caller, key: str, *, reserved: bool = False) -> bool:
+    """Take the key until the end of the transaction; say whether nobody else holds it.
+
+    Args:
+        session: whose transaction takes it.
+        caller: whose key it is.
+        key: as it came.
+        reserved: whether this very request has reserved it (`Reservations`); else nobody may have.
+    """
+    numbers = [_number(caller, key)] if reserved else [_number(caller, key), reservation_of(caller, key)]
+    statement = text("SELECT bool_and(pg_try_advisory_xact_lock(n)) FROM unnest(CAST(:numbers AS bigint[])) AS n")
+    return bool(session.scalar(statement, {"numbers": numbers}))
+
+
+def reservation_of(caller: Caller, key: str) -> int:
+    """Return the number under which a key is reserved while its request works outside of any transaction."""
+    return _number(caller, f"reserved {key}")  # no key holds a space
+
+
+def _number(caller: Caller, name: str) -> int:
+    digest = hashlib.sha256(f"{caller.tenant_id}/{caller.key_id}/{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def find_answer(session: Session, caller: Caller, key: str, *, now: datetime) -> StoredAnswer | None:

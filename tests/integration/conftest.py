@@ -20,6 +20,8 @@ from consolidation.tenancy import Tenancy
 from memory_service.storage import jobs
 from memory_service.storage.bootstrap import RoleUrls
 from memory_service.storage.database import Database
+from memory_service.storage.keys import find_key
+from memory_service.types import Caller
 from tests.integration.rows import Rows
 from tests.integration.worker_here import worker_over
 
@@ -90,6 +92,15 @@ def tenancy(database: Database, me: Any, rows: Rows) -> Tenancy:
         clock=lambda: datetime.now(UTC),
         give_way=give_way,
     )
+
+
+@pytest.fixture
+def caller(me: Any, database: Database) -> Caller:
+    """Return the key of the test as requests are answered for it."""
+    with database.untenanted() as connection:
+        row = find_key(connection, me.key)
+    assert row is not None
+    return Caller(row.tenant_id, row.key_id, row.scopes)
 
 
 @pytest.fixture
