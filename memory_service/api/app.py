@@ -98,6 +98,7 @@ from memory_service.reranker.cross_encoder import open_cross_encoder
 from memory_service.settings import Settings, get_settings
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.database import Database
+from memory_service.storage.reservations import Reservations
 from retrieval.resident import Residents
 
 log = structlog.get_logger(__name__)
@@ -161,6 +162,7 @@ BUNDLE_TOO_LARGE = (
     "Export a namespace at a time and import one bundle after the other, or raise MEMORY_SERVICE_IMPORT_MB."
 )
 BLOB_TOO_LARGE = "Save fewer blocks at a time, or raise MEMORY_SERVICE_KV_UPLOAD_MB."
+APPLICATION = "memory-service-api"  # as the database lists its connections
 DATABASE_PATIENCE_S = 30  # After a crash of everything the database may still be recovering.
 REQUEST_THREADS = 40
 LOGIN_RATE = "20/minute"  # per address: a person needs one, a guesser of 256 random bits gets nowhere with any number
@@ -251,13 +253,16 @@ def open_services(
         Misconfigured: the database or the encoder is not the one this service may work with.
         Unavailable: the database does not answer.
     """
+    service_url = role_urls(settings).service
     database = Database(
-        role_urls(settings).service,
+        service_url,
         pool_size=settings.pool_size,
-        application_name="memory-service-api",
+        application_name=APPLICATION,
         secret=partial(salt_secret, settings),
     )
     closing.callback(database.dispose)
+    reservations = Reservations(service_url, application_name=APPLICATION)
+    closing.callback(reservations.close)
     _await_database(database)
     database.check_role()
     metrics.watch_pool(database.engine.pool)
@@ -298,6 +303,7 @@ def open_services(
     return Services(
         settings=settings,
         database=database,
+        reservations=reservations,
         encoder=encoder,
         batching=own.batching,
         encoder_id=row.id,

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
-from memory_service.api.idempotency import idempotent
+from memory_service.api.idempotency import idempotent, unless_answered
 from memory_service.api.redacted_search import redacted_search
 from memory_service.api.search_answers import kept_json, search_json
 from memory_service.api.search_models import SearchIn
@@ -179,6 +179,9 @@ def search(
         else:
             answers.append(produce(session, recalled))
 
-    # Only a search that changes memories waits for the disk; losing the last traces in a crash loses no memory.
-    find(services, caller, wanted, durable=body.reinforce, now=now, deliver=deliver)
-    return answers[0]
+    def run() -> Response:
+        # Only a search that changes memories waits for the disk; losing the last traces in a crash loses no memory.
+        find(services, caller, wanted, durable=body.reinforce, now=now, deliver=deliver)
+        return answers[0]
+
+    return unless_answered(request, caller, run) if body.reinforce else run()

@@ -19,6 +19,7 @@ from memory_service.jobs import Nudger
 from memory_service.reranker.bounded import BoundedReranker
 from memory_service.settings import Settings
 from memory_service.storage.database import Database
+from memory_service.storage.reservations import Reservations
 from retrieval.resident import Residents
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Services:
 
     settings: Settings
     database: Database
+    reservations: Reservations  # keys of requests that encode before their transaction
     encoder: "LoadedEncoder"
     batching: "BatchingEncoder"
     encoder_id: int

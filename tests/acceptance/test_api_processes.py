@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def apis(victim: Victim) -> dict[str, int]:
 
 def client(victim: Victim, key: str | None = None) -> httpx.Client:
     key = key or victim.connection.key
-    return httpx.Client(base_url=victim.connection.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+    return httpx.Client(base_url=victim.connection.url, headers={"Authorization": f"Bearer {key}"}, timeout=120)
 
 
 def serving(victim: Victim, http: httpx.Client) -> str:
@@ -174,6 +175,54 @@ def test_a_policy_taken_back_by_one_process_does_not_hold_in_the_other(victim: V
         assert [secret in stored(http, number) for number, http in enumerate((other, one), 2)] == [False, False]
         assert one.delete("/v1/policies/redaction", params={"namespace": namespace}).status_code == 204
         assert [secret in stored(http, number) for number, http in enumerate((other, one), 4)] == [True, True]
+
+
+def many(said: str) -> dict[str, Any]:
+    """Return a batch whose encoding takes seconds."""
+    return {
+        "items": [{"content": f"{said} {number}. " + "The ferryman waits for guests. " * 60} for number in range(200)]
+    }
+
+
+def test_a_request_under_way_in_one_process_is_not_begun_by_the_other(victim: Victim) -> None:
+    path, keyed, body = "/v1/memories/batch", {"Idempotency-Key": "under-way"}, many("Evening")
+    with one_of_each(victim) as held, client(victim) as http, ThreadPoolExecutor(1) as beside:
+        began = time.monotonic()
+        running = beside.submit(http.post, path, json=body, headers=keyed)
+        time.sleep(0.5)
+        waits = []
+        for again in held.values():
+            asked = time.monotonic()
+            answer = again.post(path, json=body, headers=keyed)
+            assert (answer.status_code, answer.json().get("code")) == (409, "idempotency_in_progress")
+            waits.append(time.monotonic() - asked)
+        assert not running.done()
+        first = running.result()
+        assert first.status_code == 200, first.text
+        whole = time.monotonic() - began
+        for again in held.values():
+            asked = time.monotonic()
+            replayed = again.post(path, json=body, headers=keyed)
+            assert replayed.headers["Idempotent-Replayed"] == "true"
+            assert replayed.content == first.content
+            waits.append(time.monotonic() - asked)
+    assert max(waits) < whole / 4, (waits, whole)
+
+
+def test_one_that_is_killed_leaves_no_key_behind(victim: Victim) -> None:
+    path, keyed = "/v1/memories/batch", {"Idempotency-Key": "killed"}
+    before = apis(victim)
+    with one_of_each(victim) as held, ThreadPoolExecutor(1) as beside:
+        running = beside.submit(held["api"].post, path, json=many("Night"), headers=keyed)
+        time.sleep(0.5)
+        small = {"items": [{"content": "The ferryman goes home."}]}
+        assert held["api-2"].post(path, json=small, headers=keyed).status_code == 409
+        os.kill(before["api"], signal.SIGKILL)
+        with pytest.raises(httpx.HTTPError):
+            running.result()
+        # Nothing was stored, so that the key is free for whatever comes.
+        assert eventually(lambda: held["api-2"].post(path, json=small, headers=keyed).status_code == 200, timeout_s=5)
+    assert eventually(lambda: set(apis(victim)) == {"api", "api-2"} and apis(victim)["api"] != before["api"])
 
 
 def test_one_that_is_killed_is_not_missed_and_comes_back(victim: Victim, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from memory_service.api.dependencies import AnyCaller, ServicesDep, SessionDep, 
 from memory_service.api.document_models import DocumentAccepted, DocumentIn, DocumentList, DocumentRead
 from memory_service.api.erasing import begin_erasure, begun_answer
 from memory_service.api.erasure_models import BegunOut
-from memory_service.api.idempotency import idempotent, was_replayed
+from memory_service.api.idempotency import idempotent_after, was_replayed
 from memory_service.api.listing import MAX_LIST_LIMIT, list_page
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.services import Services
@@ -116,10 +116,12 @@ def create_document(
     """
     file, kind = checked_file(body)
     now = services.clock()
-    given = _taken(services, caller, Taken(body.posted(), file, kind))
     received: list[Received] = []
 
-    def produce() -> Response:
+    def read() -> Taken:
+        return _taken(services, caller, Taken(body.posted(), file, kind))
+
+    def produce(given: Taken) -> Response:
         made = receive(
             session,
             caller.tenant_id,
@@ -136,7 +138,7 @@ def create_document(
             headers={"Location": f"/v1/jobs/{made.job_id}"},
         )
 
-    response = idempotent(request, caller, session, produce)
+    response = idempotent_after(request, caller, session, read, produce)
     if body.wait == "consolidated" and received and not was_replayed(response):
         _wait(services, session, caller, received[0], timeout_s=body.timeout_s)
     return response

@@ -26,7 +26,7 @@ from memory_service.api.encoder_models import (
     TurnedOut,
     TurnIn,
 )
-from memory_service.api.idempotency import idempotent
+from memory_service.api.idempotency import idempotent, idempotent_after
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
@@ -117,15 +117,14 @@ def register_encoder(
     body: EncoderIn, request: Request, caller: Operator, services: ServicesDep, session: SessionDep
 ) -> Response:
     """Register a model: it is loaded and tried here, which takes long where it has to be exported first. 200 if it is known."""
-    identity = _probed(services, body.name)
 
-    def produce() -> Response:
+    def produce(identity: EncoderIdentity) -> Response:
         row, new = encoders.add_encoder(_maintenance(services), identity=identity, now=services.clock())
         note(session, services, caller, Action.ENCODER_REGISTER, subject=("encoder", None), encoder_id=row.id)
         counts = reindexes.count_by_encoder(session, caller.tenant_id)
         return answer(_encoder_json(row, counts.get(row.id, (0, 0))), status=201 if new else 200)
 
-    return idempotent(request, caller, session, produce)
+    return idempotent_after(request, caller, session, lambda: _probed(services, body.name), produce)
 
 
 def _probed(services: Services, name: str) -> EncoderIdentity:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, check_scope, require
-from memory_service.api.idempotency import idempotent
+from memory_service.api.idempotency import idempotent_after
 from memory_service.api.kv_models import KvPlanOut, PlanIn, PrecomputeIn, PrecomputeOut
 from memory_service.api.kv_prompts import Planned, find_engine, plan_for
 from memory_service.api.services import Services
@@ -56,12 +56,13 @@ def precompute_kv(
     """
     check_scope(caller, KeyScope.READ)
 
-    # Planned before the transaction: no connection is held while a query is encoded and a prompt is cut.
-    engine, _ = find_engine(services, caller, body.model, body.engine)
-    check_packed(engine.fingerprint)
-    planned = plan_for(request, services, caller, body)
+    def plan() -> Planned:
+        # Before the transaction: no connection is held while a query is encoded and a prompt is cut.
+        engine, _ = find_engine(services, caller, body.model, body.engine)
+        check_packed(engine.fingerprint)
+        return plan_for(request, services, caller, body)
 
-    def produce() -> Response:
+    def produce(planned: Planned) -> Response:
         job_id = start(
             session,
             caller.tenant_id,
@@ -78,7 +79,7 @@ def precompute_kv(
             headers={"Location": f"/v1/jobs/{job_id}"},
         )
 
-    return idempotent(request, caller, session, produce)
+    return idempotent_after(request, caller, session, plan, produce)
 
 
 def plan_json(services: Services, caller: Caller, planned: Planned, *, namespace: str) -> dict[str, Any]:

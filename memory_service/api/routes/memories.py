@@ -1,5 +1,6 @@
 """Memories one at a time: remember, read, correct, supersede, archive, restore, pin, erase."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -14,7 +15,7 @@ from memory_service.api.dependencies import AnyCaller, ServicesDep, SessionDep, 
 from memory_service.api.erasing import begin_erasure, begun_answer
 from memory_service.api.erasure_models import BegunOut
 from memory_service.api.fields import Time
-from memory_service.api.idempotency import idempotent, was_replayed
+from memory_service.api.idempotency import idempotent_after, was_replayed
 from memory_service.api.memory_models import MAX_WAIT_S, MemoryIn, MemoryPatch
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
@@ -23,7 +24,7 @@ from memory_service.api.writing import encoding_of, nudge_enrichment
 from memory_service.errors import FieldError, InvalidRequest
 from memory_service.lifecycle import archive as archiving
 from memory_service.lifecycle.correct import correct, load_for_change, missing
-from memory_service.lifecycle.draft import prepare
+from memory_service.lifecycle.draft import NewText, Prepared, prepare
 from memory_service.lifecycle.records import memory_json
 from memory_service.lifecycle.remember import remember
 from memory_service.lifecycle.selection import Selection
@@ -57,9 +58,11 @@ def create_memory(
     """Remember one text; it is durable and findable when this answers."""
     now = services.clock()
     encoding = encoding_of(services, caller)
-    prepared = prepare([body.draft()], encoding=encoding, now=now)
 
-    def produce() -> Response:
+    def encode() -> Sequence[Prepared]:
+        return prepare([body.draft()], encoding=encoding, now=now)
+
+    def produce(prepared: Sequence[Prepared]) -> Response:
         (outcome,) = remember(session, caller.tenant_id, prepared, encoding=encoding, now=now)
         if outcome.problem is not None:
             raise outcome.problem
@@ -75,7 +78,7 @@ def create_memory(
         location = {"Location": f"/v1/memories/{outcome.memory_id}"}
         return memory_answer(record, status=201, headers=location)
 
-    response = idempotent(request, caller, session, produce)
+    response = idempotent_after(request, caller, session, encode, produce)
     return _when_wanted(response, body, caller, services, session)
 
 
@@ -138,10 +141,12 @@ def correct_memory(
     now = services.clock()
     encoding = encoding_of(services, caller)
     changes = body.changes()
-    text = encoding.new_texts([(memory_id, changes["content"])])[0] if "content" in changes else None
     wanted = versions_wanted(if_match)
 
-    def produce() -> Response:
+    def encode() -> NewText | None:
+        return encoding.new_texts([(memory_id, changes["content"])])[0] if "content" in changes else None
+
+    def produce(text: NewText | None) -> Response:
         correct(
             session,
             caller.tenant_id,
@@ -156,7 +161,7 @@ def correct_memory(
         nudge_enrichment(session, services, caller)
         return memory_answer(read_memory(session, caller, memory_id, now=now))
 
-    return idempotent(request, caller, session, produce)
+    return idempotent_after(request, caller, session, encode, produce)
 
 
 @router.delete("/{memory_id}", status_code=204, response_class=Response, responses={202: {"model": BegunOut}})
@@ -192,23 +197,26 @@ def supersede_memory(
     """Put a new memory in the place of an old one, whose validity ends where the new one's begins."""
     now = services.clock()
     encoding = encoding_of(services, caller)
-    draft = body.draft()
-    if encoding.redactors():
-        # It will lie where the old one lies, and is redacted as that namespace has it.
-        with services.database.transaction(caller.tenant_id, durable=False) as glance:
-            old = memories.get_record(glance, caller.tenant_id, memory_id)
-        if old is not None and "namespace" not in body.model_fields_set:
-            draft = replace(draft, namespace=old["namespace"])
-    (prepared,) = prepare([draft], encoding=encoding, now=now)
     wanted = versions_wanted(if_match)
     given = body.model_fields_set
 
-    def produce() -> Response:
+    def encode() -> Prepared:
+        draft = body.draft()
+        if encoding.redactors():
+            # It will lie where the old one lies, and is redacted as that namespace has it.
+            with services.database.transaction(caller.tenant_id, durable=False) as glance:
+                old = memories.get_record(glance, caller.tenant_id, memory_id)
+            if old is not None and "namespace" not in given:
+                draft = replace(draft, namespace=old["namespace"])
+        (prepared,) = prepare([draft], encoding=encoding, now=now)
+        return prepared
+
+    def produce(prepared: Prepared) -> Response:
         old = load_for_change(session, caller.tenant_id, memory_id, if_match=wanted)
         new_id = supersede(session, caller.tenant_id, old, prepared, given=given, encoding=encoding, now=now)
         nudge_enrichment(session, services, caller)
         record = read_memory(session, caller, new_id, now=now)
         return memory_answer(record, status=201, headers={"Location": f"/v1/memories/{new_id}"})
 
-    response = idempotent(request, caller, session, produce)
+    response = idempotent_after(request, caller, session, encode, produce)
     return _when_wanted(response, body, caller, services, session)

@@ -14,7 +14,7 @@ from memory_service.api.answers import answer
 from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.fields import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
-from memory_service.api.idempotency import idempotent
+from memory_service.api.idempotency import idempotent, idempotent_after
 from memory_service.api.listing import MAX_LIST_LIMIT, in_namespace, list_page
 from memory_service.api.memory_models import BatchIn, MemoryIn, QueryIn, SelectionIn
 from memory_service.api.pages import DEFAULT_LIMIT
@@ -32,7 +32,7 @@ from memory_service.errors import (
 from memory_service.filters import Filter, filter_from_query, is_filter_parameter, parse_filter
 from memory_service.json_values import check_value
 from memory_service.lifecycle import archive as archiving
-from memory_service.lifecycle.draft import Outcome, prepare
+from memory_service.lifecycle.draft import Outcome, Prepared, prepare
 from memory_service.lifecycle.remember import remember
 from memory_service.storage import memories
 from memory_service.storage.filter_sql import compile_filter
@@ -169,9 +169,11 @@ def create_batch(
     encoding = encoding_of(services, caller)
     order = sorted(good)
     awaited: list[UUID] = []
-    prepared = prepare([good[index].draft() for index in order], encoding=encoding, now=now)
 
-    def produce() -> Response:
+    def encode() -> Sequence[Prepared]:
+        return prepare([good[index].draft() for index in order], encoding=encoding, now=now)
+
+    def produce(prepared: Sequence[Prepared]) -> Response:
         stored = remember(session, caller.tenant_id, prepared, encoding=encoding, now=now) if prepared else []
         if stored:
             nudge_enrichment(session, services, caller)
@@ -182,7 +184,7 @@ def create_batch(
         ]
         return answer({"results": _results(dict(zip(order, stored, strict=True)), bad)})
 
-    response = idempotent(request, caller, session, produce)
+    response = idempotent_after(request, caller, session, encode, produce)
     if awaited:
         patience = max(item.timeout_s for item in good.values() if item.wait == "consolidated")
         wait_until_consolidated(services, session, caller, awaited, timeout_s=patience)

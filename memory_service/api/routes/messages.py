@@ -1,5 +1,6 @@
 """Conversations: turns in, each stored verbatim and findable before the answer."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
@@ -10,7 +11,7 @@ from memory_service.api.answer_models import MemoryList, MessagesOut
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.fields import MAX_BATCH_BYTES
-from memory_service.api.idempotency import idempotent
+from memory_service.api.idempotency import idempotent_after
 from memory_service.api.listing import MAX_LIST_LIMIT, list_page
 from memory_service.api.memory_models import MessagesIn
 from memory_service.api.pages import DEFAULT_LIMIT
@@ -21,7 +22,7 @@ from memory_service.api.writing import encoding_of
 from memory_service.errors import TooLarge
 from memory_service.filters import parse_filter
 from memory_service.jobs import RUN_JOB, enqueue_after_commit
-from memory_service.lifecycle.draft import prepare
+from memory_service.lifecycle.draft import Prepared, prepare
 from memory_service.lifecycle.remember import remember
 from memory_service.storage import jobs
 from memory_service.storage.list_orders import ListOrder
@@ -43,10 +44,12 @@ def create_messages(
         raise TooLarge("The messages add up to more than 2 MiB; send fewer per call.")
     now = services.clock()
     encoding = encoding_of(services, caller)
-    prepared = prepare(body.drafts(), encoding=encoding, now=now)
     ids: list[UUID] = []
 
-    def produce() -> Response:
+    def encode() -> Sequence[Prepared]:
+        return prepare(body.drafts(), encoding=encoding, now=now)
+
+    def produce(prepared: Sequence[Prepared]) -> Response:
         outcomes = remember(session, caller.tenant_id, prepared, encoding=encoding, now=now)
         ids[:] = [outcome.memory_id for outcome in outcomes if outcome.problem is None]
         # One for each turn, so that a caller can put both side by side; of an erased text the id that it had.
@@ -81,7 +84,7 @@ def create_messages(
             headers={"Location": f"/v1/jobs/{job_id}"},
         )
 
-    response = idempotent(request, caller, session, produce)
+    response = idempotent_after(request, caller, session, encode, produce)
     if body.wait == "consolidated" and ids:
         wait_until_consolidated(services, session, caller, ids, timeout_s=body.timeout_s)
     return response

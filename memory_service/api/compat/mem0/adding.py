@@ -12,7 +12,7 @@ from memory_service.api.answers import answer
 from memory_service.api.compat.mem0.bodies import AddIn
 from memory_service.api.compat.mem0.shapes import event_item
 from memory_service.api.fields import MAX_BATCH_BYTES
-from memory_service.api.idempotency import idempotent
+from memory_service.api.idempotency import idempotent_after
 from memory_service.api.services import Services
 from memory_service.api.writing import encoding_of
 from memory_service.errors import NotFound, TooLarge
@@ -41,9 +41,11 @@ def add(
         raise TooLarge("The messages add up to more than 2 MiB; send fewer per call.")
     now = services.clock()
     encoding = encoding_of(services, caller)
-    prepared = prepare([item.draft() for item in items], encoding=encoding, now=now)
 
-    def produce() -> Response:
+    def encode() -> Sequence[Prepared]:
+        return prepare([item.draft() for item in items], encoding=encoding, now=now)
+
+    def produce(prepared: Sequence[Prepared]) -> Response:
         # As they are stored, so are they answered: a policy may have come since they were prepared.
         held = settled(prepared, redactors_in(session), encoding=encoding, now=now)
         outcomes = remember(session, caller.tenant_id, held, encoding=encoding, now=now) if held else []
@@ -70,7 +72,7 @@ def add(
         document = {"message": STORED, "event_id": str(event_id), "status": "SUCCEEDED", "results": results}
         return answer(document)
 
-    return idempotent(request, caller, session, produce)
+    return idempotent_after(request, caller, session, encode, produce)
 
 
 def _event(outcome: Outcome) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from memory_service.types import Caller
 Changes = Mapping[str, Any]
 
 
-def encoded(services: Services, caller: Caller, changes: Sequence[tuple[UUID, Changes]]) -> list[NewText | None]:
+def encoded(services: Services, caller: Caller, changes: Sequence[tuple[UUID, Changes]]) -> Sequence[NewText | None]:
     """Encode the new texts among changes, before a connection is taken; None where the text stays."""
     texts = [(memory_id, change["content"]) for memory_id, change in changes if "content" in change]
     made = iter(encoding_of(services, caller).new_texts(texts) if texts else ())

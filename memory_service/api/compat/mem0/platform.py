@@ -1,5 +1,6 @@
 """The paths of mem0's platform about memories, as `MemoryClient` and `AsyncMemoryClient` of mem0ai 2.2.1 ask them."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -20,11 +21,12 @@ from memory_service.api.compat.mem0.forgetting import check_may_forget, forget
 from memory_service.api.compat.mem0.parameters import REFUSED, is_ignored
 from memory_service.api.compat.mem0.routing import PREFIX, MemZeroRoute, NamespaceDep
 from memory_service.api.dependencies import AnyCaller, ServicesDep, SessionDep, require
-from memory_service.api.idempotency import idempotent
+from memory_service.api.idempotency import idempotent, idempotent_after
 from memory_service.api.listing import MAX_LIST_LIMIT
 from memory_service.api.problems import invalid_request
 from memory_service.api.strict_json import takes_parameters
 from memory_service.errors import FieldError
+from memory_service.lifecycle.draft import NewText
 from memory_service.types import Caller, KeyScope
 
 router = APIRouter(prefix=PREFIX, tags=["mem0"], route_class=MemZeroRoute)
@@ -123,14 +125,16 @@ def compat_update(
     """Change one memory as a new version of it; given metadata are added to those there are."""
     now, found = services.clock(), finding.id_of(memory_id)
     changes = body.changes()
-    texts = changing.encoded(services, caller, [(found, changes)])
 
-    def produce() -> Response:
+    def encode() -> Sequence[NewText | None]:
+        return changing.encoded(services, caller, [(found, changes)])
+
+    def produce(texts: Sequence[NewText | None]) -> Response:
         changing.update(session, services, caller, namespace, [(found, changes)], texts, now=now)
         item = finding.read_item(session, caller, found, namespace, now=now)
         return answer(item | {"text": item["memory"], "message": "Memory updated successfully!"})
 
-    return idempotent(request, caller, session, produce)
+    return idempotent_after(request, caller, session, encode, produce)
 
 
 def is_ignored_or_refused(name: str) -> bool:
@@ -174,13 +178,15 @@ def compat_batch_update(
         (finding.id_of(item.memory_id), item.changes(pointer=f"/memories/{at}"))
         for at, item in enumerate(body.memories)
     ]
-    texts = changing.encoded(services, caller, changes)
 
-    def produce() -> Response:
+    def encode() -> Sequence[NewText | None]:
+        return changing.encoded(services, caller, changes)
+
+    def produce(texts: Sequence[NewText | None]) -> Response:
         changing.update(session, services, caller, namespace, changes, texts, now=now)
         return answer({"message": f"Successfully updated {len(changes)} memories"})
 
-    return idempotent(request, caller, session, produce)
+    return idempotent_after(request, caller, session, encode, produce)
 
 
 @router.delete("/v1/batch/", response_model=dict[str, Any])

@@ -1,5 +1,6 @@
 """The paths of mem0's open-source server."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,10 +15,11 @@ from memory_service.api.compat.mem0.platform import MemoryId, Owner, PageSize, R
 from memory_service.api.compat.mem0.routing import PREFIX, MemZeroRoute, NamespaceDep
 from memory_service.api.compat.mem0.scope import MISSING, owned_by
 from memory_service.api.dependencies import AnyCaller, ServicesDep, SessionDep, check_scope
-from memory_service.api.idempotency import idempotent
+from memory_service.api.idempotency import idempotent_after
 from memory_service.api.problems import invalid_request
 from memory_service.api.strict_json import takes_parameters
 from memory_service.errors import FieldError
+from memory_service.lifecycle.draft import NewText
 from memory_service.types import KeyScope
 
 router = APIRouter(prefix=PREFIX, tags=["mem0"], route_class=MemZeroRoute)
@@ -116,13 +118,15 @@ def compat_change_memory(
     """Change one memory as a new version of it; given metadata are added to those there are."""
     now, found = services.clock(), finding.id_of(memory_id)
     changes = body.changes()
-    texts = changing.encoded(services, caller, [(found, changes)])
 
-    def produce() -> Response:
+    def encode() -> Sequence[NewText | None]:
+        return changing.encoded(services, caller, [(found, changes)])
+
+    def produce(texts: Sequence[NewText | None]) -> Response:
         changing.update(session, services, caller, namespace, [(found, changes)], texts, now=now)
         return answer({"message": "Memory updated successfully!"})
 
-    return idempotent(request, caller, session, produce)
+    return idempotent_after(request, caller, session, encode, produce)
 
 
 @router.delete("/memories/{memory_id}", response_model=dict[str, Any])
