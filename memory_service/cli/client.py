@@ -17,6 +17,9 @@ from memory_service.cli.failures import CommandFailure, KeyRefused, RequestRefus
 LONGEST_WAIT_S = 30.0
 """A Retry-After beyond this is told to the caller instead of slept through."""
 
+LONGEST_RUN_S = 300.0
+"""How long a call that is still running is asked after."""
+
 PAUSE_S = 0.2
 """Before a call whose connection broke is repeated; longer each time."""
 
@@ -178,18 +181,25 @@ class ServiceClient:
             headers["Content-Type"] = media_type
         if method in ("POST", "PATCH"):
             headers["Idempotency-Key"] = str(uuid.uuid4())
-        for attempt in range(1, self._attempts + 1):
-            last = attempt == self._attempts
+        attempt, until = 1, time.monotonic() + LONGEST_RUN_S
+        while True:
             try:
                 answer = self._exchange(method, path, content, params, headers, timeout=timeout, stream=stream)
             except _ConnectionLost:
-                if last:
+                if attempt >= self._attempts:
                     raise
                 time.sleep(PAUSE_S * attempt)
+                attempt += 1
                 continue
             pause = _retry_after(answer)
-            if last or pause > LONGEST_WAIT_S or not _may_repeat(answer):
+            if _still_runs(answer):
+                # It was heard, and its answer will come: that is no attempt which failed.
+                if time.monotonic() + pause > until:
+                    break
+            elif attempt >= self._attempts or pause > LONGEST_WAIT_S or answer.status_code not in RETRYABLE:
                 break
+            else:
+                attempt += 1
             time.sleep(pause)
         if answer.is_success:
             return answer
@@ -280,12 +290,10 @@ def _encoded(body: dict[str, Any]) -> bytes:
         return json.dumps(body, allow_nan=False).encode()
 
 
-def _may_repeat(answer: httpx.Response) -> bool:
-    """Say whether the same call may be made again: nothing happened, or its first attempt has not ended."""
-    if answer.status_code == 409:
-        problem = _json(answer)
-        return isinstance(problem, dict) and problem.get("code") == STILL_RUNNING
-    return answer.status_code in RETRYABLE
+def _still_runs(answer: httpx.Response) -> bool:
+    """Say whether the same call was heard before, and its first attempt has not ended."""
+    problem = _json(answer) if answer.status_code == 409 else None
+    return isinstance(problem, dict) and problem.get("code") == STILL_RUNNING
 
 
 def _json(answer: httpx.Response) -> Any:

@@ -2,7 +2,7 @@
 
 /** How one attempt ended. A status of 0 says that no answer came. */
 export interface Attempt {
-  /** Counts from 1. */
+  /** Counts from 1; one that says that the call still runs is not counted. */
   number: number;
   status: number;
   code?: string | undefined;
@@ -26,7 +26,8 @@ const STILL_RUNNING = "idempotency_in_progress";
 
 /** Return the milliseconds to wait before the next attempt, undefined when there is none. */
 export function pauseAfter(attempt: Attempt, policy: RetryPolicy, random: () => number): number | undefined {
-  if (attempt.number >= policy.attempts || !mayRepeat(attempt)) return undefined;
+  const used = attempt.number >= policy.attempts && !stillRuns(attempt);
+  if (used || !mayRepeat(attempt)) return undefined;
   if (attempt.retryAfter !== undefined) {
     const asked = attempt.retryAfter * 1000;
     return asked <= policy.longestWaitMs ? asked : undefined;
@@ -35,9 +36,14 @@ export function pauseAfter(attempt: Attempt, policy: RetryPolicy, random: () => 
   return FIRST_PAUSE_MS * 2 ** (attempt.number - 1) * (0.5 + random());
 }
 
+/** Say whether the call was heard before and its first attempt has not ended: no attempt that failed. */
+export function stillRuns({ status, code }: Pick<Attempt, "status" | "code">): boolean {
+  return status === 409 && code === STILL_RUNNING;
+}
+
 function mayRepeat({ status, code, repeatable }: Attempt): boolean {
   if (status === 429 || status === 503) return true; // Nothing happened.
-  if (status === 409) return code === STILL_RUNNING;
+  if (status === 409) return stillRuns({ status, code });
   return repeatable && (status === 0 || status === 502 || status === 504);
 }
 

@@ -2,7 +2,7 @@
 
 import { Deadline } from "./deadline.js";
 import { ConnectionFailed, MemoryServiceError, type Problem, refusal, UnexpectedAnswer } from "./errors.js";
-import { DEFAULT_RETRIES, pauseAfter, retryAfterSeconds, type RetryPolicy } from "./retries.js";
+import { DEFAULT_RETRIES, pauseAfter, retryAfterSeconds, stillRuns, type RetryPolicy } from "./retries.js";
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 type QueryValue = string | number | boolean | null | undefined;
@@ -100,15 +100,18 @@ export class Transport {
     const address = this.url + path + queryString(request.query);
     // A DELETE whose answer was lost has changed the version that it named.
     const repeatable = !(method === "DELETE" && request.ifMatch !== undefined);
-    for (let number = 1; ; number++) {
+    let number = 1;
+    for (;;) {
       let failure: MemoryServiceError;
       let pause: number | undefined;
+      let counts = true;
       try {
         const response = await this.#exchange(address, init);
         if (response.ok) return { status: response.status, value: await this.#decoded(response, deadline) };
         const refused = await this.#refused(response);
         const { status, code, retryAfter } = refused;
         failure = refused;
+        counts = !stillRuns({ status, code });
         pause = pauseAfter({ number, status, code, retryAfter, repeatable }, this.#retries, Math.random);
       } catch (error) {
         if (!(error instanceof ConnectionFailed)) throw error;
@@ -117,6 +120,7 @@ export class Transport {
       }
       if (pause === undefined) throw failure;
       await deadline.sleep(pause);
+      if (counts) number++;
     }
   }
 

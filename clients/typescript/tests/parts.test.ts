@@ -49,6 +49,8 @@ test("only what is safe is repeated", () => {
   assert.equal(pause({ status: 500 }), undefined);
   assert.equal(pause({ status: 409, code: "archived" }), undefined);
   assert.equal(pause({ status: 409, code: "idempotency_in_progress" }), 200);
+  assert.equal(pause({ number: 9, status: 409, code: "idempotency_in_progress", retryAfter: 1 }), 1000);
+  assert.equal(pause({ number: 4, status: 503, retryAfter: 1 }), undefined);
 });
 
 test("Retry-After is seconds or a date", () => {

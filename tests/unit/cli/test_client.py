@@ -114,6 +114,21 @@ def test_all_attempts_of_a_change_carry_one_idempotency_key_and_two_changes_have
     assert last not in (None, first)
 
 
+def test_a_call_that_still_runs_is_asked_after_until_it_answers(service: Any) -> None:
+    answers = [(409, RUNNING)] * 9 + [(201, {"id": "m1"})]
+    service.answers["/v1/memories"] = lambda body: answers.pop(0)
+    with connect(service) as client:
+        assert client.post("/v1/memories", {"content": "x"}) == {"id": "m1"}
+    assert len(set(service.idempotency_keys)) == 1
+
+
+def test_a_call_that_runs_for_ever_is_given_up(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memory_service.cli.client.LONGEST_RUN_S", 0.3)
+    service.answers["/v1/memories"] = lambda body: (409, RUNNING)
+    with connect(service) as client, pytest.raises(RequestRefused):
+        client.post("/v1/memories", {"content": "x"})
+
+
 def test_a_conflict_that_will_not_pass_is_not_repeated(service: Any) -> None:
     service.answers["/v1/memories"] = lambda body: (409, {"title": "Conflict", "code": "external_id_taken"})
     with connect(service) as client, pytest.raises(RequestRefused):
