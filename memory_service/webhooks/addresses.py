@@ -1,6 +1,7 @@
 """Where messages may go: a service that calls whatever URL it is given must not be a way into the network it stands in."""
 
 import ipaddress
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -123,8 +124,18 @@ def _can_be_named(host: str) -> bool:
 
 
 def literal(host: str) -> Address | None:
-    """Return the address that a host is written as, None for a name."""
+    """Return the address that a host is written as, None for a name.
+
+    Resolvers take shorter and other forms of IPv4 than the usual one, and look no name up for them.
+
+    >>> [str(literal(host)) for host in ("::1%eth0", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "a.example")]
+    ['::1', '127.0.0.1', '127.0.0.1', '127.0.0.1', '127.0.0.1', 'None']
+    """
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):
         return None

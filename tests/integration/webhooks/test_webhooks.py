@@ -90,6 +90,7 @@ def test_a_given_secret_signs(me: Any, receiver: Any, worker: Any, listen: Any) 
         "http://10.0.0.1/", "http://192.168.1.1:8080/", "http://169.254.169.254/latest/meta-data", "https://[::1]/",
         "https://[fe80::1]/", "https://[fd00::1]/", "https://[::ffff:10.0.0.1]/", "https://[64:ff9b::a00:1]/", "https://0.0.0.0/",
         "https://224.0.0.1/", "https://100.64.0.1/", "https://[2002:a00:1::]/", "https://a.example/" + "a" * 2048, "",
+        "http://167772161/", "http://0x0a000001/", "http://10.1/", "http://012.0.0.1/", "https://10.1:8443/",
         "http://a..b/", "https://.a.example/", "https://a.example../", "https://./", f"https://{'a' * 70}.example/",
         "https://" + "abc." * 64 + "example/", "https://[fec0::2]/", "https://[::7f00:1]/", "https://[4000::1]/",
     ],

@@ -49,6 +49,15 @@ def test_hosts(host: str) -> None:
     assert check_url(f"https://{host}:8443/p?q", Reach()).port == 8443
 
 
+@pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f000001", "0X7F.1", "127.1", "0177.0.0.1", "017700000001", "10.0.1"]
+)
+def test_other_ways_to_write_an_address_within(host: str) -> None:
+    with pytest.raises(RefusedUrl, match="not public"):
+        check_url(f"http://{host}/", Reach())
+    assert check_url(f"http://{host}/", Reach(read_networks("127.0.0.0/8,10.0.0.0/8"))).hostname == host.lower()
+
+
 @pytest.mark.parametrize("host", ["a..b", ".a", "a..", ".", "..", "x" * 64, "a." + "x" * 64, "abc." * 63 + "ab"])
 def test_names_that_cannot_be_looked_up(host: str) -> None:
     with pytest.raises(RefusedUrl):
