@@ -14,6 +14,7 @@ from starlette.types import Scope
 
 from memory_service.api.allowed_methods import allowed_methods
 from memory_service.api.findings import sentence
+from memory_service.api.path_ids import unknown_id
 from memory_service.errors import FieldError, InvalidRequest, MemoryServiceError, Unauthenticated
 from memory_service.json_values import escape
 
@@ -176,6 +177,8 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    if unknown := unknown_id(error.errors()):
+        return problem_of(request.scope, unknown)
     return problem_of(request.scope, invalid_request(field_errors(error.errors()[:MAX_ERRORS], error.body)))
 
 
