@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from consolidation.planning import Step
 from memory_service.api.answers import answer
 from memory_service.api.auditing import note
-from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.dependencies import ServicesDep, SessionDep, check_scope, require
 from memory_service.api.fields import Flag, Number
 from memory_service.api.idempotency import idempotent
 from memory_service.api.memory_models import MAX_WAIT_S
@@ -73,8 +73,12 @@ class PlanOut(BaseModel):
 def consolidate(
     body: ConsolidationIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep
 ) -> Response:
-    """Consolidate a namespace now: 202 with a job. A dry run answers 200 with the plan, or 202 when planning takes too long."""
+    """Consolidate a namespace now: 202 with a job. A dry run answers 200 with the plan, or 202 when planning takes too long.
+
+    A plan quotes what memories say: a dry run needs memories:read as well.
+    """
     if body.dry_run:
+        check_scope(caller, KeyScope.READ)
         job_id = _queue(services, session, caller, body)
         return _plan(services, session, caller, job_id, timeout_s=body.timeout_s)
 

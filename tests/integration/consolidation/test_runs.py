@@ -16,6 +16,7 @@ from consolidation import run as run_module
 from consolidation.consolidate import consolidate_due, run_job
 from consolidation.enriching import enrich_pending
 from consolidation.tenancy import Tenancy
+from memory_service.types import KeyScope
 
 TALK = Path(__file__).parents[3] / "examples" / "conversation.jsonl"
 STRUCTURES = ("episode", "topic", "gist", "community", "profile", "structure_member")
@@ -136,6 +137,14 @@ def test_a_session_shows_every_turn_also_those_that_repeat(me: Any, tenancy: Ten
     assert [one["id"] for one in shown] == ids
     assert me.delete(f"/v1/memories/{ids[0]}").status_code == 204
     assert [one["id"] for one in me.get("/v1/sessions/s/messages").json()["data"]] == ids[1:]
+
+
+def test_a_plan_is_shown_to_those_who_may_read(as_tenant: Any, make_tenant: Any) -> None:
+    writer = as_tenant(make_tenant(scopes=(KeyScope.WRITE,)))
+    refused = writer.post("/v1/consolidations", json={"dry_run": True, "timeout_s": 0})
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert "memories:read" in refused.json()["detail"]
+    assert writer.post("/v1/consolidations", json={}).status_code == 202
 
 
 def test_a_dry_run_plans_what_a_run_does(
