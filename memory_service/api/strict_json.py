@@ -1,8 +1,9 @@
 """What a request may carry: JSON that Postgres can store, and only parameters that the route knows."""
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from email.message import Message
 from typing import Any, TypeVar
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Response
@@ -56,11 +57,12 @@ def checks_own_values(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
-def takes_parameters(known: Callable[[str], bool]) -> Callable[[Endpoint], Endpoint]:
-    """Mark a route that reads query parameters by itself: those whose name ``known`` accepts."""
+def takes_parameters(known: Callable[[str], bool], *, names: Sequence[str] = ()) -> Callable[[Endpoint], Endpoint]:
+    """Mark a route that reads query parameters by itself: those whose name ``known`` accepts; ``names`` are for people."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
         endpoint.__dict__["takes_parameters"] = known
+        endpoint.__dict__["parameter_names"] = tuple(names)
         return endpoint
 
     return mark
@@ -115,12 +117,13 @@ class StrictRoute(APIRoute):
         needs_key = asks_for_key(self.dependant)
         needs_body = self.body_field is not None and self.body_field.field_info.is_required()
         read_by_route = getattr(self.endpoint, "takes_parameters", None)
+        also_takes = getattr(self.endpoint, "parameter_names", ())
         checks_values = not getattr(self.endpoint, "checks_own_values", False)
 
         async def strict(request: Request) -> Response:
             if needs_key:
                 await admit(request)
-            check_parameters(request, known, read_by_route)
+            check_parameters(request, known, read_by_route, also_takes)
             request.state.raw_body = b""
             if request.method in BODILESS_METHODS and not takes_body:
                 return await handle(request)
@@ -183,23 +186,46 @@ def _name(name: str, info: FieldInfo) -> str:
 
 
 def check_parameters(
-    request: Request, known: frozenset[str], read_by_route: Callable[[str], bool] | None = None
+    request: Request,
+    known: frozenset[str],
+    read_by_route: Callable[[str], bool] | None = None,
+    also_takes: Sequence[str] = (),
 ) -> None:
-    """Refuse parameters that a route does not know, and NUL anywhere.
+    """Refuse parameters that a route does not know, and anywhere NUL and what is no UTF-8.
 
     Raises:
         InvalidRequest: naming them.
     """
     if "\0" in request.scope["path"]:
         raise invalid_request([FieldError("", "The path contains a NUL character.")])
-    if not request.scope["query_string"]:
+    if not _is_utf8(request.scope.get("raw_path") or b""):
+        raise invalid_request([FieldError("", "The path is not UTF-8.")])
+    query_string: bytes = request.scope["query_string"]
+    if not query_string:
         return
     found = []
     for name, value in request.query_params.multi_items():
         if name not in known and not (read_by_route and read_by_route(name)):
-            wanted = f"; it takes {', '.join(sorted(known))}" if known else ""
-            found.append(FieldError(f"?{name}", f"is no parameter of this call{wanted}"))
+            wanted = [*sorted(known), *also_takes]
+            taken = f"; it takes {', '.join(wanted)}" if wanted else ""
+            found.append(FieldError(f"?{name}", f"is no parameter of this call{taken}"))
         elif "\0" in value:
             found.append(FieldError(f"?{name}", "contains a NUL character"))
+    if not found and not _is_utf8(query_string):
+        # As the framework reads them, such bytes are replaced, and what was asked is not what would be answered.
+        broken = [part for part in query_string.split(b"&") if not _is_utf8(part)]
+        names = dict.fromkeys(unquote_plus(part.partition(b"=")[0].decode("latin-1")) for part in broken)
+        found = [FieldError(f"?{name}", "is not UTF-8") for name in names]
     if found:
         raise invalid_request(found[:MAX_FINDINGS])
+
+
+def _is_utf8(quoted: bytes) -> bool:
+    """Say whether bytes of an address are UTF-8 once they are unquoted; half a surrogate pair is not."""
+    if b"%" not in quoted and quoted.isascii():
+        return True
+    try:
+        unquote_to_bytes(quoted).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -2,7 +2,14 @@
 
 from memory_service.filters.operands import MAX_LIST
 from memory_service.filters.parse import MAX_DEPTH, MAX_TERMS, parse_filter
-from memory_service.filters.query_parameters import filter_from_query, is_filter_parameter
+from memory_service.filters.query_parameters import (
+    EQUALITY_PARAMETERS,
+    PARAMETER_NAMES,
+    TIME_PARAMETERS,
+    field_of_parameter,
+    filter_from_query,
+    is_filter_parameter,
+)
 from memory_service.filters.syntax import (
     EVERYTHING,
     FIELDS,
@@ -20,11 +27,14 @@ from memory_service.filters.syntax import (
 )
 
 __all__ = [
+    "EQUALITY_PARAMETERS",
     "EVERYTHING",
     "FIELDS",
     "MAX_DEPTH",
     "MAX_LIST",
     "MAX_TERMS",
+    "PARAMETER_NAMES",
+    "TIME_PARAMETERS",
     "And",
     "Compare",
     "Field",
@@ -35,6 +45,7 @@ __all__ = [
     "Or",
     "all_of",
     "any_of",
+    "field_of_parameter",
     "filter_from_query",
     "is_filter_parameter",
     "mentions",

@@ -204,16 +204,48 @@ def test_query_parameters_are_equalities_lists_and_times() -> None:
             parse_filter({"session_id": "s", "tags": {"in": ["a", "b"]}}),
             term("created_at", Operator.GT, MAY),
             term("observed_at", Operator.LT, MAY),
-            parse_filter({"metadata.n": "3"}),
+            parse_filter({"OR": [{"metadata.n": "3"}, {"metadata.n": 3}]}),
         ]
     )
     assert filter_from_query({}) == EVERYTHING
 
 
 @pytest.mark.parametrize(
+    ("name", "values", "same"),
+    [
+        ("metadata.n", ["x"], {"metadata.n": "x"}),
+        ("metadata.n", ["true"], {"OR": [{"metadata.n": "true"}, {"metadata.n": True}]}),
+        (
+            "metadata.n",
+            ["3", "x", "-1.5e1"],
+            {"OR": [{"metadata.n": ["3", "x", "-1.5e1"]}, {"metadata.n": [3, -15.0]}]},
+        ),
+        ("metadata.n", ["9" * 19], {"metadata.n": "9" * 19}),
+        ("metadata.n", ["1e400"], {"metadata.n": "1e400"}),
+        ("pinned", ["true"], {"pinned": True}),
+        ("importance", ["0.5", "1"], {"importance": [0.5, 1]}),
+        ("keywords", ["3"], {"keywords": "3"}),
+        ("valid_to", ["2023-05-08T10:00:00Z"], {"valid_to": "2023-05-08T10:00:00Z"}),
+    ],
+)
+def test_a_query_parameter_means_what_its_field_holds(name: str, values: list[str], same: object) -> None:
+    assert filter_from_query({name: values}) == parse_filter(same)
+
+
+def test_as_many_values_as_a_list_may_have() -> None:
+    numbers = [str(n) for n in range(MAX_LIST)]
+    assert filter_from_query({"metadata.n": numbers}) == parse_filter(
+        {"OR": [{"metadata.n": numbers}, {"metadata.n": list(range(MAX_LIST))}]}
+    )
+
+
+@pytest.mark.parametrize(
     ("name", "values"),
     [
         ("limit", ["3"]),
+        ("pinned", ["yes"]),
+        ("importance", ["high"]),
+        ("observed_at", ["2023-05-08T10:00:00 00:00"]),
         ("created_after", ["yesterday"]),
         ("created_after", ["2023-05-08T10:00:00 00:00"]),
         ("created_after", ["2023-05-08T10:00:00Z", "2023-05-08T10:00:00Z"]),

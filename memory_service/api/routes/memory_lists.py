@@ -13,6 +13,7 @@ from memory_service.api.answer_models import BatchOut, Changed, MemoryList
 from memory_service.api.answers import answer
 from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
+from memory_service.api.described_parameters import described_parameters
 from memory_service.api.fields import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
 from memory_service.api.idempotency import idempotent, idempotent_after
 from memory_service.api.listing import MAX_LIST_LIMIT, in_namespace, list_page
@@ -29,7 +30,7 @@ from memory_service.errors import (
     MemoryServiceError,
     TooLarge,
 )
-from memory_service.filters import Filter, filter_from_query, is_filter_parameter, parse_filter
+from memory_service.filters import PARAMETER_NAMES, Filter, filter_from_query, is_filter_parameter, parse_filter
 from memory_service.json_values import check_value
 from memory_service.lifecycle import archive as archiving
 from memory_service.lifecycle.draft import Outcome, Prepared, prepare
@@ -51,28 +52,16 @@ ORDERS = (
     "By when they were stored, observed or last changed, or by importance. What changes its place while you read on may be "
     "missed or come twice; everything else comes once."
 )
-Repeated = Annotated[list[str] | None, Query(description="Given several times: one of these.")]
 
 
-@router.get("", response_model=MemoryList)
-@takes_parameters(is_filter_parameter)
+@router.get("", response_model=MemoryList, openapi_extra={"parameters": described_parameters()})
+@takes_parameters(is_filter_parameter, names=PARAMETER_NAMES)
 def list_memories(
     caller: Reader,
     services: ServicesDep,
     session: SessionDep,
     request: Request,
     namespace: str | None = None,
-    user_id: Repeated = None,
-    agent_id: Repeated = None,
-    session_id: Repeated = None,
-    run_id: Repeated = None,
-    external_id: Repeated = None,
-    memory_type: Repeated = None,
-    payload_type: Repeated = None,
-    state: Repeated = None,
-    tags: Repeated = None,
-    speaker: Repeated = None,
-    role: Repeated = None,
     order: Annotated[ListOrder, Query(description=ORDERS)] = ListOrder.NEWEST,
     limit: Annotated[int, Query(ge=1, le=MAX_LIST_LIMIT)] = DEFAULT_LIMIT,
     cursor: str | None = None,
@@ -80,8 +69,8 @@ def list_memories(
     """List memories, newest first unless `order` says otherwise.
 
     A parameter given several times means one of these values. `created_after`, `created_before` and the same for
-    `updated` and `observed` bound times; `metadata.<path>` compares with a string. POST /v1/memories/query takes the
-    whole filter grammar.
+    `updated` and `observed` bound times; `metadata.<path>` compares with the text and with the number or boolean that it
+    is. POST /v1/memories/query takes the whole filter grammar.
     """
     given: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():

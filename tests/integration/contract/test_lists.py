@@ -159,13 +159,22 @@ def test_filters_in_the_address(me: Any, api: Any) -> None:
         external_id="e1",
         memory_type="semantic",
         tags=["red", "big"],
-        metadata={"project": {"name": "mill"}},
+        metadata={"project": {"name": "mill"}, "floor": 5, "lift": True},
+        pinned=True,
+        importance=0.25,
+        keywords=["clay"],
         speaker="Ada",
         observed_at="2024-01-01T00:00:00Z",
     )["id"]
-    b = api.remember("B.", user_id="2", tags=["blue"], namespace="n", role="user", observed_at="2025-01-01T00:00:00Z")[
-        "id"
-    ]
+    b = api.remember(
+        "B.",
+        user_id="2",
+        tags=["blue"],
+        namespace="n",
+        role="user",
+        metadata={"floor": "5"},
+        observed_at="2025-01-01T00:00:00Z",
+    )["id"]
     for query, expected in {
         "": [b, a],
         "user_id=1": [a],
@@ -177,13 +186,22 @@ def test_filters_in_the_address(me: Any, api: Any) -> None:
         "memory_type=semantic": [a],
         "memory_type=core": [],
         "payload_type=plaintext": [b, a],
-        "state=activated": [b, a],
+        "state=activated": [b],
+        "state=frozen&state=activated": [b, a],
         "state=archived": [],
         "tags=red": [a],
         "tags=red&tags=blue": [b, a],
         "namespace=n": [b],
         "metadata.project.name=mill": [a],
         "metadata.project.name=x": [],
+        "metadata.floor=5": [b, a],
+        "metadata.floor=6&metadata.floor=5.0": [a],
+        "metadata.lift=true": [a],
+        "metadata.lift=false": [],
+        "pinned=true": [a],
+        "importance=0.25": [a],
+        "keywords=clay": [a],
+        "observed_at=2024-01-01T00:00:00Z": [a],
         "speaker=Ada": [a],
         "role=user": [b],
         "user_id=1&tags=blue": [],
@@ -204,10 +222,28 @@ def test_filters_in_the_address(me: Any, api: Any) -> None:
         ("created_after=2024-01-01", "?created_after"),
         ("metadata.=1", "?metadata."),
         ("state=x&state=y", "?state/0"),
+        ("pinned=yes", "?pinned"),
+        ("importance=high", "?importance"),
     ],
 )
 def test_a_wrong_filter_in_the_address_is_named(me: Any, problem: Any, query: str, pointer: str) -> None:
     problem(me.get(f"/v1/memories?{query}"), 422, pointer=pointer)
+
+
+def test_what_may_be_asked_for_is_named(me: Any, app: FastAPI, problem: Any) -> None:
+    said = problem(me.get("/v1/memories?colour=red"), 422, pointer="?colour")["detail"]
+    for name in ("metadata.<path>", "created_after", "observed_before", "pinned", "tags", "limit"):
+        assert f" {name}" in said, name
+    described = {p["name"] for p in app.openapi()["paths"]["/v1/memories"]["get"]["parameters"]}
+    assert {"created_after", "pinned", "tags", "cursor"} <= described
+
+
+@pytest.mark.parametrize("broken", ["%ed%a0%80", "%ff", "a%C3", "%e2%82"])
+def test_an_address_that_is_no_utf_8(me: Any, problem: Any, broken: str) -> None:
+    problem(me.get(f"/v1/memories?limit=2&user_id={broken}"), 422, "invalid_request", pointer="?user_id")
+    problem(me.get(f"/v1/memories?metadata.{broken}=a"), 422, "invalid_request")
+    problem(me.get(f"/v1/profiles/{broken}"), 422, "invalid_request")
+    assert me.get("/v1/memories?user_id=%c3%a9%F0%9F%90%9D+a").status_code == 200
 
 
 def test_a_very_long_address(me: Any, problem: Any) -> None:
