@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from memory_service.api.fields import Flag, LongText, Metadata, Number, ShortText
 from memory_service.api.strict_json import Body
@@ -78,14 +78,19 @@ class BlockPatch(AddressedIn):
     metadata: Metadata = {}
     edited_by: ShortText | None = None
 
+    @field_validator("replace")
+    @classmethod
+    def _replaces_something(cls, replace: ReplaceIn | None) -> ReplaceIn:
+        if replace is None:
+            raise ValueError("replace cannot be null")
+        return replace
+
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
         said = self.model_fields_set
         edits = [name for name in ("value", "append", "replace") if name in said]
         if len(edits) > 1:
             raise ValueError(f"takes one of {' and '.join(edits)}, not both")
-        if "replace" in said and self.replace is None:
-            raise ValueError("replace cannot be null")
         if not said - {"namespace", "user_id", "agent_id", "edited_by"}:
             raise ValueError("names no field to change")
         return self

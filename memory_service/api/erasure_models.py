@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from memory_service.api.fields import Flag, RawFilter, ShortText
+from memory_service.api.fields import Flag, RawFilter, ShortText, selects_everything
 from memory_service.api.memory_models import SessionId
 from memory_service.api.strict_json import Body
 
@@ -26,7 +26,7 @@ class ErasureIn(Body):
     def _selects(self) -> Self:
         if [self.filter is not None, self.ids is not None, bool(self.scope)].count(True) != 1:
             raise ValueError("needs one of filter, ids, and user_id, agent_id or session_id")
-        if self.filter == {} and self.namespace is None:
+        if selects_everything(self.filter) and self.namespace is None:
             raise ValueError("selects everything: name the namespace that is to be emptied")
         return self
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from memory_service.errors import InvalidFilter, TooLarge
-from memory_service.filters import parse_filter
+from memory_service.filters import EVERYTHING, parse_filter
 from memory_service.values import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ITEMS,
@@ -45,6 +45,7 @@ __all__ = [
     "Words",
     "is_blank",
     "not_blank",
+    "selects_everything",
 ]
 
 
@@ -56,6 +57,15 @@ def _filter(value: Any) -> Any:
             raise TooLarge(error.detail, errors=error.errors, code=error.specific_code) from error
         raise
     return value
+
+
+def selects_everything(raw: dict[str, Any] | None) -> bool:
+    """Say whether a filter that was found valid leaves nothing out, however it is written.
+
+    >>> selects_everything({}), selects_everything({"AND": [{}]}), selects_everything({"user_id": "ada"})
+    (True, True, False)
+    """
+    return raw is not None and parse_filter(raw) == EVERYTHING
 
 
 RawFilter = Annotated[dict[str, Any], AfterValidator(_filter)]

@@ -10,11 +10,10 @@ from memory_service.activation.exactness import Exactness
 from memory_service.activation.fingerprint import Fingerprint, Parallelism
 from memory_service.activation.planning.admission import HOT_FROM, Reason
 from memory_service.activation.saved_file import RAW
-from memory_service.api.fields import Number, RawFilter, ShortText, is_blank
+from memory_service.api.fields import Number, RawFilter, ShortText
 from memory_service.api.kv.models import Codec
-from memory_service.api.search_models import MAX_QUERY_BYTES, ContextIn, TopK, theirs_or_nobodys
+from memory_service.api.search_models import ContextIn, Question, TopK, theirs_or_nobodys
 from memory_service.api.strict_json import Body
-from memory_service.errors import TooLarge
 from memory_service.storage.namespaces import check_path
 from memory_service.types import DEFAULT_NAMESPACE
 
@@ -147,7 +146,7 @@ class PromptIn(Body):
     memory_ids: Annotated[list[UUID], Field(max_length=MAX_MEMORIES)] | None = Field(
         default=None, description="Which memories, the most important first. They stand in an order of their own."
     )
-    query: str | None = Field(default=None, description="What to search for, in place of ids.")
+    query: Question | None = Field(default=None, description="What to search for, in place of ids.")
     user_id: ShortText | None = None
     agent_id: ShortText | None = None
     filter: RawFilter | None = None
@@ -164,10 +163,6 @@ class PromptIn(Body):
     def _consistent(self) -> Self:
         if (self.memory_ids is not None) and (self.query is not None):
             raise ValueError("takes memory_ids or a query, not both")
-        if self.query is not None and is_blank(self.query):
-            raise ValueError("query is empty")
-        if self.query is not None and len(self.query.encode()) > MAX_QUERY_BYTES:
-            raise TooLarge("The query is longer than 16 KiB; ask with the part that matters.")
         if self.namespace is not None and self.namespaces is not None:
             raise ValueError("takes one of namespace and namespaces, not both")
         if self.query is None and (self.user_id or self.agent_id or self.filter):

@@ -1,8 +1,9 @@
 """Bodies of the memory calls, and how they become drafts."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from memory_service.api.fields import (
     MAX_BATCH_ITEMS,
@@ -23,7 +24,7 @@ from memory_service.errors import TooLarge
 from memory_service.lifecycle.draft import DEFAULT_CONFIDENCE, DEFAULT_IMPORTANCE, Draft
 from memory_service.storage.list_orders import ListOrder
 from memory_service.storage.namespaces import check_path
-from memory_service.types import DEFAULT_NAMESPACE, Extract, MemoryType, OnConflict, PayloadType, SourceKind
+from memory_service.types import DEFAULT_NAMESPACE, Extract, MemoryType, OnConflict, SourceKind
 
 MAX_WAIT_S = 30
 
@@ -41,11 +42,12 @@ class SourceIn(Body):
         Annotated[list[Annotated[int, Number, Field(ge=0, le=2**31 - 1)]], Field(min_length=2, max_length=2)] | None
     ) = None
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.span is not None and self.span[1] < self.span[0]:
+    @field_validator("span")
+    @classmethod
+    def _ordered(cls, span: list[int] | None) -> list[int] | None:
+        if span is not None and span[1] < span[0]:
             raise ValueError("span ends before it begins")
-        return self
+        return span
 
 
 class MemoryIn(Body):
@@ -54,7 +56,7 @@ class MemoryIn(Body):
     content: Content
     namespace: str = DEFAULT_NAMESPACE
     memory_type: MemoryType = MemoryType.EPISODIC
-    payload_type: Literal[PayloadType.PLAINTEXT] = PayloadType.PLAINTEXT
+    payload_type: Literal["plaintext"] = "plaintext"
     user_id: ShortText | None = None
     agent_id: ShortText | None = None
     session_id: SessionId = None
@@ -85,9 +87,15 @@ class MemoryIn(Body):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         check_path(self.namespace)
-        if self.valid_from is not None and self.valid_to is not None and self.valid_to < self.valid_from:
-            raise ValueError("valid_to lies before valid_from")
         return self
+
+    @field_validator("valid_to")
+    @classmethod
+    def _in_order(cls, valid_to: datetime | None, info: ValidationInfo) -> datetime | None:
+        begins = info.data.get("valid_from")
+        if begins is not None and valid_to is not None and valid_to < begins:
+            raise ValueError("valid_to lies before valid_from")
+        return valid_to
 
     def draft(self) -> Draft:
         """Return the draft this body describes."""
@@ -215,9 +223,14 @@ class MemoryPatch(Body):
     def _says_something(self) -> Self:
         if not self.model_fields_set:
             raise ValueError("names no field to change")
-        if "observed_at" in self.model_fields_set and self.observed_at is None:
-            raise ValueError("observed_at cannot be cleared; every memory was observed at some time")
         return self
+
+    @field_validator("observed_at")
+    @classmethod
+    def _observed_at_some_time(cls, observed_at: datetime | None) -> datetime:
+        if observed_at is None:
+            raise ValueError("observed_at cannot be cleared; every memory was observed at some time")
+        return observed_at
 
     def changes(self) -> dict[str, Any]:
         """Return the named fields and their new values."""
@@ -227,7 +240,7 @@ class MemoryPatch(Body):
 class QueryIn(Body):
     """A filter with paging."""
 
-    filter: RawFilter = {}
+    filter: RawFilter | None = None
     namespace: str | None = None
     limit: Annotated[int, Number, Field(ge=1, le=1000)] = 50
     cursor: str | None = None

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, Field, field_validator, model_validator
 
 from memory_service.api.answer_models import Memory
 from memory_service.api.fields import Fraction, Number, ShortText, not_blank
@@ -109,11 +109,12 @@ class MergeIn(Body):
     ids: Annotated[list[UUID], Field(min_length=2, max_length=20)]
     name: Name
 
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        if len(set(self.ids)) < len(self.ids):
+    @field_validator("ids")
+    @classmethod
+    def _each_once(cls, ids: list[UUID]) -> list[UUID]:
+        if len(set(ids)) < len(ids):
             raise ValueError("names a cube twice, which would count what it knows twice")
-        return self
+        return ids
 
 
 class RollbackIn(Body):

@@ -1,9 +1,19 @@
 """Bodies and answers of search, context and traces."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from memory_service.api.answer_models import Memory
 from memory_service.api.block_models import LABEL
@@ -19,6 +29,16 @@ MAX_QUERY_BYTES = 16 * 1024
 MAX_BLOCKS = 64  # in one context
 MAX_CHANNELS = 16  # More than there are; keeps complaints few.
 
+
+def _question(query: str) -> str:
+    if is_blank(query):
+        raise ValueError("is empty")
+    if len(query.encode()) > MAX_QUERY_BYTES:
+        raise TooLarge("The query is longer than 16 KiB; ask with the part that matters.")
+    return query
+
+
+Question = Annotated[str, AfterValidator(_question)]
 Weight = Annotated[float, Number, Field(ge=0, le=1_000, allow_inf_nan=False)]
 
 
@@ -61,17 +81,19 @@ class WindowIn(Body):
     from_: Time | None = Field(default=None, validation_alias=AliasChoices("from", "from_"), serialization_alias="from")
     to: Time | None = None
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.from_ is not None and self.to is not None and self.to < self.from_:
+    @field_validator("to")
+    @classmethod
+    def _ordered(cls, to: datetime | None, info: ValidationInfo) -> datetime | None:
+        begins = info.data.get("from_")
+        if begins is not None and to is not None and to < begins:
             raise ValueError("the window ends before it begins")
-        return self
+        return to
 
 
 class SearchIn(Body):
     """One search."""
 
-    query: str
+    query: Question
     namespace: str | None = None
     namespaces: Annotated[list[str], Field(min_length=1), BeforeValidator(_not_too_many_paths)] | None = None
     namespace_prefix: str | None = None
@@ -98,10 +120,6 @@ class SearchIn(Body):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if is_blank(self.query):
-            raise ValueError("query is empty")
-        if len(self.query.encode()) > MAX_QUERY_BYTES:
-            raise TooLarge("The query is longer than 16 KiB; ask with the part that matters.")
         named = [n for n in ("namespace", "namespaces", "namespace_prefix") if getattr(self, n) is not None]
         if len(named) > 1:
             raise ValueError(f"takes one of {' and '.join(named)}, not both")

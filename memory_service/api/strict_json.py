@@ -1,6 +1,7 @@
 """What a request may carry: JSON that Postgres can store, and only parameters that the route knows."""
 
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
 from email.message import Message
 from typing import Any, TypeVar
 from urllib.parse import unquote_plus, unquote_to_bytes
@@ -9,7 +10,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from memory_service.api.dependencies import ASKS_FOR_KEY, admit
@@ -111,6 +112,8 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler behind the checks."""
+        if self.body_field is not None and "POST" in (self.methods or ()):
+            _let_be_absent(self.body_field.field_info)
         handle = super().get_route_handler()
         known = frozenset(query_names(self.dependant))
         takes_body = self.body_field is not None
@@ -137,9 +140,19 @@ class StrictRoute(APIRoute):
                     _refuse_fields(read.parsed)
             elif needs_body:
                 raise InvalidRequest("This call needs a JSON body.", errors=(FieldError("", "is missing"),))
+            elif takes_body:
+                request.state.raw_body = b"{}"  # An idempotency key goes by what was meant.
             return await handle(read)
 
         return strict
+
+
+def _let_be_absent(body: FieldInfo) -> None:
+    """Take no body for ``{}`` where a call can do with that; not of PUT and PATCH, which are about what the body says."""
+    model = body.annotation
+    if body.is_required() and isinstance(model, type) and issubclass(model, Body):
+        with suppress(ValidationError):
+            body.default = model.model_validate({})
 
 
 def asks_for_key(dependant: Dependant) -> bool:

@@ -54,7 +54,7 @@ class TaskPatch(Body):
     title: Title = ""
     input: Value = None
     output: Annotated[Value, Field(description="What there is of a result so far.")] = None
-    status: Literal[TaskStatus.OPEN, TaskStatus.RUNNING] = TaskStatus.OPEN
+    status: Literal["open", "running"] = "open"
     depends_on: Dependencies = []
     metadata: Metadata = {}
 
@@ -72,7 +72,7 @@ class TaskPatch(Body):
 class CloseIn(Body):
     """How a task ended."""
 
-    status: Literal[TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED] = TaskStatus.SUCCEEDED
+    status: Literal["succeeded", "failed", "cancelled"] = "succeeded"
     output: Annotated[Value, Field(description="The result; when left out, what PATCH has said.")] = None
     outcome: Annotated[Outcome | None, Field(description="The result in a sentence, which contexts show instead.")] = (
         None

@@ -19,7 +19,7 @@ class ExportIn(Body):
     namespace: str | None = None
     namespaces: Annotated[list[str], Field(min_length=1, max_length=1000)] | None = None
     namespace_prefix: str | None = None
-    filter: RawFilter = {}
+    filter: RawFilter | None = None
     include: list[Part] | None = Field(None, description="parts besides the memories; all but embeddings unless given")
 
 

@@ -14,12 +14,12 @@ from memory_service.api.answers import answer
 from memory_service.api.auditing import note
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.described_parameters import described_parameters
-from memory_service.api.fields import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
+from memory_service.api.fields import MAX_BATCH_BYTES, MAX_BATCH_ITEMS, selects_everything
 from memory_service.api.idempotency import idempotent, idempotent_after
 from memory_service.api.listing import MAX_LIST_LIMIT, in_namespace, list_page
 from memory_service.api.memory_models import BatchIn, MemoryIn, QueryIn, SelectionIn
 from memory_service.api.pages import DEFAULT_LIMIT
-from memory_service.api.problems import field_errors, problem_of_item
+from memory_service.api.problems import field_errors, invalid_request, problem_of_item
 from memory_service.api.strict_json import StrictRoute, checks_own_values, takes_parameters
 from memory_service.api.waiting import wait_until_consolidated
 from memory_service.api.writing import encoding_of, nudge_enrichment
@@ -102,12 +102,13 @@ def _from_address(given: dict[str, list[str]]) -> Filter:
 @router.post("/query", response_model=MemoryList)
 def query_memories(body: QueryIn, caller: Reader, services: ServicesDep, session: SessionDep) -> Response:
     """List the memories that a filter selects, newest first unless `order` says otherwise."""
+    wanted = body.filter or {}
     return answer(
         list_page(
             session,
             caller,
-            selection=parse_filter(body.filter),
-            asked=body.filter,
+            selection=parse_filter(wanted),
+            asked=wanted,
             namespace=body.namespace,
             limit=body.limit,
             cursor=body.cursor,
@@ -237,7 +238,13 @@ def _change_set(
 def archive_memories(
     body: SelectionIn, request: Request, caller: Writer, services: ServicesDep, session: SessionDep
 ) -> Response:
-    """Archive every memory that a filter selects; `dry_run` only counts them."""
+    """Archive every memory that a filter selects; `dry_run` only counts them.
+
+    A filter that selects everything needs a namespace beside it.
+    """
+    if selects_everything(body.filter) and body.namespace is None:
+        detail = "selects everything: name the namespace that is to be emptied"
+        raise invalid_request([FieldError("/filter", detail)])
     return _change_set("archive", body, request, caller, services, session)
 
 

@@ -11,13 +11,12 @@ from sqlalchemy import RowMapping
 
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
-from memory_service.api.fields import is_blank
 from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.redacted_search import redacted_query
-from memory_service.api.search_models import MAX_QUERY_BYTES
+from memory_service.api.search_models import Question
 from memory_service.api.strict_json import Body, StrictRoute
-from memory_service.errors import FieldError, InvalidRequest, NotFound, TooLarge
+from memory_service.errors import FieldError, InvalidRequest, NotFound
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import saved_queries
 from memory_service.storage.namespaces import find_namespace_id
@@ -34,7 +33,7 @@ Writer = Annotated[Caller, require(KeyScope.WRITE)]
 class SavedQueryIn(Body):
     """A question, and the memories that a good answer holds."""
 
-    query: str
+    query: Question
     relevant: Annotated[list[UUID], Field(min_length=1, max_length=100)]
     namespace: str = DEFAULT_NAMESPACE
 
@@ -94,10 +93,6 @@ def save_query(
     request: Request, body: SavedQueryIn, caller: Writer, services: ServicesDep, session: SessionDep
 ) -> Response:
     """Save a question with what is relevant to it; the same question again replaces that."""
-    if is_blank(body.query):
-        raise InvalidRequest("query is empty", errors=(FieldError("/query", "query is empty"),))
-    if len(body.query.encode()) > MAX_QUERY_BYTES:
-        raise TooLarge("The query is longer than 16 KiB; ask with the part that matters.")
 
     def produce() -> Response:
         tenant_id = caller.tenant_id

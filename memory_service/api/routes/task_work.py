@@ -165,7 +165,7 @@ def close_task(
             session,
             caller.tenant_id,
             row,
-            status=body.status,
+            status=TaskStatus(body.status),
             output=body.output if "output" in body.model_fields_set else row["output"],
             outcome=body.outcome,
             force=body.force,

@@ -46,7 +46,7 @@ BODIES: list[tuple[Any, str]] = [
     ({"content": "ok", "pinned": "yes"}, "/pinned"), ({"content": "ok", "pinned": 1}, "/pinned"), ({"content": "ok", "pinned": None}, "/pinned"),
     ({"content": "ok", "language": "no language"}, "/language"), ({"content": "ok", "on_conflict": "merge"}, "/on_conflict"), ({"content": "ok", "extract": "all"}, "/extract"),
     ({"content": "ok", "wait": "forever"}, "/wait"), ({"content": "ok", "timeout_s": 31}, "/timeout_s"), ({"content": "ok", "timeout_s": 0}, "/timeout_s"),
-    ({"content": "ok", "source": {"kind": "rumour"}}, "/source/kind"), ({"content": "ok", "source": {"span": [3]}}, "/source/span"), ({"content": "ok", "source": {"span": [5, 3]}}, "/source"),
+    ({"content": "ok", "source": {"kind": "rumour"}}, "/source/kind"), ({"content": "ok", "source": {"span": [3]}}, "/source/span"), ({"content": "ok", "source": {"span": [5, 3]}}, "/source/span"),
     ({"content": "ok", "source": {"span": [-1, 3]}}, "/source/span/0"), ({"content": "ok", "source": {"author": "x"}}, "/source/author"), ({"content": "ok", "source": "x"}, "/source"),
     ({"content": "ok", "metadata": {"n": 2**63}}, "/metadata/n"), ({"content": "ok", "metadata": {"n": -(2**63) - 1}}, "/metadata/n"), ({"content": "ok", "value": 10**400}, "/value"),
     *[({"content": "ok", name: when}, f"/{name}") for name in ("observed_at", "valid_from", "valid_to", "expires_at") for when in (
@@ -77,7 +77,9 @@ def test_the_first_and_the_last_moment_are_times(me: Any, name: str, when: str) 
 
 def test_two_ends_of_a_validity(me: Any, problem: Any) -> None:
     body = {"content": "ok", "valid_from": "2024-01-02T00:00:00Z", "valid_to": "2024-01-01T00:00:00Z"}
-    problem(me.post("/v1/memories", json=body), 422)
+    problem(me.post("/v1/memories", json=body), 422, pointer="/valid_to")
+    (result,) = me.post("/v1/memories/batch", json={"items": [body]}).json()["results"]
+    assert [error["pointer"] for error in result["problem"]["errors"]] == ["/items/0/valid_to"]
 
 
 @pytest.mark.parametrize("path", WRITES)
@@ -88,7 +90,10 @@ def test_two_ends_of_a_validity(me: Any, problem: Any) -> None:
      b'{"content": "a", "value": {"k": 1, "k": 2}}', b"\x00", b'{"content": "a\x00"}'],
 )  # fmt: skip
 def test_bodies_that_are_no_json_object(me: Any, api: Any, problem: Any, path: str, raw: bytes) -> None:
-    problem(me.post(path, content=raw, headers=JSON), 422)
+    if (path, raw) == ("/v1/memories/query", b""):
+        assert me.post(path, content=raw, headers=JSON).status_code == 200  # It has no field that must be there.
+    else:
+        problem(me.post(path, content=raw, headers=JSON), 422)
     assert api.query({}) == []
 
 
@@ -284,6 +289,53 @@ def test_hosts_that_are_not_ours(me: Any, problem: Any, host: str) -> None:
 )  # fmt: skip
 def test_searches_that_cannot_be(me: Any, problem: Any, body: Any) -> None:
     problem(me.post("/v1/search", content=json.dumps(body).encode(), headers=JSON), 422)
+
+
+@pytest.mark.parametrize("query", ["", " ", "\u200b\n"])
+def test_an_empty_query_is_pointed_at(me: Any, problem: Any, query: str) -> None:
+    saved = {"query": query, "relevant": ["018f3c1e-7b1a-7c3d-9e2f-5a6b7c8d9e0f"]}
+    for path, body in (("search", {}), ("context", {}), ("kv/plan", {}), ("saved-queries", saved)):
+        problem(me.post(f"/v1/{path}", json={"query": query, **body}), 422, pointer="/query")
+
+
+def test_what_two_fields_say_together_is_pointed_at(me: Any, api: Any, problem: Any) -> None:
+    window = {"from": "2024-01-02T00:00:00Z", "to": "2024-01-01T00:00:00Z"}
+    problem(me.post("/v1/search", json={"query": "a", "window": window}), 422, pointer="/window/to")
+    made = api.remember("ok")["id"]
+    problem(me.patch(f"/v1/memories/{made}", json={"observed_at": None}), 422, pointer="/observed_at")
+    twice = {"ids": [made, made], "name": "both"}
+    problem(me.post("/v1/parametric/merge", json=twice), 422, pointer="/ids")
+    me.put("/v1/blocks/person", json={"value": "Ana"})
+    problem(me.patch("/v1/blocks/person", json={"replace": None}), 422, pointer="/replace")
+
+
+def test_null_is_no_filter(me: Any, api: Any) -> None:
+    made = api.remember("A kiln.")["id"]
+    assert api.query(None) == [made]
+    assert api.found("kiln", filter=None) == [made]
+    assert me.post("/v1/context", json={"query": "kiln", "filter": None}).status_code == 200
+    assert made in me.post("/v1/exports", json={"filter": None}).text
+    first = me.post("/v1/memories/query", json={"filter": None, "limit": 1}).json()
+    assert first["next_cursor"] is None
+
+
+@pytest.mark.parametrize("path", ["/v1/memories/archive", "/v1/memories/restore", "/v1/erasures"])
+def test_null_selects_nothing_where_something_is_changed(me: Any, problem: Any, path: str) -> None:
+    problem(me.post(path, json={"filter": None}), 422, "invalid_request")
+
+
+def test_a_problem_names_no_class_of_ours(me: Any, problem: Any) -> None:
+    task = me.post("/v1/tasks", json={"title": "Bake."}).json()["id"]
+    for method, path, body in (
+        ("PATCH", f"/v1/tasks/{task}", {"status": "failed"}),
+        ("POST", f"/v1/tasks/{task}/close", {"status": "open"}),
+        ("POST", "/v1/memories", {"content": "ok", "payload_type": "activation"}),
+    ):
+        answer = me.request(method, path, json=body)
+        problem(answer, 422)
+        assert "<" not in answer.text, answer.text
+        assert "Type." not in answer.text, answer.text
+        assert "Status" not in answer.text, answer.text
 
 
 def test_a_problem_never_quotes_a_secret(me: Any) -> None:

@@ -99,7 +99,7 @@ def test_the_same_rows_everywhere(three: Any, filter: Any, expected: str) -> Non
     assert found.status_code == 200, found.text
     assert sorted(ids[r["memory"]["id"]] for r in found.json()["results"]) == list(expected), ("search", filter)
     for verb in ("archive", "restore"):
-        counted = post(f"/v1/memories/{verb}", {"filter": filter, "dry_run": True}).json()
+        counted = post(f"/v1/memories/{verb}", {"filter": filter, "namespace": "default", "dry_run": True}).json()
         assert counted["matched"] == (len(expected) if verb == "archive" else 0), (verb, filter)
 
 

@@ -314,6 +314,18 @@ class TestArchive:
         assert me.post("/v1/memories/restore", json=chosen).json()["changed"] == 3
         assert set(api.found("leaf or root")) == {root, *ids}
 
+    @pytest.mark.parametrize("everything", [{}, {"AND": [{}, {}]}, {"OR": [{}]}])
+    def test_everything_needs_a_namespace(self, me: Any, api: Any, problem: Any, everything: Any) -> None:
+        here = api.remember("Here.")["id"]
+        for more in ({}, {"dry_run": True}):
+            for path in ("/v1/memories/archive", "/v1/erasures"):
+                said = problem(me.post(path, json={"filter": everything, **more}), 422, "invalid_request")
+                assert "name the namespace that is to be emptied" in said["detail"]
+        assert api.read(here)["state"] == "activated"
+        wanted = {"filter": everything, "namespace": "default"}
+        assert me.post("/v1/memories/archive", json=wanted).json()["changed"] == 1
+        assert me.post("/v1/memories/restore", json={"filter": everything}).json()["changed"] == 1
+
     def test_a_selection_stays_in_its_namespace(self, me: Any, api: Any, problem: Any) -> None:
         here = api.remember("Here.", namespace="a", tags=["t"])["id"]
         there = api.remember("There.", namespace="b", tags=["t"])["id"]

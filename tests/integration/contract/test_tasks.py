@@ -92,8 +92,25 @@ def test_what_cannot_be_a_task_is_refused(me: Any, problem: Any, tree: Tree) -> 
     problem(tree.patch(task, status="failed"), 422, pointer="/status")
     problem(tree.patch(task, title=None), 422, pointer="/title")
     problem(me.get(f"{URL}/{uuid4()}"), 404, "task_not_found")
-    problem(me.get(f"{URL}/not-an-id"), 422)
+    problem(me.get(f"{URL}/not-an-id"), 404, "task_not_found")
     assert me.get(URL).json()["data"] == [task]
+
+
+def test_what_says_nothing_may_be_left_out(tree: Tree, me: Any, problem: Any) -> None:
+    task, other = tree.make("a"), tree.make("b")
+    closed = me.post(f"{URL}/{task['id']}/close", headers={"Idempotency-Key": "once"})
+    assert (closed.status_code, closed.json()["status"]) == (200, "succeeded")
+    again = me.post(f"{URL}/{task['id']}/close", json={}, headers={"Idempotency-Key": "once"})
+    assert again.headers["idempotent-replayed"] == "true"
+    assert me.post(f"{URL}/{other['id']}/close", content=b"").status_code == 200
+    assert me.post("/v1/consolidations").status_code == 202
+    assert me.post("/v1/memories/query").json()["data"] == []
+    assert me.post("/v1/exports").status_code == 200
+    # Not where something must be said, nor where the body is what there is to be.
+    problem(me.post(URL), 422)
+    problem(me.post("/v1/memories/archive"), 422)
+    problem(me.patch(f"{URL}/{task['id']}"), 422)
+    problem(me.put("/v1/policies/fusion"), 422)
 
 
 def test_parents_and_dependencies_lie_in_one_namespace(tree: Tree, me: Any, problem: Any) -> None:

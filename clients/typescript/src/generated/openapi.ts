@@ -921,6 +921,8 @@ export interface paths {
         /**
          * Consolidate
          * @description Consolidate a namespace now: 202 with a job. A dry run answers 200 with the plan, or 202 when planning takes too long.
+         *
+         *     A plan quotes what memories say: a dry run needs memories:read as well.
          */
         post: operations["consolidate"];
         delete?: never;
@@ -2030,8 +2032,8 @@ export interface paths {
          * @description List memories, newest first unless `order` says otherwise.
          *
          *     A parameter given several times means one of these values. `created_after`, `created_before` and the same for
-         *     `updated` and `observed` bound times; `metadata.<path>` compares with a string. POST /v1/memories/query takes the
-         *     whole filter grammar.
+         *     `updated` and `observed` bound times; `metadata.<path>` compares with the text and with the number or boolean that it
+         *     is. POST /v1/memories/query takes the whole filter grammar.
          */
         get: operations["list_memories"];
         put?: never;
@@ -2346,6 +2348,8 @@ export interface paths {
         /**
          * Archive Memories
          * @description Archive every memory that a filter selects; `dry_run` only counts them.
+         *
+         *     A filter that selects everything needs a namespace beside it.
          */
         post: operations["archive_memories"];
         delete?: never;
@@ -5662,13 +5666,10 @@ export interface components {
          * @description What to export; without a namespace everything the tenant has.
          */
         ExportIn: {
-            /**
-             * Filter
-             * @default {}
-             */
+            /** Filter */
             filter?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /**
              * Include
              * @description parts besides the memories; all but embeddings unless given
@@ -8350,13 +8351,10 @@ export interface components {
         QueryIn: {
             /** Cursor */
             cursor?: string | null;
-            /**
-             * Filter
-             * @default {}
-             */
+            /** Filter */
             filter?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /**
              * Limit
              * @default 50
@@ -10399,7 +10397,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["LoginIn"];
             };
@@ -11078,7 +11076,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["ListIn"];
             };
@@ -11906,7 +11904,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["ConsolidationIn"];
             };
@@ -12650,7 +12648,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["ExportIn"];
             };
@@ -12734,7 +12732,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["WhichNamespace"];
             };
@@ -12760,7 +12758,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["WhichNamespace"];
             };
@@ -13579,32 +13577,64 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Given several times: one of these. */
-                agent_id?: string[] | null;
+                agent_id?: string[];
+                /** @description Given several times: one of these. */
+                confidence?: number[];
+                /** @description The moment itself is excluded. */
+                created_after?: string;
+                /** @description Given several times: one of these. */
+                created_at?: string[];
+                /** @description The moment itself is excluded. */
+                created_before?: string;
                 cursor?: string | null;
                 /** @description Given several times: one of these. */
-                external_id?: string[] | null;
+                entities?: string[];
+                /** @description Given several times: one of these. */
+                external_id?: string[];
+                /** @description Given several times: one of these. */
+                importance?: number[];
+                /** @description Given several times: one of these. */
+                keywords?: string[];
                 limit?: number;
                 /** @description Given several times: one of these. */
-                memory_type?: string[] | null;
+                memory_type?: ("working" | "episodic" | "semantic" | "procedural" | "core")[];
                 namespace?: string | null;
+                /** @description The moment itself is excluded. */
+                observed_after?: string;
+                /** @description Given several times: one of these. */
+                observed_at?: string[];
+                /** @description The moment itself is excluded. */
+                observed_before?: string;
                 /** @description By when they were stored, observed or last changed, or by importance. What changes its place while you read on may be missed or come twice; everything else comes once. */
                 order?: components["schemas"]["ListOrder"];
                 /** @description Given several times: one of these. */
-                payload_type?: string[] | null;
+                payload_type?: ("plaintext" | "activation" | "parametric")[];
                 /** @description Given several times: one of these. */
-                role?: string[] | null;
+                pinned?: boolean[];
                 /** @description Given several times: one of these. */
-                run_id?: string[] | null;
+                role?: string[];
                 /** @description Given several times: one of these. */
-                session_id?: string[] | null;
+                run_id?: string[];
                 /** @description Given several times: one of these. */
-                speaker?: string[] | null;
+                session_id?: string[];
                 /** @description Given several times: one of these. */
-                state?: string[] | null;
+                speaker?: string[];
                 /** @description Given several times: one of these. */
-                tags?: string[] | null;
+                state?: ("generated" | "activated" | "merged" | "archived" | "expired" | "frozen")[];
                 /** @description Given several times: one of these. */
-                user_id?: string[] | null;
+                tags?: string[];
+                /** @description The moment itself is excluded. */
+                updated_after?: string;
+                /** @description Given several times: one of these. */
+                updated_at?: string[];
+                /** @description The moment itself is excluded. */
+                updated_before?: string;
+                /** @description Given several times: one of these. */
+                user_id?: string[];
+                /** @description Given several times: one of these. */
+                valid_from?: string[];
+                /** @description Given several times: one of these. */
+                valid_to?: string[];
             };
             header?: never;
             path?: never;
@@ -14179,7 +14209,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["QueryIn"];
             };
@@ -14889,7 +14919,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["RedactionSimulationIn"];
             };
@@ -14917,7 +14947,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["SimulationIn"];
             };
@@ -15455,7 +15485,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["CloseIn"];
             };
@@ -15515,7 +15545,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["memory_service__api__task_models__ReplaceIn"];
             };
@@ -15545,7 +15575,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["memory_service__api__task_models__RollbackIn"];
             };
@@ -16273,7 +16303,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["RotationIn"];
             };
