@@ -140,7 +140,9 @@ def _fate(
     *,
     count_tokens: CountTokens,
 ) -> Fate:
-    last = recalled.results[-1].found if recalled.results else None
+    # As it was ranked: what succession gave it, no channel did.
+    ends = recalled.results[-1].found.id if recalled.results else None
+    last = next((one for one in recalled.candidates if one.id == ends), None)
     for result in recalled.results:
         if result.found.id == record["id"]:
             return Fate(

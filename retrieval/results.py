@@ -88,7 +88,7 @@ def newest_value_first(
 
 
 def with_places(shown: Sequence[Shown], best: Sequence[Shown]) -> list[Shown]:
-    """Give what was put above others the score of the best of them, as a signal, so that scores tell the order.
+    """Give what was put above others the score of the best of them, as a signal: scores go on telling the order where they did.
 
     Args:
         shown: in their new order.
@@ -109,7 +109,7 @@ def _lifted(item: Shown, score: float) -> Shown:
         return item
     # Of one channel asked alone, everything is its own.
     name = CHANNEL_OF[SUCCESSION] if len(item.channels) != 1 else next(iter(item.channels))
-    cell = item.channels.get(name, ChannelCell(None, None, 1.0, 0.0))
+    cell = item.channels.get(name, ChannelCell(None, None, 0.0, 0.0))
     cells = {**item.channels, name: replace(cell, contribution=cell.contribution + gained)}
     return replace(item, score=score, channels=cells, signals={**item.signals, SUCCESSION: gained})
 

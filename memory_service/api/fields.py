@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from memory_service.errors import InvalidFilter, TooLarge
-from memory_service.filters import EVERYTHING, parse_filter
+from memory_service.filters import EVERYTHING, Filter, Not, parse_filter
 from memory_service.values import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ITEMS,
@@ -60,12 +60,20 @@ def _filter(value: Any) -> Any:
 
 
 def selects_everything(raw: dict[str, Any] | None) -> bool:
-    """Say whether a filter that was found valid leaves nothing out, however it is written.
+    """Say whether a filter that was found valid compares nothing; what is true of every memory is not looked through.
 
-    >>> selects_everything({}), selects_everything({"AND": [{}]}), selects_everything({"user_id": "ada"})
-    (True, True, False)
+    >>> selects_everything({}), selects_everything({"AND": [{}]}), selects_everything({"OR": [{}, {"user_id": "ada"}]})
+    (True, True, True)
+    >>> selects_everything({"NOT": {"NOT": {}}}), selects_everything({"user_id": "ada"})
+    (True, False)
     """
-    return raw is not None and parse_filter(raw) == EVERYTHING
+    return raw is not None and _everything(parse_filter(raw))
+
+
+def _everything(node: Filter) -> bool:
+    while isinstance(node, Not) and isinstance(node.term, Not):
+        node = node.term.term
+    return node == EVERYTHING
 
 
 RawFilter = Annotated[dict[str, Any], AfterValidator(_filter)]

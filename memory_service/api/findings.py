@@ -1,5 +1,6 @@
 """What a validator found, in the words of this service: what stands there, and what is expected instead."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -73,7 +74,7 @@ def _number(bound: float) -> str:
     >>> _number(1000.0), _number(0.5)
     ('1,000', '0.5')
     """
-    return f"{int(bound):,}" if bound == int(bound) else str(bound)
+    return f"{int(bound):,}" if math.isfinite(bound) and bound == int(bound) else str(bound)
 
 
 def _part(said: Mapping[str, Any]) -> str:

@@ -194,6 +194,7 @@ class ServiceClient:
             pause = _retry_after(answer)
             if _still_runs(answer):
                 # It was heard, and its answer will come: that is no attempt which failed.
+                pause = max(pause, PAUSE_S)
                 if time.monotonic() + pause > until:
                     break
             elif attempt >= self._attempts or pause > LONGEST_WAIT_S or answer.status_code not in RETRYABLE:

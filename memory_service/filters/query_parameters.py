@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 
 from memory_service.filters.operands import MAX_INTEGER, below, comparison, refuse, refuse_size
 from memory_service.filters.parse import MAX_TERMS, resolve_field
-from memory_service.filters.syntax import ALIASES, FIELDS, Field, FieldKind, Filter, Operator, all_of, any_of
+from memory_service.filters.syntax import (
+    ALIASES,
+    FIELDS,
+    Field,
+    FieldKind,
+    Filter,
+    Operator,
+    all_of,
+    any_of,
+    count_terms,
+)
 
 METADATA_PREFIX = "metadata."
 
@@ -56,7 +66,10 @@ def filter_from_query(parameters: Mapping[str, Sequence[str]]) -> Filter:
     """
     if len(parameters) > MAX_TERMS:
         refuse_size("", f"A filter has at most {MAX_TERMS} terms.")
-    return all_of([_parameter(name, list(values)) for name, values in parameters.items() if values])
+    made = all_of([_parameter(name, list(values)) for name, values in parameters.items() if values])
+    if count_terms(made) > MAX_TERMS:
+        refuse_size("", f"A filter has at most {MAX_TERMS} terms; a number or boolean of metadata counts as two here.")
+    return made
 
 
 def _parameter(name: str, values: list[str]) -> Filter:

@@ -132,8 +132,14 @@ def all_of(filters: Iterable[Filter]) -> Filter:
 
 
 def any_of(filters: Iterable[Filter]) -> Filter:
-    """Return the disjunction; one filter alone is itself."""
+    """Return the disjunction; one filter alone is itself, and beside everything there is nothing else.
+
+    >>> any_of([EVERYTHING, Not(EVERYTHING)]) == EVERYTHING
+    True
+    """
     terms = tuple(filters)
+    if EVERYTHING in terms:
+        return EVERYTHING
     return terms[0] if len(terms) == 1 else Or(terms)
 
 

@@ -246,7 +246,7 @@ def _difference(old: Row, wanted: Correction) -> _Change:
         for name, value in wanted.changes.items()
         if not _same(old[name], value) or (name in _FOUND_IF_STATED and name in old["computed"])
     }
-    if new and wanted.redactions:
+    if new.keys() - {"external_id"} and wanted.redactions:
         new["redactions"] = added(old["redactions"], wanted.redactions)
     computed = [name for name in old["computed"] if name not in wanted.changes]
     if "content" in new:

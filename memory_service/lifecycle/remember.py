@@ -273,16 +273,16 @@ def _apply(
             stored = {}
     elif pending:
         stored = _store(session, tenant_id, pending, {}, encoding=encoding, now=now)
-    renewed = _renew(session, tenant_id, renewing, outcomes, encoding=encoding, now=now)
+    missed = _renew(session, tenant_id, renewing, outcomes, encoding=encoding, now=now)
     for p in pending:
         outcome = outcomes[p.index]
         if outcome is not None and stored.get(p.decision.id) is not None:
             outcomes[p.index] = replace(outcome, record=stored[p.decision.id])
-    lost = {p.decision.id for p in pending} - stored.keys()
+    lost = ({p.decision.id for p in pending} - stored.keys()) | missed
     if lost:
         # Also of what was skipped as a copy of one that lost.
         outcomes[:] = [None if o is not None and o.memory_id in lost else o for o in outcomes]
-    return renewed and not lost
+    return not lost
 
 
 def _renew(
@@ -293,17 +293,15 @@ def _renew(
     *,
     encoding: Encoding,
     now: datetime,
-) -> bool:
-    """Apply decided updates and names; say whether all could be. What holds another external_id by now loses its outcome."""
+) -> set[UUID]:
+    """Apply decided updates and names; return the memories that could not be, because they hold another external_id by now."""
     updates, names = ([p for p in pending if p.decision.action == action] for action in ("update", "name"))
     made = renew(session, tenant_id, [(p.decision.id, p.item) for p in updates], encoding=encoding, now=now)
     made += name(session, tenant_id, [(p.decision.id, p.item) for p in names], encoding=encoding, now=now)
     for p, renewal in zip([*updates, *names], made, strict=True):
-        if not renewal.held:
-            outcomes[p.index] = None
-        elif renewal.problem is not None:
+        if renewal.problem is not None:
             outcomes[p.index] = Outcome("rejected", p.decision.id, problem=renewal.problem)
-    return all(renewal.held for renewal in made)
+    return {p.decision.id for p, renewal in zip([*updates, *names], made, strict=True) if not renewal.held}
 
 
 class _Lost(Exception):

@@ -56,7 +56,7 @@ def renew(
 ) -> list[Renewal]:
     """Give memories the fields that drafts name, each as a new version; what a draft does not name stays.
 
-    All are locked first, in order of id, so that two batches never wait for each other. A memory stands there once.
+    All are locked first, in order of id, so that two that only renew never wait for each other. A memory stands there once.
     """
     if not items:
         return []
@@ -94,12 +94,19 @@ def name(
     rows = memories.lock_memories(session, tenant_id, sorted({memory_id for memory_id, _ in items}))
     found = [_nameless(rows.get(memory_id), item) for memory_id, item in items]
     wanted = [
-        Correction(memory_id, _named(item.draft), item.chunks, item.redactions)
+        Correction(memory_id, _named(item.draft), item.chunks, item.redactions if _updates(item.draft) else None)
         for (memory_id, item), renewal in zip(items, found, strict=True)
         if renewal.held and renewal.problem is None
     ]
+    updated = {memory_id for memory_id, item in items if _updates(item.draft)}
     try:
         with session.begin_nested(), translate_errors():
+            alone = [
+                c.memory_id for c in wanted if c.memory_id in updated and rows[c.memory_id]["state"] == State.MERGED
+            ]
+            if alone:
+                restore(session, tenant_id, alone, now=now)
+                rows |= memories.lock_memories(session, tenant_id, alone)
             rows = {correction.memory_id: rows[correction.memory_id] for correction in wanted}
             correct_locked(session, tenant_id, rows, wanted, encoding=encoding, now=now)
     except (Conflict, Unavailable) as error:
@@ -117,8 +124,11 @@ def _nameless(row: RowMapping | None, item: Prepared) -> Renewal:
 
 
 def _named(draft: Draft) -> dict[str, Any]:
-    changes = changes_of(draft) if draft.on_conflict is OnConflict.UPDATE else {}
-    return {**changes, "external_id": draft.external_id}
+    return {**(changes_of(draft) if _updates(draft) else {}), "external_id": draft.external_id}
+
+
+def _updates(draft: Draft) -> bool:
+    return draft.on_conflict is OnConflict.UPDATE
 
 
 def _renewal(row: RowMapping | None, item: Prepared) -> Renewal:

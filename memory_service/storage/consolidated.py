@@ -16,7 +16,8 @@ _FIXED = frozenset(
     {"namespace_id", "version", "content", "created_at", "updated_at", "content_version", "payload_type", "external_id"}
 )
 RESTORED = tuple(name for name in STATE_COLUMNS if name not in _FIXED)
-_COMPARED = tuple(name for name in STATE_COLUMNS if name not in {"version", "updated_at"})
+# Nor does it take back under which id a memory is known: that somebody gave it one is no change of what it says.
+_COMPARED = tuple(name for name in STATE_COLUMNS if name not in {"version", "updated_at", "external_id"})
 
 
 def source_ref(memory_id: UUID) -> str:

@@ -1,6 +1,7 @@
 """Idempotency keys of requests under way, held beside their transactions by one connection of the process."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -17,6 +18,7 @@ from memory_service.types import Caller
 log = structlog.get_logger(__name__)
 
 _PATIENCE_S: Final = 10  # as a request waits for a connection of the pool
+_GIVE_BACK_S: Final = 0.5  # what was stored is to be answered, however the connection is
 _TAKE: Final = text("SELECT pg_try_advisory_lock(:number)")
 _GIVE_BACK: Final = text("SELECT pg_advisory_unlock(:number)")
 
@@ -39,6 +41,7 @@ class Reservations:
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._held: set[int] = set()
+        self._due: deque[int] = deque()  # to be given back
 
     @contextmanager
     def of(self, caller: Caller, key: str) -> Iterator[bool]:
@@ -67,6 +70,7 @@ class Reservations:
         if not self._lock.acquire(timeout=_PATIENCE_S):
             raise Unavailable("The database does not answer; nothing was changed.", retry_after_s=RETRY_AFTER_S)
         try:
+            self._settle()
             # The server would let one connection have it twice.
             if number in self._held:
                 return False
@@ -95,10 +99,20 @@ class Reservations:
             raise
 
     def _give_back(self, number: int) -> None:
-        with self._lock:
+        self._due.append(number)
+        # Else whoever comes next does it, before it looks for a key.
+        if self._lock.acquire(timeout=_GIVE_BACK_S):
+            try:
+                self._settle()
+            finally:
+                self._lock.release()
+
+    def _settle(self) -> None:
+        while self._due:
+            number = self._due.popleft()
             self._held.discard(number)
             if self._connection is None:
-                return
+                continue
             try:
                 self._connection.execute(_GIVE_BACK, {"number": number})
             except DBAPIError as error:

@@ -11,14 +11,14 @@ down_revision = "0033"
 branch_labels = None
 depends_on = None
 
-_COLUMNS = "tenant_id, session_id, namespace_id"
-
 
 def upgrade() -> None:
-    run("DROP INDEX memory_session")
-    run(f"CREATE INDEX memory_session ON memory ({_COLUMNS}, observed_at, id) WHERE session_id IS NOT NULL")
+    # Beside memory_session, which lists of a session go through by id.
+    run(
+        "CREATE INDEX memory_session_time ON memory (tenant_id, session_id, namespace_id, observed_at, id) "
+        "WHERE session_id IS NOT NULL"
+    )
 
 
 def downgrade() -> None:
-    run("DROP INDEX memory_session")
-    run(f"CREATE INDEX memory_session ON memory ({_COLUMNS}, id) WHERE session_id IS NOT NULL")
+    run("DROP INDEX memory_session_time")

@@ -29,7 +29,8 @@ export function pauseAfter(attempt: Attempt, policy: RetryPolicy, random: () => 
   const used = attempt.number >= policy.attempts && !stillRuns(attempt);
   if (used || !mayRepeat(attempt)) return undefined;
   if (attempt.retryAfter !== undefined) {
-    const asked = attempt.retryAfter * 1000;
+    const least = stillRuns(attempt) ? FIRST_PAUSE_MS : 0;
+    const asked = Math.max(attempt.retryAfter * 1000, least);
     return asked <= policy.longestWaitMs ? asked : undefined;
   }
   // Clients that failed together must not come back together.

@@ -242,7 +242,7 @@ def archive_memories(
 
     A filter that selects everything needs a namespace beside it.
     """
-    if selects_everything(body.filter) and body.namespace is None:
+    if selects_everything(body.filter) and body.namespace is None and not body.dry_run:
         detail = "selects everything: name the namespace that is to be emptied"
         raise invalid_request([FieldError("/filter", detail)])
     return _change_set("archive", body, request, caller, services, session)

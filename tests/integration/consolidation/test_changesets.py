@@ -92,6 +92,32 @@ def test_what_was_merged_is_not_stored_again(me: Any, three: list[str], do: Any,
     assert me.post("/v1/messages", json={"messages": [turn]}).json()["memories"] == [c]
 
 
+def test_an_external_id_given_since_is_no_change_in_the_way(
+    me: Any, three: list[str], remember: Callable[..., dict[str, Any]], do: Any, ref: Any
+) -> None:
+    text = "Ana's home is in Porto."
+    nameless = remember(text)["id"]
+    changeset_id = do(Merge(ref(nameless), ref(three[1]), WHY), Revise(ref(three[0]), {"tags": ["home"]}, WHY))
+    again = me.post("/v1/memories", json={"content": text, "external_id": "n"})
+    assert (again.status_code, again.json()["id"], again.json()["state"]) == (200, nameless, "merged")
+    answer = revert(me, changeset_id)
+    assert answer.status_code == 200, answer.text
+    back = me.get(f"/v1/memories/{nameless}").json()
+    assert (back["state"], back["external_id"]) == ("activated", "n")
+
+
+def test_a_nameless_merged_memory_that_is_updated_stands_by_itself_again(
+    me: Any, three: list[str], remember: Callable[..., dict[str, Any]], do: Any, ref: Any
+) -> None:
+    text = "Ana's home is in Porto."
+    nameless = remember(text)["id"]
+    do(Merge(ref(nameless), ref(three[1]), WHY))
+    body = {"content": text, "external_id": "n", "on_conflict": "update", "tags": ["home"]}
+    again = me.post("/v1/memories", json=body).json()
+    assert (again["id"], again["state"], again["external_id"], again["tags"]) == (nameless, "activated", "n", ["home"])
+    assert nameless in found(me)
+
+
 def test_a_merged_memory_may_be_restored_by_hand(me: Any, three: list[str], do: Any, ref: Any) -> None:
     _, b, c = three
     do(Merge(ref(c), ref(b), WHY))

@@ -230,6 +230,12 @@ def test_a_wrong_filter_in_the_address_is_named(me: Any, problem: Any, query: st
     problem(me.get(f"/v1/memories?{query}"), 422, pointer=pointer)
 
 
+def test_an_address_holds_no_more_terms_than_a_body(me: Any, problem: Any) -> None:
+    asked = [f"metadata.k{n}=1" for n in range(51)]
+    assert me.get(f"/v1/memories?{'&'.join(asked[:50])}").status_code == 200
+    problem(me.get(f"/v1/memories?{'&'.join(asked)}"), 413, "filter_too_large")
+
+
 def test_what_may_be_asked_for_is_named(me: Any, app: FastAPI, problem: Any) -> None:
     said = problem(me.get("/v1/memories?colour=red"), 422, pointer="?colour")["detail"]
     for name in ("metadata.<path>", "created_after", "observed_before", "pinned", "tags", "limit"):

@@ -314,13 +314,17 @@ class TestArchive:
         assert me.post("/v1/memories/restore", json=chosen).json()["changed"] == 3
         assert set(api.found("leaf or root")) == {root, *ids}
 
-    @pytest.mark.parametrize("everything", [{}, {"AND": [{}, {}]}, {"OR": [{}]}])
+    @pytest.mark.parametrize(
+        "everything", [{}, {"AND": [{}, {}]}, {"OR": [{}]}, {"OR": [{}, {"tags": "x"}]}, {"NOT": {"NOT": {}}}]
+    )
     def test_everything_needs_a_namespace(self, me: Any, api: Any, problem: Any, everything: Any) -> None:
         here = api.remember("Here.")["id"]
-        for more in ({}, {"dry_run": True}):
-            for path in ("/v1/memories/archive", "/v1/erasures"):
-                said = problem(me.post(path, json={"filter": everything, **more}), 422, "invalid_request")
-                assert "name the namespace that is to be emptied" in said["detail"]
+        for path in ("/v1/memories/archive", "/v1/erasures"):
+            said = problem(me.post(path, json={"filter": everything}), 422, "invalid_request")
+            assert "name the namespace that is to be emptied" in said["detail"]
+        # Counting empties nothing.
+        counted = me.post("/v1/memories/archive", json={"filter": everything, "dry_run": True})
+        assert counted.json() == {"matched": 1, "changed": 0, "dry_run": True}
         assert api.read(here)["state"] == "activated"
         wanted = {"filter": everything, "namespace": "default"}
         assert me.post("/v1/memories/archive", json=wanted).json()["changed"] == 1

@@ -156,6 +156,8 @@ def test_every_field_of_a_memory_is_redacted_before_it_is_stored(
     assert redacting.get(f"/v1/memories/{memory['id']}").json()["redactions"] == memory["redactions"]
     # Said again it is the same, judged by what is stored.
     assert redacting.post("/v1/memories", json=body).status_code == 200
+    named = redacting.post("/v1/memories", json=body | {"external_id": "x"}).json()
+    assert (named["id"], named["external_id"], named["redactions"]) == (memory["id"], "x", memory["redactions"])
     assert redacting.post("/v1/memories", json=body, headers={"Idempotency-Key": "once"}).json() == memory
     events = [one for one in redacting.get("/v1/audit").json()["data"] if one["action"] == "memories.redact"]
     assert [one["details"] for one in events] == [

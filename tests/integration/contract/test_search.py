@@ -453,7 +453,7 @@ class TestDiversity:
         assert other in diverse
 
 
-def test_a_newer_value_of_what_is_asked_stands_above_the_older_one(api: Any) -> None:
+def test_a_newer_value_of_what_is_asked_stands_above_the_older_one(me: Any, api: Any) -> None:
     old = "The main branch of the budget repository has 150 commits, how many commits are too many?"
     new = "Our budget repository grew, the main branch now has 165 commits in all, and the tests pass."
     first = api.remember(old, role="user", observed_at="2024-03-01T10:00:00Z", extract="none")["id"]
@@ -467,10 +467,14 @@ def test_a_newer_value_of_what_is_asked_stands_above_the_older_one(api: Any) -> 
     assert lifted > 0
     assert sum(c["contribution"] for c in above["channels"].values()) == pytest.approx(above["score"], abs=1e-5)
     assert above["channels"]["temporal"]["contribution"] >= lifted - 1e-5
-    assert "newer than what it stands above" in above["why"]
+    assert "stands above what it replaces" in above["why"]
     assert "succession" not in below["signals"]
-    (only,) = api.search(asked, top_k=1)["results"]
-    assert only["memory"]["id"] == second
+    answer = api.search(asked, top_k=1)
+    assert [one["memory"]["id"] for one in answer["results"]] == [second]
+    # What kept the older one out is no channel's doing.
+    fate = me.post(f"/v1/traces/{answer['search_id']}/why-not", json={"memory_id": first}).json()
+    assert fate["stage"] == "below_top_k"
+    assert "a newer memory took its place" in fate["detail"]
     past = api.search("How many commits were on the main branch of the budget repository in March?")["results"]
     assert past[0]["memory"]["id"] == first
 
