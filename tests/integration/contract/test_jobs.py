@@ -61,7 +61,7 @@ def test_what_is_not_there(me: Any, problem: Any, make_tenant: Any, as_tenant: C
     for who, job_id in ((me, NOWHERE), (stranger, mine)):
         for method, tail in (("GET", ""), ("POST", "/cancel"), ("POST", "/retry"), ("GET", "/events")):
             problem(who.request(method, f"/v1/jobs/{job_id}{tail}"), 404)
-    problem(me.get("/v1/jobs/x"), 422)
+    problem(me.get("/v1/jobs/x"), 404)
 
 
 def test_enrichment_leaves_the_version_and_what_was_said(me: Any, api: Any, work: Any) -> None:

@@ -79,7 +79,7 @@ def test_what_is_not_there(me: Any, problem: Any) -> None:
     problem(
         me.post(f"/v1/traces/{NOWHERE}/feedback", json={"memory_id": NOWHERE, "useful": True}), 404, "trace_not_found"
     )
-    problem(me.get("/v1/traces/x"), 422)
+    problem(me.get("/v1/traces/x"), 404, "trace_not_found")
 
 
 def test_traces_of_others_are_not_there(

@@ -323,7 +323,7 @@ class TestFeedback:
         problem(self.take_back(me, search_id, memory), 404, "feedback_not_found")
         problem(self.take_back(me, NOWHERE, memory), 404, "feedback_not_found")
         problem(self.take_back(me, search_id, {"id": NOWHERE}), 404, "memory_not_found")
-        problem(self.take_back(me, "x", memory), 422)
+        problem(self.take_back(me, "x", memory), 404)
 
     def test_it_needs_the_right_to_write(self, make_tenant: Any, as_tenant: Callable[..., Any], problem: Any) -> None:
         reader = as_tenant(make_tenant(scopes=[KeyScope.READ]))
