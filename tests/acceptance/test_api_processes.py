@@ -61,6 +61,13 @@ def serving(victim: Victim, http: httpx.Client) -> str:
     raise AssertionError("nobody holds the connection")
 
 
+def end(*running: psutil.Process) -> None:
+    """Kill processes, and wait until none of them can accept a connection any more."""
+    for one in running:
+        one.kill()
+    assert eventually(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in running))
+
+
 @contextmanager
 def one_of_each(victim: Victim) -> Iterator[dict[str, httpx.Client]]:
     """Give a client per process."""
@@ -230,7 +237,7 @@ def test_one_that_is_killed_is_not_missed_and_comes_back(victim: Victim, tmp_pat
     before = apis(victim)
     with one_of_each(victim) as held:
         count = counted(held["api-2"], route)
-        os.kill(before["api"], signal.SIGKILL)
+        end(psutil.Process(before["api"]))
         # Whoever is connected to the other notices nothing, and whoever connects now is served.
         assert held["api-2"].get(route).status_code == 200
         for _ in range(20):
@@ -251,9 +258,7 @@ def test_one_that_is_killed_is_not_missed_and_comes_back(victim: Victim, tmp_pat
 
 def test_who_comes_while_all_are_down_waits_and_is_served(victim: Victim) -> None:
     running = [psutil.Process(pid) for pid in apis(victim).values()]
-    for one in running:
-        one.kill()
-    assert eventually(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in running))
+    end(*running)
     with client(victim) as http:  # it would be refused, were nobody listening
         assert http.get("/v1/memories").status_code == 200
 
