@@ -182,8 +182,24 @@ class ListFields(Reading, total=False):
     payload_type: str | Sequence[str] | None
     state: str | Sequence[str] | None
     tags: str | Sequence[str] | None
+    keywords: str | Sequence[str] | None
+    entities: str | Sequence[str] | None
     speaker: str | Sequence[str] | None
     role: str | Sequence[str] | None
+    importance: float | Sequence[float] | None
+    confidence: float | Sequence[float] | None
+    pinned: bool | None
+    created_at: Time | Sequence[Time] | None
+    created_after: Time | None
+    created_before: Time | None
+    updated_at: Time | Sequence[Time] | None
+    updated_after: Time | None
+    updated_before: Time | None
+    observed_at: Time | Sequence[Time] | None
+    observed_after: Time | None
+    observed_before: Time | None
+    valid_from: Time | Sequence[Time] | None
+    valid_to: Time | Sequence[Time] | None
     order: Order | None
     limit: int | None
     cursor: str | None
