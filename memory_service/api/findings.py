@@ -71,8 +71,8 @@ def sentence(error: Mapping[str, Any]) -> str:
 def _number(bound: float) -> str:
     """Write a bound as people do.
 
-    >>> _number(1000.0), _number(0.5)
-    ('1,000', '0.5')
+    >>> _number(1000.0), _number(0.5), _number(math.inf)
+    ('1,000', '0.5', 'inf')
     """
     return f"{int(bound):,}" if math.isfinite(bound) and bound == int(bound) else str(bound)
 

@@ -1,6 +1,6 @@
 """Renew: what is posted again under an external_id becomes the next version of the memory that holds it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -67,14 +67,7 @@ def renew(
         for (memory_id, item), renewal in zip(items, found, strict=True)
         if renewal.held and renewal.problem is None
     ]
-    alone = [c.memory_id for c in wanted if rows[c.memory_id]["state"] == State.MERGED]
-    if alone:
-        # Said again by itself, each stands by itself again.
-        restore(session, tenant_id, alone, now=now)
-        rows |= memories.lock_memories(session, tenant_id, alone)
-    if wanted:
-        rows = {correction.memory_id: rows[correction.memory_id] for correction in wanted}
-        correct_locked(session, tenant_id, rows, wanted, encoding=encoding, now=now)
+    _correct(session, tenant_id, rows, wanted, again={c.memory_id for c in wanted}, encoding=encoding, now=now)
     return found
 
 
@@ -101,19 +94,33 @@ def name(
     updated = {memory_id for memory_id, item in items if _updates(item.draft)}
     try:
         with session.begin_nested(), translate_errors():
-            alone = [
-                c.memory_id for c in wanted if c.memory_id in updated and rows[c.memory_id]["state"] == State.MERGED
-            ]
-            if alone:
-                restore(session, tenant_id, alone, now=now)
-                rows |= memories.lock_memories(session, tenant_id, alone)
-            rows = {correction.memory_id: rows[correction.memory_id] for correction in wanted}
-            correct_locked(session, tenant_id, rows, wanted, encoding=encoding, now=now)
+            _correct(session, tenant_id, rows, wanted, again=updated, encoding=encoding, now=now)
     except (Conflict, Unavailable) as error:
         if isinstance(error, Unavailable) and error.code != "busy":
             raise
         return [Renewal(held=False)] * len(items)
     return found
+
+
+def _correct(
+    session: Session,
+    tenant_id: UUID,
+    rows: Mapping[UUID, RowMapping],
+    wanted: Sequence[Correction],
+    *,
+    again: Collection[UUID],
+    encoding: Encoding,
+    now: datetime,
+) -> None:
+    """Correct locked memories; of those said again by themselves, what was merged stands by itself again."""
+    if not wanted:
+        return
+    rows = {correction.memory_id: rows[correction.memory_id] for correction in wanted}
+    alone = [memory_id for memory_id, row in rows.items() if memory_id in again and row["state"] == State.MERGED]
+    if alone:
+        restore(session, tenant_id, alone, now=now)
+        rows |= memories.lock_memories(session, tenant_id, alone)
+    correct_locked(session, tenant_id, rows, wanted, encoding=encoding, now=now)
 
 
 def _nameless(row: RowMapping | None, item: Prepared) -> Renewal:

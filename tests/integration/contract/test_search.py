@@ -492,6 +492,8 @@ def test_what_supersedes_has_the_score_of_its_place(me: Any, api: Any) -> None:
         for one in results:
             assert sum(c["contribution"] for c in one["channels"].values()) == pytest.approx(one["score"], abs=1e-5)
         assert results[0]["signals"]["succession"] > 0
+        if len(options.get("channels", {})) == 2:
+            assert results[0]["channels"]["temporal"]["weight"] == 0  # the caller did not ask it
     assert set(api.search("office Ada", channels={"vector": 1})["results"][0]["channels"]) == {"vector"}
 
 

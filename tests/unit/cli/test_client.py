@@ -127,6 +127,7 @@ def test_a_call_that_runs_for_ever_is_given_up(service: Any, monkeypatch: pytest
     service.answers["/v1/memories"] = lambda body: (409, RUNNING)
     with connect(service) as client, pytest.raises(RequestRefused):
         client.post("/v1/memories", {"content": "x"})
+    assert len(service.requests) <= 3, "also where Retry-After is 0 it is not asked without a pause"
 
 
 def test_a_conflict_that_will_not_pass_is_not_repeated(service: Any) -> None:
