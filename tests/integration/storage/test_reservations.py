@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from memory_service.storage.bootstrap import RoleUrls, driver_url
+from memory_service.storage.idempotency import reservation_of
 from memory_service.storage.reservations import Reservations
 from memory_service.types import Caller
 
@@ -65,6 +66,19 @@ def test_a_server_that_restarts_costs_no_request(
     for key in ("a", "b"):
         with reservations.of(caller, key) as free:
             assert free
+
+
+def test_a_connection_that_hangs_keeps_nobody_who_is_done(reservations: Reservations, caller: Caller) -> None:
+    with reservations._lock:  # somebody waits for the server
+        began = time.monotonic()
+        reservations._give_back(reservation_of(caller, "a"))
+        assert time.monotonic() - began < 5
+    with reservations.of(caller, "a") as first:
+        assert first
+        reservations._lock.acquire()
+    reservations._lock.release()
+    with reservations.of(caller, "a") as again:
+        assert again, "whoever comes next gives back what is due"
 
 
 def test_many_at_once_get_a_key_one_after_the_other(reservations: Reservations, caller: Caller) -> None:
