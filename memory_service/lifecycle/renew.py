@@ -87,7 +87,7 @@ def name(
     rows = memories.lock_memories(session, tenant_id, sorted({memory_id for memory_id, _ in items}))
     found = [_nameless(rows.get(memory_id), item) for memory_id, item in items]
     wanted = [
-        Correction(memory_id, _named(item.draft), item.chunks, item.redactions if _updates(item.draft) else None)
+        Correction(memory_id, _named(item.draft), item.chunks, item.redactions)
         for (memory_id, item), renewal in zip(items, found, strict=True)
         if renewal.held and renewal.problem is None
     ]

@@ -475,6 +475,14 @@ def test_a_newer_value_of_what_is_asked_stands_above_the_older_one(me: Any, api:
     fate = me.post(f"/v1/traces/{answer['search_id']}/why-not", json={"memory_id": first}).json()
     assert fate["stage"] == "below_top_k"
     assert "a newer memory took its place" in fate["detail"]
+    third = api.remember("The garden of the mill has ten apple trees.", role="user", extract="none")["id"]
+    answer = api.search(asked, top_k=1, explain=True)
+    (last,) = answer["results"]
+    assert last["memory"]["id"] == second
+    (near,) = [one for one in answer["explain"]["near_misses"] if one["memory_id"] == third]
+    fate = me.post(f"/v1/traces/{answer['search_id']}/why-not", json={"memory_id": third}).json()
+    ranked = last["score"] - last["signals"]["succession"]
+    assert fate["missing_score"] == pytest.approx(ranked - near["score"], abs=1e-4)
     past = api.search("How many commits were on the main branch of the budget repository in March?")["results"]
     assert past[0]["memory"]["id"] == first
 
