@@ -25,10 +25,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_service.analysis.facts.wording import content_words
 from memory_service.analysis.sentences import sentences
 from memory_service.analysis.tokens import MONTHS, UNKNOWN_LANGUAGE, terms
 from retrieval.intent import wants_advice
 from retrieval.query import ParsedQuery, QuestionWord
+from retrieval.replacing import Said, takes_place
 from retrieval.rows import Rows
 
 
@@ -36,7 +38,8 @@ from retrieval.rows import Rows
 class UpdateSettings:
     """When a later statement is taken for an update of an earlier one."""
 
-    considered: int = 5  # results from the best down
+    considered: int = 10  # results from the best down
+    values_considered: int = 5  # of them for values beside the same words
     cosine: float = 0.4  # of the two statements at least
     common: int = 3  # words of the query in both at least, or all of a shorter query
     beside: int = 2  # words of the query beside both values, with which texts that are near need no others in common
@@ -168,13 +171,13 @@ def newest_first(
     order = list(range(len(statements)))
     if len(first) < 2 or not wants_update(query):
         return order, {}
+    said = [Said(one.text, one.speaker, one.language) for one in first]
+    content = frozenset(content_words(query.text))
     # Who is meant stands beside a text, not in it.
     asked = frozenset(query.terms) - _OF_QUESTIONS - frozenset(terms(query.speaker or ""))
     common = min(settings.common, len(asked))
     words = [asked & _terms(one) for one in first]
     held = [len(own) >= min(common, settings.beside) for own in words]
-    if not common or sum(held) < 2:
-        return order, {}
     values = [read_values(one, asked) if fits else () for one, fits in zip(first, held, strict=True)]
     vectors = np.stack([one.vector for one in first])
     cosines = vectors @ vectors.T
@@ -184,6 +187,12 @@ def newest_first(
     def updates(later: int, earlier: int) -> bool:
         new, old = first[later], first[earlier]
         if not (new.observed_at > old.observed_at and new.speaker == old.speaker):
+            return False
+        if takes_place(
+            said[later], said[earlier], cosine=float(cosines[later, earlier]), asked=content, query=query.text
+        ):
+            return True
+        if not common or max(later, earlier) >= settings.values_considered:
             return False
         shared = partial(words_beside, values[later], values[earlier], kinds=kinds, cue=settings.cue)
         if cosines[later, earlier] >= settings.cosine:

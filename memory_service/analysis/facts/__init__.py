@@ -15,6 +15,7 @@ from memory_service.analysis.facts.english import read_english
 from memory_service.analysis.facts.european import read_european
 from memory_service.analysis.facts.fact import MOST_FACTS, USER, Fact
 from memory_service.analysis.facts.mood import clauses, readable, tells_change
+from memory_service.analysis.facts.notes import in_first_person
 from memory_service.analysis.facts.values import read_values
 from memory_service.analysis.facts.wording import key_of
 from memory_service.analysis.language import guess
@@ -31,7 +32,7 @@ SILENT_ROLES: Final = frozenset({"assistant", "system", "tool"})
 _LANGUAGES: Final = frozenset({"de", "fr", "es", "it"})
 # Without one of these no pattern below finds anything.
 _HINT: Final = re.compile(
-    r"\b(?:i|i['’]m|i['’]ve|my|we|our|the|is|are|has|have|lives?|works?|moved|ich|mein\w*|je|j['’]\w+|ma|mon|mi|vivo|soy|tengo|trabajo|me|ho|abito|lavoro|"
+    r"\b(?:i|i['’]m|i['’]ve|my|we|our|the|is|are|has|have|lives?|works?|moved|user|ich|mein\w*|je|j['’]\w+|ma|mon|mi|vivo|soy|tengo|trabajo|me|ho|abito|lavoro|"
     r"sono|non|il|la|call)\b",
     re.IGNORECASE,
 )
@@ -59,7 +60,8 @@ def facts(
     Args:
         content: What was said.
         speaker: Who said it: "I" is he. Where nobody is named it is `USER`.
-        role: "user", "assistant", "system" or "tool"; only what users say is read.
+        role: "user", "assistant", "system" or "tool"; only what users say is read. Where it is not stated either, a note about
+            "the user" is read as if he spoke.
         language: BCP-47; None or ``und`` to let the text itself tell, English where it does not.
         observed_at: When it was said, for relative dates; None leaves them out.
 
@@ -71,10 +73,13 @@ def facts(
     sister of ana works_at Siemens True None
     >>> facts("Do I live in Lisbon?")
     ()
+    >>> [(one.subject, one.attribute, one.value, one.span) for one in facts("The user moved to Porto.")]
+    [('user', 'lives_in', 'Porto', (0, 23))]
     """
     if role in SILENT_ROLES or _HINT.search(content) is None:
         return ()
     text = readable(content[:LONGEST_TEXT])
+    text, noted = (text, {}) if speaker or role else in_first_person(text)
     own = Own(subject_of(speaker))
     spoken = spoken_language(text, language)
     if spoken not in _LANGUAGES and spoken != "en":
@@ -89,7 +94,9 @@ def facts(
         changed = tells_change(clause.text)
         times = find_times(clause.text, observed_at, language=spoken)
         for draft in drafts:
-            fact = _finished(draft, clause.text, clause.start, changed=changed, times=times)
+            start = clause.start + draft.start
+            span = (noted.get(start, start), clause.start + draft.end)
+            fact = _finished(draft, clause.text, span, changed=changed, times=times)
             if fact.key and not _is_echo(fact, found):
                 found.setdefault((fact.subject, fact.attribute, fact.key, fact.positive), fact)
         if len(found) >= MOST_FACTS:
@@ -116,7 +123,9 @@ def _is_echo(fact: Fact, found: dict[tuple[str, str, str, bool], Fact]) -> bool:
     )
 
 
-def _finished(draft: Draft, clause: str, offset: int, *, changed: bool, times: tuple[TimeExpression, ...]) -> Fact:
+def _finished(
+    draft: Draft, clause: str, span: tuple[int, int], *, changed: bool, times: tuple[TimeExpression, ...]
+) -> Fact:
     numbers = read_values(draft.value)
     number = numbers[0] if len(numbers) == 1 else None
     starts, ends = _validity(draft, clause, times)
@@ -125,7 +134,7 @@ def _finished(draft: Draft, clause: str, offset: int, *, changed: bool, times: t
         attribute=draft.attribute,
         value=draft.value,
         key=key_of(draft.value),
-        span=(offset + draft.start, offset + draft.end),
+        span=span,
         positive=draft.positive,
         functional=draft.functional,
         changed=changed or draft.changed,

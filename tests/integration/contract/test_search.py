@@ -487,6 +487,33 @@ def test_a_newer_value_of_what_is_asked_stands_above_the_older_one(me: Any, api:
     assert past[0]["memory"]["id"] == first
 
 
+def test_what_is_so_now_is_found_above_what_was(api: Any) -> None:
+    for number, (earlier, later, question) in enumerate(
+        [
+            ("I live in Toronto.", "I moved to Montreal last week.", "Where do I live?"),
+            (
+                "The user drives a Honda Civic.",
+                "User sold the Civic and bought a Tesla.",
+                "What car does the user drive?",
+            ),
+            ("My weekly sync is on Tuesdays.", "The weekly sync moved to Thursdays.", "When is the weekly sync?"),
+        ]
+    ):
+        own = f"now-{number}"
+        days = {earlier: "2026-01-05T10:00:00Z", later: "2026-06-05T10:00:00Z"}
+        ids = {
+            text: api.remember(text, session_id=own, user_id=own, observed_at=day, extract="none")["id"]
+            for text, day in days.items()
+        }
+        found = api.search(question, user_id=own, explain=True)["results"]
+        assert [one["memory"]["id"] for one in found] == [ids[later], ids[earlier]]
+        assert found[0]["score"] >= found[1]["score"]
+        asked = api.search(
+            question.replace("do I", "did I").replace("does", "did").replace(" is ", " was "), user_id=own
+        )
+        assert [one["memory"]["id"] for one in asked["results"]] == [ids[earlier], ids[later]], question
+
+
 def test_what_supersedes_has_the_score_of_its_place(me: Any, api: Any) -> None:
     old = api.remember("The office of Ada is room nine, on the second floor.")["id"]
     body = {"content": "Ada moved."}

@@ -203,3 +203,28 @@ def test_a_hostile_text_takes_no_time(text: str) -> None:
     started = process_time()
     facts(text, observed_at=MONDAY)
     assert process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "attribute", "value"),
+    [
+        ("The user lives in Porto.", "lives_in", "Porto"),
+        ("User moved to Ghent.", "lives_in", "Ghent"),
+        ("In 2024 the user was promoted to senior analyst.", "job", "senior analyst"),
+        ("User is 34 years old.", "age", "34"),
+        ("User was born in 1988.", "birth_year", "1988"),
+        ("The user's favorite color is teal.", "favourite_colour", "teal"),
+        ("Bob is the user's manager now.", "manager", "Bob"),
+    ],
+)
+def test_a_note_about_the_user_is_read_as_if_he_spoke(text: str, attribute: str, value: str) -> None:
+    (fact,) = read(text)
+    assert (fact.subject, fact.attribute, fact.value) == ("user", attribute, value)
+    stretch = text[slice(*fact.span)].lower()
+    assert "user" in stretch
+    assert value.lower() in stretch
+
+
+def test_who_speaks_of_the_user_in_a_conversation_speaks_of_somebody_else() -> None:
+    assert read("The user lives in Porto.", speaker="Ana") == ()
+    assert read("The user lives in Porto.", role="user") == ()

@@ -45,6 +45,7 @@ def order(query: str, *statements: Statement) -> list[int]:
     ("query", "old", "new"),
     [
         (ASKED, OLD.text, NEW.text),
+        (ASKED, OLD.text, "The main branch of the repository has 165 commits"),  # no word says that it changed
         ("Where do I live?", "I live in Boston with my sister", "We moved, so I live in Seattle these days"),
         ("When is my dentist appointment?", "My dentist appointment is on May 3", "They moved my dentist appointment to May 9"),
         ("What is my rent?", "I pay $900 of rent", "My rent increased to $1,050"),
@@ -81,7 +82,6 @@ def test_another_value_of_the_same_attribute_comes_first(query: str, old: str, n
         ),  # "I'm" is no name
         (ASKED, OLD, said(NEW.text, math.nan)),
         (ASKED, OLD, said("The main branch of the repository now has 150 commits", 2.0)),  # the same value
-        (ASKED, OLD, said("The main branch of the repository has 165 commits", 2.0)),  # nothing says it changed
         (ASKED, OLD, said("New: the commits on the main branch", 2.0)),  # no value
         (ASKED, OLD, said("The commits on the main branch now cost $165", 2.0)),  # of another kind
         (ASKED, OLD, said("On the main branch, new commits:\n```\nprint(165)\n```", 2.0)),  # code
@@ -98,8 +98,9 @@ def test_the_newest_of_a_chain_comes_first_and_nothing_is_lost() -> None:
 
 
 def test_nothing_comes_in_from_far_below() -> None:
-    others = [said("My cat sleeps", 0.5)] * 4
-    assert order(ASKED, OLD, *others, NEW) == [0, 1, 2, 3, 4, 5]
+    others = [said("My cat sleeps", 0.5)] * 9
+    assert order(ASKED, OLD, *others, NEW) == list(range(11))
+    assert order(ASKED, OLD, *others[1:], NEW) == [9, *range(9)]
 
 
 def test_the_name_of_the_speaker_is_no_word_to_share() -> None:

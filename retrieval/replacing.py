@@ -1,0 +1,261 @@
+"""Say whether one short statement takes the place of another: "I moved to Porto" of "I live in Lisbon". Pure.
+
+Similarity cannot say which of two statements still holds, and values alone (`updates`) only where both hold one beside the
+same words. Three things else tell:
+
+- *facts*: both give a value of the same attribute of the same subject, which holds one at a time;
+- *ends*: the later one says that something the earlier one names is over: "sold the Civic", "left Northwind", "switched
+  from VS Code to Neovim";
+- *changes*: the later one says that something changed, and is about the same: it shares a word or a unit with the earlier
+  one and lacks no word of the query that the earlier one has, but for verbs of everyday life.
+
+Who is spoken of must be the same. Read for questions after what is so now only. It moves results and hides none, so it dares
+more than consolidation does, which supersedes (`consolidation.conflicts`). English.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from memory_service.analysis.facts import Fact, facts
+from memory_service.analysis.facts.attributes import FAMILY, ROLES_OF_PEOPLE
+from memory_service.analysis.facts.mood import clauses, readable
+from memory_service.analysis.facts.values import Value, read_values, same_value
+from memory_service.analysis.facts.wording import content_words
+from memory_service.analysis.sentences import sentences
+from memory_service.analysis.times.reading import words_in
+from memory_service.analysis.tokens import ROLES
+
+LONGEST: Final = 600  # characters of a text that is read; a longer one says many things
+NEAR: Final = 0.35  # cosine of two statements at least, for what ends another
+ABOUT_THE_SAME: Final = 0.45  # and for what says that something changed
+
+_USER: Final = frozenset(content_words("user users"))
+"""Whom notes of agents are about: as a word it says nothing."""
+_LIGHT: Final = frozenset(
+    content_words(
+        "use work go goes going run make take live store keep have drive attend deploy see stay come do eat pay call play study "
+        "wear train own prefer lead"
+    )
+)
+"""Verbs that the statement of a change does without."""
+_RELATIONS: Final = frozenset(content_words(" ".join(ROLES_OF_PEOPLE)))
+_ENDS: Final = re.compile(
+    r"\b(?:(?:switch|mov|migrat|chang|transition|convert|upgrad|downgrad|went|relocat)\w*\s+(?:\w+\s+){0,4}?(?:away\s+)?from"
+    r"|replac(?:ed|ing)|left|quit|resigned from|sold|selling|traded(?: in)?|cancel+ed|unsubscribed from|stopped|"
+    r"gave up|given up|withdr[ae]wn? from|dropped out of|pulled out of|dropped|"
+    r"ditched|got rid of|returned|retired|deprecated|decommissioned|shut down|closed|"
+    r"no longer|don['’]?t|doesn['’]?t|not|instead of|broke up(?: with)?|split up(?: with)?|divorced(?: from)?|moved out of)"
+    r"\s+(?P<what>[^.;!?\n]{2,60})",
+    re.IGNORECASE,
+)
+_PASSIVE: Final = re.compile(
+    r"(?P<what>[^.;!?\n]{2,60}?)\s+(?:(?:has|have) been|was|were|is|are|got)\s+(?:\w+ly\s+)?"
+    r"(?:replaced|cancel+ed|sold|retired|deprecated|decommissioned|shut down|discontinued|over|gone)\b"
+    r"|(?P<both>[^.;!?\n]{2,40}?)\s+(?:broke|split) up\b",
+    re.IGNORECASE,
+)
+# A denial tells the end of a thing only with one of these.
+_DENIES: Final = re.compile(r"\b(?:don['’]?t|doesn['’]?t|not)\Z", re.IGNORECASE)
+_ANY_MORE: Final = re.compile(r"\b(?:any ?more|any longer)\b", re.IGNORECASE)
+_CHANGES: Final = re.compile(
+    r"\b(?:now|nowadays|these days|new|newly|as of|from now on|switched|changed|moved|relocated|raised|increased|decreased|"
+    r"reduced|lowered|cut|extended|postponed|delayed|rescheduled|pushed|brought forward|shifted|promoted|updated|upgraded|"
+    r"downgraded|replaced|renamed|dropped|grew|grown|(?:up|down|back) (?:to|from)|went (?:up|down)|became|adjusted|revised|"
+    r"bumped|currently|recently|just (?:got|started|became|turned)|started|signed|is called|"
+    r"married|divorced|upgrade|migration|migrated|extension|handed|instead|joined|any ?more|no longer|took over)\b",
+    re.IGNORECASE,
+)
+_SWITCHES: Final = re.compile(r"\b(?:switch|chang|mov|transfer)\w*\s+(?:over\s+)?to\b", re.IGNORECASE)
+_ALIKE: Final = 0.6  # cosine of two statements of which the later one does not name what changed
+# What comes beside the old one, and what is so for once.
+_BESIDE: Final = re.compile(
+    r"\b(?:too|also|as well|another|second|additional(?:ly)?|extra|besides|opened|side project|for (?:a|the) (?:day|week|weekend)|"
+    r"tonight|tomorrow|this (?:morning|afternoon|evening|week|weekend|time|once)|just this|temporarily|only once)\b",
+    re.IGNORECASE,
+)
+_HOLDER: Final = re.compile(
+    r"\b(?:my|our|his|her|their|the|user['’]s)\s+(?:\w+\s+)?"
+    rf"(?P<relation>{'|'.join(sorted(ROLES_OF_PEOPLE, key=len, reverse=True))})\b"
+    r"(?!['’]s\s+(?:new|old)\b)",
+    re.IGNORECASE,
+)
+# A sentence begins with whom it is about: "Tom's manager", "My sister", "Tom moved". What else has a capital there is no name.
+_BEGINNING: Final = re.compile(
+    r"\W*(?:(?:[Tt]he user['’]s|[Uu]ser['’]s|[Mm]y|[Oo]ur|[Hh]is|[Hh]er|[Tt]heir|[Tt]he)\s+(?:[\w-]+\s+){1,2}|"
+    r"(?:\w+['’]?\w*\s+){0,2}?\w+['’]s\b|"
+    r"[^\W\d_a-z][\w-]+\s+(?=(?:and|is|was|has|had|now|just|recently|moved|switched|started|changed|got|bought|joined|left|says|"
+    r"went|took|became|signed)\b))"
+)
+_CAPITAL: Final = re.compile(r"\b[^\W\d_a-z][\w-]+")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A short text, read as far as somebody asks."""
+
+    text: str
+    speaker: str | None  # a name or a role
+    language: str | None
+
+    @cached_property
+    def plain(self) -> str:
+        """What is stated in it: no quotation, no code, no question, nothing that is only supposed."""
+        text = readable(self.text)
+        stated = [one.text for one in clauses(text) if not (one.asks or one.supposes)]
+        return ". ".join(stated)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Its content words, stemmed."""
+        return frozenset(content_words(readable(self.text), self.language or "en")) - _USER
+
+    @cached_property
+    def values(self) -> tuple[Value, ...]:
+        """Its numbers, dates, amounts."""
+        return read_values(readable(self.text))
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """What it states as subject, attribute and value."""
+        role = self.speaker if self.speaker is not None and self.speaker.casefold() in ROLES else None
+        return facts(self.text, speaker=None if role else self.speaker, role=role, language=self.language)
+
+    @cached_property
+    def about(self) -> frozenset[str]:
+        """Whom else the sentence of its change begins with: relations and names, in small letters."""
+        parts = [one.text.strip() for one in sentences(self.plain)]
+        change = next((one for one in parts if _CHANGES.search(one)), parts[0] if parts else "")
+        begins = _BEGINNING.match(change)
+        return _people_in(begins.group()) if begins else frozenset()
+
+    @cached_property
+    def ended(self) -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
+        """Of each thing that it says is over: its words, and whom the clause speaks of before."""
+        found = []
+        for one in _ENDS.finditer(self.plain):
+            before = self.plain[: one.start("what")].rstrip()
+            if _DENIES.search(before) and not _ANY_MORE.search(one["what"]):
+                continue
+            what = re.split(r"\b(?:to|and|but|for|because|with|so)\b", one["what"], maxsplit=1)[0]
+            whose = _people_in(re.split(r"[,;.]\s", self.plain[: one.start()])[-1])
+            found.append((frozenset(content_words(what)) - _USER - _LIGHT, whose))
+        for one in _PASSIVE.finditer(self.plain):
+            found.append((frozenset(content_words(one["what"] or one["both"])) - _USER - _LIGHT, frozenset()))
+        return tuple(found)
+
+
+def takes_place(new: Said, old: Said, *, cosine: float, asked: frozenset[str], query: str) -> bool:
+    """Say whether a later statement makes an earlier one outdated.
+
+    Args:
+        new: The later one.
+        old: The earlier one, by the same speaker.
+        cosine: Of their vectors.
+        asked: The content words of the query.
+        query: Its text, for who is spoken of in it.
+
+    >>> def said(text):
+    ...     return Said(text, None, "en")
+    >>> def outdated(old, new, query):
+    ...     return takes_place(said(new), said(old), cosine=0.6, asked=frozenset(content_words(query)), query=query)
+    >>> outdated("I live in Lisbon.", "I moved to Porto last week.", "Where do I live?")
+    True
+    >>> outdated("I drive a Honda Civic.", "I sold the Civic and bought a Tesla.", "What car do I have?")
+    True
+    >>> outdated("I go to the gym on Mondays.", "I changed my gym day to Fridays.", "Which day do I go to the gym?")
+    True
+    >>> outdated("I live in Lisbon.", "My sister moved to Porto.", "Where do I live?")
+    False
+    >>> outdated("My rent is 900 euros.", "My parking is now 90 euros.", "How much is my rent?")
+    False
+    """
+    if max(len(new.text), len(old.text)) > LONGEST:
+        return False
+    if _another_value(new.facts, old.facts, asked):
+        return True
+    known = _every_word(f"{old.text} {query}")
+    if cosine < NEAR or new.about - known or _BESIDE.search(new.plain):
+        return False
+    if any(what & old.words and not whose - known for what, whose in new.ended):
+        return True
+    return cosine >= ABOUT_THE_SAME and _changed(new, old, asked, cosine)
+
+
+def _another_value(new: Sequence[Fact], old: Sequence[Fact], asked: frozenset[str]) -> bool:
+    """Say whether an attribute that is asked for has another value in the later statement."""
+    for fact in new:
+        if fact.ended or not (fact.functional and fact.positive):
+            continue
+        for other in old:
+            if fact.attribute != other.attribute or _holder(fact) != _holder(other) or not other.functional:
+                continue
+            one, two = set(fact.key.split()), set(other.key.split())
+            if not (one <= two or two <= one) and asked & _names_of(other):
+                return True
+    return False
+
+
+def _holder(fact: Fact) -> str:
+    return fact.subject.removesuffix(" and others")  # who says that "we moved" moved
+
+
+def _names_of(fact: Fact) -> frozenset[str]:
+    """Return the words by which one asks for the attribute of a fact."""
+    label = fact.attribute.removeprefix("number_of_").replace("_", " ")
+    own = "" if label == "is" else label
+    said = f"{own} {FAMILY.get(fact.attribute, '')} {_ASKED_AS.get(fact.attribute, '')} {fact.subject}"
+    return frozenset(content_words(said)) - _USER
+
+
+_ASKED_AS: Final = {
+    "lives_in": "city town country place address apartment",
+    "works_at": "employer office",
+    "job": "position role occupation living",
+    "studies_at": "school college",
+    "relationship": "marital status relationship partner",
+    "diet": "eat food",
+    "spouse": "partner",
+}
+"""Further words of questions for an attribute, beside those that state it (`FAMILY`)."""
+
+
+def _changed(new: Said, old: Said, asked: frozenset[str], cosine: float) -> bool:
+    """Say whether a later statement tells a change of what an earlier one and the query are about."""
+    about = bool(old.words & new.words & asked)
+    lost = (asked & old.words) - new.words - _LIGHT
+    if set(_CAPITAL.findall(new.text)) & set(_CAPITAL.findall(old.text)) - {"I", "User"}:
+        lost -= _RELATIONS  # "My daughter Ella …", and later only "Ella …"
+    changes = _CHANGES.search(new.plain) is not None
+    if not lost:
+        return _other_values(new, old) or (changes and not old.values and bool(new.words - old.words - asked))
+    # "My daughter switched to Maple Academy" does not say that it is a school.
+    return len(lost) == 1 and about and cosine >= _ALIKE and _SWITCHES.search(new.plain) is not None
+
+
+def _other_values(new: Said, old: Said) -> bool:
+    """Say whether both hold values of one kind and unit that differ."""
+    return any(
+        one.kind is two.kind and one.unit == two.unit and not same_value(one, two)
+        for one in new.values
+        for two in old.values
+    )
+
+
+def _people_in(text: str) -> frozenset[str]:
+    """Return names, owners and relations of people in the beginning of a clause, in small letters."""
+    names = {one.lower() for one in _CAPITAL.findall(text)}
+    return frozenset({one["relation"].lower() for one in _HOLDER.finditer(text)} | names) - frozenset(_OPENERS)
+
+
+def _every_word(text: str) -> frozenset[str]:
+    return frozenset(word.lower() for word in re.findall(r"[\w-]+", text))
+
+
+_OPENERS: Final = words_in(
+    "i i'm i've we the user my our a an in on last this that it they finally just so well yes after as since both have has "
+    "unfortunately recently today yesterday also and but then ok okay update fyi"
+)
+"""Words with a capital at the beginning of a sentence that name nobody."""

@@ -1,0 +1,106 @@
+"""Which statements make earlier ones outdated, and which only resemble them."""
+
+import pytest
+
+from memory_service.analysis.facts.wording import content_words
+from retrieval.replacing import LONGEST, Said, takes_place
+
+
+def outdated(earlier: str, later: str, question: str, *, cosine: float = 0.6) -> bool:
+    new, old = Said(later, None, "en"), Said(earlier, None, "en")
+    return takes_place(new, old, cosine=cosine, asked=frozenset(content_words(question)), query=question)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "question"),
+    [
+        ("I live in Toronto.", "I moved to Montreal last week.", "Where do I live?"),
+        ("I work at Northwind as a data engineer.", "I left Northwind and joined Hydro-Québec.", "Where do I work?"),
+        ("I drive a Honda Civic.", "I sold the Civic and bought a Tesla.", "What car do I have?"),
+        ("My rent is 2,350 dollars a month.", "I now pay 1,900 dollars in rent.", "How much is my rent?"),
+        ("My favourite colour is blue.", "These days my favourite colour is green.", "What is my favourite colour?"),
+        ("I use VS Code for everything.", "I switched from VS Code to Neovim.", "Which editor do I use?"),
+        ("My phone number is 555 0101.", "My phone number changed, it is 555 0199 now.", "What's my phone number?"),
+        ("The project deadline is 15 March.", "The project deadline was postponed to 2 April.", "When is the project deadline?"),
+        ("I'm vegetarian.", "I started eating fish again, so I'm pescatarian now.", "What is my diet?"),
+        ("My dentist is Dr. Lee.", "I have a new dentist, Dr. Gomez.", "Who is my dentist?"),
+        ("The API key is stored in Vault.", "We moved the API key from Vault to AWS Secrets Manager.",
+         "Where is the API key stored?"),
+        ("We deploy with Jenkins.", "We replaced Jenkins with GitHub Actions.", "How do we deploy?"),
+        ("I am dating Sam.", "Sam and I broke up.", "Am I seeing anyone?"),
+        ("The database runs Postgres 14.", "The database was upgraded to Postgres 16.", "Which Postgres version do we run?"),
+        ("I go to the gym on Mondays.", "I changed my gym day to Fridays.", "Which day do I go to the gym?"),
+        ("I weigh 82 kg.", "I'm down to 78 kg.", "What's my weight?"),
+        ("My daughter goes to Oak Street School.", "My daughter switched to Maple Academy.",
+         "Which school does my daughter attend?"),
+        ("I subscribe to Netflix.", "I cancelled Netflix.", "Do I have Netflix?"),
+        ("Our budget is $50k.", "The budget has been cut to $35k.", "What is our budget?"),
+        ("I take 10 mg of lisinopril.", "The doctor raised my lisinopril to 20 mg.", "What dose of lisinopril do I take?"),
+        ("The user lives in Toronto.", "The user moved to Montreal last week.", "Where does the user live?"),
+        ("User is a junior data analyst.", "User was promoted to senior analyst.", "What is the user's job title?"),
+        ("User is single.", "User got married in June.", "What is the user's marital status?"),
+        ("My daughter Ella is in third grade.", "Ella started fourth grade.", "What grade is my daughter in?"),
+        ("I live in Oslo with my wife.", "We moved to Bergen.", "Where do I live?"),
+    ],
+)  # fmt: skip
+def test_what_is_so_now_takes_the_place_of_what_was(earlier: str, later: str, question: str) -> None:
+    assert outdated(earlier, later, question)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "question"),
+    [
+        ("I live in Toronto.", "My sister moved to Montreal last week.", "Where do I live?"),
+        ("I live in Toronto.", "I'm thinking of moving to Montreal.", "Where do I live?"),
+        ("I use VS Code for Python.", "I now use Figma for design.", "What do I use for Python?"),
+        ("My rent is 2,350 dollars.", "My parking is now 150 dollars.", "How much is my rent?"),
+        ("My dentist is Dr. Lee.", "My new eye doctor is Dr. Gomez.", "Who is my dentist?"),
+        ("The weekly sync is on Tuesdays at 10.", "The design review moved to Thursdays at 14:00.", "When is the weekly sync?"),
+        ("The staging server runs Postgres 14.", "The production server was upgraded to Postgres 16.",
+         "Which Postgres version does staging run?"),
+        ("I go to the gym on Mondays.", "I started swimming on Fridays.", "When do I go to the gym?"),
+        ("My manager is Alice.", "Tom's manager is now Bob.", "Who is my manager?"),
+        ("I drive a Honda Civic.", "My wife bought a new Tesla.", "What car do I drive?"),
+        ("My son goes to Oak Street School.", "My daughter switched to Maple Academy.", "Which school does my son go to?"),
+        ("I take 10 mg of lisinopril.", "I now take 500 mg of metformin too.", "What dose of lisinopril do I take?"),
+        ("My favourite colour is blue.", "My favourite food is now ramen.", "What is my favourite colour?"),
+        ("I am allergic to peanuts.", "I found out that I'm allergic to cats, too.", "What food am I allergic to?"),
+        ("The wifi password is bluebird42.", "I changed my bank password.", "What's the wifi password?"),
+        ("Our office is in Berlin.", "We opened a new office in Madrid.", "Where is our office?"),
+        ("My flight to Rome leaves at 9:40.", "My train to Naples leaves at 15:10 now.", "When does my flight leave?"),
+        ("I prefer tea in the morning.", "I had coffee this morning instead because we were out of tea.",
+         "What do I prefer to drink in the morning?"),
+        ("The project budget is $50k.", "The marketing budget was cut to $35k.", "What is the project budget?"),
+        ("I play the guitar.", "I sold my old piano.", "Which instrument do I play?"),
+        ("My cat is called Biscuit.", "Our new neighbour's dog is called Waffles.", "What is my cat called?"),
+        ("I work at Northwind.", "My brother left Northwind and joined Hydro-Québec.", "Where do I work?"),
+        ("I meet Karl every Friday at Northwind's cafeteria.", "Karl quit smoking.", "When do I meet Karl?"),
+        ("The user lives in Toronto.", "The user's sister moved to Montreal.", "Where does the user live?"),
+        ("I use Emacs.", "Tom switched from Emacs to Helix.", "Which editor do I use?"),
+        ("I use Emacs.", 'Tom told me: "I switched from Emacs to Helix, and you should too."', "Which editor do I use?"),
+        ("I use Emacs.", "If I ever quit Emacs, I would use Helix.", "Which editor do I use?"),
+        ("I take the bus.", "I don't take the bus to the gym.", "Do I take the bus?"),
+        ("The deadline of chapter one is May 2.", "I'm done with chapter one, now I'm free until the new deadline.",
+         "What is the deadline of chapter one?"),
+    ],
+)  # fmt: skip
+def test_what_only_resembles_it_does_not(earlier: str, later: str, question: str) -> None:
+    assert not outdated(earlier, later, question)
+
+
+def test_what_is_far_apart_says_the_same_only_by_its_facts() -> None:
+    car = "I drive a Civic.", "I sold the Civic.", "What car do I have?"
+    assert outdated(*car, cosine=0.4)
+    assert not outdated(*car, cosine=0.3)
+    assert outdated("I live in Rome.", "I moved to Pisa.", "Where do I live?", cosine=0.1)
+
+
+def test_long_texts_are_not_read() -> None:
+    more = " Much else happened." * (LONGEST // 20)
+    assert not outdated("I live in Rome.", f"I moved to Pisa.{more}", "Where do I live?")
+
+
+def test_odd_texts_take_no_place() -> None:
+    for text in ("", " ", "\ud800", "'s", "My", "I left", "?!", "…" * LONGEST, "'s " * 200):
+        assert not outdated(text, text, text)
+        assert not outdated("I live in Rome.", text, "Where do I live?")
