@@ -14,13 +14,12 @@ more than consolidation does, which supersedes (`consolidation.conflicts`). Engl
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 from memory_service.analysis.facts import Fact, facts
-from memory_service.analysis.facts.attributes import FAMILY, ROLES_OF_PEOPLE
+from memory_service.analysis.facts.attributes import FAMILY, FUNCTIONAL, ROLES_OF_PEOPLE
 from memory_service.analysis.facts.mood import clauses, readable
 from memory_service.analysis.facts.values import Value, read_values, same_value
 from memory_service.analysis.facts.wording import content_words
@@ -52,11 +51,11 @@ _ENDS: Final = re.compile(
     re.IGNORECASE,
 )
 _PASSIVE: Final = re.compile(
-    r"(?P<what>[^.;!?\n]{2,60}?)\s+(?:(?:has|have) been|was|were|is|are|got)\s+(?:\w+ly\s+)?"
-    r"(?:replaced|cancel+ed|sold|retired|deprecated|decommissioned|shut down|discontinued|over|gone)\b"
-    r"|(?P<both>[^.;!?\n]{2,40}?)\s+(?:broke|split) up\b",
+    r"\s(?:(?:has|have) been|was|were|is|are|got)\s+(?:\w+ly\s+)?"
+    r"(?:replaced|cancel+ed|sold|retired|deprecated|decommissioned|shut down|discontinued|over|gone)\b|\s(?:broke|split) up\b",
     re.IGNORECASE,
 )
+_BEFORE: Final = 60  # characters before a passive in which stands what is over
 # A denial tells the end of a thing only with one of these.
 _DENIES: Final = re.compile(r"\b(?:don['’]?t|doesn['’]?t|not)\Z", re.IGNORECASE)
 _ANY_MORE: Final = re.compile(r"\b(?:any ?more|any longer)\b", re.IGNORECASE)
@@ -89,6 +88,12 @@ _BEGINNING: Final = re.compile(
     r"[^\W\d_a-z][\w-]+\s+(?=(?:and|is|was|has|had|now|just|recently|moved|switched|started|changed|got|bought|joined|left|says|"
     r"went|took|became|signed)\b))"
 )
+_MAY_HOLD_VALUES: Final = re.compile(
+    r"\d|@|day\b|\b(?:two|three|four|five|six|seven|eight|nine|ten|\w+teen|\w+ty|\w*first|second|\w*third|\w+th|dozen|hundred|"
+    r"thousand|half|quarter|noon|midnight)\b",
+    re.IGNORECASE,
+)
+"""Quick to tell that there is nothing to read."""
 _CAPITAL: Final = re.compile(r"\b[^\W\d_a-z][\w-]+")
 
 
@@ -102,10 +107,21 @@ class Said:
 
     @cached_property
     def plain(self) -> str:
-        """What is stated in it: no quotation, no code, no question, nothing that is only supposed."""
-        text = readable(self.text)
-        stated = [one.text for one in clauses(text) if not (one.asks or one.supposes)]
+        """What is stated in it, where it may tell an end or a change: no quotation, no code, no question, nothing supposed."""
+        if not (_CHANGES.search(self.text) or _ENDS.search(self.text) or _PASSIVE.search(self.text)):
+            return ""
+        stated = [one.text for one in clauses(readable(self.text)) if not (one.asks or one.supposes)]
         return ". ".join(stated)
+
+    @cached_property
+    def changes(self) -> bool:
+        """Whether it says that something changed."""
+        return _CHANGES.search(self.plain) is not None
+
+    @cached_property
+    def beside(self) -> bool:
+        """Whether it says that what it tells comes beside something else, or is so for once."""
+        return _BESIDE.search(self.text) is not None
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -115,7 +131,7 @@ class Said:
     @cached_property
     def values(self) -> tuple[Value, ...]:
         """Its numbers, dates, amounts."""
-        return read_values(readable(self.text))
+        return read_values(readable(self.text)) if _MAY_HOLD_VALUES.search(self.text) else ()
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
@@ -126,7 +142,7 @@ class Said:
     @cached_property
     def about(self) -> frozenset[str]:
         """Whom else the sentence of its change begins with: relations and names, in small letters."""
-        parts = [one.text.strip() for one in sentences(self.plain)]
+        parts = [one.text.strip() for one in sentences(self.plain or self.text)]
         change = next((one for one in parts if _CHANGES.search(one)), parts[0] if parts else "")
         begins = _BEGINNING.match(change)
         return _people_in(begins.group()) if begins else frozenset()
@@ -143,7 +159,8 @@ class Said:
             whose = _people_in(re.split(r"[,;.]\s", self.plain[: one.start()])[-1])
             found.append((frozenset(content_words(what)) - _USER - _LIGHT, whose))
         for one in _PASSIVE.finditer(self.plain):
-            found.append((frozenset(content_words(one["what"] or one["both"])) - _USER - _LIGHT, frozenset()))
+            what = re.split(r"[.;!?,\n]", self.plain[max(0, one.start() - _BEFORE) : one.start()])[-1]
+            found.append((frozenset(content_words(what)) - _USER - _LIGHT, frozenset()))
         return tuple(found)
 
 
@@ -172,30 +189,35 @@ def takes_place(new: Said, old: Said, *, cosine: float, asked: frozenset[str], q
     >>> outdated("My rent is 900 euros.", "My parking is now 90 euros.", "How much is my rent?")
     False
     """
-    if max(len(new.text), len(old.text)) > LONGEST:
+    if cosine < NEAR or max(len(new.text), len(old.text)) > LONGEST:
         return False
-    if _another_value(new.facts, old.facts, asked):
+    # Reading facts costs most: both have to speak of what is asked for.
+    if (asked & _OF_ATTRIBUTES or asked & old.words & new.words) and _another_value(new, old, asked):
         return True
-    known = _every_word(f"{old.text} {query}")
-    if cosine < NEAR or new.about - known or _BESIDE.search(new.plain):
+    if new.beside:
         return False
-    if any(what & old.words and not whose - known for what, whose in new.ended):
+    if any(what & old.words and not whose - _every_word(f"{old.text} {query}") for what, whose in new.ended):
         return True
-    return cosine >= ABOUT_THE_SAME and _changed(new, old, asked, cosine)
+    if cosine < ABOUT_THE_SAME or not _changed(new, old, asked, cosine):
+        return False
+    return not new.about - _every_word(f"{old.text} {query}")
 
 
-def _another_value(new: Sequence[Fact], old: Sequence[Fact], asked: frozenset[str]) -> bool:
+def _another_value(new: Said, old: Said, asked: frozenset[str]) -> bool:
     """Say whether an attribute that is asked for has another value in the later statement."""
-    for fact in new:
-        if fact.ended or not (fact.functional and fact.positive):
-            continue
-        for other in old:
-            if fact.attribute != other.attribute or _holder(fact) != _holder(other) or not other.functional:
-                continue
-            one, two = set(fact.key.split()), set(other.key.split())
-            if not (one <= two or two <= one) and asked & _names_of(other):
-                return True
-    return False
+    wanted = [fact for fact in old.facts if fact.functional and asked & _names_of(fact)]
+    return bool(wanted) and any(
+        fact.attribute == other.attribute and _holder(fact) == _holder(other) and not _part(fact.key, other.key)
+        for fact in new.facts
+        if fact.functional and fact.positive and not fact.ended
+        for other in wanted
+    )
+
+
+def _part(one: str, other: str) -> bool:
+    """Say whether all words of one value are in another: "Berlin" and "the north of Berlin" do not exclude each other."""
+    first, second = set(one.split()), set(other.split())
+    return first <= second or second <= first
 
 
 def _holder(fact: Fact) -> str:
@@ -220,17 +242,19 @@ _ASKED_AS: Final = {
     "spouse": "partner",
 }
 """Further words of questions for an attribute, beside those that state it (`FAMILY`)."""
+_OF_ATTRIBUTES: Final = frozenset(
+    content_words(" ".join([*(FAMILY.get(one, "") for one in FUNCTIONAL), *_ASKED_AS.values(), *FUNCTIONAL]))
+)
 
 
 def _changed(new: Said, old: Said, asked: frozenset[str], cosine: float) -> bool:
     """Say whether a later statement tells a change of what an earlier one and the query are about."""
     about = bool(old.words & new.words & asked)
     lost = (asked & old.words) - new.words - _LIGHT
-    if set(_CAPITAL.findall(new.text)) & set(_CAPITAL.findall(old.text)) - {"I", "User"}:
+    if lost & _RELATIONS and set(_CAPITAL.findall(new.text)) & set(_CAPITAL.findall(old.text)) - {"I", "User"}:
         lost -= _RELATIONS  # "My daughter Ella …", and later only "Ella …"
-    changes = _CHANGES.search(new.plain) is not None
     if not lost:
-        return _other_values(new, old) or (changes and not old.values and bool(new.words - old.words - asked))
+        return _other_values(new, old) or (new.changes and not old.values and bool(new.words - old.words - asked))
     # "My daughter switched to Maple Academy" does not say that it is a school.
     return len(lost) == 1 and about and cosine >= _ALIKE and _SWITCHES.search(new.plain) is not None
 

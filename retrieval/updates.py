@@ -39,6 +39,7 @@ class UpdateSettings:
     """When a later statement is taken for an update of an earlier one."""
 
     considered: int = 10  # results from the best down
+    outdated: int = 5  # of them that a later one may come above
     values_considered: int = 5  # of them for values beside the same words
     cosine: float = 0.4  # of the two statements at least
     common: int = 3  # words of the query in both at least, or all of a shorter query
@@ -173,32 +174,18 @@ def newest_first(
         return order, {}
     said = [Said(one.text, one.speaker, one.language) for one in first]
     content = frozenset(content_words(query.text))
-    # Who is meant stands beside a text, not in it.
-    asked = frozenset(query.terms) - _OF_QUESTIONS - frozenset(terms(query.speaker or ""))
-    common = min(settings.common, len(asked))
-    words = [asked & _terms(one) for one in first]
-    held = [len(own) >= min(common, settings.beside) for own in words]
-    values = [read_values(one, asked) if fits else () for one, fits in zip(first, held, strict=True)]
+    beside = _ValuesBeside(query, first[: settings.values_considered], usual=frozenset(usual), settings=settings)
     vectors = np.stack([one.vector for one in first])
     cosines = vectors @ vectors.T
-    kinds = _kinds(query, settings)
-    known = frozenset(usual)
 
     def updates(later: int, earlier: int) -> bool:
-        new, old = first[later], first[earlier]
+        new, old, cosine = first[later], first[earlier], float(cosines[later, earlier])
         if not (new.observed_at > old.observed_at and new.speaker == old.speaker):
             return False
-        if takes_place(
-            said[later], said[earlier], cosine=float(cosines[later, earlier]), asked=content, query=query.text
-        ):
-            return True
-        if not common or max(later, earlier) >= settings.values_considered:
-            return False
-        shared = partial(words_beside, values[later], values[earlier], kinds=kinds, cue=settings.cue)
-        if cosines[later, earlier] >= settings.cosine:
-            elsewhere = len(words[later] & words[earlier]) >= common
-            return (elsewhere and shared() > 0) or shared(usual=known) >= settings.beside
-        return bool(cosines[later, earlier] >= settings.cosine / 2) and shared(usual=known) >= settings.attribute
+        return beside.differ(later, earlier, cosine=cosine) or (
+            earlier < settings.outdated
+            and takes_place(said[later], said[earlier], cosine=cosine, asked=content, query=query.text)
+        )
 
     raised: dict[int, int] = {}
     placed: list[int] = []
@@ -218,6 +205,46 @@ def newest_first(
     for one in range(len(first)):
         place(one)
     return placed + order[len(first) :], raised
+
+
+class _ValuesBeside:
+    """The values of statements beside the words of a query, read where two statements are compared."""
+
+    def __init__(
+        self, query: ParsedQuery, statements: Sequence[Statement], *, usual: frozenset[str], settings: UpdateSettings
+    ) -> None:
+        # Who is meant stands beside a text, not in it.
+        self._asked = frozenset(query.terms) - _OF_QUESTIONS - frozenset(terms(query.speaker or ""))
+        self._statements, self._usual, self._settings = statements, usual, settings
+        self._common = min(settings.common, len(self._asked))
+        self._kinds = _kinds(query, settings)
+        self._words: dict[int, frozenset[str]] = {}
+        self._values: dict[int, tuple[Value, ...]] = {}
+
+    def differ(self, later: int, earlier: int, *, cosine: float) -> bool:
+        """Say whether the later of two statements holds another value of what is asked for."""
+        settings = self._settings
+        if max(later, earlier) >= len(self._statements) or not self._common or cosine < settings.cosine / 2:
+            return False
+        if min(len(self._words_of(one)) for one in (later, earlier)) < min(self._common, settings.beside):
+            return False
+        shared = partial(
+            words_beside, self._values_of(later), self._values_of(earlier), kinds=self._kinds, cue=settings.cue
+        )
+        if cosine < settings.cosine:
+            return shared(usual=self._usual) >= settings.attribute
+        elsewhere = len(self._words_of(later) & self._words_of(earlier)) >= self._common
+        return (elsewhere and shared() > 0) or shared(usual=self._usual) >= settings.beside
+
+    def _words_of(self, one: int) -> frozenset[str]:
+        if one not in self._words:
+            self._words[one] = self._asked & _terms(self._statements[one])
+        return self._words[one]
+
+    def _values_of(self, one: int) -> tuple[Value, ...]:
+        if one not in self._values:
+            self._values[one] = read_values(self._statements[one], self._asked)
+        return self._values[one]
 
 
 def usual_terms(query: ParsedQuery, rows: Rows, *, settings: UpdateSettings = DEFAULT) -> frozenset[str]:
