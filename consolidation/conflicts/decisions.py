@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Final
 
 from consolidation.conflicts.facts import Agreement, agree
+from consolidation.conflicts.repetition import leaves_a_hedge_out, repeats, same_order, signs
 from consolidation.conflicts.replacement import replaced
 from consolidation.conflicts.screening import worth_reading
 from consolidation.conflicts.statements import (
@@ -69,6 +70,7 @@ class ConflictSettings:
 
 DEFAULT: Final = ConflictSettings()
 KEEP: Final = "both stand"
+OTHER_ORDER: Final = "the same words in another order"
 
 
 def decide(
@@ -176,18 +178,24 @@ def _duplicate(
     if after.long or before.long:
         same = " ".join(new.content.split()) == " ".join(old.content.split())
         return Decision(Action.DUPLICATE, cosine, "the same text") if same else None
+    if a.negated != b.negated or signs(new.content) != signs(old.content):
+        return None
     if found.same and not found.other and cosine >= settings.same_fact and not a.supposes and not b.supposes:
         return Decision(Action.DUPLICATE, cosine, "the same fact")
-    if a.negated != b.negated or a.supposes != b.supposes or a.persons - b.persons:
+    if a.supposes != b.supposes or a.persons - b.persons:
         return None
     difference = compare(b, a)
-    if difference.extra or difference.come or difference.gone:
+    if difference.extra or difference.come or difference.gone or leaves_a_hedge_out(difference.missing):
         return None
     if a.size < settings.least_words and not found.same and not (a.values and a.persons and a.size > 1):
         return None
+    if not repeats(new.content, old.content, a, b):
+        return None
+    if not difference.missing and len(a.names) > 1 and _crossed(a.names, b.names):
+        return Decision(Action.ASK_DUPLICATE, cosine, OTHER_ORDER)
+    if not same_order(a, b, after.language):
+        return Decision(Action.ASK_DUPLICATE, cosine, OTHER_ORDER) if cosine >= settings.ask_duplicate else None
     if not difference.missing:
-        if len(a.names) > 1 and _crossed(a.names, b.names):
-            return Decision(Action.ASK_DUPLICATE, cosine, "the same words in another order")
         return Decision(Action.DUPLICATE, cosine, "the same words") if cosine >= settings.duplicate else None
     if (
         difference.common >= settings.kept * (difference.common + len(difference.missing))

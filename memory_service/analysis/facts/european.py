@@ -71,6 +71,25 @@ _PATTERNS: Final = {
 }  # fmt: skip
 
 
+# "No vivo en Madrid", "Ya no me he mudado": right before what is said, with at most a pronoun between.
+_DENIED_BEFORE: Final = {
+    "es": re.compile(r"\b(?:no|nunca|jamás|tampoco)\s+(?:me\s+)?\Z", re.IGNORECASE),
+    "it": re.compile(r"\b(?:non|mai|neanche|nemmeno)\s+(?:mi\s+|ci\s+)?\Z", re.IGNORECASE),
+}
+# "Ich wohne nicht in Köln": within, before the value; "Ich arbeite bei Siemens nicht mehr": right after it.
+_DENIED: Final = re.compile(r"\b(?:nicht|nie|niemals)\b", re.IGNORECASE)
+_DENIED_AFTER: Final = re.compile(r"\s+(?:nicht|nie|niemals)\b", re.IGNORECASE)
+
+
+def _denied(text: str, found: re.Match[str], language: str) -> bool:
+    """Say whether the words around a positive pattern deny what it found."""
+    if language == "de":
+        inside = text[found.start() : found.start("value")] + " " + text[found.end("value") : found.end()]
+        return _DENIED.search(inside) is not None or _DENIED_AFTER.match(text, found.end()) is not None
+    before = _DENIED_BEFORE.get(language)
+    return before is not None and before.search(text[: found.start()]) is not None
+
+
 def read_european(text: str, own: Own, language: str) -> Iterator[Draft]:
     """Give the facts of one clause in one of the four languages; none in another."""
     for one in _PATTERNS.get(language, ()):
@@ -89,6 +108,6 @@ def read_european(text: str, own: Own, language: str) -> Iterator[Draft]:
             found["value"],
             found.start(),
             found.end("value"),
-            positive=one.positive,
+            positive=one.positive and not _denied(text, found, language),
             functional=functional,
         )

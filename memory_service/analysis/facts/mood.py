@@ -81,6 +81,15 @@ def readable(text: str) -> str:
     return _QUOTE.sub(lambda found: " " * len(found.group()), text)
 
 
+def quotations(text: str) -> list[str]:
+    """Return the quotations and the code that `readable` blanks out.
+
+    >>> quotations('He said "I live in Rome" twice')
+    ['"I live in Rome"']
+    """
+    return _QUOTE.findall(text)
+
+
 def clauses(text: str) -> Iterator[Clause]:
     """Give the sentences of a text cut into clauses, each with whether it asks or only supposes.
 

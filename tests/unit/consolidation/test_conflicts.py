@@ -110,6 +110,68 @@ def test_names_in_another_order_are_asked_about() -> None:
     assert decided(old, new, cosine=0.99).action is Action.ASK_DUPLICATE
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("I prefer trains to planes.", "I prefer planes to trains."),
+        ("Tom lent money to Max.", "Max lent money to Tom."),
+        ("My mother visits my aunt.", "My aunt visits my mother."),
+        ("You owe me 20 euros.", "I owe you 20 euros."),
+        ("I call Mom on Sundays.", "Mom calls me on Sundays."),
+        ("Breakfast comes before the run.", "The run comes before breakfast."),
+        ("def add(a, b):\n    return a + b", "def add(a, b):\n    return a - b"),
+        ("if (count > limit) stop();", "if (count < limit) stop();"),
+        ("SELECT * FROM users WHERE age >= 18 AND active", "SELECT * FROM users WHERE age != 18 AND active"),
+        ("The balance is +500 euros.", "The balance is -500 euros."),
+        (
+            'The password hint for the old laptop is "first pet and street"',
+            'The password hint for the old laptop is "a maiden name"',
+        ),
+        ("My grandmother lives in Rome.", "My grandmother lived in Rome."),
+        ("I use Python at work.", "I used Python at work."),
+        ("It is almost finished, the garden shed.", "It is finished, the garden shed."),
+    ],
+)
+def test_the_same_words_that_say_something_else_are_not_merged(old: str, new: str) -> None:
+    """What is merged leaves the results: the later statement would be hidden by one that says the opposite."""
+    for cosine in (0.9, 0.99):
+        for one, other in ((old, new), (new, old)):
+            action = decided(said(one), said(other, 1), cosine=cosine).action
+            assert action in {Action.ADD, Action.ASK_DUPLICATE}, (one, other, action)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("The backup job writes to the Frankfurt bucket.", "The backup job writes to the bucket in Frankfurt."),
+        ("My dentist on Hill Street is Olga.", "Olga is my dentist on Hill Street."),
+        ("We moved the project's repository to GitLab.", "The project's repository was moved to GitLab."),
+        ("The wiki says: *never* deploy on a Friday evening.", "The wiki says: never deploy on a Friday evening!"),
+        ("Our cat Minka - a tabby - sleeps in the attic.", "Our cat Minka, a tabby, sleeps in the attic."),
+    ],
+)
+def test_the_same_said_in_another_order_is_merged(old: str, new: str) -> None:
+    assert decided(said(old), said(new, 1), cosine=0.96).action is Action.DUPLICATE
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "language"),
+    [
+        ("Trabajo en Telefónica.", "Ya no trabajo en Telefónica.", "es"),
+        ("Vivo en Madrid.", "No vivo en Madrid.", "es"),
+        ("Abito a Roma.", "Non abito a Roma.", "it"),
+        ("Ich wohne in Köln.", "Ich wohne nicht in Köln.", "de"),
+        ("Ich arbeite bei Siemens.", "Ich arbeite bei Siemens nicht mehr.", "de"),
+    ],
+)
+def test_a_denial_in_other_languages_is_no_repetition(old: str, new: str, language: str) -> None:
+    before, after = (replace(said(text, day), language=language) for day, text in enumerate((old, new)))
+    found = {one.id: facts(one.content, language=language, observed_at=one.observed_at) for one in (before, after)}
+    assert [fact.positive for one in (before, after) for fact in found[one.id]] == [True, False]
+    decision = decide(after, before, cosine=0.93, old_facts=found[before.id], new_facts=found[after.id])
+    assert decision.action is Action.SUPERSEDE
+
+
 def test_what_else_the_old_one_says_is_not_lost() -> None:
     old = said("I live in Berlin with my husband Jonas, we met at university.")
     assert decided(old, said("I've moved to Munich.", 1)).action is Action.ASK_CONFLICT
