@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session as Transaction
 
-from consolidation.planning import Change, Join, Part
+from consolidation.planning import Change, Join, Part, Supersede
 from consolidation.structure.communities import Association
 from consolidation.structure.episodes import Session, SessionKey, Turn
 from consolidation.structure.gist import Source, Written
@@ -42,7 +42,14 @@ class Place:
     namespace: Namespace
     now: datetime
     leaving: frozenset[UUID] = frozenset()
-    planned: Sequence[Change] = ()  # what earlier steps of the run want to change: links that come and go
+    planned: Sequence[
+        Change
+    ] = ()  # what earlier steps of the run want to change: links that come and go, validity that ends
+
+    @property
+    def ending(self) -> dict[UUID, datetime]:
+        """When what earlier steps of the run supersede ceases to hold."""
+        return {change.old.id: change.valid_from for change in self.planned if isinstance(change, Supersede)}
 
     def all(self, statement: str, **params: Any) -> Sequence[Any]:
         """Run a statement with this place's parameters."""
@@ -110,7 +117,8 @@ def versions_of(place: Place, ids: Collection[UUID]) -> dict[UUID, int]:
 
 def standing(place: Place, ids: Collection[UUID]) -> dict[UUID, int]:
     """Return the version of the content of those of the memories whose texts still stand."""
-    wanted = sorted(set(ids) - place.leaving)
+    ended = {id for id, at in place.ending.items() if at <= place.now}
+    wanted = sorted(set(ids) - place.leaving - ended)
     if not wanted:
         return {}
     with place.open() as transaction:
@@ -294,7 +302,7 @@ _HAPPENINGS: Final = """
     ) x WHERE place <= :latest ORDER BY user_id, ends, id
 """
 _STATEMENTS: Final = f"""
-    SELECT m.id, m.user_id, m.content, m.speaker, m.role, m.language, m.observed_at, m.valid_to, m.superseded_by FROM memory m
+    SELECT m.id, m.user_id, m.content, m.speaker, m.role, m.language, m.observed_at, m.valid_to FROM memory m
     WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND m.user_id IS NOT NULL AND {_LIVE}
     AND (m.user_id, m.id) > (:user, CAST(:after AS uuid)) ORDER BY m.user_id, m.id LIMIT :most
 """

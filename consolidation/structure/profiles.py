@@ -1,7 +1,7 @@
 """Profiles: what is known of a user that lasts, and what has been going on lately; every line names its sources."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -48,7 +48,7 @@ class KnownFact:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one memory states, and when; `until` where another memory took its place."""
+    """What one memory states, and when; `until` where its validity ends."""
 
     memory_id: UUID
     at: datetime
@@ -115,7 +115,7 @@ def known_facts(said: Sequence[Said]) -> list[KnownFact]:
     """Bring together what memories state: the same said again counts once, and a later value ends the one before.
 
     A value ends where it can only have one and another is said later, where it is denied, where the text itself says that it
-    is over, and where its memory was superseded.
+    is over, and where the validity of its memory ends.
 
     >>> from datetime import UTC
     >>> def moved(day, value):
@@ -251,3 +251,30 @@ def stands(line: Mapping[str, Any], versions: Mapping[UUID, int]) -> bool:
     (True, False, False)
     """
     return line["section"] != TOLD or all(versions.get(UUID(id)) == version for id, version, *_ in line["spans"])
+
+
+def still_said(
+    line: Mapping[str, Any], versions: Mapping[UUID, int], live: Collection[UUID], holding: Collection[UUID]
+) -> dict[str, Any] | None:
+    """Return a line as it stands since it was written, with the memories that still say so; None where none does.
+
+    Args:
+        line: of a profile.
+        versions: of the texts that a model cited, where they stand.
+        live: those of the memories that are not archived, expired or gone.
+        holding: those of the live ones whose validity has not ended.
+
+    >>> one, two = UUID(int=1), UUID(int=2)
+    >>> line = {"section": STATIC, "memory_ids": [str(one), str(two)]}
+    >>> still_said(line, {}, {one, two}, {two}) == {"section": STATIC, "memory_ids": [str(two)]}
+    True
+    >>> print(still_said(line, {}, {one, two}, set()))
+    None
+    """
+    named = [UUID(id) for id in line["memory_ids"]]
+    if line["section"] == STATIC:
+        left = [str(id) for id in named if id in holding]
+        return {**line, "memory_ids": left} if left else None
+    if line["section"] == RECENT:
+        return dict(line) if all(id in live for id in named) else None
+    return dict(line) if stands(line, versions) else None

@@ -85,12 +85,14 @@ def profile_changes(place: Place) -> list[Change]:
 def _facts(place: Place) -> dict[str, list[KnownFact]]:
     """Read what the memories of every user state."""
     said: dict[str, list[Said]] = {}
+    ending = place.ending
     for row in loading.statements(place):
         found = facts(
             row.content, speaker=row.speaker, role=row.role, language=row.language, observed_at=row.observed_at
         )
         if found:
-            until = row.valid_to if row.superseded_by is not None else None
+            ends = [moment for moment in (row.valid_to, ending.get(row.id)) if moment is not None]
+            until = min(ends, default=None)
             said.setdefault(row.user_id, []).append(Said(row.id, row.observed_at, found, until))
     return {user: known_facts(some) for user, some in said.items()}
 

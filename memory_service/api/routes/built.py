@@ -10,15 +10,15 @@ from pydantic import BaseModel
 from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
-from consolidation.structure.profiles import RECENT, STATIC, TOLD, stands, told_of
+from consolidation.structure.profiles import RECENT, STATIC, TOLD
 from memory_service.api.answers import answer
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
+from memory_service.api.profiles import standing_lines
 from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import NotFound
 from memory_service.lifecycle.records import rfc3339
 from memory_service.storage.namespaces import find_namespace_id
-from memory_service.storage.structure import standing_versions
 from memory_service.storage.structure_lists import get_structure, gist_json, list_structures, profiles_of
 from memory_service.types import Caller, KeyScope
 
@@ -269,7 +269,8 @@ def read_profile(
 ) -> Response:
     """Read what is known of a user, in one namespace or in all.
 
-    What a model told from texts that have changed or gone since is left out, whether or not a run has passed.
+    What has ended or gone since is left out, and so is what a model told from texts that have changed, whether or not a run
+    has passed.
     """
     tenant_id = caller.tenant_id
     space = None if namespace is None else find_namespace_id(session, tenant_id, namespace, pointer="?namespace")
@@ -278,9 +279,7 @@ def read_profile(
         rows = profiles_of(session, tenant_id, user_id, namespace_id=space)
     if not rows:
         raise NotFound("Nothing is known of this user yet.", code="profile_not_found")
-    told = told_of(line for row in rows for line in row["lines"])
-    versions = standing_versions(session, tenant_id, told, now=services.clock()) if told else {}
-    lines = [{**line, "namespace": row["namespace"]} for row in rows for line in row["lines"] if stands(line, versions)]
+    lines = standing_lines(session, tenant_id, rows, now=services.clock())
     lines.sort(key=lambda line: line["section"] == TOLD)
     return answer(
         {

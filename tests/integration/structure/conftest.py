@@ -1,6 +1,7 @@
 """A namespace with two conversations in it, and steps whose changes are written as they were planned."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -47,10 +48,10 @@ class Structures:
             made.append(UUID(answer.json()["id"]))
         return made
 
-    def plan(self, step: Step, *, leaving: Iterable[UUID] = ()) -> list[Change]:
+    def plan(self, step: Step, *, leaving: Iterable[UUID] = (), planned: Sequence[Change] = ()) -> list[Change]:
         self.now = datetime.now(UTC)
         with self.database.transaction(self.me.tenant_id) as session:
-            return step(self.place(session, leaving=frozenset(leaving)))
+            return step(replace(self.place(session, leaving=frozenset(leaving)), planned=planned))
 
     def place(self, session: Any, *, leaving: frozenset[UUID] = frozenset()) -> Place:
         space = find_namespaces(session, self.me.tenant_id, ["default"])["default"]

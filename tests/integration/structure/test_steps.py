@@ -7,7 +7,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from consolidation import consolidate, enriching
-from consolidation.planning import Put, Structure
+from consolidation.planning import Put, Structure, Supersede, Why
+from consolidation.planning import Step as PlannedStep
+from consolidation.records import Ref
 from consolidation.structure.steps import community_changes, episode_changes, profile_changes, topic_changes
 from consolidation.tenancy import Tenancy
 
@@ -172,6 +174,49 @@ def test_a_profile_says_what_lasts_and_what_was_lately(structures: Any, me: Any)
     assert answer["recent"][0]["memory_ids"] == lately[0]["memory_ids"]
     for nobody in ("nobody", "team%2Fnobody"):
         assert me.get(f"/v1/profiles/{nobody}").json()["code"] == "profile_not_found"
+
+
+def test_a_profile_says_what_still_holds_before_the_next_run_too(structures: Any, me: Any) -> None:
+    """A profile is written once a week: what ends, goes or is replaced in between is not told of a user until then."""
+
+    def told(part: str) -> set[str]:
+        return {line["text"].partition(": ")[2] for line in me.get("/v1/profiles/ana").json()[part]}
+
+    home, job, rent = structures.say("I live in Porto.", "I work at Siemens.", "My rent is 950 euros.", session="facts")
+    again = structures.say("I live in Porto, as you know.", session="facts", at=BEGAN + timedelta(minutes=9))[0]
+    over = me.post(
+        "/v1/memories",
+        json={
+            "content": "My gym is Atlas.",
+            "user_id": "ana",
+            "observed_at": "2026-01-02T09:00:00Z",
+            "valid_to": "2026-02-01T00:00:00Z",
+        },
+    )
+    assert over.status_code == 201
+    structures.run(episode_changes)
+    structures.run(profile_changes)
+    assert told("static") == {"lives in Porto", "works at Siemens", "rent 950 euros"}, "its validity has ended"
+    (lately,) = me.get("/v1/profiles/ana").json()["recent"]
+    assert str(again) in lately["memory_ids"]
+    answer = me.post(f"/v1/memories/{job}/supersede", json={"content": "I work at Bosch.", "user_id": "ana"})
+    assert answer.status_code == 201
+    assert me.delete(f"/v1/memories/{home}").status_code == 204
+    assert told("static") == {"lives in Porto", "rent 950 euros"}
+    (line,) = [one for one in me.get("/v1/profiles/ana").json()["static"] if one["attribute"] == "lives_in"]
+    assert line["memory_ids"] == [str(again)], "who says so still"
+    assert me.patch(f"/v1/memories/{rent}", json={"valid_to": "2026-03-01T00:00:00Z"}).status_code == 200
+    assert me.delete(f"/v1/memories/{again}").status_code == 204
+    left = me.get("/v1/profiles/ana").json()
+    assert (left["static"], left["recent"]) == ([], []), "what is archived is quoted no more"
+
+
+def test_a_profile_knows_what_the_same_run_supersedes(structures: Any, me: Any) -> None:
+    two, three = structures.say("I drink two coffees a day.", "I drink three coffees a day.")
+    why = Why(PlannedStep.CONFLICTS, "another number", 0.9)
+    replaces = Supersede(Ref(two, 1), Ref(three, 1), BEGAN + timedelta(minutes=1), why)
+    (put,) = structures.plan(profile_changes, planned=[replaces])
+    assert [line["value"] for line in put.values["lines"]] == ["three coffees a day"]
 
 
 def test_structures_are_listed_with_their_gist_and_their_memories(structures: Any, me: Any) -> None:

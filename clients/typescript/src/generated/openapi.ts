@@ -2795,7 +2795,8 @@ export interface paths {
          * Read Profile
          * @description Read what is known of a user, in one namespace or in all.
          *
-         *     What a model told from texts that have changed or gone since is left out, whether or not a run has passed.
+         *     What has ended or gone since is left out, and so is what a model told from texts that have changed, whether or not a run
+         *     has passed.
          */
         get: operations["read_profile"];
         put?: never;

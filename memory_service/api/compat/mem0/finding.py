@@ -20,6 +20,7 @@ from memory_service.api.compat.mem0.shapes import (
     with_fields,
 )
 from memory_service.api.listing import LIVE, in_namespace
+from memory_service.api.profiles import standing_lines
 from memory_service.api.searching import search
 from memory_service.api.services import Services
 from memory_service.errors import NamespaceNotFound, NotFound
@@ -204,7 +205,7 @@ def read_profile(session: Session, caller: Caller, services: Services, namespace
         if not list_items(session, caller, services, namespace, about, limit=1):
             raise NotFound("Nothing is known of this user.", code="profile_not_found")
         return base | {"status": "pending"}
-    lines = [line for row in rows for line in row["lines"]]
+    lines = standing_lines(session, caller.tenant_id, rows, now=services.clock())
     profile = {name: [line["text"] for line in lines if line["section"] == name] for name in ("static", "recent")}
     updated = rfc3339(max(row["known_from"] for row in rows))
     return base | {"status": "succeeded", "profile": profile, "updated_at": updated, "generation_count": 1}
