@@ -84,6 +84,9 @@ def _lives(record: Record, now: datetime) -> bool:
 _Decided = tuple[Decision, Record, Record]
 
 
+_CONFLICTS: Final = frozenset({Action.SUPERSEDE, Action.ASK_CONFLICT})
+
+
 def _planned(one: Record, decided: Sequence[_Decided]) -> list[Change]:
     """Return the changes that follow from all decisions in the turn of one memory."""
     changes = _after_earlier([entry for entry in decided if entry[1].id == one.id])
@@ -95,7 +98,12 @@ def _planned(one: Record, decided: Sequence[_Decided]) -> list[Change]:
 def _after_earlier(decided: Sequence[_Decided]) -> list[Change]:
     """Return what becomes of a memory beside earlier ones: one merge, or what it supersedes, or one question."""
     best = sorted(decided, key=lambda one: (-one[0].score, one[2].id))
-    duplicates = [one for one in best if one[0].action is Action.DUPLICATE]
+    # What was contradicted in between and is said again is no repetition: whatever becomes of the first, the last word stands.
+    contradicted = [_place(one[2]) for one in best if one[0].action in _CONFLICTS]
+    duplicates = [
+        one for one in best
+        if one[0].action is Action.DUPLICATE and all(place < _place(one[2]) for place in contradicted)
+    ]  # fmt: skip
     if duplicates:
         # The earliest is what the others repeat.
         return [_repeats(min(duplicates, key=lambda one: _place(one[2])))]
@@ -115,7 +123,7 @@ def _before_later(decided: Sequence[_Decided]) -> list[Change]:
     changes: list[Change] = []
     asked = False
     for one in sorted(decided, key=lambda one: _place(one[1])):
-        if one[0].action is Action.DUPLICATE:
+        if one[0].action is Action.DUPLICATE and not asked:
             changes.append(_repeats(one))
         elif one[0].action is Action.SUPERSEDE:
             return [*changes, _replaces(one)]

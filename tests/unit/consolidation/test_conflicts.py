@@ -232,6 +232,19 @@ def test_a_value_that_comes_back_supersedes_instead_of_repeating_what_ended() ->
     assert [(c.old.id.int, c.new.id.int) for c in changes if isinstance(c, Supersede)] == [(1, 11), (11, 21)]
 
 
+def test_what_was_contradicted_in_between_is_not_merged_into_what_it_repeats() -> None:
+    """Approving that the second took the place of the first would hide the third, which is what holds."""
+    texts = said("I like tea.", 0), said("I don't like tea.", 10), said("I love tea!", 20)
+    for changes in (planned(*texts, cosine=0.8), planned_with_kin(*texts, cosine=0.8)):
+        assert not [one for one in changes if isinstance(one, Merge)]
+        asked = [tuple(ref.id.int for ref in one.memories) for one in changes if isinstance(one, Ask)]
+        assert asked == [(1, 11), (11, 21)]
+    late = planned_with_kin(*texts, fresh=texts[:1], cosine=0.8)
+    assert [type(one) for one in late] == [Join, Ask]
+    again = planned(*texts, said("I love tea.", 30), cosine=0.8)
+    assert [(c.duplicate.id.int, c.survivor.id.int) for c in again if isinstance(c, Merge)] == [(31, 21)]
+
+
 @pytest.mark.parametrize(
     ("texts", "superseded", "merged"),
     [
