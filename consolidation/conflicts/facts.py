@@ -1,12 +1,13 @@
 """Compare the facts of two memories: which are the same, which took another value, what else the old one says. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from consolidation.conflicts.statements import Reading, numbered_otherwise
 from memory_service.analysis.facts import Fact
-from memory_service.analysis.facts.attributes import FAMILY, LISTS, PERSONAL
+from memory_service.analysis.facts.attributes import FAMILY, LISTS, PERSONAL, ROLES_OF_PEOPLE
 from memory_service.analysis.facts.places import is_wide
 from memory_service.analysis.facts.values import read_values, same_value
 from memory_service.analysis.facts.wording import content_words
@@ -51,6 +52,7 @@ def agree(
     """
     if not new or not old:
         return NONE
+    old = [other for other in old if all(_of_one(fact, after, other, before) for fact in new)]
     present = [fact for fact in new if not fact.ended]
     known = [fact for fact in present if any(_same(fact, other) for other in old)]
     # "I'm married to Jonas" says that he is the husband and that I am married: one stretch of text, said once.
@@ -72,6 +74,21 @@ def agree(
             lost = bool(left) or _new_values(before, after, [other])
             return Agreement(other=fact, lost=lost, sure=verdict, corrected=corrected)
     return NONE
+
+
+# "My brother Tom lives in Rome": one of perhaps several brothers.
+_CALLED: Final = re.compile(
+    rf"(?:my|our)\s+(?:[a-z][\w-]*\s+)?(?:{'|'.join(sorted(ROLES_OF_PEOPLE))}),?\s+(?-i:(?P<name>[A-Z][\w-]+))",
+    re.IGNORECASE,
+)
+
+
+def _of_one(new: Fact, after: Reading, old: Fact, before: Reading) -> bool:
+    """Say whether two facts may be of one person: a sister Ida is not the sister Mia, though both are a sister."""
+    if new.subject != old.subject:
+        return True
+    names = [_CALLED.match(reading.whole.text, fact.span[0]) for fact, reading in ((new, after), (old, before))]
+    return None in names or len({found["name"] for found in names if found is not None}) == 1
 
 
 def _takes_place(new: Fact, old: Fact, *, corrected: bool) -> bool | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from consolidation.conflicts.repetition import turned_around
 from consolidation.conflicts.statements import Difference, Statement, compare, numbered_otherwise
 from memory_service.analysis.facts.values import Value, ValueKind
 from memory_service.analysis.facts.wording import content_words
@@ -16,6 +17,8 @@ def replaced(old: Statement, new: Statement, *, most_after: int) -> str | None:
     most so many further words may come after a stated change.
     """
     if old.persons - new.persons or (old.persons and new.persons - old.persons):
+        return None
+    if turned_around(new, old):
         return None
     difference = compare(old, new)
     if _put_aside(old, new, difference):

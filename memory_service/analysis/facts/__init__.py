@@ -45,6 +45,15 @@ _UNTIL: Final = re.compile(
 _LAST_CHANGE: Final = re.compile(
     r"\b(?:moved|started|switched|changed|became|turned|joined|got married|relocated)\b", re.IGNORECASE
 )
+# What is so as well, or at times only, takes the place of nothing: "I also work at Lidl", "I live in Oslo in summer".
+_BESIDES: Final = re.compile(
+    r"\b(?:also|too|as well|part[- ]time|sometimes|occasionally|half the (?:year|time|week)|(?:on|at) (?:the )?weekends?|"
+    r"on (?:mon|tues|wednes|thurs|fri|satur|sun)days|in (?:the )?(?:summers?|winters?|spring|autumn|evenings?|mornings?)|"
+    r"auch|manchmal|nebenbei|am wochenende|im (?:sommer|winter)|aussi|parfois|le week-?end|en (?:été|hiver)|"
+    r"también|a veces|los fines de semana|en (?:verano|invierno)|anche|a volte|nel (?:weekend|fine settimana)|"
+    r"d['’](?:estate|inverno))\b",
+    re.IGNORECASE,
+)
 
 
 def facts(
@@ -92,11 +101,12 @@ def facts(
         if not drafts or clause.supposes:
             continue
         changed = tells_change(clause.text)
+        alone = _BESIDES.search(clause.text) is None
         times = find_times(clause.text, observed_at, language=spoken)
         for draft in drafts:
             start = clause.start + draft.start
             span = (noted.get(start, start), clause.start + draft.end)
-            fact = _finished(draft, clause.text, span, changed=changed, times=times)
+            fact = _finished(draft, clause.text, span, changed=changed, alone=alone, times=times)
             if fact.key and not _is_echo(fact, found):
                 found.setdefault((fact.subject, fact.attribute, fact.key, fact.positive), fact)
         if len(found) >= MOST_FACTS:
@@ -124,7 +134,7 @@ def _is_echo(fact: Fact, found: dict[tuple[str, str, str, bool], Fact]) -> bool:
 
 
 def _finished(
-    draft: Draft, clause: str, span: tuple[int, int], *, changed: bool, times: tuple[TimeExpression, ...]
+    draft: Draft, clause: str, span: tuple[int, int], *, changed: bool, alone: bool, times: tuple[TimeExpression, ...]
 ) -> Fact:
     numbers = read_values(draft.value)
     number = numbers[0] if len(numbers) == 1 else None
@@ -136,7 +146,7 @@ def _finished(
         key=key_of(draft.value),
         span=span,
         positive=draft.positive,
-        functional=draft.functional,
+        functional=draft.functional and alone,
         changed=changed or draft.changed,
         ended=draft.ended,
         valid_from=starts,

@@ -143,6 +143,33 @@ def test_the_same_words_that_say_something_else_are_not_merged(old: str, new: st
 @pytest.mark.parametrize(
     ("old", "new"),
     [
+        ("I work at Bosch.", "I also work at Lidl."),
+        ("I work at Bosch.", "I work at Lidl on weekends."),
+        ("I live in Rome.", "I live in Oslo in summer."),
+        ("My brother Tom lives in Rome.", "My brother Max lives in Oslo."),
+        ("My brother Tom lives in Rome.", "My brother Max lives in Rome."),
+        ("The train to Bonn leaves at 10:20.", "The train from Bonn leaves at 11:20."),
+        ("The train to Bonn leaves at 10:20.", "The train from Bonn leaves at 10:20."),
+    ],
+)
+def test_what_is_so_as_well_or_of_another_replaces_nothing(old: str, new: str) -> None:
+    for cosine in (0.5, 0.94):
+        for one, other in ((old, new), (new, old)):
+            assert decided(said(one), said(other, 1), cosine=cosine).action is Action.ADD, (one, other)
+
+
+def test_the_same_relative_named_or_not_is_one_person() -> None:
+    for old, new in (
+        ("My brother Tom lives in Rome.", "My brother Tom moved to Oslo."),
+        ("My brother lives in Rome.", "My brother Tom moved to Oslo."),
+        ("My brother Tom lives in Rome.", "My brother moved to Oslo."),
+    ):
+        assert decided(said(old), said(new, 1)).action is Action.SUPERSEDE, new
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
         ("The backup job writes to the Frankfurt bucket.", "The backup job writes to the bucket in Frankfurt."),
         ("My dentist on Hill Street is Olga.", "Olga is my dentist on Hill Street."),
         ("We moved the project's repository to GitLab.", "The project's repository was moved to GitLab."),
