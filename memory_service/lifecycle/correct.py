@@ -182,7 +182,7 @@ def correct_locked(
     """
     now = not_before(now, rows.values())
     if again := [c.memory_id for c in wanted if _revives(rows[c.memory_id], c.changes, now=now)]:
-        # Their end is moved into the future: they live again, as if they had been restored first.
+        # They live again, as if they had been restored first.
         restore(session, tenant_id, again, now=now)
         rows = {**rows, **memories.lock_memories(session, tenant_id, again)}
     wanted = _redacted(session, tenant_id, rows, wanted, encoding=encoding, now=now)
@@ -379,7 +379,12 @@ def _same(old: Any, new: Any) -> bool:
 
 
 def _revives(old: Row, changes: Mapping[str, Any], *, now: datetime) -> bool:
-    """Say whether a change takes back the end of a memory that has expired."""
+    """Say whether a change takes back why a memory left the results.
+
+    The end of one that has expired is moved, or one that was merged says something else than what it was merged into.
+    """
+    if old["state"] == State.MERGED and "content" in changes and not _same(old["content"], changes["content"]):
+        return True
     ended = old["expires_at"] is not None and old["expires_at"] <= now and old["state"] != State.ARCHIVED
     return ended and "expires_at" in changes and (changes["expires_at"] is None or changes["expires_at"] > now)
 

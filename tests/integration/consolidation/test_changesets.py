@@ -118,6 +118,29 @@ def test_a_nameless_merged_memory_that_is_updated_stands_by_itself_again(
     assert nameless in found(me)
 
 
+@pytest.mark.parametrize("route", ["native", "mem0"])
+def test_a_merged_memory_whose_text_is_corrected_is_found_by_what_it_says_now(
+    me: Any, three: list[str], do: Any, ref: Any, route: str
+) -> None:
+    """Whoever has its id need not know that it was merged: a corrected text that no search finds would be lost."""
+    _, b, c = three
+    changeset_id = do(Merge(ref(c), ref(b), WHY))
+    assert me.patch(f"/v1/memories/{c}", json={"tags": ["home"]}).json()["state"] == "merged", "it says the same"
+    text = "In Braga, Ana keeps bees."
+    if route == "native":
+        answer = me.patch(f"/v1/memories/{c}", json={"content": text})
+    else:
+        answer = me.put(f"/compat/mem0/memories/{c}", json={"text": text})
+    assert answer.status_code == 200, answer.text
+    now = me.get(f"/v1/memories/{c}").json()
+    assert (now["content"], now["state"], now["superseded_by"]) == (text, "activated", None)
+    assert found(me, "Who keeps bees?")[0] == c
+    assert b in found(me)
+    sources = [one for one in me.get(f"/v1/memories/{b}/provenance").json()["nodes"] if one["kind"] == "source"]
+    assert len(sources) == 1, "what says something else is no source of it"
+    assert revert(me, changeset_id).status_code == 409, "it has changed since"
+
+
 def test_a_merged_memory_may_be_restored_by_hand(me: Any, three: list[str], do: Any, ref: Any) -> None:
     _, b, c = three
     do(Merge(ref(c), ref(b), WHY))
