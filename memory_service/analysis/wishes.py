@@ -58,13 +58,31 @@ _OFTEN: Final = (
 _PREFERENCE: Final = re.compile(
     r"(?<!can )(?<!could )(?<!should )(?<!would )(?<!do )(?<!did )(?<!if )(?<!\?)"
     rf"\bi\s+{_OFTEN}(?:prefer(?!red|ence)|favou?r|love|hate|dislike|enjoy|can['’]?t stand|cannot stand|(?:do not|don['’]t) like)\b"
-    r"(?! to (?:hear|see|know|get|learn)\b)"
+    r"(?! to (?:hear|see|know|get|learn|say|admit|ask|bother|interrupt|complain)\b)"
     r"|\bi(?:['’]d| would)\s+(?:much |always |generally )?(?:rather|prefer)\b"
     r"|\bmy\s+(?:\w+\s+){0,2}preference\s+(?:is|for|to|of)\b|\bmy\s+(?:all-time\s+)?favou?rite\b"
     r"|\bi(?:['’]m| am)\s+(?:an?\s+)?(?:strict\s+)?(?:vegan|vegetarian|pescatarian|teetotal|allergic|intolerant|"
     r"(?:really |very |quite |so )?(?:fond of|keen on|partial to)|not (?:a )?(?:big |huge |great )?(?:fan of|fond of|keen on))\b",
     re.IGNORECASE,
 )
+# "Tom told me: always lock the door", "My daughter says I prefer work": somebody else's words right before it.
+_REPORTED: Final = re.compile(
+    r"(?<!\bi )(?:\b(?:says?|saying|said|tells?|told|thinks?|believes?|claims?|goes|writes?|wrote|sings?|sang)\b"
+    r"(?:\s+(?:me|us|him|her|them))?"
+    r"|\b(?:motto|slogan|lyrics|proverb|headline|sign|title|song|poster|quote)\b[^.!?:\n]{0,20})\s*(?:that\s*|[:,]\s*)?\Z",
+    re.IGNORECASE,
+)
+_BEFORE: Final = 60  # characters read before a wish
+
+
+def _wished(pattern: re.Pattern[str], text: str) -> bool:
+    """Say whether a pattern finds a wish that the text does not report of somebody else."""
+    for found in pattern.finditer(text):
+        # What stands at the beginning of a match is the end of the sentence, or of the part of it, before.
+        start = found.start() + (1 if text[found.start()] == ":" else 0)
+        if _REPORTED.search(text[max(0, start - _BEFORE) : start]) is None:
+            return True
+    return False
 
 
 def wish_in(text: str, language: str | None = None) -> Wish | None:
@@ -80,11 +98,13 @@ def wish_in(text: str, language: str | None = None) -> Wish | None:
     'preference'
     >>> wish_in("Never thought I would see that."), wish_in("Should I always wear a helmet?")
     (None, None)
+    >>> wish_in("Tom told me: always lock the door."), wish_in("My daughter says I prefer work.")
+    (None, None)
     """
     spoken = (language or "").partition("-")[0].lower() or guess(text[:LONGEST_TEXT])
     if spoken not in _LANGUAGES:
         return None
     plain = _QUOTED.sub(" ", _CODE.sub(" ", text[:LONGEST_TEXT]))
-    if _INSTRUCTION.search(plain):
+    if _wished(_INSTRUCTION, plain):
         return Wish.INSTRUCTION
-    return Wish.PREFERENCE if _PREFERENCE.search(plain) else None
+    return Wish.PREFERENCE if _wished(_PREFERENCE, plain) else None

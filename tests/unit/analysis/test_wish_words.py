@@ -69,3 +69,35 @@ def test_other_languages_and_the_end_of_long_texts_are_not_read() -> None:
 
 def test_an_instruction_counts_before_a_preference() -> None:
     assert wish_in(f"{PREFERENCES[0]} {INSTRUCTIONS[0]}") is Wish.INSTRUCTION
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My teacher always says: never give up.",
+        "Tom told me: always lock the door.",
+        "In the song it goes: never gonna give you up.",
+        "The sign at the pond: never feed the ducks.",
+        "My daughter says I prefer work to her.",
+        "I hate to say it, but you're right.",
+    ],
+)
+def test_what_somebody_else_said_is_nobodys_wish(text: str) -> None:
+    assert wish_in(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "wish"),
+    [
+        ("I told you: always answer in German.", "instruction"),
+        ("Tom says hi. Always answer in German.", "instruction"),
+        ("Note: always use UTC in logs.", "instruction"),
+        ("I said I prefer tea.", "preference"),
+        ("My wife says I love trains. I prefer planes.", "preference"),
+        ("I hate to wait.", "preference"),
+    ],
+)
+def test_what_one_says_oneself_beside_it_is(text: str, wish: str) -> None:
+    found = wish_in(text)
+    assert found is not None
+    assert found.value == wish
