@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from consolidation.neighbourhood import NEAREST, Neighbourhood, neighbourhood, stored
-from consolidation.records import Considered, Edge, Neighbour, Record
+from consolidation.records import Considered, Edge, Neighbour, Record, stated_of
 from memory_service.storage import considered
 from memory_service.storage.facts import same_attribute
 from memory_service.storage.namespaces import Namespace
@@ -81,6 +81,7 @@ def record_of(row: Any, entities: Collection[str] = ()) -> Record:
         entities=tuple(entities) or tuple(row["entities"]),
         parents=tuple(row["derivation_parents"]),
         computed=frozenset(row["computed"]),
+        stated=stated_of(row, row["computed"]),
     )
 
 

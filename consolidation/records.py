@@ -1,7 +1,11 @@
 """What consolidation reads of memories: plain values, loaded once and handed to pure steps."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import blake2b
+from json import dumps
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -53,6 +57,7 @@ class Record:
     extract: str = "rules"
     trust: float = 1.0  # how far the text may be believed, 0..1
     computed: frozenset[str] = frozenset()  # fields that rules filled in, which rules may fill in anew
+    stated: frozenset[bytes] = frozenset()  # what the caller put beside the text, as hashes: `stated_of`
 
     @property
     def ref(self) -> Ref:
@@ -108,3 +113,20 @@ class Considered:
     kin: tuple[
         Neighbour, ...
     ] = ()  # live ones that give a value of the same attribute of the same subject, near or not
+
+
+def stated_of(row: Mapping[str, Any], computed: Collection[str]) -> frozenset[bytes]:
+    """Return hashes of what a caller put beside the text of a memory: its value, each part of the metadata, tags.
+
+    Who looks for one of these finds the memory by it, so that no other one stands for it that lacks it.
+
+    >>> one, two = (stated_of({"value": None, "metadata": {"ticket": n}, "tags": ["a"]}, ()) for n in (1, 2))
+    >>> len(one), len(one & two), stated_of({"value": None, "metadata": {}, "tags": ["a"]}, ["tags"])
+    (2, 1, frozenset())
+    """
+    said: list[tuple[str, Any]] = [("metadata", part) for part in (row["metadata"] or {}).items()]
+    if row["value"] is not None:
+        said.append(("value", row["value"]))
+    if "tags" not in computed:
+        said += [("tag", one) for one in row["tags"]]
+    return frozenset(blake2b(dumps(one, sort_keys=True).encode(), digest_size=16).digest() for one in said)

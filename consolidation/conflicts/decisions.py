@@ -173,8 +173,8 @@ def _duplicate(
     a, b = after.whole, before.whole
     if a.asks or b.asks:
         return None
-    if new.outlasts(old) or new.trust > old.trust:
-        return None  # With the old one it would end, or be believed less.
+    if new.outlasts(old) or new.trust > old.trust or new.stated - old.stated:
+        return None  # With the old one it would end, be believed less, or not be found by its value, metadata or tags.
     if after.long or before.long:
         same = " ".join(new.content.split()) == " ".join(old.content.split())
         return Decision(Action.DUPLICATE, cosine, "the same text") if same else None

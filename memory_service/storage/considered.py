@@ -12,7 +12,7 @@ _COLUMNS = (
     "m.id, m.version, m.content, m.observed_at, m.created_at, m.memory_type, m.state, m.content_version, m.user_id, "
     "m.agent_id, m.session_id, m.external_id, m.speaker, m.role, m.title, m.context, m.keywords, m.tags, m.entities, "
     "m.language, m.importance, m.confidence, m.pinned, m.valid_from, m.valid_to, m.expires_at, m.superseded_by, "
-    "m.derivation_method, m.derivation_parents, m.computed, m.extract, m.trust, s.kind AS source_kind"
+    "m.derivation_method, m.derivation_parents, m.computed, m.extract, m.trust, m.metadata, m.value, s.kind AS source_kind"
 )
 _FROM = "memory m {}LEFT JOIN source s ON s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0"
 _LIVE = "m.archived_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > :now)"

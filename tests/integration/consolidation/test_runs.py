@@ -126,6 +126,25 @@ def test_a_repetition_that_somebody_brought_back_stays(
     assert states == ["activated", "activated"]
 
 
+def test_what_has_a_value_or_metadata_of_its_own_is_found_by_them_after_a_run(
+    me: Any, tenancy: Tenancy, remember: Callable[..., dict[str, Any]]
+) -> None:
+    call, pressure = "The customer called about the refund.", "Blood pressure was taken at home."
+    for day in (1, 2):
+        at = f"2026-03-0{day}T08:00:00Z"
+        remember(call, observed_at=at, metadata={"ticket": day}, tags=[f"t{day}"])
+        remember(pressure, observed_at=at, value={"systolic": 110 + 10 * day})
+    again = remember(call, observed_at="2026-03-03T08:00:00Z", metadata={"ticket": 1})
+    enrich_pending(tenancy)
+    consolidate(me, tenancy)
+    for ticket in (1, 2):
+        found = me.post("/v1/memories/query", json={"filter": {"metadata.ticket": ticket}}).json()["data"]
+        assert [one["tags"] for one in found] == [[f"t{ticket}"]]
+    assert me.get(f"/v1/memories/{again['id']}").json()["state"] == "merged", "it has nothing that the first lacks"
+    values = [one["value"] for one in me.get("/v1/memories").json()["data"] if one["content"] == pressure]
+    assert sorted(one["systolic"] for one in values) == [120, 130]
+
+
 def test_a_session_shows_every_turn_also_those_that_repeat(me: Any, tenancy: Tenancy) -> None:
     said = ["I need two tickets for the opera.", "I need two tickets for the opera.", "And one for the ballet."]
     messages = [{"content": one, "observed_at": f"2026-01-0{day}T10:00:00Z"} for day, one in enumerate(said, 1)]

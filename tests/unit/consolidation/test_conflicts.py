@@ -92,6 +92,18 @@ def test_what_has_ended_already_is_left_alone() -> None:
     assert decided(said(LIVES[0], valid_to=START + timedelta(hours=1)), said(LIVES[1], 1)).action is Action.ADD
 
 
+def test_what_has_more_beside_the_text_is_no_duplicate() -> None:
+    """Who filters by a ticket or reads a value would not find what was merged into a memory without it."""
+    one, two = (frozenset({stated}) for stated in (b"ticket 1", b"ticket 2"))
+    for before, after, action in (
+        (one, two, Action.ADD),
+        (frozenset(), one, Action.ADD),
+        (one, frozenset(), Action.DUPLICATE),
+        (one, one, Action.DUPLICATE),
+    ):
+        assert decided(said(SAME[0], stated=before), said(SAME[1], 1, stated=after)).action is action
+
+
 def test_words_that_mean_other_days_are_no_repetition() -> None:
     text = "I finished reading Middlemarch yesterday."
     assert decided(said(text), said(text, 1)).action is Action.ADD
