@@ -122,7 +122,8 @@ def decide(
         advice = _suggests(new) or _suggests(old)
         decision = None if advice else _update(new, old, after, before, found, cosine, settings)
     # Whoever runs every day and says so each time is not to be asked each time; which year's 3 May is meant is asked about.
-    if decision is None and all(map(_has_digit, other_days)):
+    # Nor is whoever writes down calls of one ticket after the other.
+    if decision is None and new.stated <= old.stated and all(map(_has_digit, other_days)):
         decision = _near(after, before, cosine, settings)
     return decision or keep
 

@@ -101,7 +101,9 @@ def test_what_has_more_beside_the_text_is_no_duplicate() -> None:
         (one, frozenset(), Action.DUPLICATE),
         (one, one, Action.DUPLICATE),
     ):
-        assert decided(said(SAME[0], stated=before), said(SAME[1], 1, stated=after)).action is action
+        for cosine in (0.9, 1.0):
+            decision = decided(said(SAME[0], stated=before), said(SAME[1], 1, stated=after), cosine=cosine)
+            assert decision.action is action, "nor is anybody asked each time"
 
 
 def test_words_that_mean_other_days_are_no_repetition() -> None:
