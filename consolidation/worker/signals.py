@@ -1,10 +1,17 @@
 """What happens as a worker process comes, ends a task, and goes."""
 
-from celery.signals import setup_logging, task_postrun, worker_process_init, worker_process_shutdown
+from celery.signals import (
+    setup_logging,
+    task_postrun,
+    worker_before_create_process,
+    worker_process_init,
+    worker_process_shutdown,
+)
 
 from consolidation.conflicts.screening import forget_texts
 from consolidation.worker import delivery, opened
 from consolidation.zettelkasten.vocabulary import forget_phrases
+from memory_service.garbage import spare_what_lives
 from memory_service.logging import configure_logging
 from memory_service.settings import get_settings
 
@@ -14,6 +21,12 @@ def log_our_way(**_: object) -> None:
     """Have Celery's logs look like ours."""
     settings = get_settings()
     configure_logging(level=settings.log_level, log_format=settings.log_format)
+
+
+@worker_before_create_process.connect(weak=False)
+def before_the_fork(**_: object) -> None:
+    """Have neither process visit what both have from now on."""
+    spare_what_lives()
 
 
 @worker_process_init.connect(weak=False)

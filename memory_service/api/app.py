@@ -90,6 +90,7 @@ from memory_service.encoder import BatchingEncoder, Encoders, LoadedEncoder, Ser
 from memory_service.encoding import count_encoders, open_default, open_encoder
 from memory_service.errors import Misconfigured, Unavailable
 from memory_service.failing_parts import FAILING
+from memory_service.garbage import spare_what_lives
 from memory_service.jobs import Nudger
 from memory_service.lifecycle.kv_looks import Looks
 from memory_service.logging import configure_logging
@@ -174,9 +175,10 @@ def create_app(settings: Settings | None = None, *, shared: Path | None = None) 
     """Return the application; parts that take time to open are opened when it starts.
 
     Args:
-        settings: those of the environment, unless they are given.
+        settings: those of the environment, unless they are given; then the process is not the application's alone.
         shared: the folder that this process has in common with others behind the same socket (see ``serve``).
     """
+    owns_process = settings is None
     settings = settings or get_settings()
     configure_logging(level=settings.log_level, log_format=settings.log_format)
     metrics = Metrics(shared)
@@ -195,6 +197,8 @@ def create_app(settings: Settings | None = None, *, shared: Path | None = None) 
             to_thread.current_default_thread_limiter().total_tokens = REQUEST_THREADS
             proxy = app.state.chat_proxy = ChatProxy(settings, layouts=of_all("layouts"))
             watching = asyncio.create_task(_forget_the_deleted(app.state.services))
+            if owns_process:
+                spare_what_lives()
             try:
                 yield
             finally:
