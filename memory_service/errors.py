@@ -15,6 +15,7 @@
     │   └── SourceChanged         409  a memory changed while something was made of it; make it again
     ├── PreconditionFailed        412  If-Match names another version
     ├── TooLarge                  413  names the way out
+    ├── HeadTooLarge              431  the headers are
     ├── OverQuota                 507  there is no room for a KV memory that is worth more than what is kept
     ├── UnsupportedMediaType      415
     ├── IdempotencyKeyReused      422  same key, other body
@@ -172,6 +173,14 @@ class TooLarge(MemoryServiceError):
     status = 413
     code = "too_large"
     title = "Content too large"
+
+
+class HeadTooLarge(MemoryServiceError):
+    """The request line and the headers are larger than the limit."""
+
+    status = 431
+    code = "head_too_large"
+    title = "Request header fields too large"
 
 
 class OverQuota(MemoryServiceError):

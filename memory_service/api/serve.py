@@ -34,11 +34,13 @@ def main() -> None:
     import uvicorn
 
     from memory_service.api.app import create_app
+    from memory_service.api.connections import BoundedHttp
 
     config = uvicorn.Config(
         # Made by uvicorn, after it set up logging, which the application then changes.
         lambda: create_app(shared=options.shared),
         factory=True,
+        http=BoundedHttp,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=options.grace,
