@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 from memory_service.api.allowed_methods import allowed_methods
@@ -25,6 +26,7 @@ MEDIA_TYPE = "application/problem+json"
 PLAIN_JSON_BELOW = ("/compat/", "/openai/")
 OPENAI = "/openai/"  # whose clients look for an object `error`
 PLAIN_JSON = "application/json"
+CLIENT_GONE = 499  # as nginx counts who left before the whole request was read; nobody gets this answer
 MAX_ERRORS = 50  # A body of a thousand bad items should not be answered by a megabyte of complaints.
 MAX_DETAIL = 500  # Sentences of validators may quote the input.
 
@@ -199,8 +201,13 @@ async def _http(request: Request, error: Exception) -> Response:
     return problem(request.scope, status=error.status_code, code=code, title=phrase, detail=detail, headers=headers)
 
 
+async def _gone_away(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=CLIENT_GONE)
+
+
 def install(app: FastAPI) -> None:
     """Answer every foreseen error with a problem document."""
     app.add_exception_handler(MemoryServiceError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone_away)

@@ -1,7 +1,9 @@
 """Parts fail: the answer says so, nothing acknowledged is lost, and the service comes back by itself."""
 
 import os
+import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -182,6 +184,29 @@ def test_kill_9_of_postgres_in_the_middle_of_writes(house: House) -> None:
             found = house.client.post("/v1/search", json={"query": text, "top_k": 200, "channels": {channel: 1}}).json()
             assert memory_id in [result["memory"]["id"] for result in found["results"]], (channel, text)
     assert half_records(house) == 0
+
+
+def test_a_client_that_goes_away_within_its_body_is_no_fault_of_ours(house: House) -> None:
+    def counted(status: int) -> float:
+        found = re.findall(
+            rf'^memory_service_request_seconds_count{{[^}}]*status="{status}"[^}}]*}} (\S+)$', metrics(), re.M
+        )
+        return sum(map(float, found))
+
+    def metrics() -> str:
+        return house.client.get("/metrics").text
+
+    before = {status: counted(status) for status in (499, 500)}
+    host, port = house.client.base_url.host, house.client.base_url.port
+    head = {"Host": host, "Authorization": house.client.headers["Authorization"], "Content-Length": "100"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+    for _ in range(3):
+        with socket.create_connection((host, port or 80)) as connection:
+            connection.sendall(f"POST /v1/memories HTTP/1.1\r\n{lines}\r\n{{".encode())
+            time.sleep(0.2)
+    assert eventually(lambda: counted(499) == before[499] + 3, timeout_s=10), metrics()
+    assert counted(500) == before[500]
+    assert "request_crashed" not in house.served.log.read_text()
 
 
 def half_records(house: House) -> int:
