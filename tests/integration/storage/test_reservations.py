@@ -4,11 +4,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.pool import NullPool
 
+from memory_service.errors import Unavailable
+from memory_service.storage import reservations as reservations_module
 from memory_service.storage.bootstrap import RoleUrls, driver_url
 from memory_service.storage.idempotency import reservation_of
 from memory_service.storage.reservations import Reservations
@@ -101,6 +104,105 @@ def test_many_at_once_get_a_key_one_after_the_other(reservations: Reservations, 
         taken = list(pool.map(work, range(200)))
     assert any(taken)
     assert most == 1
+
+
+ROUND_TRIP_S = 0.02
+
+
+@pytest.fixture
+def far(reservations: Reservations) -> list[int]:
+    """Have the server be far away, and note how many keys each round trip wants."""
+    asked: list[int] = []
+
+    def wait(_connection: object, _cursor: object, _statement: str, parameters: Any, *_: object) -> None:
+        asked.append(len(parameters["wanted"]))
+        time.sleep(ROUND_TRIP_S)
+
+    event.listen(reservations._engine, "before_cursor_execute", wait)
+    return asked
+
+
+def test_keys_that_wait_for_a_server_far_away_share_its_round_trips(
+    reservations: Reservations, caller: Caller, far: list[int]
+) -> None:
+    keys = 200
+
+    def work(number: int) -> bool:
+        with reservations.of(caller, f"key {number}") as mine:
+            return mine
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(20) as pool:
+        assert all(pool.map(work, range(keys)))
+    # One after the other, to take and to give back: 400 of them.
+    assert sum(far) == keys
+    assert len(far) < keys / 2
+    assert time.monotonic() - began < keys * ROUND_TRIP_S
+    assert not reservations._held
+
+
+def test_a_key_that_is_given_back_can_be_taken_in_the_same_round_trip(
+    reservations: Reservations, caller: Caller, far: list[int]
+) -> None:
+    number = reservation_of(caller, "k")
+    with reservations.of(caller, "k") as mine:
+        assert mine
+        reservations._lock.acquire()
+    reservations._lock.release()
+    assert [wish.number for wish in reservations._due] == [number]
+    trips = len(far)
+    with reservations.of(caller, "k") as again:
+        assert again
+        assert len(far) == trips + 1
+        assert not reservations._due
+
+
+def test_a_server_that_ends_fails_nobody_who_shares_the_round_trip(
+    reservations: Reservations, caller: Caller, far: list[int], cut: Callable[[], None]
+) -> None:
+    with reservations.of(caller, "before"):
+        cut()
+
+        def work(number: int) -> bool:
+            with reservations.of(caller, f"key {number}") as mine:
+                return mine
+
+        with ThreadPoolExecutor(20) as pool:
+            assert all(pool.map(work, range(60)))
+        with reservations.of(caller, "before") as again:
+            assert not again, "it holds in this process"
+    assert not reservations._held
+
+
+def test_who_lost_patience_keeps_no_key(
+    reservations: Reservations, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reservations_module, "_PATIENCE_S", 0.1)
+    asked, answer = threading.Event(), threading.Event()
+    hung: list[object] = []
+
+    def hang(*_: object) -> None:
+        if not hung:
+            hung.append(True)
+            asked.set()
+            answer.wait(30)
+
+    def work(key: str) -> bool:
+        with reservations.of(caller, key) as mine:
+            return mine
+
+    event.listen(reservations._engine, "before_cursor_execute", hang)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(work, "a")
+        assert asked.wait(10)
+        with pytest.raises(Unavailable):
+            work("b")
+        assert not work("a"), "it is being asked for; nobody has to wait to know"
+        answer.set()
+        assert first.result(10)
+    assert work("b")
+    assert work("a")
+    assert not reservations._held
 
 
 def test_the_server_notices_a_host_that_is_gone(
