@@ -1,4 +1,4 @@
-"""Which parts of `memory-service run` fail: its supervisor writes it down, API processes and the doctor read it.
+"""Which parts of `memory-service run` fail or do nothing: its supervisor writes it down, API processes and the doctor read it.
 
 What is written are facts, and again only when they change; whoever reads decides, by the clock, what is worth saying. Moments are
 those of `time.monotonic`, which all processes of a machine have in common.
@@ -30,6 +30,11 @@ class FailingPart:
     started_at: float = 0.0
     next_at: float | None = None
     """None while it runs."""
+    halted: str = ""
+    """Why it does nothing though it runs: `has answered nobody`."""
+    halted_pid: int = 0
+    """Which of its processes."""
+    halted_since: float = 0.0
 
     def complaint(self, *, now: float) -> str | None:
         """Return the sentence about a part that is down, or that runs and failed often; None for one that works.
@@ -48,7 +53,12 @@ class FailingPart:
         'api-2 has failed 4 times in a row (it was killed by signal 9) and has run for 3 s since; see logs/api-2.log'
         >>> runs.complaint(now=108.0 + STEADY_S + 1) is None
         True
+        >>> held = FailingPart("beat", halted="has been stopped", halted_pid=7, halted_since=100.0)
+        >>> held.complaint(now=112.0)
+        'beat has been stopped for 12 s (process 7)'
         """
+        if self.halted and self.next_at is None:
+            return f"{self.name} {self.halted} for {now - self.halted_since:.0f} s (process {self.halted_pid})"
         if self.next_at is not None:
             seconds = math.ceil(self.next_at - now)
             then = f"is started again {f'in {seconds} s' if seconds > 0 else 'now'}"

@@ -25,6 +25,7 @@ from memory_service.api.kv.uses import KvUses
 from memory_service.api.kv_planner import KvPlanner
 from memory_service.api.metrics import Metrics, TimedEncoder
 from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Observe
+from memory_service.api.pulse import Pulse
 from memory_service.api.rate_limit import SLOTS, RateLimiter
 from memory_service.api.routes import (
     admin_sessions,
@@ -171,12 +172,13 @@ FORGET_EVERY_S = 1.0
 MEASURED_KEPT = 1_000  # answers, a kilobyte or two each
 
 
-def create_app(settings: Settings | None = None, *, shared: Path | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, shared: Path | None = None, pulse: Pulse | None = None) -> FastAPI:
     """Return the application; parts that take time to open are opened when it starts.
 
     Args:
         settings: those of the environment, unless they are given; then the process is not the application's alone.
         shared: the folder that this process has in common with others behind the same socket (see ``serve``).
+        pulse: by which whoever started this process sees that it lives.
     """
     owns_process = settings is None
     settings = settings or get_settings()
@@ -196,7 +198,7 @@ def create_app(settings: Settings | None = None, *, shared: Path | None = None) 
                 raise
             to_thread.current_default_thread_limiter().total_tokens = REQUEST_THREADS
             proxy = app.state.chat_proxy = ChatProxy(settings, layouts=of_all("layouts"))
-            watching = asyncio.create_task(_forget_the_deleted(app.state.services))
+            watching = asyncio.create_task(_forget_the_deleted(app.state.services, pulse))
             if owns_process:
                 spare_what_lives()
             try:
@@ -330,10 +332,12 @@ def open_services(
     )
 
 
-async def _forget_the_deleted(services: Services) -> None:
+async def _forget_the_deleted(services: Services, pulse: Pulse | None) -> None:
     """Drop what is kept in memory when any process deleted a tenant: its texts must not stay there."""
     seen = services.deleted.read()
     while True:
+        if pulse is not None:
+            pulse.beat()
         await asyncio.sleep(FORGET_EVERY_S)
         if (mark := services.deleted.read()) != seen:
             seen = mark

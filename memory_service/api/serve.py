@@ -35,10 +35,11 @@ def main() -> None:
 
     from memory_service.api.app import create_app
     from memory_service.api.connections import BoundedHttp
+    from memory_service.api.pulse import Pulse
 
     config = uvicorn.Config(
         # Made by uvicorn, after it set up logging, which the application then changes.
-        lambda: create_app(shared=options.shared),
+        lambda: create_app(shared=options.shared, pulse=Pulse(options.shared, options.name)),
         factory=True,
         http=BoundedHttp,
         access_log=False,

@@ -24,7 +24,7 @@ class Mark:
 
     def __init__(self, file: Path | None = None) -> None:
         """Open the number of a file; None for one of this process."""
-        self._memory = _mapped(file, _WORD.size)
+        self._memory = mapped(file, _WORD.size)
 
     def read(self) -> int:
         """Return the number; it costs less than a microsecond."""
@@ -46,7 +46,7 @@ class Windows:
     def __init__(self, slots: int, file: Path | None = None) -> None:
         """Open the table of a file; None for one of this process."""
         self._slots = slots
-        self._memory = _mapped(file, slots * _SLOT.size)
+        self._memory = mapped(file, slots * _SLOT.size)
         self._file = None if file is None else os.open(file, os.O_RDWR)
 
     @contextmanager
@@ -115,7 +115,8 @@ def fill(file: Path, size: int) -> None:
         os.close(descriptor)
 
 
-def _mapped(file: Path | None, size: int) -> mmap.mmap:
+def mapped(file: Path | None, size: int) -> mmap.mmap:
+    """Return the memory of a file that is made if need be; without one, memory of this process."""
     if file is None:
         return mmap.mmap(-1, size)
     fill(file, size)

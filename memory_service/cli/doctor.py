@@ -172,7 +172,8 @@ _REPAIRS = {
     "database": "Is Postgres running? Embedded: restart `make run`; external: check DATABASE_URL.",
     "broker": "Writes still work and jobs wait. Embedded: restart `make run`; external: check BROKER_URL.",
     "encoder": "The model could not be loaded or differs from the stored embeddings: the log says which.",
-    PROCESSES: "The log in the data folder says why it ends. It is tried again by itself, at least every half minute.",
+    PROCESSES: "The log in the data folder says why it ends; it is tried again by itself, at least every half minute. One that "
+    "is stopped goes on after `kill -CONT`, one that answers nobody is started again once you kill it.",
     "migrations": "Embedded: restart `make run`; external: run `memory-service migrate`.",
 }
 

@@ -22,8 +22,8 @@ class Restarts:
     1.0
     >>> restarts.failed("api", now=102.0)
     2.0
-    >>> restarts.failing()
-    [FailingPart(name='api', failures=3, how='cannot be started', started_at=100.5, next_at=104.0)]
+    >>> restarts.failing() == [FailingPart(name="api", failures=3, how="cannot be started", started_at=100.5, next_at=104.0)]
+    True
     """
 
     def __init__(self) -> None:

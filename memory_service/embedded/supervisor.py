@@ -17,6 +17,7 @@ from memory_service.embedded.console import Console, Waiting, banner, shown_path
 from memory_service.embedded.endpoints import endpoints_file, read_endpoints, write_endpoints
 from memory_service.embedded.failing_file import FailingFile
 from memory_service.embedded.folders import fresh_shared_folder, full_disk, make_data_dir, remove_shared_folder
+from memory_service.embedded.halting import LOOK_FOR_HALTED_S, HaltedParts
 from memory_service.embedded.lock import FolderLock
 from memory_service.embedded.login import login_path
 from memory_service.embedded.postgres import EmbeddedPostgres
@@ -77,6 +78,7 @@ class Supervisor:
         # Kept open, so that connections wait for an API that starts again.
         self._listening: list[socket.socket] = []
         self._shared: Path | None = None
+        self._halted = HaltedParts()
         self._written: FailingFile | None = None  # which parts fail, for those who are asked how the service is
         self._failing: set[str] = set()  # Parts of which the console has said that they cannot be started.
 
@@ -226,10 +228,14 @@ class Supervisor:
 
     def _watch(self) -> None:
         restarts = Restarts()
-        trimmed = time.monotonic()
+        trimmed = looked = time.monotonic()
         while not self._stop.requested:
             time.sleep(LOOK_EVERY_S)
             now = time.monotonic()
+            if self._shared is not None and now - looked > LOOK_FOR_HALTED_S:
+                looked = now
+                leaders = {part.name: part.identity for part in self._parts if part.identity is not None}
+                self._halted.look(leaders, self._shared, now=now)
             self._look(restarts, now)
             if now - trimmed > TRIM_EVERY_S:
                 trimmed = now
@@ -241,7 +247,7 @@ class Supervisor:
         for part in self._parts:
             self._revive(part, restarts, now)
         if self._written is not None:
-            self._written.write(restarts.failing())
+            self._written.write(self._halted.among(restarts.failing()))
 
     def _revive(self, part: Part, restarts: Restarts, now: float) -> None:
         status = part.poll()

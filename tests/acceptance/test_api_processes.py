@@ -358,3 +358,23 @@ def test_the_doctor_names_them_when_nobody_is_left_to_answer(victim: Victim) -> 
     assert re.fullmatch(rf"{complaint('api')}; {complaint('api-2')}", failed["processes"])
     with client(victim) as http:
         assert http.get("/v1/memories").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["api-2", "worker", "beat"])
+def test_one_that_somebody_stopped_is_named_and_left_alone(victim: Victim, name: str) -> None:
+    pid = parts(victim.data_dir)[name]
+    halted = rf"{name} has been stopped by a signal or a debugger for \d+ s \(process {pid}\)"
+
+    def said() -> str:
+        with suppress(httpx.HTTPError), httpx.Client(base_url=victim.connection.url, timeout=2) as http:
+            return str(http.get("/readyz").json()["detail"])
+        return ""  # Who is stopped may have taken the connection.
+
+    assert eventually(lambda: said() == "Every part works.", timeout_s=RECOVERY_S + STEADY_S)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert eventually(lambda: re.fullmatch(f"processes: {halted}", said()) is not None)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert eventually(lambda: said() == "Every part works.")
+    assert parts(victim.data_dir)[name] == pid

@@ -1,0 +1,113 @@
+"""Parts that run and do nothing are told from those that work, and from those that only have not begun."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from memory_service.api.pulse import Pulse, pulse_of
+from memory_service.embedded.halting import HELD, SILENT, SILENT_S, HaltedParts
+from memory_service.failing_parts import FailingPart, complaints
+from memory_service.process_identity import ProcessIdentity, identify
+
+# A process with one of its own, as a worker has.
+PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
+
+
+@pytest.fixture
+def leader() -> Iterator[ProcessIdentity]:
+    with subprocess.Popen([sys.executable, "-c", PARENT]) as process:
+        running = psutil.Process(process.pid)
+        while not running.children():
+            time.sleep(0.01)
+        (child,) = running.children()
+        found = identify(process.pid)
+        assert found is not None
+        try:
+            yield found
+        finally:
+            child.kill()
+            running.kill()
+
+
+def stop(process: psutil.Process) -> None:
+    process.send_signal(signal.SIGSTOP)
+    while process.status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
+
+
+def said(halted: HaltedParts, *failing: FailingPart, now: float) -> str | None:
+    return complaints(halted.among(list(failing)), now=now)
+
+
+@pytest.mark.parametrize("whose", ["leader", "child"])
+def test_a_stopped_process_is_named_until_it_goes_on(leader: ProcessIdentity, tmp_path: Path, whose: str) -> None:
+    process = psutil.Process(leader.pid)
+    victim = process if whose == "leader" else process.children()[0]
+    halted = HaltedParts()
+    halted.look({"worker": leader}, tmp_path, now=100.0)
+    stop(victim)
+    halted.look({"worker": leader}, tmp_path, now=105.0)
+    assert said(halted, now=105.0) is None
+    halted.look({"worker": leader}, tmp_path, now=110.0)
+    assert said(halted, now=111.0) == f"worker {HELD} for 6 s (process {victim.pid})"
+    victim.send_signal(signal.SIGCONT)
+    while victim.status() == psutil.STATUS_STOPPED:
+        time.sleep(0.01)
+    halted.look({"worker": leader}, tmp_path, now=115.0)
+    assert said(halted, now=115.0) is None
+
+
+def test_a_process_without_a_pulse_is_named_once_it_had_one(leader: ProcessIdentity, tmp_path: Path) -> None:
+    begun = time.monotonic()
+    halted = HaltedParts()
+    leaders = {"api-2": leader}
+
+    def look(after: float) -> str | None:
+        halted.look(leaders, tmp_path, now=begun + after)
+        return said(halted, now=begun + after)
+
+    Pulse(tmp_path, "api-2")
+    assert [look(0), look(100), look(200)] == [None] * 3  # It is still starting.
+    Pulse(tmp_path, "api-2").beat()
+    beaten = pulse_of(tmp_path, "api-2")
+    assert beaten is not None
+    silent = beaten - begun + SILENT_S
+    assert [look(silent - 1), look(silent + 1)] == [None, None]
+    assert look(silent + 6) == f"api-2 {SILENT} for {SILENT_S + 6:.0f} s (process {leader.pid})"
+    Pulse(tmp_path, "api-2").beat()
+    assert look(silent + 6 - SILENT_S) is None
+
+
+def test_what_a_predecessor_left_says_nothing_of_who_was_started_again(leader: ProcessIdentity, tmp_path: Path) -> None:
+    Pulse(tmp_path, "api").beat()
+    halted = HaltedParts()
+    started = time.monotonic()
+    for after in (0, 100, 105):
+        halted.look({"api": leader}, tmp_path, now=started + after)
+        assert said(halted, now=started + after) is None
+
+
+def test_who_is_down_is_not_halted(leader: ProcessIdentity, tmp_path: Path) -> None:
+    stop(psutil.Process(leader.pid))
+    halted = HaltedParts()
+    for now in (100.0, 105.0):
+        halted.look({"beat": leader}, tmp_path, now=now)
+    down = FailingPart("beat", 1, "ended with status 1", next_at=105.5)
+    assert said(halted, down, now=105.0) == down.complaint(now=105.0)
+    often = FailingPart("beat", 3, "ended with status 1", started_at=100.0)
+    assert HELD in str(said(halted, often, now=105.0))
+
+
+def test_a_process_that_is_gone_is_not_looked_for(tmp_path: Path) -> None:
+    gone = ProcessIdentity(2**22 + 1, "never")
+    halted = HaltedParts()
+    for now in (100.0, 105.0):
+        halted.look({"beat": gone}, tmp_path, now=now)
+    assert halted.among([]) == []
+    assert pulse_of(tmp_path, "api") is None
