@@ -1,11 +1,14 @@
 """What a connection may cost before there is a request: `uvicorn --http memory_service.api.connections:BoundedHttp`.
 
-uvicorn waits forever for who says nothing, and keeps however long a head it is sent.
+uvicorn waits forever for who says nothing or does not read its answer, and keeps however long a head it is sent.
 """
 
 import asyncio
+import sys
 from enum import Enum
+from fcntl import ioctl
 from http import HTTPStatus
+from termios import TIOCOUTQ
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -17,6 +20,7 @@ MAX_HEAD: Final = 128 * 1024  # bytes of the request line and all headers; a req
 HEAD_TOO_LARGE: Final = f"The request line and the headers are larger than {MAX_HEAD // 1024} KiB together."
 HEAD_S: Final = 30.0  # for a whole head, from its first byte or, for the first one, from the connection
 BODY_S: Final = 60.0  # of silence within a body
+READ_S: Final = 120.0  # without a byte of an answer taken; an export keeps a snapshot of the database meanwhile
 LINGER_S: Final = 2.0  # after a refusal: who is still sending when the connection ends may lose the answer
 # What is said of a request before its path is known; its answer has no request id, for the application never sees it.
 _NO_SCOPE: Final[dict[str, Any]] = {"type": "http", "path": "", "query_string": b"", "headers": [], "server": None}
@@ -31,21 +35,24 @@ class Owed(Enum):
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """HTTP of uvicorn that ends a connection whose client is silent in the middle of a request, or sends a head without end."""
+    """HTTP that ends a connection whose client falls silent within a request, does not read, or sends a head without end."""
 
     head_s = HEAD_S
     body_s = BODY_S
+    read_s = READ_S
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head."""
         super().connection_made(transport)
         self._patience: asyncio.TimerHandle | None = None
+        self._reader: asyncio.TimerHandle | None = None
         self._too_large = self._refused = False
         self._expect(Owed.HEAD)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._expect(Owed.NOTHING)
+        self._forget_reader()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -70,6 +77,39 @@ class BoundedHttp(HttpToolsProtocol):
         """Leave the connection to somebody else."""
         self._expect(Owed.NOTHING)
         super().handle_websocket_upgrade()
+
+    def pause_writing(self) -> None:
+        """Begin to wait for a client that does not keep up with its answer."""
+        super().pause_writing()
+        self._await_reader(self._untaken())
+
+    def resume_writing(self) -> None:
+        """Go on answering."""
+        self._forget_reader()
+        super().resume_writing()
+
+    def _await_reader(self, left: int) -> None:
+        self._forget_reader()
+        self._reader = self.loop.call_later(self.read_s, self._look_at_reader, left)
+
+    def _untaken(self) -> int:
+        """Return how many bytes wait for the client, here and in the system, whose megabytes a slow reader takes minutes for."""
+        here = self.transport.get_write_buffer_size()
+        if (connection := self.transport.get_extra_info("socket")) is None:
+            return here
+        return here + int.from_bytes(ioctl(connection.fileno(), TIOCOUTQ, bytes(4)), sys.byteorder)
+
+    def _forget_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+
+    def _look_at_reader(self, before: int) -> None:
+        left = self._untaken()
+        if left < before:
+            self._await_reader(left)
+        else:
+            self.transport.abort()  # To close it would wait for the very bytes that nobody takes.
 
     def on_message_begin(self) -> None:
         """Wait for a head, as the parser says."""

@@ -23,6 +23,7 @@ ANSWER = b"HTTP/1.1 200"
 class Impatient(BoundedHttp):
     head_s = PATIENCE_S
     body_s = PATIENCE_S
+    read_s = PATIENCE_S
 
 
 class Application:
@@ -30,6 +31,7 @@ class Application:
 
     def __init__(self) -> None:
         self.seen: list[Message] = []
+        self.left = threading.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/slow":
@@ -42,10 +44,27 @@ class Application:
                 return
             length += len(message["body"])
             more = message.get("more_body", False)
+        if scope["path"] == "/long":
+            await self.answer_without_end(receive, send)
+            return
         said = str(length).encode()
         headers = [(b"content-length", str(len(said)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": said})
+
+    async def answer_without_end(self, receive: Receive, send: Send) -> None:
+        async def watch() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            self.left.set()
+
+        watching = asyncio.create_task(watch())
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while not self.left.is_set():
+            await send({"type": "http.response.body", "body": bytes(1 << 16), "more_body": True})
+            await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": b""})
+        watching.cancel()
 
 
 class Served:
@@ -144,6 +163,25 @@ def test_an_application_that_does_not_read_is_waited_for(served: Served) -> None
         time.sleep(2 * PATIENCE_S)
         connection.sendall(post("/slow", 1) + b"a")
         assert connection.recv(1000).endswith(b"1")
+
+
+def test_a_client_that_does_not_read_its_answer_is_not_waited_for(served: Served) -> None:
+    with served.connect() as connection:
+        connection.sendall(post("/long", 0))
+        assert served.application.left.wait(8 * PATIENCE_S)
+
+
+def test_a_client_that_reads_slowly_gets_its_answer(served: Served) -> None:
+    with served.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+        connection.sendall(post("/long", 0))
+        for _ in range(12):
+            time.sleep(PATIENCE_S / 4)
+            assert connection.recv(1 << 20)
+        assert not served.application.left.is_set()
+        served.application.left.set()
+        while not (part := connection.recv(1 << 20)).endswith(b"0\r\n\r\n"):
+            assert part, "it was ended before its end"
 
 
 def test_blank_lines_between_requests_keep_no_connection(served: Served) -> None:
