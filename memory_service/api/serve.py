@@ -6,7 +6,9 @@ name, not by its process id: who is started again goes on counting where its pre
 """
 
 import argparse
+import contextlib
 import os
+import resource
 import socket
 from pathlib import Path
 
@@ -14,6 +16,20 @@ from memory_service.api.sharing import fill
 
 # What Prometheus reads of one process: kinds of numbers, and the room for them. A histogram takes 17 numbers of some 200 bytes.
 NUMBERS = {"counter": 1 << 18, "gauge_livesum": 1 << 16, "histogram": 1 << 22}
+
+MOST_FILES = 65_536  # connections are files to the system, and every one that waits costs some kilobytes here
+
+
+def allow_connections() -> None:
+    """Open as many files as this process may: the usual 1,024 are for programs that cannot count further.
+
+    Once they are used up, connections are accepted and closed at once, though another process would have served them.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # A system may allow less than it says; what there was stays.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def main() -> None:
@@ -24,6 +40,7 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="different from those of the others")
     parser.add_argument("--grace", type=int, default=8, help="seconds for requests under way when it is to stop")
     options = parser.parse_args()
+    allow_connections()
     for kind, size in NUMBERS.items():
         fill(options.shared / f"{kind}_{options.name}.db", size)
     # Where values are kept is decided when the library is imported.
