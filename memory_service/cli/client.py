@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import httpx
 
-from memory_service.cli.connection import Connection
+from memory_service.cli.connection import Connection, is_loopback
 from memory_service.cli.failures import CommandFailure, KeyRefused, RequestRefused, ServiceUnreachable
 
 LONGEST_WAIT_S = 30.0
@@ -60,9 +60,22 @@ class ServiceClient:
         self.connection = connection
         self._attempts = attempts
         try:
-            self._http = httpx.Client(base_url=connection.url, timeout=httpx.Timeout(timeout_s, connect=5.0))
+            self._http = httpx.Client(
+                base_url=connection.url,
+                timeout=httpx.Timeout(timeout_s, connect=5.0),
+                # A proxy of the environment cannot reach this machine's own loopback, and is not to see its key.
+                trust_env=not is_loopback(connection.url),
+            )
         except httpx.InvalidURL as error:
             raise ServiceUnreachable(f"{connection.url} is not a usable address ({error})") from error
+        except (
+            ImportError,
+            ValueError,
+        ) as error:  # A scheme that httpx does not know, or knows with another package only.
+            raise ServiceUnreachable(
+                f"the proxy of the environment cannot be used ({error})",
+                hint="Look at HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; NO_PROXY names addresses that are reached without.",
+            ) from error
 
     def __enter__(self) -> Self:
         return self

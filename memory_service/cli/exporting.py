@@ -67,6 +67,8 @@ def _written(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
     """Open a file for writing that takes its name when the block ends well, readable by its owner alone."""
     if path.exists() and not force:
         raise InputUnusable(f"{path} is there already", hint="Name another file, or write over it with --force.")
+    if path.exists() and not path.is_file():  # What takes its name would stand where a device or a folder was.
+        raise InputUnusable(f"{path} is no file that can be written over", hint="`-` writes to standard output.")
     part = path.with_name(f"{path.name}.part")
     try:
         file = os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")

@@ -1,6 +1,7 @@
 """What ends a command early, each with the exit code a script can test.
 
 CommandFailure (1)
+├── IdUnusable (2)
 ├── ServiceUnreachable (3)
 ├── KeyRefused (4)
 ├── RequestRefused (5)
@@ -18,6 +19,12 @@ class CommandFailure(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class IdUnusable(CommandFailure):
+    """What was given is no id of anything."""
+
+    exit_code = 2
 
 
 class ServiceUnreachable(CommandFailure):

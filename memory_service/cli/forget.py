@@ -20,23 +20,19 @@ def forget(
     from memory_service.cli.client import ServiceClient
     from memory_service.cli.connection import find_connection
     from memory_service.cli.console import note
-    from memory_service.cli.following import finished_job
+    from memory_service.cli.erasing import erase_all
     from memory_service.cli.paths import item_path
 
     if erase and not yes:
         typer.confirm(f"Erase {len(ids)} memories for good?", abort=True, err=True)
+    paths = {memory_id: item_path("memories", memory_id) for memory_id in ids}
     with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
-        jobs = {}
-        for memory_id in ids:
-            path = item_path("memories", memory_id)
-            if erase:  # It is archived by this, and erased by the job.
-                jobs[memory_id] = client.delete(f"{path}?erase=true")["job_id"]
-            else:
-                client.delete(path)
-                note(f"archived {memory_id}")
-        for memory_id, job_id in jobs.items():
-            finished_job(client, job_id, doing="erasing")
-            note(f"erased {memory_id}")
+        if erase:
+            erase_all(client, paths)
+            return
+        for memory_id, path in paths.items():
+            client.delete(path)
+            note(f"archived {memory_id}")
 
 
 def restore(ids: IdsArgument, url: UrlOption = None, key_file: KeyFileOption = None) -> None:

@@ -86,11 +86,11 @@ def revoke(
     key_file: KeyFileOption = None,
 ) -> None:
     """Revoke a key; requests with it are refused from then on."""
-    from urllib.parse import quote
-
     from memory_service.cli.client import ServiceClient
     from memory_service.cli.connection import find_connection
+    from memory_service.cli.paths import item_path
 
+    path = item_path("api-keys", key_id)
     with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
-        client.delete(f"/v1/api-keys/{quote(key_id, safe='')}")
+        client.delete(path)
     typer.echo(f"revoked {key_id}")

@@ -21,7 +21,7 @@ def export_memories(
     include: Annotated[
         list[str] | None,
         typer.Option(
-            help="archived, versions, retention, links, settings, policies, documents, embeddings or none; "
+            help="archived, versions, retention, links, settings, policies, blocks, documents, embeddings or none; "
             "may be given several times.",
             show_default="all but embeddings",
         ),

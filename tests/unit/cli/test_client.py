@@ -33,6 +33,30 @@ def test_a_problem_becomes_a_sentence_with_pointers(service: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9", "gopher://127.0.0.1:9"])
+def test_this_machine_is_reached_without_the_proxy_of_the_environment(
+    service: Any, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The proxy could not reach our loopback, and would be shown the key.
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    for name in ("HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy)
+        monkeypatch.setenv(name.lower(), proxy)
+    service.answers["/v1/search"] = lambda body: (200, {"done": True})
+    with connect(service) as client:
+        assert client.post("/v1/search", {}) == {"done": True}
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "gopher://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_is_a_sentence(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setenv("all_proxy", proxy)
+    with pytest.raises(ServiceUnreachable, match="proxy of the environment") as failure:
+        ServiceClient(Connection(url="http://memory.example", key="test-key", key_origin="the test"))
+    assert "NO_PROXY" in failure.value.hint
+
+
 def test_unavailable_is_tried_again(service: Any) -> None:
     answers = [(503, {"title": "Unavailable"}), (429, {"title": "Slow down"}), (200, {"done": True})]
     service.answers["/v1/search"] = lambda body: answers.pop(0)

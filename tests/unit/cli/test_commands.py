@@ -14,6 +14,8 @@ from memory_service.settings import get_settings
 
 runner = CliRunner()
 
+BROKEN = 0  # What the local service takes for: close the connection without an answer.
+
 WHEN = "1:56 pm on 8 May, 2023"
 CONVERSATION = {
     "conv": "talk 1",
@@ -229,3 +231,34 @@ def test_a_link_to_the_web_view_goes_behind_the_address_of_the_service(environme
     environment.answers["/admin/links"] = lambda body: (201, {**made, "token": None, "path": None})
     lost = runner.invoke(app, ["admin-link"])
     assert (lost.exit_code, lost.stdout) == (1, "")
+
+
+@pytest.mark.parametrize("given", ["", ".", ".."])
+@pytest.mark.parametrize("words", [["show"], ["history"], ["forget"], ["restore"], ["why"], ["keys", "revoke"]])
+def test_what_is_no_id_is_wrong_usage_and_asks_nothing(environment: Any, words: list[str], given: str) -> None:
+    # An empty variable of a script would else be a call of another address, and dots a step up.
+    result = runner.invoke(app, [*words, given])
+    assert result.exit_code == 2
+    assert "id" in result.stderr.splitlines()[0]
+    assert environment.requests == []
+
+
+def test_what_was_erased_before_a_refusal_is_said(environment: Any) -> None:
+    environment.answers["/v1/memories/one"] = lambda body: (202, {"job_id": "j1"})
+    environment.answers["/v1/jobs/j1"] = lambda body: (200, {"status": "succeeded", "error": None})
+    environment.answers["/v1/memories/two"] = lambda body: (404, {"title": "Not found", "code": "memory_not_found"})
+    result = runner.invoke(app, ["forget", "one", "two", "three", "--erase", "--yes"])
+    assert result.exit_code == 5
+    assert result.stderr.splitlines()[0] == "erased one"
+    assert [path for method, path, _ in environment.requests if method == "DELETE"] == [
+        "/v1/memories/one?erase=true",
+        "/v1/memories/two?erase=true",
+    ]
+
+
+def test_an_erasure_whose_answer_was_lost_is_no_failure(environment: Any) -> None:
+    answers = [(BROKEN, None), (410, {"title": "Gone", "code": "erased"})]
+    environment.answers["/v1/memories/one"] = lambda body: answers.pop(0)
+    result = runner.invoke(app, ["forget", "one", "--erase", "--yes"])
+    assert result.exit_code == 0
+    assert result.stderr == "one is erased already\n"

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,19 @@ def test_a_file_that_is_there_stays_unless_told_otherwise(environment: Any) -> N
     assert json.loads(result.stdout)["records"] == 2
     assert Path("all.ndjson").read_text() == bundle()
     assert runner.invoke(app, ["export", "no/such/folder.ndjson"]).exit_code == 6
+
+
+def test_a_bundle_takes_the_place_of_files_alone(environment: Any) -> None:
+    # Root may move a file over a device, and then everybody's /dev/null is a bundle.
+    environment.answers["/v1/exports"] = lambda body: (200, bundle())
+    os.mkfifo("pipe")
+    Path("folder").mkdir()
+    for name in ("pipe", "folder"):
+        result = runner.invoke(app, ["export", name, "--force"])
+        assert result.exit_code == 6
+        assert "no file that can be written over" in result.stderr
+    assert Path("pipe").is_fifo()
+    assert sorted(path.name for path in Path.cwd().iterdir()) == ["folder", "pipe"]
 
 
 def test_a_refused_export_is_the_services_word(environment: Any) -> None:
