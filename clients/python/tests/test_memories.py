@@ -51,6 +51,16 @@ async def test_a_single_one_is_not_taken_for_a_list(client: Any, call: str, sing
         await got(getattr(client, call)(single))
 
 
+@pytest.mark.parametrize("wrong", [5, None, ["x"], b"x"])
+@pytest.mark.parametrize(
+    ("call", "pointer"), [("add", "/items/1"), ("add_many", "/items/1"), ("add_messages", "/messages/1")]
+)
+async def test_an_item_that_is_neither_text_nor_dict_is_named(client: Any, call: str, pointer: str, wrong: Any) -> None:
+    with pytest.raises(ValidationFailed, match="a text or a dict") as caught:  # It was a TypeError.
+        await got(getattr(client, call)(["Hello", wrong]))
+    assert [one.pointer for one in caught.value.errors] == [pointer]
+
+
 async def test_ids_with_a_slash_are_reached(client: Any, namespace: str) -> None:
     await got(client.add("I love tea.", namespace=namespace, user_id="team/tom", session_id="chat/1"))
     assert [one.content for one in await every(client.sessions.messages("chat/1", namespace=namespace))] == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import httpx
 
@@ -26,7 +27,7 @@ SLACK_S = 0.05
 
 
 class AsyncExecutor(Executor):
-    """Carries out flows by awaiting, under asyncio and trio alike."""
+    """Carries out flows by awaiting, under asyncio and trio alike; threads and event loops may share it."""
 
     def __init__(
         self,
@@ -37,11 +38,35 @@ class AsyncExecutor(Executor):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         super().__init__(endpoint, timeout=timeout, retries=retries)
-        self._http = httpx.AsyncClient(transport=transport, **self.http_options())
+        self._transport, self._closed = transport, False
+        # What is made for a wrong proxy fails here, and not at the first call.
+        self._unused: list[httpx.AsyncClient] = [self._client()]
+        # The connections of an event loop serve no other one: a program may have several, one after another or in threads.
+        self._of_loop: WeakKeyDictionary[Any, httpx.AsyncClient] = WeakKeyDictionary()
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self._http.aclose()
+        """Close the connections of this event loop; those of others end with them."""
+        self._closed = True
+        for http in (*self._unused, self._of_loop.pop(_loop(), None)):
+            if http is not None:
+                await http.aclose()
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=self._transport, **self.http_options())
+
+    def _http(self) -> httpx.AsyncClient:
+        """Return the connections of the event loop that runs."""
+        if self._closed:
+            raise RuntimeError("Cannot send a request, as the client has been closed.")
+        loop = _loop()
+        http = self._of_loop.get(loop)
+        if http is None:
+            try:
+                http = self._unused.pop()
+            except IndexError:
+                http = self._client()
+            self._of_loop[loop] = http
+        return http
 
     async def perform(self, operation: Operation[T]) -> T:
         """Carry out one call."""
@@ -49,7 +74,7 @@ class AsyncExecutor(Executor):
 
     async def run(self, flow: Flow[T]) -> T:
         """Carry out a flow and return what it returns."""
-        channel = _Channel(self, self._http)
+        channel = _Channel(self, self._http())
         try:
             effect = next(flow)
             while True:
@@ -67,7 +92,7 @@ class AsyncExecutor(Executor):
 
     async def iterate(self, flow: Emission[T]) -> AsyncIterator[T]:
         """Carry out a flow and yield what it emits."""
-        channel = _Channel(self, self._http)
+        channel = _Channel(self, self._http())
         try:
             effect = next(flow)
             while True:
@@ -82,6 +107,13 @@ class AsyncExecutor(Executor):
         finally:
             flow.close()
             await channel.close()
+
+
+def _loop() -> Any:
+    from anyio.lowlevel import current_token
+
+    token: Any = current_token()
+    return getattr(token, "native_token", token)  # Before anyio 4 the token is the loop's own.
 
 
 class _Channel:

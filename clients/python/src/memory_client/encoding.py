@@ -38,6 +38,8 @@ def to_json(body: Any) -> bytes:
         raise _found(body, SURROGATE, "unencodable_text") from error
     except RecursionError as error:
         raise refuse("", "is nested too deeply") from error
+    except TypeError as error:  # What JSON has no form for is known by now; this is the name of a field.
+        raise refuse(_misnamed(body, ""), "has a name that is no text") from error
     except ValueError as error:
         raise _found(body, NOT_FINITE, "invalid_request", otherwise=str(error)) from error
 
@@ -56,7 +58,8 @@ def _plain(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
     if dump is not None:
         return dump(mode="json", by_alias=True, exclude_unset=True)
-    if isinstance(value, Iterable):
+    # Bytes are iterable too, and were numbers in a list.
+    if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | memoryview):
         return list(value)
     raise _Formless(value)
 
@@ -68,6 +71,22 @@ class _Formless(Exception):
         self.value = value
         hint = "; a moment is a datetime, or a text" if isinstance(value, date) else ""
         super().__init__(f"holds a {type(value).__name__}, for which JSON has no form{hint}")
+
+
+def _misnamed(within: Any, pointer: str) -> str:
+    """Return the pointer to the first field whose name JSON cannot hold."""
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(within, Mapping):
+        items = within.items()
+    elif isinstance(within, list | tuple):
+        items = enumerate(within)
+    for name, one in items:
+        place = f"{pointer}/{_token(name)}"
+        if not isinstance(name, str | int | float | bool | None):
+            return place
+        if found := _misnamed(one, place):
+            return found
+    return ""
 
 
 def _place_of(value: Any, within: Any, pointer: str) -> str:

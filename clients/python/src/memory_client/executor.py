@@ -17,6 +17,8 @@ from memory_client.operation import Operation, Reply
 from memory_client.patience import Patience
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from memory_client.discovery import Endpoint
     from memory_client.flow import Flow, Send
     from memory_client.retries import Retries
@@ -34,6 +36,10 @@ class Executor:
     def __init__(self, endpoint: Endpoint, *, timeout: Timeout, retries: Retries) -> None:
         self.endpoint = endpoint
         self.conduct = Conduct(timeout, retries, time.monotonic, random.random)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return itself: a copy of an answer, or of a client, asks over the same connections."""
+        return self
 
     def exchange(self, operation: Operation[T]) -> Flow[T]:
         """Return the flow of one call, as a step of a longer one."""

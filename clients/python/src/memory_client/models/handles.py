@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, PrivateAttr
 
@@ -20,6 +20,10 @@ class _Handle(Answer, Bound[E]):
     model_config = ConfigDict(ignored_types=(Procedure,))
 
     _executor: E = PrivateAttr()
+
+    def __getstate__(self) -> dict[Any, Any]:
+        # Connections and the key stay in this process; what goes to another one is what the service answered.
+        return {**super().__getstate__(), "__pydantic_private__": {}}
 
 
 class Added(_Handle[E], Memory):

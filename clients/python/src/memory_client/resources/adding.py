@@ -14,7 +14,7 @@ from memory_client.calls import Bound, E, Procedure
 from memory_client.encoding import refuse
 from memory_client.fields import Message
 from memory_client.operation import OPTIONS
-from memory_client.resources.memories import Memories
+from memory_client.resources.memories import Memories, fields_of
 from memory_client.sync_executor import SyncExecutor
 
 if TYPE_CHECKING:
@@ -99,7 +99,10 @@ class AddingMemories(Memories[E]):
         if is_conversation(items):
             return (yield from Memories.add_messages.flow(self, items, **fields))
         options = {name: fields.pop(name) for name in OPTIONS if name in fields}
-        shared: list[Any] = [{**fields, **({"content": one} if isinstance(one, str) else one)} for one in items]
+        shared: list[Any] = [
+            {**fields, **({"content": one} if isinstance(one, str) else fields_of(one, f"/items/{index}"))}
+            for index, one in enumerate(items)
+        ]
         return (yield from Memories.add_many.flow(self, shared, **options))
 
 

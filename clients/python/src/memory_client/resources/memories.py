@@ -57,7 +57,10 @@ class Memories(Bound[E]):
             items: texts, or dicts with the fields of ``add`` and ``content``.
             options: see :class:`Writing`.
         """
-        bodies = [{"content": one} if isinstance(one, str) else stated(one) for one in _several("items", items)]
+        bodies = [
+            {"content": one} if isinstance(one, str) else stated(fields_of(one, f"/items/{index}"))
+            for index, one in enumerate(_several("items", items))
+        ]
         return Ask(models.AddedMany, body={"items": bodies})
 
     @call("POST", "/v1/messages")
@@ -71,8 +74,8 @@ class Memories(Bound[E]):
             fields: ``namespace``, ``user_id``, ``agent_id``, ``session_id`` and so on, see :class:`MessagesFields`.
         """
         turns = [
-            {"role": "user", "content": one} if isinstance(one, str) else stated(one)
-            for one in _several("messages", messages)
+            {"role": "user", "content": one} if isinstance(one, str) else stated(fields_of(one, f"/messages/{index}"))
+            for index, one in enumerate(_several("messages", messages))
         ]
         return Ask(models.AddedMessages, body={"messages": turns, **stated(fields)})
 
@@ -227,6 +230,17 @@ def _several(name: str, given: Iterable[Any]) -> Iterable[Any]:
     if isinstance(given, str | bytes | bytearray | Mapping):
         raise refuse(f"/{name}", "is a single one; put it into a list, or use add for one memory")
     return given
+
+
+def fields_of(one: Any, pointer: str) -> Mapping[str, Any]:
+    """Return an item of a list that is no text.
+
+    Raises:
+        ValidationFailed: it is no dict either.
+    """
+    if not isinstance(one, Mapping):
+        raise refuse(pointer, f"is a {type(one).__name__}; it can be a text or a dict")
+    return one
 
 
 def _selection(
