@@ -56,8 +56,8 @@ export class Transport {
   readonly #fetch: Fetch;
 
   constructor(options: ClientOptions) {
-    this.url = (options.url ?? variable("MEMORY_SERVICE_URL") ?? DEFAULT_URL).replace(/\/+$/, "");
-    const apiKey = options.apiKey ?? variable("MEMORY_SERVICE_API_KEY");
+    this.url = checkedUrl(options.url ?? variable("MEMORY_SERVICE_URL") ?? DEFAULT_URL);
+    const apiKey = (options.apiKey ?? variable("MEMORY_SERVICE_API_KEY"))?.trim();
     if (options.apiKey?.trim() === "") {
       throw new MemoryServiceError("the API key that is given is empty: leave it out to take MEMORY_SERVICE_API_KEY");
     }
@@ -66,6 +66,10 @@ export class Transport {
     }
     if (!apiKey) {
       throw new MemoryServiceError("no API key: pass { apiKey }, or set MEMORY_SERVICE_API_KEY");
+    }
+    // A platform that refuses the header quotes it, and with it the key.
+    if (!/^[\x21-\x7e]+$/.test(apiKey)) {
+      throw new MemoryServiceError("the API key has characters that no key has; was something else pasted?");
     }
     this.#headers = { Accept: "application/json", Authorization: `Bearer ${apiKey}` };
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
@@ -167,6 +171,25 @@ export class Transport {
     }
     return refusal(response.status, problem, retryAfterSeconds(response.headers.get("Retry-After"), new Date()));
   }
+}
+
+/** Return the address of the service without a slash at its end; in a page it may be relative to it. */
+function checkedUrl(given: string): string {
+  const shown = given.includes("@") ? "what is given" : given; // It may hold a password.
+  const page = (globalThis as { location?: { href?: string } }).location?.href;
+  let address: URL;
+  try {
+    address = new URL(given, page);
+  } catch {
+    throw new MemoryServiceError(`${shown} is no URL of a memory service; one looks like ${DEFAULT_URL}`);
+  }
+  if (address.username || address.password) {
+    throw new MemoryServiceError("the URL of the memory service names a user or a password; pass { apiKey } instead");
+  }
+  if (address.protocol !== "http:" && address.protocol !== "https:") {
+    throw new MemoryServiceError(`${shown} is no URL of a memory service; one looks like ${DEFAULT_URL}`);
+  }
+  return given.replace(/\/+$/, "");
 }
 
 /** Return why there is no answer: the caller or the clock ended the call, or the connection broke. */

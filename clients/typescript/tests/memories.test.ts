@@ -6,6 +6,7 @@ import {
   Erased,
   InvalidRequest,
   MemoryClient,
+  MemoryServiceError,
   NamespaceNotFound,
   NotFound,
   TooLarge,
@@ -197,6 +198,26 @@ test("without a key nothing is sent", () => {
   }
   assert.equal(new MemoryClient().url, url);
   assert.equal(new MemoryClient({ url: `${url}///`, apiKey }).url, url);
+});
+
+test("an address and a key that cannot be sent are refused at once, and not quoted where they are secret", () => {
+  for (const wrong of ["127.0.0.1:8000", "localhost:8000", "ftp://127.0.0.1", "", "nowhere"]) {
+    assert.throws(() => new MemoryClient({ url: wrong, apiKey }), /no URL of a memory service/);
+  }
+  for (const told of ["http://ana:secret@127.0.0.1:8000", "ana:secret@127.0.0.1:8000"]) {
+    assert.throws(
+      () => new MemoryClient({ url: told, apiKey }),
+      (error: unknown) => error instanceof MemoryServiceError && !error.message.includes("secret"),
+    );
+  }
+  for (const broken of ["two\nsecret lines", "secret key", "ключ"]) {
+    assert.throws(() => new MemoryClient({ url, apiKey: broken }), /that no key has/);
+    assert.throws(
+      () => new MemoryClient({ url, apiKey: broken }),
+      (error: unknown) => error instanceof MemoryServiceError && !error.message.includes("secret"),
+    );
+  }
+  assert.equal(new MemoryClient({ url, apiKey: `${apiKey}\n` }).url, url); // As it is read from a file.
 });
 
 test("texts of all languages come back as they were", async () => {
