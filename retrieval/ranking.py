@@ -12,7 +12,7 @@ A *score* is higher-is-better, a *rank* starts at 1, ties are broken by id: no p
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -90,16 +90,22 @@ class Ranked:
     activation: spreading.Activation | None = None  # of the graph channel, where it took part; it tells the reasons
     learned: Mapping[str, float] = field(default_factory=dict)  # factors that the contributions already have in them
 
-    def without(self, channel: str, *, limit: int | None = None) -> NDArray[np.intp]:
-        """Return the order there would be if one channel were silent; the rows found stay the same."""
-        score = self.score - self.channels[channel].contribution if channel in self.channels else self.score
-        return best_first(score, self.found, self.ids, limit=len(self.order) if limit is None else limit)
+    def without(self, channel: str) -> "Ranked":
+        """Return the ranking there would be if one channel were silent: what no other found is not found, and has no rank."""
+        rest = {name: other for name, other in self.channels.items() if name != channel}
+        score, found = np.zeros_like(self.score), np.zeros_like(self.found)
+        for other in rest.values():
+            score = score + other.contribution
+            found |= ~np.isnan(other.score)
+        found &= self.found
+        order = best_first(score, found, self.ids, limit=len(self.order))
+        return replace(self, order=order, score=score, found=found, channels=rest)
 
-    def rank_of(self, row: int, *, score: NDArray[np.float64] | None = None) -> int | None:
-        """Return the rank of any row, also beyond `order`, by the total or by another (n,) score; None if not found."""
+    def rank_of(self, row: int) -> int | None:
+        """Return the rank of any row by its score, also beyond `order`; None if not found."""
         if not self.found[row]:
             return None
-        values = np.round(self.score if score is None else score, _PLACES)
+        values = np.round(self.score, _PLACES)
         equal = np.flatnonzero(self.found & (values == values[row]))
         above = int(np.count_nonzero(self.found & (values > values[row])))
         return 1 + above + sum(self.ids[other] < self.ids[row] for other in equal.tolist())

@@ -1,9 +1,9 @@
 """Answers that say why: the explanation of a search, its replay, and where a memory fell out of it."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from memory_service.api.strict_json import Body
 
@@ -70,7 +70,13 @@ class ExplainOut(BaseModel):
     candidates: int
     loaded: Literal["resident", "snapshot", "candidates"] | None
     timings_ms: dict[str, float]
-    counterfactual_ranks: dict[str, dict[str, int | None]]
+    counterfactual_ranks: Annotated[
+        dict[str, dict[str, int | None]],
+        Field(
+            description="By memory and channel, the rank by score if that channel were silent, before diversity and succession"
+            " move results; null where no other channel found the memory."
+        ),
+    ]
     near_misses: list[CandidateOut]
 
 

@@ -149,13 +149,13 @@ def near_miss_json(found: Shown) -> dict[str, Any]:
 
 
 def counterfactual_ranks(recalled: Recalled) -> dict[str, dict[str, int | None]]:
-    """Return for each result which rank it would have if one channel were silent, for each channel."""
+    """Return for each result, by channel, its rank by the score of the others; None where they did not find it."""
     ranked = recalled.ranked
     if ranked is None:
         return {}
-    silenced = {name: ranked.score - channel.contribution for name, channel in ranked.channels.items()}
+    silenced = {name: ranked.without(name) for name in ranked.channels}
     return {
-        str(result.found.id): {name: ranked.rank_of(result.found.row, score=score) for name, score in silenced.items()}
+        str(result.found.id): {name: rest.rank_of(result.found.row) for name, rest in silenced.items()}
         for result in recalled.results
     }
 

@@ -280,6 +280,19 @@ class TestReasons:
             assert channel["score"] is not None
             assert result["why"].startswith(f"{name} rank {channel['rank']} (")
 
+    @pytest.mark.parametrize("query", ["Where does my cousin live?", "Oscar", "dull weather"])
+    def test_counterfactual_ranks_are_those_of_a_search_without_the_channel(
+        self, api: Any, talk: list[str], query: str
+    ) -> None:
+        channels = {"vector": 1, "keyword": 1, "temporal": 1}  # Without one, two are left: one would rank by its own.
+        explain = api.search(query, channels=channels, explain=True)["explain"]
+        for silent in channels:
+            rest = {name: weight for name, weight in channels.items() if name != silent}
+            real = {r["memory"]["id"]: r["rank"] for r in api.search(query, channels=rest)["results"]}
+            said = {one: ranks[silent] for one, ranks in explain["counterfactual_ranks"].items()}
+            assert set(said) == set(talk)
+            assert {one: rank for one, rank in said.items() if rank is not None} == real
+
     def test_explain_is_read_by_people(self, api: Any, talk: list[str]) -> None:
         query = 'Can you give me a summary of what Caroline said about "Oscar" in May 2023?'
         explain = api.search(query, explain=True, top_k=2, now="2024-01-01T00:00:00Z")["explain"]
