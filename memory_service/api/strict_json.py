@@ -1,9 +1,9 @@
 """What a request may carry: JSON that Postgres can store, and only parameters that the route knows."""
 
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from email.message import Message
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 from anyio import CapacityLimiter, to_thread
@@ -115,7 +115,7 @@ class StrictRoute(APIRoute):
         if self.body_field is not None and "POST" in (self.methods or ()):
             _let_be_absent(self.body_field.field_info)
         handle = super().get_route_handler()
-        known = frozenset(query_names(self.dependant))
+        known = query_parameters(self.dependant)
         takes_body = self.body_field is not None
         needs_key = asks_for_key(self.dependant)
         needs_body = self.body_field is not None and self.body_field.field_info.is_required()
@@ -181,30 +181,38 @@ def _refuse_fields(parsed: Any) -> None:
     raise invalid_request(found or [FieldError("", "This call takes no body.")])
 
 
-def query_names(dependant: Dependant) -> Iterator[str]:
-    """Yield the names of the query parameters of a route and of what it depends on."""
+def query_parameters(dependant: Dependant) -> dict[str, bool]:
+    """Return by name the query parameters of a route and of what it depends on, and of each whether it may be repeated."""
+    found: dict[str, bool] = {}
     for field in dependant.query_params:
-        model = field.field_info.annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            yield from (_name(name, info) for name, info in model.model_fields.items())
+        annotation = field.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            found |= {info.alias or name: _is_list(info.annotation) for name, info in annotation.model_fields.items()}
         else:
             alias = field.field_info.validation_alias
-            yield alias if isinstance(alias, str) else field.alias
+            found[alias if isinstance(alias, str) else field.alias] = _is_list(annotation)
     for below in dependant.dependencies:
-        yield from query_names(below)
+        found |= query_parameters(below)
+    return found
 
 
-def _name(name: str, info: FieldInfo) -> str:
-    return info.alias or name
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list or any(get_origin(one) is list for one in get_args(annotation))
 
 
 def check_parameters(
     request: Request,
-    known: frozenset[str],
+    known: Mapping[str, bool],
     read_by_route: Callable[[str], bool] | None = None,
     also_takes: Sequence[str] = (),
 ) -> None:
-    """Refuse parameters that a route does not know, and anywhere NUL and what is no UTF-8.
+    """Refuse parameters that a route does not know or takes once, and anywhere NUL and what is no UTF-8.
+
+    Args:
+        request: the request.
+        known: the parameters of the route, and of each whether it may be repeated.
+        read_by_route: whether the route reads a parameter of this name by itself, however often it stands there.
+        also_takes: names of those, for people.
 
     Raises:
         InvalidRequest: naming them.
@@ -217,6 +225,7 @@ def check_parameters(
     if not query_string:
         return
     found = []
+    given: set[str] = set()
     for name, value in request.query_params.multi_items():
         if name not in known and not (read_by_route and read_by_route(name)):
             wanted = [*sorted(known), *also_takes]
@@ -224,6 +233,10 @@ def check_parameters(
             found.append(FieldError(f"?{name}", f"is no parameter of this call{taken}"))
         elif "\0" in value:
             found.append(FieldError(f"?{name}", "contains a NUL character"))
+        elif name in given and not known.get(name, True):
+            # The framework would go by the last, and what was asked first would count for nothing.
+            found.append(FieldError(f"?{name}", "is given more than once"))
+        given.add(name)
     if not found and not _is_utf8(query_string):
         # As the framework reads them, such bytes are replaced, and what was asked is not what would be answered.
         broken = [part for part in query_string.split(b"&") if not _is_utf8(part)]

@@ -10,7 +10,7 @@ from anyio import CancelScope, to_thread
 from fastapi import Request, Response
 
 from memory_service.api.dependencies import admit, check_scope
-from memory_service.api.strict_json import StrictRoute, check_parameters, query_names
+from memory_service.api.strict_json import StrictRoute, check_parameters, query_parameters
 from memory_service.errors import InvalidRequest, UnsupportedMediaType
 from memory_service.types import KeyScope
 
@@ -35,7 +35,7 @@ class UploadRoute(StrictRoute):
         if "POST" not in (self.methods or ()):
             return super().get_route_handler()
         handle = super(StrictRoute, self).get_route_handler()
-        known = frozenset(query_names(self.dependant))
+        known = query_parameters(self.dependant)
 
         async def uploaded(request: Request) -> Response:
             check_scope(await admit(request), self.scope_needed)

@@ -13,7 +13,7 @@ from memory_service.activation.grant import Grant, is_grant, open_grant
 from memory_service.api.auth import MISSING, presented_key
 from memory_service.api.dependencies import admit, check_scope
 from memory_service.api.services import Services
-from memory_service.api.strict_json import StrictRoute, check_parameters, query_names
+from memory_service.api.strict_json import StrictRoute, check_parameters, query_parameters
 from memory_service.errors import Forbidden, InvalidRequest, Unauthenticated, UnsupportedMediaType
 from memory_service.types import Caller, KeyScope
 
@@ -109,7 +109,7 @@ class BlobRoute(StrictRoute):
 
             return admitted
         handle = super(StrictRoute, self).get_route_handler()
-        known = frozenset(query_names(self.dependant))
+        known = query_parameters(self.dependant)
 
         async def uploaded(request: Request) -> Response:
             check_scope(await admit_engine(request), KeyScope.KV)

@@ -252,6 +252,34 @@ def test_an_address_that_is_no_utf_8(me: Any, problem: Any, broken: str) -> None
     assert me.get("/v1/memories?user_id=%c3%a9%F0%9F%90%9D+a").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "address", "name"),
+    [
+        ("GET", "/v1/memories?namespace=other&namespace=default", "namespace"),
+        ("GET", "/v1/tasks?status=open&status=failed", "status"),
+        ("GET", "/v1/jobs?limit=5&limit=6", "limit"),
+        ("DELETE", "/v1/users/ada?namespace=default&namespace=other", "namespace"),
+        ("DELETE", "/v1/users/ada?erase=true&erase=false", "erase"),
+    ],
+)
+def test_a_parameter_that_is_taken_once_is_given_once(
+    me: Any, api: Any, problem: Any, method: str, address: str, name: str
+) -> None:
+    # As the last alone would count, what was asked first would be left out without a word.
+    for namespace in ("default", "other"):
+        api.remember("Ada keeps bees.", user_id="ada", namespace=namespace)
+    problem(me.request(method, address), 422, "invalid_request", pointer=f"?{name}")
+    assert len(me.get("/v1/memories?user_id=ada").json()["data"]) == 2
+
+
+def test_parameters_that_take_several_values_may_be_repeated(me: Any, api: Any) -> None:
+    made = [api.remember(f"{name} keeps bees.", user_id=name) for name in ("ada", "bob", "eve")]
+    listed = me.get("/v1/memories?user_id=ada&user_id=bob").json()["data"]
+    assert len(listed) == 2
+    seeds = "&".join(f"seed={one['id'] if isinstance(one, dict) else one}" for one in made[:2])
+    assert me.get(f"/v1/graph?{seeds}").status_code == 200
+
+
 def test_a_very_long_address(me: Any, problem: Any) -> None:
     # A filter asks, it stores nothing: a value that no memory can have selects none, in the address as in a body.
     answer = me.get(f"/v1/memories?user_id={'x' * 60_000}")
