@@ -1,7 +1,8 @@
 """What the record of a candidate must satisfy: the filter, valid time, the window."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 from memory_service.filters import And, Compare
 from memory_service.storage.filter_sql import compile_filter
@@ -39,14 +40,27 @@ def conditions_apart(request: RecallRequest, *, at: datetime) -> list[Condition]
         )
         for n, term in enumerate(terms)
     ]
-    apart += [Condition("valid", f"true at {request.as_of.valid}", all_of(*sql)) for sql in [_valid(request)] if sql]
+    apart += [
+        Condition("valid", f"true at {_text(request.as_of.valid)}", all_of(*sql)) for sql in [_valid(request)] if sql
+    ]
     apart += [Condition("window", "inside the window", all_of(*sql)) for sql in [_window(request)] if sql]
     return apart
 
 
 def _said(term: Compare) -> str:
     name = ".".join((term.field.name, *term.field.path)) if term.field.path else term.field.name
-    return f"{name} {term.operator.value} {term.operand}"[:200]
+    return f"{name} {term.operator.value} {_text(term.operand)}"[:200]
+
+
+def _text(operand: Any) -> str:
+    """Return an operand as a filter writes it."""
+    if isinstance(operand, tuple):
+        return f"[{', '.join(map(_text, operand))}]"
+    if isinstance(operand, bool):
+        return str(operand).lower()
+    if isinstance(operand, datetime):
+        return operand.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return str(operand)
 
 
 def _valid(request: RecallRequest) -> list[Sql]:

@@ -93,6 +93,22 @@ class TestStages:
         both = why_not(api.search("mill", user_id="u0", filter={"OR": [{"tags": "x"}, {"tags": "y"}]}), facts[1])
         assert [one["condition"] for one in both["excluded_by"]] == ["user_id eq u0", None]
 
+    @pytest.mark.parametrize(
+        ("asked", "condition"),
+        [
+            ({"filter": {"observed_at": {"gt": "2090-03-05T01:00:00+01:00"}}}, "observed_at gt 2090-03-05T00:00:00Z"),
+            ({"filter": {"user_id": {"in": ["u7", "u8"]}}}, "user_id in [u7, u8]"),
+            ({"filter": {"external_id": {"exists": True}}}, "external_id exists true"),
+            ({"as_of": {"valid": "1950-01-01T00:00:00Z"}}, "true at 1950-01-01T00:00:00Z"),
+        ],
+    )
+    def test_a_condition_reads_as_a_filter_is_written(
+        self, api: Any, facts: list[str], why_not: Any, asked: dict[str, Any], condition: str
+    ) -> None:
+        late = api.remember("The mill burned down.", valid_from="2000-01-01T00:00:00Z")
+        answer = why_not(api.search("mill", **asked), late["id"])
+        assert [one["condition"] for one in answer["excluded_by"]] == [condition]
+
     def test_valid_time_and_window(self, api: Any, facts: list[str], why_not: Any) -> None:
         old = api.remember(
             "The mill had a steam engine.", valid_from="1900-01-01T00:00:00Z", valid_to="1920-01-01T00:00:00Z"
