@@ -7,7 +7,14 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.services import Services
 from memory_service.storage import audit
+from memory_service.storage.namespaces import find_namespaces
 from memory_service.types import Action, Caller
+
+
+def place_of(session: Session, caller: Caller, path: str | None) -> UUID | None:
+    """Return the id of the one namespace that a change is about; None where it names none, or one that nobody has written to."""
+    found = {} if path is None else find_namespaces(session, caller.tenant_id, [path])
+    return found[path].id if path in found else None
 
 
 def note(

@@ -208,10 +208,14 @@ def revert_changeset(
     def produce() -> Response:
         done = revert(session, caller.tenant_id, changeset_id, skip_conflicts=skip, now=services.clock())
         counts = {"memories": len(done.memory_ids), "conflicts": len(done.conflicts)}
-        note(session, services, caller, Action.CHANGESET_REVERT, subject=("changeset", changeset_id), counts=counts)
+        row = _get(session, caller.tenant_id, changeset_id)
+        note(
+            session, services, caller, Action.CHANGESET_REVERT, subject=("changeset", changeset_id),
+            namespace_id=row["namespace_id"], counts=counts,
+        )  # fmt: skip
         return answer(
             {
-                **changeset_json(_get(session, caller.tenant_id, changeset_id)),
+                **changeset_json(row),
                 "memories": [str(i) for i in done.memory_ids],
                 "conflicts": [str(i) for i in done.conflicts],
             }

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from consolidation.planning import Step
 from memory_service.api.answers import answer
-from memory_service.api.auditing import note
+from memory_service.api.auditing import note, place_of
 from memory_service.api.dependencies import ServicesDep, SessionDep, check_scope, require
 from memory_service.api.fields import Flag, Number
 from memory_service.api.idempotency import idempotent
@@ -84,7 +84,8 @@ def consolidate(
 
     def produce() -> Response:
         job_id = _queue(services, session, caller, body)
-        note(session, services, caller, Action.CONSOLIDATION_BEGIN, subject=("job", job_id))
+        place = place_of(session, caller, body.namespace)
+        note(session, services, caller, Action.CONSOLIDATION_BEGIN, subject=("job", job_id), namespace_id=place)
         return _accepted(job_id)
 
     return idempotent(request, caller, session, produce)

@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from memory_service import __version__
-from memory_service.api.auditing import note
+from memory_service.api.auditing import note, place_of
 from memory_service.api.dependencies import ServicesDep, require
 from memory_service.api.services import Services
 from memory_service.api.strict_json import StrictRoute
@@ -101,7 +101,7 @@ def create_export(body: ExportIn, caller: Reader, services: ServicesDep) -> Resp
     try:
         # By itself, as the export only reads; whether its reader stays to the end, nobody can know.
         with services.database.transaction(caller.tenant_id) as written:
-            note(written, services, caller, Action.EXPORT_BEGIN)
+            note(written, services, caller, Action.EXPORT_BEGIN, namespace_id=place_of(written, caller, body.namespace))
         with translate_errors():
             return BundleResponse(OpenExport(session, _export(session, services, caller, body).pages()))
     except BaseException:

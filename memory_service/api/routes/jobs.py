@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import StreamingResponse
 
 from memory_service.api.answers import answer
-from memory_service.api.auditing import note
+from memory_service.api.auditing import note, place_of
 from memory_service.api.dependencies import ServicesDep, SessionDep, check_scope, require
 from memory_service.api.idempotency import idempotent
 from memory_service.api.model_usage import ModelUsageOut, usage_json
@@ -168,7 +168,16 @@ def cancel_job(request: Request, job_id: UUID, caller: Writer, services: Service
         shown = _get(session, caller.tenant_id, job_id)
         if not changed:
             raise Conflict(f"This job has {shown['status']} already.", code="job_ended")
-        note(session, services, caller, Action.JOB_CANCEL, subject=("job", job_id), kind=shown["kind"])
+        place = place_of(session, caller, shown["namespace"])
+        note(
+            session,
+            services,
+            caller,
+            Action.JOB_CANCEL,
+            subject=("job", job_id),
+            namespace_id=place,
+            kind=shown["kind"],
+        )
         return answer(shown)
 
     return idempotent(request, caller, session, produce)
@@ -187,7 +196,10 @@ def retry_job(request: Request, job_id: UUID, caller: Writer, services: Services
             raise Conflict(
                 f"This job is {shown['status']}; only a failed or cancelled one can be retried.", code="job_not_ended"
             )
-        note(session, services, caller, Action.JOB_RETRY, subject=("job", job_id), kind=shown["kind"])
+        place = place_of(session, caller, shown["namespace"])
+        note(
+            session, services, caller, Action.JOB_RETRY, subject=("job", job_id), namespace_id=place, kind=shown["kind"]
+        )
         enqueue_after_commit(session, services.nudger, RUN_JOB, str(caller.tenant_id), str(job_id))
         return answer(shown)
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from memory_service.api.answer_models import BatchOut, Changed, MemoryList
 from memory_service.api.answers import answer
-from memory_service.api.auditing import note
+from memory_service.api.auditing import note, place_of
 from memory_service.api.dependencies import ServicesDep, SessionDep, require
 from memory_service.api.described_parameters import described_parameters
 from memory_service.api.fields import MAX_BATCH_BYTES, MAX_BATCH_ITEMS, selects_everything
@@ -228,7 +228,8 @@ def _change_set(
         changed = change(session, caller.tenant_id, ids, now=now) if ids else []
         action = Action.MEMORIES_RESTORE if name == "restore" else Action.MEMORIES_ARCHIVE
         by = "filter" if body.ids is None else "ids"
-        note(session, services, caller, action, changed=len(changed), selected_by=by)
+        place = place_of(session, caller, body.namespace)
+        note(session, services, caller, action, namespace_id=place, changed=len(changed), selected_by=by)
         return answer({"matched": len(ids), "changed": len(changed), "dry_run": False})
 
     return produce() if body.dry_run else idempotent(request, caller, session, produce)

@@ -112,7 +112,7 @@ def _add(name: str, decide: Decide, action: Action, description: str) -> None:
     ) -> Response:
         def produce() -> Response:
             row = decide(session, caller.tenant_id, review_id, now=services.clock())
-            note(session, services, caller, action, subject=("review", review_id))
+            note(session, services, caller, action, subject=("review", review_id), namespace_id=row["namespace_id"])
             return answer(_json(row))
 
         return idempotent(request, caller, session, produce)

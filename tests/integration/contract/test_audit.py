@@ -98,6 +98,29 @@ class TestEvents:
         first_key = min(key["id"] for key in me.get("/v1/api-keys").json()["data"])
         assert {event["actor"] for event in events(me) if event["action"] != "erasure.finish"} == {first_key}
 
+    def test_what_is_done_in_one_namespace_is_listed_for_it(self, me: Any, api: Any, work: Any) -> None:
+        for said in ("Ada keeps bees.", "Ada keeps bees!"):
+            api.remember(said, user_id="ada", namespace="here")
+        api.remember("Elsewhere.", namespace="there")
+        work(me.tenant_id)
+        job = me.post("/v1/consolidations", json={"namespace": "here"}).json()["job_id"]
+        assert me.post(f"/v1/jobs/{job}/cancel").status_code == 200
+        assert me.post(f"/v1/jobs/{job}/retry").status_code == 200
+        work(me.tenant_id)
+        changesets = me.get("/v1/changesets?namespace=here").json()["data"]
+        assert me.post(f"/v1/changesets/{changesets[0]['id']}/revert").status_code == 200
+        selection = {"namespace": "here", "filter": {"user_id": "ada"}}
+        assert me.post("/v1/memories/archive", json=selection).json()["changed"] == 2
+        assert me.post("/v1/memories/restore", json=selection).json()["changed"] == 2
+        assert me.post("/v1/exports", json={"namespace": "here"}).status_code == 200
+        listed = me.get("/v1/audit?namespace=here").json()["data"]
+        assert [event["action"] for event in reversed(listed)] == [
+            "consolidation.begin", "job.cancel", "job.retry", "changeset.revert", "memories.archive", "memories.restore",
+            "export.begin",
+        ]  # fmt: skip
+        assert {event["namespace"] for event in listed} == {"here"}
+        assert me.get("/v1/audit?namespace=there").json()["data"] == []
+
     def test_no_event_holds_what_somebody_wrote(self, me: Any, api: Any, work: Any, maintenance: Engine) -> None:
         word = "quetzalcoatlus"
         me.post("/v1/api-keys", json={"name": word, "scopes": ["memories:read"]})
