@@ -60,10 +60,11 @@ def _check_kind(kind: str) -> None:
         NotFound: there is no such kind.
     """
     if kind in ELSEWHERE:
-        detail = f"There are no policies of kind {kind}, only of kind {RETENTION}; {ELSEWHERE[kind]}."
+        detail = f"Policies of kind {kind} are not changed in part; {ELSEWHERE[kind]}."
         raise InvalidRequest(detail, errors=(FieldError("{kind}", detail),), code="unsupported_policy_kind")
     if kind != RETENTION:
-        raise NotFound(f"There is no kind of policy {kind!r}, only {RETENTION}.", code="policy_kind_not_found")
+        detail = f"There is no kind of policy {kind[:40]!r}; the kinds are {RETENTION}, fusion and redaction."
+        raise NotFound(detail, code="policy_kind_not_found")
 
 
 def _json(row: RowMapping) -> dict[str, Any]:

@@ -79,7 +79,9 @@ def test_other_kinds_say_where_they_are_decided(me: Any) -> None:
         refused = me.patch(f"/v1/policies/{kind}", json={})
         assert code(refused, 422) == "unsupported_policy_kind"
         assert f"/v1/policies/{kind}" in refused.json()["detail"]
-    assert code(me.get("/v1/policies/moods"), 404) == "policy_kind_not_found"
+    unknown = me.get("/v1/policies/moods")
+    assert code(unknown, 404) == "policy_kind_not_found"
+    assert all(kind in unknown.json()["detail"] for kind in ("retention", "fusion", "redaction"))
     assert code(me.put("/v1/policies/retention?namespace=nowhere", json={}), 404) == "namespace_not_found"
 
 

@@ -5632,7 +5632,10 @@ export interface components {
         ExplainOut: {
             /** Candidates */
             candidates: number;
-            /** Counterfactual Ranks */
+            /**
+             * Counterfactual Ranks
+             * @description By memory and channel, the rank by score if that channel were silent, before diversity and succession move results; null where no other channel found the memory.
+             */
             counterfactual_ranks: {
                 [key: string]: {
                     [key: string]: number | null;
