@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from memory_service.lifecycle.records import rfc3339
 from memory_service.storage import lineage
 
 MAX_NODES = 200
@@ -62,7 +63,7 @@ def _nodes(
             "version": row["version"],
             "state": row["state"],
             "method": row["derivation_method"],
-            "created_at": row["created_at"].isoformat(),
+            "created_at": rfc3339(row["created_at"]),
         }
         for row in seen.values()
     ]

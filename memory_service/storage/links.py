@@ -1,6 +1,7 @@
 """Links: directed, typed, weighted edges between memories."""
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -69,5 +70,5 @@ def link_json(row: Row) -> dict[str, Any]:
         "type": row["type"],
         "weight": row["weight"],
         "derivation": {"method": row["derivation_method"]},
-        "created_at": row["known_from"].isoformat(),
+        "created_at": row["known_from"].astimezone(UTC).isoformat().replace("+00:00", "Z"),
     }

@@ -51,6 +51,15 @@ def test_drawn_listed_taken_back(me: Any, two: tuple[str, str], problem: Any) ->
     assert draw(me, *two).json()["id"] != link["id"]
 
 
+def test_times_are_written_as_everywhere_else(me: Any, two: tuple[str, str]) -> None:
+    drawn = draw(me, *two).json()
+    nodes = me.get(f"/v1/memories/{two[0]}/provenance").json()["nodes"]
+    made = me.get(f"/v1/memories/{two[0]}").json()["created_at"]
+    assert made.endswith("Z")
+    assert drawn["created_at"].endswith("Z")
+    assert [node["created_at"] for node in nodes if node["id"] == two[0]] == [made]
+
+
 def test_another_weight_is_another_edge_in_its_place(me: Any, two: tuple[str, str]) -> None:
     draw(me, *two)
     changed = draw(me, *two, weight=0.5)
