@@ -3,14 +3,15 @@
 Similarity cannot say which of two statements still holds, and values alone (`updates`) only where both hold one beside the
 same words. Three things else tell:
 
-- *facts*: both give a value of the same attribute of the same subject, which holds one at a time;
+- *facts*: both give a value of the same attribute of the same subject, which holds one at a time, and it is asked for;
 - *ends*: the later one says that something the earlier one names is over: "sold the Civic", "left Northwind", "switched
   from VS Code to Neovim";
-- *changes*: the later one says that something changed, and is about the same: it shares a word or a unit with the earlier
-  one and lacks no word of the query that the earlier one has, but for verbs of everyday life.
+- *changes*: the later one says that something changed, or gives another value of the same kind; it shares words with the
+  earlier one and lacks no word of the query that the earlier one has, but for verbs of everyday life.
 
-Who is spoken of must be the same. Read for questions after what is so now only. It moves results and hides none, so it dares
-more than consolidation does, which supersedes (`consolidation.conflicts`). English.
+Who is spoken of must be the same, and what is asked, wished, quoted, past or so for a while takes no place. Read for questions
+after what is so now only. It moves results and hides none, so it dares more than consolidation does, which supersedes
+(`consolidation.conflicts`). English only.
 """
 
 import re
@@ -25,7 +26,7 @@ from memory_service.analysis.facts.values import Value, read_values, same_value
 from memory_service.analysis.facts.wording import content_words
 from memory_service.analysis.sentences import sentences
 from memory_service.analysis.times.reading import words_in
-from memory_service.analysis.tokens import ROLES
+from memory_service.analysis.tokens import MONTHS, ROLES, UNKNOWN_LANGUAGE, cut_language
 
 LONGEST: Final = 600  # characters of a text that is read; a longer one says many things
 NEAR: Final = 0.35  # cosine of two statements at least, for what ends another
@@ -36,10 +37,10 @@ _USER: Final = frozenset(content_words("user users"))
 _LIGHT: Final = frozenset(
     content_words(
         "use work go goes going run make take live store keep have drive attend deploy see stay come do eat pay call play study "
-        "wear train own prefer lead"
+        "wear train own prefer lead old"
     )
 )
-"""Verbs that the statement of a change does without."""
+"""Words, verbs mostly, that the statement of a change does without."""
 _RELATIONS: Final = frozenset(content_words(" ".join(ROLES_OF_PEOPLE)))
 _ENDS: Final = re.compile(
     r"\b(?:(?:switch|mov|migrat|chang|transition|convert|upgrad|downgrad|went|relocat)\w*\s+(?:\w+\s+){0,4}?(?:away\s+)?from"
@@ -55,6 +56,17 @@ _PASSIVE: Final = re.compile(
     r"(?:replaced|cancel+ed|sold|retired|deprecated|decommissioned|shut down|discontinued|over|gone)\b|\s(?:broke|split) up\b",
     re.IGNORECASE,
 )
+_LEAVING: Final = re.compile(r"[^\W\d_a-z][\w&'’-]+\b(?! (?:early|late|at \d|for lunch|this|today)\b)")
+# Where what is over ends: "sold the Civic | in May", "the projector | in room 4".
+_REST: Final = re.compile(
+    r"[:,]|\b(?:to|and|but|for|because|with|so|in|at|on|early|this|today|yesterday|last|when|after|since|as|over)\b",
+    re.IGNORECASE,
+)
+_OWN: Final = frozenset(words_in("i i've i'm we we've we're my our user me us both"))
+_HIMSELF: Final = frozenset(words_in("i we user"))
+_FILLERS: Final = frozenset(
+    words_in("and so then finally just also have has had 've the a an to of now recently that well ok in on last")
+)
 _BEFORE: Final = 60  # characters before a passive in which stands what is over
 # A denial tells the end of a thing only with one of these.
 _DENIES: Final = re.compile(r"\b(?:don['’]?t|doesn['’]?t|not)\Z", re.IGNORECASE)
@@ -67,6 +79,26 @@ _CHANGES: Final = re.compile(
     r"married|divorced|upgrade|migration|migrated|extension|handed|instead|joined|any ?more|no longer|took over)\b",
     re.IGNORECASE,
 )
+_NOT_QUITE: Final = re.compile(
+    r"\b(?:never|almost|nearly|about to|(?:have|has|had|did)(?:n['’]t| not))\s+(?:\w+\s+)?"
+    r"(?:\w+ed|quit|quitting|left|sold|gave|given|move|leave|"
+    r"stop|switch|cancel|sell|become)\b",
+    re.IGNORECASE,
+)
+# A value that is none of now: what was, what is so in general, what is allowed.
+_OTHERWISE: Final = re.compile(
+    r"\b(?:used to|ago|back in|back then|last (?:night|year|month|week)|average|maximum|minimum|usually costs?|"
+    r"(?:was|were)(?! (?:set|cut|\w+ed)\b)|did)\b",
+    re.IGNORECASE,
+)
+# What is so for a while, or in a story.
+_FOR_A_WHILE: Final = re.compile(
+    r"\b(?:until|for (?:a|the) (?:day|week|weekend|month|summer|winter|holidays?|term)|"
+    r"in (?:the|a|my) (?:game|book|novel|film|movie|story|dream)|"
+    r"when i was|as a (?:kid|child|student)|years ago|back in|these two weeks)\b",
+    re.IGNORECASE,
+)
+_ENGLISH: Final = frozenset({"en", UNKNOWN_LANGUAGE})
 _SWITCHES: Final = re.compile(r"\b(?:switch|chang|mov|transfer)\w*\s+(?:over\s+)?to\b", re.IGNORECASE)
 _ALIKE: Final = 0.6  # cosine of two statements of which the later one does not name what changed
 # What comes beside the old one, and what is so for once.
@@ -94,7 +126,25 @@ _MAY_HOLD_VALUES: Final = re.compile(
     re.IGNORECASE,
 )
 """Quick to tell that there is nothing to read."""
+_NAME: Final = re.compile(r"(?<=[\w,;:'’\")] )[^\W\d_a-z][\w-]+")
+_CALENDAR: Final = frozenset({name.lower() for names in MONTHS.values() for name in names}) | frozenset(
+    f"{day}day{s}" for day in ("mon", "tues", "wednes", "thurs", "fri", "satur", "sun") for s in ("", "s")
+)
 _CAPITAL: Final = re.compile(r"\b[^\W\d_a-z][\w-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """One thing that is over: its last word, all of them, and who ends it, as the clause says before."""
+
+    head: str
+    words: frozenset[str]
+    who: str
+
+
+def _end(what: str, who: str) -> _End:
+    words = [one for one in content_words(what) if one not in _USER]
+    return _End(words[-1] if words else "", frozenset(words), who)
 
 
 @dataclass(frozen=True)
@@ -106,12 +156,15 @@ class Said:
     language: str | None
 
     @cached_property
+    def stated(self) -> str:
+        """What it states: no quotation, no code, no question, nothing that is wished or supposed."""
+        return ". ".join(one.text for one in clauses(readable(self.text)) if not (one.asks or one.supposes))
+
+    @cached_property
     def plain(self) -> str:
-        """What is stated in it, where it may tell an end or a change: no quotation, no code, no question, nothing supposed."""
-        if not (_CHANGES.search(self.text) or _ENDS.search(self.text) or _PASSIVE.search(self.text)):
-            return ""
-        stated = [one.text for one in clauses(readable(self.text)) if not (one.asks or one.supposes)]
-        return ". ".join(stated)
+        """What it states, where it may tell an end or a change."""
+        tells = _CHANGES.search(self.text) or _ENDS.search(self.text) or _PASSIVE.search(self.text)
+        return self.stated if tells and _NOT_QUITE.search(self.text) is None else ""
 
     @cached_property
     def changes(self) -> bool:
@@ -131,13 +184,24 @@ class Said:
     @cached_property
     def values(self) -> tuple[Value, ...]:
         """Its numbers, dates, amounts."""
-        return read_values(readable(self.text)) if _MAY_HOLD_VALUES.search(self.text) else ()
+        return read_values(self.stated) if _MAY_HOLD_VALUES.search(self.text) else ()
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
         """What it states as subject, attribute and value."""
         role = self.speaker if self.speaker is not None and self.speaker.casefold() in ROLES else None
         return facts(self.text, speaker=None if role else self.speaker, role=role, language=self.language)
+
+    @property
+    def spoken(self) -> str:
+        """The language whose rules read it."""
+        return cut_language(self.language) if self.language else UNKNOWN_LANGUAGE
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Words with a capital within its sentences that are no dates, in small letters."""
+        found = {one.lower() for one in _NAME.findall(self.stated)}
+        return frozenset(found - _OPENERS - _every_word(" ".join(one.text for one in self.values)) - _CALENDAR)
 
     @cached_property
     def about(self) -> frozenset[str]:
@@ -148,20 +212,22 @@ class Said:
         return _people_in(begins.group()) if begins else frozenset()
 
     @cached_property
-    def ended(self) -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
-        """Of each thing that it says is over: its words, and whom the clause speaks of before."""
+    def ended(self) -> tuple[_End, ...]:
+        """What it says is over."""
         found = []
         for one in _ENDS.finditer(self.plain):
             before = self.plain[: one.start("what")].rstrip()
             if _DENIES.search(before) and not _ANY_MORE.search(one["what"]):
                 continue
-            what = re.split(r"\b(?:to|and|but|for|because|with|so)\b", one["what"], maxsplit=1)[0]
-            whose = _people_in(re.split(r"[,;.]\s", self.plain[: one.start()])[-1])
-            found.append((frozenset(content_words(what)) - _USER - _LIGHT, whose))
+            if before.lower().endswith("left") and not _LEAVING.match(one["what"]):
+                continue  # "left early", "left my keys"
+            found.append(
+                _end(_REST.split(one["what"], maxsplit=1)[0], re.split(r"[,;.]\s", self.plain[: one.start()])[-1])
+            )
         for one in _PASSIVE.finditer(self.plain):
             what = re.split(r"[.;!?,\n]", self.plain[max(0, one.start() - _BEFORE) : one.start()])[-1]
-            found.append((frozenset(content_words(what)) - _USER - _LIGHT, frozenset()))
-        return tuple(found)
+            found.append(_end(_REST.split(what, maxsplit=1)[0], ""))
+        return tuple(one for one in found if one.head)
 
 
 def takes_place(new: Said, old: Said, *, cosine: float, asked: frozenset[str], query: str) -> bool:
@@ -189,18 +255,32 @@ def takes_place(new: Said, old: Said, *, cosine: float, asked: frozenset[str], q
     >>> outdated("My rent is 900 euros.", "My parking is now 90 euros.", "How much is my rent?")
     False
     """
-    if cosine < NEAR or max(len(new.text), len(old.text)) > LONGEST:
+    if cosine < NEAR or max(len(new.text), len(old.text)) > LONGEST or not {new.spoken, old.spoken} <= _ENGLISH:
+        return False
+    if _FOR_A_WHILE.search(new.text):
         return False
     # Reading facts costs most: both have to speak of what is asked for.
-    if (asked & _OF_ATTRIBUTES or asked & old.words & new.words) and _another_value(new, old, asked):
+    of_attribute = asked & _OF_ATTRIBUTES or asked & old.words & new.words
+    if of_attribute and not _NOT_QUITE.search(new.text) and _another_value(new, old, asked):
         return True
     if new.beside:
         return False
-    if any(what & old.words and not whose - _every_word(f"{old.text} {query}") for what, whose in new.ended):
+    # "My daughter Ella …", and later only "Ella …".
+    named = set(_CAPITAL.findall(new.text)) & set(_CAPITAL.findall(old.text)) - {"I", "User"}
+    lost = (asked & old.words) - new.words - _LIGHT - (_RELATIONS if named else frozenset())
+    if any(_is_of(one, old, query) and not lost - one.words for one in new.ended):
         return True
-    if cosine < ABOUT_THE_SAME or not _changed(new, old, asked, cosine):
+    if cosine < ABOUT_THE_SAME or not _changed(new, old, asked, lost, cosine):
         return False
     return not new.about - _every_word(f"{old.text} {query}")
+
+
+def _is_of(end: _End, old: Said, query: str) -> bool:
+    """Say whether what is over is a thing of an earlier statement, ended by whom that speaks of."""
+    if end.head not in old.words or _people_in(end.who) - _every_word(f"{old.text} {query}"):
+        return False
+    subject = _every_word(end.who) - _FILLERS
+    return not subject or bool(subject & (_OWN | _every_word(old.text)))
 
 
 def _another_value(new: Said, old: Said, asked: frozenset[str]) -> bool:
@@ -247,16 +327,23 @@ _OF_ATTRIBUTES: Final = frozenset(
 )
 
 
-def _changed(new: Said, old: Said, asked: frozenset[str], cosine: float) -> bool:
+def _changed(new: Said, old: Said, asked: frozenset[str], lost: frozenset[str], cosine: float) -> bool:
     """Say whether a later statement tells a change of what an earlier one and the query are about."""
-    about = bool(old.words & new.words & asked)
-    lost = (asked & old.words) - new.words - _LIGHT
-    if lost & _RELATIONS and set(_CAPITAL.findall(new.text)) & set(_CAPITAL.findall(old.text)) - {"I", "User"}:
-        lost -= _RELATIONS  # "My daughter Ella …", and later only "Ella …"
-    if not lost:
-        return _other_values(new, old) or (new.changes and not old.values and bool(new.words - old.words - asked))
-    # "My daughter switched to Maple Academy" does not say that it is a school.
-    return len(lost) == 1 and about and cosine >= _ALIKE and _SWITCHES.search(new.plain) is not None
+    # "12 years old" and "34 years old" have no more in common than their unit.
+    common = (old.words & new.words) - _LIGHT - frozenset(content_words(" ".join(one.text for one in new.values)))
+    if lost:
+        # "My daughter switched to Maple Academy" does not say that it is a school.
+        switches = cosine >= _ALIKE and _SWITCHES.search(new.plain) is not None
+        return len(lost) == 1 and bool(common & asked) and switches
+    if new.ended and not new.values:
+        return False  # what it ends is something else
+    others = _other_values(new, old)
+    if others and not new.changes:
+        others = _OTHERWISE.search(new.stated) is None and not new.names - _every_word(old.text)
+    if common:
+        return others or (new.changes and not old.values and bool(new.words - old.words - asked))
+    # "I'm down to 78 kg": nothing but the unit tells what of.
+    return others and cosine >= _ALIKE and not _HIMSELF.isdisjoint(_every_word(" ".join(new.stated.split()[:2])))
 
 
 def _other_values(new: Said, old: Said) -> bool:

@@ -11,6 +11,8 @@ stands above an earlier one when it gives *another value of the same attribute*:
   share fewer, the texts have to be near and to share words of the query elsewhere;
 - the sentence of the later value says that something changed ("now", "new", "moved", "increased").
 
+Short statements say it in other ways, too (`retrieval.replacing`), and stand above an earlier one for any of them.
+
 It is asked for queries that want a present value only, and among the first results only: nothing comes in from further
 down, and nothing is left out. Both statements stay as they are; what the caller superseded is no business of this module.
 """
@@ -39,7 +41,7 @@ class UpdateSettings:
     """When a later statement is taken for an update of an earlier one."""
 
     considered: int = 10  # results from the best down
-    outdated: int = 5  # of them that a later one may come above
+    overtaken: int = 5  # of them that a later one may come above
     values_considered: int = 5  # of them for values beside the same words
     cosine: float = 0.4  # of the two statements at least
     common: int = 3  # words of the query in both at least, or all of a shorter query
@@ -183,7 +185,7 @@ def newest_first(
         if not (new.observed_at > old.observed_at and new.speaker == old.speaker):
             return False
         return beside.differ(later, earlier, cosine=cosine) or (
-            earlier < settings.outdated
+            earlier < settings.overtaken
             and takes_place(said[later], said[earlier], cosine=cosine, asked=content, query=query.text)
         )
 

@@ -4,6 +4,16 @@ import re
 from typing import Final
 
 _USER: Final = re.compile(r"\b(?:[Tt]he user|User)(?P<ending>['’]s| is| was| has)?(?= [a-z0-9])")
+# What may stand before it in its sentence: nothing, a time, another statement about him, or "Bob is" before what is his.
+_BEGINS: Final = re.compile(
+    r"\W*(?:(?:[Ii]n|[Ss]ince|[Aa]s of|[Oo]n|[Ff]rom|[Uu]ntil|[Nn]ow|[Tt]oday|[Cc]urrently|[Rr]ecently|[Pp]reviously)\b"
+    r"[\w ,]{0,25}|"
+    r".*\b(?:[Tt]he user|User)\b.*(?:,|;|\band|\bbut|\bso))?\s*\Z",
+    re.DOTALL,
+)
+_WHOSE: Final = re.compile(r"\A\W*[\w ]{1,40}\bis(?: now)?\s\Z")
+_LOOK_BACK: Final = 200  # characters
+_STOP: Final = re.compile(r"[.!?\n]\s*")
 _OWN: Final = {None: "I", "'s": "My", "’s": "My", " is": "I am", " was": "I was", " has": "I have"}
 
 
@@ -15,12 +25,16 @@ def in_first_person(text: str) -> tuple[str, dict[int, int]]:
 
     >>> in_first_person("The user's cat is called Mo.")
     ('        My cat is called Mo.', {8: 0})
-    >>> in_first_person("User interfaces of other users")
-    ('   I interfaces of other users', {3: 0})
+    >>> in_first_person("If the user lives in Porto, the power User is right.")[1]
+    {}
     """
     places: dict[int, int] = {}
 
     def put(found: re.Match[str]) -> str:
+        before = _STOP.split(text[max(0, found.start() - _LOOK_BACK) : found.start()])[-1]
+        possessive = found["ending"] in {"'s", "’s"}
+        if not (_BEGINS.match(before) or (possessive and _WHOSE.match(before))):
+            return found.group()
         own = _OWN[found["ending"]]
         own = own.lower() if own == "My" and found.group()[0] == "t" else own
         places[found.end() - len(own)] = found.start()

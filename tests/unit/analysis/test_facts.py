@@ -228,3 +228,17 @@ def test_a_note_about_the_user_is_read_as_if_he_spoke(text: str, attribute: str,
 def test_who_speaks_of_the_user_in_a_conversation_speaks_of_somebody_else() -> None:
     assert read("The user lives in Porto.", speaker="Ana") == ()
     assert read("The user lives in Porto.", role="user") == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "When the user is 18 years old they can sign up.",
+        "Power User lives in Porto.",
+        "Feedback from the user works as a guide.",
+        "Our tool assumes that the user lives in California.",
+        "If the user lives in Porto, we ship.",
+    ],
+)
+def test_who_is_no_subject_of_a_note_has_no_facts(text: str) -> None:
+    assert all(one.subject != "user" for one in read(text))

@@ -75,6 +75,39 @@ def test_what_is_so_now_takes_the_place_of_what_was(earlier: str, later: str, qu
         ("My cat is called Biscuit.", "Our new neighbour's dog is called Waffles.", "What is my cat called?"),
         ("I work at Northwind.", "My brother left Northwind and joined Hydro-Québec.", "Where do I work?"),
         ("I meet Karl every Friday at Northwind's cafeteria.", "Karl quit smoking.", "When do I meet Karl?"),
+        ("I weigh 82 kg.", "I want to weigh 75 kg.", "What's my weight?"),
+        ("I weigh 82 kg.", "Do I weigh 95 kg?", "What's my weight?"),
+        ("My rent is 900 euros.", "If my rent were 1200 euros, I'd leave.", "How much is my rent?"),
+        ("I weigh 82 kg.", "I weighed 95 kg five years ago.", "What's my weight?"),
+        ("I weigh 82 kg.", "I used to weigh 95 kg.", "What's my weight?"),
+        ("My salary is 60,000 euros.", "My salary was 50,000 euros back in 2019.", "What is my salary?"),
+        ("My rent is 900 euros.", "The average rent here is 1200 euros.", "How much is my rent?"),
+        ("My flight to Rome is on May 3.", "My flight to Paris is on May 9.", "When is my flight to Rome?"),
+        ("I work at Northwind.", "I left my laptop at Northwind.", "Where do I work?"),
+        ("I work at Northwind.", "I left Northwind early today to see the dentist.", "Where do I work?"),
+        ("I drive a Honda Civic.", "I left my umbrella in the Civic.", "What do I drive?"),
+        ("My dog Rex sleeps in the kitchen.", "I replaced the kitchen tap.", "Where does Rex sleep?"),
+        ("I have a cat and a dog.", "I returned the dog bed.", "What pets do I have?"),
+        ("I use Emacs.", "I never quit Emacs.", "Which editor do I use?"),
+        ("I use Emacs.", "I almost quit Emacs.", "Which editor do I use?"),
+        ("I use Emacs.", "I haven't stopped using Emacs.", "Which editor do I use?"),
+        ("I live in Rome.", "I nearly moved to Pisa.", "Where do I live?"),
+        ("I live in Rome.", "I never moved to Pisa.", "Where do I live?"),
+        ("I use Vim.", "I switched from Emacs to Vim.", "Which editor do I use?"),
+        ("I live in Porto.", "I moved from Lisbon to Porto.", "Where do I live?"),
+        ("I subscribe to Netflix and Spotify.", "I cancelled Netflix.", "Do I have Spotify?"),
+        ("I live in Berlin.", "When I was a kid we moved to Hamburg.", "Where do I live?"),
+        ("I live in Berlin.", "In the game I live in Novigrad.", "Where do I live?"),
+        ("I live in Berlin.", "I'm living in Pisa until my flat is repaired.", "Where do I live?"),
+        ("I drive a Honda Civic.", "The neighbours sold their Civic.", "What car do I drive?"),
+        ("I drive a Honda Civic.", "A coworker sold a Civic last week.", "What car do I drive?"),
+        ("My laptop is a ThinkPad.", "I started yoga.", "Which computer do I own?"),
+        ("The user prefers concise answers.", "The user is now working on the billing module.", "How does the user want replies?"),
+        ("I am allergic to penicillin.", "I currently have a cold.", "Which medicine must I avoid?"),
+        ("I get up at 6:30.", "I had lunch at 12:15 with Bo.", "What time is my alarm?"),
+        ("I'm 34 years old.", "My car is 12 years old.", "How old am I?"),
+        ("I take 10 mg of lisinopril.", "The maximum dose of lisinopril is 80 mg.", "What dose of lisinopril do I take?"),
+        ("We use the orders API v2.", "The orders API v1 was deprecated.", "Which version of the orders API do we use?"),
         ("The user lives in Toronto.", "The user's sister moved to Montreal.", "Where does the user live?"),
         ("I use Emacs.", "Tom switched from Emacs to Helix.", "Which editor do I use?"),
         ("I use Emacs.", 'Tom told me: "I switched from Emacs to Helix, and you should too."', "Which editor do I use?"),
@@ -106,3 +139,9 @@ def test_odd_texts_take_no_place() -> None:
     for text in ("", " ", "\ud800", "'s", "My", "I left", "?!", "…" * LONGEST, "'s " * 200):
         assert not outdated(text, text, text)
         assert not outdated("I live in Rome.", text, "Where do I live?")
+
+
+def test_other_languages_are_not_read() -> None:
+    asked = "What is my rent?"
+    old, new = (Said(text, None, "de") for text in ("Meine Miete: 900 Euro.", "Meine neue Miete: 950 Euro."))
+    assert not takes_place(new, old, cosine=0.9, asked=frozenset(content_words(asked)), query=asked)
