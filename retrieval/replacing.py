@@ -75,7 +75,7 @@ _CHANGES: Final = re.compile(
     r"\b(?:now|nowadays|these days|new|newly|as of|from now on|switched|changed|moved|relocated|raised|increased|decreased|"
     r"reduced|lowered|cut|extended|postponed|delayed|rescheduled|pushed|brought forward|shifted|promoted|updated|upgraded|"
     r"downgraded|replaced|renamed|dropped|grew|grown|(?:up|down|back) (?:to|from)|went (?:up|down)|became|adjusted|revised|"
-    r"bumped|currently|recently|just (?:got|started|became|turned)|started|signed|is called|"
+    r"bumped|currently|recently|just (?:got|started|became|turned)|started|signed|"
     r"married|divorced|upgrade|migration|migrated|extension|handed|instead|joined|any ?more|no longer|took over)\b",
     re.IGNORECASE,
 )
@@ -119,6 +119,9 @@ _BEGINNING: Final = re.compile(
     r"(?:\w+['’]?\w*\s+){0,2}?\w+['’]s\b|"
     r"[^\W\d_a-z][\w-]+\s+(?=(?:and|is|was|has|had|now|just|recently|moved|switched|started|changed|got|bought|joined|left|says|"
     r"went|took|became|signed)\b))"
+)
+_OWNED: Final = re.compile(
+    r"\W*(?:[\w-]+(?: [\w-]+)?['’]s|[Mm]y|[Oo]ur) (?P<what>[\w-]+(?: (?!is\b|was\b|has\b)[\w-]+)?)"
 )
 _MAY_HOLD_VALUES: Final = re.compile(
     r"\d|@|day\b|\b(?:two|three|four|five|six|seven|eight|nine|ten|\w+teen|\w+ty|\w*first|second|\w*third|\w+th|dozen|hundred|"
@@ -271,6 +274,10 @@ def takes_place(new: Said, old: Said, *, cosine: float, asked: frozenset[str], q
     if any(_is_of(one, old, query) and not lost - one.words for one in new.ended):
         return True
     if cosine < ABOUT_THE_SAME or not _changed(new, old, asked, lost, cosine):
+        return False
+    # "Rosa's dog" is none of what "Rosa lives in Porto" is about.
+    owned = _OWNED.match(new.stated)
+    if owned is not None and frozenset(content_words(owned["what"])).isdisjoint(old.words | asked):
         return False
     return not new.about - _every_word(f"{old.text} {query}")
 
