@@ -32,8 +32,9 @@ from memory_service.analysis.sentences import sentences
 from memory_service.analysis.tokens import MONTHS, UNKNOWN_LANGUAGE, terms
 from retrieval.intent import wants_advice
 from retrieval.query import ParsedQuery, QuestionWord
-from retrieval.replacing import Said, takes_place
+from retrieval.replacing import takes_place
 from retrieval.rows import Rows
+from retrieval.said import Said
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 import pytest
 
 from memory_service.analysis.facts.wording import content_words
-from retrieval.replacing import LONGEST, Said, takes_place
+from retrieval.replacing import LONGEST, takes_place
+from retrieval.said import Said
 
 
 def outdated(earlier: str, later: str, question: str, *, cosine: float = 0.6) -> bool:

@@ -1,0 +1,144 @@
+"""A short statement, read as far as somebody asks: what it states, what it says is over, of whom. Pure. English."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from memory_service.analysis.facts import Fact, facts
+from memory_service.analysis.facts.mood import clauses, readable
+from memory_service.analysis.facts.values import Value, read_values
+from memory_service.analysis.facts.wording import content_words
+from memory_service.analysis.sentences import sentences
+from memory_service.analysis.tokens import ROLES, UNKNOWN_LANGUAGE, cut_language
+from retrieval.change_words import (
+    ANY_MORE,
+    BEFORE,
+    BEGINNING,
+    BESIDE,
+    CALENDAR,
+    CAPITAL,
+    CHANGES,
+    DENIES,
+    ENDS,
+    HOLDER,
+    LEAVING,
+    MAY_HOLD_VALUES,
+    NAME,
+    NOT_QUITE,
+    OPENERS,
+    PASSIVE,
+    REST,
+    USER,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One thing that is over: its last word, all of them, and who ends it, as the clause says before."""
+
+    head: str
+    words: frozenset[str]
+    who: str
+
+
+def _end_of(what: str, who: str) -> End:
+    words = [one for one in content_words(what) if one not in USER]
+    return End(words[-1] if words else "", frozenset(words), who)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A short text, read as far as somebody asks."""
+
+    text: str
+    speaker: str | None  # a name or a role
+    language: str | None
+
+    @cached_property
+    def stated(self) -> str:
+        """What it states: no quotation, no code, no question, nothing that is wished or supposed."""
+        return ". ".join(one.text for one in clauses(readable(self.text)) if not (one.asks or one.supposes))
+
+    @cached_property
+    def plain(self) -> str:
+        """What it states, where it may tell an end or a change."""
+        tells = CHANGES.search(self.text) or ENDS.search(self.text) or PASSIVE.search(self.text)
+        return self.stated if tells and NOT_QUITE.search(self.text) is None else ""
+
+    @cached_property
+    def changes(self) -> bool:
+        """Whether it says that something changed."""
+        return CHANGES.search(self.plain) is not None
+
+    @cached_property
+    def beside(self) -> bool:
+        """Whether it says that what it tells comes beside something else, or is so for once."""
+        return BESIDE.search(self.text) is not None
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Its content words, stemmed."""
+        return frozenset(content_words(readable(self.text), self.language or "en")) - USER
+
+    @cached_property
+    def values(self) -> tuple[Value, ...]:
+        """Its numbers, dates, amounts."""
+        return read_values(self.stated) if MAY_HOLD_VALUES.search(self.text) else ()
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """What it states as subject, attribute and value."""
+        role = self.speaker if self.speaker is not None and self.speaker.casefold() in ROLES else None
+        return facts(self.text, speaker=None if role else self.speaker, role=role, language=self.language)
+
+    @property
+    def spoken(self) -> str:
+        """The language whose rules read it."""
+        return cut_language(self.language) if self.language else UNKNOWN_LANGUAGE
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Words with a capital within its sentences that are no dates, in small letters."""
+        found = {one.lower() for one in NAME.findall(self.stated)}
+        return frozenset(found - OPENERS - every_word(" ".join(one.text for one in self.values)) - CALENDAR)
+
+    @cached_property
+    def about(self) -> frozenset[str]:
+        """Whom else the sentence of its change begins with: relations and names, in small letters."""
+        parts = [one.text.strip() for one in sentences(self.plain or self.text)]
+        change = next((one for one in parts if CHANGES.search(one)), parts[0] if parts else "")
+        begins = BEGINNING.match(change)
+        return people_in(begins.group()) if begins else frozenset()
+
+    @cached_property
+    def ended(self) -> tuple[End, ...]:
+        """What it says is over."""
+        found = []
+        for one in ENDS.finditer(self.plain):
+            before = self.plain[: one.start("what")].rstrip()
+            if DENIES.search(before) and not ANY_MORE.search(one["what"]):
+                continue
+            if before.lower().endswith("left") and not LEAVING.match(one["what"]):
+                continue  # "left early", "left my keys"
+            found.append(
+                _end_of(REST.split(one["what"], maxsplit=1)[0], re.split(r"[,;.]\s", self.plain[: one.start()])[-1])
+            )
+        for one in PASSIVE.finditer(self.plain):
+            what = re.split(r"[.;!?,\n]", self.plain[max(0, one.start() - BEFORE) : one.start()])[-1]
+            found.append(_end_of(REST.split(what, maxsplit=1)[0], ""))
+        return tuple(one for one in found if one.head)
+
+
+def people_in(text: str) -> frozenset[str]:
+    """Return names, owners and relations of people in the beginning of a clause, in small letters."""
+    names = {one.lower() for one in CAPITAL.findall(text)}
+    return frozenset({one["relation"].lower() for one in HOLDER.finditer(text)} | names) - frozenset(OPENERS)
+
+
+def every_word(text: str) -> frozenset[str]:
+    """Return all words of a text in small letters.
+
+    >>> sorted(every_word("I'm in Porto."))
+    ['i', 'in', 'm', 'porto']
+    """
+    return frozenset(word.lower() for word in re.findall(r"[\w-]+", text))
