@@ -138,13 +138,13 @@ os.kill(os.getpid(), 9)
 
 
 def test_one_who_waits_in_vain_for_another_loses_only_his_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "_PATIENCE_S", 0.3)
+    monkeypatch.setattr(keeping, "_PATIENCE_S", 1.0)
     kept = Kept(most=10, file=tmp_path / "kept")
     for name in "abcd":
         kept.keep(name, b"1")
     other = sqlite3.connect(tmp_path / "kept", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
-    ending = threading.Timer(0.45, other.execute, ["COMMIT"])  # in time for whoever tried a second time
+    ending = threading.Timer(1.7, other.execute, ["COMMIT"])  # in time for whoever tried a second time
     ending.start()
     kept.keep("e", b"1")
     ending.join()
