@@ -18,6 +18,7 @@ from typing import Final
 
 from memory_service.analysis.facts import Fact
 from memory_service.analysis.facts.attributes import FAMILY, FUNCTIONAL
+from memory_service.analysis.facts.places import exclude_each_other
 from memory_service.analysis.facts.values import same_value
 from memory_service.analysis.facts.wording import content_words
 from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
@@ -27,7 +28,6 @@ from retrieval.change_words import (
     FOR_A_WHILE,
     HIMSELF,
     LIGHT,
-    NOT_QUITE,
     OTHERWISE,
     OWN,
     OWNED,
@@ -75,7 +75,7 @@ def takes_place(new: Said, old: Said, *, cosine: float, asked: frozenset[str], q
         return False
     # Reading facts costs most: both have to speak of what is asked for.
     of_attribute = asked & _OF_ATTRIBUTES or asked & old.words & new.words
-    if of_attribute and not NOT_QUITE.search(new.text) and _another_value(new, old, asked):
+    if of_attribute and _another_value(new, old, asked):
         return True
     if new.beside:
         return False
@@ -105,17 +105,13 @@ def _another_value(new: Said, old: Said, asked: frozenset[str]) -> bool:
     """Say whether an attribute that is asked for has another value in the later statement."""
     wanted = [fact for fact in old.facts if fact.functional and asked & _names_of(fact)]
     return bool(wanted) and any(
-        fact.attribute == other.attribute and _holder(fact) == _holder(other) and not _part(fact.key, other.key)
+        fact.attribute == other.attribute
+        and _holder(fact) == _holder(other)
+        and exclude_each_other(fact.key, other.key)
         for fact in new.facts
         if fact.functional and fact.positive and not fact.ended
         for other in wanted
     )
-
-
-def _part(one: str, other: str) -> bool:
-    """Say whether all words of one value are in another: "Berlin" and "the north of Berlin" do not exclude each other."""
-    first, second = set(one.split()), set(other.split())
-    return first <= second or second <= first
 
 
 def _holder(fact: Fact) -> str:

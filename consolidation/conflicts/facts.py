@@ -8,7 +8,7 @@ from typing import Final
 from consolidation.conflicts.statements import Reading, numbered_otherwise
 from memory_service.analysis.facts import Fact
 from memory_service.analysis.facts.attributes import FAMILY, LISTS, PERSONAL, ROLES_OF_PEOPLE
-from memory_service.analysis.facts.places import is_wide
+from memory_service.analysis.facts.places import exclude_each_other
 from memory_service.analysis.facts.values import read_values, same_value
 from memory_service.analysis.facts.wording import content_words
 
@@ -98,10 +98,8 @@ def _takes_place(new: Fact, old: Fact, *, corrected: bool) -> bool | None:
         same = _same_key(new, old)
         return (told or new.attribute in PERSONAL) if same else None
     functional = (new.functional and old.functional) or (corrected and new.attribute not in LISTS)
-    if not (functional and new.positive) or _same_key(new, old) or _part(new.key, old.key):
+    if not (functional and new.positive) or _same_key(new, old) or not exclude_each_other(new.key, old.key):
         return None
-    if is_wide(new.key) != is_wide(old.key):
-        return None  # the town, and the country it is in
     certain = told or new.attribute in PERSONAL or new.attribute.startswith("favourite_")
     if certain or (new.number is not None and old.number is not None and new.unit == old.unit):
         return True
@@ -121,12 +119,6 @@ def _same_key(new: Fact, old: Fact) -> bool:
         return True
     one, other = read_values(new.value), read_values(old.value)
     return bool(one) and len(one) == len(other) and all(map(same_value, one, other))
-
-
-def _part(one: str, other: str) -> bool:
-    """Say whether all words of one value are in another: "Berlin" and "the north of Berlin" do not exclude each other."""
-    first, second = set(one.split()), set(other.split())
-    return first <= second or second <= first
 
 
 def _besides(reading: Reading, facts: Sequence[Fact]) -> set[str]:

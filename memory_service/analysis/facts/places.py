@@ -1,4 +1,4 @@
-"""Countries by name: somebody who lives in Germany and in Berlin lives in one place. Pure."""
+"""Countries by name, and which values exclude each other: who lives in Germany and in Berlin lives in one place. Pure."""
 
 from typing import Final
 
@@ -26,3 +26,13 @@ def is_wide(place: str) -> bool:
     (True, True, False)
     """
     return place.removeprefix("the ").strip() in COUNTRIES
+
+
+def exclude_each_other(one: str, other: str) -> bool:
+    """Say whether of two values, as they are compared, only one can hold: neither is part of the other, nor the land of the town.
+
+    >>> [exclude_each_other("berlin", other) for other in ("munich", "north of berlin", "germany")]
+    [True, False, False]
+    """
+    first, second = set(one.split()), set(other.split())
+    return not (first <= second or second <= first) and is_wide(one) == is_wide(other)

@@ -111,6 +111,7 @@ def test_what_is_so_now_takes_the_place_of_what_was(earlier: str, later: str, qu
         ("We use the orders API v2.", "The orders API v1 was deprecated.", "Which version of the orders API do we use?"),
         ("The user lives in Toronto.", "The user's sister moved to Montreal.", "Where does the user live?"),
         ("My sister Rosa lives in Porto.", "Rosa's dog is now called Pingo.", "Where does my sister live?"),
+        ("I live in Lisbon.", "I live in Portugal.", "Where do I live?"),
         ("I use Emacs.", "Tom switched from Emacs to Helix.", "Which editor do I use?"),
         ("I use Emacs.", 'Tom told me: "I switched from Emacs to Helix, and you should too."', "Which editor do I use?"),
         ("I use Emacs.", "If I ever quit Emacs, I would use Helix.", "Which editor do I use?"),

@@ -103,6 +103,13 @@ def test_nothing_comes_in_from_far_below() -> None:
     assert order(ASKED, OLD, *others[1:], NEW) == [9, *range(9)]
 
 
+def test_only_what_is_among_the_first_five_is_overtaken() -> None:
+    others = [said("My cat sleeps", 0.5)] * 5
+    old, new = said("I drive a Civic", 1.0), said("I sold the Civic", 2.0)
+    assert order("What car do I have?", *others[1:], old, new) == [0, 1, 2, 3, 5, 4]
+    assert order("What car do I have?", *others, old, new) == list(range(7))
+
+
 def test_the_name_of_the_speaker_is_no_word_to_share() -> None:
     old, new = (
         said("I work at Acme", 1.0, speaker="Ana"),
