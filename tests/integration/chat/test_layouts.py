@@ -133,9 +133,9 @@ def test_another_scope_begins_anew(chats: Any, model: Any) -> None:
     ana = Talk(chats, model, user_id="ana")
     ana.say("What is the garage code?")
     bo = Talk(chats, model, user_id="bo")
-    assert "4321" not in str(bo.say("What is the garage code?"))
+    assert "code of Ana" not in str(bo.say("What is the garage code?"))
     bo.messages = list(ana.messages)
-    assert "4321" not in str(bo.say("Say it again, the garage code."))
+    assert "code of Ana" not in str(bo.say("Say it again, the garage code."))
 
 
 def test_another_tenant_begins_anew(chats: Any, chats_of: Any, make_tenant: Any, model: Any) -> None:
@@ -144,7 +144,7 @@ def test_another_tenant_begins_anew(chats: Any, chats_of: Any, make_tenant: Any,
     mine.say("What is the garage code?")
     theirs = Talk(chats_of(make_tenant()), model)
     theirs.messages = list(mine.messages)
-    assert "4321" not in str(theirs.say("Say it again, the garage code."))
+    assert "code is 4321" not in str(theirs.say("Say it again, the garage code."))
 
 
 def test_a_turn_of_parts_takes_a_part_more(chats: Any, model: Any, doors: Any) -> None:

@@ -89,7 +89,7 @@ def test_nobody_elses_memories_but_shared_ones(chats: Any, model: Any) -> None:
     mine = chats.remember("The garage code of Ana is 4321.", user_id="ana")
     answer = chats.ask("What is the garage code?", memory={"user_id": "ana"})
     assert {one["id"] for one in answer["memory"]["memories"]} == {shared, mine}
-    assert "1234" not in str(model.last.body)
+    assert "code of Bo" not in str(model.last.body)
 
 
 def test_nothing_is_put_in_where_nothing_can_be_looked_for(chats: Any, model: Any) -> None:
@@ -167,8 +167,8 @@ def test_tenants_have_salts_and_memories_of_their_own(chats_of: Any, make_tenant
     for asking in (one, two):
         asking.ask("What is the vault code?", cache_salt=cache_salt(b"salt", one.tenant_id))
         seen.append(model.last.body)
-    assert "7788" in str(seen[0])
-    assert "7788" not in str(seen[1])
+    assert "code is 7788" in str(seen[0])
+    assert "code is 7788" not in str(seen[1])
     assert "green" in str(seen[1])
     assert seen[0]["cache_salt"] != seen[1]["cache_salt"]
 
