@@ -1,6 +1,7 @@
 """Measure what every part of the ranking is worth, in-process, on the modules that the service ranks with.
 
     python -m benchmarks.ablation --data FOLDER [--sets locomo realtalk beam plus] [--cache FOLDER] [--table]
+    python -m benchmarks.ablation --data FOLDER --without-sessions
 
 Without ``--table`` it prints how the usual configuration does; with it, every mechanism is turned the other way and left
 alone, and the ranks go to a file that `ablation_table` reads.
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = _options(argv)
     encoder = open_encoder(options.cache)
     for name in options.sets:
-        spaces = load_set(options.data, name, encoder)
+        spaces = load_set(options.data, name, encoder, sessions=not options.without_sessions)
         if options.table:
             run_table(name, spaces, out=options.out)
         else:
@@ -71,8 +72,8 @@ def open_encoder(cache: Path | None) -> CachedEncoder:
     return CachedEncoder(load_encoder(get_settings()), cache)
 
 
-def load_set(folder: Path, name: str, encoder: CachedEncoder) -> list[Space]:
-    """Return the conversations of a data set.
+def load_set(folder: Path, name: str, encoder: CachedEncoder, *, sessions: bool = True) -> list[Space]:
+    """Return the conversations of a data set, with their sessions or as of somebody who names none.
 
     Raises:
         CommandFailure: the folder does not hold it.
@@ -80,7 +81,7 @@ def load_set(folder: Path, name: str, encoder: CachedEncoder) -> list[Space]:
     path = folder / SETS[name]
     if not path.is_file():
         raise CommandFailure(f"there is no {SETS[name]} in the folder of the data")
-    return load_spaces(path, encoder)
+    return load_spaces(path, encoder, sessions=sessions)
 
 
 def report_baseline(name: str, spaces: Sequence[Space], encoder: CachedEncoder) -> None:
@@ -140,7 +141,11 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m benchmarks.ablation", description=(__doc__ or "").split("\n", 1)[0]
     )
     add_data_options(parser)
-    parser.add_argument("--table", action="store_true", help="run all mechanisms")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--table", action="store_true", help="run all mechanisms")
+    what.add_argument(
+        "--without-sessions", action="store_true", help="as if nobody had said to which session a turn belongs"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS / "ablation.json", help="where the table's raw results go")
     return parser.parse_args(argv)
 

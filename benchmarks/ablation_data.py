@@ -25,6 +25,7 @@ from memory_service.analysis.wishes import wish_in
 from retrieval.bearers import Said, meant_by
 from retrieval.query import ParsedQuery, parse_query, unknown_names
 from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Postings, Role, Rows, Spans
+from retrieval.turns import neighbours, with_talks
 from retrieval.wishes import WishKind
 
 OLD = ("old", "original_info")
@@ -69,10 +70,10 @@ class Space:
     asked: tuple[Asked, ...]
 
 
-def load_spaces(path: Path, encoder: CachedEncoder) -> list[Space]:
-    """Return the conversations of a file as namespaces."""
+def load_spaces(path: Path, encoder: CachedEncoder, *, sessions: bool = True) -> list[Space]:
+    """Return the conversations of a file as namespaces; without `sessions` as of somebody who names none."""
     roles = _changed_values(path)
-    return [_space(one, encoder, roles.get(one.id, {})) for one in read_conversations(path)]
+    return [_space(one, encoder, roles.get(one.id, {}), sessions=sessions) for one in read_conversations(path)]
 
 
 def _changed_values(path: Path) -> dict[str, dict[str, Mapping[str, Sequence[str]]]]:
@@ -88,8 +89,12 @@ def _changed_values(path: Path) -> dict[str, dict[str, Mapping[str, Sequence[str
     return found
 
 
-def _space(conversation: Conversation, encoder: CachedEncoder, roles: dict[str, Mapping[str, Any]]) -> Space:
+def _space(
+    conversation: Conversation, encoder: CachedEncoder, roles: dict[str, Mapping[str, Any]], *, sessions: bool
+) -> Space:
     items = memories(conversation.documents, conversation=conversation.id, report=LoadReport())
+    if not sessions:
+        items = [{name: value for name, value in item.items() if name != "session_id"} for item in items]
     captions = {one.id: one.caption for one in conversation.documents}
     rows, texts = build_rows(items, captions=captions, encoder=encoder)
     rows = with_structure(rows)
@@ -187,18 +192,24 @@ def build_rows(
     plain = [_CAPTION.sub("", text) for text in texts]
     moments = [datetime.fromisoformat(item["observed_at"]) if "observed_at" in item else None for item in items]
     observed = np.array([moment.timestamp() if moment else np.nan for moment in moments], dtype=np.float64)
-    session = _numbered([item.get("session_id") for item in items])
-    previous, following = neighbours(session, observed)
+    n = len(items)
     speakers = tuple(sorted({item["speaker"] for item in items if item.get("speaker")}))
     places = {name: place for place, name in enumerate(speakers)}
+    speaker = np.array([places.get(item.get("speaker", ""), NONE) for item in items], dtype=np.int32)
+    role = np.array([_role(item) for item in items], dtype=np.int8)
+    high, low = np.zeros(n, np.uint64), np.arange(1, n + 1, dtype=np.uint64)
+    given = _numbered([item.get("session_id") for item in items])
+    session = with_talks(given, np.zeros(n, np.int32), speaker, role, observed, high, low)
+    previous, following = neighbours(session, observed, high, low)
     cut = [
         terms(keyword_text(item["content"], speaker=item.get("speaker") or item.get("role"), observed_at=moment))
         for item, moment in zip(items, moments, strict=True)
     ]
+    # What a turn answers is looked for in its session, where it is stored.
+    answered, _ = neighbours(given, observed, high, low)
     vectors, keys = _vectors(
-        texts, plain, previous, captions=[captions[i["external_id"]] for i in items], encoder=encoder
+        texts, plain, answered, captions=[captions[i["external_id"]] for i in items], encoder=encoder
     )
-    n = len(items)
     described = [traits(text) for text in texts]
     entities, mentions = _mentions(texts, [item.get("speaker") for item in items])
     empty = np.empty(0, dtype=np.int32)
@@ -212,8 +223,8 @@ def build_rows(
         session=session,
         previous=previous,
         following=following,
-        speaker=np.array([places.get(item.get("speaker", ""), NONE) for item in items], dtype=np.int32),
-        role=np.array([_role(item) for item in items], dtype=np.int8),
+        speaker=speaker,
+        role=role,
         length=np.array([len(one) for one in cut], dtype=np.int32),
         asks=np.array([one.asks for one in described], dtype=np.bool_),
         has_number=np.array([one.has_number for one in described], dtype=np.bool_),
@@ -277,23 +288,6 @@ def _numbered(sessions: Sequence[str | None]) -> NDArray[np.int32]:
     return np.array(
         [NONE if one is None else numbers.setdefault(one, len(numbers)) for one in sessions], dtype=np.int32
     )
-
-
-def neighbours(
-    session: NDArray[np.int32], observed_at: NDArray[np.float64]
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the row before and the row after each in its session by time, NONE where there is none.
-
-    >>> [one.tolist() for one in neighbours(np.array([0, 1, 0], np.int32), np.array([1.0, 2.0, 3.0]))]
-    [[-1, -1, 0], [2, -1, -1]]
-    """
-    order = np.lexsort((np.arange(len(session)), observed_at, session))
-    same = (session[order][1:] == session[order][:-1]) & (session[order][1:] != NONE)
-    previous = np.full(len(session), NONE, dtype=np.int32)
-    following = np.full(len(session), NONE, dtype=np.int32)
-    previous[order[1:][same]] = order[:-1][same]
-    following[order[:-1][same]] = order[1:][same]
-    return previous, following
 
 
 def _vectors(

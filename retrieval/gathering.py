@@ -22,6 +22,7 @@ from retrieval.groups import Groups
 from retrieval.posting_lists import PostingList, PostingsUpTo, counted
 from retrieval.renumbering import keys_at, places, speaking, taken
 from retrieval.rows import NONE, KeyKind, Keys, Links, Role, Rows
+from retrieval.turns import neighbours, with_talks
 
 _WORN_SHARE: Final = 0.25
 _WORN_AT_LEAST: Final = 200  # dropped rows; fewer are not worth starting anew
@@ -29,11 +30,11 @@ _ROLES: Final = {role.name.casefold(): int(role) for role in Role}
 
 _COLUMNS: Final = {
     "observed_at": np.float64, "valid_from": np.float64, "valid_to": np.float64, "expires_at": np.float64,
-    "session": np.int32, "speaker": np.int32, "role": np.int8, "length": np.int32, "asks": np.bool_,
+    "session": np.int32, "scope": np.int32, "speaker": np.int32, "role": np.int8, "length": np.int32, "asks": np.bool_,
     "has_number": np.bool_, "has_time": np.bool_, "first_person": np.int8, "superseded": np.bool_, "wish": np.int8,
     "id_high": np.uint64, "id_low": np.uint64, "live": np.bool_,
 }  # fmt: skip
-_OF_ROWS: Final = tuple(name for name in _COLUMNS if name not in {"expires_at", "id_high", "id_low", "live"})
+_OF_ROWS: Final = tuple(name for name in _COLUMNS if name not in {"scope", "expires_at", "id_high", "id_low", "live"})
 _GROWTH: Final = 1.5  # of the room, when it is used up
 # Measured with tracemalloc on 2,000 and 10,000 generated turns: what Python objects take beside the arrays, 3.1 to 4 kB in all.
 _BYTES_PER_TERM: Final = 400
@@ -63,6 +64,7 @@ class Gathering:
         self._key_row, self._key_kind = array("i"), array("b")
         self._key_vectors: NDArray[np.float32] = np.zeros((4, 0), np.float32)
         self._sessions: dict[tuple[UUID, str, str | None, str | None], int] = {}
+        self._scopes: dict[tuple[UUID, str | None, str | None], int] = {}
         self._speakers: dict[str, int] = {}
         self._terms: defaultdict[str, PostingList] = defaultdict(PostingList)
         self._annotations = AnnotationLists()
@@ -201,7 +203,11 @@ class Gathering:
         kept = None if self._dropped == 0 else np.flatnonzero(self._columns["live"][:n])
         place = places(kept, n)
         column = {name: taken(self._columns[name][:n], kept) for name in _OF_ROWS}
-        halves = (taken(self._columns[half][:n], kept) for half in ("id_high", "id_low"))
+        scope, *halves = (taken(self._columns[name][:n], kept) for name in ("scope", "id_high", "id_low"))
+        if self._only is None:  # candidates are not all that was said
+            column["session"] = with_talks(
+                column["session"], scope, column["speaker"], column["role"], column["observed_at"], *halves
+            )
         previous, following = neighbours(column["session"], column["observed_at"], *halves)
         column["speaker"], speakers = speaking(column["speaker"], tuple(self._speakers))
         annotated = self._annotations.arrays()
@@ -295,6 +301,7 @@ class Gathering:
             "valid_to": [np.nan if entry.valid_to is None else entry.valid_to for entry in entries],
             "expires_at": [np.inf if entry.expires_at is None else entry.expires_at for entry in entries],
             "session": [self._session(entry) for entry in entries],
+            "scope": [self._scope(entry) for entry in entries],
             "speaker": [self._speaker(entry.speaker) for entry in entries],
             "role": [_role(entry.role or entry.speaker) for entry in entries],
             "length": [len(entry.terms or ()) for entry in entries],
@@ -314,6 +321,9 @@ class Gathering:
         # Two users may number their sessions alike: scopes are not crossed.
         key = (entry.namespace_id, entry.session_id, entry.user_id, entry.agent_id)
         return self._sessions.setdefault(key, len(self._sessions))
+
+    def _scope(self, entry: Entry) -> int:
+        return self._scopes.setdefault((entry.namespace_id, entry.user_id, entry.agent_id), len(self._scopes))
 
     def _speaker(self, name: str | None) -> int:
         if not name or name.casefold() in ROLES:
@@ -361,32 +371,6 @@ class Gathering:
         ]
         sources, targets, weights = zip(*found, strict=True) if found else ((), (), ())
         return Links(np.array(sources, np.int32), np.array(targets, np.int32), np.array(weights, np.float32))
-
-
-def neighbours(
-    session: NDArray[np.int32],
-    observed_at: NDArray[np.float64],
-    id_high: NDArray[np.uint64],
-    id_low: NDArray[np.uint64],
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the row before and the row after each in its session by time, NONE where there is none.
-
-    Of what was observed at one moment, such as turns sent together without times, the id tells the order: a row gets a new
-    place whenever its text changes, and as of an earlier moment rows come in another order.
-
-    >>> high, times = np.zeros(3, np.uint64), np.array([1.0, 1.0, 0.0])
-    >>> of_one_session = neighbours(np.zeros(3, np.int32), times, high, np.array([9, 8, 7], np.uint64))
-    >>> [one.tolist() for one in of_one_session]
-    [[1, 2, -1], [-1, 0, 1]]
-    """
-    previous, following = np.full(len(session), NONE, np.int32), np.full(len(session), NONE, np.int32)
-    inside = np.flatnonzero(session != NONE)
-    order = inside[np.lexsort((id_low[inside], id_high[inside], observed_at[inside], session[inside]))]
-    if len(order) > 1:
-        same = session[order[1:]] == session[order[:-1]]
-        previous[order[1:][same]] = order[:-1][same]
-        following[order[:-1][same]] = order[1:][same]
-    return previous, following
 
 
 def _role(name: str | None) -> int:

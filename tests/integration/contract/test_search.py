@@ -135,6 +135,51 @@ class TestNames:
         assert [one["memory_id"] for one in replay["results"]] == [one["memory"]["id"] for one in search["results"]]
 
 
+class TestTalksWithoutSession:
+    SAID = (
+        ("Rosa", "What did the storm do to the greenhouse?"),
+        ("Milo", "Nothing that glue and a free Sunday cannot mend."),
+    )
+
+    def store(self, api: Any, *, minutes: int) -> list[str]:
+        """Store two turns so far apart, and what was said on other days."""
+        for day in range(1, 9):
+            api.remember(
+                f"Day {day}: bread, rain and a walk.",
+                speaker="Milo",
+                observed_at=f"2026-02-0{day}T10:00:00Z",
+                extract="none",
+            )
+        return [
+            api.remember(text, speaker=who, observed_at=f"2026-01-01T10:{n * minutes:02}:00Z", extract="none")["id"]
+            for n, (who, text) in enumerate(self.SAID)
+        ]
+
+    def test_an_answer_stands_beside_its_question(self, api: Any, me: Any) -> None:
+        asked, answered = self.store(api, minutes=1)
+        found = api.search("What happened to the greenhouse in the storm?")
+        first, second = found["results"][:2]
+        assert [first["memory"]["id"], second["memory"]["id"]] == [asked, answered]
+        assert "next to rank 1" in second["why"]
+        assert second["channels"]["temporal"]["contribution"] > 0
+        # Nobody said that it is a session: it is none to those who ask for turns around a result.
+        assert second["memory"]["session_id"] is None
+        then = api.search(
+            "What happened to the greenhouse in the storm?", as_of={"known": datetime.now(UTC).isoformat()}
+        )
+        assert [(r["memory"]["id"], r["score"]) for r in then["results"]] == [
+            (r["memory"]["id"], r["score"]) for r in found["results"]
+        ]
+        replay = me.get(f"/v1/traces/{found['search_id']}", params={"replay": "true"}).json()["replay"]
+        assert [one["memory_id"] for one in replay["results"]] == [one["memory"]["id"] for one in found["results"]]
+
+    def test_what_was_said_after_a_long_pause_does_not(self, api: Any) -> None:
+        _, answered = self.store(api, minutes=31)
+        found = api.search("What happened to the greenhouse in the storm?")["results"]
+        (result,) = [one for one in found if one["memory"]["id"] == answered]
+        assert "temporal" not in result["why"]
+
+
 class TestChannels:
     @pytest.mark.parametrize("name", ["vector", "keyword"])
     def test_one_name_asks_that_channel_alone(self, api: Any, facts: list[str], name: str) -> None:

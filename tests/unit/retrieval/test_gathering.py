@@ -186,6 +186,32 @@ def test_sessions_of_two_users_with_one_name_are_two() -> None:
     assert gathering.rows().following.tolist() == [2, NONE, NONE]
 
 
+def test_what_was_said_without_a_session_stands_side_by_side() -> None:
+    gathering = Gathering()
+    for number, said in enumerate(
+        [{"speaker": "Ada"}, {"speaker": "Bob"}, {}, {"speaker": "Ada", "user_id": "cyd"}, {"role": "user"}], start=1
+    ):
+        gathering.add(entry(number, "word", **{"session_id": None, **said}), vectors(0))
+    rows = gathering.rows()
+    assert rows.session.tolist() == [0, 0, NONE, NONE, 0]
+    assert rows.following.tolist() == [1, 4, NONE, NONE, NONE]
+    # A correction takes a turn out of the talk, and puts it in again.
+    gathering.add(entry(2, "word", session_id="s", speaker="Bob"), None)
+    assert gathering.rows().following.tolist() == [4, NONE, NONE, NONE, NONE]
+    gathering.add(entry(2, "word", session_id=None, speaker="Bob"), None)
+    assert gathering.rows().following.tolist() == [1, 4, NONE, NONE, NONE]
+    gathering.drop(UUID(int=2))
+    assert gathering.rows().following.tolist() == [3, NONE, NONE, NONE]
+    assert rows.following.tolist() == [1, 4, NONE, NONE, NONE]
+
+
+def test_candidates_make_no_talk() -> None:
+    gathering = Gathering(only=frozenset({"word"}))
+    for number in (1, 2):
+        gathering.add(entry(number, "word", session_id=None, speaker="Ada"), vectors(0))
+    assert gathering.rows().session.tolist() == [NONE, NONE]
+
+
 def test_it_counts_what_it_holds(three: Gathering) -> None:
     before = three.bytes
     for number in range(4, 200):

@@ -1,0 +1,85 @@
+"""Talks of those who name no session: who stands beside whom."""
+
+import random
+
+import numpy as np
+import pytest
+
+from retrieval.rows import NONE, Role
+from retrieval.turns import PAUSE_S, neighbours, with_talks
+
+USER, ASSISTANT, TOOL = int(Role.USER), int(Role.ASSISTANT), int(Role.TOOL)
+
+
+def talks(
+    times: list[float],
+    *,
+    session: list[int] | None = None,
+    scope: list[int] | None = None,
+    speaker: list[int] | None = None,
+    role: list[int] | None = None,
+) -> list[int]:
+    n = len(times)
+    ids = np.arange(n, dtype=np.uint64)
+    return with_talks(
+        np.array(session or [NONE] * n, np.int32),
+        np.array(scope or [0] * n, np.int32),
+        np.array(speaker or [0] * n, np.int32),
+        np.array(role or [0] * n, np.int8),
+        np.array(times),
+        np.zeros(n, np.uint64),
+        ids,
+    ).tolist()
+
+
+def test_a_pause_ends_a_talk() -> None:
+    assert talks([0, PAUSE_S, 2 * PAUSE_S + 1, 2 * PAUSE_S + 2]) == [0, 0, 1, 1]
+
+
+def test_what_nobody_said_belongs_to_none() -> None:
+    assert talks([0, 1, 2], speaker=[NONE] * 3) == [NONE] * 3
+    assert talks([0, 1, 2, 3], speaker=[0, NONE, 0, NONE]) == [0, NONE, 0, NONE]
+
+
+def test_who_stands_alone_belongs_to_none() -> None:
+    assert talks([0, 1e6, 2e6, 2e6 + 1]) == [NONE, NONE, 0, 0]
+    assert talks([0]) == [NONE]
+    assert talks([]) == []
+
+
+def test_sessions_that_were_given_stay() -> None:
+    assert talks([0, 1, 2, 3, 4], session=[0, NONE, 4, NONE, 0]) == [0, 5, 4, 5, 0]
+    assert talks([0, 1], session=[2, 2]) == [2, 2]
+
+
+def test_talks_of_others_are_others() -> None:
+    assert talks([0, 1, 2, 3], scope=[0, 1, 0, 1]) == [0, 1, 0, 1]
+
+
+def test_of_roles_each_exchange_is_one() -> None:
+    roles = [USER, ASSISTANT, USER, TOOL, ASSISTANT, ASSISTANT, USER, USER]
+    assert talks([0, 1, 2, 3, 4, 5, 6, 7], speaker=[NONE] * 8, role=roles) == [0, 0, 1, 1, 1, 1, 2, 2]
+    # Whoever has a name talks as people do, whatever the role.
+    assert talks([0, 1, 2, 3], speaker=[0, 1, 0, 1], role=[USER, ASSISTANT] * 2) == [0] * 4
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_order_of_arrival_changes_them(seed: int) -> None:
+    chance = random.Random(seed)
+    n = 40
+    session = np.array([chance.choice([NONE, NONE, 0, 1]) for _ in range(n)], np.int32)
+    scope = np.array([chance.randrange(2) for _ in range(n)], np.int32)
+    speaker = np.array([chance.choice([NONE, 0, 1]) for _ in range(n)], np.int32)
+    role = np.array([chance.choice([0, USER, ASSISTANT]) for _ in range(n)], np.int8)
+    times = np.array([chance.choice([0.0, 600.0, 5000.0, 5600.0, 20000.0]) for _ in range(n)])
+    high, low = np.zeros(n, np.uint64), np.arange(n, dtype=np.uint64)
+
+    def beside(order: list[int]) -> list[tuple[int, int]]:
+        columns = [one[order] for one in (session, scope, speaker, role, times, high, low)]
+        told = with_talks(*columns)
+        _, following = neighbours(told, *columns[4:])
+        return sorted((order[row], order[after]) for row, after in enumerate(following.tolist()) if after != NONE)
+
+    shuffled = list(range(n))
+    chance.shuffle(shuffled)
+    assert beside(list(range(n))) == beside(shuffled)
