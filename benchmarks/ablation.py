@@ -1,7 +1,7 @@
 """Measure what every part of the ranking is worth, in-process, on the modules that the service ranks with.
 
     python -m benchmarks.ablation --data FOLDER [--sets locomo realtalk beam plus] [--cache FOLDER] [--table]
-    python -m benchmarks.ablation --data FOLDER --without-sessions
+    python -m benchmarks.ablation --data FOLDER --without session_id
 
 Without ``--table`` it prints how the usual configuration does; with it, every mechanism is turned the other way and left
 alone, and the ranks go to a file that `ablation_table` reads.
@@ -14,10 +14,10 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.ablation_data import Space, load_spaces, strangers
+from benchmarks.ablation_data import FIELDS, IN_TEXT, Space, load_spaces, strangers
 from benchmarks.ablation_encoding import CachedEncoder
 from benchmarks.ablation_overlap import overlaps
 from benchmarks.ablation_ranks import (
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = _options(argv)
     encoder = open_encoder(options.cache)
     for name in options.sets:
-        spaces = load_set(options.data, name, encoder, sessions=not options.without_sessions)
+        spaces = load_set(options.data, name, encoder, without=options.without)
         if options.table:
             run_table(name, spaces, out=options.out)
         else:
@@ -72,8 +72,8 @@ def open_encoder(cache: Path | None) -> CachedEncoder:
     return CachedEncoder(load_encoder(get_settings()), cache)
 
 
-def load_set(folder: Path, name: str, encoder: CachedEncoder, *, sessions: bool = True) -> list[Space]:
-    """Return the conversations of a data set, with their sessions or as of somebody who names none.
+def load_set(folder: Path, name: str, encoder: CachedEncoder, *, without: Collection[str] = ()) -> list[Space]:
+    """Return the conversations of a data set, as of somebody who leaves out some of what turns have beside their texts.
 
     Raises:
         CommandFailure: the folder does not hold it.
@@ -81,7 +81,7 @@ def load_set(folder: Path, name: str, encoder: CachedEncoder, *, sessions: bool 
     path = folder / SETS[name]
     if not path.is_file():
         raise CommandFailure(f"there is no {SETS[name]} in the folder of the data")
-    return load_spaces(path, encoder, sessions=sessions)
+    return load_spaces(path, encoder, without=without)
 
 
 def report_baseline(name: str, spaces: Sequence[Space], encoder: CachedEncoder) -> None:
@@ -144,7 +144,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--table", action="store_true", help="run all mechanisms")
     what.add_argument(
-        "--without-sessions", action="store_true", help="as if nobody had said to which session a turn belongs"
+        "--without", nargs="+", choices=[*FIELDS, IN_TEXT], default=[], help="as of somebody who does not send these"
     )
     parser.add_argument("--out", type=Path, default=RESULTS / "ablation.json", help="where the table's raw results go")
     return parser.parse_args(argv)

@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
@@ -70,10 +70,28 @@ class Space:
     asked: tuple[Asked, ...]
 
 
-def load_spaces(path: Path, encoder: CachedEncoder, *, sessions: bool = True) -> list[Space]:
-    """Return the conversations of a file as namespaces; without `sessions` as of somebody who names none."""
+FIELDS: Final = ("session_id", "speaker", "observed_at")
+"""What a turn has beside its text, and callers may leave out."""
+IN_TEXT: Final = "speaker-in-text"
+"""Left out as a field, and written before the text in its place."""
+
+
+def load_spaces(path: Path, encoder: CachedEncoder, *, without: Collection[str] = ()) -> list[Space]:
+    """Return the conversations of a file as namespaces, as of somebody who leaves out some of `FIELDS` or `IN_TEXT`."""
     roles = _changed_values(path)
-    return [_space(one, encoder, roles.get(one.id, {}), sessions=sessions) for one in read_conversations(path)]
+    return [_space(one, encoder, roles.get(one.id, {}), without=without) for one in read_conversations(path)]
+
+
+def left_out(item: Mapping[str, Any], without: Collection[str]) -> dict[str, Any]:
+    """Return a batch item as somebody sends it who leaves something out.
+
+    >>> left_out({"content": "Hi!", "speaker": "Ana", "session_id": "s"}, ["session_id", "speaker-in-text"])
+    {'content': 'Ana: Hi!'}
+    """
+    kept = {name: value for name, value in item.items() if name not in without}
+    if IN_TEXT in without and "speaker" in kept:
+        kept["content"] = f"{kept.pop('speaker')}: {kept['content']}"
+    return kept
 
 
 def _changed_values(path: Path) -> dict[str, dict[str, Mapping[str, Sequence[str]]]]:
@@ -90,11 +108,10 @@ def _changed_values(path: Path) -> dict[str, dict[str, Mapping[str, Sequence[str
 
 
 def _space(
-    conversation: Conversation, encoder: CachedEncoder, roles: dict[str, Mapping[str, Any]], *, sessions: bool
+    conversation: Conversation, encoder: CachedEncoder, roles: dict[str, Mapping[str, Any]], *, without: Collection[str]
 ) -> Space:
-    items = memories(conversation.documents, conversation=conversation.id, report=LoadReport())
-    if not sessions:
-        items = [{name: value for name, value in item.items() if name != "session_id"} for item in items]
+    stored = memories(conversation.documents, conversation=conversation.id, report=LoadReport())
+    items = [left_out(item, without) for item in stored]
     captions = {one.id: one.caption for one in conversation.documents}
     rows, texts = build_rows(items, captions=captions, encoder=encoder)
     rows = with_structure(rows)
