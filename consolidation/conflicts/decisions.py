@@ -46,12 +46,16 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of two memories; `score` is the cosine of the two, and `reason` says which rule decided."""
+    """What becomes of two memories; `score` is the cosine of the two, and `reason` says which rule decided.
+
+    `called` names the relative of whom the old one speaks, where the new one does not say which it means.
+    """
 
     action: Action
     score: float
     reason: str
     valid_from: datetime | None = None  # since when the new value holds, where the text says
+    called: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +251,7 @@ def _update(
             return Decision(Action.ASK_CONFLICT, cosine, f"another {found.other.attribute}, said to hold since before")
         if found.lost or not found.sure:
             return Decision(Action.ASK_CONFLICT, cosine, f"another {found.other.attribute}, and more would be lost")
-        return Decision(Action.SUPERSEDE, cosine, f"another {found.other.attribute}", since)
+        return Decision(Action.SUPERSEDE, cosine, f"another {found.other.attribute}", since, found.called)
     if cosine < settings.update:
         return None
     if len(old.content) > LONGEST_UPDATED:

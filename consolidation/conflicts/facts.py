@@ -23,6 +23,7 @@ class Agreement:
         lost: The old memory says more than that attribute, and the new one does not repeat it.
         sure: The attribute, its value or a word of change make it certain that the old value is gone.
         corrected: The new memory takes back what was said.
+        called: Whom the old memory names as the relative of whom the new one speaks without a name.
     """
 
     same: bool = False
@@ -30,6 +31,7 @@ class Agreement:
     lost: bool = False
     sure: bool = False
     corrected: bool = False
+    called: str | None = None
 
 
 NONE: Final = Agreement()
@@ -72,7 +74,8 @@ def agree(
             if numbered_otherwise(left, _besides(after, [fact]) - set(before.whole.words)):
                 continue  # "Test 1: the value is 7", "Test 2: the value is 14"
             lost = bool(left) or _new_values(before, after, [other])
-            return Agreement(other=fact, lost=lost, sure=verdict, corrected=corrected)
+            called = None if _name(fact, after) else _name(other, before)
+            return Agreement(other=fact, lost=lost, sure=verdict, corrected=corrected, called=called)
     return NONE
 
 
@@ -87,8 +90,14 @@ def _of_one(new: Fact, after: Reading, old: Fact, before: Reading) -> bool:
     """Say whether two facts may be of one person: a sister Ida is not the sister Mia, though both are a sister."""
     if new.subject != old.subject:
         return True
-    names = [_CALLED.match(reading.whole.text, fact.span[0]) for fact, reading in ((new, after), (old, before))]
-    return None in names or len({found["name"] for found in names if found is not None}) == 1
+    names = _name(new, after), _name(old, before)
+    return None in names or len(set(names)) == 1
+
+
+def _name(fact: Fact, reading: Reading) -> str | None:
+    """Return the name of the relative that a fact is about, where it is said."""
+    found = _CALLED.match(reading.whole.text, fact.span[0])
+    return None if found is None else found["name"]
 
 
 def _takes_place(new: Fact, old: Fact, *, corrected: bool) -> bool | None:

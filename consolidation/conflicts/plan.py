@@ -109,10 +109,13 @@ def _after_earlier(decided: Sequence[_Decided]) -> list[Change]:
         return [_repeats(min(duplicates, key=lambda one: _place(one[2])))]
     changes: list[Change] = []
     asked = False
+    # "My brother moved": which one, where two are known by name?
+    several = len({one[0].called for one in best if one[0].action is Action.SUPERSEDE} - {None}) > 1
     for one in best:
-        if one[0].action is Action.SUPERSEDE:
+        unsure = one[0].action is Action.ASK_CONFLICT or (several and one[0].called is not None)
+        if one[0].action is Action.SUPERSEDE and not unsure:
             changes.append(_replaces(one))
-        elif one[0].action is Action.ASK_CONFLICT and not asked:
+        elif unsure and not asked:
             asked = True
             changes += _contradicts(one)
     return changes or [_ask_whether_it_repeats(one) for one in best[:1]]

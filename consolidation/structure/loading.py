@@ -302,7 +302,8 @@ _HAPPENINGS: Final = """
     ) x WHERE place <= :latest ORDER BY user_id, ends, id
 """
 _STATEMENTS: Final = f"""
-    SELECT m.id, m.user_id, m.content, m.speaker, m.role, m.language, m.observed_at, m.valid_to FROM memory m
+    SELECT m.id, m.user_id, m.content, m.content_version, m.speaker, m.role, m.language, m.observed_at, m.valid_to
+    FROM memory m
     WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND m.user_id IS NOT NULL AND {_LIVE}
     AND (m.user_id, m.id) > (:user, CAST(:after AS uuid)) ORDER BY m.user_id, m.id LIMIT :most
 """

@@ -36,7 +36,11 @@ DEFAULT: Final = ProfileSettings()
 
 @dataclass(frozen=True, slots=True)
 class KnownFact:
-    """Something that was said of somebody: subject, attribute, value, and by which memories."""
+    """Something that was said of somebody: subject, attribute, value, and by which memories.
+
+    `called` names which of several it is said of, where that was said: Tom of two brothers. `spans` say where each memory says
+    so: memory, version of its text, from, to.
+    """
 
     subject: str
     attribute: str
@@ -44,16 +48,19 @@ class KnownFact:
     memory_ids: tuple[UUID, ...]
     since: datetime | None = None
     until: datetime | None = None  # from when on it no longer holds; None as long as it does
+    called: str | None = None
+    spans: tuple[tuple[UUID, int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one memory states, and when; `until` where its validity ends."""
+    """What one memory states, and when; `until` where its validity ends; `version` of its text."""
 
     memory_id: UUID
     at: datetime
     facts: Sequence[Fact]
     until: datetime | None = None
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +122,8 @@ def known_facts(said: Sequence[Said]) -> list[KnownFact]:
     """Bring together what memories state: the same said again counts once, and a later value ends the one before.
 
     A value ends where it can only have one and another is said later, where it is denied, where the text itself says that it
-    is over, and where the validity of its memory ends.
+    is over, and where the validity of its memory ends. Of two brothers who are named each has values of his own, and a brother
+    who is not named could be either: what is said of him ends nothing of theirs.
 
     >>> from datetime import UTC
     >>> def moved(day, value):
@@ -125,11 +133,13 @@ def known_facts(said: Sequence[Said]) -> list[KnownFact]:
     >>> [(fact.value, len(fact.memory_ids), fact.until and fact.until.day) for fact in found]
     [('Porto', 2, 5), ('Lisbon', 1, None)]
     """
-    found: dict[tuple[str, str, str], KnownFact] = {}
-    holding: dict[tuple[str, str], str] = {}  # of functional attributes
+    found: dict[tuple[str, str, str, str], KnownFact] = {}
+    holding: dict[tuple[str, str, str], str] = {}  # of functional attributes
+    several = _of_several(said)
     for one in sorted(said, key=lambda s: (s.at, s.memory_id)):
         for fact in one.facts:
-            key = (fact.subject, fact.attribute, fact.key)
+            whose = fold_name(fact.called) if fact.called and fact.subject in several else ""
+            key = (fact.subject, whose, fact.attribute, fact.key)
             before = found.get(key)
             since = fact.valid_from or one.at
             if not fact.positive or fact.ended:
@@ -139,13 +149,33 @@ def known_facts(said: Sequence[Said]) -> list[KnownFact]:
             until = min((moment for moment in (fact.valid_to, one.until) if moment is not None), default=None)
             memories = (one.memory_id,) if before is None else tuple(dict.fromkeys((*before.memory_ids, one.memory_id)))
             first = since if before is None or before.since is None else min(since, before.since)
-            found[key] = KnownFact(fact.subject, fact.attribute, fact.value, memories, first, until)
+            called = fact.called or (None if before is None else before.called)
+            spans = (*(() if before is None else before.spans), (one.memory_id, one.version, *fact.span))
+            found[key] = KnownFact(
+                fact.subject, fact.attribute, fact.value, memories, first, until, called, tuple(dict.fromkeys(spans))
+            )
             if fact.functional:
-                other = holding.get(key[:2])
-                if other is not None and other != fact.key and found[(*key[:2], other)].until is None:
-                    found[(*key[:2], other)] = replace(found[(*key[:2], other)], until=since)
-                holding[key[:2]] = fact.key
+                other = holding.get(key[:3])
+                if other is not None and other != fact.key and found[(*key[:3], other)].until is None:
+                    found[(*key[:3], other)] = replace(found[(*key[:3], other)], until=since)
+                holding[key[:3]] = fact.key
     return list(found.values())
+
+
+def _of_several(said: Iterable[Said]) -> set[str]:
+    """Return the subjects of whom there are several by name, such as "brother of ana"."""
+    names: dict[str, set[str]] = {}
+    for one in said:
+        for fact in one.facts:
+            if fact.called:
+                names.setdefault(fact.subject, set()).add(fold_name(fact.called))
+    return {subject for subject, some in names.items() if len(some) > 1}
+
+
+def _subject(fact: KnownFact) -> str:
+    """Return of whom a fact is as it is told: "brother Tom of ana"."""
+    relation, of, whose = fact.subject.partition(" of ")
+    return f"{relation} {fact.called}{of}{whose}" if fact.called else fact.subject
 
 
 def name_in(speakers: Iterable[tuple[str | None, str | None]], user_id: str) -> str:
@@ -197,11 +227,12 @@ def static_lines(
     return [
         {
             "section": STATIC,
-            "text": f"{fact.subject}: {fact.attribute.replace('_', ' ')} {fact.value}",
+            "text": f"{_subject(fact)}: {fact.attribute.replace('_', ' ')} {fact.value}",
             "subject": fact.subject,
             "attribute": fact.attribute,
             "value": fact.value,
             "since": fact.since.isoformat() if fact.since else None,
+            "spans": [[str(id), *place] for id, *place in fact.spans],
             "memory_ids": sorted({str(id) for id in fact.memory_ids}),
         }
         for fact in holding[: settings.facts]
@@ -250,31 +281,67 @@ def stands(line: Mapping[str, Any], versions: Mapping[UUID, int]) -> bool:
     >>> stands(line, {one: 2}), stands(line, {one: 3}), stands(line, {})
     (True, False, False)
     """
-    return line["section"] != TOLD or all(versions.get(UUID(id)) == version for id, version, *_ in line["spans"])
+    return line["section"] != TOLD or _as_cited(line, versions)
+
+
+def _as_cited(line: Mapping[str, Any], versions: Mapping[UUID, int]) -> bool:
+    return all(versions.get(UUID(id)) == version for id, version, *_ in line["spans"])
+
+
+def corrected(lines: Iterable[Mapping[str, Any]], live: Mapping[UUID, int]) -> list[UUID]:
+    """Return the live memories whose text is another than that in which rules found what they told.
+
+    >>> one, two = UUID(int=1), UUID(int=2)
+    >>> line = {"section": STATIC, "spans": [[str(one), 1, 0, 9], [str(two), 1, 0, 9]]}
+    >>> corrected([line], {one: 1, two: 2}) == [two]
+    True
+    """
+    spans = [span for line in lines if line["section"] == STATIC for span in line.get("spans", ())]
+    return sorted({UUID(id) for id, version, *_ in spans if live.get(UUID(id), version) != version})
 
 
 def still_said(
-    line: Mapping[str, Any], versions: Mapping[UUID, int], live: Collection[UUID], holding: Collection[UUID]
+    line: Mapping[str, Any],
+    versions: Mapping[UUID, int],
+    live: Mapping[UUID, int],
+    holding: Collection[UUID],
+    anew: Mapping[UUID, Sequence[Fact]] | None = None,
 ) -> dict[str, Any] | None:
     """Return a line as it stands since it was written, with the memories that still say so; None where none does.
 
     Args:
         line: of a profile.
         versions: of the texts that a model cited, where they stand.
-        live: those of the memories that are not archived, expired or gone.
+        live: the versions of the texts of the memories that are not archived, expired or gone.
         holding: those of the live ones whose validity has not ended.
+        anew: what texts state that were corrected since, as far as they have been read.
 
     >>> one, two = UUID(int=1), UUID(int=2)
-    >>> line = {"section": STATIC, "memory_ids": [str(one), str(two)]}
-    >>> still_said(line, {}, {one, two}, {two}) == {"section": STATIC, "memory_ids": [str(two)]}
+    >>> line = {"section": STATIC, "memory_ids": [str(one), str(two)], "spans": [[str(one), 1, 0, 9], [str(two), 1, 0, 9]]}
+    >>> still_said(line, {}, {one: 1, two: 1}, {two})["memory_ids"] == [str(two)]
     True
-    >>> print(still_said(line, {}, {one, two}, set()))
-    None
+    >>> print(still_said(line, {}, {one: 1, two: 1}, set()), still_said(line, {}, {one: 2, two: 2}, {one, two}))
+    None None
     """
     named = [UUID(id) for id in line["memory_ids"]]
     if line["section"] == STATIC:
-        left = [str(id) for id in named if id in holding]
+        read = {UUID(id): version for id, version, *_ in line.get("spans", ())}  # older lines have none
+        left = [
+            str(id)
+            for id in named
+            if id in holding and (live[id] == read.get(id, live[id]) or _states((anew or {}).get(id, ()), line))
+        ]
         return {**line, "memory_ids": left} if left else None
     if line["section"] == RECENT:
-        return dict(line) if all(id in live for id in named) else None
+        return dict(line) if _as_cited(line, live) and all(id in live for id in named) else None
     return dict(line) if stands(line, versions) else None
+
+
+def _states(facts: Sequence[Fact], line: Mapping[str, Any]) -> bool:
+    """Say whether a text states what a line says; a name that it does without is no difference."""
+    return any(
+        (fact.subject, fact.attribute, fact.value) == (line["subject"], line["attribute"], line["value"])
+        and fact.positive
+        and not fact.ended
+        for fact in facts
+    )

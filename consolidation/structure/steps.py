@@ -93,7 +93,7 @@ def _facts(place: Place) -> dict[str, list[KnownFact]]:
         if found:
             ends = [moment for moment in (row.valid_to, ending.get(row.id)) if moment is not None]
             until = min(ends, default=None)
-            said.setdefault(row.user_id, []).append(Said(row.id, row.observed_at, found, until))
+            said.setdefault(row.user_id, []).append(Said(row.id, row.observed_at, found, until, row.content_version))
     return {user: known_facts(some) for user, some in said.items()}
 
 

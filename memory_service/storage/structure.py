@@ -218,14 +218,14 @@ def standing_versions(session: Session, tenant_id: UUID, ids: Iterable[UUID], *,
 
 def live_and_holding(
     session: Session, tenant_id: UUID, ids: Iterable[UUID], *, now: datetime
-) -> tuple[set[UUID], set[UUID]]:
-    """Return those of the memories that are live, and those of them whose validity has not ended.
+) -> tuple[dict[UUID, int], set[UUID]]:
+    """Return those of the memories that are live, with the version of their text, and those whose validity has not ended.
 
-    For what was merged the one stands that stayed: it says the same.
+    For what was merged the one stands that stayed: it says the same, until its text is another.
     """
     params = {"tenant": tenant_id, "ids": sorted(set(ids)), "now": now}
     rows = session.execute(text(_HOLDING), params).all()
-    return {row.id for row in rows}, {row.id for row in rows if row.holds}
+    return {row.id: row.content_version for row in rows}, {row.id for row in rows if row.holds}
 
 
 def forget_memories(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> list[UUID]:
@@ -338,10 +338,12 @@ _MEMBERS: Final = """
     ORDER BY structure_id, memory_id
 """
 _HOLDING: Final = """
-    SELECT m.id, s.valid_to IS NULL OR s.valid_to > :now AS holds FROM memory m
+    SELECT m.id, m.content_version, s.valid_to IS NULL OR s.valid_to > :now AS holds FROM memory m
     JOIN memory s ON s.tenant_id = :tenant AND s.id = CASE WHEN m.state = 'merged' THEN m.superseded_by ELSE m.id END
     WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[]))
     AND s.archived_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > :now) AND s.extract <> 'none'
+    AND (m.id = s.id OR m.updated_at >= coalesce((SELECT v.updated_at FROM memory_version v
+        WHERE v.tenant_id = :tenant AND v.id = s.id AND v.version = s.content_version), s.updated_at))
 """
 _STANDING: Final = """
     SELECT m.id, m.content_version FROM memory m WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[]))

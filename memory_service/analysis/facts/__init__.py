@@ -153,6 +153,7 @@ def _finished(
         valid_to=ends,
         number=number.amount if number else None,
         unit=number.unit if number else None,
+        called=draft.called,
     )
 
 

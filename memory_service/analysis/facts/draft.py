@@ -46,3 +46,4 @@ class Draft:
     functional: bool = False
     changed: bool = False
     ended: bool = False
+    called: str | None = None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from memory_service.analysis.facts.attributes import (
@@ -107,6 +107,7 @@ class _Subject:
     start: int
     aux: str
     named: bool = False
+    called: str | None = None
 
 
 def read_english(text: str, own: Own) -> Iterator[Draft]:
@@ -125,7 +126,7 @@ def read_english(text: str, own: Own) -> Iterator[Draft]:
         for verb in VERBS[hit.group()]:
             draft = _of_verb(text, verb, hit.group(), subject, hit.end(), past)
             if draft is not None:
-                yield draft
+                yield draft if subject.called is None else replace(draft, called=subject.called)
                 break
     yield from of_copulas(text, own, past)
     yield from of_states(text, own, past)
@@ -156,7 +157,7 @@ def _subject(text: str, before: int, own: Own) -> _Subject | None:
     if found["det"]:
         which = (found["which"] or "").strip()
         kind = f"{which} {found['relation']}" if which in _WHICH else found["relation"]
-        return _Subject(f"{kind} of {own.one}", start, aux)
+        return _Subject(f"{kind} of {own.one}", start, aux, called=found["called"])
     if found["name"].split()[0].lower() in NOT_NAMES:
         return None
     return _Subject(fold_name(found["name"]), start, aux, named=True)

@@ -26,6 +26,7 @@ class Fact:
         valid_from, valid_to: Since when and until when, where the text says; valid_to is exclusive.
         span: Where it stands in the text, from the subject to the end of the value, in characters.
         number, unit: The value as a number in one unit of its dimension, where it is one.
+        called: Which of several relatives is meant, by name as it is written: Tom in "my brother Tom". It is not stored.
     """
 
     subject: str
@@ -41,3 +42,4 @@ class Fact:
     valid_to: datetime | None = None
     number: float | None = None
     unit: str | None = None
+    called: str | None = None

@@ -126,6 +126,21 @@ def test_a_repetition_that_somebody_brought_back_stays(
     assert states == ["activated", "activated"]
 
 
+def test_what_was_merged_is_told_no_more_once_the_text_that_stands_for_it_says_otherwise(
+    me: Any, tenancy: Tenancy, remember: Callable[..., dict[str, Any]]
+) -> None:
+    first, again = (
+        remember("I live in Porto.", user_id="ana", observed_at=f"2026-01-0{day}T10:00:00Z") for day in (1, 5)
+    )
+    enrich_pending(tenancy)
+    consolidate(me, tenancy, steps=["profiles"])
+    consolidate(me, tenancy, steps=["conflicts"])
+    assert me.get(f"/v1/memories/{again['id']}").json()["state"] == "merged"
+    assert [line["value"] for line in me.get("/v1/profiles/ana").json()["static"]] == ["Porto"]
+    assert me.patch(f"/v1/memories/{first['id']}", json={"content": "I live in Braga."}).status_code == 200
+    assert me.get("/v1/profiles/ana").json()["static"] == []
+
+
 def test_what_has_a_value_or_metadata_of_its_own_is_found_by_them_after_a_run(
     me: Any, tenancy: Tenancy, remember: Callable[..., dict[str, Any]]
 ) -> None:

@@ -211,6 +211,35 @@ def test_a_profile_says_what_still_holds_before_the_next_run_too(structures: Any
     assert (left["static"], left["recent"]) == ([], []), "what is archived is quoted no more"
 
 
+def test_a_profile_says_at_once_no_more_what_a_corrected_text_said(structures: Any, me: Any, database: Any) -> None:
+    def told() -> tuple[set[str], list[str]]:
+        answer = me.get("/v1/profiles/ana").json()
+        return (
+            {line["text"].partition(": ")[2] for line in answer["static"]},
+            [line["text"] for line in answer["recent"]],
+        )
+
+    home, job, tram = structures.say("I live in Porto.", "I work at Siemens.", "The tram to work is late.")
+    structures.run(episode_changes)
+    structures.run(profile_changes)
+    assert told() == ({"lives in Porto", "works at Siemens"}, ["The tram to work is late."])
+    assert me.patch(f"/v1/memories/{home}", json={"content": "I live in Braga."}).status_code == 200
+    assert me.patch(f"/v1/memories/{tram}", json={"content": "The tram to work is early."}).status_code == 200
+    assert told() == ({"works at Siemens"}, [])
+    # What the new text says as well is told again as soon as it has been read.
+    assert me.patch(f"/v1/memories/{job}", json={"content": "I work at Siemens, in Graz."}).status_code == 200
+    assert told() == (set(), [])
+    tenancy = Tenancy(me.tenant_id, lambda: database.transaction(me.tenant_id), lambda: structures.now)
+    enriching.enrich_pending(tenancy)
+    assert told() == ({"works at Siemens"}, [])
+    structures.run(episode_changes)
+    structures.run(profile_changes)
+    static, recent = told()
+    assert static == {"lives in Braga", "works at Siemens"}
+    assert recent[0].endswith("The tram to work is early.")
+    assert structures.plan(profile_changes) == []
+
+
 def test_a_profile_knows_what_the_same_run_supersedes(structures: Any, me: Any) -> None:
     two, three = structures.say("I drink two coffees a day.", "I drink three coffees a day.")
     why = Why(PlannedStep.CONFLICTS, "another number", 0.9)

@@ -91,6 +91,15 @@ def test_whom_a_fact_is_about(text: str, subject: str, attribute: str) -> None:
     assert (fact.subject, fact.attribute) == (subject, attribute)
 
 
+def test_relatives_are_told_apart_by_their_names() -> None:
+    said = read("My brother Tom lives in Leeds, my brother Sam lives in York and my sister lives in Rome.", speaker="Ana")
+    assert [(one.subject, one.called, one.value) for one in said] == [
+        ("brother of ana", "Tom", "Leeds"),
+        ("brother of ana", "Sam", "York"),
+        ("sister of ana", None, "Rome"),
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [

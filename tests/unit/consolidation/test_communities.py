@@ -130,6 +130,38 @@ def a_fact(value: str, **other: Any) -> Fact:
     return Fact("ana", "pet", value, value.casefold(), (0, 1), **other)
 
 
+def a_home(value: str, called: str | None = None) -> Fact:
+    return Fact("brother of ana", "lives_in", value, value.casefold(), (0, 1), functional=True, called=called)
+
+
+def test_each_of_two_brothers_has_a_home_of_his_own() -> None:
+    said = [
+        Said(memory(n), NOW + timedelta(days=n), [home])
+        for n, home in enumerate(
+            [a_home("Leeds", "Tom"), a_home("York", "Sam"), a_home("Rome"), a_home("Oslo", "Tom"), a_home("York", "Ben")]
+        )
+    ]
+    (put,) = plan_profiles(
+        [User("ana", known_facts(said), ())], now=NOW + timedelta(days=9), new_id=lambda: entity(50)
+    )
+    assert isinstance(put, Put)
+    assert {(line["text"], tuple(line["memory_ids"])) for line in put.values["lines"]} == {
+        ("brother Sam of ana: lives in York", (str(memory(1)),)),
+        ("brother of ana: lives in Rome", (str(memory(2)),)),
+        ("brother Tom of ana: lives in Oslo", (str(memory(3)),)),
+        ("brother Ben of ana: lives in York", (str(memory(4)),)),
+    }
+    assert {line["subject"] for line in put.values["lines"]} == {"brother of ana"}
+
+
+def test_one_brother_is_one_whether_or_not_he_is_named() -> None:
+    homes = [a_home("Leeds", "Tom"), a_home("York"), a_home("Oslo", "Tom")]
+    said = [Said(memory(n), NOW + timedelta(days=n), [home]) for n, home in enumerate(homes)]
+    assert [(one.value, one.until is None) for one in known_facts(said)] == [
+        ("Leeds", False), ("York", False), ("Oslo", True),
+    ]  # fmt: skip
+
+
 def test_what_is_denied_or_over_or_superseded_no_longer_holds() -> None:
     days = [NOW + timedelta(days=n) for n in range(6)]
     said = [

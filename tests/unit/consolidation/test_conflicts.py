@@ -181,6 +181,14 @@ def test_the_same_relative_named_or_not_is_one_person() -> None:
         assert decided(said(old), said(new, 1)).action is Action.SUPERSEDE, new
 
 
+def test_which_of_two_brothers_moved_is_asked() -> None:
+    """Who is not named could be either of two that are: neither home is ended."""
+    tom, sam = said("My brother Tom lives in Leeds.", 0), said("My brother Sam lives in York.", 1)
+    changes = planned_with_kin(tom, sam, said("My brother moved to Rome.", 2))
+    assert not any(isinstance(change, Supersede) for change in changes)
+    assert any(isinstance(change, Ask) for change in changes)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
