@@ -48,6 +48,11 @@ _AFTER: Final = {
     Form.QUANTITY: re.compile(r"\s+(?:about\s+|around\s+|only\s+|just\s+)?(?P<value>\d[\d.,]*\s?\w+)"),
     Form.CLOCK: re.compile(r"\s+(?:at|around)\s+(?P<value>\d{1,2}(?::\d\d)?(?:\s?[ap]m)?|[a-z]+)"),
 }
+# "For Anna at Bosch", "at the harbour for Maersk": one of the two is the employer, and no rule knows which.
+_FOR_WHOM_WHERE: Final = re.compile(
+    rf"\s+(?:(?:at|by)\s+(?!(?:home|night|noon|midnight|once|first|last|least|most|present|times|weekends?|the\s+(?:moment|weekends?))\b|\d)"
+    rf"\w|for\s+(?:the\s+)?{CAPITAL})"
+)
 _AUX: Final = (
     r"am|is|are|was|were|have|has|had|do|does|did|don['’]?t|doesn['’]?t|didn['’]?t|haven['’]t|hasn['’]t|isn['’]t|aren['’]t|"
     r"wasn['’]t|not|never|no longer|now|still|currently|also|just|recently|finally|really|already|both|all|always|usually|"
@@ -167,7 +172,7 @@ def _of_verb(text: str, verb: Verb, written: str, subject: _Subject, after: int,
     if subject.named and not (written.endswith("s") or _THIRD.search(subject.aux)):
         return None  # "Sounds like fun": no name says what verb a capital stands before
     found = _AFTER[verb.form].match(text, after)
-    if found is None:
+    if found is None or (verb.form is Form.AT and _FOR_WHOM_WHERE.match(text, found.end("value"))):
         return None
     if written == "like" and _BEING.search(subject.aux):
         return None  # "we're like a family"

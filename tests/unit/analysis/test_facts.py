@@ -22,6 +22,8 @@ def read(text: str, **given: str) -> tuple[Fact, ...]:
         ("hey so fyi i moved to Ghent", "lives_in", "Ghent"),
         ("Porto is where I live.", "lives_in", "Porto"),
         ("I started a new job at Bosch.", "works_at", "Bosch"),
+        ("I work at Bosch for now.", "works_at", "Bosch"),
+        ("I work for Bosch at night.", "works_at", "Bosch"),
         ("I work as a paediatric nurse.", "job", "paediatric nurse"),
         ("I was promoted to senior analyst.", "job", "senior analyst"),
         ("I'm a carpenter by profession.", "job", "carpenter"),
@@ -92,7 +94,9 @@ def test_whom_a_fact_is_about(text: str, subject: str, attribute: str) -> None:
 
 
 def test_relatives_are_told_apart_by_their_names() -> None:
-    said = read("My brother Tom lives in Leeds, my brother Sam lives in York and my sister lives in Rome.", speaker="Ana")
+    said = read(
+        "My brother Tom lives in Leeds, my brother Sam lives in York and my sister lives in Rome.", speaker="Ana"
+    )
     assert [(one.subject, one.called, one.value) for one in said] == [
         ("brother of ana", "Tom", "Leeds"),
         ("brother of ana", "Sam", "York"),
@@ -112,6 +116,8 @@ def test_relatives_are_told_apart_by_their_names() -> None:
         "I wish my car was a Porsche.",
         'My neighbour keeps saying "my favourite colour is beige".',
         "In the novel the hero says: I work at Bosch.",
+        "I work for Anna at Bosch.",
+        "I work at the harbour for Maersk.",
         "Sounds like fun!",
         "We're like a family.",
         "We had a blast at the concert.",

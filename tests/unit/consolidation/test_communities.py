@@ -138,12 +138,16 @@ def test_each_of_two_brothers_has_a_home_of_his_own() -> None:
     said = [
         Said(memory(n), NOW + timedelta(days=n), [home])
         for n, home in enumerate(
-            [a_home("Leeds", "Tom"), a_home("York", "Sam"), a_home("Rome"), a_home("Oslo", "Tom"), a_home("York", "Ben")]
+            [
+                a_home("Leeds", "Tom"),
+                a_home("York", "Sam"),
+                a_home("Rome"),
+                a_home("Oslo", "Tom"),
+                a_home("York", "Ben"),
+            ]
         )
     ]
-    (put,) = plan_profiles(
-        [User("ana", known_facts(said), ())], now=NOW + timedelta(days=9), new_id=lambda: entity(50)
-    )
+    (put,) = plan_profiles([User("ana", known_facts(said), ())], now=NOW + timedelta(days=9), new_id=lambda: entity(50))
     assert isinstance(put, Put)
     assert {(line["text"], tuple(line["memory_ids"])) for line in put.values["lines"]} == {
         ("brother Sam of ana: lives in York", (str(memory(1)),)),

@@ -160,6 +160,8 @@ def test_the_same_words_that_say_something_else_are_not_merged(old: str, new: st
         ("I work at Bosch.", "I also work at Lidl."),
         ("I work at Bosch.", "I work at Lidl on weekends."),
         ("I live in Rome.", "I live in Oslo in summer."),
+        ("I work at Bosch.", "I work for Anna at Bosch."),
+        ("I work at the harbour for Maersk.", "I work at Maersk."),
         ("My brother Tom lives in Rome.", "My brother Max lives in Oslo."),
         ("My brother Tom lives in Rome.", "My brother Max lives in Rome."),
         ("The train to Bonn leaves at 10:20.", "The train from Bonn leaves at 11:20."),
