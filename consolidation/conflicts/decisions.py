@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Final
 
 from consolidation.conflicts.facts import Agreement, agree
-from consolidation.conflicts.repetition import leaves_a_hedge_out, repeats, same_order, signs
+from consolidation.conflicts.repetition import cased_otherwise, leaves_a_hedge_out, repeats, same_order, signs
 from consolidation.conflicts.replacement import replaced
 from consolidation.conflicts.screening import worth_reading
 from consolidation.conflicts.statements import (
@@ -184,6 +184,8 @@ def _duplicate(
         same = " ".join(new.content.split()) == " ".join(old.content.split())
         return Decision(Action.DUPLICATE, cosine, "the same text") if same else None
     if a.negated != b.negated or signs(new.content) != signs(old.content):
+        return None
+    if cased_otherwise(new.content, old.content):
         return None
     if found.same and not found.other and cosine >= settings.same_fact and not a.supposes and not b.supposes:
         return Decision(Action.DUPLICATE, cosine, "the same fact")

@@ -124,10 +124,10 @@ def _same(new: Fact, old: Fact) -> bool:
 
 
 def _same_key(new: Fact, old: Fact) -> bool:
-    if new.key == old.key:
-        return True
     one, other = read_values(new.value), read_values(old.value)
-    return bool(one) and len(one) == len(other) and all(map(same_value, one, other))
+    if one and len(one) == len(other):
+        return all(map(same_value, one, other))  # "100 Mb" and "100 MB" have one key
+    return new.key == old.key
 
 
 def _besides(reading: Reading, facts: Sequence[Fact]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Say whether two statements of the same words say the same: order, signs, quotations and tense may tell them apart. Pure."""
+"""Say whether two statements of the same words say the same: order, signs, capitals, quotations, tense may tell. Pure."""
 
 import re
 from collections import Counter
@@ -7,6 +7,7 @@ from typing import Final
 
 from consolidation.conflicts.statements import Statement
 from memory_service.analysis.facts.mood import quotations
+from memory_service.analysis.facts.values import ValueKind, read_values
 from memory_service.analysis.facts.wording import content_words, words
 from memory_service.analysis.times.reading import words_in
 
@@ -63,6 +64,58 @@ def signs(text: str) -> Counter[str]:
     """
     found = _SIGNS.findall(_EMPHASIS.sub(r"\2", _LINK.sub(" ", text)))
     return Counter(one.strip().replace("−", "-") for one in found)
+
+
+def cased_otherwise(new_text: str, old_text: str) -> bool:
+    """Say whether a word in which capitals count is written in both texts, with other capitals.
+
+    They count in what is called a password, a key, an id, and where no language has them: inside a word, behind a digit. Not in
+    times, amounts and addresses of mail.
+
+    >>> cased_otherwise("My password is hunterX", "My password is hunterx"), cased_otherwise("I like Tea", "I like tea")
+    (True, False)
+    >>> cased_otherwise("The code is Blue.", "The code is blue."), cased_otherwise("The colour is Blue.", "The colour is blue.")
+    (True, False)
+    """
+    if new_text == old_text or not (_MAY_COUNT.search(new_text) or _MAY_COUNT.search(old_text)):
+        return False
+    (new, new_exact), (old, old_exact) = _written(new_text), _written(old_text)
+    return any(
+        word not in forms.get(word.casefold(), {word})
+        for exact, forms in ((new_exact, old), (old_exact, new))
+        for word in exact
+    )
+
+
+_SECRET: Final = r"pass(?:word|phrase|code)s?|log-?in|user ?names?|passwort|mot de passe|contraseña|password"
+# Names of things are written so, too, and by many without any capital: WiFi, iPhone.
+_NAMED: Final = r"[a-z]*(?:[A-Z][a-z]+)+(?![^\W_])"
+_INSIDE: Final = re.compile(rf"\b(?!{_NAMED})[^\W_]*[a-zß-ÿ\d](?=[A-Z])[^\W_]*")
+_CALLED: Final = re.compile(
+    rf"\b(?:(?:{_SECRET}|codes?|keys?|tokens?|secrets?|pins?|ids?|serial(?: number)?s?|hash(?:es)?)"
+    r"(?:\s+(?:for|of|to|on|at|in)\s+[^.:;=\n]{1,40}?)?\s*(?:\b(?:is|are|was|were|changed to|set to|ist|est|es|è)\b|[:=])"
+    rf"|(?:{_SECRET})\s)(?P<what>[^.;!?\n]{{1,80}}(?:\.\w[^.;!?\n]{{0,80}})*)",
+    re.IGNORECASE,
+)
+_MAY_COUNT: Final = re.compile(rf"{_INSIDE.pattern}|(?i:{_CALLED.pattern.replace('(?P<what>', '(?:')})")
+_LETTERS: Final = re.compile(r"[^\W_]+")
+_FREELY_WRITTEN: Final = frozenset(ValueKind) - {ValueKind.CODE}
+
+
+def _written(text: str) -> tuple[dict[str, set[str]], set[str]]:
+    """Return the words of a text by their folded form as they are written, and those in which capitals count."""
+    values = [(one.start, one.end) for one in read_values(text) if one.kind in _FREELY_WRITTEN]
+    called = [one.span("what") for one in _CALLED.finditer(text)]
+    forms: dict[str, set[str]] = {}
+    exact = set()
+    for found in _LETTERS.finditer(text):
+        if any(start <= found.start() < end for start, end in values):
+            continue
+        word = found.group()
+        forms.setdefault(word.casefold(), set()).add(word)
+        if _INSIDE.fullmatch(word) or any(start <= found.start() < end for start, end in called):
+            exact.add(word)
+    return forms, exact
 
 
 def leaves_a_hedge_out(missing: tuple[str, ...]) -> bool:

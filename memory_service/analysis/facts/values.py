@@ -161,6 +161,9 @@ _VALUE: Final = re.compile(
 )
 _HINT: Final = re.compile(rf"\d|@|\b(?:{_WORDS}|{_WEEKDAY}|{_MONTH}|{'|'.join(_ORDINALS)}|half)\b", re.IGNORECASE)
 _DIGITS: Final = re.compile(r"\d+")
+_BITS: Final = re.compile(
+    r"[KMGT]b\Z"
+)  # 100 Mb are an eighth of 100 MB; "mb" is written for either, and mostly means bytes
 _NUMBER: Final = re.compile(rf"{_AMOUNT}")
 _MODAL: Final = frozenset({"may", "march", "mar", "mars", "sep", "dec", "jun"})
 
@@ -267,6 +270,8 @@ def _read(match: re.Match[str]) -> Value | None:
             return _and_a_half(text, lower, start, end)
         case "quantity":
             base, factor = _UNITS[re.split(r"[\s\d.,-]+", lower)[-1]]
+            if base == "byte" and _BITS.search(text):
+                base = "bit"
             return Value(ValueKind.QUANTITY, text, start, end, amount=_amount(lower, scaled=False) * factor, unit=base)
         case "nth":
             number = _ORDINALS.get(lower) or int(_DIGITS.findall(text)[0])

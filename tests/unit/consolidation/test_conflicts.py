@@ -157,6 +157,41 @@ def test_the_same_words_that_say_something_else_are_not_merged(old: str, new: st
 @pytest.mark.parametrize(
     ("old", "new"),
     [
+        ("My password is hunterX.", "My password is hunterx."),
+        ("My wifi key is Blue.", "My wifi key is blue."),
+        ("The passphrase is Open sesame now.", "The passphrase is open Sesame now."),
+        ("The order id is k7Qa.", "The order id is k7qA."),
+        ("Send it to bucket dataA, please.", "Send it to bucket datAa, please."),
+        ("The admin's user name is Root.", "The admin's user name is root."),
+        ("Our uplink is 100 Mb/s.", "Our uplink is 100 MB/s."),
+        ("The disk holds 500 Gb.", "The disk holds 500 GB."),
+    ],
+)
+def test_where_capitals_count_they_tell_texts_apart(old: str, new: str) -> None:
+    for one, other in ((old, new), (new, old)):
+        action = decided(said(one), said(other, 1), cosine=0.99).action
+        assert action in {Action.ADD, Action.ASK_DUPLICATE}, (one, other, action)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("I like Tea in the morning.", "I like tea in the morning."),
+        ("I like TEA in the morning.", "i like tea in the morning"),
+        ("The call with Nora is at 3PM.", "The call with Nora is at 3pm."),
+        ("My Password at the Bank is hunterX.", "my password at the bank is hunterX"),
+        ("the Bus to Aachen leaves at noon", "The bus to aachen leaves at noon"),
+        ("My iPhone syncs with GitHub.", "my iphone syncs with Github"),
+        ("My favourite code editor is Helix.", "My favourite code editor is helix."),
+    ],
+)
+def test_elsewhere_capitals_are_no_difference(old: str, new: str) -> None:
+    assert decided(said(old), said(new, 1), cosine=0.99).action is Action.DUPLICATE
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
         ("I work at Bosch.", "I also work at Lidl."),
         ("I work at Bosch.", "I work at Lidl on weekends."),
         ("I live in Rome.", "I live in Oslo in summer."),
