@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from memory_service.analysis.facts.pronouns import he_himself
+
 _USER: Final = re.compile(r"\b(?:[Tt]he user|User)(?P<ending>['’]s| is| was| has)?(?= [a-z0-9])")
 # What may stand before it in its sentence: nothing, a time, another statement about him, or "Bob is" before what is his.
 _BEGINS: Final = re.compile(
@@ -25,6 +27,8 @@ def in_first_person(text: str) -> tuple[str, dict[int, int]]:
 
     >>> in_first_person("The user's cat is called Mo.")
     ('        My cat is called Mo.', {8: 0})
+    >>> in_first_person("The user is a nurse. He lives in Porto.")[0]
+    '       I am a nurse.  I lives in Porto.'
     >>> in_first_person("If the user lives in Porto, the power User is right.")[1]
     {}
     """
@@ -40,4 +44,10 @@ def in_first_person(text: str) -> tuple[str, dict[int, int]]:
         places[found.end() - len(own)] = found.start()
         return own.rjust(len(found.group()))
 
-    return _USER.sub(put, text), places
+    own = _USER.sub(put, text)
+    if not places:
+        return own, places
+    for start, end, said in he_himself(text):
+        own = f"{own[:start]}{said.rjust(end - start)}{own[end:]}"
+        places[end - len(said)] = start
+    return own, places

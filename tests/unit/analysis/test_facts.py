@@ -240,6 +240,58 @@ def test_a_note_about_the_user_is_read_as_if_he_spoke(text: str, attribute: str,
     assert value.lower() in stretch
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("The user moved to Porto. He works at Feedzai.", {("lives_in", "Porto"), ("works_at", "Feedzai")}),
+        ("User moved to Porto. She works at Feedzai.", {("lives_in", "Porto"), ("works_at", "Feedzai")}),
+        ("The user is a nurse. They live in Porto.", {("job", "nurse"), ("lives_in", "Porto")}),
+        ("The user is 34 years old. She's a nurse in Graz. Her rent is 900 euros.",
+         {("age", "34"), ("job", "nurse"), ("rent", "900 euros")}),
+        ("The user lives in Porto and he works at Feedzai.", {("lives_in", "Porto"), ("works_at", "Feedzai")}),
+        ("The user works at Feedzai. Recently he moved to Porto.", {("works_at", "Feedzai"), ("lives_in", "Porto")}),
+        ("The user works at Feedzai. He is no longer vegetarian.", {("works_at", "Feedzai"), ("diet", "vegetarian")}),
+    ],
+)  # fmt: skip
+def test_a_note_goes_on_with_a_pronoun(text: str, said: set[tuple[str, str]]) -> None:
+    found = read(text)
+    assert {(one.attribute, one.value) for one in found if one.subject == "user"} == said
+    for one in found:
+        assert one.value in text[slice(*one.span)]
+        assert text[one.span[0]].lower() in "uhst", "it begins with whom it is about"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The user met Tom. He works at Feedzai.",
+        "The user wrote to Anna. She works at Feedzai.",
+        "The user's brother is here. He works at Feedzai.",
+        "The user hired a plumber. He works at Feedzai.",
+        "The user has a sister. She lives in Porto.",
+        "The user has two cats. They live in Porto.",
+        "The user is a member of Feedzai. They live in Porto.",
+        "The user joined a band. They play jazz.",
+        "The user likes the Beatles. They live in Porto.",
+        "The user sold the car. Then somebody came. He works at Feedzai.",
+        "The user is a nurse. He works at Feedzai, and she lives in Porto.",
+        "The user loves the vet. She lives in Porto.",
+        "The user is a fan of Salah. He lives in Cairo.",
+        "The user admires Ronaldo. He lives in Riyadh.",
+        "The user reads Kafka in Prague. He lives in Berlin.",
+        "The weather is nice. He works at Feedzai.",
+        "The user is a nurse. If she moves to Porto, she works at Feedzai.",
+    ],
+)
+def test_a_pronoun_that_may_mean_another_is_not_the_user(text: str) -> None:
+    assert all(one.attribute not in {"works_at", "lives_in", "plays"} for one in read(text) if one.subject == "user")
+
+
+def test_they_may_be_the_firm() -> None:
+    said = read("The user works at Feedzai. They moved to Porto.")
+    assert [(one.attribute, one.value) for one in said] == [("works_at", "Feedzai")]
+
+
 def test_who_speaks_of_the_user_in_a_conversation_speaks_of_somebody_else() -> None:
     assert read("The user lives in Porto.", speaker="Ana") == ()
     assert read("The user lives in Porto.", role="user") == ()
