@@ -19,7 +19,7 @@ from typing import Final
 from memory_service.analysis.facts import Fact
 from memory_service.analysis.facts.attributes import FAMILY, FUNCTIONAL
 from memory_service.analysis.facts.places import exclude_each_other
-from memory_service.analysis.facts.values import same_value
+from memory_service.analysis.facts.values import of_one_sort, same_value
 from memory_service.analysis.facts.wording import content_words
 from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
 from retrieval.change_words import (
@@ -108,6 +108,7 @@ def _another_value(new: Said, old: Said, asked: frozenset[str]) -> bool:
         fact.attribute == other.attribute
         and _holder(fact) == _holder(other)
         and exclude_each_other(fact.key, other.key)
+        and of_one_sort(fact.value, other.value)
         for fact in new.facts
         if fact.functional and fact.positive and not fact.ended
         for other in wanted

@@ -9,7 +9,7 @@ from consolidation.conflicts.statements import Reading, numbered_otherwise
 from memory_service.analysis.facts import Fact
 from memory_service.analysis.facts.attributes import FAMILY, LISTS, PERSONAL, ROLES_OF_PEOPLE
 from memory_service.analysis.facts.places import exclude_each_other
-from memory_service.analysis.facts.values import read_values, same_value
+from memory_service.analysis.facts.values import of_one_sort, read_values, same_value
 from memory_service.analysis.facts.wording import content_words
 
 
@@ -108,6 +108,8 @@ def _takes_place(new: Fact, old: Fact, *, corrected: bool) -> bool | None:
         return (told or new.attribute in PERSONAL) if same else None
     functional = (new.functional and old.functional) or (corrected and new.attribute not in LISTS)
     if not (functional and new.positive) or _same_key(new, old) or not exclude_each_other(new.key, old.key):
+        return None
+    if not of_one_sort(new.value, old.value):
         return None
     certain = told or new.attribute in PERSONAL or new.attribute.startswith("favourite_")
     if certain or (new.number is not None and old.number is not None and new.unit == old.unit):

@@ -5,8 +5,9 @@ from typing import Final
 
 from consolidation.conflicts.repetition import turned_around
 from consolidation.conflicts.statements import Difference, Statement, compare, numbered_otherwise
+from memory_service.analysis.facts.attributes import NATIONALITIES
 from memory_service.analysis.facts.values import Value, ValueKind
-from memory_service.analysis.facts.wording import content_words
+from memory_service.analysis.facts.wording import content_words, words
 from memory_service.analysis.times.reading import words_in
 
 
@@ -59,6 +60,7 @@ def _other_word(old: Statement, new: Statement, difference: Difference, *, tells
         and not numbered_otherwise(difference.missing, difference.extra)
         and not (difference.gone or difference.come)
         and (difference.common > 1 or (difference.common == 1 and _names_one(difference, old, new)))
+        and _of_one_sort(difference, old, new)
         and new.text.strip().lower().rstrip(".!").endswith(_AT_PRESENT)
     )
 
@@ -69,6 +71,25 @@ def _names_one(difference: Difference, old: Statement, new: Statement) -> bool:
     return difference.missing[0] in before and difference.extra[0] in after
 
 
+def _of_one_sort(difference: Difference, old: Statement, new: Statement) -> bool:
+    """Say whether two words say the same of a thing: "is in London" does not say which bank it is, "is Swiss" not which wife."""
+    before, after = _led_by(old, difference.missing[0]), _led_by(new, difference.extra[0])
+    origin = [not _ORIGINS.isdisjoint(one) for one in (difference.missing, difference.extra)]
+    return before == after and origin[0] == origin[1]
+
+
+def _led_by(statement: Statement, term: str) -> str | None:
+    """Return the preposition before a word, one for all that say where; None where there is none."""
+    every = words(statement.text)
+    place = next((at for at, word in enumerate(every) if term in content_words(word)), 0)
+    before = [word for word in every[max(0, place - 2) : place] if word not in {"the", "a", "an", "my", "our"}][-1:]
+    return _PREPOSITIONS.get(before[0]) if before else None
+
+
+_PREPOSITIONS: Final = dict.fromkeys(words_in("in at on near to into"), "in") | {
+    word: word for word in ("from", "with", "for", "by", "of", "under", "until", "since")
+}
+_ORIGINS: Final = frozenset(content_words(" ".join(sorted(NATIONALITIES))))
 # Verbs that the description of a change does without.
 LIGHT: Final = words_in("use work go run be make take live")
 # Verbs of which one object does not exclude another.

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from consolidation.planning import RULES, Change, End, Put, Step, Structure, Why
 from memory_service.analysis.facts import Fact
+from memory_service.analysis.facts.values import of_one_sort
 from memory_service.analysis.names import fold_name
 from memory_service.analysis.tokens import ROLES
 
@@ -134,7 +135,7 @@ def known_facts(said: Sequence[Said]) -> list[KnownFact]:
     [('Porto', 2, 5), ('Lisbon', 1, None)]
     """
     found: dict[tuple[str, str, str, str], KnownFact] = {}
-    holding: dict[tuple[str, str, str], str] = {}  # of functional attributes
+    holding: dict[tuple[str, str, str], list[str]] = {}  # of functional attributes, values of different sorts
     several = _of_several(said)
     for one in sorted(said, key=lambda s: (s.at, s.memory_id)):
         for fact in one.facts:
@@ -155,10 +156,14 @@ def known_facts(said: Sequence[Said]) -> list[KnownFact]:
                 fact.subject, fact.attribute, fact.value, memories, first, until, called, tuple(dict.fromkeys(spans))
             )
             if fact.functional:
-                other = holding.get(key[:3])
-                if other is not None and other != fact.key and found[(*key[:3], other)].until is None:
-                    found[(*key[:3], other)] = replace(found[(*key[:3], other)], until=since)
-                holding[key[:3]] = fact.key
+                held = holding.get(key[:3], [])
+                gone = [
+                    one for one in held if one != fact.key and of_one_sort(found[(*key[:3], one)].value, fact.value)
+                ]
+                for other in gone:
+                    if found[(*key[:3], other)].until is None:
+                        found[(*key[:3], other)] = replace(found[(*key[:3], other)], until=since)
+                holding[key[:3]] = [*(one for one in held if one not in {*gone, fact.key}), fact.key]
     return list(found.values())
 
 

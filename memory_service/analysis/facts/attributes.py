@@ -123,6 +123,20 @@ ROLES_OF_PEOPLE: Final = words_in(
     "family team company kids children"
 )
 
+WHICH: Final = words_in(
+    "other older younger elder eldest oldest youngest little big twin first second third best old former late middle step half"
+)
+"""Adjectives that say which one of several is meant."""
+
+NATIONALITIES: Final = words_in(
+    "american australian austrian belgian brazilian british bulgarian canadian catalan catholic chilean chinese christian "
+    "colombian croatian cuban czech danish dutch egyptian english estonian ethiopian finnish french german greek hungarian "
+    "icelandic indian indonesian iranian irish israeli italian japanese jewish kenyan korean latvian lithuanian mexican "
+    "moroccan muslim nigerian norwegian pakistani peruvian polish portuguese romanian russian scottish serbian slovak "
+    "slovenian spanish swedish swiss syrian thai tunisian turkish ukrainian vietnamese welsh"
+)
+"""What somebody is who has it, rather than who he is."""
+
 OCCUPATIONS: Final = words_in(
     "accountant actor actress analyst architect artist assistant author baker banker barber barista bartender "
     "biologist builder butcher "

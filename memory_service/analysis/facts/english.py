@@ -11,6 +11,7 @@ from memory_service.analysis.facts.attributes import (
     ROLES_OF_PEOPLE,
     VERB,
     VERBS,
+    WHICH,
     Form,
     Time,
     Verb,
@@ -85,25 +86,6 @@ _VAGUE: Final = re.compile(
 )
 _ARTICLE: Final = re.compile(r"(?:an?|no|some|any)\s+", re.IGNORECASE)
 _CONTACT: Final = re.compile(r"\b(?:reach|call|text|contact|email|mail|write to) me (?:at|on|under)\b", re.IGNORECASE)
-# Adjectives that say which one of several.
-_WHICH: Final = frozenset(
-    {
-        "other",
-        "older",
-        "younger",
-        "elder",
-        "eldest",
-        "oldest",
-        "youngest",
-        "little",
-        "big",
-        "twin",
-        "first",
-        "second",
-        "third",
-    }
-    | {"best", "old", "former", "late", "middle", "step", "half"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +143,7 @@ def _subject(text: str, before: int, own: Own) -> _Subject | None:
     aux = found["aux"].lower()
     if found["det"]:
         which = (found["which"] or "").strip()
-        kind = f"{which} {found['relation']}" if which in _WHICH else found["relation"]
+        kind = f"{which} {found['relation']}" if which in WHICH else found["relation"]
         return _Subject(f"{kind} of {own.one}", start, aux, called=found["called"])
     if found["name"].split()[0].lower() in NOT_NAMES:
         return None

@@ -4,7 +4,14 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from memory_service.analysis.facts.attributes import CHANGES, FUNCTIONAL, ROLES_OF_PEOPLE, SEVERAL
+from memory_service.analysis.facts.attributes import (
+    CHANGES,
+    FUNCTIONAL,
+    NATIONALITIES,
+    ROLES_OF_PEOPLE,
+    SEVERAL,
+    WHICH,
+)
 from memory_service.analysis.facts.draft import CAPITAL, NOT_NAMES, Draft, Own
 from memory_service.analysis.facts.values import Value, ValueKind, read_values
 from memory_service.analysis.facts.wording import plain_words
@@ -114,11 +121,15 @@ def _of_copula(text: str, copula: re.Match[str], own: Own, past: bool) -> Draft 
         past = True
     if _describes(value, kinds) and not changed:
         return None
+    role = nouns["noun"].split()[-1].lower()
     subject, attribute = place
+    named = _as_named(attribute, value, kinds, text[copula.end() : found.start("value")], role)
+    if named is None:
+        return None
+    attribute = named
     known = attribute in FUNCTIONAL or attribute.startswith("favourite")
     if not (kinds or _TELLING.search(value) or known) or (past and not kinds and attribute not in FUNCTIONAL):
         return None  # "the atmosphere is electric", "my store is open"
-    role = nouns["noun"].split()[-1].lower()
     if role in ROLES_OF_PEOPLE and verb in {"has", "had"}:
         return None
     end = found.end("value")
@@ -127,13 +138,46 @@ def _of_copula(text: str, copula: re.Match[str], own: Own, past: bool) -> Draft 
         and kinds
         and kinds[0].kind is ValueKind.NUMBER
         and nouns["det"].lower() in {"my", "our"}
+        and set(nouns["noun"].lower().split()[:-1]) <= WHICH
     ):
-        return Draft(f"{role} of {own.one}", "age", kinds[0].text, start, end, functional=True, ended=past)
+        return Draft(
+            f"{nouns['noun'].lower()} of {own.one}", "age", kinds[0].text, start, end, functional=True, ended=past
+        )
     functional = not nouns["noun"].lower().endswith("s") or bool(kinds) or attribute in FUNCTIONAL
     counted = re.match(r"[a-z]+", nouns["noun"].lower())
     if counted and counted.group() in SEVERAL and not attribute.startswith("favourite"):
         functional = attribute in FUNCTIONAL
     return Draft(subject, attribute, value, start, end, functional=functional, changed=changed, ended=past)
+
+
+_WHERE: Final = re.compile(
+    r"\b(?:in|at|on|near|under|behind|beside|inside|outside|above|below|next to|(?:moved|relocated) to)\b",
+    re.IGNORECASE,
+)
+_OTHERWISE: Final = re.compile(r"(?:from|with|until|for|by)\b", re.IGNORECASE)
+_PLACES: Final = frozenset(
+    {"lives_in", "address", "birthplace", "birthday"}
+)  # what is in a place, or in a month, is one
+
+
+def _as_named(attribute: str, value: str, kinds: tuple[Value, ...], before: str, role: str) -> str | None:
+    """Return the attribute of which a value is one: where a car is does not say which it is. None where it is of none."""
+    if attribute in {"phone", "email"} and not any(one.kind in {ValueKind.CODE, ValueKind.EMAIL} for one in kinds):
+        if attribute == "email" or role == "number":
+            return None
+        attribute = "phone_model"
+    found = _OTHERWISE.match(value) or (
+        None if kinds or value[0].isdigit() else _WHERE.search(f"{before} {value.split()[0]}")
+    )
+    if found is None:
+        return None if role in ROLES_OF_PEOPLE and value.lower() in NATIONALITIES else attribute
+    how = found.group().lower() if _OTHERWISE.match(value) else "place"
+    if how == "place" and attribute in _PLACES:
+        return attribute
+    if role in ROLES_OF_PEOPLE:
+        return None  # where somebody is just now
+    attribute = attribute.removeprefix("phone_model") or "phone"
+    return how if attribute == "is" else f"{attribute}_{how}"
 
 
 def _of_inverse(found: re.Match[str], own: Own) -> Draft:
@@ -150,7 +194,10 @@ def _describes(value: str, kinds: tuple[Value, ...]) -> bool:
     """Say whether what follows "is" describes rather than names: "is doing well", "is so nice", "is broken"."""
     if kinds and kinds[0].start <= 3:
         return False
-    first = value.split()[0].lower()
+    first = value.split()[0]
+    if first[0].isupper() and first.lower() not in _DESCRIBING:
+        return False  # "King Street"
+    first = first.lower()
     return first.endswith(("ing", "ed")) or first in _DESCRIBING
 
 

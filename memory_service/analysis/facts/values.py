@@ -199,6 +199,35 @@ def read_values(text: str) -> tuple[Value, ...]:
     return tuple(found)
 
 
+def of_one_sort(one: str, other: str) -> bool:
+    """Say whether two values of one attribute may exclude each other: what a thing costs says nothing of what or where it is.
+
+    >>> of_one_sort("Honda Civic", "Tesla"), of_one_sort("Honda Civic", "12 years old"), of_one_sort("Monday", "5 pm")
+    (True, False, False)
+    >>> of_one_sort("900", "950 euros"), of_one_sort("Monday", "3 May"), of_one_sort("4711", "Tulip")
+    (True, True, True)
+    """
+    first, second = _sort(one), _sort(other)
+    return first == second or (_BARE in (first, second) and not {first, second} & _OF_TIME)
+
+
+_BARE: Final = ("number", None)
+_DAY: Final = ("day", None)
+_OF_TIME: Final = frozenset({_DAY, (ValueKind.CLOCK.value, None)})
+_SORTS: Final = {ValueKind.DATE: "day", ValueKind.WEEKDAY: "day", ValueKind.ORDINAL: "day"}
+
+
+def _sort(text: str) -> tuple[str, str | None] | None:
+    """Return of what sort the first value of a text is, with what it counts; None where it has none."""
+    found = next((one for one in read_values(text) if one.kind not in _UNSORTED and not one.perhaps_name), None)
+    if found is None:
+        return None
+    return _SORTS.get(found.kind, found.kind.value), found.unit if found.kind is ValueKind.QUANTITY else None
+
+
+_UNSORTED: Final = frozenset({ValueKind.EMAIL, ValueKind.CODE})
+
+
 def same_value(one: Value, other: Value) -> bool:
     """Say whether two values are one and the same, however they are written.
 

@@ -158,6 +158,15 @@ def test_each_of_two_brothers_has_a_home_of_his_own() -> None:
     assert {line["subject"] for line in put.values["lines"]} == {"brother of ana"}
 
 
+def test_what_a_thing_costs_does_not_end_what_it_is() -> None:
+    values = "Honda Civic", "12 years old", "Tesla", "13 years old"
+    said = [
+        Said(memory(n), NOW + timedelta(days=n), [Fact("ana", "car", one, one.casefold(), (0, 1), functional=True)])
+        for n, one in enumerate(values)
+    ]
+    assert [one.value for one in known_facts(said) if one.until is None] == ["Tesla", "13 years old"]
+
+
 def test_one_brother_is_one_whether_or_not_he_is_named() -> None:
     homes = [a_home("Leeds", "Tom"), a_home("York"), a_home("Oslo", "Tom")]
     said = [Said(memory(n), NOW + timedelta(days=n), [home]) for n, home in enumerate(homes)]

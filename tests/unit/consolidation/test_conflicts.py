@@ -198,6 +198,17 @@ def test_elsewhere_capitals_are_no_difference(old: str, new: str) -> None:
         ("I work at Bosch.", "I work for Anna at Bosch."),
         ("I work at the harbour for Maersk.", "I work at Maersk."),
         ("My brother Tom lives in Rome.", "My brother Max lives in Oslo."),
+        ("My grandma is 80.", "My other grandma is 76."),
+        ("My phone is a Pixel 7.", "My phone is at the repair shop now."),
+        ("My phone number is 0176 555 0132.", "My phone is a Pixel 7 now."),
+        ("My car is a Honda Civic.", "My car is in Leeds now."),
+        ("My car is a Honda Civic.", "My car is 12 years old now."),
+        ("My flat is in Aachen.", "My flat is now 900 euros."),
+        ("My bank is N26.", "My bank is in London now."),
+        ("My wife is Anna.", "My wife is in Rome now."),
+        ("My wife is Anna.", "My wife is Swiss now."),
+        ("The meeting is on Monday.", "The meeting is in room 5 now."),
+        ("The meeting is on Monday.", "The meeting is at 5 pm now."),
         ("My brother Tom lives in Rome.", "My brother Max lives in Rome."),
         ("The train to Bonn leaves at 10:20.", "The train from Bonn leaves at 11:20."),
         ("The train to Bonn leaves at 10:20.", "The train from Bonn leaves at 10:20."),
@@ -216,6 +227,21 @@ def test_the_same_relative_named_or_not_is_one_person() -> None:
         ("My brother Tom lives in Rome.", "My brother moved to Oslo."),
     ):
         assert decided(said(old), said(new, 1)).action is Action.SUPERSEDE, new
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("My office is on King Street.", "My office is now in Mill Lane."),
+        ("The deadline is on Monday.", "The deadline is now 3 May."),
+        ("My rent is 900.", "My rent is now 950 euros."),
+        ("My phone is a Pixel 7.", "My phone is a Fairphone 5 now."),
+        ("My contract is with Vodafone.", "My contract is with Orange now."),
+        ("My password is 4711.", "My password is now Tulip."),
+    ],
+)
+def test_what_is_of_one_sort_is_replaced(old: str, new: str) -> None:
+    assert decided(said(old), said(new, 1)).action is Action.SUPERSEDE
 
 
 def test_which_of_two_brothers_moved_is_asked() -> None:
