@@ -17,6 +17,8 @@ LIGHT: Final = frozenset(
     )
 )
 """Words, verbs mostly, that the statement of a change does without."""
+VERBS: Final = LIGHT - frozenset(content_words("train work play study"))
+"""Those of them that are no nouns as well."""
 RELATIONS: Final = frozenset(content_words(" ".join(ROLES_OF_PEOPLE)))
 ENDS: Final = re.compile(
     r"\b(?:(?:switch|mov|migrat|chang|transition|convert|upgrad|downgrad|went|relocat)\w*\s+(?:\w+\s+){0,4}?(?:away\s+)?from"
@@ -55,6 +57,28 @@ CHANGES: Final = re.compile(
     r"married|divorced|upgrade|migration|migrated|extension|handed|instead|joined|any ?more|no longer|took over)\b",
     re.IGNORECASE,
 )
+# Words of change that say since when something is so, not that it took the place of something.
+SINCE_WHEN: Final = re.compile(
+    r"\b(?:now|nowadays|these days|new|newly|as of|from now on|currently|recently)\b", re.IGNORECASE
+)
+# What is said of a thing: "is in the workshop", "has a logo", "is broken".
+BEING: Final = re.compile(
+    r"\b(?:is|are|am|was|were|(?:has|have) been)\s+(?:(?:now|currently|still|again|already|also|just|actually)\s+)*"
+    r"(?P<being>[^.;!?\n]+)"
+    r"|\b(?:has|have|got|gets)\s+(?:(?:now|currently|also|just)\s+)*(?P<having>(?:an?|its|their|his|her|some|no|new|more)\s[^.,;!?\n]+)",
+    re.IGNORECASE,
+)
+WHERE: Final = re.compile(r"(?:in|at|near|under|behind|outside|inside|next to|on(?=[^A-Z\d]*\Z))\s", re.IGNORECASE)
+ASKS_WHERE: Final = re.compile(
+    r"\b(?:where|(?:what|which|whose) (?:place|location|city|town|country|room|street|floor|building|garage))\b",
+    re.IGNORECASE,
+)
+ASKS_STATE: Final = re.compile(r"\s*(?:how(?:['’]s| is| are)|is|are|am|does|do|did|has|have)\b", re.IGNORECASE)
+# What follows a noun and is none: it ends the noun phrase.
+NO_NOUN: Final = re.compile(
+    r"(?:\w*(?:ed|ly|where|[^s]s)|again|instead|early|late|twice|soon|back|away|home|went|got|took|came|began|ran|left|grew|fell|rose|became)\Z"
+)
+
 NOT_QUITE: Final = re.compile(
     r"\b(?:never|almost|nearly|about to|(?:have|has|had|did)(?:n['’]t| not))\s+(?:\w+\s+)?"
     r"(?:\w+ed|quit|quitting|left|sold|gave|given|move|leave|"

@@ -32,6 +32,15 @@ _ADVICE: Final = re.compile(
 )
 
 
+# "How do we deploy?" asks for what is so, as does "How do I take my coffee?"; "How do I sort a list?" asks for help.
+_PRACTICE: Final = re.compile(
+    r"\bhow do (?:we\b(?! (?:best|fix|solve|improve|avoid|prevent|get started|make sure)\b)"
+    r"|i (?:usually|normally|always|typically|currently|now|like|prefer|feel|know|get to (?:work|school|(?:the|my) \w+)"
+    r"|(?:take|drink|eat|spell|pronounce|pay for) my)\b)",
+    re.IGNORECASE,
+)
+
+
 def wants_summary(query: str) -> bool:
     """Say whether a question asks to sum up: what both sides said counts.
 
@@ -68,5 +77,7 @@ def wants_advice(query: str) -> bool:
     (True, True)
     >>> wants_advice("What time should I be there?"), wants_advice("Which hotel did you suggest?")
     (False, False)
+    >>> wants_advice("How do we deploy?"), wants_advice("How do we deploy? Can you help me with it?")
+    (False, True)
     """
-    return _ADVICE.search(query) is not None and not wants_answers(query)
+    return _ADVICE.search(_PRACTICE.sub(" ", query)) is not None and not wants_answers(query)

@@ -19,10 +19,12 @@ from typing import Final
 from memory_service.analysis.facts import Fact
 from memory_service.analysis.facts.attributes import FAMILY, FUNCTIONAL
 from memory_service.analysis.facts.places import exclude_each_other
-from memory_service.analysis.facts.values import of_one_sort, same_value
-from memory_service.analysis.facts.wording import content_words
+from memory_service.analysis.facts.values import ValueKind, of_one_sort, same_value
+from memory_service.analysis.facts.wording import content_words, turned_around
 from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
 from retrieval.change_words import (
+    ASKS_STATE,
+    ASKS_WHERE,
     CAPITAL,
     FILLERS,
     FOR_A_WHILE,
@@ -35,7 +37,7 @@ from retrieval.change_words import (
     SWITCHES,
     USER,
 )
-from retrieval.said import End, Said, every_word, people_in
+from retrieval.said import End, Said, Sort, every_word, modifiers, people_in
 
 LONGEST: Final = 600  # characters of a text that is read; a longer one says many things
 NEAR: Final = 0.35  # cosine of two statements at least, for what ends another
@@ -84,7 +86,10 @@ def takes_place(new: Said, old: Said, *, cosine: float, asked: frozenset[str], q
     lost = (asked & old.words) - new.words - LIGHT - (RELATIONS if named else frozenset())
     if any(_is_of(one, old, query) and not lost - one.words for one in new.ended):
         return True
-    if cosine < ABOUT_THE_SAME or not _changed(new, old, asked, lost, cosine):
+    # The train from Basel is another than the one to Basel.
+    if turned_around(new.text, old.text):
+        return False
+    if cosine < ABOUT_THE_SAME or not _changed(new, old, asked, lost, cosine, query):
         return False
     # "Rosa's dog" is none of what "Rosa lives in Porto" is about.
     owned = OWNED.match(new.stated)
@@ -142,29 +147,49 @@ _OF_ATTRIBUTES: Final = frozenset(
 )
 
 
-def _changed(new: Said, old: Said, asked: frozenset[str], lost: frozenset[str], cosine: float) -> bool:
+def _changed(new: Said, old: Said, asked: frozenset[str], lost: frozenset[str], cosine: float, query: str) -> bool:
     """Say whether a later statement tells a change of what an earlier one and the query are about."""
     # "12 years old" and "34 years old" have no more in common than their unit.
     common = (old.words & new.words) - LIGHT - frozenset(content_words(" ".join(one.text for one in new.values)))
+    # "A new laptop bag" is no new laptop; of a hotel restaurant and a hotel kitchen both are of a hotel.
+    common -= modifiers(new.stated, known=old.words | asked) - modifiers(old.stated)
     if lost:
         # "My daughter switched to Maple Academy" does not say that it is a school.
         switches = cosine >= ALIKE and SWITCHES.search(new.plain) is not None
         return len(lost) == 1 and bool(common & asked) and switches
     if new.ended and not new.values:
         return False  # what it ends is something else
-    others = _other_values(new, old)
+    others = _other_values(new, old, asked)
     if others and not new.changes:
         others = OTHERWISE.search(new.stated) is None and not new.names - every_word(old.text)
     if common:
-        return others or (new.changes and not old.values and bool(new.words - old.words - asked))
+        tells = new.changes and not old.values and bool(new.words - old.words - asked)
+        return others or (tells and (not new.only_since_when or _answers(new, old, asked, query)))
     # "I'm down to 78 kg": nothing but the unit tells what of.
     return others and cosine >= ALIKE and not HIMSELF.isdisjoint(every_word(" ".join(new.stated.split()[:2])))
 
 
-def _other_values(new: Said, old: Said) -> bool:
-    """Say whether both hold values of one kind and unit that differ."""
+def _answers(new: Said, old: Said, asked: frozenset[str], query: str) -> bool:
+    """Say whether what is so now of a thing is what is asked of it: where it is, or what else it has, is another matter."""
+    sort, heads = new.sort
+    match sort:
+        case Sort.WHERE:
+            return old.sort[0] is Sort.WHERE or ASKS_WHERE.search(query) is not None
+        case Sort.STATE:
+            return old.sort[0] is Sort.STATE or ASKS_STATE.match(query) is not None
+        case Sort.HAVING:
+            return not heads.isdisjoint(old.words | asked)
+        case _:
+            return True
+
+
+def _other_values(new: Said, old: Said, asked: frozenset[str]) -> bool:
+    """Say whether both hold values of one kind and unit that differ; "the third floor" says which, unless it is asked for."""
     return any(
-        one.kind is two.kind and one.unit == two.unit and not same_value(one, two)
+        one.kind is two.kind
+        and one.unit == two.unit
+        and not same_value(one, two)
+        and (one.kind is not ValueKind.ORDINAL or not asked.isdisjoint(content_words(new.stated[one.end :])[:1]))
         for one in new.values
         for two in old.values
     )

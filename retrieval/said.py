@@ -2,7 +2,9 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
+from typing import Final
 
 from memory_service.analysis.facts import Fact, facts
 from memory_service.analysis.facts.mood import clauses, readable
@@ -14,6 +16,7 @@ from retrieval.change_words import (
     ANY_MORE,
     BEFORE,
     BEGINNING,
+    BEING,
     BESIDE,
     CALENDAR,
     CAPITAL,
@@ -24,12 +27,25 @@ from retrieval.change_words import (
     LEAVING,
     MAY_HOLD_VALUES,
     NAME,
+    NO_NOUN,
     NOT_QUITE,
     OPENERS,
     PASSIVE,
     REST,
+    SINCE_WHEN,
     USER,
+    VERBS,
+    WHERE,
 )
+
+
+class Sort(StrEnum):
+    """What a sentence says of the thing it is about."""
+
+    WHERE = "where"  # "is in the workshop"
+    STATE = "state"  # "is broken"
+    HAVING = "having"  # "has a logo"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +127,34 @@ class Said:
         return people_in(begins.group()) if begins else frozenset()
 
     @cached_property
+    def _of_change(self) -> str:
+        """The sentence that tells a change, else the first."""
+        parts = [one.text.strip() for one in sentences(self.plain or self.stated)]
+        return next((one for one in parts if CHANGES.search(one)), parts[0] if parts else "")
+
+    @cached_property
+    def only_since_when(self) -> bool:
+        """Whether it says no more of a change than that something is so now, or is new."""
+        return CHANGES.search(SINCE_WHEN.sub(" ", self.plain)) is None
+
+    @cached_property
+    def sort(self) -> tuple[Sort, frozenset[str]]:
+        """What its sentence says of what it is about; of what it has, the last words of what that is."""
+        found = BEING.search(self._of_change)
+        if found is None:
+            return Sort.OTHER, frozenset()
+        if found["having"]:
+            having = found["having"]
+            heads = frozenset(content_words(having)) - modifiers(having)
+            return Sort.HAVING, heads
+        being = found["being"]
+        if _NEW.search(self._of_change, 0, found.start()):
+            return Sort.OTHER, frozenset()  # "my new car is in the garage": there is a new one, wherever it is
+        if WHERE.match(being):
+            return Sort.WHERE, frozenset()
+        return (Sort.OTHER if _NAMES_SOMETHING.search(being) else Sort.STATE), frozenset()
+
+    @cached_property
     def ended(self) -> tuple[End, ...]:
         """What it says is over."""
         found = []
@@ -127,6 +171,34 @@ class Said:
             what = re.split(r"[.;!?,\n]", self.plain[max(0, one.start() - BEFORE) : one.start()])[-1]
             found.append(_end_of(REST.split(what, maxsplit=1)[0], ""))
         return tuple(one for one in found if one.head)
+
+
+_NEW: Final = re.compile(r"\bnew(?:ly)?\b", re.IGNORECASE)
+_NAMES_SOMETHING: Final = re.compile(
+    r"\A(?:an?|the|my|our|his|her|their|called|named)\s|[^\W\d_a-z]|\d|\b(?!being\b)\w+ing\b|\bby\b"
+)
+_PLAIN_WORD: Final = re.compile(r"([^\W\d_][\w'’]*)(?=(?:\s+|-)([^\W\d_][\w'’]*))")
+
+
+def modifiers(text: str, known: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Return the content words that stand before another noun wherever they stand: of a laptop bag, "laptop".
+
+    Args:
+        text: what is read.
+        known: words behind which a word is what it is said of all the same.
+
+    >>> sorted(modifiers("a new laptop bag")), sorted(modifiers("my laptop runs Linux"))
+    (['laptop', 'new'], [])
+    """
+    before: dict[str, bool] = {}
+    following = {found.start(1): found[2] for found in _PLAIN_WORD.finditer(text)}
+    for found in re.finditer(r"[^\W\d_][\w'’]*", text):
+        for term in content_words(found.group()):
+            after = following.get(found.start(), "")
+            terms = frozenset(content_words(after))
+            noun = bool(terms) and after.islower() and NO_NOUN.match(after) is None and terms.isdisjoint(known | VERBS)
+            before[term] = before.get(term, True) and noun
+    return frozenset(term for term, always in before.items() if always)
 
 
 def people_in(text: str) -> frozenset[str]:

@@ -27,12 +27,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.analysis.facts.wording import content_words
+from memory_service.analysis.facts.wording import content_words, turned_around
 from memory_service.analysis.sentences import sentences
 from memory_service.analysis.tokens import MONTHS, UNKNOWN_LANGUAGE, terms
 from retrieval.intent import wants_advice
 from retrieval.query import ParsedQuery, QuestionWord
-from retrieval.replacing import takes_place
+from retrieval.replacing import LONGEST, takes_place
 from retrieval.rows import Rows
 from retrieval.said import Said
 
@@ -181,13 +181,19 @@ def newest_first(
     vectors = np.stack([one.vector for one in first])
     cosines = vectors @ vectors.T
 
+    def other_way(later: int, earlier: int) -> bool:
+        """Say whether of two short texts one speaks of the way back."""
+        texts = first[later].text, first[earlier].text
+        return max(map(len, texts)) <= LONGEST and turned_around(*texts)
+
     def updates(later: int, earlier: int) -> bool:
         new, old, cosine = first[later], first[earlier], float(cosines[later, earlier])
         if not (new.observed_at > old.observed_at and new.speaker == old.speaker):
             return False
-        return beside.differ(later, earlier, cosine=cosine) or (
-            earlier < settings.overtaken
-            and takes_place(said[later], said[earlier], cosine=cosine, asked=content, query=query.text)
+        if beside.differ(later, earlier, cosine=cosine) and not other_way(later, earlier):
+            return True
+        return earlier < settings.overtaken and takes_place(
+            said[later], said[earlier], cosine=cosine, asked=content, query=query.text
         )
 
     raised: dict[int, int] = {}

@@ -2,13 +2,12 @@
 
 import re
 from collections import Counter
-from itertools import pairwise
 from typing import Final
 
 from consolidation.conflicts.statements import Statement
 from memory_service.analysis.facts.mood import quotations
 from memory_service.analysis.facts.values import ValueKind, read_values
-from memory_service.analysis.facts.wording import content_words, words
+from memory_service.analysis.facts.wording import content_words, turned_around, words
 from memory_service.analysis.times.reading import words_in
 
 # Signs that are no words: of comparisons and sums, before a negative number, in "C++" and "!found". A dash is punctuation, and
@@ -49,7 +48,7 @@ def repeats(new_text: str, old_text: str, new: Statement, old: Statement) -> boo
         signs(new_text) == signs(old_text)
         and _quoted(new_text) == _quoted(old_text)
         and new.past == old.past
-        and not turned_around(new, old)
+        and not turned_around(new.text, old.text)
         and _told(new) == _told(old)
     )
 
@@ -192,25 +191,6 @@ def _places(every: list[str], language: str) -> dict[str, int]:
         for term in content_words(word, language):
             places.setdefault(term, at)
     return places
-
-
-_WAYS: Final = {"from": "from", "to": "to", "into": "to", "von": "from", "aus": "from", "nach": "to", "zu": "to"}
-
-
-def turned_around(new: Statement, old: Statement) -> bool:
-    """Say whether one statement leads to what the other comes from.
-
-    >>> from consolidation.conflicts.statements import read_statements
-    >>> turned_around(*(read_statements(f"The train {way} Bonn is late", "en").whole for way in ("from", "to")))
-    True
-    """
-    after, before = _ways(new), _ways(old)
-    return any(after[word] != before[word] for word in after.keys() & before.keys())
-
-
-def _ways(statement: Statement) -> dict[str, str]:
-    every = words(statement.text)
-    return {word: _WAYS[way] for way, word in pairwise(every) if way in _WAYS}
 
 
 def _quoted(text: str) -> list[tuple[str, ...]]:

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-from consolidation.conflicts.repetition import turned_around
 from consolidation.conflicts.statements import Difference, Statement, compare, numbered_otherwise
 from memory_service.analysis.facts.attributes import NATIONALITIES
 from memory_service.analysis.facts.values import Value, ValueKind
-from memory_service.analysis.facts.wording import content_words, words
+from memory_service.analysis.facts.wording import content_words, turned_around, words
 from memory_service.analysis.times.reading import words_in
 
 
@@ -19,7 +18,7 @@ def replaced(old: Statement, new: Statement, *, most_after: int) -> str | None:
     """
     if old.persons - new.persons or (old.persons and new.persons - old.persons):
         return None
-    if turned_around(new, old):
+    if turned_around(new.text, old.text):
         return None
     difference = compare(old, new)
     if _put_aside(old, new, difference):

@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from memory_service.analysis.folding import fold, strip_accents
@@ -79,6 +80,28 @@ def _term(word: str, language: str) -> str:
     elif word in stop_words(language):
         return ""
     return words_of(language)[word] if word else ""
+
+
+_WAYS: Final = {"from": "from", "to": "to", "into": "to", "von": "from", "aus": "from", "nach": "to", "zu": "to"}
+
+
+def ways(text: str) -> dict[str, str]:
+    """Return by word whether a text leads to it or comes from it.
+
+    >>> ways("The train from Bonn to Jena")
+    {'bonn': 'from', 'jena': 'to'}
+    """
+    return {word: _WAYS[way] for way, word in pairwise(words(text)) if way in _WAYS}
+
+
+def turned_around(one: str, other: str) -> bool:
+    """Say whether one text leads to what the other comes from.
+
+    >>> turned_around("The train from Bonn is late", "The train to Bonn is late")
+    True
+    """
+    first, second = ways(one), ways(other)
+    return any(first[word] != second[word] for word in first.keys() & second.keys())
 
 
 def key_of(text: str) -> str:

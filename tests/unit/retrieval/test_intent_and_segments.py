@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from retrieval.intent import wants_answers, wants_course, wants_summary
+from retrieval.intent import wants_advice, wants_answers, wants_course, wants_summary
 from retrieval.segments import SegmentSettings, over_time
 
 
@@ -25,6 +25,26 @@ from retrieval.segments import SegmentSettings, over_time
 )
 def test_intents(query: str, summary: bool, course: bool, answers: bool) -> None:
     assert (wants_summary(query), wants_course(query), wants_answers(query)) == (summary, course, answers)
+
+
+@pytest.mark.parametrize(
+    ("query", "advice"),
+    [
+        ("How do we deploy?", False),
+        ("How do we handle refunds?", False),
+        ("How do I get to work?", False),
+        ("How do I take my coffee?", False),
+        ("How do I usually pay?", False),
+        ("How do we best deploy?", True),
+        ("How do we fix the leak?", True),
+        ("How should we deploy?", True),
+        ("How can I get to work faster?", True),
+        ("How do I sort a list?", True),
+        ("How do I fix my bike?", True),
+    ],
+)
+def test_what_is_done_is_no_advice(query: str, advice: bool) -> None:
+    assert wants_advice(query) is advice
 
 
 def test_the_best_of_every_part_comes_first_in_the_order_of_relevance() -> None:
