@@ -13,7 +13,7 @@ USER: Final = frozenset(content_words("user users"))
 LIGHT: Final = frozenset(
     content_words(
         "use work go goes going run make take live store keep have drive attend deploy see stay come do eat pay call play study "
-        "wear train own prefer lead old"
+        "wear train own prefer lead old subscribe subscribed"
     )
 )
 """Words, verbs mostly, that the statement of a change does without."""
@@ -22,7 +22,8 @@ VERBS: Final = LIGHT - frozenset(content_words("train work play study"))
 RELATIONS: Final = frozenset(content_words(" ".join(ROLES_OF_PEOPLE)))
 ENDS: Final = re.compile(
     r"\b(?:(?:switch|mov|migrat|chang|transition|convert|upgrad|downgrad|went|relocat)\w*\s+(?:\w+\s+){0,4}?(?:away\s+)?from"
-    r"|replac(?:ed|ing)|left|quit|resigned from|sold|selling|traded(?: in)?|cancel+ed|unsubscribed from|stopped|"
+    r"|replac(?:ed|ing)|left|quit|(?:resigned|stepped down)(?: as| from)|sold|selling|traded(?: in)?|cancel+ed|"
+    r"unsubscribed from|stopped|"
     r"gave up|given up|withdr[ae]wn? from|dropped out of|pulled out of|dropped|"
     r"ditched|got rid of|returned|retired|deprecated|decommissioned|shut down|closed|"
     r"no longer|don['’]?t|doesn['’]?t|not|instead of|broke up(?: with)?|split up(?: with)?|divorced(?: from)?|moved out of)"

@@ -84,6 +84,8 @@ def takes_place(new: Said, old: Said, *, cosine: float, asked: frozenset[str], q
     # "My daughter Ella …", and later only "Ella …".
     named = set(CAPITAL.findall(new.text)) & set(CAPITAL.findall(old.text)) - {"I", "User"}
     lost = (asked & old.words) - new.words - LIGHT - (RELATIONS if named else frozenset())
+    if "renamed" in new.plain:
+        lost -= _NAME
     if any(_is_of(one, old, query) and not lost - one.words for one in new.ended):
         return True
     # The train from Basel is another than the one to Basel.
@@ -96,6 +98,9 @@ def takes_place(new: Said, old: Said, *, cosine: float, asked: frozenset[str], q
     if owned is not None and frozenset(content_words(owned["what"])).isdisjoint(old.words | asked):
         return False
     return not new.about - every_word(f"{old.text} {query}")
+
+
+_NAME: Final = frozenset(content_words("name"))
 
 
 def _is_of(end: End, old: Said, query: str) -> bool:

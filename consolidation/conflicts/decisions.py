@@ -25,6 +25,7 @@ from consolidation.conflicts.screening import worth_reading
 from consolidation.conflicts.statements import (
     Reading,
     compare,
+    lettered_otherwise,
     numbered_otherwise,
     read_parts,
     read_statements,
@@ -109,7 +110,7 @@ def decide(
     'add'
     """
     keep = Decision(Action.ADD, cosine, KEEP)
-    if not _comparable(new, old):
+    if not _comparable(new, old) or lettered_otherwise(new.content, old.content):
         return keep
     related = _share_attribute(new_facts, old_facts)
     # Reading costs more than all else; far apart, or one long and the other of another length, they cannot be the same.

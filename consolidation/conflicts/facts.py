@@ -7,7 +7,7 @@ from typing import Final
 
 from consolidation.conflicts.statements import Reading, numbered_otherwise
 from memory_service.analysis.facts import Fact
-from memory_service.analysis.facts.attributes import FAMILY, LISTS, PERSONAL, ROLES_OF_PEOPLE
+from memory_service.analysis.facts.attributes import FAMILY, LISTS, ONE_OF_MANY, PERSONAL, ROLES_OF_PEOPLE
 from memory_service.analysis.facts.places import exclude_each_other
 from memory_service.analysis.facts.values import of_one_sort, read_values, same_value
 from memory_service.analysis.facts.wording import content_words
@@ -74,8 +74,10 @@ def agree(
             if numbered_otherwise(left, _besides(after, [fact]) - set(before.whole.words)):
                 continue  # "Test 1: the value is 7", "Test 2: the value is 14"
             lost = bool(left) or _new_values(before, after, [other])
-            called = None if _name(fact, after) else _name(other, before)
-            return Agreement(other=fact, lost=lost, sure=verdict, corrected=corrected, called=called)
+            whose = _name(fact, after)
+            called = None if whose else _name(other, before)
+            sure = verdict and (whose is not None or fact.subject.partition(" of ")[0] not in ONE_OF_MANY)
+            return Agreement(other=fact, lost=lost, sure=sure, corrected=corrected, called=called)
     return NONE
 
 

@@ -1,5 +1,6 @@
 """Say whether one statement takes the place of another: the same but for a value, a word or a denial. Pure."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -125,10 +126,21 @@ def _extra_is_aside(new: Statement, old: Statement, difference: Difference, *, t
     """Say whether what the new statement says besides comes after what both say: before, it would be of another thing."""
     if not difference.extra:
         return True
-    if not tells or len(difference.extra) > most:
+    if not tells or len(difference.extra) > most or _qualified(new, old, difference):
         return False
     first = next(place for place, word in enumerate(new.words) if word in old.words)
     return not any(word in difference.extra for word in new.words[:first] if word not in _CHANGE_STEMS)
+
+
+def _qualified(new: Statement, old: Statement, difference: Difference) -> bool:
+    """Say whether further words stand between what both speak of and the verb: "the budget for travel is" another budget."""
+    verb = _VERB.search(new.text)
+    before = content_words(new.text[: verb.start()]) if verb else ()
+    known = next((place for place, word in enumerate(before) if word in old.words), len(before))
+    return any(word in difference.extra and word not in _CHANGE_STEMS for word in before[known:])
+
+
+_VERB: Final = re.compile(r"\s(?:is|are|was|were|has|have|will)\b", re.IGNORECASE)
 
 
 # Verbs of change, stemmed as statements are: they may stand before what changed.

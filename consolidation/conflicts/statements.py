@@ -256,6 +256,29 @@ def numbered_otherwise(missing: Iterable[str], extra: Iterable[str]) -> bool:
     return all(any(any(map(str.isdigit, word)) for word in words) for words in (missing, extra))
 
 
+def lettered_otherwise(one: str, other: str) -> bool:
+    """Say whether two texts speak of things that a letter tells apart: "project A" and "project B".
+
+    >>> lettered_otherwise("Project A's deadline is 3 May", "Project B's deadline is 9 May")
+    True
+    >>> lettered_otherwise("My grade is A", "My grade is B"), lettered_otherwise("Plan A or plan B", "Plan A")
+    (False, False)
+    """
+    first, second = _letters(one), _letters(other)
+    return any(first[noun].isdisjoint(second[noun]) for noun in first.keys() & second.keys())
+
+
+_LETTERED: Final = re.compile(r"\b([^\W\d_]{3,}) ([A-HJ-Z])(?=['’]s\b|[^\w'’]|\Z)")
+
+
+def _letters(text: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for noun, letter in _LETTERED.findall(text) if len(text) <= LONGEST else ():
+        for term in content_words(noun):
+            found.setdefault(term, set()).add(letter)
+    return found
+
+
 def _joined(parts: tuple[str, ...]) -> str:
     """Return words run together: "white board" is a whiteboard."""
     return "".join(parts)

@@ -123,6 +123,9 @@ ROLES_OF_PEOPLE: Final = words_in(
     "family team company kids children"
 )
 
+ONE_OF_MANY: Final = words_in("friend colleague cousin uncle aunt nephew niece neighbour neighbor roommate")
+"""Of whom "my friend" may be another each time."""
+
 WHICH: Final = words_in(
     "other older younger elder eldest oldest youngest little big twin first second third best old former late middle step half"
 )

@@ -54,6 +54,11 @@ _FOR_WHOM_WHERE: Final = re.compile(
     rf"\s+(?:(?:at|by)\s+(?!(?:home|night|noon|midnight|once|first|last|least|most|present|times|weekends?|the\s+(?:moment|weekends?))\b|\d)"
     rf"\w|for\s+(?:the\s+)?{CAPITAL})"
 )
+# Where somebody works for whomever.
+_SITE: Final = re.compile(
+    r"(?:the|our)\s+(?:[\w'’&-]+\s+)*(?:office|plant|site|branch|headquarters|hq|factory|campus|warehouse|desk|building|library|café|cafe)",
+    re.IGNORECASE,
+)
 _AUX: Final = (
     r"am|is|are|was|were|have|has|had|do|does|did|don['’]?t|doesn['’]?t|didn['’]?t|haven['’]t|hasn['’]t|isn['’]t|aren['’]t|"
     r"wasn['’]t|not|never|no longer|now|still|currently|also|just|recently|finally|really|already|both|all|always|usually|"
@@ -155,6 +160,8 @@ def _of_verb(text: str, verb: Verb, written: str, subject: _Subject, after: int,
         return None  # "Sounds like fun": no name says what verb a capital stands before
     found = _AFTER[verb.form].match(text, after)
     if found is None or (verb.form is Form.AT and _FOR_WHOM_WHERE.match(text, found.end("value"))):
+        return None
+    if verb.form is Form.AT and _SITE.fullmatch(found["value"]):
         return None
     if written == "like" and _BEING.search(subject.aux):
         return None  # "we're like a family"

@@ -166,6 +166,8 @@ def _as_named(attribute: str, value: str, kinds: tuple[Value, ...], before: str,
         if attribute == "email" or role == "number":
             return None
         attribute = "phone_model"
+    if re.search(r"\b(?:called|named)\b", before, re.IGNORECASE):
+        return "name" if attribute == "is" else f"{attribute}_name"
     found = _OTHERWISE.match(value) or (
         None if kinds or value[0].isdigit() else _WHERE.search(f"{before} {value.split()[0]}")
     )

@@ -24,7 +24,7 @@ class Naming(Enum):
 _NUMBERED: Final = re.compile(
     r"\b(?:version|chapter|level|season|episode|part|step|phase|unit|module|sprint|week|day|year|grade|class|round|stage|problem|"
     r"question|exercise|section|page|line|issue|ticket|task|room|gate|platform|flight|bus|route|exit|option|example|case|group|team|"
-    r"quarter|milestone|lesson|number|no|nr|v|python|ubuntu|windows|ios|android)\.?\s?#?\Z",
+    r"quarter|milestone|lesson|floor|track|lane|aisle|row|shelf|terminal|zone|number|no|nr|v|python|ubuntu|windows|ios|android)\.?\s?#?\Z",
     re.IGNORECASE,
 )
 _WRITTEN: Final = re.compile(r"\d+")  # names are whole numbers in digits; "1,000" and "2.5" are amounts

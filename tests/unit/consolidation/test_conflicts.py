@@ -199,6 +199,14 @@ def test_elsewhere_capitals_are_no_difference(old: str, new: str) -> None:
         ("I work at the harbour for Maersk.", "I work at Maersk."),
         ("My brother Tom lives in Rome.", "My brother Max lives in Oslo."),
         ("My grandma is 80.", "My other grandma is 76."),
+        ("I work at Google.", "I work at the Zurich office now."),
+        ("The meeting is at 10.", "The meeting is on floor 10 now."),
+        ("The meeting is at 10:00.", "The meeting with Bo is now at 11:00."),
+        ("My flight is at 10:40.", "My flight back is at 19:20 now."),
+        ("The budget is 5,000 euros.", "The budget for travel is now 800 euros."),
+        ("Project A's deadline is 3 May.", "Project B's deadline is now 9 May."),
+        ("Our server is Debian.", "Our server is called Bert now."),
+        ("I'm married to Jonas.", "I got engaged to help with the party."),
         ("My phone is a Pixel 7.", "My phone is at the repair shop now."),
         ("My phone number is 0176 555 0132.", "My phone is a Pixel 7 now."),
         ("My car is a Honda Civic.", "My car is in Leeds now."),
@@ -242,6 +250,17 @@ def test_the_same_relative_named_or_not_is_one_person() -> None:
 )
 def test_what_is_of_one_sort_is_replaced(old: str, new: str) -> None:
     assert decided(said(old), said(new, 1)).action is Action.SUPERSEDE
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("My colleague Tom lives in Leeds.", "My colleague lives in York now."),
+        ("My friend lives in Leeds.", "My friend lives in York now."),
+    ],
+)
+def test_who_may_be_one_of_many_is_asked_about(old: str, new: str) -> None:
+    assert decided(said(old), said(new, 1)).action in {Action.ASK_CONFLICT, Action.ADD}
 
 
 def test_which_of_two_brothers_moved_is_asked() -> None:
