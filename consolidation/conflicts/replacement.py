@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from consolidation.conflicts.statements import Difference, Statement, compare, numbered_otherwise
-from memory_service.analysis.facts.attributes import NATIONALITIES
+from memory_service.analysis.facts.attributes import NATIONALITIES, ROLES_OF_PEOPLE
 from memory_service.analysis.facts.values import Value, ValueKind
 from memory_service.analysis.facts.wording import content_words, turned_around, words
 from memory_service.analysis.times.reading import words_in
@@ -21,6 +21,8 @@ def replaced(old: Statement, new: Statement, *, most_after: int) -> str | None:
         return None
     if turned_around(new.text, old.text):
         return None
+    if _OBJECTS.intersection(words(old.text)) != _OBJECTS.intersection(words(new.text)):
+        return None  # "Tom owes me 20 euros", "I owe Tom 30 euros"
     difference = compare(old, new)
     if _put_aside(old, new, difference):
         return "it is replaced"
@@ -41,6 +43,9 @@ def replaced(old: Statement, new: Statement, *, most_after: int) -> str | None:
     if not tells and (new.scoped or old.past or _several_kinds(pairs) or any(gone.perhaps_name for gone, _ in pairs)):
         return None
     return f"another {pairs[0][1].kind.value}"
+
+
+_OBJECTS: Final = words_in("me him us them mich mir uns ihn ihm ihnen")
 
 
 def _put_aside(old: Statement, new: Statement, difference: Difference) -> bool:
@@ -68,14 +73,20 @@ def _other_word(old: Statement, new: Statement, difference: Difference, *, tells
 def _names_one(difference: Difference, old: Statement, new: Statement) -> bool:
     """Say whether a name took the place of a name."""
     before, after = (content_words(" ".join(one.names)) for one in (old, new))
-    return difference.missing[0] in before and difference.extra[0] in after
+    # "My trainer is Kim", "My trainers are Nikes": one word by its stem only.
+    written = [
+        {word for word in words(one.text) if content_words(word) and content_words(word)[0] in old.words}
+        for one in (old, new)
+    ]
+    return difference.missing[0] in before and difference.extra[0] in after and written[1] <= written[0]
 
 
 def _of_one_sort(difference: Difference, old: Statement, new: Statement) -> bool:
     """Say whether two words say the same of a thing: "is in London" does not say which bank it is, "is Swiss" not which wife."""
     before, after = _led_by(old, difference.missing[0]), _led_by(new, difference.extra[0])
-    origin = [not _ORIGINS.isdisjoint(one) for one in (difference.missing, difference.extra)]
-    return before == after and origin[0] == origin[1]
+    return before == after and all(
+        kind.isdisjoint(difference.missing) == kind.isdisjoint(difference.extra) for kind in _KINDS
+    )
 
 
 def _led_by(statement: Statement, term: str) -> str | None:
@@ -89,7 +100,7 @@ def _led_by(statement: Statement, term: str) -> str | None:
 _PREPOSITIONS: Final = dict.fromkeys(words_in("in at on near to into"), "in") | {
     word: word for word in ("from", "with", "for", "by", "of", "under", "until", "since")
 }
-_ORIGINS: Final = frozenset(content_words(" ".join(sorted(NATIONALITIES))))
+_KINDS: Final = tuple(frozenset(content_words(" ".join(sorted(kind)))) for kind in (NATIONALITIES, ROLES_OF_PEOPLE))
 # Verbs that the description of a change does without.
 LIGHT: Final = words_in("use work go run be make take live")
 # Verbs of which one object does not exclude another.
@@ -128,6 +139,8 @@ def _extra_is_aside(new: Statement, old: Statement, difference: Difference, *, t
         return True
     if not tells or len(difference.extra) > most or _qualified(new, old, difference):
         return False
+    if not _WAY_BACK.isdisjoint(difference.extra):
+        return False
     first = next(place for place, word in enumerate(new.words) if word in old.words)
     return not any(word in difference.extra for word in new.words[:first] if word not in _CHANGE_STEMS)
 
@@ -140,6 +153,7 @@ def _qualified(new: Statement, old: Statement, difference: Difference) -> bool:
     return any(word in difference.extra and word not in _CHANGE_STEMS for word in before[known:])
 
 
+_WAY_BACK: Final = frozenset(content_words("home back return homeward"))
 _VERB: Final = re.compile(r"\s(?:is|are|was|were|has|have|will)\b", re.IGNORECASE)
 
 

@@ -35,7 +35,7 @@ _AFTER: Final = {
         rf"\s+(?:from\s+(?:the\s+)?{_NAMES}\s+)?(?:back\s+)?(?:in|to|near)\s+(?:the\s+)?(?P<value>{_NAMES})"
     ),
     Form.AT: re.compile(
-        r"\s+(?:at|for|by)\s+(?!my\b|home\b|least\b|this\b|that\b|it\b|years?\b|\d)"
+        r"\s+(?:at|for|by)\s+(?!my\b|home\b|nights?\b|noon\b|midnight\b|times\b|weekends?\b|least\b|this\b|that\b|it\b|years?\b|\d)"
         rf"(?P<value>(?:(?:a|an|the)\s+)?[\w'’&-]+(?:\s+[\w'’&-]+){{0,4}}?){_STOP}"
     ),
     Form.SCHOOL: re.compile(rf"\s+(?:at|in)\s+(?:the\s+)?(?P<value>{_NAMES})"),
@@ -161,6 +161,8 @@ def _of_verb(text: str, verb: Verb, written: str, subject: _Subject, after: int,
     found = _AFTER[verb.form].match(text, after)
     if found is None or (verb.form is Form.AT and _FOR_WHOM_WHERE.match(text, found.end("value"))):
         return None
+    if verb.form is Form.ROLE and text.startswith(" as ", found.end()):
+        return None  # "as hard as a nurse"
     if verb.form is Form.AT and _SITE.fullmatch(found["value"]):
         return None
     if written == "like" and _BEING.search(subject.aux):

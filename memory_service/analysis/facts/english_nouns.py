@@ -155,6 +155,7 @@ _WHERE: Final = re.compile(
     re.IGNORECASE,
 )
 _OTHERWISE: Final = re.compile(r"(?:from|with|until|for|by)\b", re.IGNORECASE)
+_OF_NATIONS: Final = words_in("language tongue nationality citizenship passport cuisine food accent religion faith")
 _PLACES: Final = frozenset(
     {"lives_in", "address", "birthplace", "birthday"}
 )  # what is in a place, or in a month, is one
@@ -172,7 +173,8 @@ def _as_named(attribute: str, value: str, kinds: tuple[Value, ...], before: str,
         None if kinds or value[0].isdigit() else _WHERE.search(f"{before} {value.split()[0]}")
     )
     if found is None:
-        return None if role in ROLES_OF_PEOPLE and value.lower() in NATIONALITIES else attribute
+        described = value.lower() in NATIONALITIES and role not in _OF_NATIONS and not attribute.startswith("favourite")
+        return None if described else attribute
     how = found.group().lower() if _OTHERWISE.match(value) else "place"
     if how == "place" and attribute in _PLACES:
         return attribute

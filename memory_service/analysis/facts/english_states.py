@@ -23,7 +23,8 @@ _NAMED: Final = re.compile(
 )
 _MARRIED: Final = re.compile(
     r"\b[Ii](?:['’]m| am|['’]ve| have)?(?: now| just| happily)? (?P<got>got |gotten )?"
-    r"(?P<status>married|engaged|divorced|widowed)\b(?<!engaged(?= in [a-z]))(?! to (?!an?\b|the\b|my\b)[a-z])(?: to (?P<value>[A-Z][\w'’-]+))?"
+    r"(?P<status>married|engaged|divorced|widowed)\b(?<!engaged(?= in [a-z]))(?! to (?!an?\b|the\b|my\b)[a-z])"
+    r"(?: to (?P<value>[A-Z][\w'’-]+))?"
 )
 _AGE: Final = re.compile(r"(\d{1,3})(?:\s+years? old)?\Z")
 _AFTER_AGE: Final = re.compile(r"\s*(?:[.,;!?]|\Z|now|years?\b|today|and\b|yo\b)")

@@ -126,6 +126,7 @@ def test_relatives_are_told_apart_by_their_names() -> None:
         'My neighbour keeps saying "my favourite colour is beige".',
         "In the novel the hero says: I work at Bosch.",
         "I work for Anna at Bosch.",
+        "Lena works as hard as a nurse.",
         "I work at the harbour for Maersk.",
         "My wife is in Rome.",
         "My wife is Swiss.",

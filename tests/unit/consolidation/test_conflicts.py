@@ -199,6 +199,12 @@ def test_elsewhere_capitals_are_no_difference(old: str, new: str) -> None:
         ("I work at the harbour for Maersk.", "I work at Maersk."),
         ("My brother Tom lives in Rome.", "My brother Max lives in Oslo."),
         ("My grandma is 80.", "My other grandma is 76."),
+        ("My trainer is Kim.", "My trainers are Nikes now."),
+        ("I work at night.", "I work at Lidl now."),
+        ("I take the 8:10 train.", "I take the 18:30 train home now."),
+        ("Tom owes me 20 euros.", "I owe Tom 30 euros now."),
+        ("I live near the park.", "I live near my sister now."),
+        ("Our CEO is Max.", "Our CEO is Swiss now."),
         ("I work at Google.", "I work at the Zurich office now."),
         ("The meeting is at 10.", "The meeting is on floor 10 now."),
         ("The meeting is at 10:00.", "The meeting with Bo is now at 11:00."),
@@ -246,6 +252,7 @@ def test_the_same_relative_named_or_not_is_one_person() -> None:
         ("My phone is a Pixel 7.", "My phone is a Fairphone 5 now."),
         ("My contract is with Vodafone.", "My contract is with Orange now."),
         ("My password is 4711.", "My password is now Tulip."),
+        ("My first language is Spanish.", "My first language is German now."),
     ],
 )
 def test_what_is_of_one_sort_is_replaced(old: str, new: str) -> None:
