@@ -62,14 +62,24 @@ CHANGES: Final = re.compile(
 SINCE_WHEN: Final = re.compile(
     r"\b(?:now|nowadays|these days|new|newly|as of|from now on|currently|recently)\b", re.IGNORECASE
 )
+# A change that somebody makes to something.
+TRANSITIVE: Final = re.compile(
+    r"(?<!\bwas )(?<!\bwere )(?<!\bis )(?<!\bare )(?<!\bbeen )(?<!\bgot )\b"
+    r"(?P<verb>changed|raised|increased|decreased|reduced|lowered|cut|extended|postponed|delayed|rescheduled|pushed|moved|relocated|shifted|updated|upgraded|downgraded|replaced|renamed|adjusted|"
+    r"revised|bumped)\s+(?P<what>(?:the|an?|my|our|its|his|her|their|your)\s[^.,;!?\n]+)",
+    re.IGNORECASE,
+)
 # What is said of a thing: "is in the workshop", "has a logo", "is broken".
 BEING: Final = re.compile(
-    r"\b(?:is|are|am|was|were|(?:has|have) been)\s+(?:(?:now|currently|still|again|already|also|just|actually)\s+)*"
+    r"\b(?:is|are|am|was|were|(?:has|have) been|(?:moved|relocated)(?=\s(?:to|into)\s(?-i:[^A-Z\d]*)\Z))\s+"
+    r"(?:(?:now|currently|still|again|already|also|just|actually)\s+)*"
     r"(?P<being>[^.;!?\n]+)"
     r"|\b(?:has|have|got|gets)\s+(?:(?:now|currently|also|just)\s+)*(?P<having>(?:an?|its|their|his|her|some|no|new|more)\s[^.,;!?\n]+)",
     re.IGNORECASE,
 )
-WHERE: Final = re.compile(r"(?:in|at|near|under|behind|outside|inside|next to|on(?=[^A-Z\d]*\Z))\s", re.IGNORECASE)
+WHERE: Final = re.compile(
+    r"(?:to|into|in|at|near|under|behind|outside|inside|next to|on(?=(?-i:[^A-Z\d]*)\Z))\s", re.IGNORECASE
+)
 ASKS_WHERE: Final = re.compile(
     r"\b(?:where|(?:what|which|whose) (?:place|location|city|town|country|room|street|floor|building|garage))\b",
     re.IGNORECASE,
@@ -88,7 +98,7 @@ NOT_QUITE: Final = re.compile(
 )
 # A value that is none of now: what was, what is so in general, what is allowed.
 OTHERWISE: Final = re.compile(
-    r"\b(?:used to|ago|back in|back then|last (?:night|year|month|week)|average|maximum|minimum|usually costs?|"
+    r"\b(?:used to|ago|today|back in|back then|last (?:night|year|month|week)|average|maximum|minimum|usually costs?|"
     r"(?:was|were)(?! (?:set|cut|\w+ed)\b)|did)\b",
     re.IGNORECASE,
 )

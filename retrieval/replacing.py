@@ -164,12 +164,14 @@ def _changed(new: Said, old: Said, asked: frozenset[str], lost: frozenset[str], 
         return len(lost) == 1 and bool(common & asked) and switches
     if new.ended and not new.values:
         return False  # what it ends is something else
+    if new.changed_thing is not None and common.isdisjoint(new.changed_thing):
+        return False  # "My gym raised its prices"
     others = _other_values(new, old, asked)
     if others and not new.changes:
         others = OTHERWISE.search(new.stated) is None and not new.names - every_word(old.text)
     if common:
         tells = new.changes and not old.values and bool(new.words - old.words - asked)
-        return others or (tells and (not new.only_since_when or _answers(new, old, asked, query)))
+        return others or (tells and _answers(new, old, asked, query))
     # "I'm down to 78 kg": nothing but the unit tells what of.
     return others and cosine >= ALIKE and not HIMSELF.isdisjoint(every_word(" ".join(new.stated.split()[:2])))
 
@@ -177,6 +179,8 @@ def _changed(new: Said, old: Said, asked: frozenset[str], lost: frozenset[str], 
 def _answers(new: Said, old: Said, asked: frozenset[str], query: str) -> bool:
     """Say whether what is so now of a thing is what is asked of it: where it is, or what else it has, is another matter."""
     sort, heads = new.sort
+    if not (new.only_since_when or sort is Sort.WHERE):
+        return True
     match sort:
         case Sort.WHERE:
             return old.sort[0] is Sort.WHERE or ASKS_WHERE.search(query) is not None

@@ -33,6 +33,7 @@ from retrieval.change_words import (
     PASSIVE,
     REST,
     SINCE_WHEN,
+    TRANSITIVE,
     USER,
     VERBS,
     WHERE,
@@ -59,7 +60,9 @@ class End:
 
 def _end_of(what: str, who: str) -> End:
     words = [one for one in content_words(what) if one not in USER]
-    return End(words[-1] if words else "", frozenset(words), who)
+    # Of "the tyres of my bike" the tyres are over.
+    heads = [one for one in content_words(what.partition(" of ")[0]) if one not in USER] or words
+    return End(heads[-1] if heads else "", frozenset(words), who)
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,14 @@ class Said:
     def only_since_when(self) -> bool:
         """Whether it says no more of a change than that something is so now, or is new."""
         return CHANGES.search(SINCE_WHEN.sub(" ", self.plain)) is None
+
+    @cached_property
+    def changed_thing(self) -> frozenset[str] | None:
+        """What its only change was made to, where it says so: of "My landlord raised the rent" the rent."""
+        found = TRANSITIVE.search(self.plain)
+        if found is None or CHANGES.search(self.plain[: found.start()] + self.plain[found.end("verb") :]):
+            return None
+        return frozenset(content_words(found["what"]))
 
     @cached_property
     def sort(self) -> tuple[Sort, frozenset[str]]:
