@@ -104,7 +104,7 @@ def plan_profiles(
     for user in users:
         lines = static_lines(user.facts, now=now, settings=settings) + recent_lines(user.happenings, settings=settings)
         reason = "profile"
-        if lines and lines == rules_only(user.lines):
+        if lines and _what_is_said(lines) == _what_is_said(rules_only(user.lines)):
             reason = OUTDATED
             told = [dict(line) for line in user.lines if line["section"] == TOLD]
             lines += [line for line in told if stands(line, user.versions)]
@@ -261,6 +261,11 @@ def recent_lines(happenings: Sequence[Happening], *, settings: ProfileSettings =
         }
         for one in reversed(latest[-settings.episodes :])
     ]
+
+
+def _what_is_said(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return lines without the places where rules found what lasts: the same said in a corrected text is the same."""
+    return [{**line, "spans": None} if line["section"] == STATIC else dict(line) for line in lines]
 
 
 def rules_only(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

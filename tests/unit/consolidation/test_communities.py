@@ -126,6 +126,25 @@ def test_what_a_model_told_goes_once_a_text_that_it_cites_is_another() -> None:
     assert [line["text"] for line in change.values["lines"]] == ["Ana: pet dog"]
 
 
+def test_what_a_model_told_stays_where_a_text_was_corrected_and_rules_read_the_same() -> None:
+    def known(version: int) -> list[KnownFact]:
+        return [KnownFact("Ana", "pet", "cat", (memory(1),), spans=((memory(1), version, 0, 9),))]
+
+    (put,) = plan_profiles([User("ana", known(1), ())], now=NOW, new_id=lambda: entity(50))
+    assert isinstance(put, Put)
+    told = {
+        "section": TOLD,
+        "text": "Ana has a boat.",
+        "spans": [[str(memory(2)), 1, 0, 4]],
+        "memory_ids": [str(memory(2))],
+    }
+    user = User("ana", known(3), (), put.id, [*put.values["lines"], told], {memory(2): 1})
+    (change,) = plan_profiles([user], now=NOW, new_id=lambda: pytest.fail("it has an id"))
+    assert isinstance(change, Put)
+    assert [line["text"] for line in change.values["lines"]] == ["Ana: pet cat", "Ana has a boat."]
+    assert change.values["lines"][0]["spans"] == [[str(memory(1)), 3, 0, 9]]
+
+
 def a_fact(value: str, **other: Any) -> Fact:
     return Fact("ana", "pet", value, value.casefold(), (0, 1), **other)
 
