@@ -110,7 +110,7 @@ def decide(
     'add'
     """
     keep = Decision(Action.ADD, cosine, KEEP)
-    if not _comparable(new, old) or lettered_otherwise(new.content, old.content):
+    if not _comparable(new, old):
         return keep
     related = _share_attribute(new_facts, old_facts)
     # Reading costs more than all else; far apart, or one long and the other of another length, they cannot be the same.
@@ -118,6 +118,8 @@ def decide(
     if apart and not related:
         return keep
     if not related and not worth_reading(new, old, cosine=cosine, near=settings.ask_duplicate):
+        return keep
+    if lettered_otherwise(new.content, old.content):
         return keep
     before, after = read_statements(old.content, old.language), read_statements(new.content, new.language)
     found = agree(after, before, new_facts, old_facts, corrected=after.whole.corrects)
