@@ -107,6 +107,56 @@ def test_an_item_comes_back_as_it_was(service: Any, output: Any) -> None:
     run(service, work)
 
 
+@pytest.mark.parametrize("number", [1e23, -1.5e300, -0.0, 0.0, 1.0, 1764442655123456512.0, 2**63])
+def test_a_number_stays_what_it_is(service: Any, number: float) -> None:
+    async def work(session: MemoryServiceSession) -> None:
+        await session.add_items([{**OUTPUT, "output": [number]}])  # type: ignore[list-item]
+        (item,) = await session.get_items()
+        assert repr(item) == repr({**item, "output": [number]})
+
+    run(service, work)
+
+
+def test_a_long_history_goes_in_calls_that_the_service_takes(service: Any) -> None:
+    async def work(session: MemoryServiceSession) -> None:
+        texts: Items = [{"role": "user", "content": f"Page {n}. " + "x" * 48_000} for n in range(45)]
+        numbers: Items = [{**OUTPUT, "output": [[0] * 25_000]} for _ in range(9)]
+        await session.add_items([*texts, *numbers])
+        assert await session.get_items() == [*texts, *numbers]
+
+    run(service, work)
+
+
+def test_what_was_erased_may_be_said_anew(service: Any) -> None:
+    async def work(session: MemoryServiceSession) -> None:
+        await session.add_items([{"role": "user", "content": "Hello"}, CALL])  # type: ignore[list-item]
+        namespace = session._place.namespace
+        erased = await session._client.erasures.start(filter={"session_id": session.session_id})
+        await erased.wait()
+        assert await session.get_items() == []
+        again = MemoryServiceSession("later", session._client, namespace=namespace)
+        turns: Items = [{"role": "user", "content": "Hello"}, CALL, OUTPUT]
+        await again.add_items(turns)
+        assert await again.get_items() == turns
+
+    run(service, work)
+
+
+def test_users_may_call_their_sessions_alike(service: Any) -> None:
+    namespace = f"tests/{secrets.token_hex(6)}"
+
+    async def work(ana: MemoryServiceSession) -> None:
+        bob = MemoryServiceSession("today", ana._client, namespace=namespace, user_id="bob")
+        await ana.add_items([{"role": "user", "content": "My PIN is 4711."}])
+        assert await bob.get_items() == []
+        await bob.add_items([{"role": "user", "content": "Hello."}])
+        await bob.clear_session()
+        assert await bob.pop_item() is None
+        assert await ana.get_items() == [{"role": "user", "content": "My PIN is 4711."}]
+
+    run(service, work, session_id="today", namespace=namespace, user_id="ana")
+
+
 def test_what_is_plain() -> None:
     deep: Any = {}
     for _ in range(20):
@@ -190,6 +240,7 @@ def test_the_settings_limit_what_a_run_is_given(service: Any) -> None:
         assert await session.get_items(1) == HISTORY[-1:]
 
     run(service, work, session_settings=SessionSettings(limit=3))
+    run(service, work, session_settings={"limit": 3})  # As the SDK's own sessions take it.
 
 
 class ScriptedModel(Model):

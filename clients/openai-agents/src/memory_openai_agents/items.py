@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from math import copysign
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -18,6 +20,7 @@ PART = 30_000  # characters of ASCII, which may double when they are written as 
 MOST_TEXT = 64 * 1024  # bytes of a content
 MOST_HINT = 400  # characters by which a person recognises what is not said; nobody searches for it
 INTEGERS = range(-(2**63), 2**63)
+WHOLE_FROM = 1e16  # From here on Python writes a number with an exponent, and the service one without.
 
 # Calls of tools and their outputs lie beside the conversation, where no search for what was said comes across them.
 TOOLS = "tool-items"
@@ -38,11 +41,18 @@ class Place:
             "session_id": self.session_id,
             "namespace": {"in": [self.namespace, f"{self.namespace}/{TOOLS}"]},
             f"metadata.{MARK}.item": {"exists": True},
+            # Two users may call their sessions alike.
+            **({} if self.user_id is None else {"user_id": self.user_id}),
         }
 
 
-def bodies_of(item: Mapping[str, Any], place: Place) -> list[dict[str, Any]]:
+def bodies_of(item: Mapping[str, Any], place: Place, *, now: datetime) -> list[dict[str, Any]]:
     """Return the memories that hold an item: one, or several for one that is larger than a memory.
+
+    Args:
+        item: the item.
+        place: where it goes.
+        now: when it is said.
 
     Raises:
         TypeError: it is nothing that JSON has a form for.
@@ -55,6 +65,8 @@ def bodies_of(item: Mapping[str, Any], place: Place) -> list[dict[str, Any]]:
         "user_id": place.user_id,
         "agent_id": place.agent_id,
         "role": str(item.get("role") or "tool"),
+        # Without a time the service takes a text that was erased for one that comes back by itself, and refuses it.
+        "observed_at": now.isoformat(),
         # A history must be whole: a call without its output is refused by models. So its items do not fade.
         "pinned": True,
         **({} if said else {"extract": "none"}),
@@ -111,6 +123,8 @@ def _is_flat(value: Any, depth: int) -> bool:
         return depth > 0 and all(isinstance(k, str) and _is_flat(one, depth - 1) for k, one in value.items())
     if isinstance(value, list | tuple):
         return depth > 0 and all(_is_flat(one, depth - 1) for one in value)
+    if isinstance(value, float):
+        return abs(value) < WHOLE_FROM and (value != 0 or copysign(1, value) > 0)
     return not isinstance(value, int) or value in INTEGERS
 
 

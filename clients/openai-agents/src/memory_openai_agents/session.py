@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from agents.memory import SessionSettings
+from agents.memory.session_settings import coerce_session_settings, resolve_session_limit
 
+from memory_openai_agents.batches import batches
 from memory_openai_agents.items import Place, Whole, bodies_of, whole_items
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ class MemoryServiceSession:
         session_id: which conversation; at most 256 characters.
         client: how the service is reached; the session does not close it.
         namespace: where what is said lies. Calls of tools lie below it, in `tool-items`.
-        user_id: whose conversation it is.
+        user_id: whose conversation it is; a session of another user with the same id is another one.
         agent_id: with which agent.
         session_settings: how many items a run is given, when not all.
     """
@@ -42,17 +45,16 @@ class MemoryServiceSession:
         namespace: str = "default",
         user_id: str | None = None,
         agent_id: str | None = None,
-        session_settings: SessionSettings | None = None,
+        session_settings: SessionSettings | dict[str, Any] | None = None,
     ) -> None:
         self.session_id = session_id
-        self.session_settings: SessionSettings | None = session_settings or SessionSettings()
+        self.session_settings: SessionSettings | None = coerce_session_settings(session_settings or SessionSettings())
         self._client = client
         self._place = Place(namespace, session_id, user_id, agent_id)
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """Return the history, oldest first; with a limit the latest items."""
-        if limit is None and self.session_settings is not None:
-            limit = self.session_settings.limit
+        limit = resolve_session_limit(limit, self.session_settings)
         if limit is not None and limit <= 0:
             return []
         newest = await self._newest(limit)
@@ -64,9 +66,10 @@ class MemoryServiceSession:
         Raises:
             ItemsRejected: the service refused some; the others are stored.
         """
-        bodies = [body for item in items for body in bodies_of(_mapping(item), self._place)]
-        for start in range(0, len(bodies), 50):
-            answer = await self._client.add_many(bodies[start : start + 50])  # type: ignore[arg-type]  # MemoryItems.
+        now = datetime.now(timezone.utc)
+        bodies = [body for item in items for body in bodies_of(_mapping(item), self._place, now=now)]
+        for some in batches(bodies):
+            answer = await self._client.add_many(some)  # type: ignore[arg-type]  # MemoryItems.
             if answer.rejected:
                 problem = answer.rejected[0].problem or {}
                 raise ItemsRejected(f"{len(answer.rejected)} items were refused: {problem.get('detail')}")
