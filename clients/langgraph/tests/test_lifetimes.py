@@ -93,3 +93,42 @@ def test_a_put_without_a_lifetime_takes_it_back(store: MemoryServiceStore) -> No
     time.sleep(LATER)
     assert store.get(("a",), "k") is not None
     assert len(store.search(("a",), query="tea")) == 1
+
+
+@pytest.mark.parametrize("between", ["put", "delete"])
+def test_reading_does_not_give_an_end_to_what_was_put_meanwhile(
+    make_store: Callable[..., MemoryServiceStore], monkeypatch: pytest.MonkeyPatch, between: str
+) -> None:
+    reader, writer = make_store(root="tests/meanwhile"), make_store(root="tests/meanwhile")
+    writer.put(("a",), "k", {"n": 1}, ttl=TTL)
+    time.sleep(1)  # The reader gives it a later end now.
+    update = reader._client.update
+    came: list[str] = []
+
+    def late(memory_id: str, **fields: Any) -> Any:
+        came.append(memory_id)
+        if between == "put":
+            writer.put(("a",), "k", {"n": 2})
+        else:
+            writer.delete(("a",), "k")
+        return update(memory_id, **fields)
+
+    monkeypatch.setattr(reader._client, "update", late)
+    read = reader.get(("a",), "k")
+    assert read is not None
+    assert read.value == {"n": 1}
+    assert len(came) == 1
+    time.sleep(LATER)
+    after = writer.get(("a",), "k")
+    assert (None if after is None else after.value) == ({"n": 2} if between == "put" else None)
+
+
+def test_a_key_that_may_only_read_reads_what_ends(make_store: Callable[..., MemoryServiceStore], service: Any) -> None:
+    store = make_store()
+    store.put(("a",), "k", {"text": "tea"}, ttl=4 / 60)
+    with service.http() as http:
+        key = http.post("/v1/api-keys", json={"name": "reader", "scopes": ["memories:read"]}).json()["key"]
+    with MemoryServiceStore(service.url, key, root=store._layout.root) as reader:
+        time.sleep(1)  # Past the slack: who may write would prolong it.
+        assert reader.get(("a",), "k") is not None
+        assert len(reader.search(("a",), query="tea")) == len(reader.search(("a",))) == 1

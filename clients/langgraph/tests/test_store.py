@@ -49,6 +49,18 @@ def test_what_is_put_is_got(store: MemoryServiceStore) -> None:
     assert store.get(("users",), "profile") is None
 
 
+@pytest.mark.parametrize("number", [1e19, 1e23, -1.5e300, 2.0**63, 5e-324, 2**63 - 1, 1.0, 1])
+def test_a_number_that_is_got_may_be_put_and_looked_for(store: MemoryServiceStore, number: float) -> None:
+    store.put(("n",), "k", {"n": number, "in": [{"n": number}]})
+    item = store.get(("n",), "k")
+    assert item is not None
+    assert repr(item.value["n"]) == repr(item.value["in"][0]["n"]) == repr(number)
+    store.put(("n",), "k", item.value)
+    for wanted in (number, {"$gte": number}):
+        assert keys(store.search(("n",), filter={"n": wanted})) == ["k"]
+        assert keys(store.search(("n",), filter={"n": wanted}, query="n")) == ["k"]
+
+
 def test_nothing_is_there_before_the_first_write(store: MemoryServiceStore) -> None:
     assert store.get(("a",), "k") is None
     assert store.search(("a",)) == []

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from memory_client import AsyncMemoryClient, MemoryClient
+    from memory_client import AsyncMemoryClient, Memory, MemoryClient
 
 Call: TypeAlias = "Callable[[MemoryClient | AsyncMemoryClient], Any]"
 
@@ -36,9 +36,9 @@ def archive(chosen: Mapping[str, Any], *, namespace: str) -> Call:
     return lambda client: client.archive_many(filter=chosen, namespace=namespace)
 
 
-def extend(memory_id: str, end: datetime) -> Call:
-    """Give a memory a later end."""
-    return lambda client: client.update(memory_id, expires_at=end)
+def extend(memory: Memory, end: datetime) -> Call:
+    """Give a memory a later end, unless somebody has changed it since it was read."""
+    return lambda client: client.update(memory.id, expires_at=end, if_match=memory.version)
 
 
 def occupied(prefix: str, *, cursor: str | None = None) -> Call:

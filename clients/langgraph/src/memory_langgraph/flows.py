@@ -8,6 +8,7 @@ one counts: as in LangGraph's own stores.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -22,11 +23,11 @@ from langgraph.store.base import (
     SearchOp,
     validate_op_namespace,
 )
-from memory_client import NamespaceNotFound
+from memory_client import Gone, MemoryClientError, NamespaceNotFound, NotFound, PermissionDenied, VersionConflict
 
 from memory_langgraph import calls, filters
 from memory_langgraph.errors import ItemRejected
-from memory_langgraph.items import INDEXED, OURS, Layout, batches, body_of, found_item, item_of, refreshed_end
+from memory_langgraph.items import INDEXED, OURS, Layout, batches, body_of, found_item, item_of, refreshed_end, value_of
 from memory_langgraph.namespaces import common_prefix, selected
 from memory_langgraph.places import external_id_of, key_of, namespace_of, path_of
 from memory_langgraph.texts import shows
@@ -41,6 +42,8 @@ Flow: TypeAlias = "Generator[calls.Call, Any, T]"
 MOST_FOUND = 200  # results of one search by meaning
 MOST_LISTED = 1_000  # memories in one page
 MOST_QUERY_BYTES = 16 * 1024
+# Why an item that was read gets no later end: it was put anew or deleted since, which counts for more, or the key may only read.
+NOT_REFRESHED = (VersionConflict, NotFound, Gone, PermissionDenied)
 
 
 def now() -> datetime:
@@ -55,7 +58,7 @@ def carried_out(flow: Flow[T], client: MemoryClient) -> T:
         while True:
             try:
                 answer = call(client)
-            except NamespaceNotFound as error:
+            except MemoryClientError as error:
                 call = flow.throw(error)
             else:
                 call = flow.send(answer)
@@ -70,7 +73,7 @@ async def carried_out_async(flow: Flow[T], client: AsyncMemoryClient) -> T:
         while True:
             try:
                 answer = await call(client)
-            except NamespaceNotFound as error:
+            except MemoryClientError as error:
                 call = flow.throw(error)
             else:
                 call = flow.send(answer)
@@ -130,7 +133,8 @@ def _refresh(memories: Iterable[Memory]) -> Flow[None]:
     for memory in memories:
         end = refreshed_end(memory, now=now())
         if end is not None:
-            yield calls.extend(memory.id, end)
+            with suppress(*NOT_REFRESHED):
+                yield calls.extend(memory, end)
 
 
 def search(op: SearchOp, layout: Layout) -> Flow[list[SearchItem]]:
@@ -160,7 +164,7 @@ def _by_meaning(question: str, op: SearchOp, layout: Layout) -> Flow[list[tuple[
             found = yield calls.search(question, prefix=prefix, filter=asked, top_k=most)
         except NamespaceNotFound:  # Nothing was put there yet.
             return []
-        kept = [(one.memory, one.score) for one in found.results if filters.matches(one.memory.value, wanted)]
+        kept = [(one.memory, one.score) for one in found.results if filters.matches(value_of(one.memory), wanted)]
         if len(kept) >= enough or len(found.results) < most:
             break  # Else the service let more through than the filter does: look further down.
     return kept[op.offset : op.offset + op.limit]
@@ -177,7 +181,7 @@ def _listed(op: SearchOp, layout: Layout) -> Flow[list[tuple[Memory, float | Non
     while len(found) < op.offset + op.limit:
         limit = min(op.offset + op.limit, MOST_LISTED)
         page = yield calls.query(asked, limit=limit, cursor=cursor)
-        found += [(memory, None) for memory in page.data if filters.matches(memory.value, wanted)]
+        found += [(memory, None) for memory in page.data if filters.matches(value_of(memory), wanted)]
         cursor = page.next_cursor
         if cursor is None:
             break

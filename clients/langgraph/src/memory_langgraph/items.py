@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.store.base import Item, PutOp, SearchItem
 
+from memory_langgraph.filters import INTEGERS
 from memory_langgraph.lifetimes import expiry, is_stale
 from memory_langgraph.places import external_id_of, key_of, namespace_of, path_of
 from memory_langgraph.texts import text_of
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from memory_client import Memory
 
 MARK = "langgraph"  # the key in `metadata` that says an item is ours
+# Memories, bytes of their contents, bytes in all, and JSON values: below what one call may bring, and few enough contents that
+# they are encoded long before a client gives up.
+ROOM = (1_000, 512 * 1024, 4 * 1024 * 1024, 100_000)
 # What was superseded, by an import or by hand, has handed its external id over to its successor.
 OURS: Mapping[str, Any] = {f"metadata.{MARK}.indexed": {"exists": True}, "external_id": {"exists": True}}
 INDEXED: Mapping[str, Any] = {f"metadata.{MARK}.indexed": True, "external_id": {"exists": True}}
@@ -76,12 +80,25 @@ def _fields(memory: Memory, layout: Layout) -> dict[str, Any]:
     # Refreshing an end, or importing, is no update of an item.
     by_put = imported is not None or _ttl(memory) is not None
     return {
-        "value": memory.value,
+        "value": value_of(memory),
         "key": key_of(memory.external_id or ""),
         "namespace": namespace_of(layout.root, memory.namespace),
         "created_at": created_at,
         "updated_at": max(memory.observed_at, created_at) if by_put else memory.updated_at,
     }
+
+
+def value_of(memory: Memory) -> Any:
+    """Return the value of an item as it was put: a whole number beyond 64 bits was a float there."""
+    return _restored(memory.value)
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _restored(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_restored(one) for one in value]
+    return float(value) if isinstance(value, int) and value not in INTEGERS else value
 
 
 def refreshed_end(memory: Memory, *, now: datetime) -> datetime | None:
@@ -105,7 +122,7 @@ def batches(bodies: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         needs = (1, len(body["content"].encode()), len(json.dumps(body).encode()), _count(body))
         if any(left < need for left, need in zip(room, needs, strict=True)):
             made.append([])
-            room = (1_000, 2 * 1024 * 1024, 4 * 1024 * 1024, 100_000)
+            room = ROOM
         made[-1].append(body)
         room = tuple(left - need for left, need in zip(room, needs, strict=True))  # type: ignore[assignment]  # Four.
     return made
