@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
-from llama_index.core.bridge.pydantic import Field
+from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.memory import BaseMemoryBlock
-from memory_client import AsyncMemoryClient, NamespaceNotFound
+from memory_client import AsyncMemoryClient, MemoryClientError, NamespaceNotFound
 
-MOST_BYTES = 64 * 1024  # of one turn
+from memory_llamaindex.turns import Conversation, conversations, cut, text_of
+
 MOST_QUERY_BYTES = 16 * 1024
 CHARACTERS_PER_TOKEN = 4
 
@@ -28,14 +30,16 @@ class MemoryServiceBlock(BaseMemoryBlock[str]):
     namespace: str = Field(default="default", description="Where memories lie.")
     user_id: str | None = Field(default=None, description="Whose memories they are.")
     token_budget: int = Field(default=1200, description="How long the text may be that comes back.", gt=0)
+    # What could not be sent. `Memory` has let go of it before it hands it over, and does not offer it again.
+    _waiting: list[Conversation] = PrivateAttr(default_factory=list)
 
     async def _aget(self, messages: list[ChatMessage] | None = None, **block_kwargs: Any) -> str:
-        question = next((text for text in map(_text, reversed(messages or [])) if text), None)
+        question = _question(messages or [])
         if question is None:
             return ""
         try:
             found = await self.client.context(
-                _cut(question, MOST_QUERY_BYTES),
+                cut(question, MOST_QUERY_BYTES),
                 namespace=self.namespace,
                 user_id=self.user_id,
                 token_budget=self.token_budget,
@@ -45,29 +49,35 @@ class MemoryServiceBlock(BaseMemoryBlock[str]):
         return found.text or ""
 
     async def _aput(self, messages: list[ChatMessage]) -> None:
-        by_session: dict[str | None, list[Any]] = {}
-        for message in messages:
-            text = _text(message)
-            if text and message.role in (MessageRole.USER, MessageRole.ASSISTANT):
-                turn = {"role": message.role.value, "content": _cut(text, MOST_BYTES)}
-                by_session.setdefault(message.additional_kwargs.get("session_id"), []).append(turn)
-        for session_id, turns in by_session.items():
-            await self.client.add_messages(turns, namespace=self.namespace, session_id=session_id, user_id=self.user_id)
+        waiting, self._waiting = self._waiting, []
+        left = deque([*waiting, *conversations(messages)])
+        try:
+            while left:
+                try:
+                    await self.client.add_messages(
+                        left[0].turns, namespace=self.namespace, session_id=left[0].session_id, user_id=self.user_id
+                    )
+                except MemoryClientError as error:
+                    if not error.retryable:  # It would be refused each time.
+                        left.popleft()
+                    raise
+                left.popleft()
+        finally:
+            self._waiting[:0] = left
 
-    async def atruncate(self, content: str, tokens_to_truncate: int) -> str | None:
-        """Shorten what came back by whole lines, the least relevant first; None when none is left."""
+    async def atruncate(self, content: Any, tokens_to_truncate: int) -> str | None:
+        """Shorten what came back by whole lines, the least relevant first; None when none is left.
+
+        Where nothing came back, `Memory` hands over an empty list.
+        """
         too_much = tokens_to_truncate * CHARACTERS_PER_TOKEN
-        lines = content.splitlines()
+        lines = content.splitlines() if isinstance(content, str) else []
         while lines and too_much > 0:
             too_much -= len(lines.pop()) + 1
         return "\n".join(lines) or None
 
 
-def _text(message: ChatMessage) -> str | None:
-    """Return what a message says, None where that is nothing to be seen."""
-    text = (message.content or "").replace("\x00", "\ufffd")
-    return text if any(character.isprintable() and not character.isspace() for character in text) else None
-
-
-def _cut(text: str, at_most: int) -> str:
-    return text.encode("utf-8", "replace")[:at_most].decode("utf-8", "ignore")
+def _question(messages: list[ChatMessage]) -> str | None:
+    """Return what the user said last; where no user said anything, the latest text there is."""
+    said = [(message.role, text) for message in reversed(messages) if (text := text_of(message)) is not None]
+    return next((text for role, text in said if role == MessageRole.USER), said[0][1] if said else None)
