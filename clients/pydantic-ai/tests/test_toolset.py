@@ -68,6 +68,19 @@ def test_a_model_is_told_what_it_did_wrong(service: Any) -> None:
     run(service, work)
 
 
+def test_what_was_erased_is_gone_and_ends_no_run(service: Any) -> None:
+    async def work(client: AsyncMemoryClient, namespace: str) -> None:
+        tools = memory_toolset(client, namespace=namespace, user_id="ana", may_forget=True)
+        await said(tools, "remember", text="My PIN is 4711.")
+        (kept,) = [one async for one in client.query(namespace=namespace)]
+        await (await client.erasures.start(ids=[kept.id])).wait()
+        assert "There is no memory" in await said(tools, "forget", memory_id=kept.id)
+        assert (await said(tools, "remember", text="My PIN is 4711.")).startswith("Not remembered: this was erased")
+        assert await said(tools, "recall", question="PIN") == "[]"
+
+    run(service, work)
+
+
 def test_only_its_own_memories_may_be_forgotten_and_only_where_allowed(service: Any) -> None:
     async def work(client: AsyncMemoryClient, namespace: str) -> None:
         ana = memory_toolset(client, namespace=namespace, user_id="ana", may_forget=True)
