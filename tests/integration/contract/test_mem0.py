@@ -230,6 +230,18 @@ def test_pages(mem0: Any) -> None:
     mem0.all({"user_id": "alex"}, params={"page": 0}, status=422)
 
 
+def test_a_page_of_a_namespace_leads_to_the_next_one(mem0_of: Any, me: Any) -> None:
+    inside = mem0_of(me, f"{MEM0}/ns/team%2Fa")
+    for n in range(3):
+        inside.one(f"Note {n}.")
+    first = inside.all({"user_id": "alex"}, params={"page": 1, "page_size": 2})
+    following = me.post(first["next"], json={"filters": {"user_id": "alex"}})
+    assert following.status_code == 200
+    assert [item["memory"] for item in following.json()["results"]] == ["Note 0."]
+    back = me.post(following.json()["previous"], json={"filters": {"user_id": "alex"}})
+    assert back.json()["results"] == first["results"]
+
+
 def test_search_options(mem0: Any, me: Any) -> None:
     tea, car = mem0.one("I drink green tea every morning."), mem0.one("The car needs new tyres.")
     near = mem0.search("Which tea do I drink?", filters={"user_id": "alex"}, threshold=0.3)["results"]

@@ -140,7 +140,10 @@ def list_page(
 
 
 def _address(request: Request) -> Any:
-    return lambda page: str(request.url.include_query_params(page=page))
+    # As it was sent: a slash within the namespace is %2F, and only so leads here again.
+    sent: bytes | None = request.scope.get("raw_path")
+    url = request.url.replace(path=sent.decode("latin-1").partition("?")[0]) if sent else request.url
+    return lambda page: str(url.include_query_params(page=page))
 
 
 def find(request: Request, caller: Caller, services: Services, namespace: str, body: FindIn) -> Response:
