@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from memory_client import AsyncMemoryClient
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
 
-from memory_openai_agents import MemoryServiceSession
+from memory_openai_agents import ItemsRejected, MemoryServiceSession
 from memory_openai_agents.items import is_plain
 
 set_tracing_disabled(True)
@@ -155,6 +155,14 @@ def test_users_may_call_their_sessions_alike(service: Any) -> None:
         assert await ana.get_items() == [{"role": "user", "content": "My PIN is 4711."}]
 
     run(service, work, session_id="today", namespace=namespace, user_id="ana")
+
+
+def test_a_refusal_names_what_is_wrong(service: Any) -> None:
+    async def work(session: MemoryServiceSession) -> None:
+        with pytest.raises(ItemsRejected, match="/session_id: has more than 256 characters"):
+            await session.add_items(HISTORY)
+
+    run(service, work, session_id="x" * 300)
 
 
 def test_what_is_plain() -> None:

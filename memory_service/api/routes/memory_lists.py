@@ -125,16 +125,14 @@ def read_items(raw: Sequence[Any]) -> tuple[dict[int, MemoryIn], dict[int, dict[
     bad: dict[int, dict[str, Any]] = {}
     for index, item in enumerate(raw):
         try:
-            fault = check_value(item, f"/items/{index}")
+            fault = check_value(item)
             if fault is not None:
-                raise InvalidRequest(fault.detail, errors=(fault,))
+                raise invalid_request([fault])
             good[index] = MemoryIn.model_validate(item)
         except ValidationError as error:
-            found = tuple(
-                FieldError(f"/items/{index}{e.pointer}", e.detail)
-                for e in field_errors([{**e, "loc": ("body", *e["loc"])} for e in error.errors()], item)
-            )
-            bad[index] = problem_of_item(InvalidRequest(found[0].detail, errors=found))
+            # Its sentence names the place within the item, as that of one memory does.
+            found = field_errors([{**e, "loc": ("body", *e["loc"])} for e in error.errors()], item)
+            bad[index] = problem_of_item(invalid_request(found), below=f"/items/{index}")
         except MemoryServiceError as error:
             bad[index] = problem_of_item(error, below=f"/items/{index}")
     return good, bad

@@ -56,8 +56,10 @@ def test_a_bad_item_never_fails_its_neighbours(me: Any, api: Any, bad: Any) -> N
     assert [r["status"] for r in results] == ["created", "rejected", "created"]
     problem = results[1]["problem"]
     assert problem["status"] == (413 if bad in TOO_LARGE else 422)
-    assert problem["detail"]
     assert problem["code"]
+    if problem["code"] == "invalid_request":  # Said as of one memory, the field by its name.
+        place = problem["errors"][0]["pointer"].removeprefix("/items/1")
+        assert problem["detail"].startswith(f"{place}: " if place else problem["errors"][0]["detail"])
     assert all(error["pointer"].startswith("/items/1") for error in problem["errors"]), problem["errors"]
     assert set(api.query({})) == {results[0]["id"], results[2]["id"]}
 
