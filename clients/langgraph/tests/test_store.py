@@ -178,6 +178,14 @@ def test_filters(store: MemoryServiceStore, wanted: "dict[str, object] | None", 
     assert sorted(keys(store.search(("f",), query="red green", filter=wanted))) == list(found)
 
 
+def test_a_filter_of_many_conditions(store: MemoryServiceStore) -> None:
+    wanted = {f"k{n}": {"$ne": -1, "$gte": 0, "$lt": 100} for n in range(100)}
+    store.put(("f",), "all", {f"k{n}": n for n in range(100)})
+    store.put(("f",), "but one", {f"k{n}": n if n < 99 else -1 for n in range(100)})
+    assert keys(store.search(("f",), filter=wanted)) == ["all"]
+    assert keys(store.search(("f",), query="k", filter=wanted)) == ["all"]
+
+
 def test_an_operator_that_there_is_not_is_refused(store: MemoryServiceStore) -> None:
     store.put(("a",), "k", {"n": 1})
     for query in (None, "words"):

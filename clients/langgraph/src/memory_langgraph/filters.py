@@ -92,7 +92,14 @@ def narrowing(wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
     >>> narrowing({"n": {"$ne": 4}})
     [{'OR': [{'NOT': {'value.n': {'eq': 4}}}, {'value.n.0': {'exists': True}}]}]
     """
-    return [term for _, term in zip(range(MAX_TERMS), _terms("value", wanted), strict=False)]
+    chosen: list[dict[str, Any]] = []
+    room = MAX_TERMS
+    for term in _terms("value", wanted):
+        room -= len(term.get("OR", (term,)))
+        if room < 0:
+            break
+        chosen.append(term)
+    return chosen
 
 
 def _terms(path: str, wanted: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
