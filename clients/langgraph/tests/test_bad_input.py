@@ -1,5 +1,6 @@
 """Bad input gets a clear error and loses nothing."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -7,6 +8,13 @@ from langgraph.store.base import PutOp
 from memory_client import NO_RETRIES, AuthenticationFailed, ConnectionFailed, NotConfigured
 
 from memory_langgraph import InvalidKey, ItemRejected, MemoryServiceStore, NamespaceTooLong
+
+
+def nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"a": value}
+    return value
 
 
 @pytest.mark.parametrize(
@@ -34,11 +42,8 @@ def test_a_value_that_cannot_be_kept_is_refused(store: MemoryServiceStore, value
 
 
 def test_deep_values_are_refused(store: MemoryServiceStore) -> None:
-    value: dict[str, Any] = {}
-    for _ in range(20):
-        value = {"a": value}
     with pytest.raises(ItemRejected, match="levels"):
-        store.put(("a",), "k", value)
+        store.put(("a",), "k", nested(20))
 
 
 def test_a_refused_item_names_itself_and_fails_no_neighbour(store: MemoryServiceStore) -> None:
@@ -58,6 +63,28 @@ def test_what_cannot_have_a_place_is_refused_before_anything_is_written(store: M
     ):
         with pytest.raises(error):
             store.batch([PutOp(("a",), "first", {"n": 1}), op])
+    assert store.search(()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "why"),
+    [
+        ({"a": ["b\ud800"]}, ValueError, "surrogate"),
+        ({"b\ud800": 1}, ValueError, "surrogate"),
+        ({"a": float("nan")}, ValueError, "JSON"),
+        ({"a": datetime(2026, 1, 1)}, TypeError, "datetime"),
+        ({"a": b"bytes"}, TypeError, "bytes"),
+        (nested(5_000), ValueError, "nested too deeply"),
+    ],
+    ids=["surrogate", "name", "nan", "datetime", "bytes", "deep"],
+)
+def test_a_value_that_is_no_data_is_refused_by_the_name_of_its_item_before_anything_is_written(
+    store: MemoryServiceStore, value: Any, error: type[Exception], why: str
+) -> None:
+    # More than one call holds, so that the first ones would have been made.
+    good = [PutOp(("a",), f"k{n}", {"n": n}, index=False) for n in range(1_001)]
+    with pytest.raises(error, match=rf"'bad' in \('a',\).*{why}"):
+        store.batch([*good, PutOp(("a",), "bad", value, index=False)])
     assert store.search(()) == []
 
 

@@ -44,8 +44,7 @@ def body_of(op: PutOp, layout: Layout, *, now: datetime) -> dict[str, Any]:
     """
     if not isinstance(op.value, Mapping):
         raise TypeError(f"The value of an item is a mapping, not {type(op.value).__name__}.")
-    # As it comes back: tuples as lists, names as text. JSON also refuses what is no data.
-    value = json.loads(json.dumps(dict(op.value), allow_nan=False))
+    value = _as_it_comes_back(op)
     text = text_of(value, op.index, fields=layout.fields)
     return {
         "namespace": path_of(layout.root, op.namespace),
@@ -61,6 +60,28 @@ def body_of(op: PutOp, layout: Layout, *, now: datetime) -> dict[str, Any]:
         "extract": "none",
         "observed_at": now.isoformat(),
     }
+
+
+def _as_it_comes_back(op: PutOp) -> dict[str, Any]:
+    """Return the value of an item with tuples as lists and names as text.
+
+    Raises:
+        ValueError, TypeError: it holds what JSON has no form for, or is no text in UTF-8.
+    """
+    try:
+        value: dict[str, Any] = json.loads(json.dumps(dict(op.value or {}), allow_nan=False))
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"The value of {_named(op)} holds half of a surrogate pair.") from error
+    except RecursionError as error:
+        raise ValueError(f"The value of {_named(op)} is nested too deeply.") from error
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"The value of {_named(op)} cannot be kept: {error}") from error
+    return value
+
+
+def _named(op: PutOp) -> str:
+    return f"the item {op.key!r} in {tuple(op.namespace)!r}"
 
 
 def item_of(memory: Memory, layout: Layout) -> Item:
