@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Memories, bytes of their contents, bytes in all, and JSON values: well below what one call may bring.
-ROOM = (1_000, 2 * 1024 * 1024, 4 * 1024 * 1024, 100_000)
+# Memories, bytes of their contents, bytes in all, and JSON values: below what one call may bring, and few enough contents that
+# they are encoded long before a client gives up.
+ROOM = (1_000, 512 * 1024, 4 * 1024 * 1024, 100_000)
 
 
 def batches(bodies: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
