@@ -134,11 +134,11 @@ export class MemoryClient {
     await this.#calls.request("delete", "/v1/memories/{memory_id}", { path: { memory_id } }, options);
   }
 
-  /** Remove a memory for good, as a job. */
-  async erase(memory_id: string, options: CallOptions = {}): Promise<{ job_id: string }> {
+  /** Remove a memory for good, as a job; undefined says that an attempt whose answer was lost has removed it. */
+  async erase(memory_id: string, options: CallOptions = {}): Promise<{ job_id: string } | undefined> {
     const parts = { path: { memory_id }, query: { erase: true } };
     const answer: unknown = await this.#calls.request("delete", "/v1/memories/{memory_id}", parts, options);
-    return answer as { job_id: string };
+    return answer as { job_id: string } | undefined;
   }
 
   restore(memory_id: string, options: CallOptions = {}): Promise<Memory> {

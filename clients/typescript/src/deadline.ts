@@ -2,10 +2,14 @@
 
 import { RequestTimeout } from "./errors.js";
 
+/** The longest that timers wait, some 25 days; what is longer they take for no time at all. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** One call's time: `signal` fires when the caller's does or when time is up, with the reason. */
 export class Deadline {
   readonly #controller = new AbortController();
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #end: number;
   readonly #outer: AbortSignal | undefined;
   readonly #follow = () => this.#controller.abort(this.#outer?.reason);
 
@@ -13,7 +17,8 @@ export class Deadline {
     this.#outer = outer;
     if (outer?.aborted) this.#follow();
     else outer?.addEventListener("abort", this.#follow, { once: true });
-    if (timeoutMs !== undefined && Number.isFinite(timeoutMs)) {
+    this.#end = performance.now() + (timeoutMs ?? Infinity);
+    if (timeoutMs !== undefined && timeoutMs <= LONGEST_MS) {
       const late = () => this.#controller.abort(new RequestTimeout(`${what} took longer than ${timeoutMs} ms`));
       this.#timer = setTimeout(late, timeoutMs);
     }
@@ -21,6 +26,11 @@ export class Deadline {
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** Say whether the time is up before so many milliseconds are over. */
+  endsWithin(milliseconds: number): boolean {
+    return performance.now() + milliseconds >= this.#end;
   }
 
   /** Wait, or throw the reason when the call is ended meanwhile. */
@@ -34,7 +44,7 @@ export class Deadline {
       const timer = setTimeout(() => {
         this.signal.removeEventListener("abort", end);
         resolve();
-      }, milliseconds);
+      }, Math.min(milliseconds, LONGEST_MS));
       this.signal.addEventListener("abort", end, { once: true });
     });
   }

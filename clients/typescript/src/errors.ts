@@ -2,7 +2,7 @@
  * What goes wrong, by class.
  *
  * MemoryServiceError
- * ├── ConnectionFailed    no answer came
+ * ├── ConnectionFailed    no answer came; the call may have been carried out if it was sent
  * ├── RequestTimeout      it took longer than was allowed
  * ├── UnexpectedAnswer    something else than the service answered
  * ├── JobFailed           work in the background failed or was cancelled
@@ -23,7 +23,15 @@ export class MemoryServiceError extends Error {
   }
 }
 
-export class ConnectionFailed extends MemoryServiceError {}
+export class ConnectionFailed extends MemoryServiceError {
+  /** Whether the service may have carried out the call; no platform but Node says that it cannot. */
+  readonly sent: boolean;
+
+  constructor(message: string, options?: { cause?: unknown; sent?: boolean }) {
+    super(message, options);
+    this.sent = options?.sent ?? true;
+  }
+}
 
 export class RequestTimeout extends MemoryServiceError {}
 
@@ -103,7 +111,9 @@ const BY_STATUS: Readonly<Record<number, Refusal>> = {
   415: InvalidRequest,
   422: InvalidRequest,
   429: RateLimited,
+  502: Unavailable,
   503: Unavailable,
+  504: Unavailable,
 };
 
 /** Return the error that a refusal is, from its code and status. */

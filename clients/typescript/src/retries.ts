@@ -10,6 +10,8 @@ export interface Attempt {
   retryAfter?: number | undefined;
   /** Whether doing it twice is doing it once. */
   repeatable: boolean;
+  /** Without an answer: whether the request may have arrived; it may unless this says no. */
+  sent?: boolean | undefined;
 }
 
 export interface RetryPolicy {
@@ -22,19 +24,22 @@ export interface RetryPolicy {
 export const DEFAULT_RETRIES: RetryPolicy = { attempts: 4, longestWaitMs: 30_000 };
 
 const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 8_000;
 const STILL_RUNNING = "idempotency_in_progress";
+/** The one 503 of the service after which the change may stand; the others say that nothing was changed. */
+const OUTCOME_UNKNOWN = "outcome_unknown";
+/** Beside every POST, the calls whose answer the service keeps under an Idempotency-Key. */
+const KEYED = /^(PATCH \/v1\/(memories|tasks)\/[^/]+|(PUT|PATCH) \/v1\/blocks\/[^/]+)$/;
 
 /** Return the milliseconds to wait before the next attempt, undefined when there is none. */
 export function pauseAfter(attempt: Attempt, policy: RetryPolicy, random: () => number): number | undefined {
   const used = attempt.number >= policy.attempts && !stillRuns(attempt);
   if (used || !mayRepeat(attempt)) return undefined;
-  if (attempt.retryAfter !== undefined) {
-    const least = stillRuns(attempt) ? FIRST_PAUSE_MS : 0;
-    const asked = Math.max(attempt.retryAfter * 1000, least);
-    return asked <= policy.longestWaitMs ? asked : undefined;
-  }
   // Clients that failed together must not come back together.
-  return FIRST_PAUSE_MS * 2 ** (attempt.number - 1) * (0.5 + random());
+  const drawn = Math.min(FIRST_PAUSE_MS * 2 ** (attempt.number - 1), LONGEST_PAUSE_MS) * (0.5 + random());
+  if (attempt.retryAfter === undefined) return drawn;
+  const asked = attempt.retryAfter * 1000;
+  return asked <= policy.longestWaitMs ? asked + drawn : undefined;
 }
 
 /** Say whether the call was heard before and its first attempt has not ended: no attempt that failed. */
@@ -42,10 +47,20 @@ export function stillRuns({ status, code }: Pick<Attempt, "status" | "code">): b
   return status === 409 && code === STILL_RUNNING;
 }
 
-function mayRepeat({ status, code, repeatable }: Attempt): boolean {
-  if (status === 429 || status === 503) return true; // Nothing happened.
-  if (status === 409) return stillRuns({ status, code });
-  return repeatable && (status === 0 || status === 502 || status === 504);
+/** Say whether a call may have been carried out although it failed: what a gateway says stands between us and what happened. */
+export function mayHaveHappened({ status, code, sent }: Pick<Attempt, "status" | "code" | "sent">): boolean {
+  if (status === 0) return sent !== false;
+  return code === OUTCOME_UNKNOWN || (!code && [502, 503, 504].includes(status));
+}
+
+/** Say whether the service keeps the answer of a call under its Idempotency-Key; a POST that only reads ignores the key. */
+export function isKeyed(method: string, path: string): boolean {
+  return method === "POST" || KEYED.test(`${method} ${path}`);
+}
+
+function mayRepeat(attempt: Attempt): boolean {
+  const transient = [0, 429, 502, 503, 504].includes(attempt.status) || stillRuns(attempt);
+  return transient && (attempt.repeatable || !mayHaveHappened(attempt));
 }
 
 /** Return the seconds of a Retry-After header, undefined when it says none. */

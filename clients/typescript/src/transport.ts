@@ -1,8 +1,25 @@
 /** Requests over fetch: key, retries with one idempotency key, time limits, errors by class. */
 
 import { Deadline } from "./deadline.js";
-import { ConnectionFailed, MemoryServiceError, type Problem, refusal, UnexpectedAnswer } from "./errors.js";
-import { DEFAULT_RETRIES, pauseAfter, retryAfterSeconds, stillRuns, type RetryPolicy } from "./retries.js";
+import {
+  ConnectionFailed,
+  Erased,
+  MemoryServiceError,
+  NotFound,
+  type Problem,
+  refusal,
+  UnexpectedAnswer,
+} from "./errors.js";
+import {
+  type Attempt,
+  DEFAULT_RETRIES,
+  isKeyed,
+  mayHaveHappened,
+  pauseAfter,
+  retryAfterSeconds,
+  stillRuns,
+  type RetryPolicy,
+} from "./retries.js";
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 type QueryValue = string | number | boolean | null | undefined;
@@ -26,7 +43,7 @@ export interface CallOptions {
   /** Ends the call; its reason is thrown. */
   signal?: AbortSignal | undefined;
   timeoutMs?: number | undefined;
-  /** Of POST and PATCH; one is made for each call otherwise. */
+  /** Of a call that changes data, as far as the service keeps its answer; one is made for each call otherwise. */
   idempotencyKey?: string | undefined;
   /** The version that must be the present one, else VersionMismatch. */
   ifMatch?: number | undefined;
@@ -47,6 +64,8 @@ export interface Received {
 
 const DEFAULT_URL = "http://127.0.0.1:8000";
 const DEFAULT_TIMEOUT_MS = 60_000;
+/** What Node says of a connection that was never made. */
+const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
 
 export class Transport {
   readonly url: string;
@@ -92,7 +111,7 @@ export class Transport {
   async open(path: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
     const headers = { ...this.#headers, Accept: "text/event-stream" };
     const response = await this.#exchange(this.url + path, { method: "GET", headers, signal });
-    if (!response.ok) throw await this.#refused(response);
+    if (!response.ok) throw await this.#refused(response, signal);
     if (!response.body) throw new UnexpectedAnswer(`GET ${path} answered ${response.status} without a stream`);
     return response.body;
   }
@@ -102,46 +121,57 @@ export class Transport {
     const init: RequestInit = { method, headers: this.#headersOf(request), signal: deadline.signal };
     if (body !== undefined) init.body = JSON.stringify(body);
     const address = this.url + path + queryString(request.query);
-    // A DELETE whose answer was lost has changed the version that it named.
-    const repeatable = !(method === "DELETE" && request.ifMatch !== undefined);
+    // Without a key, the second attempt would stumble over the version that the first one has made.
+    const repeatable = isKeyed(method, path) || request.ifMatch === undefined;
     let number = 1;
+    let perhapsDone = false;
     for (;;) {
       let failure: MemoryServiceError;
-      let pause: number | undefined;
-      let counts = true;
+      let attempt: Attempt;
       try {
         const response = await this.#exchange(address, init);
         if (response.ok) return { status: response.status, value: await this.#decoded(response, deadline) };
-        const refused = await this.#refused(response);
+        const refused = await this.#refused(response, deadline.signal);
+        if (perhapsDone && method === "DELETE" && (refused instanceof NotFound || refused instanceof Erased)) {
+          return { status: 204, value: undefined }; // An attempt whose answer was lost has removed it.
+        }
         const { status, code, retryAfter } = refused;
         failure = refused;
-        counts = !stillRuns({ status, code });
-        pause = pauseAfter({ number, status, code, retryAfter, repeatable }, this.#retries, Math.random);
+        attempt = { number, status, code, retryAfter, repeatable };
       } catch (error) {
         if (!(error instanceof ConnectionFailed)) throw error;
         failure = error;
-        pause = pauseAfter({ number, status: 0, repeatable }, this.#retries, Math.random);
+        attempt = { number, status: 0, repeatable, sent: error.sent };
       }
-      if (pause === undefined) throw failure;
+      const pause = pauseAfter(attempt, this.#retries, Math.random);
+      if (pause === undefined || deadline.endsWithin(pause)) throw failure;
+      perhapsDone ||= mayHaveHappened(attempt);
       await deadline.sleep(pause);
-      if (counts) number++;
+      if (!stillRuns(attempt)) number++;
     }
   }
 
-  #headersOf({ method, body, idempotencyKey, ifMatch }: Request): Record<string, string> {
+  #headersOf({ method, path, body, idempotencyKey, ifMatch }: Request): Record<string, string> {
     const headers: Record<string, string> = { ...this.#headers };
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    if (method === "POST" || method === "PATCH") headers["Idempotency-Key"] = idempotencyKey ?? newKey();
+    if (isKeyed(method, path)) headers["Idempotency-Key"] = checkedKey(idempotencyKey ?? newKey());
     if (ifMatch !== undefined) headers["If-Match"] = `"${ifMatch}"`;
     return headers;
   }
 
   async #exchange(address: string, init: RequestInit): Promise<Response> {
+    let response: Response;
     try {
-      return await this.#fetch(address, init);
+      // Sent on to another address a POST becomes a GET: it would change nothing, and its answer would be another.
+      response = await this.#fetch(address, { ...init, redirect: "manual" });
     } catch (error) {
       throw lost(address, init.signal, error);
     }
+    if (response.type === "opaqueredirect" || response.headers.has("Location") && isRedirect(response.status)) {
+      await response.body?.cancel();
+      throw new UnexpectedAnswer(`${address} answered with a redirect; give the client the address it leads to`);
+    }
+    return response;
   }
 
   async #decoded(response: Response, deadline: Deadline): Promise<unknown> {
@@ -161,12 +191,13 @@ export class Transport {
     }
   }
 
-  async #refused(response: Response) {
+  async #refused(response: Response, signal: AbortSignal) {
     let problem: Problem = { title: response.statusText };
     try {
       const said: unknown = await response.json();
       if (typeof said === "object" && said !== null) problem = said as Problem;
     } catch {
+      signal.throwIfAborted();
       // Something between us and the service answered, not the service; its status is all there is.
     }
     return refusal(response.status, problem, retryAfterSeconds(response.headers.get("Retry-After"), new Date()));
@@ -197,7 +228,18 @@ function lost(address: string, signal: AbortSignal | null | undefined, error: un
   if (signal?.aborted) return signal.reason;
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new ConnectionFailed(`${address} does not answer (${why})`, { cause: error });
+  const sent = !UNSENT.has(String((cause as { code?: unknown } | undefined)?.code));
+  return new ConnectionFailed(`${address} does not answer (${why})`, { cause: error, sent });
+}
+
+function isRedirect(status: number): boolean {
+  return [301, 302, 303, 307, 308].includes(status);
+}
+
+/** Return an idempotency key that the service takes; a platform calls a header that cannot be sent a broken connection. */
+function checkedKey(key: string): string {
+  if (!/^[\x21-\x7e]{1,255}$/.test(key)) throw new TypeError("an idempotency key is 1 to 255 visible ASCII characters");
+  return key;
 }
 
 /** Return a path with its parameters in their places; whatever they hold, each stays one segment. */

@@ -56,8 +56,9 @@ test("a memory is corrected, superseded, archived, restored, and its history is 
 
 test("erasing is a job, and afterwards the memory is gone", async () => {
   const { id } = await memories.add({ content: "A secret to be erased.", namespace: freshNamespace() });
-  const { job_id } = await memories.erase(id);
-  assert.equal((await memories.jobs.wait(job_id)).status, "succeeded");
+  const erasing = await memories.erase(id);
+  assert.ok(erasing);
+  assert.equal((await memories.jobs.wait(erasing.job_id)).status, "succeeded");
   await assert.rejects(memories.get(id), Erased);
 });
 

@@ -8,7 +8,7 @@ import * as exported from "memory-service-client";
 import { batches } from "../dist/client.js";
 import { refusal } from "../dist/errors.js";
 import { EventParser } from "../dist/events.js";
-import { DEFAULT_RETRIES, pauseAfter, retryAfterSeconds } from "../dist/retries.js";
+import { DEFAULT_RETRIES, isKeyed, pauseAfter, retryAfterSeconds } from "../dist/retries.js";
 import { fillPath } from "../dist/transport.js";
 
 test("the export list is what the README names", () => {
@@ -38,19 +38,37 @@ test("events are the same however the stream is cut", () => {
 test("only what is safe is repeated", () => {
   const attempt = { number: 1, status: 503, repeatable: true };
   const pause = (changes: object) => pauseAfter({ ...attempt, ...changes }, DEFAULT_RETRIES, () => 0.5);
-  assert.equal(pause({ retryAfter: 2 }), 2000);
+  assert.equal(pause({ retryAfter: 2 }), 2200);
   assert.equal(pause({ retryAfter: 31 }), undefined);
   assert.equal(pause({}), 200);
   assert.equal(pause({ number: 3 }), 800);
   assert.equal(pause({ number: 4 }), undefined);
   assert.equal(pause({ status: 0 }), 200);
   assert.equal(pause({ status: 0, repeatable: false }), undefined);
-  assert.equal(pause({ status: 502, repeatable: false }), undefined);
+  assert.equal(pause({ status: 0, repeatable: false, sent: false }), 200);
+  for (const status of [502, 503, 504]) {
+    // A gateway does not know what happened; the service does, but for one code.
+    assert.equal(pause({ status, repeatable: false }), undefined);
+    assert.equal(pause({ status, repeatable: false, code: "unavailable" }), 200);
+    assert.equal(pause({ status }), 200);
+  }
+  assert.equal(pause({ code: "outcome_unknown", repeatable: false }), undefined);
+  assert.equal(pause({ code: "outcome_unknown" }), 200);
   assert.equal(pause({ status: 500 }), undefined);
   assert.equal(pause({ status: 409, code: "archived" }), undefined);
   assert.equal(pause({ status: 409, code: "idempotency_in_progress" }), 200);
-  assert.equal(pause({ number: 9, status: 409, code: "idempotency_in_progress", retryAfter: 1 }), 1000);
+  assert.equal(pause({ number: 4, status: 409, code: "idempotency_in_progress", retryAfter: 1 }), 2600);
+  assert.equal(pauseAfter({ ...attempt, number: 30 }, { ...DEFAULT_RETRIES, attempts: 99 }, () => 0.5), 8_000);
   assert.equal(pause({ number: 4, status: 503, retryAfter: 1 }), undefined);
+});
+
+test("a key goes with the calls whose answers are kept under it", () => {
+  for (const call of ["POST /v1/memories", "PATCH /v1/memories/1", "PATCH /v1/tasks/1", "PUT /v1/blocks/a%2Fb", "PATCH /v1/blocks/a"]) {
+    assert.ok(isKeyed(...(call.split(" ") as [string, string])), call);
+  }
+  for (const call of ["GET /v1/memories", "DELETE /v1/memories/1", "PATCH /v1/namespaces/a", "PUT /v1/policies/fusion"]) {
+    assert.ok(!isKeyed(...(call.split(" ") as [string, string])), call);
+  }
 });
 
 test("Retry-After is seconds or a date", () => {
