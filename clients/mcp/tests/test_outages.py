@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 pytestmark = pytest.mark.anyio
@@ -53,6 +54,79 @@ async def forwarded(port: int, url: str) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
         await server.wait_closed()
+
+
+@asynccontextmanager
+async def limited(url: str, lets_through: Callable[[str, str], bool]) -> AsyncIterator[str]:
+    """Let requests through to the real service as long as a test says so, and refuse the others as one too many."""
+    refusal = (
+        b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\nRetry-After: 3600\r\n"
+        b'Content-Length: 23\r\nConnection: close\r\n\r\n{"code":"rate_limited"}'
+    )
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        request, *lines = head.decode().rstrip().split("\r\n")
+        method, path, _ = request.split(" ")
+        headers = httpx.Headers([tuple(line.split(": ", 1)) for line in lines])
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        if lets_through(method, path):
+            async with httpx.AsyncClient() as http:
+                answer = await http.request(method, url + path, headers=headers, content=body)
+            writer.write(f"HTTP/1.1 {answer.status_code} x\r\n".encode())
+            kept = [f"{name}: {answer.headers[name]}\r\n" for name in ("content-type",) if name in answer.headers]
+            writer.write("".join(kept).encode() + f"Content-Length: {len(answer.content)}\r\n".encode())
+            writer.write(b"Connection: close\r\n\r\n" + answer.content)
+        else:
+            writer.write(refusal)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_what_was_stored_is_said_to_be_stored(stdio: Any, service: Any, namespace: str) -> None:
+    async with (
+        limited(service.url, lambda method, _: method == "POST") as url,
+        stdio("--namespace", namespace, MEMORY_SERVICE_URL=url, MEMORY_SERVICE_API_KEY=service.api_key) as client,
+    ):
+        stored = await client.call_tool("remember", {"content": "Kept."})
+        assert not stored.is_error, stored.content
+        assert stored.structured_content["status"] == "stored"
+    with service.http() as http:
+        assert http.get(f"/v1/memories/{stored.structured_content['memory_id']}").json()["content"] == "Kept."
+
+
+async def test_what_was_forgotten_before_the_service_went_away_is_said(
+    stdio: Any, service: Any, namespace: str
+) -> None:
+    with service.http() as http:
+        ids = [
+            http.post("/v1/memories", json={"content": f"Fact {n}.", "namespace": namespace}).json()["id"]
+            for n in range(9)
+        ]
+    archived: list[str] = []
+
+    def until_two_are_archived(method: str, path: str) -> bool:
+        if method == "DELETE" and len(archived) < 2:
+            archived.append(path.rpartition("/")[2])
+            return True
+        return method != "DELETE" and len(archived) < 2
+
+    async with (
+        limited(service.url, until_two_are_archived) as url,
+        stdio("--namespace", namespace, MEMORY_SERVICE_URL=url, MEMORY_SERVICE_API_KEY=service.api_key) as client,
+    ):
+        forgotten = await client.call_tool("forget", {"memory_ids": ids})
+        assert not forgotten.is_error, forgotten.content
+        outcomes = {one["id"]: one["status"] for one in forgotten.structured_content["outcomes"]}
+        assert outcomes == {id_: "archived" if id_ in archived else "failed" for id_ in ids}
+        assert "2 forgotten (archived); 7 failed" in forgotten.content[0].text
+        assert forgotten.content[0].text.count("Too many calls") == 1
+        nothing = await client.call_tool("forget", {"memory_ids": ids})
+        assert nothing.structured_content["error"]["code"] == "rate_limited"
+        assert nothing.structured_content["error"]["retryable"]
 
 
 @pytest.mark.parametrize("transport", ["stdio", "http"])

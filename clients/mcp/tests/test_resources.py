@@ -80,12 +80,14 @@ async def test_a_profile(connect: Any, namespace: str, service: Any) -> None:
         "memory://recent?user_id=a&user_id=b",
         "file:///etc/passwd",
         "https://recent",
+        "memory://[",
     ],
 )
 async def test_other_addresses_are_refused(stdio: Any, service: Any, uri: str) -> None:
     async with stdio(MEMORY_SERVICE_URL=service.url, MEMORY_SERVICE_API_KEY=service.api_key) as client:
-        with pytest.raises(MCPError):
+        with pytest.raises(MCPError) as refused:
             await client.read_resource(uri)
+        assert refused.value.error.data["code"] == "resource_not_found"
 
 
 async def test_a_fence_holds_for_resources(connect: Any, namespace: str) -> None:

@@ -30,6 +30,14 @@ def test_empty_variables_are_not_set() -> None:
     assert settings(MEMORY_SERVICE_URL="", MEMORY_MCP_NAMESPACE=" ", MEMORY_MCP_USER_ID="") == Settings()
 
 
+@pytest.mark.parametrize("option", ["--namespace", "--user-id", "--agent-id", "--url"])
+@pytest.mark.parametrize("value", ["", " "])
+def test_an_empty_argument_does_not_take_the_fence_away(option: str, value: str) -> None:
+    # Hosts fill arguments from forms and other variables.
+    with pytest.raises(InvalidSettings, match=f"{option} is empty"):
+        settings(option, value, MEMORY_MCP_NAMESPACE="a", MEMORY_MCP_USER_ID="b")
+
+
 @pytest.mark.parametrize("key", ["", " ", "\n"])
 @pytest.mark.parametrize("arguments", [[], ["--transport", "http", "--share-key"]])
 def test_an_empty_key_does_not_stand_for_the_one_of_this_machine(key: str, arguments: list[str]) -> None:

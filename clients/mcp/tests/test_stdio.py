@@ -70,6 +70,42 @@ def test_only_the_protocol_is_on_stdout_and_the_end_of_input_is_the_end(
     assert b"recall failed: invalid_arguments" in err
 
 
+@pytest.mark.timeout(60)
+def test_a_call_that_cannot_be_read_is_answered_and_the_next_one_too(
+    environment: dict[str, str], namespace: str
+) -> None:
+    process = start(environment)
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def ask(raw: bytes) -> dict[str, Any]:
+        process.stdin.write(raw + b"\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())
+
+    ask(json.dumps(INITIALIZE).encode())
+    # JSON.stringify spells half of a surrogate pair out, as of an emoji that was cut; a host would wait for ever.
+    half = json.dumps(call(2, "remember", content="An emoji \ud83d, cut.", namespace=namespace)).encode()
+    assert b"\\ud83d" in half
+    answer = ask(half)
+    assert answer["id"] == 2
+    assert answer["result"]["isError"]
+    assert "half of a character" in answer["result"]["content"][0]["text"]
+    error = answer["result"]["structuredContent"]["error"]
+    assert (error["code"], error["retryable"]) == ("invalid_arguments", False)
+    # Of other requests an error of the protocol.
+    answer = ask(b'{"jsonrpc":"2.0","id":"r","method":"resources/read","params":{"uri":"memory://recent?\\ud83d"}}')
+    assert (answer["id"], answer["error"]["code"]) == ("r", -32602)
+    answer = ask(b'{"jsonrpc":"2.0","id":3,"method":"tools/call","params":[1]}')
+    assert (answer["id"], answer["error"]["code"]) == (3, -32600)
+    answer = ask(json.dumps(call(4, "recall", query="emoji", namespace=namespace)).encode())
+    assert (answer["id"], answer["result"]["structuredContent"]["memories"]) == (4, [])
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert b"Traceback" not in err
+    assert b"emoji" not in err
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_at_once(environment: dict[str, str], stop: signal.Signals) -> None:
     process = start(environment)

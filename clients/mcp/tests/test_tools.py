@@ -193,6 +193,13 @@ async def test_unknown_ids(connect: Any, id_: str) -> None:
         assert error["code"] == ("nothing_forgotten" if well_formed else "invalid_arguments")
 
 
+async def test_one_memory_in_two_spellings_is_forgotten_once(connect: Any, namespace: str) -> None:
+    async with connect("--namespace", namespace) as client:
+        id_ = (await ask(client, "remember", content="Ada lives in Bern."))["memory_id"]
+        outcomes = (await ask(client, "forget", memory_ids=[id_, id_.upper()]))["outcomes"]
+        assert outcomes == [{"id": id_, "status": "archived"}]
+
+
 async def test_forget_says_of_each_what_became_of_it(connect: Any, namespace: str) -> None:
     async with connect("--namespace", namespace) as client:
         id_ = (await ask(client, "remember", content="Ada likes tea."))["memory"]["id"]

@@ -103,6 +103,11 @@ def read_settings(told: argparse.Namespace, environment: Mapping[str, str]) -> S
     """
     if not 0 < told.timeout <= 600:
         raise InvalidSettings("--timeout lies between 0 and 600 seconds.")
+    for option in ("namespace", "user_id", "agent_id", "url"):
+        value = getattr(told, option)
+        if value is not None and not value.strip():
+            # Hosts fill arguments from forms and variables; where that failed, nobody has asked for no fence.
+            raise InvalidSettings(f"--{option.replace('_', '-')} is empty; leave it out, or give it a value.")
     http = HttpSettings(
         host=told.host,
         port=told.port,

@@ -1,5 +1,6 @@
 """What went wrong, in a sentence that a model can act on."""
 
+import mcp_types as types
 from memory_client import errors
 
 
@@ -46,6 +47,16 @@ def failure_of(error: "ToolFailure | errors.MemoryClientError") -> ToolFailure:
     if isinstance(error, errors.ServiceError):
         return _refused(error)
     return ToolFailure("unexpected_answer", f"What answered is not the memory service this server knows: {error}")
+
+
+def result_of(failure: ToolFailure) -> types.CallToolResult:
+    """Return what a host gets of a failure: the sentence for its model, the same for programs."""
+    problem = {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=failure.message)],
+        structured_content={"error": problem},
+        is_error=True,
+    )
 
 
 def _unreachable(error: errors.ConnectionFailed) -> ToolFailure:

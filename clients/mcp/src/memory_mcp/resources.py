@@ -79,7 +79,10 @@ async def read_resource(caller: Caller, uri: str) -> str:
     Raises:
         ToolFailure: with code `resource_not_found` for an address that is none of ours.
     """
-    address = urlsplit(uri)
+    try:
+        address = urlsplit(uri)
+    except ValueError:  # No address at all, such as `memory://[`.
+        address = urlsplit("")
     asked = parse_qs(address.query, keep_blank_values=True)
     if address.scheme == SCHEME and address.netloc == "recent" and address.path in ("", "/"):
         _refuse_unknown(asked, {"namespace", "user_id", "limit"})

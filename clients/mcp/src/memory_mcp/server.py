@@ -14,7 +14,7 @@ from memory_client.errors import MemoryClientError
 
 from memory_mcp import __version__
 from memory_mcp.callers import Clients
-from memory_mcp.failures import ToolFailure, failure_of
+from memory_mcp.failures import ToolFailure, failure_of, result_of
 from memory_mcp.pinned import PINNED
 from memory_mcp.reference.tools import REFERENCE
 from memory_mcp.resources import profile_resources, read_resource, recent_resource, templates
@@ -131,9 +131,4 @@ def key_of(context: Context) -> str | None:
 def _failed(tool: str, failure: ToolFailure) -> types.CallToolResult:
     # Which tool and why, but nothing of what was asked: arguments are the user's.
     log.warning("%s failed: %s", tool, failure.code)
-    problem = {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=failure.message)],
-        structured_content={"error": problem},
-        is_error=True,
-    )
+    return result_of(failure)

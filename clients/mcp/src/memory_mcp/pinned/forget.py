@@ -51,26 +51,37 @@ class Forgotten(Structured):
 
 
 async def forget(caller: Caller, arguments: ForgetArguments) -> Answer:
-    """Archive, restore or erase each memory; one that fails does not stop the others."""
+    """Archive, restore or erase each memory; one that fails does not stop the others, a service that is gone does.
+
+    Raises:
+        ToolFailure: nothing changed.
+    """
     if arguments.undo and arguments.erase:
         raise ToolFailure("invalid_arguments", "Either undo or erase: what was erased cannot be brought back.")
     limit = asyncio.Semaphore(AT_ONCE)
+    stopped: ToolFailure | None = None
 
     async def one(memory_id: str) -> Outcome:
+        nonlocal stopped
         async with limit:
+            if stopped is not None:
+                return Outcome(id=memory_id, status="failed")
             try:
                 return await _forget_one(caller, memory_id, arguments)
             except (ToolFailure, MemoryClientError) as error:
                 failure = failure_of(error)
                 if failure.stops_all:
-                    raise
+                    # Said once. Those before it are done, and those beside it may be.
+                    first, stopped = stopped is None, failure
+                    return Outcome(id=memory_id, status="failed", detail=failure.message if first else None)
                 return Outcome(id=memory_id, status="failed", detail=failure.message)
 
-    outcomes = await asyncio.gather(*(one(memory_id) for memory_id in dict.fromkeys(arguments.memory_ids)))
+    ids = dict.fromkeys(memory_id.lower() for memory_id in arguments.memory_ids)
+    outcomes = await asyncio.gather(*(one(memory_id) for memory_id in ids))
     way_back = _way_back(arguments, outcomes)
     structured = Forgotten(outcomes=outcomes, way_back=way_back)
     if all(outcome.status == "failed" for outcome in outcomes):
-        raise ToolFailure("nothing_forgotten", f"Nothing changed. {_details(outcomes)}")
+        raise stopped or ToolFailure("nothing_forgotten", f"Nothing changed. {_details(outcomes)}")
     return Answer(f"{_summary(outcomes)} {way_back}", structured)
 
 

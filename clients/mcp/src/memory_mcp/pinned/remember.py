@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, cast
 
-from memory_client.errors import PermissionDenied, error_of
+from memory_client.errors import MemoryClientError, error_of
 from memory_client.fields import MemoryItem
 from pydantic import AwareDatetime, Field
 
@@ -99,7 +99,7 @@ async def remember(caller: Caller, arguments: RememberArguments) -> Answer:
     status: Status = "stored" if created else "already_known"
     try:
         item = item_of(await caller.client.get(outcome.id))
-    except PermissionDenied:  # A key that may write need not be one that may read.
+    except MemoryClientError:  # It is stored, whatever fails now; a key that may write need not be one that may read.
         return Answer(f"{said} id {outcome.id}", Remembered(status=status, memory_id=outcome.id))
     answer = Remembered(status=status, memory_id=outcome.id, memory=item)
     return Answer(f"{said} {heading(item)}\n{quote(item.content)}", answer)
