@@ -5,7 +5,7 @@ Command bodies import what they need when they run, so that ``--help`` answers a
 
 import os
 import sys
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -18,6 +18,7 @@ from memory_service.cli.find import context, search, why
 from memory_service.cli.forget import forget, restore
 from memory_service.cli.options import KeyFileOption, UrlOption
 from memory_service.cli.read import history, list_memories, namespaces, show
+from memory_service.cli.streams import OutputRefused, drop_output, open_closed, watch_streams
 from memory_service.cli.transfer import export_memories, import_memories
 
 MEMORIES, SERVICE = "Memories", "Service"
@@ -26,19 +27,47 @@ MEMORIES, SERVICE = "Memories", "Service"
 class _ReadableFailures(TyperGroup):
     """Print a CommandFailure as two lines instead of a traceback, and exit with its code."""
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        open_closed()
+        watch_streams()
+        try:
+            return super().main(*args, **extra)
+        except OutputRefused as refused:
+            _end_unwritten(refused)
+        except SystemExit as end:
+            try:
+                sys.stdout.flush()
+            except OSError as refused:
+                _end_unwritten(refused, end.code)
+            raise
+
     def invoke(self, ctx: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
             _spell_out(stream)
         try:
             return super().invoke(ctx)
+        except OutputRefused:
+            raise
         except CommandFailure as failure:
-            from memory_service.cli.shown_text import block
-
-            colour = None if os.environ.get("NO_COLOR") else typer.colors.RED
-            typer.secho(block(f"error: {failure}"), err=True, fg=colour)
-            if failure.hint:
-                typer.echo(block(f"hint: {failure.hint}"), err=True)
+            _say(failure)
             sys.exit(failure.exit_code)
+
+
+def _end_unwritten(refused: OSError, code: Any = 0) -> NoReturn:
+    """Exit, never with success; of a pipe nothing is said, since whoever closed it has read enough."""
+    drop_output()
+    if isinstance(refused, OutputRefused):
+        _say(refused)
+    sys.exit(code or 1)
+
+
+def _say(failure: CommandFailure) -> None:
+    from memory_service.cli.shown_text import block
+
+    colour = None if os.environ.get("NO_COLOR") else typer.colors.RED
+    typer.secho(block(f"error: {failure}"), err=True, fg=colour)
+    if failure.hint:
+        typer.echo(block(f"hint: {failure.hint}"), err=True)
 
 
 def _spell_out(stream: TextIO) -> None:

@@ -1,6 +1,10 @@
 """The command line against the service itself: each command, what it prints, and with which code it ends."""
 
 import json
+import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,6 +22,7 @@ from memory_service.storage.bootstrap import RoleUrls
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 Run = Callable[..., Result]
+PROGRAM = [sys.executable, "-m", "memory_service.cli.main"]
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +211,67 @@ def test_refusals_have_their_codes_and_a_way_out(run: Run, monkeypatch: pytest.M
     monkeypatch.setenv("MEMORY_SERVICE_API_KEY", "wrong")
     assert "refused the key" in run("list", code=4).stderr
     assert "make run" in run("list", "--url", "http://127.0.0.1:9", code=3).stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_an_output_that_takes_nothing_is_one_line_and_no_success(run: Run) -> None:
+    memory_id = run("add", "A heron in the river.").stdout.strip()
+    for words in (
+        ["--help"],
+        ["version"],
+        ["add", "A heron on the roof."],
+        ["search", "heron"],
+        ["search", "heron", "--json"],
+        ["context", "heron"],
+        ["list"],
+        ["list", "--json"],
+        ["show", memory_id],
+        ["history", memory_id],
+        ["namespaces"],
+        ["keys", "list"],
+        ["export", "-"],
+        ["doctor"],
+    ):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run([*PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 1, words
+        assert "error: standard output cannot be written (No space left on device)" in done.stderr, words
+        assert "Traceback" not in done.stderr, words
+        assert "Exception ignored" not in done.stderr, words
+    # Whoever reads no further has what they wanted: nothing is said of that.
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        done = subprocess.run([*PROGRAM, "list"], stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize("where", ["2>/dev/full", "2>&-"])
+def test_remarks_that_cannot_be_written_stop_nothing(run: Run, where: str) -> None:
+    one, two = (run("add", f"A heron on roof {n}.").stdout.strip() for n in range(2))
+
+    def program(*words: str) -> "subprocess.CompletedProcess[str]":
+        command = f"{shlex.join([*PROGRAM, *words])} {where}"
+        return subprocess.run(["/bin/sh", "-c", command], stdout=subprocess.PIPE, text=True, check=False)
+
+    assert program("forget", one, two).returncode == 0
+    assert {row[0] for row in rows(run("list", "--archived"))} == {one, two}
+    added = program("add", "A heron in the river.")
+    assert (added.returncode, len(added.stdout.split())) == (0, 1)
+    made = program("keys", "create", "notebook")
+    assert (made.returncode, len(made.stdout.split())) == (0, 1)
+    exported = program("export", "-")
+    assert (exported.returncode, json.loads(exported.stdout.splitlines()[-1])["type"]) == (0, "end")
+    assert program("show", str(uuid4())).returncode == 5
+
+
+def test_an_output_that_is_closed_takes_nothing(run: Run) -> None:
+    run("add", "A heron in the river.")
+    for words in (["list"], ["export", "-"], ["version"]):
+        command = f"{shlex.join([*PROGRAM, *words])} >&-"
+        done = subprocess.run(["/bin/sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), words
 
 
 def test_text_of_any_kind_comes_back_as_it_was(run: Run) -> None:
