@@ -26,7 +26,7 @@ async def serve_stdio(settings: Settings) -> None:
     # answer was stored before it was sent.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     server = make_server(settings)
-    async with stdio_server() as (incoming, outgoing), anyio.create_task_group() as tasks:
+    async with stdio_server() as (incoming, outgoing), incoming, anyio.create_task_group() as tasks:
         passed_on, readable = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         tasks.start_soon(_answer_the_unreadable, incoming, passed_on, outgoing.send)
         await server.run(readable, outgoing, server.create_initialization_options())
