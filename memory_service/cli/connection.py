@@ -48,8 +48,10 @@ def service_url(given: str | None = None, *, environ: Mapping[str, str] = os.env
     """Return the address without a trailing slash: as given, from the environment, or the local default.
 
     Raises:
-        CommandFailure: MEMORY_SERVICE_PORT is needed and no port.
+        CommandFailure: it is given and empty, or MEMORY_SERVICE_PORT is needed and no port.
     """
+    if given is not None and not given.strip():
+        raise CommandFailure("--url is empty; leave it out to use MEMORY_SERVICE_URL, else the service of this machine")
     if address := given or environ.get("MEMORY_SERVICE_URL"):
         return address.rstrip("/")
     port = environ.get("MEMORY_SERVICE_PORT") or "8000"

@@ -43,13 +43,13 @@ def progress_bar() -> Progress:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON for other programs."""
-    sys.stdout.write(json_text(value, indent=2) + "\n")
+    sys.stdout.write(json_text(value, indent=2, encoding=sys.stdout.encoding) + "\n")
 
 
 def print_ndjson(values: Iterable[Any]) -> None:
     """Print each value as JSON on a line of its own, as they come."""
     for value in values:
-        sys.stdout.write(json_text(value) + "\n")
+        sys.stdout.write(json_text(value, encoding=sys.stdout.encoding) + "\n")
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:

@@ -95,7 +95,7 @@ def context(
         query, namespace, prefix, user_id, agent_id, session_id, filter, top_k, preset, known_at, valid_at, archived
     )
     body |= {"token_budget": token_budget} if token_budget else {}
-    body |= {"order": order} if order else {}
+    body |= {"order": order} if order is not None else {}
     with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
         answer = client.post("/v1/context", body)
     if as_json:
@@ -123,7 +123,7 @@ def why(
     path = item_path("traces", search_id)
     with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
         trace = client.get(path)
-        reason = client.post(f"{path}/why-not", {"memory_id": memory_id}) if memory_id else None
+        reason = client.post(f"{path}/why-not", {"memory_id": memory_id}) if memory_id is not None else None
     if as_json:
         print_json({"trace": trace, "why_not": reason})
     elif reason is None:
@@ -148,7 +148,7 @@ def _body(
 ) -> dict[str, Any]:
     """Return what search and context are asked alike; what was not said is left to the service."""
     spaces = namespaces or []
-    as_of = {name: moment for name, moment in (("known", known_at), ("valid", valid_at)) if moment}
+    as_of = {name: moment for name, moment in (("known", known_at), ("valid", valid_at)) if moment is not None}
     asked = {
         "namespace": spaces[0] if len(spaces) == 1 else None,
         "namespaces": spaces if len(spaces) > 1 else None,

@@ -71,7 +71,7 @@ def _bring_bundle(client: ServiceClient, source: str, *, on_conflict: str | None
             while chunk := file.read(CHUNK):
                 yield chunk
 
-        params: dict[str, str | int] = {"on_conflict": on_conflict} if on_conflict else {}
+        params: dict[str, str | int] = {"on_conflict": on_conflict} if on_conflict is not None else {}
         accepted = client.upload("/v1/imports", chunks, media_type="application/x-ndjson", params=params).value
     job = finished_job(client, accepted["job_id"], doing="importing")
     counts = job["result"]["counts"]

@@ -29,7 +29,7 @@ def create(
     from memory_service.cli.console import print_json
 
     body: dict[str, object] = {"name": name, "scopes": scope or ["memories:read", "memories:write"]}
-    if expires_at:
+    if expires_at is not None:  # An empty one is refused: it would be a key that never ends.
         body["expires_at"] = expires_at
     with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
         made = client.post("/v1/api-keys", body)

@@ -21,7 +21,7 @@ def json_object(text: str) -> dict[str, Any]:
     """
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise typer.BadParameter('is not a JSON object such as {"kind": "note"}')

@@ -46,7 +46,7 @@ def list_memories(
         for name, value in (("user_id", user_id), ("agent_id", agent_id), ("session_id", session_id))
         if value is not None
     ]
-    conditions += [{"tags": {"contains": tag}}] if tag else []
+    conditions += [{"tags": {"contains": tag}}] if tag is not None else []
     conditions += [{"state": "archived"}] if archived else []
     conditions += [filter] if filter else []
     body: dict[str, Any] = {"filter": {"AND": conditions} if conditions else {}}
@@ -81,7 +81,7 @@ def show(
     path = item_path("memories", memory_id)
     with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
         dossier: dict[str, Any] = {
-            "memory": client.get(path, **({"as_of": as_of} if as_of else {})),
+            "memory": client.get(path, **({"as_of": as_of} if as_of is not None else {})),
             "provenance": client.get(f"{path}/provenance"),
             "versions": list(client.pages(f"{path}/versions")),
             "links": list(client.pages(f"{path}/links")),
@@ -137,7 +137,7 @@ def namespaces(
     from memory_service.cli.memory_report import print_namespaces
 
     with ServiceClient(find_connection(url=url, key_file=key_file)) as client:
-        found = client.pages("/v1/namespaces", {"prefix": prefix} if prefix else None)
+        found = client.pages("/v1/namespaces", {"prefix": prefix} if prefix is not None else None)
         if as_json:
             print_ndjson(found)
         else:

@@ -30,13 +30,17 @@ def line(text: str) -> str:
     return block(" ".join(text.split()))
 
 
-def json_text(value: Any, *, indent: int | None = None) -> str:
-    r"""Return a value as JSON that is harmless on a terminal and the same value to a program.
+def json_text(value: Any, *, indent: int | None = None, encoding: str | None = None) -> str:
+    r"""Return a value as JSON that is harmless on a terminal, fits an encoding, and is the same value to a program.
 
     >>> json_text({"a": "é" + chr(0x9B) + chr(0x202E)})
     '{"a": "é\\u009b\\u202e"}'
     """
-    return STEERING.sub(lambda found: json.dumps(found[0])[1:-1], json.dumps(value, ensure_ascii=False, indent=indent))
+    # What a stream of another encoding spells out by itself is no JSON.
+    ascii_only = encoding is not None and not encoding.lower().startswith("utf")
+    return STEERING.sub(
+        lambda found: json.dumps(found[0])[1:-1], json.dumps(value, ensure_ascii=ascii_only, indent=indent)
+    )
 
 
 def _spelt(found: re.Match[str]) -> str:

@@ -274,6 +274,38 @@ def test_an_output_that_is_closed_takes_nothing(run: Run) -> None:
         assert (done.returncode, "Traceback" in done.stderr) == (0, False), words
 
 
+def test_an_empty_option_is_refused_and_not_left_out(run: Run) -> None:
+    # A variable of a script that was never set: the key would never end, and the past would be the present.
+    memory_id = run("add", "A heron in the river.", "--tag", "birds").stdout.strip()
+    run("keys", "create", "for a day", "--expires-at", "", code=5)
+    assert [row[4] for row in rows(run("keys", "list"))] != ["for a day"]
+    run("search", "heron", "--known-at", "", code=5)
+    run("search", "heron", "--valid-at", "", code=5)
+    run("context", "heron", "--order", "", code=5)
+    run("show", memory_id, "--as-of", "", code=5)
+    run("namespaces", "--prefix", "", code=5)
+    run("list", "--url", "", code=1)
+    run("why", str(uuid4()), "", code=5)
+    assert rows(run("list", "--tag", "")) == []
+
+
+def test_an_object_of_endless_depth_is_wrong_usage(run: Run) -> None:
+    deep = '{"a": ' + "[" * 5000 + "]" * 5000 + "}"
+    run("add", "x", "--metadata", deep, code=2)
+    run("list", "--filter", deep, code=2)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_json_is_json_in_every_encoding(run: Run, encoding: str) -> None:
+    text = "naïve 日本語 👩‍👩‍👧 \x9b"
+    memory_id = run("add", text).stdout.strip()
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    for words in (["list", "--json"], ["show", memory_id, "--json"]):
+        done = subprocess.run([*PROGRAM, *words], stdout=subprocess.PIPE, env=environment, check=True)
+        said = json.loads(done.stdout.decode(encoding))
+        assert said.get("memory", said)["content"] == text
+
+
 def test_text_of_any_kind_comes_back_as_it_was(run: Run) -> None:
     text = "naïve 日本語 👩‍👩‍👧 <b>&amp;</b> [bold]no markup[/bold] \x1b[2J tab\there"
     memory_id = run("add", "-", input=text).stdout.strip()
