@@ -41,23 +41,24 @@ def send_items(
         as_json: print the outcome of each, counted on from batch to batch.
     """
     counts = dict.fromkeys(("created", "skipped", "superseded", "rejected"), 0)
-    sent = 0
+    sent, ended = 0, False
     with progress_bar() as bar:
         task = bar.add_task("remembering", total=None if bar.disable or total is None else total())
-        for batch in batches(items):
-            try:
+        try:
+            for batch in batches(items):
                 outcomes = _send(client, [item for _, item in batch])
-            except CommandFailure:
+                first, sent = sent, sent + len(batch)
+                for (place, _), outcome in zip(batch, outcomes, strict=True):
+                    counts[outcome["status"]] += 1
+                    if outcome["status"] == "rejected":
+                        note(f"{place}: {(outcome['problem'] or {}).get('detail') or 'refused'}")
+                if as_json:
+                    print_ndjson({**outcome, "index": first + outcome["index"]} for outcome in outcomes)
+                bar.advance(task, len(batch))
+            ended = True
+        finally:  # Whatever ended it: the service, a line that cannot be read, somebody at the keyboard.
+            if sent and not ended:
                 note(f"{sent} were sent before this; the same command again skips what is stored")
-                raise
-            for (place, _), outcome in zip(batch, outcomes, strict=True):
-                counts[outcome["status"]] += 1
-                if outcome["status"] == "rejected":
-                    note(f"{place}: {(outcome['problem'] or {}).get('detail') or 'refused'}")
-            if as_json:
-                print_ndjson({**outcome, "index": sent + outcome["index"]} for outcome in outcomes)
-            sent += len(batch)
-            bar.advance(task, len(batch))
     return counts
 
 

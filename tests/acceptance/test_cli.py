@@ -289,6 +289,16 @@ def test_an_empty_option_is_refused_and_not_left_out(run: Run) -> None:
     assert rows(run("list", "--tag", "")) == []
 
 
+def test_a_line_that_ends_it_says_how_many_were_sent_before(run: Run) -> None:
+    good = "".join(f'{{"content": "Fact {n}."}}\n' for n in range(250))
+    broken = run("add", "-", "--ndjson", input=good + "nonsense\n", code=6)
+    assert "line 251 of standard input is not JSON" in broken.stderr
+    assert "200 were sent before this" in broken.stderr
+    assert len(rows(run("list", "--all"))) == 200
+    assert "sent before" not in run("add", "-", "--ndjson", input="nonsense\n", code=6).stderr
+    assert "50 created, 200 skipped" in run("add", "-", "--ndjson", input=good).stderr
+
+
 def test_an_object_of_endless_depth_is_wrong_usage(run: Run) -> None:
     deep = '{"a": ' + "[" * 5000 + "]" * 5000 + "}"
     run("add", "x", "--metadata", deep, code=2)

@@ -129,6 +129,46 @@ async def test_what_was_forgotten_before_the_service_went_away_is_said(
         assert nothing.structured_content["error"]["retryable"]
 
 
+async def test_what_is_missing_of_a_graph_is_said_and_can_be_added(stdio: Any, service: Any, namespace: str) -> None:
+    batches: list[str] = []
+
+    def one_batch(_: str, path: str) -> bool:
+        if path == "/v1/memories/batch":
+            batches.append(path)
+        return len(batches) < 2
+
+    facts = [f"fact {n}" for n in range(520)]
+    async with (
+        limited(service.url, one_batch) as url,
+        stdio(
+            "--reference-tools",
+            "--namespace",
+            namespace,
+            MEMORY_SERVICE_URL=url,
+            MEMORY_SERVICE_API_KEY=service.api_key,
+        ) as client,
+    ):
+        entity = {"name": "Ada", "entityType": "person", "observations": facts}
+        broken = await client.call_tool("create_entities", {"entities": [entity]})
+        assert broken.is_error
+        assert broken.structured_content["error"]["code"] == "partly_stored"
+        assert (
+            broken.structured_content["error"]["retryable"] is False
+        )  # Ada is there: her other facts would be left out.
+        assert "The first 500 elements were stored" in broken.content[0].text
+        assert "add_observations" in broken.content[0].text
+        assert "Nothing was stored" not in broken.content[0].text
+        batches.clear()
+        missing = {"observations": [{"entityName": "Ada", "contents": facts}]}
+        added = await client.call_tool("add_observations", missing)
+        assert added.is_error  # Two batches again; the first of them was there.
+        batches.clear()
+        missing = {"observations": [{"entityName": "Ada", "contents": facts[499:]}]}
+        assert not (await client.call_tool("add_observations", missing)).is_error
+        graph = (await client.call_tool("open_nodes", {"names": ["Ada"]})).structured_content
+        assert sorted(graph["entities"][0]["observations"]) == sorted(facts)
+
+
 @pytest.mark.parametrize("transport", ["stdio", "http"])
 async def test_a_service_that_comes_and_goes(
     stdio: Any, run_http: Any, service: Any, namespace: str, transport: str

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from memory_client import Memory
-from memory_client.errors import NamespaceNotFound
+from memory_client.errors import MemoryClientError, NamespaceNotFound
 from memory_client.fields import MemoryItem
 
-from memory_mcp.failures import ToolFailure
+from memory_mcp.failures import ToolFailure, failure_of
 from memory_mcp.reference.graph import Element, Entity, Graph, Observation, Relation, assemble
 from memory_mcp.reference.records import KEY, Record, element_of, record_of
 from memory_mcp.scope import Place
@@ -88,13 +88,26 @@ class GraphStore:
         """Store elements and return those that were not there.
 
         Raises:
-            ToolFailure: with code `partly_stored` when the service refused some; the others are stored.
+            ToolFailure: with code `partly_stored` when the service refused some, or went away midway; the others are stored.
         """
         made: list[Element] = []
         refused: list[str] = []
         for batch in batches(elements, user_id=self.place.user_id):
             items = [self._item(record) for _, _, record in batch]
-            for outcome in (await self.caller.client.add_many(items)).results:
+            try:
+                results = (await self.caller.client.add_many(items)).results
+            except MemoryClientError as error:
+                if (before := batch[0][0] - 1) == 0:
+                    raise
+                # Not retryable: entities that are there now would be left alone, and with them what they lack.
+                but = f" but for {len(refused)} that were refused" if refused else ""
+                raise ToolFailure(
+                    "partly_stored",
+                    f"The first {before} elements were stored{but}, then the call failed ({failure_of(error).code}). "
+                    "They are counted as entity, its observations, next entity, … Create the entities that are not there, and "
+                    "add what is missing of the others with add_observations, later.",
+                ) from error
+            for outcome in results:
                 position, element, _ = batch[outcome.index]
                 if outcome.status == "created":
                     made.append(element)
