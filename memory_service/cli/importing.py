@@ -1,7 +1,6 @@
 """How ``import`` brings in a bundle as a whole, and memories from elsewhere one by one."""
 
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +35,7 @@ def bring_in(
         InputUnusable: it cannot be read, or looks like none.
         CommandFailure: an option does not go with the kind, or some of it was refused.
     """
-    if kind is None and (source == STDIN or _is_bundle(source)):
+    if kind is None and (_is_stream(source) or _is_bundle(source)):
         kind = "bundle"
     if kind == "bundle":
         if namespace is not None:
@@ -52,6 +51,12 @@ def bring_in(
     _bring_foreign(client, source, kind=kind, namespace=namespace, as_json=as_json)
 
 
+def _is_stream(source: str) -> bool:
+    """Say whether a source can be read only once, so that nothing can be seen of it beforehand: standard input, or a pipe."""
+    path = Path(source)
+    return source == STDIN or path.is_fifo() or path.is_char_device()
+
+
 def _is_bundle(source: str) -> bool:
     """Say whether a file begins as a bundle does; an address of a database is no file."""
     if "://" in source and not Path(source).exists():
@@ -65,6 +70,9 @@ def _is_bundle(source: str) -> bool:
 
 def _bring_bundle(client: ServiceClient, source: str, *, on_conflict: str | None, as_json: bool) -> None:
     with _repeatable(source) as file:
+        file.seek(0)
+        if not file.read(1):
+            raise InputUnusable(f"{'standard input' if source == STDIN else source} is empty")
 
         def chunks() -> Iterator[bytes]:
             file.seek(0)
@@ -90,14 +98,14 @@ def _bring_bundle(client: ServiceClient, source: str, *, on_conflict: str | None
 
 @contextmanager
 def _repeatable(source: str) -> Iterator[IO[bytes]]:
-    """Open a bundle so that it can be read from its beginning twice; standard input is kept in a file without a name."""
-    if source != STDIN:
-        with opened(source) as file:
+    """Open a bundle so that it can be read from its beginning twice; a stream is kept in a file without a name."""
+    with opened(source) as given:
+        if not _is_stream(source):
+            yield given
+            return
+        with TemporaryFile() as file:
+            shutil.copyfileobj(given, file)
             yield file
-        return
-    with TemporaryFile() as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-        yield file
 
 
 def _bring_foreign(

@@ -94,8 +94,8 @@ def read_objects(name: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def count_lines(name: str) -> int | None:
-    """Return how many lines that hold something a file has, None for standard input, which can be read only once."""
-    return None if name == STDIN else sum(1 for _ in read_lines(name))
+    """Return how many lines that hold something a file has, None for standard input or a pipe, which can be read only once."""
+    return sum(1 for _ in read_lines(name)) if name != STDIN and Path(name).expanduser().is_file() else None
 
 
 def _read(file: IO[bytes], name: str) -> bytes:

@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -299,6 +300,25 @@ def test_a_line_that_ends_it_says_how_many_were_sent_before(run: Run) -> None:
     assert "50 created, 200 skipped" in run("add", "-", "--ndjson", input=good).stderr
 
 
+@pytest.mark.parametrize("options", [[], ["--from", "bundle"]])
+def test_a_bundle_comes_in_through_a_pipe_that_has_a_name(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    # As `import <(zcat bundle.gz)` does; no worker runs here, so the job is begun and not waited for to its end.
+    monkeypatch.setattr("memory_service.cli.importing.finished_job", partial(finished_job, patience_s=0.5))
+    run("add", "A heron in the river.", "-n", "birds")
+    bundle, pipe = tmp_path / "birds.ndjson", tmp_path / "pipe"
+    run("export", str(bundle), "-n", "birds")
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(bundle.read_bytes(),))
+    writer.start()
+    try:
+        begun = run("import", str(pipe), *options, code=1)
+    finally:
+        writer.join()
+    assert "the job " in begun.stderr
+
+
 def test_an_object_of_endless_depth_is_wrong_usage(run: Run) -> None:
     deep = '{"a": ' + "[" * 5000 + "]" * 5000 + "}"
     run("add", "x", "--metadata", deep, code=2)
@@ -337,6 +357,7 @@ def test_an_export_holds_what_there_is_and_mem0_s_memories_come_in(run: Run, tmp
     cut = tmp_path / "cut.ndjson"
     cut.write_text("\n".join(bundle.read_text().splitlines()[:-1]) + "\n")
     assert "cut off" in run("import", str(cut), code=5).stderr
+    assert "standard input is empty" in run("import", "-", input="", code=6).stderr
     export = tmp_path / "mem0.json"
     export.write_text(json.dumps({"results": [{"id": "m1", "memory": "Ana likes fado.", "user_id": "ana"}]}))
     assert "1 created" in run("import", str(export), "-n", "moved").stderr

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.provenance import CHECKOUT
+from memory_service.cli.inputs import count_lines
 from memory_service.cli.main import app
 from memory_service.cli.sending import BATCH_BYTES, BATCH_ITEMS, batches
 
@@ -186,3 +187,13 @@ def test_the_shell_completes_namespaces(environment: Any) -> None:
     assert completed(MEMORY_SERVICE_URL="http://127.0.0.1:9") == []
     assert completed(MEMORY_SERVICE_URL="nonsense") == []
     assert completed(MEMORY_SERVICE_API_KEY="wrong key") == []
+
+
+@pytest.mark.timeout(30)
+def test_a_pipe_is_not_read_to_be_counted(tmp_path: Path) -> None:
+    # Its lines would be gone; here nobody even writes them.
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_text("one\n\ntwo\n")
+    assert count_lines(str(tmp_path / "pipe")) is None
+    assert count_lines(str(tmp_path / "file")) == 2
+    assert count_lines("-") is None
