@@ -184,7 +184,7 @@ def _write_down(work: Delivering, tenant_id: UUID, hook: RowMapping, done: _Roun
         webhook_deliveries.give_back(session, tenant_id, taken, now=now)
         # What the former URL answered says nothing of the one that somebody has put in its place.
         if done.sent and stored is not None and stored["updated_at"] == hook["updated_at"]:
-            _note(session, work, tenant_id, hook["id"], done.sent[-1][1], now=now)
+            _note(session, work, tenant_id, hook["id"], [outcome for _, outcome in done.sent], now=now)
 
 
 def _finish(
@@ -211,11 +211,14 @@ def _finish(
 
 
 def _note(
-    session: Session, work: Delivering, tenant_id: UUID, webhook_id: UUID, outcome: Outcome, *, now: datetime
+    session: Session, work: Delivering, tenant_id: UUID, webhook_id: UUID, outcomes: Sequence[Outcome], *, now: datetime
 ) -> None:
     """Leave a receiver that failed alone for a while: what waits for it would only find the same."""
-    if outcome.delivered:
+    # One that takes most messages and never all of them has not failed since the first that it refused.
+    if any(outcome.delivered for outcome in outcomes):
         webhooks.note_success(session, tenant_id, webhook_id)
+    outcome = outcomes[-1]
+    if outcome.delivered:
         return
     found = webhooks.note_failure(session, tenant_id, webhook_id, now=now)
     if found is None:

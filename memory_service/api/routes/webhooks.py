@@ -1,7 +1,7 @@
 """Webhooks: receivers that are told of changes; made and looked after by administrators of a tenant."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -59,7 +59,8 @@ def _delivery_json(row: RowMapping) -> dict[str, Any]:
     pending = row["status"] == webhook_deliveries.PENDING
     return {
         **{name: str(row[name]) for name in ("id", "webhook_id", "event_id", "subject_id")},
-        **{name: row[name] for name in ("event", "namespace", "version", "status", "attempts", "tries")},
+        **{name: row[name] for name in ("event", "namespace", "version", "status", "attempts")},
+        "tries": [{**one, "at": rfc3339(datetime.fromisoformat(one["at"]))} for one in row["tries"]],
         "next_attempt_at": rfc3339(row["due_at"]) if pending else None,
         "occurred_at": rfc3339(row["occurred_at"]),
         "finished_at": rfc3339(row["finished_at"]),

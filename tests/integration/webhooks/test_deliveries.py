@@ -52,6 +52,8 @@ def test_a_message_is_signed_and_says_ids_alone(me: Any, receiver: Any, worker: 
     assert delivery["status"] == "delivered"
     assert delivery["next_attempt_at"] is None
     assert [(t["status"], t["error"]) for t in delivery["tries"]] == [(200, None)]
+    moments = [delivery["tries"][0]["at"], delivery["finished_at"], delivery["occurred_at"]]
+    assert all(moment.endswith("Z") for moment in moments), "one form everywhere"
     assert worker.deliver() == 0, "once is enough"
 
 
@@ -129,6 +131,20 @@ def test_a_receiver_that_fails_for_days_is_switched_off_and_on_again(
     shown = me.patch(f"/v1/webhooks/{hook['id']}", json={"active": True}).json()
     assert (shown["active"], shown["disabled_reason"], shown["failures"]) == (True, None, 0)
     assert worker.later(hours=1) == 2, "what waited is sent"
+
+
+def test_a_receiver_that_takes_some_messages_is_not_switched_off(
+    me: Any, receiver: Any, worker: Any, listen: Any
+) -> None:
+    """Every turn ends with a message that it refuses, behind one that it took."""
+    hook = listen(events=["memory.created"])
+    for day in range(3):
+        for n in range(2):
+            me.post("/v1/memories", json={"content": f"Day {day}, number {n}."})
+        receiver.answers = [(200, {}), (400, {})]
+        assert worker.later(days=1) == 2
+        shown = me.get(f"/v1/webhooks/{hook['id']}").json()
+        assert (shown["active"], shown["disabled_reason"], shown["failures"]) == (True, None, 1), day
 
 
 def test_gone_means_never_again(me: Any, receiver: Any, worker: Any, told: Any) -> None:
