@@ -5,9 +5,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from memory_service.api.chat_proxy.conversation import text_of
+
 LONGEST_EVENT: Final = 8 << 20  # bytes; what is longer is passed on unread
-LONGEST_REPLY: Final = 1 << 20  # characters of a reply that are kept to be remembered
+LONGEST_REPLY: Final = 1 << 20  # characters of a reply that is remembered
+# Reasons to end that leave a reply unfinished, or something of it unsaid.
+CUT_OFF: Final = frozenset({"length", "content_filter", "abort", "error"})
 _END: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+# Nothing else ends a line of an event: a model may say U+2028 and U+0085, and JSON need not escape them.
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
 
 
 class Splitter:
@@ -50,7 +56,7 @@ def data_of(event: bytes) -> str:
     >>> data_of(b'event: x\ndata: {"a":\ndata: 1}\n\n'), data_of(b': ping\n\n')
     ('{"a":\n1}', '')
     """
-    lines = event.decode("utf-8", "replace").splitlines()
+    lines = _LINE_END.split(event.decode("utf-8", "replace"))
     data = (line.removeprefix("data:") for line in lines if line.startswith("data:"))
     return "\n".join(line.removeprefix(" ") for line in data)
 
@@ -78,12 +84,22 @@ class Reply:
         """Start with nothing said."""
         self._pieces: list[str] = []
         self._length = 0
-        self.whole = False  # half a sentence may say the opposite
+        self._missed = False
+        self.ended = False  # the model says that it has
+
+    @property
+    def whole(self) -> bool:
+        """Say whether this is all that the model had to say: half a sentence may say the opposite."""
+        return self.ended and not self._missed
 
     @property
     def text(self) -> str:
         """Return what was said, without what no memory can hold: NUL and halves of surrogate pairs."""
         return "".join(self._pieces).replace("\0", "").encode("utf-8", "replace").decode()
+
+    def miss(self) -> None:
+        """Note that something of it is not here."""
+        self._missed = True
 
     def add(self, document: Mapping[str, Any]) -> None:
         """Take a chunk, or a whole answer."""
@@ -92,9 +108,14 @@ class Reply:
             if not isinstance(choice, Mapping) or choice.get("index", 0) != 0:
                 continue
             said = choice.get("delta", choice.get("message"))
-            content = said.get("content") if isinstance(said, Mapping) else None
-            if isinstance(content, str) and self._length < LONGEST_REPLY:
-                self._pieces.append(content)
-                self._length += len(content)
-            if choice.get("finish_reason"):
-                self.whole = True
+            self._take(text_of(said))
+            if reason := choice.get("finish_reason"):
+                self.ended = True
+                self._missed = self._missed or (isinstance(reason, str) and reason in CUT_OFF)
+
+    def _take(self, content: str) -> None:
+        if self._length + len(content) > LONGEST_REPLY:
+            self.miss()
+        if not self._missed:
+            self._pieces.append(content)
+            self._length += len(content)

@@ -85,7 +85,7 @@ class RelayedStream(Response):
                     passed, last = self._passed(rest)
                     done = done or last
                     await send({"type": "http.response.body", "body": passed, "more_body": True})
-                self._outcome = "answered" if done or self._reply.whole else "broken"
+                self._outcome = "answered" if done or self._reply.ended else "broken"
                 reason = "it ended before it was done"
             except httpx.HTTPError as error:
                 self._outcome, reason = "broken", type(error).__name__
@@ -102,6 +102,9 @@ class RelayedStream(Response):
             return event, True
         document = object_in(data)
         if document is None:
+            if data.startswith("{"):
+                # Half an object, or one that is too long to be read; what the client makes of it is its own matter.
+                self._reply.miss()
             return event, False
         self._reply.add(document)
         if self._memory is None:

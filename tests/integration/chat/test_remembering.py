@@ -1,5 +1,6 @@
 """What is remembered of chats: the user's turns whatever happens, whole replies, each once."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -92,6 +93,43 @@ def test_half_a_reply_is_not_remembered(chats: Any, model: Any) -> None:
     model.behaviour.events = 4
     chats.events("I moved to Lyon.", memory=REMEMBER)
     chats.wait_for(1)
+
+
+def event(content: str, reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": content}, "finish_reason": reason}
+    return f"data: {json.dumps({'choices': [choice]}, ensure_ascii=False)}\n\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("middle", "reply"),
+    [
+        (event(" not\u2028"), ["Do not\u2028 go."]),
+        (b'data: {"choices": [{"delta": {"content": " not"\n\n', []),
+    ],
+)
+def test_a_reply_has_no_hole(chats: Any, model: Any, middle: bytes, reply: list[str]) -> None:
+    model.behaviour.headers = {"Content-Type": "text/event-stream"}
+    model.behaviour.raw = event("Do") + middle + event(" go.") + event("", "stop") + b"data: [DONE]\n\n"
+    passed = chats.post("Shall I go?", stream=True, memory=REMEMBER).content
+    assert passed.endswith(model.behaviour.raw[len(event("Do")) :]), "the client is given what came"
+    chats.wait_for(1 + len(reply))
+    time.sleep(0.5)
+    assert texts(chats.memories())[1:] == reply
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_reply_that_was_cut_off_is_not_remembered(chats: Any, model: Any, stream: bool) -> None:
+    if stream:
+        model.behaviour.headers = {"Content-Type": "text/event-stream"}
+        model.behaviour.raw = event("Do not") + event("", "length") + b"data: [DONE]\n\n"
+    else:
+        message = {"role": "assistant", "content": "Do not"}
+        choice = {"index": 0, "message": message, "finish_reason": "length"}
+        model.behaviour.raw = json.dumps({"choices": [choice]}).encode()
+    assert "Do not" in chats.post("Shall I go?", stream=stream, memory=REMEMBER).text
+    chats.wait_for(1)
+    time.sleep(0.5)
+    assert texts(chats.memories()) == ["Shall I go?"]
 
 
 def test_calls_of_tools_are_no_turns(chats: Any, model: Any) -> None:

@@ -1,9 +1,10 @@
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_service.api.chat_proxy.events import Reply, Splitter, data_of, event_of, object_in
+from memory_service.api.chat_proxy.events import LONGEST_REPLY, Reply, Splitter, data_of, event_of, object_in
 
 ENDS = st.sampled_from([b"\n\n", b"\r\n\r\n", b"\r\r"])
 LINES = st.binary(min_size=1, max_size=20).map(lambda data: b"data: " + data.translate(None, b"\r\n"))
@@ -57,8 +58,35 @@ def test_only_the_first_choice_is_gathered() -> None:
         reply.add({"choices": [{"index": index, "delta": {"content": text}}]})
     reply.add({"choices": [{"index": 1, "delta": {}, "finish_reason": "stop"}]})
     assert (reply.text, reply.whole) == ("yes, indeed", False)
-    reply.add({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
+    reply.add({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     assert reply.whole
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter", "abort", "error"])
+def test_a_reply_that_was_cut_off_has_ended_and_is_not_whole(reason: str) -> None:
+    reply = Reply()
+    reply.add({"choices": [{"index": 0, "message": {"content": "Do not"}, "finish_reason": reason}]})
+    assert (reply.ended, reply.whole) == (True, False)
+
+
+def test_a_reply_of_parts_is_what_its_texts_say() -> None:
+    reply = Reply()
+    parts = [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "Yes."}]
+    reply.add({"choices": [{"index": 0, "message": {"content": parts}, "finish_reason": "stop"}]})
+    assert (reply.text, reply.whole) == ("Yes.", True)
+
+
+def test_a_reply_longer_than_is_kept_is_not_whole() -> None:
+    reply = Reply()
+    reply.add({"choices": [{"index": 0, "delta": {"content": "x" * LONGEST_REPLY}}]})
+    reply.add({"choices": [{"index": 0, "delta": {"content": "y"}, "finish_reason": "stop"}]})
+    assert (reply.ended, reply.whole) == (True, False)
+
+
+@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_only_what_ends_a_line_of_an_event_does(character: str) -> None:
+    said = f'{{"a": "one{character}two"}}'
+    assert data_of(f"data: {said}\n\n".encode()) == said
 
 
 def test_an_event_is_ascii() -> None:
