@@ -14,7 +14,7 @@ import structlog
 from anyio import to_thread
 from fastapi import Request, Response
 
-from memory_service.api.chat_proxy.conversation import new_turns, outgoing, reply_turn
+from memory_service.api.chat_proxy.conversation import Turn, new_turns, outgoing, reply_turn
 from memory_service.api.chat_proxy.events import Reply
 from memory_service.api.chat_proxy.options import ChatMemoryIn
 from memory_service.api.chat_proxy.planning import ChatPlan, plan_chat
@@ -26,12 +26,13 @@ from memory_service.api.services import Services
 from memory_service.errors import MemoryServiceError, UpstreamFailed
 from memory_service.types import Caller
 
-Storing = asyncio.Task[tuple[UUID, ...]]
+Storing = asyncio.Task[tuple[UUID, ...] | None]
 
 log = structlog.get_logger(__name__)
 
 SEARCH_ID: Final = "X-Memory-Search-Id"
 STORED_WITHIN_S: Final = 1.0  # how long an answer waits for the user's turn, which had all the time of the model
+UNANSWERED: Final = frozenset({"failed", "refused"})  # nobody can say that the prompt was read
 # When and whether to ask again, as OpenAI's clients read it.
 PASSED_HEADERS: Final = ("retry-after", "retry-after-ms", "x-should-retry")
 
@@ -82,7 +83,7 @@ class Chat:
             answer = await self._proxy.upstream.send("POST", "/chat/completions", sent)
             return await self._answered(answer, messages, recollection, said, ready)
         except UpstreamFailed:
-            self._metrics.answered("failed")
+            self._ended("failed", Reply(), messages, recollection, said)
             raise
 
     async def _plan(
@@ -121,7 +122,7 @@ class Chat:
         document = _object(content, answer.status_code)
         if answer.status_code != 200:
             # What is wrong with the request, or with the model, is said best by who refuses it.
-            self._metrics.answered("refused")
+            self._ended("refused", Reply(), messages, recollection, said)
             return _json(document, answer.status_code, headers)
         document["memory"] = recollection.document()
         if self._options.remember:
@@ -135,16 +136,20 @@ class Chat:
         self, outcome: str, reply: Reply, messages: Sequence[Any], recollection: Recollection, said: Storing
     ) -> None:
         self._metrics.answered(outcome)
-        self._proxy.remembering.begin(self._after(reply, messages, recollection, said))
+        self._proxy.remembering.begin(self._after(outcome, reply, messages, recollection, said))
 
-    async def _after(self, reply: Reply, messages: Sequence[Any], recollection: Recollection, said: Storing) -> None:
+    async def _after(
+        self, outcome: str, reply: Reply, messages: Sequence[Any], recollection: Recollection, said: Storing
+    ) -> None:
         """Remember a whole reply behind what it replies to, and count what the prompt was given."""
-        await said
         options = self._options
-        if options.remember and reply.whole:
-            turns = reply_turn(messages, reply.text, scope=options.scope)
-            await remember_turns(self._proxy.remembering, self._services, self._caller, options, turns)
-        if options.reinforce and recollection.called_for:
+        turns = reply_turn(messages, reply.text, scope=options.scope) if options.remember and reply.whole else []
+        if await said is None:
+            # Once more, with the reply: the client sends them no more, and a reply to nothing is half a conversation.
+            turns = [*new_turns(messages, scope=options.scope), *turns]
+        if await self._store(turns) is None:
+            self._metrics.turns("failed", len(turns))
+        if options.reinforce and recollection.called_for and outcome not in UNANSWERED:
             try:
                 await self._proxy.remembering.in_thread(
                     lambda: reinforce_used(self._services, self._caller, recollection)
@@ -152,17 +157,17 @@ class Chat:
             except MemoryServiceError as error:
                 log.warning("chat_recall_not_counted", code=error.specific_code)
 
-    async def _remember(self, messages: Sequence[Any]) -> tuple[UUID, ...]:
-        if not self._options.remember:
-            return ()
-        turns = new_turns(messages, scope=self._options.scope)
+    async def _remember(self, messages: Sequence[Any]) -> tuple[UUID, ...] | None:
+        return await self._store(new_turns(messages, scope=self._options.scope) if self._options.remember else [])
+
+    async def _store(self, turns: Sequence[Turn]) -> tuple[UUID, ...] | None:
         return await remember_turns(self._proxy.remembering, self._services, self._caller, self._options, turns)
 
 
 async def _stored(said: Storing) -> list[str] | None:
     """Return the memories of the user's turns, None while they are still on their way: a long text takes its time."""
     done, _ = await asyncio.wait({said}, timeout=STORED_WITHIN_S)
-    return [str(i) for i in said.result()] if done else None
+    return None if not done or (ids := said.result()) is None else [str(one) for one in ids]
 
 
 def _is_stream(answer: httpx.Response) -> bool:

@@ -74,16 +74,19 @@ class Remembering:
 
 async def remember_turns(
     remembering: Remembering, services: Services, caller: Caller, options: ChatMemoryIn, turns: Sequence[Turn]
-) -> tuple[UUID, ...]:
-    """Store turns and return their memories; what cannot be stored is counted and logged, without its words."""
+) -> tuple[UUID, ...] | None:
+    """Store turns and return their memories, None where they could not be stored: that is logged, without their words.
+
+    Whatever goes wrong, the answer of the model does not hang on it.
+    """
     if not turns:
         return ()
     try:
         ids: tuple[UUID, ...] = await remembering.in_thread(lambda: _store(services, caller, options, turns))
-    except MemoryServiceError as error:
-        log.warning("chat_turn_not_remembered", code=error.specific_code, turns=len(turns))
-        services.metrics.chats.turns("failed", len(turns))
-        return ()
+    except Exception as error:
+        code = error.specific_code if isinstance(error, MemoryServiceError) else type(error).__name__
+        log.warning("chat_turn_not_remembered", code=code, turns=len(turns))
+        return None
     services.metrics.chats.turns("stored", len(ids))
     if len(ids) < len(turns):
         # Erased here before: it must not come back by a retry.

@@ -1,14 +1,17 @@
 """What is remembered of chats: the user's turns whatever happens, whole replies, each once."""
 
 import json
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import create_engine, text
 
 from consolidation import consolidate, enriching
 from consolidation.tenancy import Tenancy
@@ -71,10 +74,10 @@ def test_only_new_turns_are_remembered_and_each_once(chats: Any, model: Any) -> 
 
 
 def test_a_reply_that_is_made_again_takes_the_place_of_the_other(chats: Any, model: Any) -> None:
-    for text in ("Lyon is in Spain.", "Lyon is in France.", "Lyon is in France."):
-        model.behaviour.text = text
+    for said in ("Lyon is in Spain.", "Lyon is in France.", "Lyon is in France."):
+        model.behaviour.text = said
         chats.ask("Where is Lyon?", memory=REMEMBER)
-        chats.wait_for(2 if text == "Lyon is in Spain." else 3)
+        chats.wait_for(2 if said == "Lyon is in Spain." else 3)
     time.sleep(0.5)
     live = [one["content"] for one in chats.wait_for(3) if one["superseded_by"] is None]
     assert live == ["Where is Lyon?", "Lyon is in France."]
@@ -87,6 +90,70 @@ def test_the_users_turn_outlives_a_model_that_does_not_answer(chats: Any, model:
     model.reset()
     chats.ask("I moved to Lyon.", memory=REMEMBER)
     assert texts(chats.wait_for(2)) == ["I moved to Lyon.", "Noted, thank you."]
+
+
+@contextmanager
+def refusing_to_store(role_urls: Any, tenant_id: UUID) -> Iterator[None]:
+    """Have the database refuse every memory of a tenant, for a reason that nobody foresaw."""
+    function = f"""
+        CREATE FUNCTION refuse_for_a_test() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.tenant_id = '{tenant_id}' THEN RAISE EXCEPTION 'not now'; END IF;
+            RETURN NEW;
+        END $$
+    """
+    trigger = (
+        "CREATE TRIGGER refuse_for_a_test BEFORE INSERT ON memory FOR EACH ROW EXECUTE FUNCTION refuse_for_a_test()"
+    )
+    owner = create_engine(role_urls.owner)
+    with owner.begin() as connection:
+        connection.execute(text(function))
+        connection.execute(text(trigger))
+    try:
+        yield
+    finally:
+        with owner.begin() as connection:
+            connection.execute(text("DROP TRIGGER refuse_for_a_test ON memory"))
+            connection.execute(text("DROP FUNCTION refuse_for_a_test()"))
+        owner.dispose()
+
+
+def turns_counted(running: Any, outcome: str) -> float:
+    found = re.search(
+        rf'memory_service_chat_turns_total{{outcome="{outcome}"}} (\S+)',
+        running[1].state.services.metrics.render().decode(),
+    )
+    return float(found[1]) if found else 0.0
+
+
+def test_turns_that_could_not_be_stored_are_stored_with_their_reply(chats: Any, model: Any, role_urls: Any) -> None:
+    """The client sends them no more, and a reply without what it replies to is half a conversation."""
+    model.go_on = threading.Event()
+    with refusing_to_store(role_urls, chats.tenant_id):
+        asking = threading.Thread(target=lambda: chats.events("I moved to Lyon.", memory=REMEMBER))
+        asking.start()
+        assert model.streaming.wait(30)
+        time.sleep(2)  # They are stored while the model answers.
+    model.go_on.set()
+    asking.join(30)
+    assert texts(chats.wait_for(2)) == ["I moved to Lyon.", "Noted, thank you."]
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_no_answer_hangs_on_what_could_not_be_stored(
+    chats: Any, model: Any, role_urls: Any, running: Any, answered: bool
+) -> None:
+    model.behaviour.drop = not answered
+    before = turns_counted(running, "failed")
+    with refusing_to_store(role_urls, chats.tenant_id):
+        answer = chats.post("I moved to Lyon.", memory=REMEMBER)
+        assert answer.status_code == (200 if answered else 502), answer.text
+        if answered:
+            assert answer.json()["memory"]["remembered"] is None, "it may yet be"
+        lost, deadline = 2 if answered else 1, time.monotonic() + 30
+        while turns_counted(running, "failed") < before + lost and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert turns_counted(running, "failed") == before + lost, "each of them once"
+    assert chats.memories() == []
 
 
 def test_half_a_reply_is_not_remembered(chats: Any, model: Any) -> None:
