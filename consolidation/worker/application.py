@@ -29,6 +29,7 @@ app.conf.update(
     broker_connection_max_retries=None,
     # With late acknowledgement Redis hands a message out again after this long: longer than any task may take.
     broker_transport_options={"visibility_timeout": 2 * TASK_LIMIT_S},
+    beat_scheduler="consolidation.worker.scheduler:Scheduler",
     beat_schedule={
         "sweep": {"task": SWEEP, "schedule": SWEEP_EVERY_S, "options": {"expires": SWEEP_EVERY_S}},
         "sweep-kv": {"task": SWEEP_KV, "schedule": SWEEP_KV_EVERY_S, "options": {"expires": SWEEP_KV_EVERY_S}},
