@@ -5,11 +5,11 @@ from typing import Any
 from celery.beat import PersistentScheduler
 
 
-class Scheduler(PersistentScheduler):
+class Scheduler(PersistentScheduler):  # type: ignore[misc]  # Celery has no types.
     """Send what is due by the time of day, and by no time that has yet to come.
 
-    Celery's own waits, once the clock is set back by an hour, for an hour: nothing is due before its last run and an interval. So it
-    does after a start, for it keeps the moments of last runs in a file.
+    Celery's own waits for an hour once the clock is set back by an hour: nothing is due before its last run and an interval. So
+    it does after a start, for it keeps the moments of last runs in a file.
     """
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
