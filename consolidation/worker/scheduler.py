@@ -4,6 +4,8 @@ from typing import Any
 
 from celery.beat import PersistentScheduler
 
+from memory_service.pulse import own_pulse
+
 
 class Scheduler(PersistentScheduler):  # type: ignore[misc]  # Celery has no types.
     """Send what is due by the time of day, and by no time that has yet to come.
@@ -12,6 +14,11 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc]  # Celery has no typ
     it does after a start, for it keeps the moments of last runs in a file.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Read what was written down of last runs."""
+        self._pulse = own_pulse("beat")
+        super().__init__(*args, **kwargs)
+
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send what is due; return in how many seconds to look again."""
         for entry in self.schedule.values():
@@ -19,4 +26,7 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc]  # Celery has no typ
             if entry.last_run_at > now:
                 entry.last_run_at = now
                 self._heap = None  # It knows when entries were to run; it is made anew from what they say.
-        return float(super().tick(*args, **kwargs))
+        wait_s = float(super().tick(*args, **kwargs))
+        if self._pulse is not None:
+            self._pulse.beat()
+        return wait_s

@@ -1,8 +1,11 @@
 """What happens as a worker process comes, ends a task, and goes."""
 
+from functools import lru_cache
+
 from celery.signals import (
     setup_logging,
     task_postrun,
+    task_prerun,
     worker_before_create_process,
     worker_process_init,
     worker_process_shutdown,
@@ -13,6 +16,7 @@ from consolidation.worker import delivery, opened
 from consolidation.zettelkasten.vocabulary import forget_phrases
 from memory_service.garbage import spare_what_lives
 from memory_service.logging import configure_logging
+from memory_service.pulse import Pulse, own_pulse
 from memory_service.settings import get_settings
 
 
@@ -33,12 +37,29 @@ def before_the_fork(**_: object) -> None:
 def begin(**_: object) -> None:
     """Forget what the parent has opened, and deliver webhooks from here."""
     opened.forget()
+    _pulse.cache_clear()
+    if pulse := _pulse():
+        pulse.beat()
     delivery.start()
+
+
+@lru_cache(maxsize=1)
+def _pulse() -> Pulse | None:
+    return own_pulse("worker")
+
+
+@task_prerun.connect(weak=False)
+def take_up(**_: object) -> None:
+    """Say that there is work: however long it takes, nobody need ask why no other begins."""
+    if pulse := _pulse():
+        pulse.hush()
 
 
 @task_postrun.connect(weak=False)
 def let_go(**_: object) -> None:
     """Keep no text between two tasks, and no vectors that nobody asked for in a while."""
+    if pulse := _pulse():
+        pulse.beat()
     forget_texts()
     forget_phrases()
     if opened.kept.cache_info().currsize:

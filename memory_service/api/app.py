@@ -25,7 +25,6 @@ from memory_service.api.kv.uses import KvUses
 from memory_service.api.kv_planner import KvPlanner
 from memory_service.api.metrics import Metrics, TimedEncoder
 from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Observe
-from memory_service.api.pulse import Pulse
 from memory_service.api.rate_limit import SLOTS, RateLimiter
 from memory_service.api.routes import (
     admin_sessions,
@@ -95,6 +94,7 @@ from memory_service.garbage import spare_what_lives
 from memory_service.jobs import Nudger
 from memory_service.lifecycle.kv_looks import Looks
 from memory_service.logging import configure_logging
+from memory_service.pulse import Pulse
 from memory_service.reranker.bounded import BoundedReranker
 from memory_service.reranker.cross_encoder import open_cross_encoder
 from memory_service.settings import Settings, get_settings

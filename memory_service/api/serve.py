@@ -12,7 +12,7 @@ import resource
 import socket
 from pathlib import Path
 
-from memory_service.api.sharing import fill
+from memory_service.mapping import fill
 
 # What Prometheus reads of one process: kinds of numbers, and the room for them. A histogram takes 17 numbers of some 200 bytes.
 NUMBERS = {"counter": 1 << 18, "gauge_livesum": 1 << 16, "histogram": 1 << 22}
@@ -52,7 +52,7 @@ def main() -> None:
 
     from memory_service.api.app import create_app
     from memory_service.api.connections import BoundedHttp
-    from memory_service.api.pulse import Pulse
+    from memory_service.pulse import Pulse
 
     config = uvicorn.Config(
         # Made by uvicorn, after it set up logging, which the application then changes.

@@ -1,4 +1,4 @@
-"""Which parts run and do nothing: somebody stopped them, or an API process no longer comes to its requests."""
+"""Which parts run and do nothing: somebody stopped them, or they no longer come to their work."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -7,15 +7,19 @@ from typing import Final
 
 import psutil
 
-from memory_service.api.pulse import pulse_of
 from memory_service.failing_parts import FailingPart
 from memory_service.process_identity import ProcessIdentity
+from memory_service.pulse import pulse_of
 
 LOOK_FOR_HALTED_S: Final = 5.0
 SILENT_S: Final = 15.0  # without a pulse, which comes every second; nothing that a request does keeps it so long
 STOPPED: Final = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
 HELD: Final = "has been stopped by a signal or a debugger"
 SILENT: Final = "has answered nobody"
+IDLE: Final = "has been given nothing to do"
+MUTE: Final = "has asked for nothing"
+# A sweep is due every ten seconds, so beat asks and a worker works: how long without that is too long, and what it means.
+BACKGROUND: Final = {"worker": (60.0, IDLE), "beat": (60.0, MUTE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class HaltedParts:
         self._found: dict[str, Halt] = {}
 
     def look(self, leaders: Mapping[str, ProcessIdentity], pulses: Path, *, now: float) -> None:
-        """Look at the processes of all parts; `pulses` is the folder in which API processes say that they live."""
+        """Look at the processes of all parts; `pulses` is the folder in which they say that they live."""
         for name, leader in leaders.items():
             if self._started.get(name, (None, 0.0))[0] != leader:
                 self._started[name] = (leader, now)
@@ -57,7 +61,13 @@ class HaltedParts:
             if process.status() in STOPPED:
                 return Halt(process.pid, HELD, now)
         pulse = pulse_of(pulses, name)
-        if pulse is not None and pulse > started and now - pulse > SILENT_S:
+        if pulse is None:
+            return None
+        if name in BACKGROUND:
+            longest, how = BACKGROUND[name]
+            since = max(pulse, started)
+            return Halt(leader.pid, how, since) if now - since > longest else None
+        if pulse > started and now - pulse > SILENT_S:
             return Halt(leader.pid, SILENT, pulse)
         return None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from memory_service.embedded.child import Child
 from memory_service.embedded.endpoints import Endpoints
 from memory_service.embedded.logs import BoundedLog
+from memory_service.pulse import PULSES
 from memory_service.settings import CHECKOUT, Settings
 
 API = "api"  # the first of its processes; the others are numbered from 2
@@ -48,19 +49,20 @@ def make_services(
         settings: of the service.
         endpoints: where database and broker answer.
         listening: the file descriptors of the sockets that the API processes accept connections from.
-        shared: the folder that they have in common.
+        shared: the folder that they have in common, in which all of them say that they live.
     """
     environment = {**base_environment(settings), **endpoints.environment()}
     environment.pop("DATABASE_URL", None)  # The administrator's login, which they have no business with.
     environment.pop("MEMORY_SERVICE_OWNER_DATABASE_URL", None)
+    background = {**environment, PULSES: str(shared)}
     names = [API, *(f"{API}-{number}" for number in range(2, settings.api_processes + 1))]
     return (
         [
             _service(settings, name, _api(name, listening, shared), environment, API_GRACE_S, inherits=listening)
             for name in names
         ],
-        _service(settings, "worker", _worker(), environment, WORKER_GRACE_S),
-        _service(settings, "beat", _beat(settings.data_dir / "run" / "beat-schedule"), environment, BEAT_GRACE_S),
+        _service(settings, "worker", _worker(), background, WORKER_GRACE_S),
+        _service(settings, "beat", _beat(settings.data_dir / "run" / "beat-schedule"), background, BEAT_GRACE_S),
     )
 
 

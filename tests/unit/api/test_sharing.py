@@ -9,7 +9,8 @@ import pytest
 from memory_service.api import keeping
 from memory_service.api.keeping import Kept
 from memory_service.api.serve import NUMBERS
-from memory_service.api.sharing import Mark, fill
+from memory_service.api.sharing import Mark
+from memory_service.mapping import fill
 
 
 def test_a_mark_changes_for_all_who_share_it(tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_numbers_of_a_process_that_starts_again_go_on_in_room_made_for_them(tmp_
 import os, sys
 from pathlib import Path
 from memory_service.api.serve import NUMBERS
-from memory_service.api.sharing import fill
+from memory_service.mapping import fill
 folder = Path(sys.argv[1])
 for kind, size in NUMBERS.items():
     fill(folder / f"{kind}_{sys.argv[2]}.db", size)

@@ -10,6 +10,7 @@ from celery import Celery
 
 from consolidation.worker.application import SWEEP_EVERY_S, app
 from consolidation.worker.scheduler import Scheduler
+from memory_service.pulse import PULSES, pulse_of
 
 HOUR_S = 3600
 
@@ -66,3 +67,13 @@ def test_what_a_beat_wrote_down_by_a_wrong_clock_holds_the_next_one_up_no_longer
     right = beats(0)
     right.run(3 * SWEEP_EVERY_S, clock=0)
     assert right.sent.count("sweep") in {2, 3}
+
+
+def test_beat_says_that_it_lives(
+    beats: Callable[[float], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PULSES, str(tmp_path))
+    beat = beats(0)
+    assert pulse_of(tmp_path, "beat") is None
+    beat.run(1, clock=0)
+    assert pulse_of(tmp_path, "beat") is not None

@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from memory_service.api.pulse import Pulse, pulse_of
-from memory_service.embedded.halting import HELD, SILENT, SILENT_S, HaltedParts
+from memory_service.embedded.halting import BACKGROUND, HELD, SILENT, SILENT_S, HaltedParts
 from memory_service.failing_parts import FailingPart, complaints
 from memory_service.process_identity import ProcessIdentity, identify
+from memory_service.pulse import Pulse, pulse_of
 
 # A process with one of its own, as a worker has.
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
@@ -82,6 +82,28 @@ def test_a_process_without_a_pulse_is_named_once_it_had_one(leader: ProcessIdent
     assert look(silent + 6) == f"api-2 {SILENT} for {SILENT_S + 6:.0f} s (process {leader.pid})"
     Pulse(tmp_path, "api-2").beat()
     assert look(silent + 6 - SILENT_S) is None
+
+
+@pytest.mark.parametrize("name", ["worker", "beat"])
+def test_a_worker_without_work_and_a_beat_that_asks_for_none_are_named(
+    leader: ProcessIdentity, tmp_path: Path, name: str
+) -> None:
+    longest, how = BACKGROUND[name]
+    halted, pulse = HaltedParts(), Pulse(tmp_path, name)
+    pulse.beat()
+    begun = time.monotonic()
+
+    def look(after: float) -> str | None:
+        halted.look({name: leader}, tmp_path, now=begun + after)
+        return said(halted, now=begun + after)
+
+    # A pulse from before the first look may be that of a predecessor: it counts from there.
+    assert [look(0), look(longest - 1), look(longest + 1)] == [None] * 3
+    assert look(longest + 6) == f"{name} {how} for {longest + 6:.0f} s (process {leader.pid})"
+    pulse.hush()
+    assert [look(longest + 11), look(100 * longest)] == [None] * 2, "at work, for however long"
+    pulse.beat()
+    assert [look(1), look(6)] == [None] * 2
 
 
 def test_what_a_predecessor_left_says_nothing_of_who_was_started_again(leader: ProcessIdentity, tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
-"""A sign of life: when the event loop of an API process last came round, for its supervisor."""
+"""A sign of life, for the supervisor: when an API process last came round, a worker ended its work, beat looked what is due."""
 
+import os
 import struct
 import time
 from pathlib import Path
 from typing import Final
 
-from memory_service.api.sharing import mapped
+from memory_service.mapping import mapped
 
 _MOMENT: Final = struct.Struct("=d")
 _NEVER: Final = 0.0
+PULSES: Final = "MEMORY_SERVICE_PULSES"  # names the folder to those that are not told of it otherwise
 
 
 def _file(folder: Path, name: str) -> Path:
@@ -25,6 +27,19 @@ class Pulse:
     def beat(self) -> None:
         """Say that the process lives; a write into memory, which cannot fail on a full disk."""
         _MOMENT.pack_into(self._memory, 0, time.monotonic())
+
+    def hush(self) -> None:
+        """Say nothing until the next beat: nobody knows how long that will take."""
+        _MOMENT.pack_into(self._memory, 0, _NEVER)
+
+
+def own_pulse(name: str) -> Pulse | None:
+    """Return the pulse of a process of this name; None where no supervisor asks for one, or there is no room for it."""
+    folder = os.environ.get(PULSES)
+    try:
+        return Pulse(Path(folder), name) if folder else None
+    except OSError:
+        return None
 
 
 def pulse_of(folder: Path, name: str) -> float | None:
