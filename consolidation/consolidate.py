@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy.orm import Session
 
 from consolidation.archiving import archive_selected
 from consolidation.enriching import BATCH, enrich_pending
 from consolidation.erasing import erase_selected
 from consolidation.importing import import_bundle
 from consolidation.learning import learn_job
-from consolidation.leases import LEASE, held
+from consolidation.leases import LEASE, TRUSTED, held, lease_of
 from consolidation.outcome import Outcome
 from consolidation.planning import Step
 from consolidation.precomputing import precompute_job
@@ -46,7 +47,8 @@ log = structlog.get_logger(__name__)
 def run_job(tenancy: Tenancy, job_id: UUID) -> bool:
     """Take a job's lease and work on it; False when it has ended or another worker holds it.
 
-    The lease of a worker that dies runs out within a minute; then the sweep hands the job to the next. When the database is
+    The lease of a worker that dies runs out within a minute; then the sweep hands the job to the next. One whose workers die again
+    and again waits longer each time, up to an hour. When the database is
     busy or down, or others hold what the job waits for, the job is given back to be tried again later, a few times.
 
     Raises:
@@ -54,6 +56,8 @@ def run_job(tenancy: Tenancy, job_id: UUID) -> bool:
     """
     with tenancy.open() as session:
         job = jobs.claim_job(session, tenancy.tenant_id, job_id, now=tenancy.clock(), lease=LEASE)
+        if job is not None and job["attempts"] > TRUSTED:
+            _suspect(session, tenancy, job)
     if job is None:
         return False
     try:
@@ -76,6 +80,16 @@ def run_job(tenancy: Tenancy, job_id: UUID) -> bool:
             )
         raise
     return True
+
+
+def _suspect(session: Session, tenancy: Tenancy, job: Any) -> None:
+    """Have a job that has been taken up often wait for longer, should this worker die, too, and say so."""
+    rest = lease_of(job["attempts"])
+    log.warning("job_taken_up_often", job_id=str(job["id"]), attempts=job["attempts"])
+    error = (
+        f"Taken up {job['attempts']} times and not ended: its workers were killed or hung. The next one waits {rest}."
+    )
+    jobs.release_job(session, tenancy.tenant_id, job["id"], retry_at=tenancy.clock() + rest, error=error)
 
 
 def _give_back(tenancy: Tenancy, job: Any, reason: str) -> None:

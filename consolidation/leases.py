@@ -15,8 +15,22 @@ from memory_service.storage import jobs
 
 LEASE: Final = timedelta(minutes=1)  # so long a job of a worker that died waits for another
 EXTEND_EVERY_S: Final = 15.0
+TRUSTED: Final = 8  # times a job may have been taken up before it is suspected of ending its workers
+DOUBLED_AT_MOST: Final = 6
 
 log = structlog.get_logger(__name__)
+
+
+def lease_of(attempt: int) -> timedelta:
+    """Return for how long a job waits, should the worker die that took it up as its `attempt`.
+
+    One that hangs, or takes all memory, ends every worker that takes it up. It is not given up, since it may not be its fault,
+    but what else waits is to have its turn in between.
+
+    >>> [lease_of(attempt) // LEASE for attempt in (1, 8, 9, 10, 99)]
+    [1, 1, 2, 4, 64]
+    """
+    return LEASE * (1 << min(max(attempt - TRUSTED, 0), DOUBLED_AT_MOST))
 
 
 @contextmanager
@@ -32,7 +46,7 @@ def held(tenancy: Tenancy, job_id: UUID, *, attempt: int, every_s: float = EXTEN
         while not ended.wait(every_s):
             try:
                 with tenancy.open() as session:
-                    until = tenancy.clock() + LEASE
+                    until = tenancy.clock() + lease_of(attempt)
                     if not jobs.extend_lease(session, tenancy.tenant_id, job_id, attempt=attempt, until=until):
                         return
             except Unavailable as error:  # The next time will do: a lease outlives three that fail.
