@@ -87,7 +87,8 @@ def _suspect(session: Session, tenancy: Tenancy, job: Any) -> None:
     rest = lease_of(job["attempts"])
     log.warning("job_taken_up_often", job_id=str(job["id"]), attempts=job["attempts"])
     error = (
-        f"Taken up {job['attempts']} times and not ended: its workers were killed or hung. The next one waits {rest}."
+        f"Taken up {job['attempts']} times and not ended: its workers were killed or hung, or what it needs was away. "
+        f"The next one waits {rest}."
     )
     jobs.release_job(session, tenancy.tenant_id, job["id"], retry_at=tenancy.clock() + rest, error=error)
 

@@ -3,13 +3,15 @@
 import os
 import struct
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from memory_service.mapping import mapped
+from memory_service.mapping import fill, mapped
 
 _MOMENT: Final = struct.Struct("=d")
 _NEVER: Final = 0.0
+_HUSHED: Final = -1.0
 PULSES: Final = "MEMORY_SERVICE_PULSES"  # names the folder to those that are not told of it otherwise
 
 
@@ -30,7 +32,7 @@ class Pulse:
 
     def hush(self) -> None:
         """Say nothing until the next beat: nobody knows how long that will take."""
-        _MOMENT.pack_into(self._memory, 0, _NEVER)
+        _MOMENT.pack_into(self._memory, 0, _HUSHED)
 
 
 def own_pulse(name: str) -> Pulse | None:
@@ -42,10 +44,17 @@ def own_pulse(name: str) -> Pulse | None:
         return None
 
 
+def await_pulse(folder: Path, name: str) -> None:
+    """Forget the signs of a predecessor: from here on, who gives none has hung as it began. Without room nothing is awaited."""
+    with suppress(OSError):
+        _file(folder, name).unlink(missing_ok=True)  # Written over, a predecessor that still ends would write into it.
+        fill(_file(folder, name), _MOMENT.size)
+
+
 def pulse_of(folder: Path, name: str) -> float | None:
-    """Return the moment of the last sign of life; None where there was none, or nothing that can be read."""
+    """Return the moment of the last sign of life, 0 where there was none yet; None where none is to be expected."""
     try:
         (moment,) = _MOMENT.unpack(_file(folder, name).read_bytes())
     except (OSError, struct.error):
         return None
-    return None if moment == _NEVER else float(moment)
+    return None if moment == _HUSHED else float(moment)

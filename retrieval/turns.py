@@ -25,9 +25,10 @@ def with_talks(
 ) -> NDArray[np.int32]:
     """Return the sessions, (n,), in which talks without one have numbers of their own, behind those that were given.
 
-    A talk is what was said in one scope without a pause of more than `PAUSE_S`. Where only roles speak, each exchange is one: an
-    assistant is asked about this and then about that. A memory that stands alone is no talk, nor is one that nobody said: facts
-    are stored one after another, too, and have nothing to do with each other.
+    A talk is what was said in one scope without a pause of more than `PAUSE_S`. Where only roles speak, each exchange is one, a
+    user's turns and what the assistant says to them: it is asked about this and then about that. A memory that stands alone is no
+    talk, nor are those that nobody said, or that no one answers: facts are stored one after another, too, often with a role, and
+    have nothing to do with each other.
 
     Args:
         session: (n,) number of the session or NONE.
@@ -50,13 +51,14 @@ def with_talks(
         return session
     order = loose[np.lexsort((id_low[loose], id_high[loose], observed_at[loose], scope[loose]))]
     goes_on = (np.diff(scope[order]) == 0) & (np.diff(observed_at[order]) <= PAUSE_S)
-    asks = (role[order] == Role.USER) & (speaker[order] == NONE)
-    goes_on &= ~(asks[1:] & (role[order] == Role.ASSISTANT)[:-1])
+    named, user, assistant = speaker[order] != NONE, role[order] == Role.USER, role[order] == Role.ASSISTANT
+    goes_on &= ~((user & ~named)[1:] & assistant[:-1])
     talk = np.concatenate(([0], np.cumsum(~goes_on)))
-    of_several = np.bincount(talk) > 1
-    number = session.max() + np.cumsum(of_several)  # NONE is one below the first number
+    turns, names, questions, replies = (np.bincount(talk, weights=one) for one in (None, named, user, assistant))
+    talks = (turns > 1) & ((names > 0) | ((questions > 0) & (replies > 0)))
+    number = session.max() + np.cumsum(talks)  # NONE is one below the first number
     told = session.copy()
-    told[order] = np.where(of_several, number, NONE)[talk]
+    told[order] = np.where(talks, number, NONE)[talk]
     return told
 
 

@@ -17,7 +17,7 @@ from memory_service.embedded.console import Console, Waiting, banner, shown_path
 from memory_service.embedded.endpoints import endpoints_file, read_endpoints, write_endpoints
 from memory_service.embedded.failing_file import FailingFile
 from memory_service.embedded.folders import fresh_shared_folder, full_disk, make_data_dir, remove_shared_folder
-from memory_service.embedded.halting import LOOK_FOR_HALTED_S, HaltedParts
+from memory_service.embedded.halting import BACKGROUND, LOOK_FOR_HALTED_S, HaltedParts
 from memory_service.embedded.lock import FolderLock
 from memory_service.embedded.login import login_path
 from memory_service.embedded.postgres import EmbeddedPostgres
@@ -37,6 +37,7 @@ from memory_service.embedded.services import API, base_environment, is_api, make
 from memory_service.embedded.stopping import StopRequested, StopSignal
 from memory_service.errors import MemoryServiceError, Misconfigured, Unavailable
 from memory_service.process_identity import ProcessIdentity
+from memory_service.pulse import await_pulse
 from memory_service.settings import CHECKOUT, Settings, get_settings, unusable_settings
 
 READY_TIMEOUT_S = 180  # Seconds are usual; a cold disk and a large encoder take longer.
@@ -128,6 +129,7 @@ class Supervisor:
         self._start_child(beat)
 
     def _start_child(self, child: Child) -> None:
+        self._await_pulse(child)
         child.launch()
         self._enlist(child)
 
@@ -272,10 +274,15 @@ class Supervisor:
             for api in self._apis:
                 api.ask_to_stop()
 
+    def _await_pulse(self, part: Part) -> None:
+        if part.name in BACKGROUND and self._shared is not None:
+            await_pulse(self._shared, part.name)
+
     def _relaunch(self, part: Part, restarts: Restarts) -> None:
         try:
             if is_api(part.name):
                 self._share_anew()
+            self._await_pulse(part)
             part.launch()
         except (OSError, MemoryServiceError) as error:
             delay = restarts.failed(part.name, now=time.monotonic())

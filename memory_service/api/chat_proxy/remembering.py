@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from traceback import extract_tb
 from typing import Any, Final
 from uuid import UUID
 
@@ -83,9 +84,14 @@ async def remember_turns(
         return ()
     try:
         ids: tuple[UUID, ...] = await remembering.in_thread(lambda: _store(services, caller, options, turns))
+    except MemoryServiceError as error:
+        log.warning("chat_turn_not_remembered", code=error.specific_code, turns=len(turns))
+        return None
     except Exception as error:
-        code = error.specific_code if isinstance(error, MemoryServiceError) else type(error).__name__
-        log.warning("chat_turn_not_remembered", code=code, turns=len(turns))
+        # Its message may hold words of the turns; where it was raised does not.
+        *_, last = extract_tb(error.__traceback__)
+        where = f"{last.filename}:{last.lineno}"
+        log.error("chat_turn_crashed", error=type(error).__name__, where=where, turns=len(turns))
         return None
     services.metrics.chats.turns("stored", len(ids))
     if len(ids) < len(turns):

@@ -74,6 +74,6 @@ def test_beat_says_that_it_lives(
 ) -> None:
     monkeypatch.setenv(PULSES, str(tmp_path))
     beat = beats(0)
-    assert pulse_of(tmp_path, "beat") is None
+    assert pulse_of(tmp_path, "beat") == 0
     beat.run(1, clock=0)
-    assert pulse_of(tmp_path, "beat") is not None
+    assert (pulse_of(tmp_path, "beat") or 0) > 0

@@ -13,7 +13,7 @@ import pytest
 from memory_service.embedded.halting import BACKGROUND, HELD, SILENT, SILENT_S, HaltedParts
 from memory_service.failing_parts import FailingPart, complaints
 from memory_service.process_identity import ProcessIdentity, identify
-from memory_service.pulse import Pulse, pulse_of
+from memory_service.pulse import Pulse, await_pulse, pulse_of
 
 # A process with one of its own, as a worker has.
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
@@ -104,6 +104,29 @@ def test_a_worker_without_work_and_a_beat_that_asks_for_none_are_named(
     assert [look(longest + 11), look(100 * longest)] == [None] * 2, "at work, for however long"
     pulse.beat()
     assert [look(1), look(6)] == [None] * 2
+
+
+@pytest.mark.parametrize("name", ["worker", "beat"])
+def test_one_that_hangs_as_it_begins_is_named(leader: ProcessIdentity, tmp_path: Path, name: str) -> None:
+    longest, how = BACKGROUND[name]
+    predecessor = Pulse(tmp_path, name)
+    predecessor.hush()  # it was killed at work
+    await_pulse(tmp_path, name)
+    predecessor.hush()
+    halted = HaltedParts()
+    for after in (0.0, longest + 1):
+        halted.look({name: leader}, tmp_path, now=1_000.0 + after)
+        assert said(halted, now=1_000.0 + after) is None
+    halted.look({name: leader}, tmp_path, now=1_006.0 + longest)
+    assert said(halted, now=1_006.0 + longest) == f"{name} {how} for {longest + 6:.0f} s (process {leader.pid})"
+
+
+def test_nothing_is_awaited_where_there_is_no_room(leader: ProcessIdentity, tmp_path: Path) -> None:
+    await_pulse(tmp_path / "gone", "worker")
+    halted = HaltedParts()
+    for now in (0.0, 1_000.0, 1_005.0):
+        halted.look({"worker": leader}, tmp_path / "gone", now=now)
+    assert halted.among([]) == []
 
 
 def test_what_a_predecessor_left_says_nothing_of_who_was_started_again(leader: ProcessIdentity, tmp_path: Path) -> None:

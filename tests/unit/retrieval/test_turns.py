@@ -58,9 +58,14 @@ def test_talks_of_others_are_others() -> None:
 
 def test_of_roles_each_exchange_is_one() -> None:
     roles = [USER, ASSISTANT, USER, TOOL, ASSISTANT, ASSISTANT, USER, USER]
-    assert talks([0, 1, 2, 3, 4, 5, 6, 7], speaker=[NONE] * 8, role=roles) == [0, 0, 1, 1, 1, 1, 2, 2]
+    assert talks([0, 1, 2, 3, 4, 5, 6, 7], speaker=[NONE] * 8, role=roles) == [0, 0, 1, 1, 1, 1, NONE, NONE]
     # Whoever has a name talks as people do, whatever the role.
     assert talks([0, 1, 2, 3], speaker=[0, 1, 0, 1], role=[USER, ASSISTANT] * 2) == [0] * 4
+
+
+@pytest.mark.parametrize("role", [USER, ASSISTANT, TOOL])
+def test_facts_that_have_a_role_are_no_talk(role: int) -> None:
+    assert talks([0, 1, 2, 3], speaker=[NONE] * 4, role=[role] * 4) == [NONE] * 4
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.memory import BaseMemoryBlock
-from memory_client import AsyncMemoryClient, MemoryClientError, NamespaceNotFound
+from memory_client import AsyncMemoryClient, Conflict, NamespaceNotFound, TooLarge, ValidationFailed
 
 from memory_llamaindex.turns import Conversation, conversations, cut, text_of
 
+log = logging.getLogger(__name__)
+
 MOST_QUERY_BYTES = 16 * 1024
+MOST_WAITING = 1_000  # calls; the first of them are given up then
+REFUSED = (Conflict, TooLarge, ValidationFailed)  # for what they bring; a key, too, may be mended
 CHARACTERS_PER_TOKEN = 4
 
 
@@ -57,13 +62,15 @@ class MemoryServiceBlock(BaseMemoryBlock[str]):
                     await self.client.add_messages(
                         left[0].turns, namespace=self.namespace, session_id=left[0].session_id, user_id=self.user_id
                     )
-                except MemoryClientError as error:
-                    if not error.retryable:  # It would be refused each time.
-                        left.popleft()
+                except REFUSED:  # They would be each time.
+                    left.popleft()
                     raise
                 left.popleft()
         finally:
             self._waiting[:0] = left
+            if (beyond := len(self._waiting) - MOST_WAITING) > 0:
+                log.warning("The service has been away for too long: turns of %d calls are given up.", beyond)
+                del self._waiting[:beyond]
 
     async def atruncate(self, content: Any, tokens_to_truncate: int) -> str | None:
         """Shorten what came back by whole lines, the least relevant first; None when none is left.
