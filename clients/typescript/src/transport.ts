@@ -65,7 +65,9 @@ export interface Received {
 const DEFAULT_URL = "http://127.0.0.1:8000";
 const DEFAULT_TIMEOUT_MS = 60_000;
 /** What Node says of a connection that was never made. */
-const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
+const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
+/** What it says of a connection that was never made, and of one that broke. */
+const UNREACHABLE = new Set(["EHOSTUNREACH", "ENETUNREACH"]);
 
 export class Transport {
   readonly url: string;
@@ -228,7 +230,8 @@ function lost(address: string, signal: AbortSignal | null | undefined, error: un
   if (signal?.aborted) return signal.reason;
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const why = cause instanceof Error ? cause.message : String(cause);
-  const sent = !UNSENT.has(String((cause as { code?: unknown } | undefined)?.code));
+  const { code, syscall } = (cause ?? {}) as { code?: unknown; syscall?: unknown };
+  const sent = !UNSENT.has(String(code)) && !(UNREACHABLE.has(String(code)) && syscall === "connect");
   return new ConnectionFailed(`${address} does not answer (${why})`, { cause: error, sent });
 }
 
