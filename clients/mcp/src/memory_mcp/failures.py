@@ -7,15 +7,18 @@ from memory_client import errors
 class ToolFailure(Exception):
     """A call that cannot be answered; `message` says why and what to do, `code` is for programs.
 
-    `stops_all` says that no further call can succeed now.
+    `stops_all` says that no further call can succeed now, `sent` that this one may have been carried out all the same.
     """
 
-    def __init__(self, code: str, message: str, *, retryable: bool = False, stops_all: bool = False) -> None:
+    def __init__(
+        self, code: str, message: str, *, retryable: bool = False, stops_all: bool = False, sent: bool = False
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retryable = retryable
         self.stops_all = stops_all
+        self.sent = sent
 
 
 NOT_FOUND = "There is no memory with this id; take ids from recall."
@@ -69,9 +72,8 @@ def _unreachable(error: errors.ConnectionFailed) -> ToolFailure:
         if error.sent
         else "Nothing was stored or changed."
     )
-    return ToolFailure(
-        "unreachable", f"{said} {done} Go on without memory, and try again later.", retryable=True, stops_all=True
-    )
+    message = f"{said} {done} Go on without memory, and try again later."
+    return ToolFailure("unreachable", message, retryable=True, stops_all=True, sent=error.sent)
 
 
 def _refused(error: errors.ServiceError) -> ToolFailure:

@@ -71,8 +71,10 @@ async def forget(caller: Caller, arguments: ForgetArguments) -> Answer:
             except (ToolFailure, MemoryClientError) as error:
                 failure = failure_of(error)
                 if failure.stops_all:
-                    # Said once. Those before it are done, and those beside it may be.
-                    first, stopped = stopped is None, failure
+                    # Said once. Those before it are done, and those beside it may be: then that is what is said of all.
+                    first = stopped is None
+                    if stopped is None or failure.sent:
+                        stopped = failure
                     return Outcome(id=memory_id, status="failed", detail=failure.message if first else None)
                 return Outcome(id=memory_id, status="failed", detail=failure.message)
 
