@@ -1,7 +1,7 @@
 """Tell where "he", "she" or "they" goes on about the user of a note: "The user moved to Porto. He works at Feedzai." Pure.
 
-A pronoun means him only behind a statement about him that names nobody and nothing else it could mean: where he lives, works
-or studies, what he is, which of some things he uses. "The user met Tom. He works at Feedzai" says nothing of the user.
+A pronoun means him only behind a plain statement about him that names nobody it could mean: where he lives, works or studies,
+what he works as, how old he is. "The user met Tom. He works at Feedzai" says nothing of the user.
 """
 
 import re
@@ -28,25 +28,37 @@ _OWN: Final = {
 }  # fmt: skip
 _POSSESSIVE: Final = frozenset({"his", "her", "their"})
 _SUBJECT: Final = re.compile(r"\W*(?:(?:[Tt]he\s+)?[Uu]ser|[Hh]e|[Ss]he|[Tt]hey)(?:['’](?:s|re|ve))?(?=\s)")
-_WORD: Final = re.compile(r"[\w'’-]+|[,;]")
-_ADVERBS: Final = words_in(
-    "now also currently still recently just actually already permanently happily newly officially always usually originally "
-    "finally mostly only no not never longer has have been got"
-)
-_BEING: Final = words_in("is are was were am")
-_DWELLING: Final = words_in(
-    "live lives lived living work works worked working move moved moving relocated reside resides stay stays study studies studied "
-    "studying started starts graduated retired commutes commute teach teaches turned weigh weighs speak speaks based born"
-)
-_USING: Final = words_in("drive drives use uses prefer prefers drink drinks eat eats play plays wear wears")
-_BEFORE_NAMES: Final = words_in(
-    "in near from to is are was were a an speak speaks drive drives use uses prefer prefers on"
-)
-_OTHERS: Final = (ROLES_OF_PEOPLE | SEVERAL) - words_in("old first last next day other year") | words_in(
+_OTHERS: Final = (ROLES_OF_PEOPLE | SEVERAL | OCCUPATIONS) - words_in("old first last next day other year") | words_in(
     "with by who whose whom of than like after whether that him someone somebody anyone everybody people person man woman boy girl "
-    "guy lady men women guys boss owner"
+    "guy lady men women guys boss owner patient client to for under from the an"
 )
-_NO_PLURALS: Final = words_in("is was has always this years months weeks hours as yes less")
+# A word that is nobody, and a name that is not said to be anybody's.
+_PLAIN: Final = rf"(?!(?:{'|'.join(sorted(_OTHERS))})\b)[a-z][a-z-]*\b(?!['’])"
+_NAMED: Final = r"(?!(?:Dr|Mr|Mrs|Ms|Prof)\b)[A-Z][\w-]*(?:\s(?:of\s|de\s)?[A-Z][\w-]*)*\b(?!['’])"
+_PLACE: Final = rf"(?:the\s)?{_NAMED}(?:,\s{_NAMED})?"
+_SITE: Final = rf"(?:(?:the\s)?{_NAMED}|(?:(?:an?|the)\s)?{_PLAIN})"
+_JOB: Final = rf"(?:{_PLAIN}\s){{0,3}}(?:{'|'.join(sorted(OCCUPATIONS - words_in('assistant')))})"
+_ADVERBS: Final = (
+    r"(?:(?:now|also|currently|still|recently|just|already|permanently|happily|newly|officially|originally|no longer|not|has|have|"
+    r"been)\s)*"
+)
+_WHEN: Final = r"(?:\s(?:now|again|already|since\s\d{4}|for\s\d+\syears))?"
+
+
+def _statements(place: str, site: str) -> re.Pattern[str]:
+    """Return what may be said of somebody so that a pronoun goes on about him: places in which, and sites at which, he is."""
+    living = rf"(?:(?:lives?|lived|living|resides?|based)\sin|(?:moved|relocated)\s(?:back\s)?to)\s{place}"
+    where = rf"(?:\s(?:in\s{place}|at\s{site}))"
+    working = rf"(?:works?|worked|working)(?:{where}(?:\sas\s(?:(?:an?|the)\s)?{_JOB})?|\sas\s(?:(?:an?|the)\s)?{_JOB}{where}?)"
+    studying = rf"(?:stud(?:y|ies|ied|ying)|graduated)(?:\s{_PLAIN}){{0,2}}\s(?:in\s{place}|at\s{site})"
+    age = r"(?:turned\s|old\s)?\d{1,3}(?:\syears\sold)?"
+    being = rf"(?:an?|the)\s{_JOB}{where}?"
+    one = rf"(?:(?:is|are|was|were|am)\s)?{_ADVERBS}(?:{living}|{working}|{studying}|{age}|{being}){_WHEN}"
+    return re.compile(rf"\s*{one}(?:(?:[,;]|,?\s(?:and|but))\s{one})*\s*[.!]?\s*")
+
+
+_SAID: Final = _statements(_PLACE, _SITE)
+_SAID_OF_NO_FIRM: Final = _statements(_PLACE, r"(?!)")  # "they" may be the firm
 
 
 def he_himself(text: str) -> Iterator[tuple[int, int, str]]:
@@ -76,7 +88,7 @@ def he_himself(text: str) -> Iterator[tuple[int, int, str]]:
             known = (
                 about is not None
                 and (found is not None or "user" in about.group().lower())
-                and _names_nobody(about.group(), stated[about.end() :], many=many)
+                and (_SAID_OF_NO_FIRM if many else _SAID).fullmatch(stated, about.end()) is not None
             )
             start += len(part)
 
@@ -85,31 +97,3 @@ def _instead(found: re.Match[str]) -> str:
     if found["pronoun"].lower() in _POSSESSIVE:
         return "My" if found["ending"] is None else found.group()
     return _OWN[found["ending"]]
-
-
-def _names_nobody(subject: str, said: str, *, many: bool) -> bool:
-    """Say whether what is said of the user names nobody and nothing else that a pronoun could mean; `many`: "they"."""
-    before, verb = "", "is" if subject.endswith(("'s", "’s", "'re", "’re")) else ""
-    for word in _WORD.findall(said.rstrip(" .!")):
-        lower = word.lower()
-        if lower in {",", ";", "and", "but"}:
-            before, verb = ("," if before == "name" else ""), ""
-            continue
-        if word[0].isupper():
-            if before not in {"name", ","} and before not in _BEFORE_NAMES and not (before == "at" and not many):
-                return False
-            before, verb = "name", verb or "name"
-            continue
-        if not verb:
-            if lower in _ADVERBS:
-                continue
-            if lower not in _BEING | _DWELLING | (frozenset() if many else _USING):
-                return False
-            before = verb = lower
-            continue
-        if lower in _OTHERS or (lower in OCCUPATIONS and verb not in _BEING and before != "as"):
-            return False
-        if many and lower.endswith("s") and lower not in _NO_PLURALS:
-            return False
-        before = before if lower in _ADVERBS or (before == "as" and lower in {"a", "an", "the"}) else lower
-    return True

@@ -294,10 +294,46 @@ def test_a_note_goes_on_with_a_pronoun(text: str, said: set[tuple[str, str]]) ->
         "The user reads Kafka in Prague. He lives in Berlin.",
         "The weather is nice. He works at Feedzai.",
         "The user is a nurse. If she moves to Porto, she works at Feedzai.",
+        "The user stays near Ana. She lives in Rome.",
+        "The user went to live at Ana's. She works at Lidl.",
+        "The user drives Ana to school. She works at Lidl.",
+        "The user uses Dr. Lind. He works at Lidl.",
+        "The user prefers Dr. Lind. He works at Lidl.",
+        "The user is married. She works at Feedzai.",
+        "The user is engaged. She works at Feedzai.",
+        "The user is in love. She lives in Rome.",
+        "The user is dating. She lives in Rome.",
+        "The user is expecting. He lives in Rome.",
+        "The user is on Tinder. She lives in Rome.",
+        "The user is hiring. He lives in Rome.",
+        "The user is being sued. He lives in Rome.",
+        "The user is seeing a doctor. He lives in Rome.",
+        "The user is an assistant. He lives in Rome.",
+        "The user lives next door. He works at Lidl.",
     ],
 )
 def test_a_pronoun_that_may_mean_another_is_not_the_user(text: str) -> None:
     assert all(one.attribute not in {"works_at", "lives_in", "plays"} for one in read(text) if one.subject == "user")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("The user lives near Ana. She lives in Rome.", {"lives_in": {"Ana"}}),
+        ("The user works near Ana. She works at Lidl.", {}),
+        ("The user moved to Ana's. She works at Lidl.", {"lives_in": {"Ana's"}}),
+        ("The user works as assistant to Kim. She works at Lidl.", {"job": {"assistant"}}),
+        ("The user works for Kim. She lives in Rome.", {"works_at": {"Kim"}}),
+        ("The user works at the doctor's. She lives in Rome.", {"works_at": {"the doctor's"}}),
+        ("The user lives in Rome with Kim. She works at Lidl.", {"lives_in": {"Rome"}}),
+    ],
+)
+def test_a_pronoun_behind_a_name_is_whose_it_is(text: str, said: dict[str, set[str]]) -> None:
+    found: dict[str, set[str]] = {}
+    for one in read(text):
+        if one.attribute in {"lives_in", "works_at", "job"}:
+            found.setdefault(one.attribute, set()).add(one.value)
+    assert found == said
 
 
 def test_they_may_be_the_firm() -> None:
