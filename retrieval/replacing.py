@@ -118,7 +118,7 @@ def _another_value(new: Said, old: Said, asked: frozenset[str]) -> bool:
         fact.attribute == other.attribute
         and _holder(fact) == _holder(other)
         and exclude_each_other(fact.key, other.key)
-        and of_one_sort(fact.value, other.value)
+        and of_one_sort(fact.value, other.value, fact.attribute)
         for fact in new.facts
         if fact.functional and fact.positive and not fact.ended
         for other in wanted

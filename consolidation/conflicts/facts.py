@@ -111,7 +111,7 @@ def _takes_place(new: Fact, old: Fact, *, corrected: bool) -> bool | None:
     functional = (new.functional and old.functional) or (corrected and new.attribute not in LISTS)
     if not (functional and new.positive) or _same_key(new, old) or not exclude_each_other(new.key, old.key):
         return None
-    if not of_one_sort(new.value, old.value):
+    if not of_one_sort(new.value, old.value, new.attribute):
         return None
     certain = told or new.attribute in PERSONAL or new.attribute.startswith("favourite_")
     if certain or (new.number is not None and old.number is not None and new.unit == old.unit):

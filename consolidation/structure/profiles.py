@@ -158,7 +158,9 @@ def known_facts(said: Sequence[Said]) -> list[KnownFact]:
             if fact.functional:
                 held = holding.get(key[:3], [])
                 gone = [
-                    one for one in held if one != fact.key and of_one_sort(found[(*key[:3], one)].value, fact.value)
+                    one
+                    for one in held
+                    if one != fact.key and of_one_sort(found[(*key[:3], one)].value, fact.value, fact.attribute)
                 ]
                 for other in gone:
                     if found[(*key[:3], other)].until is None:

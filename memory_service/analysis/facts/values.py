@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from memory_service.analysis.facts.attributes import FUNCTIONAL, OCCUPATIONS, ROLES_OF_PEOPLE
 from memory_service.analysis.facts.numbered import Naming, naming_of
 
 MOST_VALUES: Final = 64  # of one text; a table of numbers says little of any of them
@@ -199,30 +200,53 @@ def read_values(text: str) -> tuple[Value, ...]:
     return tuple(found)
 
 
-def of_one_sort(one: str, other: str) -> bool:
+def of_one_sort(one: str, other: str, attribute: str = "") -> bool:
     """Say whether two values of one attribute may exclude each other: what a thing costs says nothing of what or where it is.
+
+    A value is of a sort where it is nothing else: "5th Avenue 12" is no number. What holds one value at a time is of one sort
+    whatever it is written with: who is called April is no month.
 
     >>> of_one_sort("Honda Civic", "Tesla"), of_one_sort("Honda Civic", "12 years old"), of_one_sort("Monday", "5 pm")
     (True, False, False)
     >>> of_one_sort("900", "950 euros"), of_one_sort("Monday", "3 May"), of_one_sort("4711", "Tulip")
     (True, True, True)
+    >>> of_one_sort("Monday at 5 pm", "6 pm"), of_one_sort("First Direct", "N26"), of_one_sort("April", "Ana", "spouse")
+    (True, True, True)
     """
-    first, second = _sort(one), _sort(other)
-    return first == second or (_BARE in (first, second) and not {first, second} & _OF_TIME)
+    if attribute in FUNCTIONAL:
+        return True
+    first, second = _sorts(one), _sorts(other)
+    if attribute in _OFTEN_NAMED:
+        first, second = first - {_DAY}, second - {_DAY}
+    if not first or not second:
+        return first == second or {_BARE} in (first, second)
+    return not first.isdisjoint(second) or (_BARE in first | second and not (first | second) & _OF_TIME)
 
 
 _BARE: Final = ("number", None)
 _DAY: Final = ("day", None)
 _OF_TIME: Final = frozenset({_DAY, (ValueKind.CLOCK.value, None)})
 _SORTS: Final = {ValueKind.DATE: "day", ValueKind.WEEKDAY: "day", ValueKind.ORDINAL: "day"}
+_OFTEN_NAMED: Final = ROLES_OF_PEOPLE | OCCUPATIONS | {"password", "bank"}
+_BESIDE: Final = re.compile(
+    r"(?:the|an?|on|in|at|from|to|until|of|by|about|around|only|just|now|and|each|every|per|old|long|tall|high|wide|heavy|away|"
+    r"late|early|morning|afternoon|evening|night|noon|next|day|week|month|year|monthly|o['’]?clock|\W)*",
+    re.IGNORECASE,
+)
 
 
-def _sort(text: str) -> tuple[str, str | None] | None:
-    """Return of what sort the first value of a text is, with what it counts; None where it has none."""
-    found = next((one for one in read_values(text) if one.kind not in _UNSORTED and not one.perhaps_name), None)
-    if found is None:
-        return None
-    return _SORTS.get(found.kind, found.kind.value), found.unit if found.kind is ValueKind.QUANTITY else None
+def _sorts(text: str) -> frozenset[tuple[str, str | None]]:
+    """Return of what sorts the values of a text are, with what they count; none where it is more than values."""
+    found = [one for one in read_values(text) if one.kind not in _UNSORTED and not one.perhaps_name]
+    rest, last = "", 0
+    for one in found:
+        rest += f"{text[last : one.start]} "
+        last = one.end
+    if not found or _BESIDE.fullmatch(rest + text[last:]) is None:
+        return frozenset()
+    return frozenset(
+        (_SORTS.get(one.kind, one.kind.value), one.unit if one.kind is ValueKind.QUANTITY else None) for one in found
+    )
 
 
 _UNSORTED: Final = frozenset({ValueKind.EMAIL, ValueKind.CODE})

@@ -186,6 +186,26 @@ def test_what_a_thing_costs_does_not_end_what_it_is() -> None:
     assert [one.value for one in known_facts(said) if one.until is None] == ["Tesla", "13 years old"]
 
 
+@pytest.mark.parametrize(
+    ("attribute", "one", "other"),
+    [
+        ("birthday", "May", "3 June"),
+        ("spouse", "April", "Ana"),
+        ("works_at", "First Direct", "Lidl"),
+        ("lives_in", "Six Mile", "Rome"),
+    ],
+)
+def test_of_what_is_one_at_a_time_the_last_holds(attribute: str, one: str, other: str) -> None:
+    for values in ((one, other), (other, one)):
+        said = [
+            Said(
+                memory(n), NOW + timedelta(days=n), [Fact("ana", attribute, it, it.casefold(), (0, 1), functional=True)]
+            )
+            for n, it in enumerate(values)
+        ]
+        assert [fact.value for fact in known_facts(said) if fact.until is None] == [values[1]]
+
+
 def test_one_brother_is_one_whether_or_not_he_is_named() -> None:
     homes = [a_home("Leeds", "Tom"), a_home("York"), a_home("Oslo", "Tom")]
     said = [Said(memory(n), NOW + timedelta(days=n), [home]) for n, home in enumerate(homes)]

@@ -253,6 +253,18 @@ def test_the_same_relative_named_or_not_is_one_person() -> None:
         ("My contract is with Vodafone.", "My contract is with Orange now."),
         ("My password is 4711.", "My password is now Tulip."),
         ("My first language is Spanish.", "My first language is German now."),
+        ("My address is 5th Avenue 12.", "My address is 20 Elm Street now."),
+        ("My address is 4 May Street.", "My address is 20 Elm Street now."),
+        ("I work at First Direct.", "I work at Lidl now."),
+        ("I work at Fifth Third Bank.", "I work at Lidl now."),
+        ("I live in Six Mile.", "I live in Rome now."),
+        ("My wife is April.", "My wife is Ana now."),
+        ("My manager is April.", "My manager is Ana now."),
+        ("My doctor is Dr. March.", "My doctor is Dr. Lind now."),
+        ("I work as a first officer.", "I work as a nurse now."),
+        ("My password is Monday.", "My password is 4711 now."),
+        ("My bank is First Direct.", "My bank is N26 now."),
+        ("The meeting is on Monday at 5 pm.", "The meeting is at 6 pm now."),
     ],
 )
 def test_what_is_of_one_sort_is_replaced(old: str, new: str) -> None:
