@@ -20,7 +20,7 @@ from memory_service.analysis.facts import Fact
 from memory_service.analysis.facts.attributes import FAMILY, FUNCTIONAL
 from memory_service.analysis.facts.places import exclude_each_other
 from memory_service.analysis.facts.values import ValueKind, of_one_sort, same_value
-from memory_service.analysis.facts.wording import content_words, turned_around
+from memory_service.analysis.facts.wording import content_words, speaks_of_the_way_back
 from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
 from retrieval.change_words import (
     ASKS_STATE,
@@ -89,7 +89,7 @@ def takes_place(new: Said, old: Said, *, cosine: float, asked: frozenset[str], q
     if any(_is_of(one, old, query) and not lost - one.words for one in new.ended):
         return True
     # The train from Basel is another than the one to Basel.
-    if turned_around(new.text, old.text):
+    if speaks_of_the_way_back(new.text, old.text):
         return False
     if cosine < ABOUT_THE_SAME or not _changed(new, old, asked, lost, cosine, query):
         return False

@@ -27,7 +27,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.analysis.facts.wording import content_words, turned_around
+from memory_service.analysis.facts.wording import content_words, speaks_of_the_way_back
 from memory_service.analysis.sentences import sentences
 from memory_service.analysis.tokens import MONTHS, UNKNOWN_LANGUAGE, terms
 from retrieval.intent import wants_advice
@@ -184,7 +184,7 @@ def newest_first(
     def other_way(later: int, earlier: int) -> bool:
         """Say whether of two short texts one speaks of the way back."""
         texts = first[later].text, first[earlier].text
-        return max(map(len, texts)) <= LONGEST and turned_around(*texts)
+        return max(map(len, texts)) <= LONGEST and speaks_of_the_way_back(*texts)
 
     def updates(later: int, earlier: int) -> bool:
         new, old, cosine = first[later], first[earlier], float(cosines[later, earlier])

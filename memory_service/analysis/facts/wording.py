@@ -90,8 +90,19 @@ def ways(text: str) -> dict[str, str]:
 
     >>> ways("The train from Bonn to Jena")
     {'bonn': 'from', 'jena': 'to'}
+    >>> ways("From the office to my flat")
+    {'office': 'from', 'flat': 'to'}
     """
-    return {word: _WAYS[way] for way, word in pairwise(words(text)) if way in _WAYS}
+    return {
+        word: _WAYS[way]
+        for way, word in pairwise(one for one in words(text) if one not in _BEFORE_NOUNS)
+        if way in _WAYS
+    }
+
+
+_BEFORE_NOUNS: Final = words_in(
+    "the a an my our your his her its their der die das den dem ein eine einen einem einer mein meine"
+)
 
 
 def turned_around(one: str, other: str) -> bool:
@@ -102,6 +113,28 @@ def turned_around(one: str, other: str) -> bool:
     """
     first, second = ways(one), ways(other)
     return any(first[word] != second[word] for word in first.keys() & second.keys())
+
+
+def speaks_of_the_way_back(new: str, old: str) -> bool:
+    """Say whether a later text leads to the place from which the earlier one comes, or comes from where that leads.
+
+    Where it goes on from there, something has changed once more.
+
+    >>> speaks_of_the_way_back("The train from Bonn is late", "The train to Bonn is late")
+    True
+    >>> speaks_of_the_way_back("We moved from Bonn to Jena", "We moved from Graz to Bonn")
+    False
+    >>> speaks_of_the_way_back("It grew from 12 to 15", "It grew to 12")
+    False
+    """
+    names = {word for text in (new, old) for found in _CAPITALISED.findall(text) for word in words(found)}
+    later, earlier = ways(new), ways(old)
+    other = {word for word in later.keys() & earlier.keys() & names if later[word] != earlier[word]}
+    goes_on = any(later[word] == "to" for word in later.keys() & names) and all(later[word] == "from" for word in other)
+    return bool(other) and not goes_on
+
+
+_CAPITALISED: Final = re.compile(r"\b[^\W\d_a-zß-ÿ][\w'’]*")
 
 
 def key_of(text: str) -> str:

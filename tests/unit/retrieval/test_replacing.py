@@ -73,6 +73,12 @@ def outdated(earlier: str, later: str, question: str, *, cosine: float = 0.6) ->
         ("The client is Acme.", "The client is now Bolt.", "Who is the client?"),
         ("Our mascot is a fox.", "Our mascot is now an owl.", "What is our mascot?"),
         ("Our flat has three rooms.", "Our flat now has four rooms.", "How many rooms does our flat have?"),
+        ("The team grew to 12 people.", "The team grew from 12 to 15 people.", "How many people are in the team?"),
+        ("The budget rose from 50 to 60 euros.", "The budget rose from 60 to 70 euros.", "What is the budget?"),
+        ("I swim from 7 to 8.", "I swim from 8 to 9 now.", "When do I swim?"),
+        ("Our office moved to Bonn.", "Our office moved from Bonn to Jena.", "Where is our office?"),
+        ("My commute to the office takes 40 minutes.",
+         "My commute to the office now takes 50 minutes because I start from the new flat.", "How long is my commute?"),
     ],
 )  # fmt: skip
 def test_what_is_so_now_takes_the_place_of_what_was(earlier: str, later: str, question: str) -> None:
@@ -162,6 +168,10 @@ def test_what_is_so_now_takes_the_place_of_what_was(earlier: str, later: str, qu
          "When does my flight to Oslo leave?"),
         ("The train to Basel leaves at 9:15.", "The train from Basel leaves at 17:40 now.",
          "When does the train to Basel leave?"),
+        ("The train from Bonn to Basel leaves at 9:15.", "The train from Basel to Bonn leaves at 17:40 now.",
+         "When does the train from Bonn to Basel leave?"),
+        ("My flight to Oslo leaves at 9:15.", "My flight from Oslo leaves at 17:40, I have to be there at 4.",
+         "When does my flight to Oslo leave?"),
         ("My bike has 21 gears.", "I got a new bike lock with 4 digits.", "How many gears does my bike have?"),
         ("Our kitchen is painted yellow.", "We have a new kitchen table now.", "What colour is our kitchen?"),
         ("My phone is a Pixel 7.", "I got a new phone case.", "What phone do I have?"),
