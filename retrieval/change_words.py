@@ -96,10 +96,16 @@ NOT_QUITE: Final = re.compile(
     r"stop|switch|cancel|sell|become)\b",
     re.IGNORECASE,
 )
+_HAPPENED: Final = (
+    r"(?!(?:weigh|measur|reach|chang|mov|increas|rais|need|add)ed\b)[a-z]{2,}[^\W\de]ed|came|went|took|ran|began|broke|left|got|"
+    r"had|ate|drank|woke|slept|met|saw|paid|spent|bought|arose|made|sent|rode|drove|swam"
+)
 # A value that is none of now: what was, what is so in general, what is allowed.
 OTHERWISE: Final = re.compile(
-    r"\b(?:used to|ago|today|back in|back then|last (?:night|year|month|week)|average|maximum|minimum|usually costs?|"
-    r"(?:was|were)(?! (?:set|cut|\w+ed)\b)|did)\b",
+    r"\b(?:used to|ago|back in|back then|last (?:night|year|month|week)|average|maximum|minimum|usually costs?|"
+    r"(?:was|were)(?! (?:set|cut|\w+ed)\b)|did)\b"
+    # "Today my weight is 78 kg" is so now, "failed at 5:00 today" was once.
+    rf"|\btoday\b[^.!?\n]*\b(?:{_HAPPENED})\b|\b(?:{_HAPPENED})\b[^.!?\n]*\btoday\b",
     re.IGNORECASE,
 )
 # What is so for a while, or in a story.

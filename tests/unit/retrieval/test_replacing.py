@@ -73,6 +73,8 @@ def outdated(earlier: str, later: str, question: str, *, cosine: float = 0.6) ->
         ("The client is Acme.", "The client is now Bolt.", "Who is the client?"),
         ("Our mascot is a fox.", "Our mascot is now an owl.", "What is our mascot?"),
         ("Our flat has three rooms.", "Our flat now has four rooms.", "How many rooms does our flat have?"),
+        ("My weight is 80 kg.", "Today my weight is 78 kg.", "What is my weight?"),
+        ("My rent is 900 euros.", "As of today my rent is 950 euros.", "How much is my rent?"),
         ("The team grew to 12 people.", "The team grew from 12 to 15 people.", "How many people are in the team?"),
         ("The budget rose from 50 to 60 euros.", "The budget rose from 60 to 70 euros.", "What is the budget?"),
         ("I swim from 7 to 8.", "I swim from 8 to 9 now.", "When do I swim?"),

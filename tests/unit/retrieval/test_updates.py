@@ -50,6 +50,8 @@ def order(query: str, *statements: Statement) -> list[int]:
         ("When is my dentist appointment?", "My dentist appointment is on May 3", "They moved my dentist appointment to May 9"),
         ("What is my rent?", "I pay $900 of rent", "My rent increased to $1,050"),
         ("How many dogs do I have?", "I have two dogs", "I adopted another, so I have three dogs"),
+        ("How many people are in the team?", "The team grew to 12 people", "The team grew from 12 to 15 people"),
+        ("What is the travel budget?", "The travel budget rose from 50 to 60 euros", "The travel budget rose from 60 to 70 euros"),
         (  # long requests share few words of the query, but those that say what the value is
             "What is the deadline for handing in the first chapter about the harbour and its trade?",
             "I have a deadline of May 2 for the first chapter on the harbour and its trade, how do I plan my week?",
