@@ -54,10 +54,10 @@ _FOR_WHOM_WHERE: Final = re.compile(
     rf"\s+(?:(?:at|by)\s+(?!(?:home|night|noon|midnight|once|first|last|least|most|present|times|weekends?|the\s+(?:moment|weekends?))\b|\d)"
     rf"\w|for\s+(?:the\s+)?{CAPITAL})"
 )
-# Where somebody works for whomever.
+# Where somebody works for whomever; with a capital it is a name: "the British Library".
 _SITE: Final = re.compile(
-    r"(?:the|our)\s+(?:[\w'’&-]+\s+)*(?:office|plant|site|branch|headquarters|hq|factory|campus|warehouse|desk|building|library|café|cafe)",
-    re.IGNORECASE,
+    r"(?:[Tt]he|[Oo]ur)\s+(?:[\w'’&-]+\s+)*(?:office|plant|site|branch|headquarters|HQ|hq|factory|campus|warehouse|desk|building|library|"
+    r"café|cafe)"
 )
 _AUX: Final = (
     r"am|is|are|was|were|have|has|had|do|does|did|don['’]?t|doesn['’]?t|didn['’]?t|haven['’]t|hasn['’]t|isn['’]t|aren['’]t|"

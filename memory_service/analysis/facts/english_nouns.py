@@ -8,6 +8,7 @@ from memory_service.analysis.facts.attributes import (
     CHANGES,
     FUNCTIONAL,
     NATIONALITIES,
+    OCCUPATIONS,
     ROLES_OF_PEOPLE,
     SEVERAL,
     WHICH,
@@ -62,7 +63,7 @@ _HEADS: Final = words_in(
     "database version quota status location capacity rate fee deposit total length weight height age title owner manager room"
 )
 # A name, or a word with a digit: what a value of an attribute that we do not know looks like.
-_TELLING: Final = re.compile(r"(?:\A|\s)(?:[^\W\d_a-zà-ÿ]|\w*\d|\w+-\w+\Z)")
+_TELLING: Final = re.compile(r"(?:\A|\s)(?:[^\W\d_a-zà-ÿ]|\w*\d|\w+-\w+\Z|[a-z]{1,2}[A-Z]\w)")
 _LATELY: Final = re.compile(
     r"\b(?:last (?:year|month|week|summer|winter|spring|autumn|fall|semester|quarter)|yesterday|in (?:19|20)\d\d)\b",
     re.IGNORECASE,
@@ -163,6 +164,10 @@ _PLACES: Final = frozenset(
 
 def _as_named(attribute: str, value: str, kinds: tuple[Value, ...], before: str, role: str) -> str | None:
     """Return the attribute of which a value is one: where a car is does not say which it is. None where it is of none."""
+    if (attribute == "spouse" or attribute == role) and role in _PERSONS and not _names_somebody(value, kinds):
+        return None  # "my wife is pregnant"
+    if attribute in _PLACES and not _is_place_or_day(attribute, value, kinds, before):
+        return None  # "my address is in the app"
     if attribute in {"phone", "email"} and not any(one.kind in {ValueKind.CODE, ValueKind.EMAIL} for one in kinds):
         if attribute == "email" or role == "number":
             return None
@@ -182,6 +187,36 @@ def _as_named(attribute: str, value: str, kinds: tuple[Value, ...], before: str,
         return None  # where somebody is just now
     attribute = attribute.removeprefix("phone_model") or "phone"
     return how if attribute == "is" else f"{attribute}_{how}"
+
+
+_PERSONS: Final = ROLES_OF_PEOPLE - words_in("parents family team company kids children dog cat puppy kitten")
+_TITLE: Final = re.compile(r"(?:dr|mr|mrs|ms|prof)\.?\s+", re.IGNORECASE)
+_NO_PERSON: Final = (
+    NATIONALITIES | OCCUPATIONS | ROLES_OF_PEOPLE | words_in("head chief vice president ceo cto cfo coo hr vp pm")
+)
+
+
+def _names_somebody(value: str, kinds: tuple[Value, ...]) -> bool:
+    """Say whether a value is the name of a person, or a number: his age."""
+    if kinds and kinds[0].kind is ValueKind.NUMBER and kinds[0].start == 0:
+        return True
+    first = _TITLE.sub("", value).split()
+    return bool(first) and first[0][0].isupper() and first[0].lower().split("-")[0] not in _NO_PERSON
+
+
+_LEADING: Final = re.compile(rf"(?:{_WHERE.pattern})\s+(?:(?:the|an?)\s+)?", re.IGNORECASE)
+
+
+def _is_place_or_day(attribute: str, value: str, kinds: tuple[Value, ...], before: str) -> bool:
+    """Say whether a value that stands behind a preposition may be a home, an address or a birthday."""
+    if attribute == "birthday" and kinds:
+        return any(one.kind is ValueKind.DATE for one in kinds) or any(one.isdigit() for one in value)
+    led = _LEADING.match(value)
+    if led is None and _WHERE.search(before) is None:
+        return True
+    words = (value if led is None else value[led.end() :]).split()
+    named = [word for word in words if not word[0].isdigit()]
+    return bool(named) and named[0][0].isupper() and not named[-1][0].islower()
 
 
 def _of_inverse(found: re.Match[str], own: Own) -> Draft:
