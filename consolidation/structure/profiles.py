@@ -350,9 +350,10 @@ def still_said(
 
 
 def _states(facts: Sequence[Fact], line: Mapping[str, Any]) -> bool:
-    """Say whether a text states what a line says; a name that it does without is no difference."""
+    """Say whether a text states what a line says; facts as they are kept do not say which of several brothers is meant."""
     return any(
         (fact.subject, fact.attribute, fact.value) == (line["subject"], line["attribute"], line["value"])
+        and line["text"].startswith(f"{fact.subject}: ")
         and fact.positive
         and not fact.ended
         for fact in facts

@@ -9,7 +9,17 @@ import pytest
 
 from consolidation.planning import Change, End, Put
 from consolidation.structure.communities import Association, CommunitySettings, find_communities, plan_communities
-from consolidation.structure.profiles import TOLD, Happening, KnownFact, Said, User, known_facts, plan_profiles
+from consolidation.structure.profiles import (
+    TOLD,
+    Happening,
+    KnownFact,
+    Said,
+    User,
+    known_facts,
+    plan_profiles,
+    static_lines,
+    still_said,
+)
 from consolidation.structure.successors import successors
 from memory_service.analysis.facts import Fact
 
@@ -204,6 +214,17 @@ def test_of_what_is_one_at_a_time_the_last_holds(attribute: str, one: str, other
             for n, it in enumerate(values)
         ]
         assert [fact.value for fact in known_facts(said) if fact.until is None] == [values[1]]
+
+
+@pytest.mark.parametrize("called", ["Tom", None])
+def test_a_line_with_a_name_goes_once_its_text_was_corrected(called: str | None) -> None:
+    """What a corrected text states is kept without the name: it may be of another brother now."""
+    home = a_home("Leeds", called)
+    (line,) = static_lines(known_facts([Said(memory(1), NOW, [home])]), now=NOW)
+    as_kept = {memory(1): [a_home("Leeds")]}
+    for version, stands in ((1, True), (2, called is None)):
+        left = still_said(line, {}, {memory(1): version}, {memory(1)}, as_kept)
+        assert (left is not None) is stands
 
 
 def test_one_brother_is_one_whether_or_not_he_is_named() -> None:
