@@ -74,9 +74,11 @@ def agree(
             if numbered_otherwise(left, _besides(after, [fact]) - set(before.whole.words)):
                 continue  # "Test 1: the value is 7", "Test 2: the value is 14"
             lost = bool(left) or _new_values(before, after, [other])
-            whose = _name(fact, after)
-            called = None if whose else _name(other, before)
-            sure = verdict and (whose is not None or fact.subject.partition(" of ")[0] not in ONE_OF_MANY)
+            whose, called_before = _name(fact, after), _name(other, before)
+            called = None if whose else called_before
+            # Of friends the one may be Tom and the other not: where one of the two is not named, nobody knows.
+            one_person = whose is not None and called_before is not None
+            sure = verdict and (one_person or fact.subject.partition(" of ")[0] not in ONE_OF_MANY)
             return Agreement(other=fact, lost=lost, sure=sure, corrected=corrected, called=called)
     return NONE
 

@@ -128,9 +128,10 @@ def _before_later(decided: Sequence[_Decided]) -> list[Change]:
     for one in sorted(decided, key=lambda one: _place(one[1])):
         if one[0].action is Action.DUPLICATE and not asked:
             changes.append(_repeats(one))
-        elif one[0].action is Action.SUPERSEDE:
+        elif one[0].action is Action.SUPERSEDE and one[0].called is None:
             return [*changes, _replaces(one)]
-        elif one[0].action is Action.ASK_CONFLICT and not asked:
+        # "My brother moved", and now that Tom lives in Leeds: whether there are others was not looked for.
+        elif one[0].action in _CONFLICTS and not asked:
             asked = True
             changes += _contradicts(one)
     best = sorted(decided, key=lambda one: (-one[0].score, one[1].id))
