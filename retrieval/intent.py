@@ -34,8 +34,11 @@ _ADVICE: Final = re.compile(
 
 # "How do we deploy?" asks for what is so, as does "How do I take my coffee?"; "How do I sort a list?" asks for help.
 _PRACTICE: Final = re.compile(
-    r"\bhow do (?:we\b(?! (?:best|fix|solve|improve|avoid|prevent|get started|make sure)\b)"
-    r"|i (?:usually|normally|always|typically|currently|now|like|prefer|feel|know|get to (?:work|school|(?:the|my) \w+)"
+    r"\bhow do (?:(?:we|i) (?:usually|normally|always|typically|currently)\b"
+    r"|we (?:deploy|release|ship|host|handle|track|log|monitor|store|back up|version|authenticate|bill|invoice|onboard|split|call|"
+    r"name|spell|pay for|review|approve|test|run (?:our|the)|get to (?:work|school|(?:the|my|our) \w+)|(?:take|drink|eat) our)\b"
+    r"(?! (?:better|faster|more|without|best)\b)"
+    r"|i (?:(?:like|prefer) my|know (?-i:[A-Z])|feel (?:about|today|now|these days)|get to (?:work|school|(?:the|my) \w+)"
     r"|(?:take|drink|eat|spell|pronounce|pay for) my)\b)",
     re.IGNORECASE,
 )
