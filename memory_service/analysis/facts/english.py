@@ -54,6 +54,8 @@ _FOR_WHOM_WHERE: Final = re.compile(
     rf"\s+(?:(?:at|by)\s+(?!(?:home|night|noon|midnight|once|first|last|least|most|present|times|weekends?|the\s+(?:moment|weekends?))\b|\d)"
     rf"\w|for\s+(?:the\s+)?{CAPITAL})"
 )
+# "Near Ana", "to Ana's": where she lives is not said.
+_OF_SOMEBODY: Final = re.compile(r"\A\s+near\b|['’]s?\Z")
 # Where somebody works for whomever; with a capital it is a name: "the British Library".
 _SITE: Final = re.compile(
     r"(?:[Tt]he|[Oo]ur)\s+(?:[\w'’&-]+\s+)*(?:office|plant|site|branch|headquarters|HQ|hq|factory|campus|warehouse|desk|building|library|"
@@ -160,6 +162,8 @@ def _of_verb(text: str, verb: Verb, written: str, subject: _Subject, after: int,
         return None  # "Sounds like fun": no name says what verb a capital stands before
     found = _AFTER[verb.form].match(text, after)
     if found is None or (verb.form is Form.AT and _FOR_WHOM_WHERE.match(text, found.end("value"))):
+        return None
+    if verb.attribute == "lives_in" and _OF_SOMEBODY.search(text[after : found.end("value")]):
         return None
     if verb.form is Form.ROLE and text.startswith(" as ", found.end()):
         return None  # "as hard as a nurse"

@@ -328,9 +328,9 @@ def test_a_pronoun_that_may_mean_another_is_not_the_user(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("The user lives near Ana. She lives in Rome.", {"lives_in": {"Ana"}}),
+        ("The user lives near Ana. She lives in Rome.", {}),
         ("The user works near Ana. She works at Lidl.", {}),
-        ("The user moved to Ana's. She works at Lidl.", {"lives_in": {"Ana's"}}),
+        ("The user moved to Ana's. She works at Lidl.", {}),
         ("The user works as assistant to Kim. She works at Lidl.", {"job": {"assistant"}}),
         ("The user works for Kim. She lives in Rome.", {"works_at": {"Kim"}}),
         ("The user works at the doctor's. She lives in Rome.", {"works_at": {"the doctor's"}}),

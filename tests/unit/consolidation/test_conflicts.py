@@ -249,6 +249,24 @@ def test_what_is_so_as_well_or_of_another_replaces_nothing(old: str, new: str) -
             assert decided(said(one), said(other, 1), cosine=cosine).action is Action.ADD, (one, other)
 
 
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "lives near Ana. She", "works near Ana. She", "moved to Ana's. She", "drives Ana to school. She",
+        "uses Dr. Lind. He", "prefers Dr. Lind. He", "works as assistant to Kim. She", "is married. She", "is in love. He",
+        "is dating. She", "is on Tinder. He", "is hiring. She", "is being sued. He", "lives next door. He",
+    ],
+)  # fmt: skip
+def test_a_pronoun_of_somebody_else_ends_nothing_of_the_user(behind: str) -> None:
+    for old, said_of_her in (
+        ("The user lives in Porto.", "lives in Rome."),
+        ("The user works at Bosch.", "works at Lidl."),
+    ):
+        for cosine in (0.5, 0.8):
+            decision = decided(said(old), said(f"The user {behind} {said_of_her}", 1), cosine=cosine)
+            assert decision.action is Action.ADD
+
+
 def test_the_same_relative_named_or_not_is_one_person() -> None:
     for old, new in (
         ("My brother Tom lives in Rome.", "My brother Tom moved to Oslo."),
