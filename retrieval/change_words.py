@@ -105,7 +105,7 @@ OTHERWISE: Final = re.compile(
     r"\b(?:used to|ago|back in|back then|last (?:night|year|month|week)|average|maximum|minimum|usually costs?|"
     r"(?:was|were)(?! (?:set|cut|\w+ed)\b)|did)\b"
     # "Today my weight is 78 kg" is so now, "failed at 5:00 today" was once.
-    rf"|\btoday\b[^.!?\n]*\b(?:{_HAPPENED})\b|\b(?:{_HAPPENED})\b[^.!?\n]*\btoday\b",
+    rf"|\btoday\b[^.!?\n]{{0,80}}\b(?:{_HAPPENED})\b|\b(?:{_HAPPENED})\b[^.!?\n]{{0,80}}\btoday\b",
     re.IGNORECASE,
 )
 # What is so for a while, or in a story.
