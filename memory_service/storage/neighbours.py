@@ -1,6 +1,6 @@
 """The turns around a turn: memories of the same session, observed just before and after.
 
-Of what was observed at one moment, such as turns sent together without times, the id tells the order. `retrieval.gathering`
+Of what was observed at one moment, such as turns sent together without times, the id tells the order. `retrieval.turns`
 orders the turns of a namespace that is read whole in the same way.
 """
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.memory import Memory
-from memory_client import AsyncMemoryClient, ConnectionFailed, ValidationFailed
+from memory_client import AsyncMemoryClient, AuthenticationFailed, ConnectionFailed, ValidationFailed
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from memory_llamaindex import MemoryServiceBlock
@@ -153,6 +153,24 @@ def test_what_could_not_be_sent_goes_with_the_next_messages_and_is_stored_once(
             await block.aput([user("Tea.")], session_id="x" * 300)
         await block.aput([user("Coffee.")], session_id="second")
         assert [one.content async for one in client.query({"session_id": "second"}, namespace=namespace)] == ["Coffee."]
+
+    run(service, work)
+
+
+def test_a_key_that_is_refused_loses_nothing_and_what_waits_is_bounded(
+    service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(client: AsyncMemoryClient, namespace: str) -> None:
+        monkeypatch.setattr("memory_llamaindex.block.MOST_WAITING", 2)
+        async with AsyncMemoryClient(service.url, "ms_no_key_of_anybody") as nobody:
+            block = MemoryServiceBlock(client=nobody, namespace=namespace)
+            for number in range(3):
+                with pytest.raises(AuthenticationFailed):
+                    await block.aput([user(f"Fact {number}.")])
+            block.client = client
+            await block.aput([user("Fact 3.")])
+        kept = [one.content async for one in client.query(namespace=namespace)]
+        assert sorted(kept) == ["Fact 1.", "Fact 2.", "Fact 3."]
 
     run(service, work)
 

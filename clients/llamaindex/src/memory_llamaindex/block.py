@@ -62,8 +62,9 @@ class MemoryServiceBlock(BaseMemoryBlock[str]):
                     await self.client.add_messages(
                         left[0].turns, namespace=self.namespace, session_id=left[0].session_id, user_id=self.user_id
                     )
-                except REFUSED:  # They would be each time.
-                    left.popleft()
+                except REFUSED as error:
+                    if not error.retryable:  # They would be each time.
+                        left.popleft()
                     raise
                 left.popleft()
         finally:
