@@ -16,6 +16,7 @@ from benchmarks.ablation_encoding import CachedEncoder
 from benchmarks.ablation_structure import with_structure
 from benchmarks.datasets import Conversation, Question, read_conversations
 from benchmarks.loading import LoadReport, memories
+from memory_service.analysis.attribution import Utterance, attributed, begins_with, said_from
 from memory_service.analysis.names import people_of
 from memory_service.analysis.naming import named_in
 from memory_service.analysis.times import find_times
@@ -72,6 +73,8 @@ class Space:
 
 FIELDS: Final = ("session_id", "speaker", "observed_at")
 """What a turn has beside its text, and callers may leave out."""
+TOGETHER: Final = 100
+"""Items that somebody sends with one batch."""
 IN_TEXT: Final = "speaker-in-text"
 """Left out as a field, and written before the text in its place."""
 
@@ -94,6 +97,18 @@ def left_out(item: Mapping[str, Any], without: Collection[str]) -> dict[str, Any
     return kept
 
 
+def _attributed(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return batch items with who speaks by the name before the text, which each batch tells of itself and of those before."""
+    known: set[str] = set()
+    found = []
+    for start in range(0, len(items), TOGETHER):
+        batch = items[start : start + TOGETHER]
+        names = attributed([Utterance(one["content"], one.get("speaker"), one.get("role")) for one in batch], known)
+        known |= {name for name in names if name}
+        found += [one if name is None else {**one, "speaker": name} for one, name in zip(batch, names, strict=True)]
+    return found
+
+
 def _changed_values(path: Path) -> dict[str, dict[str, Mapping[str, Sequence[str]]]]:
     """Return which evidence is old and which is new, by conversation and question, where a jsonl file says so."""
     if path.suffix != ".jsonl":
@@ -111,7 +126,7 @@ def _space(
     conversation: Conversation, encoder: CachedEncoder, roles: dict[str, Mapping[str, Any]], *, without: Collection[str]
 ) -> Space:
     stored = memories(conversation.documents, conversation=conversation.id, report=LoadReport())
-    items = [left_out(item, without) for item in stored]
+    items = _attributed([left_out(item, without) for item in stored])
     captions = {one.id: one.caption for one in conversation.documents}
     rows, texts = build_rows(items, captions=captions, encoder=encoder)
     rows = with_structure(rows)
@@ -219,13 +234,14 @@ def build_rows(
     session = with_talks(given, np.zeros(n, np.int32), speaker, role, observed, high, low)
     previous, following = neighbours(session, observed, high, low)
     cut = [
-        terms(keyword_text(item["content"], speaker=item.get("speaker") or item.get("role"), observed_at=moment))
+        terms(keyword_text(item["content"], speaker=_heading(item), observed_at=moment))
         for item, moment in zip(items, moments, strict=True)
     ]
     # What a turn answers is looked for in its session, where it is stored.
     answered, _ = neighbours(given, observed, high, low)
+    said = [text[said_from(text, item.get("speaker")) :] for text, item in zip(texts, items, strict=True)]
     vectors, keys = _vectors(
-        texts, plain, answered, captions=[captions[i["external_id"]] for i in items], encoder=encoder
+        said, plain, answered, captions=[captions[i["external_id"]] for i in items], encoder=encoder
     )
     described = [traits(text) for text in texts]
     entities, mentions = _mentions(texts, [item.get("speaker") for item in items])
@@ -258,6 +274,12 @@ def build_rows(
         wish=np.array([_wish(item) for item in items], dtype=np.int8),
     )
     return rows, texts
+
+
+def _heading(item: Mapping[str, Any]) -> str | None:
+    """Return whose name is written before a text, where it does not stand there anyway."""
+    speaker = item.get("speaker")
+    return None if speaker and begins_with(item["content"], speaker) else speaker or item.get("role")
 
 
 def _spans(texts: Sequence[str], moments: Sequence[datetime | None]) -> Spans:

@@ -79,8 +79,9 @@ def encode_again(tenancy: Tenancy, ids: Sequence[UUID], *, encoding: Encoding) -
 
 
 def _encoded(rows: Sequence[RowMapping], encoding: Encoding) -> dict[tuple[UUID, int], NDArray[np.float32]]:
+    encoded = encoding.chunks([row["content"] for row in rows], starts=[row["start"] for row in rows])
     return {
         (row["id"], row["content_version"]): np.stack([chunk.vector for chunk in chunks])
-        for row, chunks in zip(rows, encoding.chunks([row["content"] for row in rows]), strict=True)
+        for row, chunks in zip(rows, encoded, strict=True)
         if chunks
     }

@@ -163,7 +163,9 @@ def _fill(work: _Work, direction: Direction) -> bool:
 
 def _fill_batch(work: _Work, direction: Direction, texts: list[Text]) -> None:
     """Encode texts, holding no connection, and store their vectors."""
-    chunked = work.under(direction.new).chunks([text.content or "" for text in texts])
+    chunked = work.under(direction.new).chunks(
+        [text.content or "" for text in texts], starts=[text.start for text in texts]
+    )
     rows = [
         Filling(text.memory_id, text.version, number, chunk.span, chunk.vector)
         for text, chunks in zip(texts, chunked, strict=True)

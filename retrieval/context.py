@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from memory_service.analysis.attribution import begins_with
 from memory_service.storage.sql import Row
 from retrieval.packing import Order, Passage, pack
 from retrieval.request import CountTokens
@@ -48,7 +49,8 @@ def heading(row: Row) -> str:
     if row["valid_to"] is not None:
         noted.append(f"until {_day(row['valid_to'])}")
     speaker = row["speaker"] or row["role"]
-    return f"({', '.join(noted)}) " + (f"{speaker}: " if speaker else "")
+    named = speaker and not begins_with(row["content"], speaker)
+    return f"({', '.join(noted)}) " + (f"{speaker}: " if named else "")
 
 
 def _day(moment: datetime) -> str:

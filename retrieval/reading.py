@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from memory_service.analysis.attribution import begins_with
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.traits import traits
 from memory_service.storage.driver import Pending
@@ -45,7 +46,7 @@ def completed(entry: Entry) -> Entry:
         cut = memory_terms(
             text,
             language=language_of(text, entry.language),
-            speaker=entry.speaker,
+            speaker=None if begins_with(text, entry.speaker or "") else entry.speaker,
             observed_at=observed_at,
             title=entry.title,
             context=entry.context,

@@ -16,6 +16,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_service.analysis.attribution import begins_with
 from retrieval.ranking import Ranked, best_first
 from retrieval.standard import spread, standardised
 
@@ -28,10 +29,11 @@ _MOST_CHARACTERS: Final = 4_000  # more than the window of any usual cross-encod
 def text_of(speaker: str | None, content: str) -> str:
     """Return what a reranker reads of a memory.
 
-    >>> text_of("Ana", "I bought a bicycle."), text_of(None, "It rains.")
-    ('Ana: I bought a bicycle.', 'It rains.')
+    >>> text_of("Ana", "I bought a bicycle."), text_of(None, "It rains."), text_of("Ana", "Ana: It rains.")
+    ('Ana: I bought a bicycle.', 'It rains.', 'Ana: It rains.')
     """
-    return (f"{speaker}: {content}" if speaker else content)[:_MOST_CHARACTERS]
+    named = speaker and not begins_with(content, speaker)
+    return (f"{speaker}: {content}" if named else content)[:_MOST_CHARACTERS]
 
 
 def to_rerank(ranked: Ranked) -> NDArray[np.intp]:

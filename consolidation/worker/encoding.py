@@ -14,6 +14,7 @@ from memory_service.encoding import count_encoders, open_default
 from memory_service.encoding import open_encoder as load_encoder
 from memory_service.lifecycle.draft import Encoding
 from memory_service.settings import get_settings
+from memory_service.storage.entities import speakers_at
 from memory_service.storage.namespaces import find_namespaces
 
 
@@ -50,7 +51,10 @@ def open_encoding(tenant_id: UUID | None = None) -> Iterator[Encoding]:
         own = _under(encoders, row.id)
         if tenant_id is not None:
             own = replace(
-                own, encoders_at=partial(_encoders_at, tenant_id), redactors=partial(database.redactions.of, tenant_id)
+                own,
+                encoders_at=partial(_encoders_at, tenant_id),
+                speakers_at=partial(_speakers_at, tenant_id),
+                redactors=partial(database.redactions.of, tenant_id),
             )
         yield own
     finally:
@@ -75,3 +79,8 @@ def _under(encoders: Encoders, encoder_id: int) -> Encoding:
 def _encoders_at(tenant_id: UUID, paths: Collection[str]) -> Mapping[str, tuple[int, ...]]:
     with opened.database().transaction(tenant_id) as session:
         return {path: one.encoders for path, one in find_namespaces(session, tenant_id, paths).items()}
+
+
+def _speakers_at(tenant_id: UUID, paths: Collection[str]) -> Mapping[str, Collection[str]]:
+    with opened.database().transaction(tenant_id) as session:
+        return speakers_at(session, tenant_id, paths)

@@ -33,7 +33,7 @@ def memory_terms(
 ) -> tuple[str, ...]:
     """Return the terms of a memory, in order and with repeats; `language` is that of `language_of`.
 
-    A title or context that is `computed` repeats words of the text: they would count twice, and are left out.
+    A title, context or speaker that is `computed` repeats words of the text: they would count twice, and are left out.
 
     >>> memory_terms("Die Katzen schlafen", language="de", speaker="Ana", observed_at=datetime(2024, 5, 8), title=None,
     ...              context=None)
@@ -44,7 +44,7 @@ def memory_terms(
     """
     text = keyword_text(
         content,
-        speaker=speaker,
+        speaker=None if "speaker" in computed else speaker,
         observed_at=observed_at,
         title=None if "title" in computed else title,
         context=None if "context" in computed else context,

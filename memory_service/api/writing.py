@@ -11,6 +11,7 @@ from memory_service.api.services import Services
 from memory_service.jobs import ENRICH, enqueue_after_commit
 from memory_service.lifecycle.draft import Encoding
 from memory_service.redaction.redactor import Redactor
+from memory_service.storage.entities import speakers_at
 from memory_service.storage.namespaces import encoders_of_memories, find_namespaces, namespaces_of_memories
 from memory_service.types import Caller
 
@@ -34,7 +35,16 @@ def encoding_of(services: Services, caller: Caller | None = None) -> Encoding:
             spaces = namespaces_of_memories(session, tenant_id, ids)
         return {one: redactors.by_id[space] for one, space in spaces.items() if space in redactors.by_id}
 
-    own = replace(own, redactors=partial(services.database.redactions.of, tenant_id), redactors_for=redactors_for)
+    def speakers(paths: Collection[str]) -> Mapping[str, Collection[str]]:
+        with services.database.transaction(tenant_id, durable=False) as session:
+            return speakers_at(session, tenant_id, paths)
+
+    own = replace(
+        own,
+        speakers_at=speakers,
+        redactors=partial(services.database.redactions.of, tenant_id),
+        redactors_for=redactors_for,
+    )
     if not services.encoders.several:
         return own
 

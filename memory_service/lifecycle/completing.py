@@ -38,7 +38,9 @@ def completed(
     if missing:
         if encoding is None:
             raise busy()
-        made = encoding.chunks_under([(texts[place][0], (one,)) for place, one in missing])
+        # From where the others begin: in front of it stands the name of who speaks.
+        starts = [min((chunk.span[0] for chunk in texts[place][1]), default=0) for place, _ in missing]
+        made = encoding.chunks_under([(texts[place][0], (one,)) for place, one in missing], starts=starts)
         for (place, one), chunks in zip(missing, made, strict=True):
             found[place][one] = chunks
     return found

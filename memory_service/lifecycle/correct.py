@@ -45,6 +45,7 @@ KEYWORD_FIELDS = frozenset({"content", "title", "observed_at", "context", "langu
 # What a field that rules filled in goes back to when the text is another one; what is not here stays as it is.
 _EMPTY: Final[Mapping[str, Any]] = {
     "language": None,
+    "speaker": None,
     "title": None,
     "context": None,
     "keywords": [],

@@ -10,6 +10,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_service.analysis.attribution import Utterance, attributed, names_somebody, said_from
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
 from memory_service.errors import InvalidRequest, MemoryServiceError, Unavailable
@@ -120,6 +121,7 @@ class Prepared:
     redactor: Redactor | None = None  # by which it was redacted
     redactions: Mapping[str, int] | None = None  # what that replaced, by rule
     refusal: InvalidRequest | None = None  # why it may not be stored: then nothing of it is here
+    said_by: str | None = None  # who speaks by the name before the text, where the caller does not say who
 
 
 def no_other(encoder_id: int) -> "Encoding":
@@ -145,6 +147,8 @@ class Encoding:
     under: Callable[[int], "Encoding"] = no_other  # another encoder, by its id
     # Under which encoders the texts of namespaces are written, by path; those left out go by the default.
     encoders_at: Callable[[Collection[str]], Mapping[str, tuple[int, ...]]] = lambda _: {}
+    # Who is known to speak in namespaces, by path.
+    speakers_at: Callable[[Collection[str]], Mapping[str, Collection[str]]] = lambda _: {}
     # The same for the namespaces of memories, by the memory's id.
     encoders_for: Callable[[Collection[UUID]], Mapping[UUID, tuple[int, ...]]] = lambda _: {}
     # What must not be stored, and so not be encoded either; asked again in the transaction that stores.
@@ -155,12 +159,16 @@ class Encoding:
         """Return the encoding under an encoder, which may be this one."""
         return self if encoder_id == self.encoder_id else self.under(encoder_id)
 
-    def chunks_under(self, texts: Sequence[tuple[str, tuple[int, ...]]]) -> list[tuple[Chunk, ...]]:
-        """Encode texts, each under the encoders beside it; no connection is held while this runs."""
+    def chunks_under(
+        self, texts: Sequence[tuple[str, tuple[int, ...]]], *, starts: Sequence[int] = ()
+    ) -> list[tuple[Chunk, ...]]:
+        """Encode texts, each under the encoders beside it; no connection is held while this runs. See `chunks`."""
+        starts = starts or [0] * len(texts)
         made: list[list[Chunk]] = [[] for _ in texts]
         for encoder_id in sorted({one for _, encoders in texts for one in encoders}):
             places = [place for place, (_, encoders) in enumerate(texts) if encoder_id in encoders]
-            for place, chunks in zip(places, self.of(encoder_id).chunks([texts[p][0] for p in places]), strict=True):
+            encoded = self.of(encoder_id).chunks([texts[p][0] for p in places], starts=[starts[p] for p in places])
+            for place, chunks in zip(places, encoded, strict=True):
                 made[place] += chunks
         return [tuple(chunks) for chunks in made]
 
@@ -175,12 +183,25 @@ class Encoding:
             ]
         encoders = self.encoders_for({memory_id for memory_id, _ in contents}) if contents else {}
         own = (self.encoder_id,)
-        chunks = self.chunks_under([(content, encoders.get(memory_id, own)) for memory_id, content in contents])
+        speaking = [attributed([Utterance(content)])[0] for _, content in contents]
+        chunks = self.chunks_under(
+            [(content, encoders.get(memory_id, own)) for memory_id, content in contents],
+            starts=[said_from(content, name) for (_, content), name in zip(contents, speaking, strict=True)],
+        )
         return [NewText(content, made) for (_, content), made in zip(contents, chunks, strict=True)]
 
-    def chunks(self, contents: Sequence[str]) -> list[tuple[Chunk, ...]]:
-        """Encode texts under this encoder, longer ones in parts; no connection is held while this runs."""
-        spans = [self.chunk(content) for content in contents]
+    def chunks(self, contents: Sequence[str], *, starts: Sequence[int] = ()) -> list[tuple[Chunk, ...]]:
+        """Encode texts under this encoder, longer ones in parts; no connection is held while this runs.
+
+        Args:
+            contents: what memories say.
+            starts: from which character each is encoded; empty for all of each. The name of who says it is no part of what
+                is said, and texts that begin with it are not alike for that.
+        """
+        spans = [
+            [(begins + start, ends + start) for begins, ends in self.chunk(content[start:])]
+            for content, start in zip(contents, starts or [0] * len(contents), strict=True)
+        ]
         texts = [content[start:end] for content, parts in zip(contents, spans, strict=True) for start, end in parts]
         vectors = self.encode(texts) if texts else np.zeros((0, 0), dtype=np.float32)
         result, at = [], 0
@@ -227,7 +248,8 @@ def said_hash(user_id: str | None, content: bytes) -> bytes:
 def identity_of(row: Row) -> bytes:
     """Return the `dedupe_hash` of a stored memory as its fields are now.
 
-    A memory whose caller gave no time was observed when it was stored, to the microsecond.
+    A memory whose caller gave no time was observed when it was stored, to the microsecond; one whose speaker was read from the
+    text had none.
     """
     observed_at = None if row["observed_at"] == row["created_at"] else row["observed_at"]
     return dedupe_hash(
@@ -236,7 +258,7 @@ def identity_of(row: Row) -> bytes:
             user_id=row["user_id"],
             agent_id=row["agent_id"],
             session_id=row["session_id"],
-            speaker=row["speaker"],
+            speaker=None if "speaker" in row["computed"] else row["speaker"],
             observed_at=observed_at,
         )
     )
@@ -270,11 +292,44 @@ def prepare_redacted(drafts: Sequence[Redacted], *, encoding: Encoding, now: dat
     texts = [
         (one.draft.content, encoders.get(one.draft.namespace, own) if one.refusal is None else ()) for one in drafts
     ]
-    chunked = encoding.chunks_under(texts)
-    return [_prepared(one, chunks, now=now) for one, chunks in zip(drafts, chunked, strict=True)]
+    speaking = _speaking([one.draft for one in drafts], encoding)
+    starts = [
+        said_from(one.draft.content, name or one.draft.speaker) for one, name in zip(drafts, speaking, strict=True)
+    ]
+    chunked = encoding.chunks_under(texts, starts=starts)
+    return [
+        _prepared(one, chunks, said_by=name, now=now)
+        for one, chunks, name in zip(drafts, chunked, speaking, strict=True)
+    ]
 
 
-def _prepared(one: Redacted, chunks: tuple[Chunk, ...], *, now: datetime) -> Prepared:
+def _speaking(drafts: Sequence[Draft], encoding: Encoding) -> list[str | None]:
+    """Return who speaks by the name before each text; what goes to one namespace tells of each other.
+
+    Who is known to speak there is asked only where a name may stand before a text that does not show it.
+    """
+    together: dict[str, list[int]] = {}
+    for place, draft in enumerate(drafts):
+        if draft.extract is not Extract.NONE:
+            together.setdefault(draft.namespace, []).append(place)
+    found: list[str | None] = [None] * len(drafts)
+
+    def read(path: str, known: Collection[str] = ()) -> bool:
+        said = [Utterance(drafts[p].content, drafts[p].speaker, drafts[p].role) for p in together[path]]
+        for place, name in zip(together[path], attributed(said, known), strict=True):
+            found[place] = name
+        return any(
+            found[p] is None and not drafts[p].speaker and names_somebody(drafts[p].content) for p in together[path]
+        )
+
+    doubtful = [path for path in together if read(path)]
+    if doubtful:
+        for path, known in encoding.speakers_at(doubtful).items():
+            read(path, known)
+    return found
+
+
+def _prepared(one: Redacted, chunks: tuple[Chunk, ...], *, said_by: str | None, now: datetime) -> Prepared:
     draft = one.draft
     observed_at = draft.observed_at or now
     language, terms = cut(draft, observed_at=observed_at)
@@ -291,6 +346,7 @@ def _prepared(one: Redacted, chunks: tuple[Chunk, ...], *, now: datetime) -> Pre
         redactor=one.redactor,
         redactions=one.counts,
         refusal=one.refusal,
+        said_by=said_by,
     )
 
 

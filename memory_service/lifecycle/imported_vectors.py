@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from memory_service.bundle.records import MemoryRecord
+from memory_service.analysis.attribution import said_from
+from memory_service.bundle.records import MemoryRecord, StateRecord
 from memory_service.bundle.spans import LiveText, live_texts
 from memory_service.lifecycle.draft import Chunk, Encoding
 from memory_service.lifecycle.import_decision import Decision, Importing, Line
@@ -35,7 +36,7 @@ def encode(
     """
     found: dict[int, dict[int, tuple[Chunk, ...]]] = {}
     encoders: dict[int, tuple[int, ...]] = {}
-    missing: list[tuple[int, int, str, tuple[int, ...]]] = []
+    missing: list[tuple[int, int, StateRecord, tuple[int, ...]]] = []
     for line, decision in decided:
         if decision.action not in {"create", "revise"}:
             continue
@@ -46,9 +47,12 @@ def encode(
         for text in texts_of(line.record, decision.left_out):
             lacking = tuple(one for one in under if text.version not in brought or one != wanted.encoder.id)
             if lacking:
-                missing.append((line.ordinal, text.version, text.said.content, lacking))
+                missing.append((line.ordinal, text.version, text.said, lacking))
     if missing:
-        chunks = open_encoding().chunks_under([(content, lacking) for _, _, content, lacking in missing])
+        chunks = open_encoding().chunks_under(
+            [(said.content, lacking) for _, _, said, lacking in missing],
+            starts=[said_from(said.content, said.speaker) for _, _, said, _ in missing],
+        )
         for (ordinal, version, _, _), made in zip(missing, chunks, strict=True):
             found[ordinal][version] = (*found[ordinal].get(version, ()), *made)
     return {ordinal: Encoded(chunks, encoders[ordinal]) for ordinal, chunks in found.items()}

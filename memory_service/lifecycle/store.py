@@ -81,7 +81,7 @@ def _record(row: dict[str, Any], source: SourceRow, namespace: Namespace, kept: 
         "namespace": namespace.path,
         "source_kind": source.kind,
         "source_ref": source.ref,
-        "source_speaker": row["speaker"],
+        "source_speaker": None if "speaker" in row["computed"] else row["speaker"],
         "source_role": row["role"],
         "span_from": source.span[0],
         "span_to": source.span[1],
@@ -98,6 +98,8 @@ def memory_row(
     draft: Draft = item.draft
     extract = draft.extract or Extract(namespace.settings.get("extract", Extract.RULES))
     trust = trust_in(draft)
+    said_by = None if draft.speaker or extract is Extract.NONE else item.said_by
+    computed = (("importance", draft.importance is None), ("speaker", said_by is not None))
     return {
         "tenant_id": tenant_id,
         "id": memory_id,
@@ -122,7 +124,7 @@ def memory_row(
         "confidence": draft.confidence,
         "pinned": draft.pinned,
         "language": draft.language,
-        "speaker": draft.speaker,
+        "speaker": draft.speaker or said_by,
         "role": draft.role,
         "observed_at": item.observed_at,
         "valid_from": draft.valid_from or start,
@@ -140,7 +142,7 @@ def memory_row(
         "archived_at": None,
         "extract": extract,
         "enriched_version": 1 if extract is Extract.NONE else 0,
-        "computed": ["importance"] if draft.importance is None else [],
+        "computed": [name for name, worked_out in computed if worked_out],
         "terms": list(item.terms),
         "traits": traits(draft.content, item.language).pack(),
         "trust": trust.value,

@@ -78,6 +78,8 @@ def supersede(
     (prepared,) = settled([prepared], redactors_in(session), encoding=encoding, now=now)
     if prepared.refusal is not None:
         raise prepared.refusal
+    # A name before the new text says who speaks now.
+    given = {*given, "speaker"} if prepared.said_by else given
     inherited = {name: old[name] for name in (*INHERITED, "external_id") if name not in given}
     # Who spoke may have been written down before the policy.
     inherited = redacted_in(redactors_in(session), namespace.id, inherited, refusing=False)

@@ -35,7 +35,7 @@ _INSERT = f"""
         SELECT {_READ} FROM jsonb_populate_recordset(CAST(NULL AS memory), CAST(%(rows)s AS jsonb))
         ON CONFLICT DO NOTHING
         RETURNING id, namespace_id, version, terms, updated_at, expires_at, speaker, role, content_hash, created_at,
-            metadata, value
+            metadata, value, computed
     ), posted AS (
         INSERT INTO posting (tenant_id, namespace_id, term, memory_id, version, impact, known_from, known_to)
         SELECT %(tenant)s, new.namespace_id, t.term, new.id, new.version, t.impact, new.updated_at,
@@ -45,8 +45,8 @@ _INSERT = f"""
         ) t
     ), sourced AS (
         INSERT INTO source (tenant_id, memory_id, ordinal, kind, ref, speaker, role, span_from, span_to, hash, created_at)
-        SELECT %(tenant)s, new.id, 0, s.kind, s.ref, new.speaker, new.role, s.span_from, s.span_to, new.content_hash,
-            new.created_at
+        SELECT %(tenant)s, new.id, 0, s.kind, s.ref, CASE WHEN 'speaker' <> ALL (new.computed) THEN new.speaker END, new.role,
+            s.span_from, s.span_to, new.content_hash, new.created_at
         FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(refs)s::text[], %(froms)s::integer[], %(tos)s::integer[])
             AS s (memory_id, kind, ref, span_from, span_to)
         JOIN new ON new.id = s.memory_id

@@ -133,6 +133,7 @@ class Text:
     version: int
     content: str | None  # None: the version is kept no more, and there is nothing to encode
     filled: bool
+    start: int = 0  # from which character it is encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +180,19 @@ _CONTENT = """
         SELECT v.content FROM memory_version v WHERE v.tenant_id = :tenant AND v.id = x.memory_id AND v.version = x.version
     ) END
 """
+_START = """
+    SELECT min(e.span_from) FROM (
+        SELECT b.span_from FROM embedding b WHERE b.tenant_id = :tenant AND b.shelf IN (0, 1, :own)
+            AND b.namespace_id = :namespace AND b.encoder_id = :old AND b.memory_id = x.memory_id AND b.version = x.version
+        UNION ALL
+        SELECT b.span_from FROM embedding_coarse b WHERE b.tenant_id = :tenant AND b.namespace_id = :namespace
+            AND b.encoder_id = :old AND b.memory_id = x.memory_id AND b.version = x.version
+    ) e
+"""
 # Both halves are cut before they are joined, so that a batch of a large namespace costs what a batch costs.
 _NEXT = text(
     f"""
-    SELECT x.memory_id, x.version, {_CONTENT} AS content, ({_FILLED}) AS filled FROM (
+    SELECT x.memory_id, x.version, {_CONTENT} AS content, ({_FILLED}) AS filled, ({_START}) AS start FROM (
         SELECT memory_id, version FROM (
             ({_OLD} ORDER BY 1, 2 LIMIT :limit) UNION ({_OLD_COARSE} ORDER BY 1, 2 LIMIT :limit)
         ) u ORDER BY 1, 2 LIMIT :limit
@@ -204,7 +214,7 @@ def next_texts(
     """Return the next texts of a namespace in the order of their memories."""
     place = _FIRST if after is None else {"memory": after[0], "version": after[1]}
     rows = session.execute(_NEXT, direction.params(tenant_id) | place | {"limit": limit})
-    return [Text(row.memory_id, row.version, row.content, row.filled) for row in rows]
+    return [Text(row.memory_id, row.version, row.content, row.filled, row.start) for row in rows]
 
 
 _LACKING = text(

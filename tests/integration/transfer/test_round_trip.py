@@ -58,6 +58,7 @@ def household(me: Any, open_tenancy: Callable[..., Any]) -> Any:
     )
     assert consolidate.run_job(open_tenancy(me.tenant_id), UUID(made["job_id"]))
     post("/v1/memories", {"content": "A memory of another place."})
+    post("/v1/memories", {"content": "Ben: Hey Ana, are you at sea?", **said})
     block = {"value": "Ana is a sailor.", "namespace": SPACE, "user_id": "ana"}
     assert me.put("/v1/blocks/human", json=block).status_code == 201
     assert me.put("/v1/blocks/human", json={**block, "value": "Ana was a sailor."}).is_success
