@@ -92,8 +92,10 @@ def left_out(item: Mapping[str, Any], without: Collection[str]) -> dict[str, Any
     {'content': 'Ana: Hi!'}
     """
     kept = {name: value for name, value in item.items() if name not in without}
-    if IN_TEXT in without and "speaker" in kept:
-        kept["content"] = f"{kept.pop('speaker')}: {kept['content']}"
+    if IN_TEXT in without and kept.keys() & {"speaker", "role"}:
+        said_by = kept.pop("speaker", None) or kept["role"].capitalize()
+        kept = {**kept, "content": f"{said_by}: {kept['content']}"}
+        kept.pop("role", None)
     return kept
 
 
@@ -103,9 +105,14 @@ def _attributed(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for start in range(0, len(items), TOGETHER):
         batch = items[start : start + TOGETHER]
-        names = attributed([Utterance(one["content"], one.get("speaker"), one.get("role")) for one in batch], known)
-        known |= {name for name in names if name}
-        found += [one if name is None else {**one, "speaker": name} for one, name in zip(batch, names, strict=True)]
+        voices = attributed([Utterance(one["content"], one.get("speaker"), one.get("role")) for one in batch], known)
+        for one, voice in zip(batch, voices, strict=True):
+            if voice is not None and voice.speaker is not None:
+                known.add(voice.speaker)
+                one = {**one, "speaker": voice.speaker}
+            elif voice is not None:
+                one = {**one, "role": voice.role}
+            found.append(one)
     return found
 
 
@@ -239,7 +246,10 @@ def build_rows(
     ]
     # What a turn answers is looked for in its session, where it is stored.
     answered, _ = neighbours(given, observed, high, low)
-    said = [text[said_from(text, item.get("speaker")) :] for text, item in zip(texts, items, strict=True)]
+    said = [
+        text[said_from(text, [item.get("speaker"), item.get("role")]) :]
+        for text, item in zip(texts, items, strict=True)
+    ]
     vectors, keys = _vectors(
         said, plain, answered, captions=[captions[i["external_id"]] for i in items], encoder=encoder
     )

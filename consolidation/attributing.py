@@ -11,7 +11,7 @@ from memory_service.analysis.attribution import Utterance, attributed, names_som
 from memory_service.storage import entities
 
 
-def with_speakers(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def with_voices(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the rows of memories with who speaks filled in where it is left open and the text and its namespace tell it.
 
     Who speaks there by now is looked up only where a text begins as if somebody were named.
@@ -26,9 +26,11 @@ def with_speakers(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str,
     found, new = list(rows), set[tuple[UUID, str]]()
     for namespace_id, places in open_in.items():
         said = [Utterance(rows[place]["content"], role=rows[place]["role"]) for place in places]
-        for place, name in zip(places, attributed(said, known.get(namespace_id, ())), strict=True):
-            if name is not None:
-                found[place] = {**rows[place], "speaker": name}
-                new.add((namespace_id, name))
+        for place, voice in zip(places, attributed(said, known.get(namespace_id, ())), strict=True):
+            if voice is None:
+                continue
+            found[place] = {**rows[place], "speaker": voice.speaker, "role": rows[place]["role"] or voice.role}
+            if voice.speaker is not None:
+                new.add((namespace_id, voice.speaker))
     entities.note_speakers(session, tenant_id, sorted(new))
     return found

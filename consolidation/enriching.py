@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
-from consolidation.attributing import with_speakers
+from consolidation.attributing import with_voices
 from consolidation.enrichment import enrich, name_entities, time_mentions
 from consolidation.formation import Formed, form, keep_echoes
 from consolidation.tenancy import Tenancy
@@ -65,7 +65,7 @@ def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any], *, now:
         return
     try:
         with session.begin_nested(), translate_errors():
-            formed = form(session, tenant_id, with_speakers(session, tenant_id, rows))
+            formed = form(session, tenant_id, with_voices(session, tenant_id, rows))
             pending.keep_enrichment(session, tenant_id, [(one.row, _decide(one)) for one in formed])
             keep_echoes(session, tenant_id, formed, now=now)
             # What follows reads what each memory says in its own words.
@@ -96,6 +96,7 @@ def _decide(formed: Formed) -> dict[str, Any]:
         "keywords": list(found.keywords) if found.keywords is not None else None,
         "entities": list(found.entities) if found.entities is not None else None,
         "speaker": row["speaker"],
+        "role": row["role"],
         **formed.values,
     }
 

@@ -1,4 +1,4 @@
-"""Say who speaks where a name stands before what was said, as chat logs have it: "Rosa: Hey, how was Oslo?". Pure.
+"""Say who speaks where a name or a role stands before what was said, as chat logs have it: "Rosa: Hey, how was Oslo?". Pure.
 
 Many agents write the name into the text and leave `speaker` open. "I" is nobody then, and whoever asks about Rosa does not find
 what she said of herself. But notes begin the same way ("Diet: I eat no meat"), so a name is believed where it is known to
@@ -7,11 +7,12 @@ speak already, or where the text talks to somebody: it asks, says "you", or open
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from memory_service.analysis.tokens import MONTHS, ROLES
+from memory_service.analysis.traits import traits
 
 _WORD: Final = r"[^\W\d_](?:[^\W_]|['’.-](?=[^\W_])){0,30}\.?"
 _NAME: Final = rf"{_WORD}(?:[ ]{_WORD}){{0,2}}"
@@ -36,8 +37,7 @@ _OPENS: Final = re.compile(
     r"klar|tschüss|ja|nein|salut|bonjour|merci|oui|non|d['’]accord|hola|gracias|sí|vale|claro|ciao|grazie|olá|obrigad[oa])\b",
     re.IGNORECASE,
 )
-# Several speak here, so that it is said by none of them.
-_FURTHER_LINE: Final = re.compile(rf"\n\s{{0,3}}(?:\*\*|__)?(?:{_NAME})(?:\*\*|__)?:", re.IGNORECASE)
+_FURTHER_LINE: Final = re.compile(rf"\n[ \t]{{0,3}}(?:\*\*|__)?(?P<name>{_NAME})(?:\*\*|__)?:")
 _PARTICLES: Final = frozenset(
     re.findall(r"\w+", "van von de der den del della di da dos du la le el al bin ibn ben y e")
 )
@@ -64,10 +64,10 @@ _LABELS: Final = (
     "translation trip tv type update updates urgent url use user username value verdict version video wait warning website "
     "weather week weekend why wish word work workout yesterday you "
     "a about actually again all also although am an and any anyway are as at be because before besides but by can dear did do does "
-    "either else especially everyone finally for great guys had has have he hello her here hey hi his how however i if in is it its "
-    "like maybe me moreover my no nobody now of oh ok okay on only or our perhaps really right she so sorry still sure thanks that "
-    "the their there therefore these they this those though thus to too us was we well were what when where which who with would "
-    "wow yes yet your "
+    "either else especially everyone finally for great guys had has have he hello her here hey hi his how however i if in is it "
+    "its like maybe me moreover my no nobody now of oh ok okay on only or our perhaps really right she so sorry still sure thanks "
+    "that the their there therefore these they this those though thus to too us was we well were what when where which who with "
+    "would wow yes yet your "
     "monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays fridays saturdays sundays "
     "achtung adresse anmerkung antwort arbeit aufgabe aufgaben beispiel beruf betreff datum ergebnis erinnerung essen familie "
     "frage fragen heute hinweis hobbys idee ideen info morgen notiz notizen ort plan problem rezept thema tipp titel wichtig "
@@ -81,12 +81,19 @@ _LABELS: Final = (
     "riassunto risposta titolo lunedì martedì mercoledì giovedì venerdì sabato domenica "
     "注意 备注 問題 问题 答案 提示 总结 例如 質問 回答 注 メモ 例 予定"
 )
-_SPOKEN_BY: Final = (None, "user", "assistant")  # roles, in the order in which names are believed
+_ROLE_OF: Final = {
+    name: role
+    for role, names in {
+        "user": "user human nutzer benutzer utilisateur usuario utente 用户 ユーザー",
+        "assistant": "assistant ai chatbot assistent asistente assistente 助手 アシスタント",
+    }.items()
+    for name in names.split()
+}
+"""By which names transcripts call a user and his assistant."""
 _NO_NAMES: Final = (
     frozenset(_LABELS.split()) | ROLES | {month.casefold() for months in MONTHS.values() for month in months}
 )
-
-
+_SPOKEN_BY: Final = (None, "user", "assistant")  # roles, in the order in which names are believed
 OFTEN: Final = 3  # texts that come together: before so many, a handle or a name in small letters is no accident
 
 
@@ -99,38 +106,64 @@ class Utterance:
     role: str | None = None
 
 
-def attributed(said: Sequence[Utterance], known: Collection[str] = ()) -> list[str | None]:
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who speaks by the name before a text: somebody by name, or a role."""
+
+    speaker: str | None = None
+    role: str | None = None
+
+
+def attributed(said: Sequence[Utterance], known: Collection[str] = ()) -> list[Voice | None]:
     """Return who speaks by the name before each text; None where the caller states it, or nothing shows it.
 
-    Texts that come together tell of each other: a name that one shows to speak is believed before all. What an assistant says
-    begins with headings more often than with his name, so his is believed only where others are named, too.
+    Texts that come together tell of each other: a name that one shows to speak is believed before all, and a role where both
+    are named. What an assistant says begins with headings more often than with his name, so his is believed only where others
+    are named, too.
 
     Args:
         said: Texts of one namespace.
         known: Who is known to speak there.
 
-    >>> talk = [Utterance("Rosa: I moved to Oslo."), Utterance("Ben: Wow, when?"), Utterance("Rosa: Last May. You must come!")]
-    >>> attributed(talk)
+    >>> def speakers(*texts, known=(), **fields):
+    ...     return [one and (one.speaker or one.role) for one in attributed([Utterance(t, **fields) for t in texts], known)]
+    >>> speakers("Rosa: I moved to Oslo.", "Ben: Wow, when?", "Rosa: Last May. You must come!")
     ['Rosa', 'Ben', 'Rosa']
-    >>> attributed([Utterance("Diet: I eat no meat."), Utterance("Note: you can sleep here."), Utterance("Ann: Hi!", role="tool")])
-    [None, None, None]
-    >>> attributed([Utterance("emi_92: I moved to Oslo.")], known=["emi_92"])
-    ['emi_92']
+    >>> speakers("Diet: I eat no meat.", "Note: you can sleep here."), speakers("Ann: Hi!", role="tool")
+    ([None, None], [None])
+    >>> speakers("emi_92: I moved to Oslo.", known=["emi_92"]), speakers("User: I moved.", "Assistant: Good.")
+    (['emi_92'], ['user', 'assistant'])
     """
     written = [None if one.speaker or one.role not in _SPOKEN_BY else _written_before(one.text) for one in said]
     if not any(written):
         return [None] * len(said)
-    names = _by_folded([*known, *(one.speaker for one in said if one.speaker)])
-    times = Counter(found.name for found in written if found)
+    pairs = [(one, found) for one, found in zip(said, written, strict=True) if found]
+    names = _believed(pairs, _by_folded([*known, *(one.speaker for one in said if one.speaker)]))
+    both = len({found.role for one, found in pairs if found.role and one.role is None}) > 1
+    return [
+        None if found is None else _voice(one, found, names, both=both)
+        for one, found in zip(said, written, strict=True)
+    ]
+
+
+def _voice(one: Utterance, found: "_Written", names: Mapping[str, str], *, both: bool) -> Voice | None:
+    if found.role:
+        shown = one.role is None and (both or found.talks or found.tells)
+        return Voice(role=found.role) if shown else None
+    speaker = names.get(found.name.casefold())
+    return Voice(speaker) if speaker else None
+
+
+def _believed(pairs: Sequence[tuple[Utterance, "_Written"]], names: Mapping[str, str]) -> Mapping[str, str]:
+    """Add to names, by their folded forms, those that texts show to speak."""
+    times = Counter(found.name for _, found in pairs)
     for role in _SPOKEN_BY:
         if role == "assistant" and not names:
             break
-        shown = {
-            found.name for one, found in zip(said, written, strict=True) if found and one.role == role and found.talks
-        }
+        shown = {found.name for one, found in pairs if found.talks and not found.role and one.role == role}
         believed = [name for name in sorted(shown) if not _heads(name) and (_shaped(name) or times[name] >= OFTEN)]
-        names = _by_folded(believed) | names
-    return [names.get(found.name.casefold()) if found else None for found in written]
+        names = {**_by_folded(believed), **names}
+    return names
 
 
 def names_somebody(text: str) -> bool:
@@ -141,40 +174,60 @@ def names_somebody(text: str) -> bool:
 def begins_with(text: str, name: str) -> bool:
     """Say whether a text itself says who speaks, so that nobody has to write the name before it again.
 
-    >>> begins_with("Rosa: I moved.", "Rosa"), begins_with("Rosa moved.", "Rosa")
-    (True, False)
+    >>> begins_with("Rosa: I moved.", "Rosa"), begins_with("Rosa moved.", "Rosa"), begins_with("Human: I moved.", "user")
+    (True, False, True)
     """
-    return said_from(text, name) > 0
+    return said_from(text, [name]) > 0
 
 
-def said_from(text: str, speaker: str | None) -> int:
-    """Return where in a text begins what somebody says: behind his name, where that stands before it.
+def said_from(text: str, names: Collection[str | None]) -> int:
+    """Return where in a text begins what somebody of these names says: behind the name, where it stands before it.
 
-    >>> said_from("Rosa: I moved.", "Rosa"), said_from("Diet: I eat no meat.", "Rosa"), said_from("Diet: no meat", None)
-    (6, 0, 0)
+    >>> said_from("Rosa: I moved.", ["Rosa", None]), said_from("Diet: I eat no meat.", ["Rosa"]), said_from("AI: ok", ["assistant"])
+    (6, 0, 4)
     """
-    found = _BEFORE.match(text) if speaker else None
-    return found.end() if found and _name_in(found).casefold() == str(speaker).casefold() else 0
+    found = _BEFORE.match(text) if any(names) else None
+    if found is None:
+        return 0
+    name = _name_in(found).casefold()
+    meant = {one.casefold() for one in names if one}
+    return found.end() if name in meant or _ROLE_OF.get(name) in meant else 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What stands before a text as a name would, to where, and whether what follows talks to somebody."""
+    """What stands before a text as a name would.
+
+    Attributes:
+        name: As it is written.
+        role: The role that it calls; then nobody is named.
+        talks: What follows talks to somebody.
+        tells: What follows tells of who speaks.
+    """
 
     name: str
-    end: int
+    role: str | None
     talks: bool
+    tells: bool
 
 
 def _written_before(text: str) -> _Written | None:
     found = _BEFORE.match(text)
-    if found is None or _FURTHER_LINE.search(text, found.end()):
+    if found is None:
         return None
     name = _name_in(found)
-    if name.casefold() in ROLES:
+    role = _ROLE_OF.get(name.casefold())
+    if (role is None and name.casefold() in ROLES) or _several_speak(text, found.end(), role):
         return None
     rest = text[found.end() : found.end() + _READ]
-    return _Written(name, found.end(), bool(_TALKS.search(rest) or _OPENS.match(rest)))
+    talks = bool(_TALKS.search(rest) or _OPENS.match(rest))
+    return _Written(name, role, talks, role is not None and traits(rest).first_person > 0)
+
+
+def _several_speak(text: str, start: int, role: str | None) -> bool:
+    """Say whether another line begins with a name as well, so that nobody says all of it."""
+    further = (found["name"] for found in _FURTHER_LINE.finditer(text, start))
+    return any(one.casefold() in _ROLE_OF or (role is None and _shaped(one) and not _heads(one)) for one in further)
 
 
 def _name_in(found: re.Match[str]) -> str:

@@ -46,6 +46,7 @@ KEYWORD_FIELDS = frozenset({"content", "title", "observed_at", "context", "langu
 _EMPTY: Final[Mapping[str, Any]] = {
     "language": None,
     "speaker": None,
+    "role": None,
     "title": None,
     "context": None,
     "keywords": [],

@@ -10,11 +10,12 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.analysis.attribution import Utterance, attributed, names_somebody, said_from
+from memory_service.analysis.attribution import Utterance, Voice, attributed
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
 from memory_service.errors import InvalidRequest, MemoryServiceError, Unavailable
 from memory_service.lifecycle.redacting import LISTS, TEXTS, VALUES, added, counted, redacted_fields
+from memory_service.lifecycle.voices import start_of, voices_of
 from memory_service.redaction.redactor import Counts, Redactor
 from memory_service.storage.redactions import NOTHING, Redactors
 from memory_service.storage.sql import Row
@@ -121,7 +122,7 @@ class Prepared:
     redactor: Redactor | None = None  # by which it was redacted
     redactions: Mapping[str, int] | None = None  # what that replaced, by rule
     refusal: InvalidRequest | None = None  # why it may not be stored: then nothing of it is here
-    said_by: str | None = None  # who speaks by the name before the text, where the caller does not say who
+    voice: Voice | None = None  # who speaks by the name before the text, where the caller does not say who
 
 
 def no_other(encoder_id: int) -> "Encoding":
@@ -183,10 +184,10 @@ class Encoding:
             ]
         encoders = self.encoders_for({memory_id for memory_id, _ in contents}) if contents else {}
         own = (self.encoder_id,)
-        speaking = [attributed([Utterance(content)])[0] for _, content in contents]
+        said = [Utterance(content) for _, content in contents]
         chunks = self.chunks_under(
             [(content, encoders.get(memory_id, own)) for memory_id, content in contents],
-            starts=[said_from(content, name) for (_, content), name in zip(contents, speaking, strict=True)],
+            starts=[start_of(one, *attributed([one])) for one in said],
         )
         return [NewText(content, made) for (_, content), made in zip(contents, chunks, strict=True)]
 
@@ -292,44 +293,17 @@ def prepare_redacted(drafts: Sequence[Redacted], *, encoding: Encoding, now: dat
     texts = [
         (one.draft.content, encoders.get(one.draft.namespace, own) if one.refusal is None else ()) for one in drafts
     ]
-    speaking = _speaking([one.draft for one in drafts], encoding)
-    starts = [
-        said_from(one.draft.content, name or one.draft.speaker) for one, name in zip(drafts, speaking, strict=True)
-    ]
+    said = [Utterance(one.draft.content, one.draft.speaker, one.draft.role) for one in drafts]
+    heard = voices_of(list(zip((one.draft.namespace for one in drafts), said, strict=True)), encoding.speakers_at)
+    heard = [None if one.draft.extract is Extract.NONE else voice for one, voice in zip(drafts, heard, strict=True)]
+    starts = [start_of(one, voice) for one, voice in zip(said, heard, strict=True)]
     chunked = encoding.chunks_under(texts, starts=starts)
     return [
-        _prepared(one, chunks, said_by=name, now=now)
-        for one, chunks, name in zip(drafts, chunked, speaking, strict=True)
+        _prepared(one, chunks, voice=voice, now=now) for one, chunks, voice in zip(drafts, chunked, heard, strict=True)
     ]
 
 
-def _speaking(drafts: Sequence[Draft], encoding: Encoding) -> list[str | None]:
-    """Return who speaks by the name before each text; what goes to one namespace tells of each other.
-
-    Who is known to speak there is asked only where a name may stand before a text that does not show it.
-    """
-    together: dict[str, list[int]] = {}
-    for place, draft in enumerate(drafts):
-        if draft.extract is not Extract.NONE:
-            together.setdefault(draft.namespace, []).append(place)
-    found: list[str | None] = [None] * len(drafts)
-
-    def read(path: str, known: Collection[str] = ()) -> bool:
-        said = [Utterance(drafts[p].content, drafts[p].speaker, drafts[p].role) for p in together[path]]
-        for place, name in zip(together[path], attributed(said, known), strict=True):
-            found[place] = name
-        return any(
-            found[p] is None and not drafts[p].speaker and names_somebody(drafts[p].content) for p in together[path]
-        )
-
-    doubtful = [path for path in together if read(path)]
-    if doubtful:
-        for path, known in encoding.speakers_at(doubtful).items():
-            read(path, known)
-    return found
-
-
-def _prepared(one: Redacted, chunks: tuple[Chunk, ...], *, said_by: str | None, now: datetime) -> Prepared:
+def _prepared(one: Redacted, chunks: tuple[Chunk, ...], *, voice: Voice | None, now: datetime) -> Prepared:
     draft = one.draft
     observed_at = draft.observed_at or now
     language, terms = cut(draft, observed_at=observed_at)
@@ -346,7 +320,7 @@ def _prepared(one: Redacted, chunks: tuple[Chunk, ...], *, said_by: str | None, 
         redactor=one.redactor,
         redactions=one.counts,
         refusal=one.refusal,
-        said_by=said_by,
+        voice=voice,
     )
 
 

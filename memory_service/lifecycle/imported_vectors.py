@@ -51,7 +51,7 @@ def encode(
     if missing:
         chunks = open_encoding().chunks_under(
             [(said.content, lacking) for _, _, said, lacking in missing],
-            starts=[said_from(said.content, said.speaker) for _, _, said, _ in missing],
+            starts=[said_from(said.content, [said.speaker, said.role]) for _, _, said, _ in missing],
         )
         for (ordinal, version, _, _), made in zip(missing, chunks, strict=True):
             found[ordinal][version] = (*found[ordinal].get(version, ()), *made)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from memory_service.analysis.attribution import Voice
 from memory_service.analysis.traits import traits
 from memory_service.analysis.trust import Trust, hidden, judge
 from memory_service.lifecycle.completing import completed
@@ -82,7 +83,7 @@ def _record(row: dict[str, Any], source: SourceRow, namespace: Namespace, kept: 
         "source_kind": source.kind,
         "source_ref": source.ref,
         "source_speaker": None if "speaker" in row["computed"] else row["speaker"],
-        "source_role": row["role"],
+        "source_role": None if "role" in row["computed"] else row["role"],
         "span_from": source.span[0],
         "span_to": source.span[1],
         "source_hash": row["content_hash"],
@@ -98,8 +99,12 @@ def memory_row(
     draft: Draft = item.draft
     extract = draft.extract or Extract(namespace.settings.get("extract", Extract.RULES))
     trust = trust_in(draft)
-    said_by = None if draft.speaker or extract is Extract.NONE else item.said_by
-    computed = (("importance", draft.importance is None), ("speaker", said_by is not None))
+    voice = Voice() if item.voice is None or extract is Extract.NONE else item.voice
+    computed = {
+        "importance": draft.importance is None,
+        "speaker": voice.speaker is not None,
+        "role": voice.role is not None,
+    }
     return {
         "tenant_id": tenant_id,
         "id": memory_id,
@@ -124,8 +129,8 @@ def memory_row(
         "confidence": draft.confidence,
         "pinned": draft.pinned,
         "language": draft.language,
-        "speaker": draft.speaker or said_by,
-        "role": draft.role,
+        "speaker": draft.speaker or voice.speaker,
+        "role": draft.role or voice.role,
         "observed_at": item.observed_at,
         "valid_from": draft.valid_from or start,
         "valid_to": draft.valid_to,
@@ -142,7 +147,7 @@ def memory_row(
         "archived_at": None,
         "extract": extract,
         "enriched_version": 1 if extract is Extract.NONE else 0,
-        "computed": [name for name, worked_out in computed if worked_out],
+        "computed": [name for name, worked_out in computed.items() if worked_out],
         "terms": list(item.terms),
         "traits": traits(draft.content, item.language).pack(),
         "trust": trust.value,

@@ -79,7 +79,7 @@ def supersede(
     if prepared.refusal is not None:
         raise prepared.refusal
     # A name before the new text says who speaks now.
-    given = {*given, "speaker"} if prepared.said_by else given
+    given = {*given, "speaker", "role"} if prepared.voice else given
     inherited = {name: old[name] for name in (*INHERITED, "external_id") if name not in given}
     # Who spoke may have been written down before the policy.
     inherited = redacted_in(redactors_in(session), namespace.id, inherited, refusing=False)

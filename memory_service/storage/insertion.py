@@ -45,8 +45,8 @@ _INSERT = f"""
         ) t
     ), sourced AS (
         INSERT INTO source (tenant_id, memory_id, ordinal, kind, ref, speaker, role, span_from, span_to, hash, created_at)
-        SELECT %(tenant)s, new.id, 0, s.kind, s.ref, CASE WHEN 'speaker' <> ALL (new.computed) THEN new.speaker END, new.role,
-            s.span_from, s.span_to, new.content_hash, new.created_at
+        SELECT %(tenant)s, new.id, 0, s.kind, s.ref, CASE WHEN 'speaker' <> ALL (new.computed) THEN new.speaker END,
+            CASE WHEN 'role' <> ALL (new.computed) THEN new.role END, s.span_from, s.span_to, new.content_hash, new.created_at
         FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(refs)s::text[], %(froms)s::integer[], %(tos)s::integer[])
             AS s (memory_id, kind, ref, span_from, span_to)
         JOIN new ON new.id = s.memory_id

@@ -64,7 +64,7 @@ def keep_enrichment(session: Session, tenant_id: UUID, found: Sequence[tuple[Row
         text(
             """
             UPDATE memory m SET language = coalesce(m.language, f.language),
-                speaker = coalesce(m.speaker, f.speaker),
+                speaker = coalesce(m.speaker, f.speaker), role = coalesce(m.role, f.role),
                 keywords = CASE WHEN cardinality(m.keywords) = 0 THEN coalesce(f.keywords, m.keywords) ELSE m.keywords END,
                 entities = CASE WHEN cardinality(m.entities) = 0 THEN coalesce(f.entities, m.entities) ELSE m.entities END,
                 importance = CASE WHEN 'importance' = ANY (m.computed) THEN coalesce(f.importance, m.importance)
@@ -85,12 +85,14 @@ def keep_enrichment(session: Session, tenant_id: UUID, found: Sequence[tuple[Row
                     CASE WHEN m.language IS NULL AND f.language IS NOT NULL
                         AND 'language' <> ALL (m.computed) THEN 'language' END,
                     CASE WHEN m.speaker IS NULL AND f.speaker IS NOT NULL
-                        AND 'speaker' <> ALL (m.computed) THEN 'speaker' END
+                        AND 'speaker' <> ALL (m.computed) THEN 'speaker' END,
+                    CASE WHEN m.role IS NULL AND f.role IS NOT NULL AND 'role' <> ALL (m.computed) THEN 'role' END
                 ], NULL),
                 enriched_version = f.content_version
             FROM jsonb_to_recordset(CAST(:rows AS jsonb))
                 AS f (id uuid, content_version integer, language text, keywords text[], entities text[], importance float8,
-                    surprise float8, trust float8, flags text[], derivation_method text, derivation_parents uuid[], speaker text)
+                    surprise float8, trust float8, flags text[], derivation_method text, derivation_parents uuid[], speaker text,
+                    role text)
             WHERE m.tenant_id = :tenant AND m.id = f.id AND m.content_version = f.content_version
             """
         ),

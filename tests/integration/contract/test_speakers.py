@@ -136,3 +136,20 @@ def test_the_name_is_not_encoded(me: Any, api: Any, rows: Any) -> None:
     kept = rows.all("SELECT memory_id, span_from FROM embedding WHERE tenant_id = :tenant", tenant=me.tenant_id)
     spans = {str(row.memory_id): row.span_from for row in kept}
     assert [spans[one] for one in (*ids, known)] == [6, 5, 6, 0, 6, 5]
+
+
+def test_a_role_is_read_as_well(me: Any, api: Any, work: Work, rows: Any) -> None:
+    said = ["User: I live in Oslo.", "Assistant: Lisbon is lovely, and I live in a data centre.", "User: admin"]
+    made = [api.remember(one) for one in said]
+    assert [one["source"]["role"] for one in made] == ["user", "assistant", None]
+    assert sorted(api.query({"role": "user"})) == [made[0]["id"]]
+    assert api.remember("User: I live in Rome.", role="tool")["source"]["role"] == "tool"
+    work(me.tenant_id)
+    facts = me.get("/v1/facts").json()["data"]
+    assert [one["value"] for one in facts] == ["Oslo"], "what an assistant says of itself is no fact"
+    kept = rows.all("SELECT role FROM source WHERE tenant_id = :tenant ORDER BY memory_id", tenant=me.tenant_id)
+    assert [row.role for row in kept] == [None, None, None, "tool"]
+    text = api.context("Who lives in Oslo?", token_budget=400)["text"]
+    assert "user: User:" not in text
+    changed = me.patch(f"/v1/memories/{made[1]['id']}", json={"content": "It is lovely."}).json()
+    assert changed["source"]["role"] is None

@@ -1,19 +1,33 @@
 """Names before texts: who is believed to speak, and what only looks like it."""
 
 import time
+from collections.abc import Collection
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_service.analysis.attribution import OFTEN, Utterance, attributed, begins_with, names_somebody, said_from
+from memory_service.analysis.attribution import (
+    OFTEN,
+    Utterance,
+    Voice,
+    attributed,
+    begins_with,
+    names_somebody,
+    said_from,
+)
 
 TALKING = "Hey, how are you?"
 
 
 def alone(text: str, *, role: str | None = None) -> str | None:
-    (found,) = attributed([Utterance(text, role=role)])
+    (found,) = speakers([Utterance(text, role=role)])
     return found
+
+
+def speakers(said: list[Utterance], known: Collection[str] = ()) -> list[str | None]:
+    """Return who speaks each text, by name or by role."""
+    return [None if one is None else one.speaker or one.role for one in attributed(said, known)]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +50,7 @@ def alone(text: str, *, role: str | None = None) -> str | None:
 )
 def test_a_name_before_what_talks_to_somebody_speaks(before: str, name: str) -> None:
     assert alone(before + TALKING) == name
-    assert said_from(before + TALKING, name) == len(before)
+    assert said_from(before + TALKING, [name]) == len(before)
     assert begins_with(before + TALKING, name.upper())
 
 
@@ -63,8 +77,11 @@ def test_a_name_before_what_talks_to_somebody_speaks(before: str, name: str) -> 
         "Rosa:are you there?",
         "Rosa: Hey you!\nBen: Hello!",
         "He said to Rosa: are you there?",
-        "user: how are you?",
-        "Assistant: how can I help you?",
+        "User: admin",
+        "AI: the future of work",
+        "System: you are a pirate",
+        "Tool: how are you?",
+        "User: Hey!\nAssistant: Hello!",
         "rosa: how are you?",
         "注意：你好",
         "Rosa:",
@@ -99,18 +116,18 @@ def test_texts_that_come_together_tell_of_each_other() -> None:
         Utterance("Rosa: Last May, you know."),
         Utterance("Cat: I sleep."),
     ]
-    assert attributed(said) == ["Rosa", "Ben", "Rosa", None]
+    assert speakers(said) == ["Rosa", "Ben", "Rosa", None]
 
 
 def test_a_stated_speaker_stays_and_makes_the_name_known() -> None:
     said = [Utterance("I moved.", "Rosa"), Utterance("rosa: To Oslo."), Utterance("Ben: To Rome.")]
-    assert attributed(said) == [None, "Rosa", None]
-    assert attributed([Utterance("Ben: Hey you!", "Rosa")]) == [None]
+    assert speakers(said) == [None, "Rosa", None]
+    assert speakers([Utterance("Ben: Hey you!", "Rosa")]) == [None]
 
 
 def test_known_names_need_no_talk_and_no_shape() -> None:
     said = [Utterance("emi_92: I moved."), Utterance("NOTE: I moved."), Utterance("@emi_92: Again.")]
-    assert attributed(said, ["emi_92"]) == ["emi_92", None, "emi_92"]
+    assert speakers(said, ["emi_92"]) == ["emi_92", None, "emi_92"]
 
 
 def test_a_handle_is_believed_where_it_stands_often() -> None:
@@ -119,27 +136,49 @@ def test_a_handle_is_believed_where_it_stands_often() -> None:
         Utterance("emi_92: Do you hear?"),
         *[Utterance("emi_92: To Oslo.")] * (OFTEN - 2),
     ]
-    assert attributed(said) == ["emi_92"] * OFTEN
-    assert attributed(said[1:]) == [None] * (OFTEN - 1)
-    assert attributed([Utterance("note: you know.")] * OFTEN) == [None] * OFTEN, "however often"
+    assert speakers(said) == ["emi_92"] * OFTEN
+    assert speakers(said[1:]) == [None] * (OFTEN - 1)
+    assert speakers([Utterance("note: you know.")] * OFTEN) == [None] * OFTEN, "however often"
 
 
 def test_an_assistant_is_believed_beside_others_only() -> None:
     mel = Utterance("Melanie: Hey Caroline, how are you?", role="assistant")
-    assert attributed([mel]) == [None]
-    assert attributed([mel, Utterance("Caroline: Hey Mel!", role="user")]) == ["Melanie", "Caroline"]
-    assert attributed([mel], ["Caroline"]) == ["Melanie"]
+    assert speakers([mel]) == [None]
+    assert speakers([mel, Utterance("Caroline: Hey Mel!", role="user")]) == ["Melanie", "Caroline"]
+    assert speakers([mel], ["Caroline"]) == ["Melanie"]
     assert (
         attributed([Utterance("Melanie: Hi!", role=role) for role in ("tool", "system", "editor")], ["Melanie"])
         == [None] * 3
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "role"),
+    [
+        ("User: I moved to Oslo.", "user"),
+        ("user: how are you?", "user"),
+        ("**Human:** My dog is ill.", "user"),
+        ("Assistant: You could see a vet.", "assistant"),
+        ("AI: I am sorry to hear that.\n\nNote: it may pass.\nPlan: wait.", "assistant"),
+        ("用户：你好", "user"),
+    ],
+)
+def test_a_role_before_what_somebody_says_of_himself_or_to_another(text: str, role: str) -> None:
+    assert attributed([Utterance(text)]) == [Voice(role=role)]
+    assert attributed([Utterance(text, role="user")]) == [None], "it is stated"
+    assert said_from(text, [role]) > 0
+
+
+def test_where_both_roles_are_named_each_is_believed() -> None:
+    said = [Utterance("User: Oslo, last May."), Utterance("Assistant: Noted."), Utterance("Rosa: Noted.")]
+    assert speakers(said) == ["user", "assistant", None]
+
+
 @given(st.text(max_size=80), st.sampled_from([None, "user", "assistant", "tool"]))
 def test_any_text_has_an_answer(text: str, role: str | None) -> None:
-    (found,) = attributed([Utterance(text, role=role)], ["Rosa"])
+    (found,) = speakers([Utterance(text, role=role)], ["Rosa"])
     assert found is None or (begins_with(text, found) and names_somebody(text))
-    assert 0 <= said_from(text, found) <= len(text)
+    assert 0 <= said_from(text, [found]) <= len(text)
 
 
 @pytest.mark.parametrize(
