@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from memory_service.analysis.attribution import begins_with
 from memory_service.analysis.tokens import keyword_text
 
 OPENING: Final = "<data>"
@@ -34,7 +35,8 @@ class Passage:
     @property
     def said(self) -> str:
         """Return the text with who said it and when: all that a statement about it may be made of."""
-        return keyword_text(self.text, speaker=self.speaker, observed_at=self.observed_at)
+        named = self.speaker and begins_with(self.text, self.speaker)
+        return keyword_text(self.text, speaker=None if named else self.speaker, observed_at=self.observed_at)
 
 
 def labelled(passages: Sequence[Passage], *, first: int = 1) -> dict[str, Passage]:

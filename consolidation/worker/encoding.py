@@ -13,8 +13,8 @@ from memory_service.encoder import BatchingEncoder, Encoders, LoadedEncoder, Ser
 from memory_service.encoding import count_encoders, open_default
 from memory_service.encoding import open_encoder as load_encoder
 from memory_service.lifecycle.draft import Encoding
+from memory_service.lifecycle.voices import Hearing, hearing_at
 from memory_service.settings import get_settings
-from memory_service.storage.entities import speakers_at
 from memory_service.storage.namespaces import find_namespaces
 
 
@@ -53,7 +53,7 @@ def open_encoding(tenant_id: UUID | None = None) -> Iterator[Encoding]:
             own = replace(
                 own,
                 encoders_at=partial(_encoders_at, tenant_id),
-                speakers_at=partial(_speakers_at, tenant_id),
+                listen=partial(_hearing_at, tenant_id),
                 redactors=partial(database.redactions.of, tenant_id),
             )
         yield own
@@ -81,6 +81,6 @@ def _encoders_at(tenant_id: UUID, paths: Collection[str]) -> Mapping[str, tuple[
         return {path: one.encoders for path, one in find_namespaces(session, tenant_id, paths).items()}
 
 
-def _speakers_at(tenant_id: UUID, paths: Collection[str]) -> Mapping[str, Collection[str]]:
+def _hearing_at(tenant_id: UUID, paths: Collection[str]) -> Mapping[str, Hearing]:
     with opened.database().transaction(tenant_id) as session:
-        return speakers_at(session, tenant_id, paths)
+        return hearing_at(session, tenant_id, paths)

@@ -1,11 +1,13 @@
 """Say who speaks where a name or a role stands before what was said, as chat logs have it: "Rosa: Hey, how was Oslo?". Pure.
 
 Many agents write the name into the text and leave `speaker` open. "I" is nobody then, and whoever asks about Rosa does not find
-what she said of herself. But notes begin the same way ("Diet: I eat no meat"), so a name is believed where it is known to
-speak already, or where the text talks to somebody: it asks, says "you", or opens as people do who answer each other.
+what she said of herself. But notes begin the same way ("Diet: I eat no meat", "Translate: how are you?"), and what stands before
+one text alone may be anything. So names are believed where texts that come together make a conversation, or where they are known
+to speak already.
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,30 +16,30 @@ from typing import Final
 from memory_service.analysis.tokens import MONTHS, ROLES
 from memory_service.analysis.traits import traits
 
-_WORD: Final = r"[^\W\d_](?:[^\W_]|['’.-](?=[^\W_])){0,30}\.?"
-_NAME: Final = rf"{_WORD}(?:[ ]{_WORD}){{0,2}}"
+_WORD: Final = r"[^\W\d_][^\s:：,;!?()\[\]{}<>\"“”/\\|*_#=+@~`]{0,30}"
 _HANDLE: Final = r"@?[^\W_][\w.-]{1,30}"
-# A date may stand before the name, Markdown or angle brackets around it; what follows stands on the same line.
-_BEFORE: Final = re.compile(
-    r"\s{0,3}(?:[\[(][^\[\]()\n]{0,30}\d[^\[\]()\n]{0,30}[\])]\s{0,3}(?:-\s)?)?"
-    rf"(?:(?P<mark>\*\*|__)?(?P<name>{_NAME}|{_HANDLE})(?:(?P=mark):|:(?P=mark)|:)[ \t]+|<(?P<angle>{_NAME}|{_HANDLE})>[ \t]+"
-    r"|(?P<wide>[^\W\d_]{1,12})：[ \t]*)(?=\S)"
+_NAME: Final = rf"(?:{_WORD}(?:[ ]{_WORD}){{0,2}}|{_HANDLE})"
+# A date may stand before the name, as messengers export it, bullets or quotes before that; Markdown or angle brackets around it.
+_STAMP: Final = (
+    r"(?:[\[(][^\[\]()\n]{0,30}\d[^\[\]()\n]{0,30}[\])]|\d[\d./:, TZ-]{3,24}(?:[ap]\.?m\.?)?)\s{0,3}(?:[-–]\s)?"
 )
+_NAMED: Final = (
+    rf"[ \t]{{0,8}}(?:[>*•-][ \t]{{1,3}})?(?:{_STAMP})?(?:(?P<mark>\*\*|__)?(?P<name>{_NAME})(?:(?P=mark):|:(?P=mark)|:)(?=[ \t]|$)"
+    rf"|<(?P<angle>{_NAME})>(?=[ \t]|$)|(?P<wide>[^\W\d_]{{1,8}})：)"
+)
+_BEFORE: Final = re.compile(rf"\s{{0,3}}{_NAMED}[ \t]*(?=\S)")
+_FURTHER_LINE: Final = re.compile(rf"[\n\r\v\f\x85\u2028\u2029]{_NAMED}", re.MULTILINE)
 _READ: Final = (
     240  # characters behind the name that are looked at: how somebody begins tells whether he talks to another
 )
+_READ_LINES: Final = 8_000  # characters in which another speaker is looked for
 _TALKS: Final = re.compile(
-    r"[?？]|\b(?:you|your|yours|yourself|you['’](?:re|ve|ll|d)|y['’]all|ya|du|dich|dir|dein\w*|euch|ihr|tu|toi|ton|tes|vous|votre|"
-    r"vos|tú|ti|tus|usted|ustedes|vosotros|tuo|tua|tuoi|voi|vostro|vostra|você|vocês|seu)\b|[你您妳]",
+    r"[?？]|\b(?:you|your|yours|yourself|you['’](?:re|ve|ll|d)|y['’]all|dich|dir|dein\w*|euch|tu|toi|vous|votre|tú|usted|ustedes|contigo|"
+    r"vosotros|tuo|tua|tuoi|voi|você|vocês)\b|[你您妳]|あなた|"
+    r"\A(?:hey|hi|hello|hiya|thanks|thank you|wow|haha\w*|lol|omg|congrats|congratulations|hallo|danke|tschüss|salut|bonjour|merci|"
+    r"hola|gracias|ciao|grazie|olá|obrigad[oa])\b",
     re.IGNORECASE,
 )
-_OPENS: Final = re.compile(
-    r"(?:hey|hi|hello|hiya|thanks|thank you|wow|whoa|yeah|yes|yep|yup|nope|nah|ha(?:ha)+|lol|oh|aw+|ok|okay|sure|congrats|"
-    r"congratulations|bye|good (?:morning|night|evening)|sorry|sounds|cool|awesome|hm+|ah+|ugh|omg|hallo|servus|danke|genau|"
-    r"klar|tschüss|ja|nein|salut|bonjour|merci|oui|non|d['’]accord|hola|gracias|sí|vale|claro|ciao|grazie|olá|obrigad[oa])\b",
-    re.IGNORECASE,
-)
-_FURTHER_LINE: Final = re.compile(rf"\n[ \t]{{0,3}}(?:\*\*|__)?(?P<name>{_NAME})(?:\*\*|__)?:")
 _PARTICLES: Final = frozenset(
     re.findall(r"\w+", "van von de der den del della di da dos du la le el al bin ibn ben y e")
 )
@@ -94,7 +96,10 @@ _NO_NAMES: Final = (
     frozenset(_LABELS.split()) | ROLES | {month.casefold() for months in MONTHS.values() for month in months}
 )
 _SPOKEN_BY: Final = (None, "user", "assistant")  # roles, in the order in which names are believed
-OFTEN: Final = 3  # texts that come together: before so many, a handle or a name in small letters is no accident
+_MOST: Final = 0.8  # of the texts that come together begin with names where they make a conversation
+_TALKING: Final = 0.2  # of those at least talk to somebody
+_TWICE: Final = 2  # texts of one speaker at least, three where the name is not written as one
+_ALONE: Final = 5  # texts of one speaker where nobody else speaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,56 +119,78 @@ class Voice:
     role: str | None = None
 
 
-def attributed(said: Sequence[Utterance], known: Collection[str] = ()) -> list[Voice | None]:
+def attributed(
+    said: Sequence[Utterance], known: Collection[str] = (), *, before: Sequence[Utterance] = ()
+) -> list[Voice | None]:
     """Return who speaks by the name before each text; None where the caller states it, or nothing shows it.
 
-    Texts that come together tell of each other: a name that one shows to speak is believed before all, and a role where both
-    are named. What an assistant says begins with headings more often than with his name, so his is believed only where others
-    are named, too.
+    Texts make a conversation where most of them begin with names, few names in turn, and some talk to somebody: ask, say "you",
+    greet. A role needs no conversation: it is one where both are named, or where what follows tells of who speaks or talks.
 
     Args:
         said: Texts of one namespace.
         known: Who is known to speak there.
+        before: What was said there before, which tells of it, too.
 
     >>> def speakers(*texts, known=(), **fields):
     ...     return [one and (one.speaker or one.role) for one in attributed([Utterance(t, **fields) for t in texts], known)]
-    >>> speakers("Rosa: I moved to Oslo.", "Ben: Wow, when?", "Rosa: Last May. You must come!")
-    ['Rosa', 'Ben', 'Rosa']
-    >>> speakers("Diet: I eat no meat.", "Note: you can sleep here."), speakers("Ann: Hi!", role="tool")
+    >>> speakers("Rosa: I moved to Oslo.", "Ben: Wow, when?", "Rosa: In May. You must come!", "Ben: I will.")
+    ['Rosa', 'Ben', 'Rosa', 'Ben']
+    >>> speakers("Diet: I eat no meat.", "Translate: how are you?"), speakers("Rosa: Hey, how was Oslo?")
     ([None, None], [None])
     >>> speakers("emi_92: I moved to Oslo.", known=["emi_92"]), speakers("User: I moved.", "Assistant: Good.")
     (['emi_92'], ['user', 'assistant'])
     """
-    written = [None if one.speaker or one.role not in _SPOKEN_BY else _written_before(one.text) for one in said]
+    written = [_written_before(one.text) if _is_open(one) else None for one in said]
     if not any(written):
         return [None] * len(said)
-    pairs = [(one, found) for one, found in zip(said, written, strict=True) if found]
-    names = _believed(pairs, _by_folded([*known, *(one.speaker for one in said if one.speaker)]))
-    both = len({found.role for one, found in pairs if found.role and one.role is None}) > 1
+    earlier = [one for one in before if _is_open(one)]
+    together = [_written_before(one.text) for one in earlier]
+    together += [found for one, found in zip(said, written, strict=True) if _is_open(one)]
+    names = _conversing(together) | _by_folded(one.speaker for one in said if one.speaker) | _by_folded(known)
+    both = len({found.role for found in together if found and found.role}) > 1
     return [
         None if found is None else _voice(one, found, names, both=both)
         for one, found in zip(said, written, strict=True)
     ]
 
 
+def conversing(said: Sequence[Utterance]) -> list[str]:
+    """Return who speaks in texts that make a conversation; nobody where they make none, see `attributed`.
+
+    >>> conversing([Utterance(one) for one in ("Rosa: I moved.", "Ben: Wow, when?", "Rosa: In May.", "Ben: Good.")])
+    ['Rosa', 'Ben']
+    """
+    return list(_conversing([_written_before(one.text) for one in said if _is_open(one)]).values())
+
+
+def _is_open(one: Utterance) -> bool:
+    return not one.speaker and one.role in _SPOKEN_BY
+
+
 def _voice(one: Utterance, found: "_Written", names: Mapping[str, str], *, both: bool) -> Voice | None:
     if found.role:
         shown = one.role is None and (both or found.talks or found.tells)
         return Voice(role=found.role) if shown else None
-    speaker = names.get(found.name.casefold())
+    speaker = names.get(_folded(found.name))
     return Voice(speaker) if speaker else None
 
 
-def _believed(pairs: Sequence[tuple[Utterance, "_Written"]], names: Mapping[str, str]) -> Mapping[str, str]:
-    """Add to names, by their folded forms, those that texts show to speak."""
-    times = Counter(found.name for _, found in pairs)
-    for role in _SPOKEN_BY:
-        if role == "assistant" and not names:
-            break
-        shown = {found.name for one, found in pairs if found.talks and not found.role and one.role == role}
-        believed = [name for name in sorted(shown) if not _heads(name) and (_shaped(name) or times[name] >= OFTEN)]
-        names = {**_by_folded(believed), **names}
-    return names
+def _conversing(together: Sequence["_Written | None"]) -> dict[str, str]:
+    """Return who speaks in texts that make a conversation, by folded names; nobody where they make none."""
+    named = [found for found in together if found and not found.role and not _heads(found.name)]
+    times = Counter(_folded(found.name) for found in named)
+    written = {_folded(found.name): found.name for found in reversed(named)}
+    speaking = {name for name, n in times.items() if n >= _TWICE + (not _shaped(written[name]))}
+    theirs = [found for found in named if _folded(found.name) in speaking]
+    talking = sum(found.talks for found in theirs)
+    enough = len(speaking) > 1 or len(theirs) >= _ALONE
+    in_turn = len(named) >= _TWICE * len(times) and len(named) >= _MOST * len(together)
+    return (
+        {name: written[name] for name in times if name in speaking}
+        if enough and in_turn and talking >= max(1, _TALKING * len(named))
+        else {}
+    )
 
 
 def names_somebody(text: str) -> bool:
@@ -189,8 +216,8 @@ def said_from(text: str, names: Collection[str | None]) -> int:
     found = _BEFORE.match(text) if any(names) else None
     if found is None:
         return 0
-    name = _name_in(found).casefold()
-    meant = {one.casefold() for one in names if one}
+    name = _folded(_name_in(found))
+    meant = {_folded(one) for one in names if one}
     return found.end() if name in meant or _ROLE_OF.get(name) in meant else 0
 
 
@@ -216,22 +243,25 @@ def _written_before(text: str) -> _Written | None:
     if found is None:
         return None
     name = _name_in(found)
-    role = _ROLE_OF.get(name.casefold())
-    if (role is None and name.casefold() in ROLES) or _several_speak(text, found.end(), role):
+    role = _ROLE_OF.get(_folded(name))
+    if (role is None and _folded(name) in ROLES) or _several_speak(text, found.end(), role):
         return None
     rest = text[found.end() : found.end() + _READ]
-    talks = bool(_TALKS.search(rest) or _OPENS.match(rest))
-    return _Written(name, role, talks, role is not None and traits(rest).first_person > 0)
+    return _Written(name, role, bool(_TALKS.search(rest)), role is not None and traits(rest).first_person > 0)
 
 
 def _several_speak(text: str, start: int, role: str | None) -> bool:
     """Say whether another line begins with a name as well, so that nobody says all of it."""
-    further = (found["name"] for found in _FURTHER_LINE.finditer(text, start))
-    return any(one.casefold() in _ROLE_OF or (role is None and _shaped(one) and not _heads(one)) for one in further)
+    further = map(_name_in, _FURTHER_LINE.finditer(text, start, start + _READ_LINES))
+    return any(_folded(one) in _ROLE_OF or (role is None and not _heads(one)) for one in further)
 
 
 def _name_in(found: re.Match[str]) -> str:
     return (found["name"] or found["angle"] or found["wide"]).removeprefix("@")
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold().removeprefix("@")
 
 
 def _heads(name: str) -> bool:
@@ -247,4 +277,4 @@ def _shaped(name: str) -> bool:
 
 
 def _by_folded(names: Iterable[str]) -> dict[str, str]:
-    return {name.casefold(): name for name in names if name.casefold() not in ROLES}
+    return {_folded(name): name for name in names if _folded(name) not in ROLES}

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from memory_service.api.services import Services
 from memory_service.jobs import ENRICH, enqueue_after_commit
 from memory_service.lifecycle.draft import Encoding
+from memory_service.lifecycle.voices import Hearing, hearing_at
 from memory_service.redaction.redactor import Redactor
-from memory_service.storage.entities import speakers_at
 from memory_service.storage.namespaces import encoders_of_memories, find_namespaces, namespaces_of_memories
 from memory_service.types import Caller
 
@@ -35,13 +35,13 @@ def encoding_of(services: Services, caller: Caller | None = None) -> Encoding:
             spaces = namespaces_of_memories(session, tenant_id, ids)
         return {one: redactors.by_id[space] for one, space in spaces.items() if space in redactors.by_id}
 
-    def speakers(paths: Collection[str]) -> Mapping[str, Collection[str]]:
+    def listen(paths: Collection[str]) -> Mapping[str, Hearing]:
         with services.database.transaction(tenant_id, durable=False) as session:
-            return speakers_at(session, tenant_id, paths)
+            return hearing_at(session, tenant_id, paths)
 
     own = replace(
         own,
-        speakers_at=speakers,
+        listen=listen,
         redactors=partial(services.database.redactions.of, tenant_id),
         redactors_for=redactors_for,
     )

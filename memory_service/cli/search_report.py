@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from memory_service.analysis.attribution import begins_with
 from memory_service.cli.ages import age
 from memory_service.cli.console import Column, note, output, print_table, print_text
 from memory_service.cli.demo_report import reasons
@@ -55,7 +56,8 @@ def print_context(answer: dict[str, Any], *, citations: bool) -> None:
 def said(memory: dict[str, Any]) -> str:
     """Return a memory's text behind who said it."""
     speaker = (memory.get("source") or {}).get("speaker")
-    return f"{speaker}: {memory['content']}" if speaker else str(memory["content"])
+    named = speaker and not begins_with(memory["content"], speaker)
+    return f"{speaker}: {memory['content']}" if named else str(memory["content"])
 
 
 def _numbers(result: dict[str, Any], *, now: datetime) -> tuple[str, str, str]:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
+from memory_service.analysis.attribution import said_from
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.traits import traits
 from memory_service.analysis.trust import judge, trust_of
@@ -252,9 +253,10 @@ def _difference(old: Row, wanted: Correction) -> _Change:
         new["redactions"] = added(old["redactions"], wanted.redactions)
     computed = [name for name in old["computed"] if name not in wanted.changes]
     if "content" in new:
-        # What rules found in the old text goes with it; they will look at the new one.
-        new |= taken_back(computed)
-        computed = [name for name in computed if name == "importance"]
+        # What rules found in the old text goes with it; they will look at the new one. Who speaks stays where it says the same.
+        same = [name for name in ("speaker", "role") if name in computed and said_from(new["content"], [old[name]])]
+        new |= taken_back([name for name in computed if name not in same])
+        computed = [name for name in computed if name == "importance" or name in same]
     new["computed"] = computed
     if new.keys() & {"valid_from", "valid_to"}:
         check_validity(new.get("valid_from", old["valid_from"]), new.get("valid_to", old["valid_to"]))

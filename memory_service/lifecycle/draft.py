@@ -10,12 +10,12 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.analysis.attribution import Utterance, Voice, attributed
+from memory_service.analysis.attribution import Utterance, Voice
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
 from memory_service.errors import InvalidRequest, MemoryServiceError, Unavailable
 from memory_service.lifecycle.redacting import LISTS, TEXTS, VALUES, added, counted, redacted_fields
-from memory_service.lifecycle.voices import start_of, voices_of
+from memory_service.lifecycle.voices import Listen, start_of, voices_of
 from memory_service.redaction.redactor import Counts, Redactor
 from memory_service.storage.redactions import NOTHING, Redactors
 from memory_service.storage.sql import Row
@@ -124,6 +124,16 @@ class Prepared:
     refusal: InvalidRequest | None = None  # why it may not be stored: then nothing of it is here
     voice: Voice | None = None  # who speaks by the name before the text, where the caller does not say who
 
+    @property
+    def speaker(self) -> str | None:
+        """Who says it: as the caller states, else as the text does."""
+        return self.draft.speaker or (self.voice.speaker if self.voice else None)
+
+    @property
+    def role(self) -> str | None:
+        """In which role, in the same way."""
+        return self.draft.role or (self.voice.role if self.voice else None)
+
 
 def no_other(encoder_id: int) -> "Encoding":
     """Say that this process has its own encoder only.
@@ -148,8 +158,8 @@ class Encoding:
     under: Callable[[int], "Encoding"] = no_other  # another encoder, by its id
     # Under which encoders the texts of namespaces are written, by path; those left out go by the default.
     encoders_at: Callable[[Collection[str]], Mapping[str, tuple[int, ...]]] = lambda _: {}
-    # Who is known to speak in namespaces, by path.
-    speakers_at: Callable[[Collection[str]], Mapping[str, Collection[str]]] = lambda _: {}
+    # What namespaces tell of who speaks in a text, by path.
+    listen: Listen = lambda _: {}
     # The same for the namespaces of memories, by the memory's id.
     encoders_for: Callable[[Collection[UUID]], Mapping[UUID, tuple[int, ...]]] = lambda _: {}
     # What must not be stored, and so not be encoded either; asked again in the transaction that stores.
@@ -184,11 +194,7 @@ class Encoding:
             ]
         encoders = self.encoders_for({memory_id for memory_id, _ in contents}) if contents else {}
         own = (self.encoder_id,)
-        said = [Utterance(content) for _, content in contents]
-        chunks = self.chunks_under(
-            [(content, encoders.get(memory_id, own)) for memory_id, content in contents],
-            starts=[start_of(one, *attributed([one])) for one in said],
-        )
+        chunks = self.chunks_under([(content, encoders.get(memory_id, own)) for memory_id, content in contents])
         return [NewText(content, made) for (_, content), made in zip(contents, chunks, strict=True)]
 
     def chunks(self, contents: Sequence[str], *, starts: Sequence[int] = ()) -> list[tuple[Chunk, ...]]:
@@ -294,13 +300,35 @@ def prepare_redacted(drafts: Sequence[Redacted], *, encoding: Encoding, now: dat
         (one.draft.content, encoders.get(one.draft.namespace, own) if one.refusal is None else ()) for one in drafts
     ]
     said = [Utterance(one.draft.content, one.draft.speaker, one.draft.role) for one in drafts]
-    heard = voices_of(list(zip((one.draft.namespace for one in drafts), said, strict=True)), encoding.speakers_at)
-    heard = [None if one.draft.extract is Extract.NONE else voice for one, voice in zip(drafts, heard, strict=True)]
+    heard = _heard(drafts, said, encoding)
     starts = [start_of(one, voice) for one, voice in zip(said, heard, strict=True)]
     chunked = encoding.chunks_under(texts, starts=starts)
     return [
         _prepared(one, chunks, voice=voice, now=now) for one, chunks, voice in zip(drafts, chunked, heard, strict=True)
     ]
+
+
+def _heard(drafts: Sequence[Redacted], said: Sequence[Utterance], encoding: Encoding) -> list[Voice | None]:
+    """Return who speaks by the name before each text: not where nothing is to be read, or a policy keeps the name out."""
+    found: list[Voice | None] = [None] * len(drafts)
+    read = [place for place, one in enumerate(drafts) if one.refusal is None and _is_said(one.draft)]
+    voices = voices_of([(drafts[place].draft.namespace, said[place]) for place in read], encoding.listen)
+    for place, voice in zip(read, voices, strict=True):
+        found[place] = None if voice is None or keeps_out(drafts[place].redactor, voice) else voice
+    return found
+
+
+def _is_said(draft: Draft) -> bool:
+    talk = (None, SourceKind.USER, SourceKind.ASSISTANT)
+    return draft.extract is not Extract.NONE and draft.source_kind in talk
+
+
+def keeps_out(redactor: Redactor | None, voice: Voice) -> bool:
+    """Say whether a policy keeps the name of who speaks out of what is stored."""
+    if redactor is None or voice.speaker is None:
+        return False
+    kept = redacted_fields({"speaker": voice.speaker}, redactor.masking, Counts())
+    return bool(kept["speaker"] != voice.speaker)
 
 
 def _prepared(one: Redacted, chunks: tuple[Chunk, ...], *, voice: Voice | None, now: datetime) -> Prepared:

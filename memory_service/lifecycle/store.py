@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from memory_service.analysis.attribution import Voice
 from memory_service.analysis.traits import traits
 from memory_service.analysis.trust import Trust, hidden, judge
 from memory_service.lifecycle.completing import completed
@@ -99,11 +98,10 @@ def memory_row(
     draft: Draft = item.draft
     extract = draft.extract or Extract(namespace.settings.get("extract", Extract.RULES))
     trust = trust_in(draft)
-    voice = Voice() if item.voice is None or extract is Extract.NONE else item.voice
     computed = {
         "importance": draft.importance is None,
-        "speaker": voice.speaker is not None,
-        "role": voice.role is not None,
+        "speaker": item.speaker != draft.speaker,
+        "role": item.role != draft.role,
     }
     return {
         "tenant_id": tenant_id,
@@ -129,8 +127,8 @@ def memory_row(
         "confidence": draft.confidence,
         "pinned": draft.pinned,
         "language": draft.language,
-        "speaker": draft.speaker or voice.speaker,
-        "role": draft.role or voice.role,
+        "speaker": item.speaker,
+        "role": item.role,
         "observed_at": item.observed_at,
         "valid_from": draft.valid_from or start,
         "valid_to": draft.valid_to,

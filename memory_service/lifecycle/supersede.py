@@ -15,11 +15,13 @@ from memory_service.lifecycle.moments import check_validity, not_before
 from memory_service.lifecycle.redacting import redacted_in
 from memory_service.lifecycle.redaction_notes import note_redacted
 from memory_service.lifecycle.store import store_new
+from memory_service.lifecycle.voices import computed_voice
 from memory_service.storage import memories
 from memory_service.storage.identities import free_identities
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import Namespace, get_namespace
 from memory_service.storage.redactions import redactors_in
+from memory_service.storage.sql import Row
 from memory_service.storage.supersessions import Replacement, link_superseded, mark_superseded
 
 # What a successor takes over from the memory it replaces, unless the caller says otherwise.
@@ -35,6 +37,13 @@ def close_superseded(session: Session, tenant_id: UUID, replacements: Sequence[R
     memories.lock_memories(session, tenant_id, ids)
     memories.keep_versions(session, tenant_id, ids, now=now)
     mark_superseded(session, tenant_id, replacements, now=now)
+
+
+def in_place_of(old: Row, draft: Draft, *, given: Collection[str]) -> Draft:
+    """Return a draft with what decides how it is read as it will be in the place of `old`: where it lies, and who says it."""
+    stated = {name: old[name] for name in ("speaker", "role") if name not in old["computed"]}
+    there = {"namespace": old["namespace"], **stated}
+    return replace(draft, **{name: value for name, value in there.items() if name not in given})
 
 
 def start_of_validity(draft: Draft, *, now: datetime) -> datetime:
@@ -78,9 +87,10 @@ def supersede(
     (prepared,) = settled([prepared], redactors_in(session), encoding=encoding, now=now)
     if prepared.refusal is not None:
         raise prepared.refusal
-    # A name before the new text says who speaks now.
-    given = {*given, "speaker", "role"} if prepared.voice else given
-    inherited = {name: old[name] for name in (*INHERITED, "external_id") if name not in given}
+    # Who spoke is inherited as it was known: stated, or read from a text and then only where this one does not say it itself.
+    read = [name for name in ("speaker", "role") if name in old["computed"]]
+    inherited = {name: old[name] for name in (*INHERITED, "external_id") if name not in given and name not in read}
+    voice = None if inherited.get("speaker") else prepared.voice or computed_voice(old)
     # Who spoke may have been written down before the policy.
     inherited = redacted_in(redactors_in(session), namespace.id, inherited, refusing=False)
     draft = replace(prepared.draft, namespace=namespace.path, **inherited)
@@ -94,7 +104,7 @@ def supersede(
     identity = free_identities(session, tenant_id, wanted, leaving=[old["id"]]).get(memory_id)
     # Its words are those of the whole draft: who speaks may be inherited.
     language, words = cut(draft, observed_at=prepared.observed_at)
-    item = replace(prepared, draft=draft, dedupe_hash=identity, terms=words, language=language)
+    item = replace(prepared, draft=draft, dedupe_hash=identity, terms=words, language=language, voice=voice)
     replacement = Replacement(old_id=old["id"], new_id=memory_id, valid_from=start)
     close_superseded(session, tenant_id, [replacement], now=now)
     if not store_new(session, tenant_id, [(memory_id, item, namespace, start)], encoding=encoding, now=now):

@@ -18,7 +18,6 @@ from memory_service.analysis.names import MOST_PEOPLE
 from memory_service.analysis.naming import EntityKind, Named
 from memory_service.storage.driver import Pending, later
 from memory_service.storage.ids import new_id
-from memory_service.storage.namespaces import find_namespaces
 from memory_service.storage.sql import to_jsonb, uuid_array
 
 _Key = tuple[UUID, str]  # namespace, folded name
@@ -47,27 +46,6 @@ def speakers_in(session: Session, tenant_id: UUID, namespace_ids: Collection[UUI
     for row in rows:
         found.setdefault(row.id, []).append(row.name)
     return found
-
-
-def speakers_at(session: Session, tenant_id: UUID, paths: Collection[str]) -> dict[str, list[str]]:
-    """Return who speaks in namespaces by path, those that exist; see `speakers_in`."""
-    spaces = find_namespaces(session, tenant_id, paths)
-    found = speakers_in(session, tenant_id, [space.id for space in spaces.values()]) if spaces else {}
-    return {path: found[space.id] for path, space in spaces.items() if space.id in found}
-
-
-def note_speakers(session: Session, tenant_id: UUID, speakers: Sequence[tuple[UUID, str]]) -> None:
-    """Keep who speaks in which namespace, so that queries and short forms mean them."""
-    if not speakers:
-        return
-    session.execute(
-        text(
-            "INSERT INTO speaker (tenant_id, namespace_id, name) SELECT :tenant, n.id, n.name "
-            "FROM unnest(CAST(:namespaces AS uuid[]), CAST(:names AS text[])) AS n (id, name) ORDER BY 2, 3 "
-            "ON CONFLICT DO NOTHING"
-        ),
-        {"tenant": tenant_id, "namespaces": [one[0] for one in speakers], "names": [one[1] for one in speakers]},
-    )
 
 
 def apart_in(session: Session, tenant_id: UUID, namespace_ids: Collection[UUID]) -> dict[UUID, frozenset[str]]:

@@ -138,7 +138,7 @@ def _forget_words(
 ) -> None:
     """Drop speakers and counted terms that only the erased memories had.
 
-    A version has the speaker of its memory, which no change touches.
+    A speaker whom only earlier versions of others have is dropped as well: nobody who asks now means him.
     """
     if speakers:
         session.execute(

@@ -1,7 +1,6 @@
 """Memories one at a time: remember, read, correct, supersede, archive, restore, pin, erase."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -28,7 +27,7 @@ from memory_service.lifecycle.draft import NewText, Prepared, prepare
 from memory_service.lifecycle.records import memory_json
 from memory_service.lifecycle.remember import remember
 from memory_service.lifecycle.selection import Selection
-from memory_service.lifecycle.supersede import supersede
+from memory_service.lifecycle.supersede import in_place_of, supersede
 from memory_service.storage import memories
 from memory_service.types import Caller, KeyScope
 
@@ -201,13 +200,10 @@ def supersede_memory(
     given = body.model_fields_set
 
     def encode() -> Prepared:
-        draft = body.draft()
-        if encoding.redactors():
-            # It will lie where the old one lies, and is redacted as that namespace has it.
-            with services.database.transaction(caller.tenant_id, durable=False) as glance:
-                old = memories.get_record(glance, caller.tenant_id, memory_id)
-            if old is not None and "namespace" not in given:
-                draft = replace(draft, namespace=old["namespace"])
+        # It will lie where the old one lies, is redacted as that namespace has it, and said by whom that one states.
+        with services.database.transaction(caller.tenant_id, durable=False) as glance:
+            old = memories.get_record(glance, caller.tenant_id, memory_id)
+        draft = body.draft() if old is None else in_place_of(old, body.draft(), given=given)
         (prepared,) = prepare([draft], encoding=encoding, now=now)
         return prepared
 

@@ -7,27 +7,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_service.analysis.attribution import (
-    OFTEN,
-    Utterance,
-    Voice,
-    attributed,
-    begins_with,
-    names_somebody,
-    said_from,
-)
+from memory_service.analysis.attribution import Utterance, Voice, attributed, begins_with, names_somebody, said_from
 
 TALKING = "Hey, how are you?"
-
-
-def alone(text: str, *, role: str | None = None) -> str | None:
-    (found,) = speakers([Utterance(text, role=role)])
-    return found
+ANSWERS = [Utterance("Ben: I am well."), Utterance("Ben: And you?")]
 
 
 def speakers(said: list[Utterance], known: Collection[str] = ()) -> list[str | None]:
     """Return who speaks each text, by name or by role."""
     return [None if one is None else one.speaker or one.role for one in attributed(said, known)]
+
+
+def alone(text: str, *, role: str | None = None, known: Collection[str] = ()) -> str | None:
+    (found,) = speakers([Utterance(text, role=role)], known)
+    return found
+
+
+def in_talk(text: str) -> str | None:
+    """Return who says a text that is said twice in a conversation with Ben."""
+    first, *_, last = speakers([Utterance(text), *ANSWERS, Utterance(text)])
+    assert first == last
+    return first
 
 
 @pytest.mark.parametrize(
@@ -38,20 +38,28 @@ def speakers(said: list[Utterance], known: Collection[str] = ()) -> list[str | N
         ("**Rosa:** ", "Rosa"),
         ("**Rosa**: ", "Rosa"),
         ("<Rosa> ", "Rosa"),
+        ("> Rosa: ", "Rosa"),
         ("[8 May 2023] Rosa: ", "Rosa"),
         ("(1:56 pm on 8 May, 2023) Rosa: ", "Rosa"),
         ("[2023-05-08 13:56] - Rosa: ", "Rosa"),
+        ("08/05/2023, 13:56 - Rosa: ", "Rosa"),
+        ("2023-05-08 13:56 Rosa: ", "Rosa"),
         ("Maria de Santos: ", "Maria de Santos"),
         ("John O'Neil: ", "John O'Neil"),
         ("Dr. Smith: ", "Dr. Smith"),
         ("Jean-Luc: ", "Jean-Luc"),
         ("Søren Ångström: ", "Søren Ångström"),
+        ("Rose\u0301: ", "Rose\u0301"),
+        ("राहुल: ", "राहुल"),
+        ("小明：", "小明"),
     ],
 )
-def test_a_name_before_what_talks_to_somebody_speaks(before: str, name: str) -> None:
-    assert alone(before + TALKING) == name
+def test_a_name_in_a_conversation_speaks(before: str, name: str) -> None:
+    assert in_talk(before + TALKING) == name
     assert said_from(before + TALKING, [name]) == len(before)
     assert begins_with(before + TALKING, name.upper())
+    assert alone(before + TALKING) is None, "one text shows nothing"
+    assert alone(before + TALKING, known=[name]) == name
 
 
 @pytest.mark.parametrize(
@@ -60,11 +68,6 @@ def test_a_name_before_what_talks_to_somebody_speaks(before: str, name: str) -> 
         "Note: you can sleep here",
         "Important Note: you can sleep here",
         "Q: how are you?",
-        "NASA: how are you?",
-        "TODO: call you back",
-        "Sprachkurs: ab Montag",
-        "Diet: I eat no meat",
-        "Budapest: I loved the baths",
         "Great choice: you will like it",
         "Hi Rosa: are you there?",
         "So: what do you think?",
@@ -75,81 +78,106 @@ def test_a_name_before_what_talks_to_somebody_speaks(before: str, name: str) -> 
         "Ingredients:\nyou need eggs",
         "Rosa : are you there?",
         "Rosa:are you there?",
-        "Rosa: Hey you!\nBen: Hello!",
         "He said to Rosa: are you there?",
-        "User: admin",
-        "AI: the future of work",
+        "注意：你好",
         "System: you are a pirate",
         "Tool: how are you?",
-        "User: Hey!\nAssistant: Hello!",
-        "rosa: how are you?",
-        "注意：你好",
         "Rosa:",
         ":",
         "",
     ],
 )
-def test_what_is_no_name_or_shows_no_talk_is_nobody(text: str) -> None:
+def test_what_is_no_name_is_nobody_in_any_company(text: str) -> None:
+    assert in_talk(text) is None
     assert alone(text) is None
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "Rosa: Wie geht es dir?",
-        "Rosa: Merci !",
-        "Rosa: ¿Qué tal?",
-        "Rosa: Hola",
-        "Rosa: Ciao",
-        "小明：你好",
-        "さくら：元気？",
+        "Rosa: Hey you!\nBen: Hello!",
+        "[08/05/2023, 13:56] Rosa: Hey!\n[08/05/2023, 13:57] Ben: I moved.",
+        "08/05/2023, 13:56 - Rosa: Hey!\n08/05/2023, 13:57 - Ben: I moved.",
+        "<Rosa> Hey!\n<Ben> I moved.",
+        "小明：你好吗？\n小红：我很好",
+        "Rosa: Hey!\n- Ben: I moved.",
+        "Rosa: Hey!\r> Ben: I moved.",
+        "Rosa: Hey!\nben_92: I moved.",
+        "User: Hey!\nAssistant: Hello!",
     ],
 )
-def test_people_talk_in_other_languages_too(text: str) -> None:
-    assert alone(text) is not None
+def test_what_several_say_is_said_by_none_of_them(text: str) -> None:
+    assert in_talk(text) is None
+    assert alone(text, known=["Rosa", "小明"]) is None
 
 
-def test_texts_that_come_together_tell_of_each_other() -> None:
-    said = [
+@pytest.mark.parametrize(
+    "notes",
+    [
+        ["Diet: I eat no meat.", "Work: I am a nurse.", "Diet: No fish.", "Work: Nights."],
+        ["Translate: how are you?", "Explain: why is the sky blue?", "Rewrite: thanks for your mail"],
+        ["Berlin: you need a reservation", "Kyoto: do you like temples?", "Oslo: you should go"],
+        ["Coffee: yes, no sugar", "Married: yes", "Smoker: no", "Coffee: no"],
+        ["Netflix: do you want to cancel?", "I live in Oslo.", "Netflix: are you sure?", "It rains."],
+        ["Kyoto: You should see the temples."],
+    ],
+)
+def test_notes_make_no_conversation(notes: list[str]) -> None:
+    for role in (None, "user", "assistant"):
+        assert speakers([Utterance(note, role=role) for note in notes], ["Rosa"]) == [None] * len(notes)
+
+
+@pytest.mark.parametrize("said", ["Wie geht es dir?", "Merci !", "¿Qué tal?", "Hola", "Ciao", "元気？"])
+def test_people_talk_in_other_languages_too(said: str) -> None:
+    talk = [Utterance(f"{name}: {text}") for text in (said, "…") for name in ("Rosa", "Ben")]
+    assert speakers(talk) == ["Rosa", "Ben", "Rosa", "Ben"]
+
+
+def test_texts_that_come_together_or_came_before_tell_of_each_other() -> None:
+    talk = [
         Utterance("Rosa: I moved."),
         Utterance("Ben: Wow!"),
-        Utterance("Rosa: Last May, you know."),
-        Utterance("Cat: I sleep."),
+        Utterance("Rosa: In May."),
+        Utterance("Ben: Do you like it?"),
     ]
-    assert speakers(said) == ["Rosa", "Ben", "Rosa", None]
+    assert speakers(talk) == ["Rosa", "Ben", "Rosa", "Ben"]
+    assert speakers([*talk, Utterance("Rosa: Yes."), Utterance("Cat: I sleep.")])[-1] is None, (
+        "who speaks once is in doubt"
+    )
+    assert attributed(talk[3:], before=talk[:3]) == [Voice("Ben")]
+    assert attributed(talk[2:3], before=talk[1:2]) == [None]
+
+
+def test_who_talks_alone_has_to_say_more() -> None:
+    said = [Utterance(f"Rosa: I walked {n} miles, you know.") for n in range(5)]
+    assert speakers(said) == ["Rosa"] * 5
+    assert speakers(said[1:]) == [None] * 4
 
 
 def test_a_stated_speaker_stays_and_makes_the_name_known() -> None:
     said = [Utterance("I moved.", "Rosa"), Utterance("rosa: To Oslo."), Utterance("Ben: To Rome.")]
     assert speakers(said) == [None, "Rosa", None]
-    assert speakers([Utterance("Ben: Hey you!", "Rosa")]) == [None]
+    assert speakers([Utterance("Ben: Hey you!", "Rosa")], ["Ben"]) == [None]
 
 
 def test_known_names_need_no_talk_and_no_shape() -> None:
-    said = [Utterance("emi_92: I moved."), Utterance("NOTE: I moved."), Utterance("@emi_92: Again.")]
+    said = [Utterance("emi_92: I moved."), Utterance("NOTE: I moved."), Utterance("@Emi_92: Again.")]
     assert speakers(said, ["emi_92"]) == ["emi_92", None, "emi_92"]
 
 
-def test_a_handle_is_believed_where_it_stands_often() -> None:
-    said = [
-        Utterance("emi_92: I moved."),
-        Utterance("emi_92: Do you hear?"),
-        *[Utterance("emi_92: To Oslo.")] * (OFTEN - 2),
-    ]
-    assert speakers(said) == ["emi_92"] * OFTEN
-    assert speakers(said[1:]) == [None] * (OFTEN - 1)
-    assert speakers([Utterance("note: you know.")] * OFTEN) == [None] * OFTEN, "however often"
+def test_a_handle_has_to_stand_more_often() -> None:
+    names = ("emi_92", "Ben", "Ben", "emi_92", "emi_92")
+    texts = ("I moved.", "Do you like it?", "Well?", "Yes.", "It is cold.")
+    talk = [Utterance(f"{name}: {text}") for name, text in zip(names, texts, strict=True)]
+    assert speakers(talk[:4]) == [None] * 4
+    assert speakers(talk) == list(names)
 
 
-def test_an_assistant_is_believed_beside_others_only() -> None:
-    mel = Utterance("Melanie: Hey Caroline, how are you?", role="assistant")
-    assert speakers([mel]) == [None]
-    assert speakers([mel, Utterance("Caroline: Hey Mel!", role="user")]) == ["Melanie", "Caroline"]
-    assert speakers([mel], ["Caroline"]) == ["Melanie"]
-    assert (
-        attributed([Utterance("Melanie: Hi!", role=role) for role in ("tool", "system", "editor")], ["Melanie"])
-        == [None] * 3
-    )
+def test_people_whom_a_loader_calls_user_and_assistant() -> None:
+    texts = ["Caroline: Hey Mel!", "Melanie: Hi! How are you?", "Caroline: Fine.", "Melanie: Good."]
+    said = [Utterance(text, role=("user", "assistant")[n % 2]) for n, text in enumerate(texts)]
+    assert speakers(said) == ["Caroline", "Melanie"] * 2
+    assert speakers([Utterance(text, role="tool") for text in texts], ["Melanie"]) == [None] * 4
 
 
 @pytest.mark.parametrize(
@@ -169,6 +197,11 @@ def test_a_role_before_what_somebody_says_of_himself_or_to_another(text: str, ro
     assert said_from(text, [role]) > 0
 
 
+@pytest.mark.parametrize("text", ["User: admin", "AI: the future of work", "Assistant: Sarah Miller"])
+def test_a_role_before_a_note_is_none(text: str) -> None:
+    assert alone(text) is None
+
+
 def test_where_both_roles_are_named_each_is_believed() -> None:
     said = [Utterance("User: Oslo, last May."), Utterance("Assistant: Noted."), Utterance("Rosa: Noted.")]
     assert speakers(said) == ["user", "assistant", None]
@@ -182,7 +215,15 @@ def test_any_text_has_an_answer(text: str, role: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["A" * 1_000_000, "Ab-" * 300_000, "A. " * 300_000, "[1" * 500_000, "Rosa: " + "\nAb" * 300_000]
+    "text",
+    [
+        "A" * 1_000_000,
+        "Ab-" * 300_000,
+        "A. " * 300_000,
+        "[1" * 500_000,
+        "1, " * 300_000,
+        "Rosa: hi" + "\nAb 1" * 300_000,
+    ],
 )
 def test_long_texts_take_no_time(text: str) -> None:
     began = time.process_time()

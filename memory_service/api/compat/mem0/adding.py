@@ -85,7 +85,7 @@ def _event(outcome: Outcome) -> dict[str, Any]:
 def _result(item: Prepared, outcome: Outcome) -> dict[str, Any]:
     # Of an erased text nothing is said: an answer may be kept for replay, and erasure finds it there by the id beside a text.
     text = item.draft.content if outcome.problem is None else None
-    shown = {"memory": text, "actor_id": item.draft.speaker, "role": item.draft.role}
+    shown = {"memory": text, "actor_id": item.speaker, "role": item.role}
     # As it is shown, and as older clients look for it.
     return _event(outcome) | shown | {"data": {"memory": text}}
 
