@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from crewai.memory.types import MemoryRecord, ScopeInfo
 from memory_client import NamespaceNotFound
+from memory_client.batches import batches
 
-from memory_crewai.batches import batches
 from memory_crewai.errors import RecordRejected
 from memory_crewai.places import check_root, child_of, path_of, scope_of
 from memory_crewai.records import body_of, fields_of, matches, narrowing, record_of

@@ -24,10 +24,11 @@ from langgraph.store.base import (
     validate_op_namespace,
 )
 from memory_client import Gone, MemoryClientError, NamespaceNotFound, NotFound, PermissionDenied, VersionConflict
+from memory_client.batches import batches
 
 from memory_langgraph import calls, filters
 from memory_langgraph.errors import ItemRejected
-from memory_langgraph.items import INDEXED, OURS, Layout, batches, body_of, found_item, item_of, refreshed_end, value_of
+from memory_langgraph.items import INDEXED, OURS, Layout, body_of, found_item, item_of, refreshed_end, value_of
 from memory_langgraph.namespaces import common_prefix, selected
 from memory_langgraph.places import external_id_of, key_of, namespace_of, path_of
 from memory_langgraph.texts import shows

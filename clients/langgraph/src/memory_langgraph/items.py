@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from memory_client import Memory
 
 MARK = "langgraph"  # the key in `metadata` that says an item is ours
-# Memories, bytes of their contents, bytes in all, and JSON values: below what one call may bring, and few enough contents that
-# they are encoded long before a client gives up.
-ROOM = (1_000, 512 * 1024, 4 * 1024 * 1024, 100_000)
 # What was superseded, by an import or by hand, has handed its external id over to its successor.
 OURS: Mapping[str, Any] = {f"metadata.{MARK}.indexed": {"exists": True}, "external_id": {"exists": True}}
 INDEXED: Mapping[str, Any] = {f"metadata.{MARK}.indexed": True, "external_id": {"exists": True}}
@@ -133,23 +130,3 @@ def refreshed_end(memory: Memory, *, now: datetime) -> datetime | None:
 def _ttl(memory: Memory) -> float | None:
     ttl: float | None = memory.metadata.get(MARK, {}).get("ttl_minutes")
     return ttl
-
-
-def batches(bodies: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Cut memories into calls that the service takes: by number, length of contents, length, and JSON values."""
-    made: list[list[dict[str, Any]]] = []
-    room = (0, 0, 0, 0)
-    for body in bodies:
-        needs = (1, len(body["content"].encode()), len(json.dumps(body).encode()), _count(body))
-        if any(left < need for left, need in zip(room, needs, strict=True)):
-            made.append([])
-            room = ROOM
-        made[-1].append(body)
-        room = tuple(left - need for left, need in zip(room, needs, strict=True))  # type: ignore[assignment]  # Four.
-    return made
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, Mapping):
-        return 1 + sum(map(_count, value.values()))
-    return 1 + sum(map(_count, value)) if isinstance(value, list) else 1

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from agents.memory import SessionSettings
 from agents.memory.session_settings import coerce_session_settings, resolve_session_limit
+from memory_client.batches import batches
 
-from memory_openai_agents.batches import batches
 from memory_openai_agents.items import Place, Whole, bodies_of, whole_items
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from memory_client import AsyncMemoryClient
 
 PAGE = 1_000
+MOST_AT_ONCE = 50  # memories in one call: a run waits for it
 
 
 class ItemsRejected(ValueError):
@@ -68,7 +69,7 @@ class MemoryServiceSession:
         """
         now = datetime.now(timezone.utc)
         bodies = [body for item in items for body in bodies_of(_mapping(item), self._place, now=now)]
-        for some in batches(bodies):
+        for some in batches(bodies, most=MOST_AT_ONCE):
             answer = await self._client.add_many(some)  # type: ignore[arg-type]  # MemoryItems.
             if answer.rejected:
                 problem = answer.rejected[0].problem or {}
