@@ -1,31 +1,24 @@
 """The ASGI application: `uvicorn --factory memory_service.api.app:create_app`."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import structlog
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from memory_service import __version__
 from memory_service.api import problems
-from memory_service.api.auth import Authenticator
 from memory_service.api.chat_proxy.proxy import ChatProxy
 from memory_service.api.compat import mem0
 from memory_service.api.docs import DOCS_ROUTES, document
-from memory_service.api.keeping import Kept
-from memory_service.api.kv.parts import KvParts
-from memory_service.api.kv.uses import KvUses
-from memory_service.api.kv_planner import KvPlanner
-from memory_service.api.metrics import Metrics, TimedEncoder
+from memory_service.api.metrics import Metrics
 from memory_service.api.middleware import AnswerHead, CheckHost, LimitBody, Observe
-from memory_service.api.rate_limit import SLOTS, RateLimiter
+from memory_service.api.opening import open_services
 from memory_service.api.routes import (
     admin_sessions,
     api_keys,
@@ -81,27 +74,13 @@ from memory_service.api.routes import (
 from memory_service.api.routes.admin_sessions import LOGIN, MAX_LOGIN
 from memory_service.api.routes.imports import IMPORTS
 from memory_service.api.routes.kv_memories import KV_MEMORIES
-from memory_service.api.services import Services, utc_now
-from memory_service.api.sharing import Mark, Windows
+from memory_service.api.services import Services
 from memory_service.api.web_view import web_view_routes
-from memory_service.blobs.opening import open_blobs
-from memory_service.chat_model.salt_secret import salt_secret
-from memory_service.encoder import BatchingEncoder, Encoders, LoadedEncoder, Served
-from memory_service.encoding import count_encoders, open_default, open_encoder
-from memory_service.errors import Misconfigured, Unavailable
-from memory_service.failing_parts import FAILING
+from memory_service.errors import Misconfigured
 from memory_service.garbage import spare_what_lives
-from memory_service.jobs import Nudger
-from memory_service.lifecycle.kv_looks import Looks
 from memory_service.logging import configure_logging
 from memory_service.pulse import Pulse
-from memory_service.reranker.bounded import BoundedReranker
-from memory_service.reranker.cross_encoder import open_cross_encoder
 from memory_service.settings import Settings, get_settings
-from memory_service.storage.bootstrap import role_urls
-from memory_service.storage.database import Database
-from memory_service.storage.reservations import Reservations
-from retrieval.resident import Residents
 
 log = structlog.get_logger(__name__)
 
@@ -164,12 +143,8 @@ BUNDLE_TOO_LARGE = (
     "Export a namespace at a time and import one bundle after the other, or raise MEMORY_SERVICE_IMPORT_MB."
 )
 BLOB_TOO_LARGE = "Save fewer blocks at a time, or raise MEMORY_SERVICE_KV_UPLOAD_MB."
-APPLICATION = "memory-service-api"  # as the database lists its connections
-DATABASE_PATIENCE_S = 30  # After a crash of everything the database may still be recovering.
 REQUEST_THREADS = 40
-LOGIN_RATE = "20/minute"  # per address: a person needs one, a guesser of 256 random bits gets nowhere with any number
 FORGET_EVERY_S = 1.0
-MEASURED_KEPT = 1_000  # answers, a kilobyte or two each
 
 
 def create_app(settings: Settings | None = None, *, shared: Path | None = None, pulse: Pulse | None = None) -> FastAPI:
@@ -241,97 +216,6 @@ def _routes() -> list[BaseRoute]:
     return [route for router in ROUTERS for route in router.routes]
 
 
-def open_services(
-    settings: Settings,
-    metrics: Metrics,
-    closing: ExitStack,
-    of_all: Callable[[str], Path | None] = lambda _: None,
-) -> Services:
-    """Open everything a request needs; what was opened is closed with ``closing``, in reverse order.
-
-    Args:
-        settings: of the service.
-        metrics: where is counted what happens.
-        closing: what closes it.
-        of_all: names the file that all processes behind the socket have in common for a purpose; None where this is the only one.
-
-    Raises:
-        Misconfigured: the database or the encoder is not the one this service may work with.
-        Unavailable: the database does not answer.
-    """
-    service_url = role_urls(settings).service
-    database = Database(
-        service_url,
-        pool_size=settings.pool_size,
-        application_name=APPLICATION,
-        secret=partial(salt_secret, settings),
-    )
-    closing.callback(database.dispose)
-    reservations = Reservations(service_url, application_name=APPLICATION)
-    closing.callback(reservations.close)
-    _await_database(database)
-    database.check_role()
-    metrics.watch_pool(database.engine.pool)
-    database.redactions.observe = lambda rule, values: metrics.redacted(rule.kind, rule.do.value, values)
-    row, encoder = open_default(database, settings, now=utc_now())
-    own = _served(encoder, metrics)
-    models = Encoders(
-        row.id,
-        own,
-        load=lambda encoder_id: _served(open_encoder(database, settings, encoder_id), metrics),
-        count=lambda: count_encoders(database),
-    )
-    closing.callback(models.close)
-    reranker = None
-    if settings.reranker:
-        reranker = BoundedReranker(
-            settings.reranker, lambda: open_cross_encoder(settings.reranker), budget_s=settings.reranker_ms / 1000
-        )
-        closing.callback(reranker.close)
-    nudger = Nudger(settings.broker_url)
-    nudger.start()
-    closing.callback(nudger.close)
-    authenticator = Authenticator(database, clock=utc_now, revoked=Mark(of_all("revoked")))
-    authenticator.last_used.start()
-    closing.callback(authenticator.last_used.close)
-    kv = KvParts(
-        blobs=open_blobs(settings),
-        looks=Looks(),
-        uses=KvUses(database, clock=utc_now),
-        secret=salt_secret(settings),
-        staging=None if settings.kv_url else str(settings.kv_folder),
-    )
-    metrics.watch_upkeep(lambda: kv.uses.upkeep)
-    kv.uses.start()
-    closing.callback(kv.uses.close)
-    measured = Kept(most=MEASURED_KEPT, file=of_all("measured"))
-    closing.callback(measured.close)
-    return Services(
-        settings=settings,
-        database=database,
-        reservations=reservations,
-        encoder=encoder,
-        batching=own.batching,
-        encoder_id=row.id,
-        encoders=models,
-        nudger=nudger,
-        authenticator=authenticator,
-        rate_limiter=RateLimiter(settings.rate_limit, windows=Windows(SLOTS, of_all("rates"))),
-        login_limiter=RateLimiter(
-            LOGIN_RATE, may="This address may try to log in", windows=Windows(SLOTS, of_all("logins"))
-        ),
-        metrics=metrics,
-        residents=Residents(limit_bytes=settings.resident_mb << 20, largest=settings.resident_largest),
-        measured=measured,
-        deleted=Mark(of_all("deleted")),
-        reranker=reranker,
-        kv=kv,
-        failing=of_all(FAILING),
-        planner=KvPlanner(settings),
-        commit_threads=CapacityLimiter(settings.pool_size * 2),
-    )
-
-
 async def _forget_the_deleted(services: Services, pulse: Pulse | None) -> None:
     """Drop what is kept in memory when any process deleted a tenant: its texts must not stay there."""
     seen = services.deleted.read()
@@ -342,19 +226,3 @@ async def _forget_the_deleted(services: Services, pulse: Pulse | None) -> None:
         if (mark := services.deleted.read()) != seen:
             seen = mark
             await to_thread.run_sync(services.residents.clear)
-
-
-def _await_database(database: Database) -> None:
-    give_up = time.monotonic() + DATABASE_PATIENCE_S
-    while True:
-        try:
-            with database.untenanted():
-                return
-        except Unavailable:
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(0.25)
-
-
-def _served(encoder: LoadedEncoder, metrics: Metrics) -> Served:
-    return Served(encoder, BatchingEncoder(TimedEncoder(encoder, metrics), observer=metrics.encoder_batch))
