@@ -26,6 +26,27 @@ CHANNELS: Final = ("vector", "keyword", "graph", "temporal", "hopfield")
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A query, the n rows it is asked of, and what is measured of both once for all channels."""
+
+    rows: Rows
+    query: ParsedQuery
+    vector: NDArray[np.float32] | None  # (d,) the query, normalised
+    matches: Matches
+    near: Similarity | None  # None: no vector speaks for the query, or there is nothing to compare it with
+    may: NDArray[np.bool_]  # (n,) which rows may be found
+    covered: float  # of the query's words by the best row that may be found, 0..1
+    alone: str | None  # the one channel that is asked
+    factors: Mapping[str, float] | None  # on the usual weights, by channel; None: as they are
+    settings: RankingSettings
+
+    @property
+    def best_cosine(self) -> float | None:
+        """The cosine of the nearest text that may be found; None where there is none."""
+        return float(self.near.text[self.may].max()) if self.near is not None and self.may.any() else None
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """What one channel says of the rows."""
 
@@ -48,13 +69,12 @@ class Own:
         return self.words + self.meaning
 
 
-def own_scores(
-    rows: Rows, near: Similarity | None, matches: Matches, covered: float, *, settings: RankingSettings
-) -> Own:
+def own_scores(asked: Asked) -> Own:
     """Fuse words and meaning; keywords count the less, the fewer of the query's words the namespace knows."""
-    keyword = settings.keywords * min(1.0, covered / settings.trusted_coverage) if near else 1.0
-    words = keyword * standardised(matches.score)
-    meaning = np.zeros(len(rows))
+    near, settings = asked.near, asked.settings
+    keyword = 1.0 if near is None else settings.keywords * min(1.0, asked.covered / settings.trusted_coverage)
+    words = keyword * standardised(asked.matches.score)
+    meaning = np.zeros(len(asked.rows))
     if near is not None:
         meaning = (1 - keyword) * standardised(_cosines(near, settings=settings))
     deviation = spread(words + meaning) or 1.0
@@ -65,42 +85,45 @@ def _cosines(near: Similarity, *, settings: RankingSettings) -> NDArray[np.float
     return (1 - settings.keys) * near.text + settings.keys * near.key
 
 
-def activation_of(
-    alone: str | None,
-    factors: Mapping[str, float] | None,
-    rows: Rows,
-    query: ParsedQuery,
-    own: Own,
-    may: NDArray[np.bool_],
-    *,
-    settings: RankingSettings,
-) -> spreading.Activation | None:
+def activation_of(asked: Asked, own: Own) -> spreading.Activation | None:
     """Let activation spread from rows that may be found, where the graph channel takes part."""
-    match = _of_allowed(own, may)
-    if alone is not None:
-        return spreading.spread(rows, query, match, settings=spreading.ALONE) if alone == "graph" else None
+    match = _of_allowed(own, asked.may)
+    if asked.alone is not None:
+        alone = asked.alone == "graph"
+        return spreading.spread(asked.rows, asked.query, match, settings=spreading.ALONE) if alone else None
     # Where only roles speak, names are mostly those of things under discussion, and what they have in common misleads.
-    if settings.graph > 0 and rows.speakers and _takes_part("graph", factors):
-        return spreading.spread(rows, query, match)
+    if asked.settings.graph > 0 and asked.rows.speakers and _takes_part("graph", asked.factors):
+        return spreading.spread(asked.rows, asked.query, match)
     return None
 
 
 def question_channels(
-    rows: Rows,
-    query: ParsedQuery,
-    near: Similarity | None,
-    matches: Matches,
-    own: Own,
-    vector: NDArray[np.float32] | None,
-    factors: Mapping[str, float] | None,
-    activation: spreading.Activation | None,
-    may: NDArray[np.bool_],
-    *,
-    settings: RankingSettings,
+    asked: Asked, own: Own, activation: spreading.Activation | None
 ) -> tuple[dict[str, Channel], Signals]:
     """Rank by what the query asks for: words and meaning, their surroundings, and what a question wants."""
-    total = own.total
-    sessions = session_scores(rows, query.terms, total, settings=settings.contiguity)
+    settings = asked.settings
+    around = _surroundings(asked, own.total)
+    channels = {"keyword": Channel(own.keyword, _keyword_scores(asked), own.words)}
+    if asked.near is not None:
+        channels["vector"] = Channel(1 - own.keyword, _cosines(asked.near, settings=settings), own.meaning)
+    channels["temporal"] = Channel(1.0, np.where(asked.rows.session == NONE, np.nan, around), around)
+    if activation is not None:
+        reached = activation.score
+        channels["graph"] = Channel(settings.graph, reached, settings.graph * standardised(np.nan_to_num(reached)))
+    if (completed := _completed(asked)) is not None:
+        channels["hopfield"] = completed
+    return channels, _question_signals(asked)
+
+
+def _keyword_scores(asked: Asked) -> NDArray[np.float64]:
+    scores = asked.matches.score
+    return np.where(scores > 0, scores, np.nan)
+
+
+def _surroundings(asked: Asked, total: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what neighbours, sessions and answers say of each row: (n,)."""
+    rows, settings = asked.rows, asked.settings
+    sessions = session_scores(rows, asked.query.terms, total, settings=settings.contiguity)
     mean_weight = (settings.contiguity.session_words + settings.contiguity.session_best) / 2
     if settings.routes_granularity and mean_weight > 0 and sessions.any():
         # Told apart as they are, not as little as they count; even shares leave the amounts as they are.
@@ -111,55 +134,56 @@ def question_channels(
         + sessions
         + settings.contiguity.answer * answer_scores(rows, total)
     )
-    if wants_course(query.text):
+    if wants_course(asked.query.text):
         around = around + breadth_scores(rows, total, settings=settings.breadth)
-    channels = {"keyword": Channel(own.keyword, np.where(matches.score > 0, matches.score, np.nan), own.words)}
-    if near is not None:
-        channels["vector"] = Channel(1 - own.keyword, _cosines(near, settings=settings), own.meaning)
-    channels["temporal"] = Channel(1.0, np.where(rows.session == NONE, np.nan, around), around)
-    if activation is not None:
-        reached = activation.score
-        channels["graph"] = Channel(settings.graph, reached, settings.graph * standardised(np.nan_to_num(reached)))
-    hopfield = settings.hopfield or (settings.hopfield_asked if factors and factors.get("hopfield") else 0.0)
-    if hopfield > 0 and near is not None and vector is not None and _takes_part("hopfield", factors):
-        nearness = associate(rows, vector, _nearest(near, may, settings.completed)).scores
-        known = np.isfinite(nearness)
-        filled = np.where(known, nearness, nearness[known].min() if known.any() else 0.0)
-        channels["hopfield"] = Channel(hopfield, nearness, hopfield * standardised(filled))
-    signals = question_signals(rows, query, settings=settings.priors)
-    spread = settings.summaries
-    if spread is not None and settings.priors.opening and rows.episode is not None and wants_summary(query.text):
-        near_openings = rows.once(("openings", spread), lambda: openings(rows.observed_at, settings=spread))
-        signals["opening"] = settings.priors.opening * near_openings
-    return channels, signals
+    return around
 
 
-def channel_alone(
-    name: str,
-    rows: Rows,
-    query: ParsedQuery,
-    near: Similarity | None,
-    matches: Matches,
-    own: Own,
-    vector: NDArray[np.float32] | None,
-    activation: spreading.Activation | None,
-    may: NDArray[np.bool_],
-    *,
-    settings: RankingSettings,
-) -> dict[str, Channel]:
+def _completed(asked: Asked) -> Channel | None:
+    """Return how near rows are to the completed cue; None where that channel takes no part."""
+    settings, factors = asked.settings, asked.factors
+    weight = settings.hopfield or (settings.hopfield_asked if factors and factors.get("hopfield") else 0.0)
+    if weight <= 0 or not _takes_part("hopfield", factors):
+        return None
+    nearness = _nearness(asked)
+    if nearness is None:
+        return None
+    known = np.isfinite(nearness)
+    filled = np.where(known, nearness, nearness[known].min() if known.any() else 0.0)
+    return Channel(weight, nearness, weight * standardised(filled))
+
+
+def _nearness(asked: Asked) -> NDArray[np.float64] | None:
+    """Complete the cue from the rows nearest to it and compare it with all: (n,); None without a vector."""
+    if asked.near is None or asked.vector is None:
+        return None
+    return associate(asked.rows, asked.vector, _nearest(asked.near, asked.may, asked.settings.completed)).scores
+
+
+def _question_signals(asked: Asked) -> Signals:
+    rows, query = asked.rows, asked.query
+    priors, summaries = asked.settings.priors, asked.settings.summaries
+    signals = question_signals(rows, query, settings=priors)
+    if summaries is not None and priors.opening and rows.episode is not None and wants_summary(query.text):
+        near_openings = rows.once(("openings", summaries), lambda: openings(rows.observed_at, settings=summaries))
+        signals["opening"] = priors.opening * near_openings
+    return signals
+
+
+def channel_alone(name: str, asked: Asked, own: Own, activation: spreading.Activation | None) -> dict[str, Channel]:
     """Rank by one channel's own score; rows it did not find have none."""
     score: NDArray[np.float64] | None = None
     match name:
         case "keyword":
-            score = np.where(matches.score > 0, matches.score, np.nan)
-        case "vector" if near is not None:
-            score = _cosines(near, settings=settings)
+            score = _keyword_scores(asked)
+        case "vector" if asked.near is not None:
+            score = _cosines(asked.near, settings=asked.settings)
         case "graph" if activation is not None:
             score = activation.score
         case "temporal":
-            score = temporal.score(rows, temporal.cue_of(query), _of_allowed(own, may))
-        case "hopfield" if near is not None and vector is not None:
-            score = associate(rows, vector, _nearest(near, may, settings.completed)).scores
+            score = temporal.score(asked.rows, temporal.cue_of(asked.query), _of_allowed(own, asked.may))
+        case "hopfield":
+            score = _nearness(asked)
     return {} if score is None else {name: Channel(1.0, score, np.nan_to_num(score))}
 
 
@@ -203,9 +227,9 @@ def with_extra(
 ) -> None:
     """Add scores that the caller computed: to their channel, or as a signal where they are none of the five."""
     for name, score in extra.items():
-        asked = factors is not None and factors.get(name, 0.0) > 0
-        weight = settings.extra.get(name, settings.asked if asked else 0.0)
-        if weight == 0 and not asked:
+        named = factors is not None and factors.get(name, 0.0) > 0
+        weight = settings.extra.get(name, settings.asked if named else 0.0)
+        if weight == 0 and not named:
             continue
         known = ~np.isnan(score)
         filled = np.where(known, score, min(0.0, float(score[known].min())) if known.any() else 0.0)

@@ -24,6 +24,7 @@ from retrieval import spreading
 from retrieval.alternatives import grouped
 from retrieval.bm25 import match
 from retrieval.channels import (
+    Asked,
     Channel,
     activation_of,
     channel_alone,
@@ -38,13 +39,13 @@ from retrieval.channels import (
     with_signals,
 )
 from retrieval.intent import wants_course, wants_summary
-from retrieval.priors import WISH
+from retrieval.priors import WISH, Signals
 from retrieval.query import ParsedQuery
 from retrieval.ranking_settings import PRESETS, RankingSettings
 from retrieval.router import Route, Routing, route
 from retrieval.rows import Rows
 from retrieval.segments import over_time
-from retrieval.similarity import Similarity, similarity
+from retrieval.similarity import similarity
 from retrieval.summaries import by_episode
 from retrieval.wishes import lift, wishes_for
 
@@ -93,11 +94,7 @@ class Ranked:
     def without(self, channel: str) -> "Ranked":
         """Return the ranking there would be if one channel were silent: what no other found is not found, and has no rank."""
         rest = {name: other for name, other in self.channels.items() if name != channel}
-        score, found = np.zeros_like(self.score), np.zeros_like(self.found)
-        for other in rest.values():
-            score = score + other.contribution
-            found |= ~np.isnan(other.score)
-        found &= self.found
+        score, found = _summed(rest, among=self.found)
         order = best_first(score, found, self.ids, limit=len(self.order))
         return replace(self, order=order, score=score, found=found, channels=rest)
 
@@ -149,111 +146,136 @@ def rank(
         KeyError: there is no such preset.
         ValueError: a weight is negative or not finite, or none is positive.
     """
-    chosen = PRESETS[preset] if settings is None else settings
-    alone, factors = _factors(weights)
-    rows = grouped(rows, query.alternatives)
-    matches = match(rows, query.terms)
-    near = similarity(rows, vector) if vector is not None and len(rows) else None
-    may = np.ones(len(rows), dtype=np.bool_) if allowed is None else allowed
-    covered = float(matches.covered[may].max(initial=0.0))
-    routing = _routing(alone, factors, rows, near, query, covered, settings=chosen)
-    activation = None
-    if near is not None and vector is not None and routing.route is Route.STATEMENT:
-        drafts, signals = statement_channels(rows, near, vector, settings=chosen)
-    else:
-        own = own_scores(rows, near, matches, covered, settings=chosen)
-        activation = activation_of(alone, factors, rows, query, own, may, settings=chosen)
-        if alone is not None:
-            drafts, signals = (
-                channel_alone(alone, rows, query, near, matches, own, vector, activation, may, settings=chosen),
-                {},
-            )
-        else:
-            drafts, signals = question_channels(
-                rows, query, near, matches, own, vector, factors, activation, may, settings=chosen
-            )
-    with_extra(drafts, signals, extra, factors, settings=chosen)
-    if alone is not None:
-        channels = {alone: drafts[alone]} if alone in drafts else {}
-    else:
-        channels = relearned(scaled(with_signals(drafts, signals), factors), learned)
-        signals = {name: amount for name, amount in signals.items() if channel_of(name, drafts) in channels}
-    score = np.zeros(len(rows))
-    found = np.zeros(len(rows), dtype=np.bool_)
-    for channel in channels.values():
-        score = score + channel.contribution
-        found |= ~np.isnan(channel.score)
-    found &= may
-    told = weights is None and near is not None and routing.route is Route.QUESTION
-    if told and vector is not None and chosen.wishes is not None:
-        first = min(chosen.wishes.first, results)
-        most = first // chosen.wishes.one_in
-        wanted = wishes_for(rows, query, vector, found, most=most, settings=chosen.wishes)
-        if wanted:
-            best = best_first(score, found, rows.ids, limit=first + len(wanted))
-            amounts = lift(score, best, wanted, results=first)
-            if amounts.any():
-                score = score + amounts
-                channels, signals = raised(channels, amounts), {**signals, WISH: amounts}
-    order = _ordered(rows, query, score, found, limit=limit, settings=None if alone is not None else chosen)
+    asked = _asked(
+        grouped(rows, query.alternatives),
+        query,
+        vector=vector,
+        allowed=allowed,
+        weights=weights,
+        settings=PRESETS[preset] if settings is None else settings,
+    )
+    routing = _routing(asked)
+    drafts, signals, activation = _drafted(asked, routing.route)
+    with_extra(drafts, signals, extra, asked.factors, settings=asked.settings)
+    channels, signals = _counted(asked, drafts, signals, learned)
+    score, found = _summed(channels, among=asked.may)
+    if routing.route is Route.QUESTION:
+        amounts = _wished(asked, score, found, results=results)
+        if amounts.any():
+            score = score + amounts
+            channels, signals = raised(channels, amounts), {**signals, WISH: amounts}
     return Ranked(
-        ids=rows.ids,
-        order=order,
+        ids=asked.rows.ids,
+        order=_ordered(asked, score, found, limit=limit),
         score=score,
         found=found,
         channels=channels,
         signals=signals,
         routing=routing,
-        coverage=covered if query.terms else None,
-        best_cosine=float(near.text[may].max()) if near is not None and may.any() else None,
+        coverage=asked.covered if query.terms else None,
+        best_cosine=asked.best_cosine,
         activation=activation,
-        learned=learned if alone is None else {},
+        learned=learned if asked.alone is None else {},
     )
 
 
-def _routing(
-    alone: str | None,
-    factors: Mapping[str, float] | None,
+def _asked(
     rows: Rows,
-    near: Similarity | None,
     query: ParsedQuery,
-    covered: float,
     *,
+    vector: NDArray[np.float32] | None,
+    allowed: NDArray[np.bool_] | None,
+    weights: Mapping[str, float] | None,
     settings: RankingSettings,
-) -> Routing:
+) -> Asked:
+    """Measure what all channels go by: how well words match, and how near vectors are."""
+    alone, factors = _factors(weights)
+    matches = match(rows, query.terms)
+    may = np.ones(len(rows), dtype=np.bool_) if allowed is None else allowed
+    return Asked(
+        rows=rows,
+        query=query,
+        vector=vector,
+        matches=matches,
+        near=similarity(rows, vector) if vector is not None and len(rows) else None,
+        may=may,
+        covered=float(matches.covered[may].max(initial=0.0)),
+        alone=alone,
+        factors=factors,
+        settings=settings,
+    )
+
+
+def _routing(asked: Asked) -> Routing:
     """Choose the path of a query; one that names channels is a question, and so is one that no vector speaks for."""
-    if alone is not None:
-        return Routing(Route.QUESTION, f"the channel {alone} was asked alone")
-    if factors is not None:
+    if asked.alone is not None:
+        return Routing(Route.QUESTION, f"the channel {asked.alone} was asked alone")
+    if asked.factors is not None:
         return Routing(Route.QUESTION, "the channels were named")
-    if not len(rows):
+    if not len(asked.rows):
         return Routing(Route.QUESTION, "there is nothing to rank")
-    if near is None:
+    if asked.near is None:
         return Routing(Route.QUESTION, "there is no vector of the query")
-    return route(query, covered, settings=settings.router)
+    return route(asked.query, asked.covered, settings=asked.settings.router)
 
 
-def _ordered(
-    rows: Rows,
-    query: ParsedQuery,
-    score: NDArray[np.float64],
-    found: NDArray[np.bool_],
-    *,
-    limit: int,
-    settings: RankingSettings | None,
-) -> NDArray[np.intp]:
-    """Return the rows that were found, best first, spread as the query asks; without settings by their scores alone."""
-    if (
-        settings is not None
-        and settings.summaries is not None
-        and rows.episode is not None
-        and wants_summary(query.text)
-    ):
+def _drafted(asked: Asked, path: Route) -> tuple[dict[str, Channel], Signals, spreading.Activation | None]:
+    """Return what each channel says before the caller's weights and signals count in it, the signals, and the activation."""
+    if asked.near is not None and asked.vector is not None and path is Route.STATEMENT:
+        return *statement_channels(asked.rows, asked.near, asked.vector, settings=asked.settings), None
+    own = own_scores(asked)
+    activation = activation_of(asked, own)
+    if asked.alone is not None:
+        return channel_alone(asked.alone, asked, own, activation), {}, activation
+    return *question_channels(asked, own, activation), activation
+
+
+def _counted(
+    asked: Asked, drafts: Mapping[str, Channel], signals: Signals, learned: Mapping[str, float]
+) -> tuple[Mapping[str, Channel], Signals]:
+    """Return the channels with all that counts in them, and the signals among it; a channel alone says its own and no more."""
+    if asked.alone is not None:
+        return {name: one for name, one in drafts.items() if name == asked.alone}, signals
+    channels = relearned(scaled(with_signals(drafts, signals), asked.factors), learned)
+    return channels, {name: amount for name, amount in signals.items() if channel_of(name, drafts) in channels}
+
+
+def _summed(
+    channels: Mapping[str, Channel], *, among: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the score of every row, and which of them a channel found: (n,) each."""
+    score, found = np.zeros(len(among)), np.zeros(len(among), dtype=np.bool_)
+    for channel in channels.values():
+        score = score + channel.contribution
+        found |= ~np.isnan(channel.score)
+    return score, found & among
+
+
+def _wished(asked: Asked, score: NDArray[np.float64], found: NDArray[np.bool_], *, results: int) -> NDArray[np.float64]:
+    """Return what comes to the scores of what was asked for once and for all, nothing where channels are named: (n,)."""
+    settings = asked.settings.wishes
+    if settings is None or asked.factors is not None or asked.near is None or asked.vector is None:
+        return np.zeros(len(score))
+    first = min(settings.first, results)
+    wanted = wishes_for(asked.rows, asked.query, asked.vector, found, most=first // settings.one_in, settings=settings)
+    if not wanted:
+        return np.zeros(len(score))
+    best = best_first(score, found, asked.rows.ids, limit=first + len(wanted))
+    return lift(score, best, wanted, results=first)
+
+
+def _ordered(asked: Asked, score: NDArray[np.float64], found: NDArray[np.bool_], *, limit: int) -> NDArray[np.intp]:
+    """Return the rows that were found, best first, spread as the query asks; of a channel alone by their scores alone."""
+    rows, query = asked.rows, asked.query
+    segments, summaries = asked.settings.segments, asked.settings.summaries
+    if asked.alone is not None:
+        return best_first(score, found, rows.ids, limit=limit)
+    if summaries is not None and rows.episode is not None and wants_summary(query.text):
         everything = best_first(score, found, rows.ids, limit=len(rows))
-        return by_episode(everything, score, rows.episode, settings=settings.summaries)[:limit]
-    if settings is not None and settings.segments is not None and wants_course(query.text):
-        wide = best_first(score, found, rows.ids, limit=max(limit, settings.segments.considered))
-        return over_time(wide, rows.in_time(), among=found, settings=settings.segments)[:limit]
+        return by_episode(everything, score, rows.episode, settings=summaries)[:limit]
+    if segments is not None and wants_course(query.text):
+        wide = best_first(score, found, rows.ids, limit=max(limit, segments.considered))
+        return over_time(wide, rows.in_time(), among=found, settings=segments)[:limit]
     return best_first(score, found, rows.ids, limit=limit)
 
 
