@@ -21,7 +21,7 @@ from memory_service.api.chat_proxy.planning import ChatPlan, plan_chat
 from memory_service.api.chat_proxy.proxy import ChatProxy
 from memory_service.api.chat_proxy.recollecting import Recollection, recollect, reinforce_used
 from memory_service.api.chat_proxy.relaying import MEDIA_TYPE, RelayedStream
-from memory_service.api.chat_proxy.remembering import remember_turns
+from memory_service.api.chat_proxy.remembering import read_turns, remember_turns
 from memory_service.api.services import Services
 from memory_service.errors import MemoryServiceError, UpstreamFailed
 from memory_service.types import Caller
@@ -143,12 +143,18 @@ class Chat:
     ) -> None:
         """Remember a whole reply behind what it replies to, and count what the prompt was given."""
         options = self._options
-        turns = reply_turn(messages, reply.text, scope=options.scope) if options.remember and reply.whole else []
-        if await said is None:
-            # Once more, with the reply: the client sends them no more, and a reply to nothing is half a conversation.
-            turns = [*new_turns(messages, scope=options.scope), *turns]
+        # Once more, with the reply: the client sends them no more, and a reply to nothing is half a conversation.
+        again = self._said_in(messages) if await said is None else []
+        replied: list[Turn] | None = []
+        if options.remember and reply.whole:
+            replied = read_turns(lambda: reply_turn(messages, reply.text, scope=options.scope))
+        turns = [*(again or []), *(replied or [])]
+        # How many turns there were is not known where they could not be read: it counts as one.
+        failed = [again, replied].count(None)
         if await self._store(turns) is None:
-            self._metrics.turns("failed", len(turns))
+            failed += len(turns)
+        if failed:
+            self._metrics.turns("failed", failed)
         if options.reinforce and recollection.called_for and outcome not in UNANSWERED:
             try:
                 await self._proxy.remembering.in_thread(
@@ -158,7 +164,12 @@ class Chat:
                 log.warning("chat_recall_not_counted", code=error.specific_code)
 
     async def _remember(self, messages: Sequence[Any]) -> tuple[UUID, ...] | None:
-        return await self._store(new_turns(messages, scope=self._options.scope) if self._options.remember else [])
+        turns = self._said_in(messages) if self._options.remember else []
+        return None if turns is None else await self._store(turns)
+
+    def _said_in(self, messages: Sequence[Any]) -> list[Turn] | None:
+        """Return what the user said since the last reply, None where that cannot be read."""
+        return read_turns(lambda: new_turns(messages, scope=self._options.scope))
 
     async def _store(self, turns: Sequence[Turn]) -> tuple[UUID, ...] | None:
         return await remember_turns(self._proxy.remembering, self._services, self._caller, self._options, turns)

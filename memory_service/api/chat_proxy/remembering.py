@@ -73,6 +73,15 @@ class Remembering:
                 task.cancel()
 
 
+def read_turns(read: Callable[[], list[Turn]]) -> list[Turn] | None:
+    """Read turns out of a conversation and return them, None where that fails: the answer does not hang on it either."""
+    try:
+        return read()
+    except Exception as error:
+        _log_crash(error)
+        return None
+
+
 async def remember_turns(
     remembering: Remembering, services: Services, caller: Caller, options: ChatMemoryIn, turns: Sequence[Turn]
 ) -> tuple[UUID, ...] | None:
@@ -88,16 +97,19 @@ async def remember_turns(
         log.warning("chat_turn_not_remembered", code=error.specific_code, turns=len(turns))
         return None
     except Exception as error:
-        # Its message may hold words of the turns; where it was raised does not.
-        *_, last = extract_tb(error.__traceback__)
-        where = f"{last.filename}:{last.lineno}"
-        log.error("chat_turn_crashed", error=type(error).__name__, where=where, turns=len(turns))
+        _log_crash(error, turns=len(turns))
         return None
     services.metrics.chats.turns("stored", len(ids))
     if len(ids) < len(turns):
         # Erased here before: it must not come back by a retry.
         services.metrics.chats.turns("refused", len(turns) - len(ids))
     return ids
+
+
+def _log_crash(error: Exception, **fields: int) -> None:
+    # Its message may hold words of the turns; where it was raised does not.
+    *_, last = extract_tb(error.__traceback__)
+    log.error("chat_turn_crashed", error=type(error).__name__, where=f"{last.filename}:{last.lineno}", **fields)
 
 
 def _store(services: Services, caller: Caller, options: ChatMemoryIn, turns: Sequence[Turn]) -> tuple[UUID, ...]:

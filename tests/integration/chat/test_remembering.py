@@ -12,9 +12,11 @@ from uuid import UUID
 import httpx
 import pytest
 from sqlalchemy import create_engine, text
+from structlog.testing import capture_logs
 
 from consolidation import consolidate, enriching
 from consolidation.tenancy import Tenancy
+from memory_service.api.chat_proxy import passing
 from memory_service.api.services import utc_now
 from memory_service.storage.database import Database
 
@@ -93,11 +95,17 @@ def test_the_users_turn_outlives_a_model_that_does_not_answer(chats: Any, model:
 
 
 @contextmanager
-def refusing_to_store(role_urls: Any, tenant_id: UUID) -> Iterator[None]:
-    """Have the database refuse every memory of a tenant, for a reason that nobody foresaw."""
+def refusing_to_store(role_urls: Any, tenant_id: UUID) -> Iterator[Callable[[], bool]]:
+    """Have the database refuse every memory of a tenant, for a reason that nobody foresaw; say whether it has."""
+    # What a sequence has given out stays given out when the transaction is rolled back.
+    sequence = "CREATE SEQUENCE refused_for_a_test"
+    grant = "GRANT USAGE ON SEQUENCE refused_for_a_test TO PUBLIC"
     function = f"""
         CREATE FUNCTION refuse_for_a_test() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-            IF NEW.tenant_id = '{tenant_id}' THEN RAISE EXCEPTION 'not now'; END IF;
+            IF NEW.tenant_id = '{tenant_id}' THEN
+                PERFORM nextval('refused_for_a_test');
+                RAISE EXCEPTION 'not now';
+            END IF;
             RETURN NEW;
         END $$
     """
@@ -105,15 +113,21 @@ def refusing_to_store(role_urls: Any, tenant_id: UUID) -> Iterator[None]:
         "CREATE TRIGGER refuse_for_a_test BEFORE INSERT ON memory FOR EACH ROW EXECUTE FUNCTION refuse_for_a_test()"
     )
     owner = create_engine(role_urls.owner)
+
+    def refused() -> bool:
+        with owner.begin() as connection:
+            return bool(connection.execute(text("SELECT is_called FROM refused_for_a_test")).scalar_one())
+
     with owner.begin() as connection:
-        connection.execute(text(function))
-        connection.execute(text(trigger))
+        for statement in (sequence, grant, function, trigger):
+            connection.execute(text(statement))
     try:
-        yield
+        yield refused
     finally:
         with owner.begin() as connection:
             connection.execute(text("DROP TRIGGER refuse_for_a_test ON memory"))
             connection.execute(text("DROP FUNCTION refuse_for_a_test()"))
+            connection.execute(text("DROP SEQUENCE refused_for_a_test"))
         owner.dispose()
 
 
@@ -128,11 +142,14 @@ def turns_counted(running: Any, outcome: str) -> float:
 def test_turns_that_could_not_be_stored_are_stored_with_their_reply(chats: Any, model: Any, role_urls: Any) -> None:
     """The client sends them no more, and a reply without what it replies to is half a conversation."""
     model.go_on = threading.Event()
-    with refusing_to_store(role_urls, chats.tenant_id):
+    with refusing_to_store(role_urls, chats.tenant_id) as refused:
         asking = threading.Thread(target=lambda: chats.events("I moved to Lyon.", memory=REMEMBER))
         asking.start()
         assert model.streaming.wait(30)
-        time.sleep(2)  # They are stored while the model answers.
+        deadline = time.monotonic() + 30
+        while not refused() and time.monotonic() < deadline:  # They are stored while the model answers.
+            time.sleep(0.05)
+        assert refused()
     model.go_on.set()
     asking.join(30)
     assert texts(chats.wait_for(2)) == ["I moved to Lyon.", "Noted, thank you."]
@@ -154,6 +171,32 @@ def test_no_answer_hangs_on_what_could_not_be_stored(
             time.sleep(0.05)
         assert turns_counted(running, "failed") == before + lost, "each of them once"
     assert chats.memories() == []
+
+
+@pytest.mark.parametrize(("unread", "kept"), [("new_turns", "Noted, thank you."), ("reply_turn", "I moved to Lyon.")])
+@pytest.mark.parametrize("stream", [False, True])
+def test_no_answer_hangs_on_what_could_not_be_read(
+    chats: Any, model: Any, running: Any, monkeypatch: pytest.MonkeyPatch, unread: str, kept: str, stream: bool
+) -> None:
+    """A mistake of ours costs the turn that it is about, which is counted, and neither the answer nor the other turn."""
+
+    def fails(*_: Any, **__: Any) -> list[Any]:
+        raise ValueError("I moved to Lyon.")
+
+    monkeypatch.setattr(passing, unread, fails)
+    before = turns_counted(running, "failed")
+    with capture_logs() as logs:
+        answer = chats.post("I moved to Lyon.", stream=stream, memory=REMEMBER)
+        assert answer.status_code == 200, answer.text
+        assert "Noted" in answer.text
+        assert texts(chats.wait_for(1)) == [kept]
+        deadline = time.monotonic() + 30
+        while turns_counted(running, "failed") < before + 1 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert turns_counted(running, "failed") == before + 1
+    crashes = [one for one in logs if one["event"] == "chat_turn_crashed"]
+    assert [one["error"] for one in crashes] == ["ValueError"] * (2 if unread == "new_turns" else 1)
+    assert "Lyon" not in str(crashes)
 
 
 def test_half_a_reply_is_not_remembered(chats: Any, model: Any) -> None:
