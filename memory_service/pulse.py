@@ -12,6 +12,7 @@ from memory_service.mapping import fill, mapped
 _MOMENT: Final = struct.Struct("=d")
 _NEVER: Final = 0.0
 _HUSHED: Final = -1.0
+STEP: Final = "worker_step"  # the name under which a worker says that a task without end in sight moves on
 PULSES: Final = "MEMORY_SERVICE_PULSES"  # names the folder to those that are not told of it otherwise
 
 
@@ -24,10 +25,15 @@ class Pulse:
 
     def __init__(self, folder: Path, name: str) -> None:
         """Open its file."""
-        self._memory = mapped(_file(folder, name), _MOMENT.size)
+        self._file = _file(folder, name)
+        self._memory = mapped(self._file, _MOMENT.size)
 
     def beat(self) -> None:
         """Say that the process lives; a write into memory, which cannot fail on a full disk."""
+        if not self._file.exists():
+            # Somebody removed the folder, which may have been made again: nobody sees what is written into the old file.
+            with suppress(OSError):
+                self._memory = mapped(self._file, _MOMENT.size)
         _MOMENT.pack_into(self._memory, 0, time.monotonic())
 
     def hush(self) -> None:

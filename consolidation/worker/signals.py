@@ -1,7 +1,5 @@
 """What happens as a worker process comes, ends a task, and goes."""
 
-from functools import lru_cache
-
 from celery.signals import (
     setup_logging,
     task_postrun,
@@ -12,11 +10,10 @@ from celery.signals import (
 )
 
 from consolidation.conflicts.screening import forget_texts
-from consolidation.worker import delivery, opened
+from consolidation.worker import delivery, opened, signs
 from consolidation.zettelkasten.vocabulary import forget_phrases
 from memory_service.garbage import spare_what_lives
 from memory_service.logging import configure_logging
-from memory_service.pulse import Pulse, own_pulse
 from memory_service.settings import get_settings
 
 
@@ -37,29 +34,20 @@ def before_the_fork(**_: object) -> None:
 def begin(**_: object) -> None:
     """Forget what the parent has opened, and deliver webhooks from here."""
     opened.forget()
-    _pulse.cache_clear()
-    if pulse := _pulse():
-        pulse.beat()
+    signs.begin()
     delivery.start()
-
-
-@lru_cache(maxsize=1)
-def _pulse() -> Pulse | None:
-    return own_pulse("worker")
 
 
 @task_prerun.connect(weak=False)
 def take_up(**_: object) -> None:
-    """Say that there is work: however long it takes, nobody need ask why no other begins."""
-    if pulse := _pulse():
-        pulse.hush()
+    """Say that there is work."""
+    signs.at_work()
 
 
 @task_postrun.connect(weak=False)
 def let_go(**_: object) -> None:
     """Keep no text between two tasks, and no vectors that nobody asked for in a while."""
-    if pulse := _pulse():
-        pulse.beat()
+    signs.free()
     forget_texts()
     forget_phrases()
     if opened.kept.cache_info().currsize:

@@ -12,7 +12,8 @@ from consolidation.shelving import SETTLED_FROM, Building, move_to_own_shelf
 from consolidation.worker import opened
 from consolidation.worker.across_tenants import leaves
 from consolidation.worker.application import app
-from consolidation.worker.others import anything_waits
+from consolidation.worker.others import anything_waits, give_way
+from consolidation.worker.signs import moves_on
 from consolidation.worker.tenancies import CONSOLIDATE_FOR_S, tenancy_of
 from memory_service.errors import Unavailable
 from memory_service.jobs import CONSOLIDATE_NAMESPACE, ENRICH, RUN_JOB, SHELVE
@@ -55,10 +56,12 @@ def consolidate_namespace(tenant_id: str, namespace_id: str) -> int:
 @app.task(name=SHELVE, acks_late=False, time_limit=MOVE_LIMIT_S)
 def shelve(tenant_id: str, namespace_id: str) -> bool:
     """Begin or go on with the move of a large namespace, unless another worker does."""
+    moves_on()
     settings = get_settings()
     building = Building(memory_mb=settings.shelf_build_mb, workers=settings.shelf_build_workers)
     # Settling is in no hurry, and gives way to whatever else there is.
-    tenancy, namespace = replace(tenancy_of(UUID(tenant_id)), others_wait=anything_waits), UUID(namespace_id)
+    tenancy = replace(tenancy_of(UUID(tenant_id)), others_wait=anything_waits, give_way=_moving_on)
+    namespace = UUID(namespace_id)
     with (
         structlog.contextvars.bound_contextvars(tenant_id=tenant_id, namespace_id=namespace_id),
         only_mover(opened.database().engine, namespace) as mine,
@@ -66,5 +69,14 @@ def shelve(tenant_id: str, namespace_id: str) -> bool:
         return (
             mine
             and not leaves(tenant_id)
-            and move_to_own_shelf(tenancy, namespace, building=building, settled_from=SETTLED_FROM)
+            and move_to_own_shelf(
+                tenancy, namespace, building=building, settled_from=SETTLED_FROM, reached=lambda _: moves_on()
+            )
         )
+
+
+def _moving_on() -> None:
+    """Give way, and say that the move goes on: its limit is hours, and one that hangs is to be named before that."""
+    moves_on()
+    give_way()
+    moves_on()

@@ -173,8 +173,8 @@ _REPAIRS = {
     "broker": "Writes still work and jobs wait. Embedded: restart `make run`; external: check BROKER_URL.",
     "encoder": "The model could not be loaded or differs from the stored embeddings: the log says which.",
     PROCESSES: "The log in the data folder says why it ends; it is tried again by itself, at least every half minute. One that "
-    "is stopped goes on after `kill -CONT`, one that hangs (it answers nobody, asks for nothing or is given nothing to do) is "
-    "started again once you kill it.",
+    "is stopped goes on after `kill -CONT`, one that hangs (it answers nobody, asks for nothing, is given nothing to do or "
+    "comes no further) is started again once you kill it.",
     "migrations": "Embedded: restart `make run`; external: run `memory-service migrate`.",
 }
 

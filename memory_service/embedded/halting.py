@@ -9,7 +9,7 @@ import psutil
 
 from memory_service.failing_parts import FailingPart
 from memory_service.process_identity import ProcessIdentity
-from memory_service.pulse import pulse_of
+from memory_service.pulse import STEP, pulse_of
 
 LOOK_FOR_HALTED_S: Final = 5.0
 SILENT_S: Final = 15.0  # without a pulse, which comes every second; nothing that a request does keeps it so long
@@ -17,9 +17,13 @@ STOPPED: Final = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
 HELD: Final = "has been stopped by a signal or a debugger"
 SILENT: Final = "has answered nobody"
 IDLE: Final = "has been given nothing to do"
+WORKER: Final = "worker"
 MUTE: Final = "has asked for nothing"
 # A sweep is due every ten seconds, so beat asks and a worker works: how long without that is too long, and what it means.
-BACKGROUND: Final = {"worker": (60.0, IDLE), "beat": (60.0, MUTE)}
+BACKGROUND: Final = {WORKER: (60.0, IDLE), "beat": (60.0, MUTE)}
+# A task that may take hours says when it moves on. The longest single step of one is a statement of ten minutes.
+LONGEST_STEP_S: Final = 900.0
+STUCK: Final = "has not come further with its task"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +66,21 @@ class HaltedParts:
                 return Halt(process.pid, HELD, now)
         pulse = pulse_of(pulses, name)
         if pulse is None:
-            return None
+            return self._stuck(name, pulses, now)
         if name in BACKGROUND:
             longest, how = BACKGROUND[name]
             since = max(pulse, started)
             return Halt(leader.pid, how, since) if now - since > longest else None
         if pulse > started and now - pulse > SILENT_S:
             return Halt(leader.pid, SILENT, pulse)
+        return None
+
+    def _stuck(self, name: str, pulses: Path, now: float) -> Halt | None:
+        """Look at a part that is at work; most tasks say nothing meanwhile, and are ended after a while."""
+        leader, started = self._started[name]
+        step = pulse_of(pulses, STEP) if name == WORKER else None
+        if step is not None and step > started and now - step > LONGEST_STEP_S:
+            return Halt(leader.pid, STUCK, step)
         return None
 
     def among(self, failing: list[FailingPart]) -> list[FailingPart]:

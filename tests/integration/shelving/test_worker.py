@@ -35,7 +35,10 @@ def test_what_has_grown_is_moved_and_what_is_small_stays(
     with house.database.transaction(house.tenant_id) as session:
         for path in ("grown", "small"):
             pending.fold_corpus(session, house.tenant_id, house.namespace(path).id)
+    steps: list[int] = []
+    monkeypatch.setattr("consolidation.worker.tasks.moves_on", lambda: steps.append(1))
     worker.housekeep()
+    assert len(steps) > 5, "a move that hangs would not be told from one that goes on"
     grown = house.namespace("grown")
     assert grown.shelf >= 2
     assert house.namespace("small").shelf == 0

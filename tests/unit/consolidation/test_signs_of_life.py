@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from consolidation.worker import signals
-from memory_service.pulse import PULSES, pulse_of
+from consolidation.worker import signals, signs
+from memory_service.pulse import PULSES, STEP, pulse_of
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv(PULSES, str(tmp_path))
-    signals._pulse.cache_clear()
+    signs._pulses.cache_clear()
     yield tmp_path
-    signals._pulse.cache_clear()
+    signs._pulses.cache_clear()
 
 
 def test_a_worker_has_a_pulse_between_tasks(folder: Path) -> None:
@@ -30,13 +30,37 @@ def test_a_worker_has_a_pulse_between_tasks(folder: Path) -> None:
     assert second > first
 
 
+def test_a_long_task_says_when_it_moves_on_until_it_ends(folder: Path) -> None:
+    signals.take_up()
+    assert pulse_of(folder, STEP) is None, "most tasks say nothing"
+    signs.moves_on()
+    first = pulse_of(folder, STEP)
+    assert first is not None
+    signs.moves_on()
+    second = pulse_of(folder, STEP)
+    assert second is not None
+    assert second > first
+    assert pulse_of(folder, "worker") is None, "no other task is awaited meanwhile"
+    signals.let_go()
+    assert pulse_of(folder, STEP) is None
+
+
+def test_a_process_begins_with_no_task(folder: Path) -> None:
+    signals.take_up()
+    signs.moves_on()  # and is killed
+    signs.begin()
+    assert pulse_of(folder, STEP) is None
+    assert pulse_of(folder, "worker") is not None
+
+
 @pytest.mark.parametrize("where", [None, "/nowhere/at/all"])
 def test_a_worker_that_nobody_watches_works(where: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     if where is None:
         monkeypatch.delenv(PULSES, raising=False)
     else:
         monkeypatch.setenv(PULSES, where)
-    signals._pulse.cache_clear()
+    signs._pulses.cache_clear()
     signals.take_up()
+    signs.moves_on()
     signals.let_go()
-    signals._pulse.cache_clear()
+    signs._pulses.cache_clear()

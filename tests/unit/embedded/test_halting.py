@@ -1,5 +1,6 @@
 """Parts that run and do nothing are told from those that work, and from those that only have not begun."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,10 +11,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from memory_service.embedded.halting import BACKGROUND, HELD, SILENT, SILENT_S, HaltedParts
+from memory_service.embedded.halting import (
+    BACKGROUND,
+    HELD,
+    LONGEST_STEP_S,
+    SILENT,
+    SILENT_S,
+    STUCK,
+    HaltedParts,
+)
 from memory_service.failing_parts import FailingPart, complaints
 from memory_service.process_identity import ProcessIdentity, identify
-from memory_service.pulse import Pulse, await_pulse, pulse_of
+from memory_service.pulse import STEP, Pulse, await_pulse, pulse_of
 
 # A process with one of its own, as a worker has.
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
@@ -104,6 +113,44 @@ def test_a_worker_without_work_and_a_beat_that_asks_for_none_are_named(
     assert [look(longest + 11), look(100 * longest)] == [None] * 2, "at work, for however long"
     pulse.beat()
     assert [look(1), look(6)] == [None] * 2
+
+
+def test_a_worker_whose_task_no_longer_moves_on_is_named(leader: ProcessIdentity, tmp_path: Path) -> None:
+    halted = HaltedParts()
+    waits, moves = Pulse(tmp_path, "worker"), Pulse(tmp_path, STEP)
+    started = time.monotonic()
+
+    def look(at: float) -> str | None:
+        halted.look({"worker": leader}, tmp_path, now=at)
+        return said(halted, now=at)
+
+    waits.hush()
+    assert [look(started + after) for after in (0, LONGEST_STEP_S + 1, LONGEST_STEP_S + 6)] == [None] * 3, (
+        "it never said"
+    )
+    moves.beat()
+    moved = pulse_of(tmp_path, STEP)
+    assert moved is not None
+    assert [look(moved + LONGEST_STEP_S - 1), look(moved + LONGEST_STEP_S + 1)] == [None] * 2
+    later = LONGEST_STEP_S + 6
+    assert look(moved + later) == f"worker {STUCK} for {later:.0f} s (process {leader.pid})"
+    moves.beat()
+    assert look(moved + 10) is None
+    moves.hush()
+    assert [look(moved + 10 * later), look(moved + 10 * later + 5)] == [None] * 2
+
+
+@pytest.mark.parametrize("name", ["worker", "beat"])
+def test_who_is_watched_is_so_again_when_the_folder_was_removed_and_made_again(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    pulse = Pulse(folder, name)
+    shutil.rmtree(folder)
+    pulse.beat()
+    assert pulse_of(folder, name) is None
+    folder.mkdir()
+    pulse.beat()
+    assert pulse_of(folder, name) == pytest.approx(time.monotonic(), abs=60)
 
 
 @pytest.mark.parametrize("name", ["worker", "beat"])
