@@ -35,6 +35,27 @@ test("events are the same however the stream is cut", () => {
   }
 });
 
+test("a connection that was never made is told from one that broke", async () => {
+  const sentAfter = async (cause: object): Promise<boolean> => {
+    const fetch = () => Promise.reject(new TypeError("fetch failed", { cause: Object.assign(new Error("lost"), cause) }));
+    const client = new exported.MemoryClient({ url: "http://127.0.0.1:9", apiKey: "key", retries: { attempts: 1 }, fetch });
+    const failure: unknown = await client.get("1").catch((error: unknown) => error);
+    assert.ok(failure instanceof exported.ConnectionFailed);
+    return failure.sent;
+  };
+  for (const code of ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]) {
+    assert.equal(await sentAfter({ code }), false, code);
+  }
+  // A host or a network may become unreachable while a call is under way: then nobody knows what became of it.
+  for (const code of ["EHOSTUNREACH", "ENETUNREACH"]) {
+    assert.equal(await sentAfter({ code, syscall: "connect" }), false, code);
+    assert.equal(await sentAfter({ code, syscall: "read" }), true, code);
+    assert.equal(await sentAfter({ code, syscall: "write" }), true, code);
+    assert.equal(await sentAfter({ code }), true, code);
+  }
+  assert.equal(await sentAfter({ code: "ECONNRESET", syscall: "read" }), true);
+});
+
 test("only what is safe is repeated", () => {
   const attempt = { number: 1, status: 503, repeatable: true };
   const pause = (changes: object) => pauseAfter({ ...attempt, ...changes }, DEFAULT_RETRIES, () => 0.5);
