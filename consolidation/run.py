@@ -32,7 +32,8 @@ from consolidation.tenancy import Tenancy
 from consolidation.turn_steps import plan_turn
 from consolidation.wanted import STEPS_OF, Report, Wanted
 from memory_service.errors import MemoryServiceError
-from memory_service.lifecycle.apply import Derived, EvidenceLost, PlanOutdated, apply
+from memory_service.lifecycle.applied_plan import Derived, PlanOutdated
+from memory_service.lifecycle.apply import EvidenceLost, apply
 from memory_service.lifecycle.draft import Draft, prepare
 from memory_service.lifecycle.fading import SWEEP
 from memory_service.storage import considered, consolidated

@@ -9,7 +9,8 @@ import pytest
 
 from consolidation.planning import Archive, Ask, Change, Join, Merge, Part, ReviewKind, Revise, Step, Supersede, Why
 from consolidation.records import Ref
-from memory_service.lifecycle.apply import EvidenceLost, PlanOutdated
+from memory_service.lifecycle.applied_plan import PlanOutdated
+from memory_service.lifecycle.apply import EvidenceLost
 
 WHY = Why(Step.CONFLICTS, "a test", 0.97)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -34,7 +34,8 @@ from consolidation.planning import (
 from consolidation.run import run
 from consolidation.tenancy import Tenancy
 from consolidation.wanted import Wanted
-from memory_service.lifecycle.apply import Derived, apply
+from memory_service.lifecycle.applied_plan import Derived
+from memory_service.lifecycle.apply import apply
 from memory_service.lifecycle.draft import Draft, prepare
 from memory_service.lifecycle.erase import erase
 from memory_service.storage.changesets import lock_namespace, only_run

@@ -8,7 +8,8 @@ from uuid import UUID
 from consolidation.planning import Derive, Plan, Step, Why
 from consolidation.records import Ref
 from memory_service.api.writing import encoding_of
-from memory_service.lifecycle.apply import Derived, apply
+from memory_service.lifecycle.applied_plan import Derived
+from memory_service.lifecycle.apply import apply
 from memory_service.lifecycle.draft import Draft, prepare
 from memory_service.storage.database import Database
 from memory_service.storage.ids import new_id
