@@ -18,7 +18,6 @@ from consolidation.tenancy import Tenancy
 from memory_service.lifecycle.draft import Encoding
 from memory_service.storage import precision
 from memory_service.storage.namespaces import get_namespace
-from memory_service.storage.precision import Vectors
 from memory_service.types import PrecisionTier
 
 BATCH = 64  # texts encoded at once: about a second of the packaged model
@@ -61,21 +60,6 @@ def raise_waiting(
         last = rows[-1]["id"]
         if len(rows) < BATCH or not go_on():
             return risen
-
-
-def encode_again(tenancy: Tenancy, ids: Sequence[UUID], *, encoding: Encoding) -> Vectors:
-    """Return vectors of the present texts of memories below half precision, as `move_tiers` takes them to raise them.
-
-    For whoever raises memories at once instead of leaving a note. No connection is held while the texts are encoded.
-    """
-    found: dict[tuple[UUID, int], NDArray[np.float32]] = {}
-    for start in range(0, len(ids), BATCH):
-        with tenancy.open() as session:
-            rows = precision.below_half(
-                session, tenancy.tenant_id, ids[start : start + BATCH], encoder_id=encoding.encoder_id
-            )
-        found |= _encoded(rows, encoding)
-    return found
 
 
 def _encoded(rows: Sequence[RowMapping], encoding: Encoding) -> dict[tuple[UUID, int], NDArray[np.float32]]:

@@ -312,15 +312,6 @@ def _direction(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return mean / norm if norm > 0 else mean
 
 
-def depth_of(levels: Iterable[int]) -> int:
-    """Return how deep a tree of topics with these levels is.
-
-    >>> depth_of([0, 0, 1]), depth_of([])
-    (2, 0)
-    """
-    return max(levels, default=-1) + 1
-
-
 def path(node: Node) -> Sequence[Node]:
     """Return a topic and those above it, itself first."""
     found = [node]

@@ -95,14 +95,3 @@ def bytes_per_token(*, layers: int, kv_heads: int, dim: int, element: int = BFLO
     (128, 56)
     """
     return 2 * layers * kv_heads * dim * element
-
-
-def latent_bytes_per_token(*, layers: int, latent: int, rope: int, element: int = BFLOAT16_BYTES) -> int:
-    """Return what one token costs in a model with latent attention: layers · (latent + rope) · element.
-
-    DeepSeek-V3 (2024, §2.1.1) has 61 layers, 512 + 64 numbers each:
-
-    >>> latent_bytes_per_token(layers=61, latent=512, rope=64)
-    70272
-    """
-    return layers * (latent + rope) * element

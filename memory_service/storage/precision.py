@@ -298,25 +298,3 @@ def rising(
         .mappings()
         .all()
     )
-
-
-def below_half(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, encoder_id: int) -> Sequence[RowMapping]:
-    """Return (id, content, content_version, start) of those of some memories that are below half precision, in id order.
-
-    `start` is the character from which they are encoded.
-    """
-    return (
-        session.execute(
-            text(
-                "SELECT m.id, m.content, m.content_version, coalesce((SELECT min(e.span_from) FROM embedding_coarse e "
-                "WHERE e.tenant_id = :tenant AND e.namespace_id = m.namespace_id AND e.encoder_id = :encoder "
-                "AND e.memory_id = m.id AND e.version = m.content_version), 0) AS start FROM memory m "
-                "JOIN namespace n ON n.tenant_id = :tenant AND n.id = m.namespace_id AND n.encoder_id = :encoder "
-                "AND n.also_encoder_id IS NULL "
-                "WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:ids AS uuid[])) AND m.precision_tier > 0 ORDER BY m.id"
-            ),
-            {"tenant": tenant_id, "ids": list(ids), "encoder": encoder_id},
-        )
-        .mappings()
-        .all()
-    )

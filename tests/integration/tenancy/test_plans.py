@@ -307,7 +307,6 @@ HOT: dict[str, Callable[[Session], object]] = {
     "waiting to rise": lambda s: precision.rising(
         s, TENANT, SMALL_SPACE, encoder_id=1, after=None, limit=64),
     "wanted in half": lambda s: precision.want_half(s, TENANT, FEW),
-    "below half": lambda s: precision.below_half(s, TENANT, IDS, encoder_id=1),
     "was it erased": lambda s: erasure.is_erased(s, TENANT, IDS[0]),
     "links": lambda s: links.links_of(s, TENANT, IDS[0], before=None, limit=51),
     "all links": lambda s: links.list_links(s, TENANT, namespace_id=SMALL_SPACE, before=None, limit=51),
