@@ -98,7 +98,7 @@ def coverage(best_score: float, idf: Iterable[float]) -> float:
     """Say how much of a query its best match covers, in 0..1: its score over the sum of the query's idf.
 
     A query of which the namespace knows few words is better asked by meaning than by words; see
-    ``fusion.trust_keywords``. Pass the idf of every distinct query term, those that no memory holds included.
+    `channels.own_scores`. Pass the idf of every distinct query term, those that no memory holds included.
 
     >>> coverage(2.62, [2.0, 3.0])
     0.524

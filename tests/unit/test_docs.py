@@ -152,6 +152,15 @@ def commands(group: Any, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
+@pytest.mark.parametrize("package", ["retrieval", "consolidation", "memory_service/api/chat_proxy"])
+def test_the_architecture_names_every_module_and_none_that_is_not_there(package: str) -> None:
+    modules = {path.stem for path in (CHECKOUT / package).iterdir() if path.suffix == ".py" or path.is_dir()}
+    heading = f"| module of `{package.removeprefix('memory_service/').replace('/', '.')}` | does |"
+    table = read(DOCS / "discussion" / "architecture.md").partition(heading)[2].partition("\n\n")[0]
+    named = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(named) == sorted(modules - {"__init__", "__pycache__"}), "each once"
+
+
 def test_every_command_and_make_target_is_listed() -> None:
     page = read(REFERENCE / "cli.md")
     listed = re.findall(r"^\| `([a-z -]+?)(?: [A-Z]+)?` \|", page, re.M)
