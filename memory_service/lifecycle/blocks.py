@@ -55,6 +55,25 @@ class Condition:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class NewValue:
+    """What an edit says of the value of a block: only these words are the caller's."""
+
+    said: str
+    at: str  # the JSON pointer where that stands in the request
+    of: Callable[[str, str], str]  # makes the new value of the present one and of what was said
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What is to change of a block, and who says so."""
+
+    operation: str  # what the history calls this
+    changes: Mapping[str, Any]  # columns of a state and their new values, without the value
+    value: NewValue | None  # None leaves it
+    edited_by: str | None
+
+
 def absent(at: Address) -> NotFound:
     """Return the error for an address without a live block."""
     return NotFound(
@@ -121,13 +140,9 @@ def edit(
     tenant_id: UUID,
     namespace_id: UUID,
     at: Address,
-    changes: Mapping[str, Any],
+    wanted: Edit,
     *,
-    operation: str,
-    said: tuple[str, str] | None = None,
-    new_value: Callable[[str, str], str] | None,
     may_unlock: bool,
-    edited_by: str | None,
     condition: Condition,
     now: datetime,
 ) -> None:
@@ -138,19 +153,15 @@ def edit(
         tenant_id: whose block.
         namespace_id: where it lies.
         at: its address there.
-        changes: columns of a state and their new values, without the value.
-        operation: what the history calls this.
-        said: what the caller wants in the value, and the JSON pointer where it stands in the request; None where nothing.
-        new_value: makes the new value of the present one and of what was said; None leaves it.
+        wanted: what is to change.
         may_unlock: whether the caller may take `read_only` off.
-        edited_by: who says so, for the history.
         condition: what the caller has seen.
         now: the moment of the change.
 
     Raises:
         NotFound: there is no such block.
         PreconditionFailed: the caller has seen another version.
-        Conflict: the block is read-only and stays so; or `new_value` refuses.
+        Conflict: the block is read-only and stays so; or `NewValue.of` refuses.
         Forbidden: the caller may not take `read_only` off.
         TooLarge: the value would be longer than the limit.
         InvalidRequest: a redaction policy refuses something that the caller says.
@@ -158,30 +169,37 @@ def edit(
     row = live(blocks.lock_block(session, tenant_id, namespace_id, at), at)
     condition.check(row)
     if row["read_only"]:
-        if changes.get("read_only", True):
+        if wanted.changes.get("read_only", True):
             _check_writable(row)
         elif not may_unlock:
             raise Forbidden("Taking read_only off a block needs a key with the scope admin.")
     redactors = redactors_in(session)
     # Only what the caller says is refused; what is carried on may be older than the policy, and is masked.
     counts = Counts()
-    given = redacted_in(redactors, namespace_id, {**changes, "edited_by": edited_by}, counts=counts)
+    given = redacted_in(redactors, namespace_id, {**wanted.changes, "edited_by": wanted.edited_by}, counts=counts)
     edited_by = given.pop("edited_by")
     content = {name: given.get(name, row[name]) for name in CONTENT}
-    if new_value is not None:
-        at_place, words = said or ("", "")
-        redactor = redactors.by_id.get(namespace_id)
-        if redactor is None:
-            content["value"] = new_value(row["value"], words)
-        else:
-            content["value"] = new_value(row["value"], redactor.text(words, counts, at=at_place))
-            _check_joined(redactor, row["value"], content["value"], at=at_place)
+    if wanted.value is not None:
+        content["value"] = _made(wanted.value, row["value"], redactors.by_id.get(namespace_id), counts)
     content = redacted_in(redactors, namespace_id, content, refusing=False, counts=counts)
     if _same(row, content):
         return
     _check_length(content)
     state = {**content, "archived": False}
-    _next(session, tenant_id, row, state, counts, operation=operation, edited_by=edited_by, now=now)
+    _next(session, tenant_id, row, state, counts, operation=wanted.operation, edited_by=edited_by, now=now)
+
+
+def _made(new: NewValue, present: str, redactor: Redactor | None, counts: Counts) -> str:
+    """Return the new value of a block, with what the caller says redacted.
+
+    Raises:
+        InvalidRequest: a policy refuses it, by itself or beside what is there.
+    """
+    if redactor is None:
+        return new.of(present, new.said)
+    value = new.of(present, redactor.text(new.said, counts, at=new.at))
+    _check_joined(redactor, present, value, at=new.at)
+    return value
 
 
 def _check_joined(redactor: Redactor, before: str, value: str, *, at: str) -> None:

@@ -1,6 +1,5 @@
 """Core memory blocks: short texts that agents always see and edit in place."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Self
@@ -27,7 +26,19 @@ from memory_service.api.idempotency import idempotent
 from memory_service.api.pages import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, page
 from memory_service.api.strict_json import StrictRoute
 from memory_service.errors import FieldError, InvalidRequest
-from memory_service.lifecycle.blocks import Condition, absent, archive, block_json, edit, erase, live, put, version_json
+from memory_service.lifecycle.blocks import (
+    Condition,
+    Edit,
+    NewValue,
+    absent,
+    archive,
+    block_json,
+    edit,
+    erase,
+    live,
+    put,
+    version_json,
+)
 from memory_service.storage import blocks
 from memory_service.storage.blocks import Address
 from memory_service.storage.namespaces import check_path, ensure_namespaces, find_namespace_id
@@ -197,8 +208,7 @@ def edit_block(
     """Edit a block: add a line, replace one exact passage, or change fields of it."""
     now = services.clock()
     named = named.also(body)
-    operation, said, new_value = _edit_of(body)
-    condition = _condition(if_match)
+    wanted, condition = _edit_of(body), _condition(if_match)
 
     def produce() -> Response:
         space = named.namespace_id(session, caller.tenant_id)
@@ -209,12 +219,8 @@ def edit_block(
             caller.tenant_id,
             space,
             named.at,
-            body.changes(),
-            operation=operation,
-            said=said,
-            new_value=new_value,
+            wanted,
             may_unlock=caller.may(KeyScope.ADMIN),
-            edited_by=body.edited_by,
             condition=condition,
             now=now,
         )
@@ -223,17 +229,18 @@ def edit_block(
     return idempotent(request, caller, session, produce)
 
 
-def _edit_of(body: BlockPatch) -> tuple[str, tuple[str, str] | None, Callable[[str, str], str] | None]:
-    """Return what the history calls an edit, what it says and where, and how the new value is made of the present one and that."""
-    said = body.model_fields_set
-    if "append" in said:
-        return "append", ("/append", body.append or ""), appended
-    if body.replace is not None:
+def _edit_of(body: BlockPatch) -> Edit:
+    """Return the edit that a body asks for."""
+    operation, value = "patch", None
+    if "append" in body.model_fields_set:
+        operation, value = "append", NewValue(body.append or "", "/append", appended)
+    elif body.replace is not None:
         old = body.replace.old
-        return "replace", ("/replace/new", body.replace.new), lambda value, words: replaced(value, old, words)
-    if "value" in said:
-        return "patch", ("/value", body.value or ""), lambda _, words: words
-    return "patch", None, None
+        value = NewValue(body.replace.new, "/replace/new", lambda present, words: replaced(present, old, words))
+        operation = "replace"
+    elif "value" in body.model_fields_set:
+        value = NewValue(body.value or "", "/value", lambda _, words: words)
+    return Edit(operation, body.changes(), value, body.edited_by)
 
 
 @router.delete("/{label}", status_code=204)
