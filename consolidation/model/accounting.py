@@ -56,10 +56,7 @@ def write_down(
         kept += stored is not None
     if kept < len(outcome.dead_letters):
         log.info("dead_letters_dropped", task=outcome.task.value, erased=len(outcome.dead_letters) - kept)
-    model_records.keep_usage(
-        session,
-        tenant_id,
-        job_id=job_id,
+    usage = model_records.StepUsage(
         task=outcome.task.value,
         model=outcome.model,
         calls=outcome.usage.calls,
@@ -68,6 +65,5 @@ def write_down(
         refused=len(outcome.refused),
         dead_letters=kept,
         fallback=outcome.why,
-        now=now,
-        expires_at=now + ttl,
     )
+    model_records.keep_usage(session, tenant_id, usage, job_id=job_id, now=now, expires_at=now + ttl)

@@ -4,6 +4,7 @@ A dead letter quotes the memories that the model was shown. So it expires, names
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,38 +16,32 @@ from memory_service.storage.ids import new_id
 from memory_service.storage.tables import dead_letter, dead_letter_memory, job, memory, model_usage
 
 
+@dataclass(frozen=True, slots=True)
+class StepUsage:
+    """What one step of a job cost."""
+
+    task: str
+    model: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    refused: int  # parts of replies that were not taken
+    dead_letters: int
+    fallback: str | None  # why rules stood in for part of it, where they did
+
+
 def keep_usage(
-    session: Session,
-    tenant_id: UUID,
-    *,
-    job_id: UUID | None,
-    task: str,
-    model: str,
-    calls: int,
-    prompt_tokens: int,
-    completion_tokens: int,
-    refused: int,
-    dead_letters: int,
-    fallback: str | None,
-    now: datetime,
-    expires_at: datetime,
+    session: Session, tenant_id: UUID, usage: StepUsage, *, job_id: UUID | None, now: datetime, expires_at: datetime
 ) -> None:
-    """Store what one step of a job cost, and why rules stood in for part of it where they did."""
+    """Store what one step of a job cost."""
     session.execute(
         insert(model_usage).values(
             tenant_id=tenant_id,
             id=new_id(),
             job_id=job_id,
-            task=task,
-            model=model,
-            calls=calls,
-            prompt_tokens=prompt_tokens,
-            completion_tokens=completion_tokens,
-            refused=refused,
-            dead_letters=dead_letters,
-            fallback=fallback,
             created_at=now,
             expires_at=expires_at,
+            **asdict(usage),
         )
     )
 
