@@ -230,33 +230,54 @@ def drop_job(tenancy: Tenancy, job: Any) -> bool:
         return True
     with ExitStack() as opened:
         work = _Work(tenancy, job, opened, monotonic() + tenancy.turn_s)
-        if row["turned_at"] is not None and (left := row["turned_at"] + GRACE - tenancy.clock()) > timedelta():
-            _pause(work, left)
+        if _drop(work, row, encoder_id):
+            _end_drop(work, row, encoder_id)
+    return True
+
+
+def _drop(work: _Work, row: RowMapping, encoder_id: int) -> bool:
+    """Delete the vectors of a namespace once nobody reads or writes them; False, with the job put off, when that takes longer."""
+    tenancy, namespace_id = work.tenancy, work.job["namespace_id"]
+    if row["turned_at"] is not None and (left := row["turned_at"] + GRACE - tenancy.clock()) > timedelta():
+        _pause(work, left)
+        return False
+    if row["waits_for"] is None:
+        _note_readers(tenancy, namespace_id)
+    # Those who began before may still write under both.
+    if not _await_readers(work, namespace_id):
+        return False
+    # On its own shelf the namespace is alone.
+    if row["from_shelf"] > 1 and row["from_encoder_id"] == encoder_id and not _drop_shelf(work, namespace_id):
+        return False
+    while True:
+        with tenancy.open() as session:
+            dropped = reindexes.drop_some(session, tenancy.tenant_id, namespace_id, encoder_id, limit=DROPPED_AT_ONCE)
+        # Of texts with several vectors fewer memories than asked may come, and there are more all the same.
+        if not dropped:
             return True
-        if row["waits_for"] is None:
-            _note_readers(tenancy, namespace_id)
-        # Those who began before may still write under both.
-        if not _await_readers(work, namespace_id):
-            return True
-        if row["from_shelf"] > 1 and row["from_encoder_id"] == encoder_id:
-            try:
-                with tenancy.open() as session:
-                    reindexes.drop_shelf(session, namespace_id, lock_timeout_ms=_LOCK_TIMEOUT_MS)
-            except Unavailable as error:
-                if error.specific_code not in {"timeout", "busy"}:
-                    raise
-                _pause(work, LOOK_AGAIN)
-                return True
-        while True:
-            with tenancy.open() as session:
-                dropped = reindexes.drop_some(session, tenant_id, namespace_id, encoder_id, limit=DROPPED_AT_ONCE)
-            # Of texts with several vectors fewer memories than asked may come, and there are more all the same.
-            if not dropped:
-                break
-            if not work.report(dropped):
-                if not work.stopped:
-                    _pause(work, timedelta())
-                return True
+        if not work.report(dropped):
+            if not work.stopped:
+                _pause(work, timedelta())
+            return False
+
+
+def _drop_shelf(work: _Work, namespace_id: UUID) -> bool:
+    """Drop the own shelf of a namespace; False, with the job put off, while others hold it."""
+    try:
+        with work.tenancy.open() as session:
+            reindexes.drop_shelf(session, namespace_id, lock_timeout_ms=_LOCK_TIMEOUT_MS)
+    except Unavailable as error:
+        if error.specific_code not in {"timeout", "busy"}:
+            raise
+        _pause(work, LOOK_AGAIN)
+        return False
+    return True
+
+
+def _end_drop(work: _Work, row: RowMapping, encoder_id: int) -> None:
+    """Say which encoder was kept, and that the job is done."""
+    tenancy, job = work.tenancy, work.job
+    tenant_id, namespace_id = tenancy.tenant_id, job["namespace_id"]
     step = ReindexStep.KEPT_NEW if row["from_encoder_id"] == encoder_id else ReindexStep.KEPT_OLD
     following = after(ReindexState.DROPPING, step)
     assert following is not None
@@ -265,11 +286,8 @@ def drop_job(tenancy: Tenancy, job: Any) -> bool:
         # Another job may have gone on meanwhile, after this one was cancelled, and the namespace may be on its way anew.
         reindexes.lock_namespaces(session, tenant_id, [namespace_id])
         current = reindexes.find_reindex(session, tenant_id, namespace_id)
-        if current is None or not _drops(current, job):
-            jobs.finish_job(session, tenant_id, job["id"], status=JobStatus.SUCCEEDED, now=now)
-            return True
-        reindexes.change(session, tenant_id, namespace_id, state=following.value, finished_at=now)
-        items = [{"namespace": row["namespace"], "status": following.value}]
-        jobs.report_progress(session, tenant_id, job["id"], done=work.done + dropped, items=items)
+        if current is not None and _drops(current, job):
+            reindexes.change(session, tenant_id, namespace_id, state=following.value, finished_at=now)
+            items = [{"namespace": row["namespace"], "status": following.value}]
+            jobs.report_progress(session, tenant_id, job["id"], done=work.done, items=items)
         jobs.finish_job(session, tenant_id, job["id"], status=JobStatus.SUCCEEDED, now=now)
-    return True
