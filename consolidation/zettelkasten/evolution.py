@@ -131,32 +131,9 @@ def gained(
     >>> gained(one, others[:2], [], Vocabulary())
     ({}, 0)
     """
-    if len(near) < settings.support:
+    shared = _shared(record, near, vocabulary, support=settings.support)
+    if not shared:
         return {}, 0
-    counts: Counter[frozenset[str]] = Counter()
-    written: dict[frozenset[str], str] = {}
-    for other in near:
-        words = vocabulary.words(other)
-        for phrase, stems in zip(words.keywords, words.phrases, strict=True):
-            if stems and (stems not in written or phrase < written[stems]):
-                written[stems] = phrase
-        counts.update({stems for stems in words.phrases if stems})
-    if not any(count >= settings.support for count in counts.values()):
-        return {}, 0
-    borne_out = vocabulary.text(record)
-    # Names have their own place, and turns that speak to one person are not about that person.
-    speakers = {words.speaker for words in map(vocabulary.words, (record, *near)) if words.speaker}
-    people = people_of(speakers)
-    names = vocabulary.words(record).names
-
-    def fits(stems: frozenset[str]) -> bool:
-        phrase = written[stems]
-        return stems <= borne_out and phrase not in names and phrase not in FILLERS and not people.addressed(phrase)
-
-    shared = sorted(
-        (stems for stems, count in counts.items() if count >= settings.support and fits(stems)),
-        key=lambda stems: (-counts[stems], -len(stems), written[stems]),
-    )
     fields: dict[str, list[str]] = {}
     used: list[int] = []
     # What a caller stated is all that there is to state.
@@ -169,17 +146,54 @@ def gained(
         if not may[name]:
             continue
         covered = set().union(*(vocabulary.stems(one, record.language) for one in present[name]))
-        new: list[frozenset[str]] = []
-        for stems in shared:
-            if name == "tags" and written[stems] in WISHES:
+        new: list[_Phrase] = []
+        for phrase in shared:
+            if name == "tags" and phrase.written in WISHES:
                 continue  # it would say that the memory is one
-            if len(present[name]) + len(new) < most and not stems <= covered:
-                new.append(stems)
-                covered |= stems
+            if len(present[name]) + len(new) < most and not phrase.stems <= covered:
+                new.append(phrase)
+                covered |= phrase.stems
         if new:
-            fields[name] = [*present[name], *(written[stems] for stems in new)]
-            used += [counts[stems] for stems in new]
+            fields[name] = [*present[name], *(phrase.written for phrase in new)]
+            used += [phrase.support for phrase in new]
     return fields, min(used, default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    """What several linked memories share: its stems, how it is written, and how many of them have it."""
+
+    stems: frozenset[str]
+    written: str
+    support: int
+
+
+def _shared(record: Record, near: Sequence[Record], vocabulary: Vocabulary, *, support: int) -> list[_Phrase]:
+    """Return what so many linked memories share and the text of a memory bears out, what most of them have first."""
+    if len(near) < support:
+        return []
+    counts: Counter[frozenset[str]] = Counter()
+    written: dict[frozenset[str], str] = {}
+    for other in near:
+        words = vocabulary.words(other)
+        for phrase, stems in zip(words.keywords, words.phrases, strict=True):
+            if stems and (stems not in written or phrase < written[stems]):
+                written[stems] = phrase
+        counts.update({stems for stems in words.phrases if stems})
+    phrases = [_Phrase(stems, written[stems], count) for stems, count in counts.items() if count >= support]
+    if not phrases:
+        return []
+    borne_out = vocabulary.text(record)
+    # Names have their own place, and turns that speak to one person are not about that person.
+    speakers = {words.speaker for words in map(vocabulary.words, (record, *near)) if words.speaker}
+    people = people_of(speakers)
+    unfit = vocabulary.words(record).names | FILLERS
+    fitting = [
+        one
+        for one in phrases
+        if one.stems <= borne_out and one.written not in unfit and not people.addressed(one.written)
+    ]
+    return sorted(fitting, key=lambda one: (-one.support, -len(one.stems), one.written))
 
 
 def _records(considered: Iterable[Considered]) -> Iterator[Record]:
