@@ -1,6 +1,6 @@
 """Forget gently and take it back: archive and restore, one memory or many, always as a new version."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from memory_service.lifecycle.draft import identity_of
 from memory_service.lifecycle.moments import not_before
 from memory_service.storage import consolidated, memories, search_index
 from memory_service.storage.identities import free_identities, set_identities
-from memory_service.storage.sql import Sql
+from memory_service.storage.sql import Row, Sql
 from memory_service.types import State
 
 # What was merged leads elsewhere no more once it has another fate.
@@ -54,19 +54,7 @@ def restore(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: date
     ]
     if not changed:
         return []
-    keys = [(rows[i]["namespace_id"], rows[i]["external_id"]) for i in changed if rows[i]["external_id"] is not None]
-    if len(set(keys)) < len(keys):
-        twice = next(external for at, (_, external) in enumerate(keys) if keys[at] in keys[:at])
-        raise Conflict(
-            f"Two of these memories held external_id {twice!r}; only one of them can have it back.",
-            code="external_id_conflict",
-        )
-    taken = [row for row in memories.find_by_external_ids(session, tenant_id, keys) if row["id"] not in changed]
-    if taken:
-        raise Conflict(
-            f"Memory {taken[0]['id']} now holds external_id {taken[0]['external_id']!r}; change or archive it first.",
-            code="external_id_conflict",
-        )
+    _check_external_ids(session, tenant_id, {i: rows[i] for i in changed})
     memories.keep_versions(session, tenant_id, changed, now=now)
     memories.update_memories(
         session,
@@ -94,6 +82,27 @@ def restore(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: date
     consolidated.mark_considered(session, tenant_id, [i for _, i in merged])
     consolidated.drop_sources(session, tenant_id, merged)
     return changed
+
+
+def _check_external_ids(session: Session, tenant_id: UUID, back: Mapping[UUID, Row]) -> None:
+    """Look whether memories that come back can have their external ids.
+
+    Raises:
+        Conflict: two of them had the same one, or another live memory took it over meanwhile.
+    """
+    keys = [(row["namespace_id"], row["external_id"]) for row in back.values() if row["external_id"] is not None]
+    if len(set(keys)) < len(keys):
+        twice = next(external for at, (_, external) in enumerate(keys) if keys[at] in keys[:at])
+        raise Conflict(
+            f"Two of these memories held external_id {twice!r}; only one of them can have it back.",
+            code="external_id_conflict",
+        )
+    taken = [row for row in memories.find_by_external_ids(session, tenant_id, keys) if row["id"] not in back]
+    if taken:
+        raise Conflict(
+            f"Memory {taken[0]['id']} now holds external_id {taken[0]['external_id']!r}; change or archive it first.",
+            code="external_id_conflict",
+        )
 
 
 def expire(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
