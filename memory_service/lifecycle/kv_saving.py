@@ -118,16 +118,26 @@ def save(session: Session, tenant_id: UUID, part: Part, arrived: Arrived, *, lim
     engine = kv_engines.get_engine(session, tenant_id, plan.engine)
     if engine is None:
         raise NotFound("The engine of the plan is not known any more; announce it anew.")
-    n_tokens = part.count * plan.block_size
-    newcomer = Held(
-        arrived.id, arrived.bytes, n_tokens / (engine.prefill_tokens_per_s or ASSUMED_TOKENS_PER_S), 1.0, now
-    )
+    seconds = part.count * plan.block_size / (engine.prefill_tokens_per_s or ASSUMED_TOKENS_PER_S)
+    newcomer = Held(arrived.id, arrived.bytes, seconds, 1.0, now)
     evicted = _make_room(session, tenant_id, plan.namespace_id, newcomer, limits=limits, now=now)
     latest = now + limits.ttl
     # It never outlives a source, whether or not a sweep has come by.
     expires_at = min(latest, ends_at) if ends_at is not None else latest
-    values: dict[str, Any] = {
-        "id": arrived.id,
+    values = {
+        **_described(part, plan, engine),
+        **_kept(arrived, newcomer),
+        "created_at": now,
+        "expires_at": expires_at,
+    }
+    hashes = plan.block_hashes[part.first_block : end]
+    kv_memories.insert_record(session, tenant_id, values, hashes=hashes, sources=sources)
+    return Saved(arrived.id, True, evicted)
+
+
+def _described(part: Part, plan: KvPlan, engine: kv_engines.Engine) -> dict[str, Any]:
+    """Return what a record says of the blocks: of which prompt they are, who computed them, how they are written."""
+    return {
         "namespace_id": plan.namespace_id,
         "plan_id": plan.id,
         "model": plan.model,
@@ -136,27 +146,29 @@ def save(session: Session, tenant_id: UUID, part: Part, arrived: Arrived, *, lim
         "block_size": plan.block_size,
         "first_block": part.first_block,
         "blocks": part.count,
-        "n_tokens": n_tokens,
+        "n_tokens": part.count * plan.block_size,
         "parent_hash": bytes.fromhex(plan.block_hashes[part.first_block - 1] if part.first_block else ROOT),
-        "last_hash": bytes.fromhex(plan.block_hashes[end - 1]),
+        "last_hash": bytes.fromhex(plan.block_hashes[part.first_block + part.count - 1]),
         "token_ids_hash": bytes.fromhex(plan.token_ids_hash),
         "text_hash": bytes.fromhex(plan.text_hash),
         "codec": part.codec,
         "exactness": str(part.exactness),
+    }
+
+
+def _kept(arrived: Arrived, newcomer: Held) -> dict[str, Any]:
+    """Return what a record says of the blob, and by what it is kept or evicted."""
+    return {
+        "id": arrived.id,
         "bytes": arrived.bytes,
         "checksum": bytes.fromhex(arrived.checksum),
         "prefill_s": newcomer.prefill_s,
         "state": "live",
         "has_blob": True,
         "heat": newcomer.heat,
-        "heat_at": now,
+        "heat_at": newcomer.heat_at,
         "hits": 0,
-        "created_at": now,
-        "expires_at": expires_at,
     }
-    hashes = plan.block_hashes[part.first_block : end]
-    kv_memories.insert_record(session, tenant_id, values, hashes=hashes, sources=sources)
-    return Saved(arrived.id, True, evicted)
 
 
 def _make_room(
