@@ -146,32 +146,13 @@ def search(
     answers: list[Response] = []
 
     def produce(session: Session, recalled: Recalled) -> Response:
-        nearby: Mapping[UUID, list[Row]] = {}
-        if body.neighbours and recalled.results:
-            ids = [result.found.id for result in recalled.results]
-            nearby = neighbour_rows.neighbours_of(
-                session, caller.tenant_id, ids, distance=body.neighbours, now=now, known=wanted.as_of.known
-            )
+        nearby = _nearby(session, caller.tenant_id, recalled, wanted, distance=body.neighbours, now=now)
         if body.reinforce:
             reinforce(session, caller.tenant_id, search_id, recalled.results, now=now)
-        trace = traces.Trace(
-            id=search_id,
-            namespaces=[n.path for n in recalled.namespaces],
-            query=body.query,
-            request=body.model_dump(mode="json", exclude_unset=True, by_alias=True),
-            result=kept_json(recalled, wanted, reranker=services.reranker.name if services.reranker else ""),
-            now=now,
-            expires_at=now + timedelta(days=services.settings.trace_ttl_days),
-        )
-        with keeping(session, trace):
+        trace = _trace(services, search_id, body, recalled, wanted, now=now)
+        with _keeping(session, caller.tenant_id, trace, at_once=body.reinforce):
             document = search_json(search_id, recalled, nearby=nearby, explain=body.explain, now=now)
             return respond(recalled, document)
-
-    def keeping(session: Session, trace: traces.Trace) -> AbstractContextManager[None]:
-        if not body.reinforce:
-            return traces.ending_with_trace(session, caller.tenant_id, trace)
-        traces.keep_trace(session, caller.tenant_id, trace)
-        return nullcontext()
 
     def deliver(session: Session, recalled: Recalled) -> None:
         if body.reinforce:
@@ -185,3 +166,36 @@ def search(
         return answers[0]
 
     return unless_answered(request, caller, run) if body.reinforce else run()
+
+
+def _nearby(
+    session: Session, tenant_id: UUID, recalled: Recalled, wanted: RecallRequest, *, distance: int, now: datetime
+) -> Mapping[UUID, list[Row]]:
+    """Return the memories that were said around each result, none where nobody asks for them."""
+    if not distance or not recalled.results:
+        return {}
+    ids = [result.found.id for result in recalled.results]
+    return neighbour_rows.neighbours_of(session, tenant_id, ids, distance=distance, now=now, known=wanted.as_of.known)
+
+
+def _trace(
+    services: Services, search_id: UUID, body: SearchIn, recalled: Recalled, wanted: RecallRequest, *, now: datetime
+) -> traces.Trace:
+    """Return what is kept of a search."""
+    return traces.Trace(
+        id=search_id,
+        namespaces=[n.path for n in recalled.namespaces],
+        query=body.query,
+        request=body.model_dump(mode="json", exclude_unset=True, by_alias=True),
+        result=kept_json(recalled, wanted, reranker=services.reranker.name if services.reranker else ""),
+        now=now,
+        expires_at=now + timedelta(days=services.settings.trace_ttl_days),
+    )
+
+
+def _keeping(session: Session, tenant_id: UUID, trace: traces.Trace, *, at_once: bool) -> AbstractContextManager[None]:
+    """Keep a trace: at once where more is to be stored with it, else while the answer is written, as the end of the transaction."""
+    if not at_once:
+        return traces.ending_with_trace(session, tenant_id, trace)
+    traces.keep_trace(session, tenant_id, trace)
+    return nullcontext()
