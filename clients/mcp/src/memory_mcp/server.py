@@ -48,8 +48,6 @@ def tools_of(settings: Settings) -> dict[str, Tool[Any]]:
 
 def make_server(settings: Settings) -> Server[Clients]:
     """Return a server with its handlers; a transport runs it."""
-    tools = tools_of(settings)
-    listed = [tool.listed() for tool in tools.values()]
 
     @asynccontextmanager
     async def lifespan(_: Server[Clients]) -> AsyncIterator[Clients]:
@@ -59,53 +57,7 @@ def make_server(settings: Settings) -> Server[Clients]:
         finally:
             await clients.close()
 
-    @asynccontextmanager
-    async def caller(context: Context) -> AsyncIterator[Caller]:
-        async with context.lifespan_context.lend(key_of(context)) as client:
-            yield Caller(client, settings.scope)
-
-    async def on_list_tools(_: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=listed)
-
-    async def on_call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        tool = tools.get(params.name)
-        if tool is None:
-            raise MCPError(types.INVALID_PARAMS, f"There is no tool {params.name!r}; there are {', '.join(tools)}.")
-        try:
-            async with caller(context) as who:
-                answer = await tool.answer(who, params.arguments or {})
-        except (ToolFailure, MemoryClientError) as error:
-            return _failed(tool.name, failure_of(error))
-        return types.CallToolResult(
-            content=[types.TextContent(type="text", text=answer.text)],
-            structured_content=answer.structured.model_dump(mode="json", by_alias=True, exclude_none=True),
-        )
-
-    async def on_list_resources(context: Context, _: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
-        try:
-            async with caller(context) as who:
-                profiles = await profile_resources(who)
-        except MemoryClientError as error:
-            # A host asks for the list before anybody needs it: a service that does not answer only makes it shorter.
-            log.warning("resources/list is short: %s", failure_of(error).code)
-            profiles = []
-        return types.ListResourcesResult(resources=[recent_resource(), *profiles])
-
-    async def on_list_templates(
-        _: Context, __: types.PaginatedRequestParams | None
-    ) -> types.ListResourceTemplatesResult:
-        return types.ListResourceTemplatesResult(resource_templates=templates())
-
-    async def on_read_resource(context: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
-        try:
-            async with caller(context) as who:
-                text = await read_resource(who, params.uri)
-        except (ToolFailure, MemoryClientError) as error:
-            failure = failure_of(error)
-            raise MCPError(types.INVALID_PARAMS, failure.message, {"code": failure.code, "uri": params.uri}) from error
-        contents = types.TextResourceContents(uri=params.uri, mime_type="text/markdown", text=text)
-        return types.ReadResourceResult(contents=[contents])
-
+    handlers = Handlers(settings)
     return Server(
         NAME,
         version=__version__,
@@ -114,12 +66,86 @@ def make_server(settings: Settings) -> Server[Clients]:
         instructions=INSTRUCTIONS,
         cache_hints=CACHE_HINTS,
         lifespan=lifespan,
-        on_list_tools=on_list_tools,
-        on_call_tool=on_call_tool,
-        on_list_resources=on_list_resources,
-        on_list_resource_templates=on_list_templates,
-        on_read_resource=on_read_resource,
+        on_list_tools=handlers.list_tools,
+        on_call_tool=handlers.call_tool,
+        on_list_resources=handlers.list_resources,
+        on_list_resource_templates=handlers.list_templates,
+        on_read_resource=handlers.read_resource,
     )
+
+
+class Handlers:
+    """What the server does with each kind of request, in the scope that its operator fixed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._scope = settings.scope
+        self._tools = tools_of(settings)
+        self._listed = [tool.listed() for tool in self._tools.values()]
+
+    @asynccontextmanager
+    async def _caller(self, context: Context) -> AsyncIterator[Caller]:
+        async with context.lifespan_context.lend(key_of(context)) as client:
+            yield Caller(client, self._scope)
+
+    async def list_tools(self, _: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        """Return the tools."""
+        return types.ListToolsResult(tools=self._listed)
+
+    async def call_tool(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        """Call a tool; what goes wrong is an answer that a model can act on.
+
+        Raises:
+            MCPError: there is no such tool.
+        """
+        tool = self._tools.get(params.name)
+        if tool is None:
+            there = ", ".join(self._tools)
+            raise MCPError(types.INVALID_PARAMS, f"There is no tool {params.name!r}; there are {there}.")
+        try:
+            async with self._caller(context) as caller:
+                answer = await tool.answer(caller, params.arguments or {})
+        except (ToolFailure, MemoryClientError) as error:
+            return _failed(tool.name, failure_of(error))
+        return types.CallToolResult(
+            content=[types.TextContent(type="text", text=answer.text)],
+            structured_content=answer.structured.model_dump(mode="json", by_alias=True, exclude_none=True),
+        )
+
+    async def list_resources(
+        self, context: Context, _: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
+        """Return the resources that there are now."""
+        try:
+            async with self._caller(context) as caller:
+                profiles = await profile_resources(caller)
+        except MemoryClientError as error:
+            # A host asks for the list before anybody needs it: a service that does not answer only makes it shorter.
+            log.warning("resources/list is short: %s", failure_of(error).code)
+            profiles = []
+        return types.ListResourcesResult(resources=[recent_resource(), *profiles])
+
+    async def list_templates(
+        self, _: Context, __: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        """Return what further resources can be asked for."""
+        return types.ListResourceTemplatesResult(resource_templates=templates())
+
+    async def read_resource(
+        self, context: Context, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        """Return what a resource says.
+
+        Raises:
+            MCPError: it cannot be read; the message says why.
+        """
+        try:
+            async with self._caller(context) as caller:
+                text = await read_resource(caller, params.uri)
+        except (ToolFailure, MemoryClientError) as error:
+            failure = failure_of(error)
+            raise MCPError(types.INVALID_PARAMS, failure.message, {"code": failure.code, "uri": params.uri}) from error
+        contents = types.TextResourceContents(uri=params.uri, mime_type="text/markdown", text=text)
+        return types.ReadResourceResult(contents=[contents])
 
 
 def key_of(context: Context) -> str | None:
