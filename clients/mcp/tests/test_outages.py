@@ -71,7 +71,7 @@ async def limited(url: str, lets_through: Callable[[str, str], bool]) -> AsyncIt
         headers = httpx.Headers([tuple(line.split(": ", 1)) for line in lines])
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         if lets_through(method, path):
-            async with httpx.AsyncClient() as http:
+            async with httpx.AsyncClient(timeout=60) as http:
                 answer = await http.request(method, url + path, headers=headers, content=body)
             writer.write(f"HTTP/1.1 {answer.status_code} x\r\n".encode())
             kept = [f"{name}: {answer.headers[name]}\r\n" for name in ("content-type",) if name in answer.headers]
