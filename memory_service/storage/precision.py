@@ -277,11 +277,17 @@ def reopen(session: Session, tenant_id: UUID, ids: Sequence[UUID], *, now: datet
 def rising(
     session: Session, tenant_id: UUID, namespace_id: UUID, *, encoder_id: int, after: UUID | None, limit: int
 ) -> Sequence[RowMapping]:
-    """Return (id, content, content_version, precision_wanted) of memories that wait to rise, in id order."""
+    """Return (id, content, content_version, precision_wanted, start) of memories that wait to rise, in id order.
+
+    `start` is the character from which they are encoded: behind the name of who speaks.
+    """
     return (
         session.execute(
             text(
-                "SELECT m.id, m.content, m.content_version, m.precision_wanted FROM memory m "
+                "SELECT m.id, m.content, m.content_version, m.precision_wanted, "
+                "coalesce((SELECT min(e.span_from) FROM embedding_coarse e WHERE e.tenant_id = :tenant "
+                "AND e.namespace_id = m.namespace_id AND e.encoder_id = :encoder AND e.memory_id = m.id "
+                "AND e.version = m.content_version), 0) AS start FROM memory m "
                 "JOIN namespace n ON n.tenant_id = :tenant AND n.id = m.namespace_id AND n.encoder_id = :encoder "
                 "AND n.also_encoder_id IS NULL "
                 "WHERE m.tenant_id = :tenant AND m.namespace_id = :namespace AND m.precision_wanted IS NOT NULL "
