@@ -18,7 +18,7 @@ from typing import Final
 from memory_service.analysis.language import guess
 from memory_service.analysis.times.days import Granularity
 from memory_service.analysis.times.grammar import Grammar
-from memory_service.analysis.times.reading import Reading, words_in
+from memory_service.analysis.times.reading import DIGIT, Reading, words_in
 from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
 
 __all__ = ["LONGEST_TEXT", "MOST_FOUND", "Granularity", "TimeExpression", "find_times"]
@@ -27,6 +27,7 @@ LONGEST_TEXT: Final = 20_000  # characters read; a longer text is a document, an
 MOST_FOUND: Final = 64  # expressions kept of one text
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
+_DIGIT: Final = re.compile(r"\d")
 _DATE_LIKE: Final = re.compile(
     r"\d{4}|\d[./-]\d|\d(?:st|nd|rd|th)\b|\dº|\b[Qq][1-4]\b|\d\d['’]?s\b|\d\s?[年月日号號天周週個个ヶか]"
 )
@@ -65,7 +66,11 @@ def find_times(
     text = text[:LONGEST_TEXT]
     lower = text.lower() if text.isascii() else _lowered(text)
     words = frozenset(_WORD.findall(lower))
-    digits = _DATE_LIKE.search(text) is not None
+    # Most texts have no digit at all, which is told in a fifth of the time.
+    digits = _DIGIT.search(text) is not None
+    if digits:
+        words |= {DIGIT}
+        digits = _DATE_LIKE.search(text) is not None
     name = _language(text, words, language)
     wide = name in {"zh", "ja"}
     grammar = _grammar(name)

@@ -24,13 +24,12 @@ from memory_service.analysis.times.english_words import (
     TO,
     UNIT,
     WEEKDAY_LEAD,
-    WEEKDAYS,
     YEAR,
     YEAR_AFTER,
     YEAR_TAIL,
 )
 from memory_service.analysis.times.grammar import Grammar
-from memory_service.analysis.times.reading import Resolve, Rule, alternatives, words_in
+from memory_service.analysis.times.reading import DIGIT, Resolve, Rule, alternatives, words_in
 from memory_service.analysis.times.written import NUMERIC_RULES
 
 _UNIT_WORDS: Final = words_in(
@@ -70,8 +69,34 @@ _UNIT_LEAD: Final = (
 )
 
 
-def _rule(words: Iterable[str], pattern: str, resolve: Resolve, group: int | str = 0) -> Rule:
-    return Rule(frozenset(words), re.compile(pattern), resolve, group)
+def _rule(
+    words: Iterable[str],
+    pattern: str,
+    resolve: Resolve,
+    group: int | str = 0,
+    *,
+    beside: Iterable[Iterable[str]] = (),
+    core: re.Pattern[str] | None = None,
+) -> Rule:
+    return Rule(frozenset(words), re.compile(pattern), resolve, group, tuple(map(frozenset, beside)), core)
+
+
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
+
+
+def _first_words(phrases: Iterable[str]) -> frozenset[str]:
+    """Return of each phrase the first run of letters: "th" of "4th of july"."""
+    return frozenset(_LETTERS.findall(phrase)[0] for phrase in phrases)
+
+
+_A_DIGIT: Final = frozenset({DIGIT})
+_ORDINAL_WORDS: Final = _first_words(ORDINALS)
+_ENDINGS: Final = words_in("st nd rd th")
+# A day before or behind a month: what "3 to 5 June", "the 8th of May", and "May 8", "June 3-5" have in common.
+_DAY_MONTH: Final = re.compile(rf"\d{NTH}?[\s-]+(?:day\s+)?(?:of\s+)?{MONTH}")
+_MONTH_DAY: Final = re.compile(rf"\b{MONTH}[\s-]+(?:the\s+)?\d")
+_FOUR_DIGITS: Final = re.compile(r"\d\d\d\d")
+_UNIT_LEAD_WORDS: Final = words_in("last past previous next coming earlier later early late other this")
 
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -82,16 +107,22 @@ RULES: Final[tuple[Rule, ...]] = (
         rf"{WEEKDAY_LEAD}(?:the\s+)?\b{_FIRST}(?:\s+(?:of\s+)?{_FIRST_MONTH})?(?P<to>{TO}){WEEKDAY_LEAD}(?:the\s+)?{_LAST}"
         rf"\s+(?:of\s+)?{_THE_MONTH}{YEAR_TAIL}",
         dates.day_range,
+        beside=[_A_DIGIT],
+        core=_DAY_MONTH,
     ),
     _rule(
         MONTHS,
         rf"\b{_FIRST_MONTH}\s+(?:the\s+)?{_FIRST}(?P<to>{TO}){_THE_MONTH}\s+{_LAST}{YEAR_TAIL}",
         dates.day_range,
+        beside=[_A_DIGIT],
+        core=_MONTH_DAY,
     ),
     _rule(
         MONTHS,
         rf"\b{_THE_MONTH}\s+(?:the\s+)?{_FIRST}(?P<to>{TO})(?:the\s+)?{_LAST}(?P<first_month>){YEAR_TAIL}",
         dates.day_range,
+        beside=[_A_DIGIT],
+        core=_MONTH_DAY,
     ),
     # "Monday, the 8th of May 2023"; "May 8th, 2023"
     _rule(
@@ -99,6 +130,8 @@ RULES: Final[tuple[Rule, ...]] = (
         rf"{WEEKDAY_LEAD}(?:\bthe\s+)?(?<![\w:.,/$-])(?P<day>\d{{1,2}})(?P<nth>{NTH})?[\s-]+(?:day\s+)?(?:of\s+)?"
         rf"{_THE_MONTH}{YEAR_TAIL}",
         dates.month_day,
+        beside=[_A_DIGIT],
+        core=_DAY_MONTH,
     ),
     _rule(
         MONTHS,
@@ -106,6 +139,8 @@ RULES: Final[tuple[Rule, ...]] = (
         rf"\.\d)(?P<nth>{NTH})?\b"
         rf"{YEAR_TAIL}",
         dates.month_day,
+        beside=[_A_DIGIT],
+        core=_MONTH_DAY,
     ),
     # "the first weekend of August 2023"
     _rule(
@@ -115,6 +150,7 @@ RULES: Final[tuple[Rule, ...]] = (
         rf"(?:{_THE_MONTH}(?:,?\s+(?:of\s+)?(?P<year>{YEAR}))?|(?P<in_year>{YEAR})|(?:the\s+)?(?P<which>last|next|"
         rf"this|the)?\s*month\b)",
         relative.nth_in_month,
+        beside=[_ORDINAL_WORDS, {"of", "in"}],
     ),
     # "between March and May 2023"; "May 2023"
     _rule(
@@ -126,6 +162,7 @@ RULES: Final[tuple[Rule, ...]] = (
         MONTHS,
         rf"\b{_THE_MONTH}{YEAR_AFTER}",
         dates.month_of_year,
+        beside=[{DIGIT, "year"}],
     ),
     _rule(
         SEASONS,
@@ -137,6 +174,7 @@ RULES: Final[tuple[Rule, ...]] = (
         _HOLIDAY_WORDS,
         rf"\b(?:{_HOLIDAY_LEAD}\s+)?(?P<holiday>{holidays.NAMES})\b{YEAR_TAIL}",
         holidays.holiday,
+        beside=[_first_words(holidays.HOLIDAYS)],
     ),
     # "two Fridays ago", "two weeks ago", "a year and a half ago"
     _rule(
@@ -149,29 +187,34 @@ RULES: Final[tuple[Rule, ...]] = (
         rf"{_AGO}{COUNT}\s+(?:short\s+|whole\s+|long\s+)?{UNIT}(?P<and_half>\s+and\s+a\s+half)?(?:\s+or\s+(?:so|two))?"
         r"\s+(?:ago|back(?!\s+(?:to|in|from|at|home|on)\b))\b",
         partial(relative.units_away, sign=-1),
+        beside=[{"ago", "back"}],
     ),
     # "two weeks from now", "in two weeks", "the past few months"
     _rule(
         _UNIT_WORDS,
         rf"{_AGO}{COUNT}\s+{UNIT}(?P<surely>\s+from\s+(?:now|today))\b",
         partial(relative.units_away, sign=1),
+        beside=[{"from"}],
     ),
     _rule(
         _UNIT_WORDS,
         rf"\b(?:in|within)\s+(?:just\s+|about\s+|"
         rf"like\s+)?{COUNT}\s+{UNIT}(?P<surely>['’]?s?['’]?\s+time)?\b(?!\s+(?:of|old|ago)\b)",
         partial(relative.units_away, sign=1),
+        beside=[{"in", "within"}],
     ),
     _rule(
         _UNIT_WORDS,
         rf"\b(?:the\s+|these\s+|this\s+)?(?P<way>last|past|next|coming|previous)\s+{COUNT}\s+{UNIT}\b",
         relative.last_units,
+        beside=[words_in("last past next coming previous")],
     ),
     # "the week before last"; "yesterday"; "this weekend"; "last month"
     _rule(
         _UNIT_WORDS,
         r"\b(?:the\s+)?(?P<unit>week|weekend|month|year)\s+(?P<way>before last|after next)\b",
         relative.unit_before_last,
+        beside=[{"before", "after"}],
     ),
     _rule(
         _DAY_WORDS,
@@ -192,9 +235,10 @@ RULES: Final[tuple[Rule, ...]] = (
         rf"\b{_UNIT_LEAD}\s+(?P<unit>week|fortnight|month|quarter|year|decade|"
         r"(?<=other )(?:day|night|morning|evening|afternoon))\b(?!\s+(?:of|before\s+last)\b|-)",
         relative.relative_unit,
+        beside=[_UNIT_LEAD_WORDS],
     ),
     _rule(
-        WEEKDAYS,
+        SAFE_WEEKDAYS,
         rf"\b(?:(?P<lead>{_LEAD}|on|by|until|till|since|from|for|before|after|"
         rf"the)\s+)?(?P<weekday>{alternatives(SAFE_WEEKDAYS)})\b"
         rf"(?!s\b)(?!\s+the\s+13th){PART_OF_DAY}",
@@ -213,6 +257,7 @@ RULES: Final[tuple[Rule, ...]] = (
         r"(?<![\w.,$€£-])(?P<first>(?:1[5-9]|20)\d\d)(?P<to>\s*(?:-|–|to|through|until|till|and)\s*)"
         r"(?P<last>(?:19|20)\d\d|(?<=[-–])\d\d)(?![\w-]|[.,]\d)",
         dates.years_range,
+        core=_FOUR_DIGITS,
     ),
     _rule(
         (),
@@ -220,14 +265,16 @@ RULES: Final[tuple[Rule, ...]] = (
         r"(?:(?P<full>(?:1[5-9]|20)\d0)['’]?|(?:(?<=\bthe )|(?<=0s and )|(?<=0s or ))(?P<two>[6-9]0)['’]?|"
         r"['’](?P<short>[6-9]0)['’]?)s\b",
         dates.decade,
+        beside=[{"s"}],
     ),
-    _rule((), r"\bq(?P<q>[1-4])(?:[\s-]+(?:of\s+)?(?P<year>(?:19|20)\d\d))?\b", dates.quarter),
-    _rule((), rf"(?<![\w.,:])(?<!\d[-/])(?P<year>{YEAR})(?!\s*(?:%|-\d|:\d))", dates.year_alone),
+    _rule((), r"\bq(?P<q>[1-4])(?:[\s-]+(?:of\s+)?(?P<year>(?:19|20)\d\d))?\b", dates.quarter, beside=[{"q"}]),
+    _rule((), rf"(?<![\w.,:])(?<!\d[-/])(?P<year>{YEAR})(?!\s*(?:%|-\d|:\d))", dates.year_alone, core=_FOUR_DIGITS),
     _rule(
         (),
         rf"\b(?:on|by|until|since|from|before|after)\s+(?P<phrase>the\s+(?P<day>\d{{1,2}}){NTH})\b",
         relative.day_of_month,
         "phrase",
+        beside=[_ENDINGS],
     ),
     # "the end of the month", "the week before."
     _rule(
@@ -235,11 +282,13 @@ RULES: Final[tuple[Rule, ...]] = (
         r"\b(?:beginning|start|middle|end|half|rest)\s+of\s+(?P<phrase>the\s+(?P<unit>week|month|quarter|year|decade))\b",
         relative.the_unit,
         "phrase",
+        beside=[words_in("beginning start middle end half rest")],
     ),
     _rule(
         _UNIT_WORDS,
         r"\bthe\s+(?P<unit>week|weekend|month|year)\s+before\b(?=\s*(?:\Z|[.,!?;)]))",
         relative.before_that,
+        beside=[{"before"}],
     ),
 )
 

@@ -40,17 +40,17 @@ def _holiday_days(name: str, year: int) -> Days:
     return on.one_day(found.start + DAY) if name == "black friday" else found
 
 
-_HOLIDAYS: Final = (
+HOLIDAYS: Final = (
     "christmas eve", "christmas day", "christmas", "xmas", "boxing day", "new year's eve", "new years eve", "new year's day",
     "new years day", "new year's", "new years", "halloween", "valentine's day", "valentines day", "valentine's",
     "st. patrick's day", "st patrick's day", "independence day", "fourth of july", "4th of july", "juneteenth",
     "veterans day", "easter sunday", "easter monday", "easter", "good friday", "thanksgiving day", "thanksgiving",
     "black friday", "labor day", "memorial day", "mother's day", "mothers day", "father's day", "fathers day",
 )  # fmt: skip
-NAMES: Final = alternatives(_HOLIDAYS).replace("'", "['’]")
+NAMES: Final = alternatives(HOLIDAYS).replace("'", "['’]")
 
 # These say when by themselves; "Christmas" alone is as often a tree, a card or a song.
-_SURE: Final = frozenset(name for name in _HOLIDAYS if name.endswith((" eve", " day", " july"))) | {
+_SURE: Final = frozenset(name for name in HOLIDAYS if name.endswith((" eve", " day", " july"))) | {
     "black friday", "good friday",
 }  # fmt: skip
 

@@ -37,14 +37,13 @@ _SHORT: Final = re.compile(r"(?<![\d./-])(?P<a>\d{1,2})(?P<sep>/)(?P<b>\d{1,2})/
 _ISO_MONTH: Final = re.compile(r"(?<![\d./$€£-])(?P<y>(?:19|20)\d\d)-(?P<m>\d\d)(?![\d/-])")
 
 
+_SEPARATED: Final = re.compile(r"\d[./-]\d")
+
+
 def _rules(*, day_first: bool) -> tuple[Rule, ...]:
     numbers = partial(_numbers, day_first=day_first)
-    return (
-        Rule(frozenset(), _ISO, _iso),
-        Rule(frozenset(), _LONG, numbers),
-        Rule(frozenset(), _SHORT, numbers),
-        Rule(frozenset(), _ISO_MONTH, _iso_month),
-    )
+    patterns = ((_ISO, _iso), (_LONG, numbers), (_SHORT, numbers), (_ISO_MONTH, _iso_month))
+    return tuple(Rule(frozenset(), pattern, resolve, core=_SEPARATED) for pattern, resolve in patterns)
 
 
 NUMERIC_RULES: Final = {"month first": _rules(day_first=False), "day first": _rules(day_first=True)}

@@ -1,5 +1,7 @@
 """What phrases mean, seen from Monday, 8 May 2023; and what must never be taken for a time."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from time import process_time
 
@@ -8,6 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from memory_service.analysis.times import LONGEST_TEXT, MOST_FOUND, Granularity, find_times
+from memory_service.analysis.times.english import ENGLISH as ENGLISH_GRAMMAR
+from memory_service.analysis.times.european import GRAMMARS
+from memory_service.analysis.times.reading import DIGIT, Reading, scan
+from memory_service.analysis.times.wide import WIDE
 
 MONDAY = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
 
@@ -325,6 +331,29 @@ def test_any_text_can_be_read(text, reference, language):
         for moment in (found.starts, found.ends):
             assert moment is None or abs(moment.timestamp()) < 1e12
         end_of_last = end
+
+
+# Every word of the examples, and what else is made of them by the rules.
+MORE_PIECES = (
+    "first fourth 4th Sunday week back from within past coming before q3 Q3 1990s '90s the half of the beginning "
+    "31.12.2023 2023-05 5/8/2023 2019-2021 in two weeks from now boxing day mother's st. patrick's rdto5"
+)
+WORDS = sorted({word for text, *_ in ENGLISH for word in text.split()} | set(PIECES.split()) | set(MORE_PIECES.split()))
+
+
+@given(
+    st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join), st.sampled_from(["en", "de", "fr", "es", "it", "zh"])
+)
+@example("Thanksgiving, St. Patrick's day, the 4th of July, new year's eve, Mother’s Day, black Friday", "en")
+@example("3rdto5 June, June 3-5, May 8th, 8-May, the first week in May, May last year, may '23", "en")
+def test_no_rule_is_left_out_that_would_find_something(text, language):
+    grammar = GRAMMARS.get(language) or (WIDE if language == "zh" else ENGLISH_GRAMMAR)
+    lower = text.lower()
+    words = frozenset(re.findall(r"[^\W\d_]+", lower)) | ({DIGIT} if re.search(r"\d", text) else set())
+    reading = Reading(text, lower, words, MONDAY.date(), grammar.cues)
+    tried_anyway = [replace(rule, words=words | {DIGIT}, beside=(), core=None) for rule in grammar.rules]
+    anything = Reading(text, lower, words | {DIGIT}, MONDAY.date(), grammar.cues)
+    assert scan(grammar.rules, reading, digits=True) == scan(tried_anyway, anything, digits=True)
 
 
 def test_a_long_text_stays_affordable():
