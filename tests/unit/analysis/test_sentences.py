@@ -1,3 +1,4 @@
+import re
 import time
 
 from hypothesis import given
@@ -15,6 +16,22 @@ def test_spans_are_verbatim_in_order_and_lose_only_white_space(text):
         assert not text[covered : sentence.start].strip()
         covered = sentence.end
     assert not text[covered:].strip()
+
+
+ENDS = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?=\s|\Z)|[。！？]+|\n+")
+
+
+@given(st.text(alphabet=st.sampled_from("ab A.!?\n …。？！\"')"), max_size=60))
+def test_an_end_is_found_wherever_it_is_looked_for_letter_by_letter(text):
+    cut = [found.span() for found in ENDS.finditer(text) if not (found.group() == "." and short(text, found.start()))]
+    starts, stops = [0, *(end for _, end in cut)], [*(end for _, end in cut), len(text)]
+    parts = (text[start:stop].strip() for start, stop in zip(starts, stops, strict=True))
+    assert [one.text for one in sentences(text)] == [part for part in parts if part]
+
+
+def short(text: str, stop: int) -> bool:
+    """Say whether a dot stands behind a single letter; the alphabet has no other short form."""
+    return re.search(r"\b[A-Za-z]\Z", text[:stop]) is not None
 
 
 def test_short_forms_and_initials_do_not_end_a_sentence():
