@@ -13,6 +13,11 @@ from typing import Final
 _APOSTROPHES: Final = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u02bc": "'", "\uff07": "'", "\u00ad": None, "\u200b": " "}
 )
+# What a pattern that ignores case takes for an ASCII letter, and is none, or more, once it is in lower case.
+_TAKEN_FOR_ASCII: Final = str.maketrans({"\u017f": "s", "\u0131": "i", "\u0130": "i"})
+_ANY_TAKEN: Final = re.compile("[\u017f\u0130\u0131]")
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
+_ASCII_LETTERS: Final = re.compile("[a-z]+")  # twice as fast
 _ACCENTED_LATIN: Final = re.compile("([a-z])[\u0300-\u036f]+")
 
 
@@ -26,6 +31,23 @@ def fold(text: str) -> str:
         return text.lower()
     folded = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).casefold()
     return unicodedata.normalize("NFKC", folded).translate(_APOSTROPHES)
+
+
+def words_ignoring_case(text: str) -> frozenset[str]:
+    """Return the runs of letters of a text: every ASCII word that a pattern finds in it, if it ignores case or reads lower case.
+
+    That may be more than is written: for a pattern that ignores case "ſ" is an s and "ı" an i. So a pattern that holds some
+    word in each of its matches need not be tried where none of them is here; to look that up costs a tenth of trying.
+
+    >>> sorted(words_ignoring_case("It's a Key2, ſo he")), "is" in words_ignoring_case("ıs")
+    (['a', 'he', 'it', 'key', 's', 'so', 'ſo'], True)
+    """
+    if text.isascii():
+        return frozenset(_ASCII_LETTERS.findall(text.lower()))
+    words = frozenset(_LETTERS.findall(text.lower()))
+    if _ANY_TAKEN.search(text):
+        words |= frozenset(_LETTERS.findall(text.translate(_TAKEN_FOR_ASCII).lower()))
+    return words
 
 
 def strip_accents(word: str) -> str:

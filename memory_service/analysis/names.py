@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from memory_service.analysis.entities import words_of_names
 from memory_service.analysis.folding import fold, strip_accents
 from memory_service.analysis.tokens import ROLES
 
@@ -20,7 +21,6 @@ SHORTEST_BEGINNING: Final = 2  # letters: "Jo", said to somebody, is Joanna or J
 MOST_PEOPLE: Final = 500  # speakers; among more of them a short form names nobody
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['.-][^\W_]+)*")
-_SPACES: Final = re.compile(r"\s+")
 
 # Customary short forms that are no beginnings of the full name.
 _CUSTOMARY_PAIRS = """
@@ -43,7 +43,7 @@ def fold_name(name: str) -> str:
     >>> fold_name("  José\u00a0García’s "), fold_name("O'Brien"), fold_name("JAMES'")
     ('jose garcia', "o'brien", 'james')
     """
-    folded = _SPACES.sub(" ", strip_accents(fold(name))).strip()
+    folded = " ".join(strip_accents(fold(name)).split())
     for ending in ("'s", "'"):
         if folded.endswith(ending) and len(folded) > len(ending):
             folded = folded[: -len(ending)].rstrip()
@@ -58,6 +58,7 @@ class People:
     names: dict[str, str]  # folded name → the name as it is written
     owners: dict[str, tuple[str, ...]]  # part of a name → the folded names that have it
     apart: frozenset[str] = frozenset()  # folded names that are short for nobody: a person said so
+    words: frozenset[str] = frozenset()  # of all these names, as capitals are looked up
 
     def named(self, folded: str) -> str | None:
         """Return the folded name of the one person whose whole name, or a part of it, this is.
@@ -115,7 +116,9 @@ def _people(speakers: tuple[str, ...], apart: frozenset[str]) -> People:
         for folded in sorted(named):
             for part in dict.fromkeys(_parts(folded)):
                 owners.setdefault(part, []).append(folded)
-    return People(named, {part: tuple(found) for part, found in owners.items()}, apart)
+    return People(
+        named, {part: tuple(found) for part, found in owners.items()}, apart, words_of_names([*named, *owners])
+    )
 
 
 def _parts(folded: str) -> Iterator[str]:

@@ -12,9 +12,11 @@ from enum import StrEnum
 from typing import Final
 
 from memory_service.analysis import entities
+from memory_service.analysis.entities import Spell, spelling
+from memory_service.analysis.folding import words_ignoring_case
 from memory_service.analysis.names import People, fold_name
 from memory_service.analysis.tokens import ROLES
-from memory_service.analysis.traits import traits
+from memory_service.analysis.traits import speaks_of_himself
 
 MOST_ENTITIES: Final = 64  # of one text; a list of hundreds of names says nothing of any of them
 MOST_SPANS: Final = 16  # of one entity in one text
@@ -53,15 +55,17 @@ class Named:
 
 
 _NAME: Final = r"[^\W\d_][^\W_]*(?:['’-][^\W\d_]+)*"
-_GREETING: Final = (
-    r"(?:hey|hi|hiya|hello|thanks|thank you|thx|bye|goodbye|dear|wow|yo|oh|congrats|congratulations|sorry|good morning|"
-    r"good night|morning|welcome|ok|okay|yes|yeah|yep|no|aw|aww|so much|cheers|hallo|danke|lieber|liebe|salut|merci|hola|"
-    r"gracias|ciao|grazie)"
+_GREETINGS: Final = (
+    "hey|hi|hiya|hello|thanks|thank you|thx|bye|goodbye|dear|wow|yo|oh|congrats|congratulations|sorry|good morning|"
+    "good night|morning|welcome|ok|okay|yes|yeah|yep|no|aw|aww|so much|cheers|hallo|danke|lieber|liebe|salut|merci|hola|"
+    "gracias|ciao|grazie"
 )
+# One of these stands as a word in every text that greets somebody.
+_GREETING_WORDS: Final = frozenset(greeting.split()[-1] for greeting in _GREETINGS.split("|"))
 _GOES_ON: Final = re.compile(r"[^\s.!?…]\s*\Z")  # the end of what stands before a word within a sentence
 _ADDRESSES: Final = (
     re.compile(
-        rf"\b{_GREETING}[,!.…]{{0,4}}[ \t]+({_NAME})(?=[ \t]*+(?:[,.!?;:…\n]|\Z|(?<=[ \t])[a-z]))", re.IGNORECASE
+        rf"\b(?:{_GREETINGS})[,!.…]{{0,4}}[ \t]+({_NAME})(?=[ \t]*+(?:[,.!?;:…\n]|\Z|(?<=[ \t])[a-z]))", re.IGNORECASE
     ),
     re.compile(rf"(?:\A|[.!?…\n])[ \t]*+({_NAME})(?=[,!?])"),
     re.compile(rf"[^\W_][,!][ \t]+({_NAME})(?=[ \t]*+(?:[.!?…\n]|\Z))"),
@@ -69,7 +73,13 @@ _ADDRESSES: Final = (
 
 
 def named_in(
-    text: str, *, speaker: str | None, people: People, stated: Collection[str] = (), language: str = "en"
+    text: str,
+    *,
+    speaker: str | None,
+    people: People,
+    stated: Collection[str] = (),
+    language: str = "en",
+    spell: Spell = spelling,
 ) -> tuple[Named, ...]:
     """Return the entities that a text names, in the order of their first mention.
 
@@ -79,6 +89,7 @@ def named_in(
         people: Who speaks in the namespace; short forms are resolved against them.
         stated: Names that the caller says the text is about, whether they stand in it or not.
         language: BCP-47; decides how much a capital proves.
+        spell: Reads how the text is written.
 
     >>> from memory_service.analysis.names import people_of
     >>> people = people_of(["Caroline", "Melanie"])
@@ -92,7 +103,7 @@ def named_in(
     own = fold_name(speaker) if speaker and speaker.casefold() not in ROLES else None
     found: dict[str, _Gathered] = {}
     addressed = dict(_addressed(text, people, own))
-    for start, end in sorted({*addressed, *_spans(text, people, language)}):
+    for start, end in sorted({*addressed, *_spans(text, people, language, spell)}):
         written = text[start:end]
         folded = fold_name(written)
         person = addressed.get((start, end)) or people.named(folded)
@@ -103,15 +114,28 @@ def named_in(
         else:
             kind = EntityKind.HANDLE if text[:start].endswith("@") else EntityKind.NAME
             entry = found.setdefault(folded, _Gathered(written, kind))
-        entry.add(written, (start, end))
+        entry.add(folded, written, (start, end))
     for name in stated:
-        folded = people.named(fold_name(name)) or fold_name(name)
+        form = fold_name(name)
+        folded = people.named(form) or form
         if folded and folded not in ROLES:
             kind = EntityKind.PERSON if folded in people.names else EntityKind.NAME
-            found.setdefault(folded, _Gathered(people.names.get(folded, name.strip()), kind)).add(name.strip())
-    if own in people.names and traits(text, language).first_person:
-        found.setdefault(own, _Gathered(people.names[own], EntityKind.PERSON)).add(people.names[own])
+            found.setdefault(folded, _Gathered(people.names.get(folded, name.strip()), kind)).add(form, name.strip())
+    if own in people.names and speaks_of_himself(text, language):
+        written = people.names[own]
+        found.setdefault(own, _Gathered(written, EntityKind.PERSON)).add(fold_name(written), written)
     return tuple(one.finished(folded) for folded, one in list(found.items())[:MOST_ENTITIES])
+
+
+def _addressing(text: str) -> Iterator[re.Pattern[str]]:
+    """Give those of the patterns of an address that may be found in a text: most of it says no greeting."""
+    greeted, begun, ended = _ADDRESSES
+    if not _GREETING_WORDS.isdisjoint(words_ignoring_case(text)):
+        yield greeted
+    if "," in text or "!" in text or "?" in text:
+        yield begun
+    if "," in text or "!" in text:
+        yield ended
 
 
 def addresses(text: str) -> frozenset[str]:
@@ -120,7 +144,7 @@ def addresses(text: str) -> frozenset[str]:
     >>> sorted(addresses("Hey Kate! I saw Tom. How was Rome, Jo?"))
     ['jo', 'kate']
     """
-    written = (found.group(1) for pattern in _ADDRESSES for found in pattern.finditer(text))
+    written = (found.group(1) for pattern in _addressing(text) for found in pattern.finditer(text))
     return frozenset(fold_name(one) for one in written if one[0].isupper())
 
 
@@ -135,8 +159,8 @@ class _Gathered:
         self._forms: dict[str, str] = {}
         self._spans: list[tuple[int, int]] = []
 
-    def add(self, written: str, span: tuple[int, int] | None = None) -> None:
-        self._forms.setdefault(fold_name(written), written)
+    def add(self, folded: str, written: str, span: tuple[int, int] | None = None) -> None:
+        self._forms.setdefault(folded, written)
         if span is not None:
             self._spans.append(span)
 
@@ -144,9 +168,8 @@ class _Gathered:
         return Named(folded, self._name, self._kind, tuple(self._forms.items()), tuple(self._spans[:MOST_SPANS]))
 
 
-def _spans(text: str, people: People, language: str) -> Iterator[tuple[int, int]]:
-    known = [*people.names, *people.owners]
-    for one in entities.mentions(text, known=known, language=language):
+def _spans(text: str, people: People, language: str, spell: Spell) -> Iterator[tuple[int, int]]:
+    for one in entities.mentions_in(spell(text), known=people.words, language=language):
         head, _, last = one.name.rpartition(" ")
         # "Go Jon": what opens a sentence has its capital from that, and a person does not.
         opens = head and " " not in head and not _GOES_ON.search(text, max(0, one.start - 4), one.start)
@@ -157,7 +180,7 @@ def _addressed(text: str, people: People, own: str | None) -> Iterator[tuple[tup
     """Find where somebody who speaks in the namespace is spoken to, and who it is; nobody greets himself."""
     if not people.names:
         return
-    for pattern in _ADDRESSES:
+    for pattern in _addressing(text):
         for found in pattern.finditer(text):
             written = found.group(1)
             person = people.addressed(fold_name(written)) if written[0].isupper() else None

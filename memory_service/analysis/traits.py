@@ -186,6 +186,20 @@ def traits(text: str, language: str | None = None) -> Traits:
     )
 
 
+def speaks_of_himself(text: str, language: str) -> bool:
+    """Say whether a text in a language has a word of the first person: the trait by itself.
+
+    >>> speaks_of_himself("I met her.", "en"), speaks_of_himself("J'ai dormi.", "fr"), speaks_of_himself("Mine.", "de")
+    (True, True, False)
+    """
+    folded = text.lower() if text.isascii() else text.lower().replace("’", "'")
+    words = _WORD.findall(folded)
+    lexicon = _lexicon(_language(text, words, language))
+    if lexicon.elides and "'" in folded:
+        words = _WORD.findall(folded.replace("'", " "))
+    return not lexicon.first_person.isdisjoint(words)
+
+
 def _language(text: str, words: list[str], stated: str | None) -> str:
     if stated is not None and stated != UNKNOWN_LANGUAGE:
         return stated.partition("-")[0].lower()

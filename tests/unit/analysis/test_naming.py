@@ -1,11 +1,17 @@
+import re
+import sys
 import time
+from string import ascii_lowercase
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memory_service.analysis import naming
+from memory_service.analysis.folding import words_ignoring_case
 from memory_service.analysis.names import People, fold_name, people_of
-from memory_service.analysis.naming import MOST_ENTITIES, MOST_SPANS, EntityKind, named_in
+from memory_service.analysis.naming import MOST_ENTITIES, MOST_SPANS, EntityKind, addresses, named_in
+from memory_service.analysis.traits import speaks_of_himself, traits
 
 FRIENDS = people_of(["Melanie", "Caroline", "Jon", "William Stone"])
 
@@ -90,3 +96,26 @@ def test_hostile_texts_stay_linear(text: str) -> None:
     started = time.process_time()
     named_in(text, speaker="Caroline", people=FRIENDS)
     assert time.process_time() - started < 3
+
+
+PIECES = "Hey hi Thank you Thanks thankſ Good morning so much Ahey hey_ Mel Bill Jo I my mine ich j'ai l’ , ! ? . … \n"
+SAID = st.lists(st.sampled_from(PIECES.split(" ")), max_size=12)
+
+
+@given(SAID.map(" ".join) | SAID.map("".join))
+def test_no_address_is_overlooked(text):
+    everywhere = (found.group(1) for pattern in naming._ADDRESSES for found in pattern.finditer(text))
+    assert addresses(text) == {fold_name(one) for one in everywhere if one[0].isupper()}
+
+
+@given(SAID.map(" ".join) | SAID.map("".join), st.sampled_from(["en", "de", "fr", "it", "pt", "und"]))
+def test_who_speaks_of_himself_is_who_has_the_trait(text, language):
+    assert speaks_of_himself(text, language) == bool(traits(text, language).first_person)
+
+
+def test_whatever_a_pattern_takes_for_a_letter_is_one_among_the_words():
+    every = "".join(map(chr, range(sys.maxunicode + 1)))
+    for letter in ascii_lowercase:
+        for one in re.findall(letter, every, re.IGNORECASE):
+            assert letter in words_ignoring_case(one), hex(ord(one))
+    assert "eat" in words_ignoring_case("İeat")  # in lower case a mark stands between the two
