@@ -6,14 +6,15 @@ frequency, case and position tell a word's weight), reduced to what holds for ch
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from memory_service.analysis.folding import fold
-from memory_service.analysis.sentences import sentences
+from memory_service.analysis.sentences import Cut, Sentence, sentences
 from memory_service.analysis.stopwords import stop_words
-from memory_service.analysis.tokens import terms
+from memory_service.analysis.tokens import terms, words_of
 
 LONGEST_PHRASE = 3  # words
 
@@ -49,27 +50,38 @@ _VAGUE: Final = frozenset(_VAGUE_WORDS.split())
 
 
 def keywords(
-    text: str, *, language: str = "en", limit: int = 5, weights: KeywordWeights = _DEFAULT_WEIGHTS
+    text: str,
+    *,
+    language: str = "en",
+    limit: int = 5,
+    weights: KeywordWeights = _DEFAULT_WEIGHTS,
+    cut: Cut = sentences,
 ) -> list[str]:
     """Give up to ``limit`` keywords or short phrases, best first, folded, each found in the text as it stands.
 
     >>> keywords("I finally adopted a rescue dog! The rescue dog sleeps all day, Biscuit is so calm.", limit=3)
     ['rescue dog', 'rescue dog sleeps', 'biscuit']
     """
-    phrases = _phrases(text, language)
+    phrases = _phrases(cut(text), language)
     weight = _word_weights(phrases, weights)
     scores: dict[str, float] = {}
     for words in phrases:
+        if len(words) == 1:  # most of them
+            word = words[0].folded
+            scores[word] = scores.get(word, 0.0) + weight[word]
+            continue
         folded = [word.folded for word in words]
         values = [weight[word] for word in folded]
-        for size in range(1, LONGEST_PHRASE + 1):
+        longest = min(len(words), LONGEST_PHRASE)
+        for size in range(1, longest + 1):
             share = 1 + weights.phrase * (size - 1)
-            if size != min(len(words), LONGEST_PHRASE):
+            if size != longest:
                 share *= 2  # Part of a longer phrase.
             for start in range(len(words) - size + 1):
                 phrase = " ".join(folded[start : start + size])
                 scores[phrase] = scores.get(phrase, 0.0) + sum(values[start : start + size]) / share
-    ranked = sorted(scores, key=lambda phrase: (-scores[phrase], phrase))
+    # By score, those alike by their words: sorting is stable, and twice without a key in Python is faster than once with one.
+    ranked = sorted(sorted(scores), key=scores.__getitem__, reverse=True)
     return _without_repeats(ranked, language, limit)
 
 
@@ -79,22 +91,23 @@ class _Word(NamedTuple):
     sentence: int
 
 
-def _phrases(text: str, language: str) -> list[list[_Word]]:
+def _phrases(said: Iterable[Sentence], language: str) -> list[list[_Word]]:
     phrases: list[list[_Word]] = []
-    for number, sentence in enumerate(sentences(text)):
+    for number, sentence in enumerate(said):
         body = sentence.text
         current: list[_Word] = []
         end = -1
         for found in _WORD.finditer(body):
             start, reached = found.span()
             word = body[start:reached]
-            if current and not _GAP.fullmatch(body, end, start):
+            # Most often it is one blank, for which no pattern is needed.
+            if current and body[end:start] != " " and not _GAP.fullmatch(body, end, start):
                 phrases.append(current)
                 current = []
             end = reached
             folded = _topic(word, language)
             if folded:
-                current.append(_Word(folded, word[0].isupper() and start > 0, number))
+                current.append(_Word(folded, start > 0 and word[0].isupper(), number))
             elif current:
                 phrases.append(current)
                 current = []
@@ -135,10 +148,12 @@ def _without_repeats(ranked: list[str], language: str, limit: int) -> list[str]:
     """Keep the best of phrases that share all their stems with one already chosen."""
     chosen: list[str] = []
     covered: set[str] = set()
+    term_of = words_of(language)
     for phrase in ranked:
         if len(chosen) >= limit:
             break
-        stems = set(terms(phrase, language))
+        # Words without accents are cut no further: what `terms` does for them is to look them up.
+        stems = {term_of[word] for word in phrase.split()} - {""} if phrase.isascii() else set(terms(phrase, language))
         if stems and not stems <= covered:
             chosen.append(phrase)
             covered |= stems

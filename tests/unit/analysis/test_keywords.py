@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from memory_service.analysis.folding import fold
 from memory_service.analysis.keywords import LONGEST_PHRASE, keywords
+from memory_service.analysis.tokens import terms, words_of
 
 VOCABULARY = "the rescue dog sleeps Biscuit Paris was painting a lake sunrise and I really . , !"
 WORDS = st.lists(st.sampled_from(VOCABULARY.split()), max_size=40)
@@ -44,3 +45,8 @@ def test_any_text_gets_an_answer_that_can_be_stored(text):
 def test_a_smaller_limit_gives_a_prefix():
     text = "Caroline painted a lake sunrise while the transgender support group planned a pride parade in Chicago."
     assert keywords(text, limit=2) == keywords(text, limit=5)[:2]
+
+
+@given(st.lists(st.from_regex(r"[a-z0-9]{1,8}('[a-z0-9]{1,3}){0,2}", fullmatch=True), min_size=1, max_size=4))
+def test_words_without_accents_are_looked_up_as_they_would_be_cut(words):
+    assert [term for word in words if (term := words_of("en")[word])] == terms(" ".join(words))
