@@ -18,8 +18,9 @@ from memory_service.analysis.facts.mood import clauses, readable, tells_change
 from memory_service.analysis.facts.notes import in_first_person
 from memory_service.analysis.facts.values import read_values
 from memory_service.analysis.facts.wording import key_of
-from memory_service.analysis.language import guess
+from memory_service.analysis.language import Guess, guess
 from memory_service.analysis.names import fold_name
+from memory_service.analysis.sentences import Cut, sentences
 from memory_service.analysis.times import TimeExpression, find_times
 from memory_service.analysis.tokens import ROLES, UNKNOWN_LANGUAGE, cut_language
 
@@ -63,6 +64,8 @@ def facts(
     role: str | None = None,
     language: str | None = None,
     observed_at: datetime | None = None,
+    guess: Guess = guess,
+    cut: Cut = sentences,
 ) -> tuple[Fact, ...]:
     """Return the facts that a text states, in its order.
 
@@ -73,6 +76,8 @@ def facts(
             "the user" is read as if he spoke.
         language: BCP-47; None or ``und`` to let the text itself tell, English where it does not.
         observed_at: When it was said, for relative dates; None leaves them out.
+        guess: Guesses the language.
+        cut: Cuts into sentences.
 
     >>> from datetime import UTC
     >>> said = "I moved to Lisbon last week, and my sister works at Siemens. If I had a dog, I would run more."
@@ -90,11 +95,11 @@ def facts(
     text = readable(content[:LONGEST_TEXT])
     text, noted = (text, {}) if speaker or role else in_first_person(text)
     own = Own(subject_of(speaker))
-    spoken = spoken_language(text, language)
+    spoken = spoken_language(text, language, guess=guess)
     if spoken not in _LANGUAGES and spoken != "en":
         return ()
     found: dict[tuple[str, str, str, bool], Fact] = {}
-    for clause in clauses(text):
+    for clause in clauses(text, cut=cut):
         if clause.asks:
             continue
         drafts = list(read_english(clause.text, own) if spoken == "en" else read_european(clause.text, own, spoken))
@@ -193,7 +198,7 @@ _MARKS: Final = {
 }
 
 
-def spoken_language(text: str, stated: str | None) -> str:
+def spoken_language(text: str, stated: str | None, *, guess: Guess = guess) -> str:
     """Return the language whose rules read a text: as stated, or as it can be told, English otherwise.
 
     >>> spoken_language("Vivo en Sevilla.", "und"), spoken_language("Hola", "es-MX"), spoken_language("Ok", None)

@@ -76,6 +76,8 @@ def _verbs() -> dict[str, tuple[Verb, ...]]:
 
 VERBS: Final = _verbs()
 VERB: Final = re.compile(rf"\b(?:{'|'.join(sorted(VERBS, key=len, reverse=True))})\b")
+VERB_WORDS: Final = frozenset(written.split()[0] for written in VERBS)
+"""The first words of all these; a text without any has none of them."""
 
 FUNCTIONAL: Final = words_in(
     "lives_in works_at job studies_at age weight height gets_up_at phone email address name birthday birth_year "

@@ -10,13 +10,14 @@ from memory_service.analysis.facts.attributes import (
     LISTS,
     ROLES_OF_PEOPLE,
     VERB,
+    VERB_WORDS,
     VERBS,
     WHICH,
     Form,
     Time,
     Verb,
 )
-from memory_service.analysis.facts.draft import CAPITAL, NOT_NAMES, PAST_TIME, Draft, Own
+from memory_service.analysis.facts.draft import CAPITAL, NOT_NAMES, Draft, Own, Said
 from memory_service.analysis.facts.english_nouns import label_of, of_copulas
 from memory_service.analysis.facts.english_states import of_states
 from memory_service.analysis.facts.values import ValueKind, read_values
@@ -111,21 +112,25 @@ def read_english(text: str, own: Own) -> Iterator[Draft]:
         text: The clause, quotations blanked out.
         own: Who speaks.
     """
-    past = PAST_TIME.search(text) is not None
-    lower = text.lower()
-    for hit in VERB.finditer(lower):
-        subject = _subject(text, hit.start(), own)
+    said = Said(text)
+    if not VERB_WORDS.isdisjoint(said.words):
+        yield from _of_verbs(said, own)
+    yield from of_copulas(said, own)
+    yield from of_states(said, own)
+    if "me" in said.words and "me " in text.lower():
+        yield from _of_contact(text, own)
+
+
+def _of_verbs(said: Said, own: Own) -> Iterator[Draft]:
+    for hit in VERB.finditer(said.text.lower()):
+        subject = _subject(said.text, hit.start(), own)
         if subject is None:
             continue
         for verb in VERBS[hit.group()]:
-            draft = _of_verb(text, verb, hit.group(), subject, hit.end(), past)
+            draft = _of_verb(said, verb, hit.group(), subject, hit.end())
             if draft is not None:
                 yield draft if subject.called is None else replace(draft, called=subject.called)
                 break
-    yield from of_copulas(text, own, past)
-    yield from of_states(text, own, past)
-    if "me " in lower:
-        yield from _of_contact(text, own)
 
 
 def _of_contact(text: str, own: Own) -> Iterator[Draft]:
@@ -157,7 +162,8 @@ def _subject(text: str, before: int, own: Own) -> _Subject | None:
     return _Subject(fold_name(found["name"]), start, aux, named=True)
 
 
-def _of_verb(text: str, verb: Verb, written: str, subject: _Subject, after: int, past: bool) -> Draft | None:
+def _of_verb(said: Said, verb: Verb, written: str, subject: _Subject, after: int) -> Draft | None:
+    text = said.text
     if subject.named and not (written.endswith("s") or _THIRD.search(subject.aux)):
         return None  # "Sounds like fun": no name says what verb a capital stands before
     found = _AFTER[verb.form].match(text, after)
@@ -173,7 +179,7 @@ def _of_verb(text: str, verb: Verb, written: str, subject: _Subject, after: int,
         return None  # "we're like a family"
     value, attribute, aux = found["value"], verb.attribute, subject.aux
     ended = (verb.time is Time.PAST and _PERFECT.search(aux) is None) or (
-        verb.time is not Time.RESULT and (past or _PAST_AUX.search(aux) is not None)
+        verb.time is not Time.RESULT and (_PAST_AUX.search(aux) is not None or said.past)
     )
     if attribute in LISTS and (_NO_VALUE.match(value) or (ended and "used to" not in aux)):
         return None  # "we had a blast", "I loved that film": it happened, and says nothing of what is

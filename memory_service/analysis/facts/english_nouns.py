@@ -13,7 +13,7 @@ from memory_service.analysis.facts.attributes import (
     SEVERAL,
     WHICH,
 )
-from memory_service.analysis.facts.draft import CAPITAL, NOT_NAMES, Draft, Own
+from memory_service.analysis.facts.draft import CAPITAL, NOT_NAMES, Draft, Own, Said
 from memory_service.analysis.facts.values import Value, ValueKind, read_values
 from memory_service.analysis.facts.wording import plain_words
 from memory_service.analysis.names import fold_name
@@ -23,6 +23,8 @@ _COPULA: Final = re.compile(
     r"\s(?:is|are|was|were|has been|have been|has|had|costs?|became|went|just hit|hit|has reached|reached)(?=[\s:])",
     re.IGNORECASE,
 )
+# What `_COPULA` is made of: each of its matches has one of these as a word. The same holds for `_BUDGET` below.
+_COPULA_WORDS: Final = words_in("is are was were has have had cost costs became went hit reached")
 _BOUNDARY: Final = re.compile(
     r"(?:.*[,;:!?–—(]\s+|.*\b(?:and|but|that|because|so|since|think|guess|know|say|remember|actually|currently|update)\s+)",
     re.IGNORECASE | re.DOTALL,
@@ -57,6 +59,7 @@ _BUDGET: Final = re.compile(
     r"(?: for (?:the |our |my )?(?P<rest>\w+(?: \w+)?))?(?=[.,;!?]|\Z)",
     re.IGNORECASE,
 )
+_BUDGET_WORDS: Final = words_in("budget deadline limit target quota goal")
 # What makes a thing the subject and the last word its attribute: "the upload limit".
 _HEADS: Final = words_in(
     "deadline budget rent price cost limit password address number date name time size coverage salary target goal code color lead "
@@ -85,16 +88,18 @@ _LABELS: Final = {
 }  # fmt: skip
 
 
-def of_copulas(text: str, own: Own, past: bool) -> Iterator[Draft]:
+def of_copulas(said: Said, own: Own) -> Iterator[Draft]:
     """Give what a clause says that something is."""
-    for copula in _COPULA.finditer(text):
-        draft = _of_copula(text, copula, own, past)
-        if draft is not None:
-            yield draft
-    inverse = _INVERSE.match(text)
+    text, words = said.text, said.words
+    if not _COPULA_WORDS.isdisjoint(words):
+        for copula in _COPULA.finditer(text):
+            draft = _of_copula(said, copula, own)
+            if draft is not None:
+                yield draft
+    inverse = _INVERSE.match(text) if "is" in words else None
     if inverse is not None and inverse["value"].lower() not in NOT_NAMES:
         yield _of_inverse(inverse, own)
-    budget = _BUDGET.search(text)
+    budget = None if _BUDGET_WORDS.isdisjoint(words) else _BUDGET.search(text)
     if budget is not None:
         holder = own.one if budget["own"].lower() == "i" else own.many
         about = "_".join(plain_words(budget["rest"] or ""))
@@ -102,7 +107,8 @@ def of_copulas(text: str, own: Own, past: bool) -> Iterator[Draft]:
         yield Draft(holder, label, budget["value"], budget.start(), budget.end(), functional=True)
 
 
-def _of_copula(text: str, copula: re.Match[str], own: Own, past: bool) -> Draft | None:
+def _of_copula(said: Said, copula: re.Match[str], own: Own) -> Draft | None:
+    text = said.text
     first = max(0, copula.start() - _LOOK_BACK)
     boundary = _BOUNDARY.match(text, first, copula.start())
     start = boundary.end() if boundary else first
@@ -118,8 +124,8 @@ def _of_copula(text: str, copula: re.Match[str], own: Own, past: bool) -> Draft 
         return None
     kinds = read_values(value)
     # "My rent is 950 euros, and I met Tom yesterday": what is so now is not over because something else is.
-    if not changed and (verb in {"was", "were", "had"} or (verb not in _NOW and _LATELY.search(text))):
-        past = True
+    lately = not changed and (verb in {"was", "were", "had"} or (verb not in _NOW and _LATELY.search(text) is not None))
+    past = lately or said.past
     if _describes(value, kinds) and not changed:
         return None
     role = nouns["noun"].split()[-1].lower()

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from memory_service.analysis.facts.attributes import DIETS, OCCUPATIONS, RELATIONSHIPS, ROLES_OF_PEOPLE
-from memory_service.analysis.facts.draft import NOT_NAMES, Draft, Own
+from memory_service.analysis.facts.draft import NOT_NAMES, Draft, Own, Said
 from memory_service.analysis.facts.values import ValueKind, read_values
 from memory_service.analysis.names import fold_name
+from memory_service.analysis.times.reading import words_in
 
 _I_AM: Final = re.compile(
     r"\b(?P<own>I['’]?m|I am|we['’]re|we are|(?P<name>[A-Z][\w-]+)(?:['’]s| is)|my (?P<relation>[a-z]+) is|"
@@ -17,6 +18,10 @@ _I_AM: Final = re.compile(
     r"(?P<value>\d{1,3}(?:\.\d+)?(?:\s?(?:cm|m|years old|year old|kg))?(?:\s+tall)?|\w+(?:\s+\w+){0,3})",
     re.IGNORECASE,
 )
+# Each match of the pattern before, and of those that follow, has one of these as a word; "I'm" is the words i and m.
+_BEING_WORDS: Final = words_in("m im am re are s is turned")
+_NAMING_WORDS: Final = words_in("called named call")
+_MARRIED_WORDS: Final = words_in("married engaged divorced widowed")
 _BORN: Final = re.compile(r"\bI(?: was|['’]m| am) born (?P<how>in|on) (?P<value>[\w ,]{3,40})", re.IGNORECASE)
 _NAMED: Final = re.compile(
     r"\bI(?:['’]m| am) (?:called|named) (?P<value>[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)?)|\b[Cc]all me (?P<short>[A-Z][\w'’-]+)"
@@ -32,21 +37,23 @@ _OLDEST: Final = 120  # years
 _DENIED: Final = re.compile(r"\bnot\b|\bno longer\b")
 
 
-def of_states(text: str, own: Own, past: bool) -> Iterator[Draft]:
+def of_states(said: Said, own: Own) -> Iterator[Draft]:
     """Give what a clause says that somebody is."""
-    for found in _I_AM.finditer(text):
-        draft = _of_being(found, own, past)
-        if draft is not None:
-            yield draft
-    born = _BORN.search(text)
+    text, words = said.text, said.words
+    if not _BEING_WORDS.isdisjoint(words):
+        for found in _I_AM.finditer(text):
+            draft = _of_being(found, own, said)
+            if draft is not None:
+                yield draft
+    born = _BORN.search(text) if "born" in words else None
     if born is not None:
         yield from _of_birth(born, own)
-    named = _NAMED.search(text)
+    named = None if _NAMING_WORDS.isdisjoint(words) else _NAMED.search(text)
     if named is not None:
         which = "value" if named["value"] else "short"
         yield Draft(own.one, "name", named[which], named.start(), named.end(which), functional=True)
-    married = _MARRIED.search(text)
-    if married is not None and not past:
+    married = None if _MARRIED_WORDS.isdisjoint(words) else _MARRIED.search(text)
+    if married is not None and not said.past:
         start, end, status = married.start(), married.end(), married["status"]
         yield Draft(own.one, "relationship", status, start, end, functional=True, changed=married["got"] is not None)
         if married["value"] and status == "married":
@@ -74,7 +81,7 @@ def _holder(found: re.Match[str], own: Own) -> str | None:
     return own.many if found["own"].lower().startswith("we") else own.one
 
 
-def _of_being(found: re.Match[str], own: Own, past: bool) -> Draft | None:
+def _of_being(found: re.Match[str], own: Own, said: Said) -> Draft | None:
     holder = _holder(found, own)
     if holder is None:
         return None
@@ -82,7 +89,7 @@ def _of_being(found: re.Match[str], own: Own, past: bool) -> Draft | None:
     positive = _DENIED.search(found.group()[len(found["own"]) : len(found.group()) - len(value)].lower()) is None
 
     def stated(attribute: str, what: str, end: int) -> Draft:
-        return Draft(holder, attribute, what, start, end, positive=positive, functional=True, ended=past)
+        return Draft(holder, attribute, what, start, end, positive=positive, functional=True, ended=said.past)
 
     number = _AGE.match(value)
     if number:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from memory_service.analysis.sentences import sentences
+from memory_service.analysis.sentences import Cut, sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def quotations(text: str) -> list[str]:
     return _QUOTE.findall(text)
 
 
-def clauses(text: str) -> Iterator[Clause]:
+def clauses(text: str, *, cut: Cut = sentences) -> Iterator[Clause]:
     """Give the sentences of a text cut into clauses, each with whether it asks or only supposes.
 
     >>> for one in clauses("I moved to Rome, if you must know. My rent is 900, can you help me?"):
@@ -100,7 +100,7 @@ def clauses(text: str) -> Iterator[Clause]:
     My rent is 900 | False False
     can you help me? | True False
     """
-    for sentence in sentences(text):
+    for sentence in cut(text):
         asked_from = _question_from(sentence.text)
         for start, end in _parts(sentence.text):
             part = sentence.text[start:end]

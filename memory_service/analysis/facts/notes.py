@@ -33,6 +33,8 @@ def in_first_person(text: str) -> tuple[str, dict[int, int]]:
     {}
     """
     places: dict[int, int] = {}
+    if "user" not in text and "User" not in text:
+        return text, places
 
     def put(found: re.Match[str]) -> str:
         before = _STOP.split(text[max(0, found.start() - _LOOK_BACK) : found.start()])[-1]

@@ -4,8 +4,13 @@ from datetime import UTC, datetime
 from time import process_time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from memory_service.analysis.facts import MOST_FACTS, Fact, facts
+from memory_service.analysis.facts import MOST_FACTS, Fact, english_nouns, english_states, facts
+from memory_service.analysis.facts.attributes import VERB, VERB_WORDS
+from memory_service.analysis.facts.draft import Said
+from memory_service.analysis.facts.notes import _USER
 from memory_service.analysis.facts.values import ValueKind, read_values, same_value
 
 MONDAY = datetime(2024, 5, 20, 9, tzinfo=UTC)
@@ -367,3 +372,29 @@ def test_who_speaks_of_the_user_in_a_conversation_speaks_of_somebody_else() -> N
 )
 def test_who_is_no_subject_of_a_note_has_no_facts(text: str) -> None:
     assert all(one.subject != "user" for one in read(text))
+
+
+GUARDED = (
+    (english_nouns._COPULA, english_nouns._COPULA_WORDS),
+    (english_nouns._INVERSE, {"is"}),
+    (english_nouns._BUDGET, english_nouns._BUDGET_WORDS),
+    (english_states._I_AM, english_states._BEING_WORDS),
+    (english_states._BORN, {"born"}),
+    (english_states._NAMED, english_states._NAMING_WORDS),
+    (english_states._MARRIED, english_states._MARRIED_WORDS),
+)
+PIECES = (
+    "I I'm I’m Im I've i we we're We are my My sister is now ıs just turned Tom's Tom has been have a budget of 500 not tall "
+    "hit 35 years old born in on 1990 Porto called Ana named call me married to engaged Ruth got live lives livİng İeat work at "
+    "wake up moved to loveſ Bosch as nurse cost costs became went reached where I live my bank The user User's , . :"
+)
+WORDS = st.lists(st.sampled_from(PIECES.split()), max_size=10)
+
+
+@given(WORDS.map(" ".join) | WORDS.map("".join))
+def test_no_pattern_is_left_out_that_would_find_something(text):
+    words = Said(text).words
+    for pattern, needed in GUARDED:
+        assert pattern.search(text) is None or not words.isdisjoint(needed), pattern.pattern
+    assert VERB.search(text.lower()) is None or not VERB_WORDS.isdisjoint(words)
+    assert _USER.search(text) is None or "user" in text or "User" in text
