@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from consolidation.attributing import with_voices
-from consolidation.enrichment import enrich, name_entities, time_mentions
+from consolidation.enrichment import Once, enrich, name_entities, time_mentions
 from consolidation.formation import Formed, form, keep_echoes
 from consolidation.tenancy import Tenancy
 from memory_service.analysis.facts import facts
@@ -65,11 +65,11 @@ def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any], *, now:
         return
     try:
         with session.begin_nested(), translate_errors():
-            formed = form(session, tenant_id, with_voices(session, tenant_id, rows))
-            pending.keep_enrichment(session, tenant_id, [(one.row, _decide(one)) for one in formed])
+            formed, once = form(session, tenant_id, with_voices(session, tenant_id, rows)), Once()
+            pending.keep_enrichment(session, tenant_id, [(one.row, _decide(one, once)) for one in formed])
             keep_echoes(session, tenant_id, formed, now=now)
             # What follows reads what each memory says in its own words.
-            keep_findings(session, tenant_id, [one.row for one in formed])
+            keep_findings(session, tenant_id, [one.row for one in formed], once=once)
     except Unavailable:
         raise
     except Exception as error:
@@ -82,7 +82,7 @@ def _enrich_rows(session: Session, tenant_id: UUID, rows: Sequence[Any], *, now:
         pending.keep_enrichment(session, tenant_id, [(rows[0], {})])
 
 
-def _decide(formed: Formed) -> dict[str, Any]:
+def _decide(formed: Formed, once: Once) -> dict[str, Any]:
     row = formed.row
     found = enrich(
         row["content"],
@@ -90,6 +90,7 @@ def _decide(formed: Formed) -> dict[str, Any]:
         has_keywords=bool(row["keywords"]),
         has_entities=bool(row["entities"]),
         speakers=[row["speaker"]] if row["speaker"] else [],
+        once=once,
     )
     return {
         "language": found.language,
@@ -101,11 +102,12 @@ def _decide(formed: Formed) -> dict[str, Any]:
     }
 
 
-def keep_findings(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
+def keep_findings(session: Session, tenant_id: UUID, rows: Sequence[Any], *, once: Once | None = None) -> None:
     """Read texts and store the moments, facts and entities in them; the same again changes nothing."""
+    once = once or Once()
     _keep_times(session, tenant_id, rows)
-    _keep_facts(session, tenant_id, rows)
-    _keep_mentions(session, tenant_id, rows)
+    _keep_facts(session, tenant_id, rows, once)
+    _keep_mentions(session, tenant_id, rows, once)
 
 
 def _keep_times(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
@@ -120,7 +122,7 @@ def _keep_times(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
     keep_time_mentions(session, tenant_id, found)
 
 
-def _keep_facts(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
+def _keep_facts(session: Session, tenant_id: UUID, rows: Sequence[Any], once: Once) -> None:
     """Store what texts state as subject, attribute and value."""
     found = {
         row["id"]: (
@@ -131,6 +133,8 @@ def _keep_facts(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
                 role=row["role"],
                 language=row["language"],
                 observed_at=row["observed_at"],
+                guess=once.guess,
+                cut=once.cut,
             ),
         )
         for row in rows
@@ -138,7 +142,7 @@ def _keep_facts(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
     keep_facts(session, tenant_id, found)
 
 
-def _keep_mentions(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> None:
+def _keep_mentions(session: Session, tenant_id: UUID, rows: Sequence[Any], once: Once) -> None:
     """Store which entities the texts name; short forms are resolved against those who speak in the namespace."""
     namespaces = {row["namespace_id"] for row in rows}
     speakers = entities.speakers_in(session, tenant_id, namespaces)
@@ -155,6 +159,7 @@ def _keep_mentions(session: Session, tenant_id: UUID, rows: Sequence[Any]) -> No
                 {*heard, row["speaker"]} if row["speaker"] else heard,
                 apart=apart.get(row["namespace_id"], frozenset()),
             ),
+            once=once,
         )
         found.append(entities.Mentioned(row["id"], row["namespace_id"], row["content_version"], names))
     entities.keep_mentions(session, tenant_id, found)

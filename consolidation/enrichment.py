@@ -1,13 +1,17 @@
 """What rules can say of one memory without its neighbours: language, keywords, entities, times, who is named. Pure."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 from memory_service.analysis import entities, keywords, language
+from memory_service.analysis.entities import Spell, spelling
+from memory_service.analysis.language import Guess
 from memory_service.analysis.names import People
 from memory_service.analysis.naming import Named, named_in
+from memory_service.analysis.sentences import Cut, sentences
 from memory_service.analysis.times import find_times
 
 UNKNOWN = "und"
@@ -22,6 +26,18 @@ class Enrichment:
     entities: tuple[str, ...] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Once:
+    """What several rules ask of the same texts, worked out once for each. Made for one batch: it keeps texts."""
+
+    guess: Guess = field(default_factory=lambda: cache(language.guess))
+    cut: Cut = field(default_factory=lambda: cache(lambda text: tuple(sentences(text))))
+    spell: Spell = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "spell", cache(partial(spelling, cut=self.cut)))
+
+
 def enrich(
     content: str,
     *,
@@ -29,6 +45,7 @@ def enrich(
     has_keywords: bool,
     has_entities: bool,
     speakers: Collection[str] = (),
+    once: Once | None = None,
 ) -> Enrichment:
     """Fill in what the caller left open; what the caller said stays.
 
@@ -37,12 +54,15 @@ def enrich(
     >>> found.language, found.keywords, found.entities
     ('en', None, ('Tomás', 'Lisbon'))
     """
-    guessed = language.guess(content) if stated_language is None else stated_language
+    once = once or Once()
+    guessed = once.guess(content) if stated_language is None else stated_language
     spoken = "en" if guessed == UNKNOWN else guessed
     return Enrichment(
         language=guessed if stated_language is None else None,
-        keywords=None if has_keywords else tuple(keywords.keywords(content, language=spoken)),
-        entities=None if has_entities else tuple(entities.names(content, known=speakers, language=spoken)),
+        keywords=None if has_keywords else tuple(keywords.keywords(content, language=spoken, cut=once.cut)),
+        entities=None
+        if has_entities
+        else tuple(entities.names(content, known=speakers, language=spoken, spell=once.spell)),
     )
 
 
@@ -68,7 +88,13 @@ def time_mentions(content: str, *, observed_at: datetime, stated_language: str |
 
 
 def name_entities(
-    content: str, *, speaker: str | None, stated: Collection[str], stated_language: str | None, people: People
+    content: str,
+    *,
+    speaker: str | None,
+    stated: Collection[str],
+    stated_language: str | None,
+    people: People,
+    once: Once | None = None,
 ) -> tuple[Named, ...]:
     """Return the entities that a memory names: those that stand in its text, those the caller stated, and who speaks of himself.
 
@@ -77,6 +103,7 @@ def name_entities(
     >>> [one.folded for one in found]
     ['lisbon', 'portugal', 'ana']
     """
-    guessed = language.guess(content) if stated_language is None else stated_language
+    once = once or Once()
+    guessed = once.guess(content) if stated_language is None else stated_language
     spoken = "en" if guessed == UNKNOWN else guessed
-    return named_in(content, speaker=speaker, people=people, stated=stated, language=spoken)
+    return named_in(content, speaker=speaker, people=people, stated=stated, language=spoken, spell=once.spell)
