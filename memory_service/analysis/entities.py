@@ -69,6 +69,7 @@ _TWO_CAPITALS: Final = re.compile(r"[A-Z][A-Z]")
 _TOKEN: Final = re.compile(r"\S+")
 _CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _OPENING: Final = re.compile(r"(?:[:*#|>•\-–—(\[\"“„«]|^\d+[.)])[ \t*_\"“(\[]*\Z")  # before a word that opens a label
+_OPENING_MARK: Final = re.compile(r"[:*#|>•\-–—(\[\"“„«]")
 _OPENING_REACH = 8  # characters looked back; a label's mark stands close
 _STRUCTURE: Final = re.compile(r"[#*|>•-]|\d+[.)]\s")  # a line that starts so is a heading, a list item or a table row
 
@@ -140,11 +141,16 @@ def _runs(sentence: Sentence) -> Iterator[_Run]:
     text, begin = sentence.text, sentence.start
     first_word = _WORD.search(text)
     in_structure = _STRUCTURE.match(text) is not None
+    # Without one of these no word behind the first can open anything.
+    marked = text[0].isdecimal() or _OPENING_MARK.search(text) is not None
     for run in _NAME.finditer(text):
         start, end = run.span()
         opens = first_word is not None and start <= first_word.start()
-        opens = opens or _OPENING.search(text, max(0, start - _OPENING_REACH), start) is not None
-        spans = [word.span() for word in _TOKEN.finditer(text, start, end)]
+        if marked and not opens:
+            opens = _OPENING.search(text, max(0, start - _OPENING_REACH), start) is not None
+        spans = [(start, end)]
+        if " " in run.group() or "\t" in run.group():
+            spans = [word.span() for word in _TOKEN.finditer(text, start, end)]
         words = tuple([_without_possessive(text[first:last]).casefold() for first, last in spans])
         yield _Run(
             tuple([(begin + first, begin + last) for first, last in spans]),
@@ -210,6 +216,8 @@ def _handles(text: str) -> Iterator[Mention]:
 
 def _is_small(word: str) -> bool:
     """Say whether a folded word opens sentences or names a day, so that its capital means nothing."""
+    if "'" not in word and "’" not in word:
+        return word in _ALWAYS_SMALL
     head, apostrophe, tail = word.replace("’", "'").partition("'")
     if apostrophe and tail not in _CLITICS:
         return False

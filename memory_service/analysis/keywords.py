@@ -7,9 +7,9 @@ frequency, case and position tell a word's weight), reduced to what holds for ch
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from memory_service.analysis.folding import fold
 from memory_service.analysis.sentences import Cut, Sentence, sentences
@@ -30,8 +30,8 @@ class KeywordWeights:
 
 
 _DEFAULT_WEIGHTS: Final = KeywordWeights()
-_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_GAP: Final = re.compile(r"[ \t]+|-")  # what may stand between two words of a phrase
+# A word, and what stands between it and the next one where the two may be of one phrase.
+_WORD: Final = re.compile(r"([^\W_]+(?:['’][^\W_]+)*)(?:([ \t]+|-)(?=[^\W_]))?")
 # Everyday verbs and fillers of conversation: no stop words for search, but nobody's topic.
 _VAGUE_WORDS = """
 absolutely actually ago agree also always amazing anything anyway appreciate around awesome back bad believe best
@@ -62,58 +62,57 @@ def keywords(
     >>> keywords("I finally adopted a rescue dog! The rescue dog sleeps all day, Biscuit is so calm.", limit=3)
     ['rescue dog', 'rescue dog sleeps', 'biscuit']
     """
-    phrases = _phrases(cut(text), language)
-    weight = _word_weights(phrases, weights)
+    read = _read(cut(text), language)
+    weight = _word_weights(read, weights)
     scores: dict[str, float] = {}
-    for words in phrases:
+    for words in read.phrases:
         if len(words) == 1:  # most of them
-            word = words[0].folded
-            scores[word] = scores.get(word, 0.0) + weight[word]
+            scores[words[0]] = scores.get(words[0], 0.0) + weight[words[0]]
             continue
-        folded = [word.folded for word in words]
-        values = [weight[word] for word in folded]
+        values = [weight[word] for word in words]
         longest = min(len(words), LONGEST_PHRASE)
         for size in range(1, longest + 1):
             share = 1 + weights.phrase * (size - 1)
             if size != longest:
                 share *= 2  # Part of a longer phrase.
             for start in range(len(words) - size + 1):
-                phrase = " ".join(folded[start : start + size])
+                phrase = " ".join(words[start : start + size])
                 scores[phrase] = scores.get(phrase, 0.0) + sum(values[start : start + size]) / share
     # By score, those alike by their words: sorting is stable, and twice without a key in Python is faster than once with one.
     ranked = sorted(sorted(scores), key=scores.__getitem__, reverse=True)
     return _without_repeats(ranked, language, limit)
 
 
-class _Word(NamedTuple):
-    folded: str
-    is_name: bool
-    sentence: int
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The words of a text that can be somebody's topic, folded."""
+
+    phrases: list[list[str]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    first: dict[str, int] = field(default_factory=dict)  # in which sentence each is said first
+    names: set[str] = field(default_factory=set)  # written with a capital inside a sentence
 
 
-def _phrases(said: Iterable[Sentence], language: str) -> list[list[_Word]]:
-    phrases: list[list[_Word]] = []
+def _read(said: Iterable[Sentence], language: str) -> _Read:
+    read = _Read()
     for number, sentence in enumerate(said):
-        body = sentence.text
-        current: list[_Word] = []
-        end = -1
-        for found in _WORD.finditer(body):
-            start, reached = found.span()
-            word = body[start:reached]
-            # Most often it is one blank, for which no pattern is needed.
-            if current and body[end:start] != " " and not _GAP.fullmatch(body, end, start):
-                phrases.append(current)
-                current = []
-            end = reached
+        current: list[str] = []
+        begins = sentence.text[0].isalnum()  # a capital of the first word says nothing
+        for word, gap in _WORD.findall(sentence.text):
             folded = _topic(word, language)
             if folded:
-                current.append(_Word(folded, start > 0 and word[0].isupper(), number))
-            elif current:
-                phrases.append(current)
+                current.append(folded)
+                read.counts[folded] = read.counts.get(folded, 0) + 1
+                read.first.setdefault(folded, number)
+                if not begins and word[0].isupper():
+                    read.names.add(folded)
+            begins = False
+            if current and not (folded and gap):
+                read.phrases.append(current)
                 current = []
         if current:
-            phrases.append(current)
-    return phrases
+            read.phrases.append(current)
+    return read
 
 
 @lru_cache(maxsize=20_000)
@@ -127,20 +126,11 @@ def _topic(word: str, language: str) -> str:
     return folded
 
 
-def _word_weights(phrases: list[list[_Word]], weights: KeywordWeights) -> dict[str, float]:
-    counts: dict[str, int] = {}
-    named: set[str] = set()
-    first: dict[str, int] = {}
-    for phrase in phrases:
-        for word in phrase:
-            counts[word.folded] = counts.get(word.folded, 0) + 1
-            first.setdefault(word.folded, word.sentence)
-            if word.is_name:
-                named.add(word.folded)
+def _word_weights(read: _Read, weights: KeywordWeights) -> dict[str, float]:
     return {
-        word: (math.log1p(count) + weights.name * (word in named) + weights.length * min(len(word), 10))
-        / (1 + weights.later * math.log1p(first[word]))
-        for word, count in counts.items()
+        word: (math.log1p(count) + weights.name * (word in read.names) + weights.length * min(len(word), 10))
+        / (1 + weights.later * math.log1p(read.first[word]))
+        for word, count in read.counts.items()
     }
 
 

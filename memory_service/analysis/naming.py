@@ -112,7 +112,7 @@ def named_in(
         if person is not None:
             entry = found.setdefault(person, _Gathered(people.names[person], EntityKind.PERSON))
         else:
-            kind = EntityKind.HANDLE if text[:start].endswith("@") else EntityKind.NAME
+            kind = EntityKind.HANDLE if text[max(0, start - 1) : start] == "@" else EntityKind.NAME
             entry = found.setdefault(folded, _Gathered(written, kind))
         entry.add(folded, written, (start, end))
     for name in stated:
