@@ -76,10 +76,11 @@ def keep_mentions(session: Session, tenant_id: UUID, found: Sequence[Mentioned])
     _make(session, tenant_id, resolution)
     rows = [
         {
-            "memory_id": one.memory_id,
+            # As digits: that takes a fifth of what it takes to have ids rendered one by one.
+            "memory_id": one.memory_id.hex,
             "version": one.version,
-            "namespace_id": one.namespace_id,
-            "entity_id": entity_id,
+            "namespace_id": one.namespace_id.hex,
+            "entity_id": entity_id.hex,
             "names": sorted(names),
             "spans": [place for span in sorted(spans) for place in span],
         }
@@ -235,13 +236,11 @@ def take_turns(session: Session, namespace_ids: Iterable[UUID]) -> None:
 
 def _known(session: Session, tenant_id: UUID, mentioned: Sequence[Mentioned]) -> dict[_Key, tuple[UUID, str]]:
     """Return entity and kind of the names that the namespaces know."""
-    keys = sorted(
-        {
-            (one.namespace_id, folded)
-            for one in mentioned
-            for named in one.names
-            for folded in (named.folded, *(alias for alias, _ in named.aliases))
-        }
+    keys = dict.fromkeys(
+        (one.namespace_id, folded)
+        for one in mentioned
+        for named in one.names
+        for folded in (named.folded, *(alias for alias, _ in named.aliases))
     )
     rows = session.execute(
         text(
@@ -250,7 +249,7 @@ def _known(session: Session, tenant_id: UUID, mentioned: Sequence[Mentioned]) ->
             "JOIN entity_name n ON n.tenant_id = :tenant AND n.namespace_id = k.namespace_id AND n.folded = k.folded "
             "JOIN entity e ON e.tenant_id = :tenant AND e.id = n.entity_id"
         ),
-        {"tenant": tenant_id, "namespaces": [key[0] for key in keys], "names": [key[1] for key in keys]},
+        {"tenant": tenant_id, "namespaces": uuid_array(key[0] for key in keys), "names": [key[1] for key in keys]},
     )
     return {(row.namespace_id, row.folded): (row.entity_id, row.kind) for row in rows}
 

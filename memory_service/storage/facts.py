@@ -1,7 +1,6 @@
 """Facts: what memories state as subject, attribute and value, as rules or a model read it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -10,7 +9,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from memory_service.analysis.facts import Fact
-from memory_service.storage.sql import to_jsonb
+from memory_service.storage.sql import integer_array, to_jsonb, uuid_array
 
 RULES: Final = "rules"
 MOST_PER_FACT: Final = 20
@@ -49,8 +48,8 @@ def keep_facts(
         return
     params: dict[str, Any] = {
         "tenant": tenant_id,
-        "ids": list(found),
-        "versions": [version for version, _ in found.values()],
+        "ids": uuid_array(found),
+        "versions": integer_array(version for version, _ in found.values()),
         "method": method,
         "rows": to_jsonb(
             [{"memory_id": memory_id, **_row(fact)} for memory_id, (_, facts) in found.items() for fact in facts]
@@ -63,8 +62,8 @@ def keep_facts(
 
 
 def _row(fact: Fact) -> dict[str, Any]:
-    row = asdict(fact)
-    row["span_from"], row["span_to"] = row.pop("span")
+    row = {name: getattr(fact, name) for name in _STATED}
+    row["span_from"], row["span_to"] = fact.span
     return row
 
 
@@ -80,6 +79,7 @@ _FIELDS = (
     "subject, attribute, value, key, positive, functional, changed, ended, valid_from, valid_to, number, unit, "
     "span_from, span_to"
 )
+_STATED = tuple(name for name in _FIELDS.split(", ") if not name.startswith("span"))
 # Facts that another method found in the same text keep their places.
 _INSERT = f"""
     INSERT INTO fact (tenant_id, memory_id, version, ordinal, namespace_id, owner, {_FIELDS}, method, known_from)

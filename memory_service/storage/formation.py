@@ -13,6 +13,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.ids import new_id
+from memory_service.storage.sql import uuid_array
 
 TRACES_READ: Final = 50  # the last searches of a namespace
 TRACES_SEEN: Final = 1_000  # searches of the tenant among which those are looked for
@@ -182,7 +183,7 @@ def vectors_of(session: Session, tenant_id: UUID, ids: Collection[UUID]) -> dict
                 ORDER BY e.memory_id, e.chunk
                 """
             ),
-            {"tenant": tenant_id, "ids": list(ids)},
+            {"tenant": tenant_id, "ids": uuid_array(ids)},
         )
     )
     if not rows:

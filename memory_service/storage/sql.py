@@ -64,6 +64,15 @@ def _rendered(ids: Iterable[UUID]) -> str:
     return "{" + ",".join([one.hex for one in ids]) + "}"
 
 
+def integer_array(numbers: Iterable[int]) -> str:
+    """Render numbers as one parameter to be cast to ``integer[]``; the driver takes them one by one as well.
+
+    >>> integer_array([1, 20])
+    '{1,20}'
+    """
+    return "{" + ",".join(map(str, numbers)) + "}"
+
+
 def all_of(*conditions: Sql) -> Sql:
     """Join conditions with AND.
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.driver import Pending, later
-from memory_service.storage.sql import to_jsonb, uuid_array
+from memory_service.storage.sql import integer_array, to_jsonb, uuid_array
 
 Span = tuple[float, float]
 """[start, end) in seconds since the epoch; -inf or inf where it is open."""
@@ -38,8 +38,8 @@ def keep_time_mentions(
         return
     params: dict[str, Any] = {
         "tenant": tenant_id,
-        "ids": list(found),
-        "versions": [version for version, _ in found.values()],
+        "ids": uuid_array(found),
+        "versions": integer_array(version for version, _ in found.values()),
         "rows": to_jsonb(
             [
                 {"memory_id": memory_id, "ordinal": ordinal, **mention}
