@@ -33,6 +33,15 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", folded).translate(_APOSTROPHES)
 
 
+def lower_ignoring_case(text: str) -> str:
+    """Return a text in lower case, each ASCII letter that a pattern which ignores case sees in it written as that letter.
+
+    >>> lower_ignoring_case("ſEPTEMBER, FRİDAY, frıday")
+    'september, friday, friday'
+    """
+    return (text.translate(_TAKEN_FOR_ASCII) if _ANY_TAKEN.search(text) else text).lower()
+
+
 def words_ignoring_case(text: str) -> frozenset[str]:
     """Return the runs of letters of a text: every ASCII word that a pattern finds in it, if it ignores case or reads lower case.
 
@@ -46,7 +55,7 @@ def words_ignoring_case(text: str) -> frozenset[str]:
         return frozenset(_ASCII_LETTERS.findall(text.lower()))
     words = frozenset(_LETTERS.findall(text.lower()))
     if _ANY_TAKEN.search(text):
-        words |= frozenset(_LETTERS.findall(text.translate(_TAKEN_FOR_ASCII).lower()))
+        words |= frozenset(_LETTERS.findall(lower_ignoring_case(text)))
     return words
 
 

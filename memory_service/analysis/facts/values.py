@@ -13,6 +13,7 @@ from typing import Final
 
 from memory_service.analysis.facts.attributes import FUNCTIONAL, OCCUPATIONS, ROLES_OF_PEOPLE
 from memory_service.analysis.facts.numbered import Naming, naming_of
+from memory_service.analysis.folding import lower_ignoring_case
 
 MOST_VALUES: Final = 64  # of one text; a table of numbers says little of any of them
 
@@ -292,7 +293,7 @@ def _plain(text: str) -> str:
 
 def _read(match: re.Match[str]) -> Value | None:
     name, text = match.lastgroup or "number", match.group()
-    start, end, lower = match.start(), match.end(), match.group().lower()
+    start, end, lower = match.start(), match.end(), lower_ignoring_case(match.group())
     match name:
         case "email":
             return Value(ValueKind.EMAIL, text, start, end)

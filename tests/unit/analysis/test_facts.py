@@ -230,6 +230,18 @@ def test_what_is_no_value() -> None:
     assert [one.kind for one in read_values("in May")] == [ValueKind.DATE]
 
 
+VALUES = "firſt|ſept|twİce|Aprıl 5, 2024|two dayſ|five yearſ|Frıday|jueveſ|10 mİnutes|5 Kilos|ſix dollarſ|half an hour"
+
+
+@pytest.mark.parametrize("text", VALUES.split("|"))
+def test_letters_that_patterns_take_for_others_are_read_as_those(text: str) -> None:
+    text = f"3 or {text}"
+    plain = text.replace("ſ", "s").replace("ı", "i").replace("İ", "i").replace("K", "k")
+    assert [(one.kind, one.amount, one.unit, one.date) for one in read_values(text)] == [
+        (one.kind, one.amount, one.unit, one.date) for one in read_values(plain)
+    ]
+
+
 HOSTILE = (
     "my " * 6_000,
     "I live in " * 2_000,
