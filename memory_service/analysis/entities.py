@@ -145,6 +145,8 @@ def _runs(sentence: Sentence) -> Iterator[_Run]:
     marked = text[0].isdecimal() or _OPENING_MARK.search(text) is not None
     for run in _NAME.finditer(text):
         start, end = run.span()
+        if end - start < 2:
+            continue  # "I", most often: a letter by itself is no name, whoever is known
         opens = first_word is not None and start <= first_word.start()
         if marked and not opens:
             opens = _OPENING.search(text, max(0, start - _OPENING_REACH), start) is not None
