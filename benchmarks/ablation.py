@@ -2,6 +2,7 @@
 
     python -m benchmarks.ablation --data FOLDER [--sets locomo realtalk beam plus] [--cache FOLDER] [--table]
     python -m benchmarks.ablation --data FOLDER --without session_id
+    python -m benchmarks.ablation --data FOLDER --form roles
 
 Without ``--table`` it prints how the usual configuration does; with it, every mechanism is turned the other way and left
 alone, and the ranks go to a file that `ablation_table` reads.
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from benchmarks.ablation_data import FIELDS, IN_TEXT, Space, load_spaces, strangers
 from benchmarks.ablation_encoding import CachedEncoder
+from benchmarks.ablation_forms import FORMS, Form
 from benchmarks.ablation_overlap import overlaps
 from benchmarks.ablation_ranks import (
     KNOWLEDGE_UPDATE,
@@ -53,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = _options(argv)
     encoder = open_encoder(options.cache)
     for name in options.sets:
-        spaces = load_set(options.data, name, encoder, without=options.without)
+        spaces = load_set(
+            options.data, name, encoder, without=options.without, form=FORMS[options.form] if options.form else None
+        )
         if options.table:
             run_table(name, spaces, out=options.out)
         else:
@@ -72,8 +76,10 @@ def open_encoder(cache: Path | None) -> CachedEncoder:
     return CachedEncoder(load_encoder(get_settings()), cache)
 
 
-def load_set(folder: Path, name: str, encoder: CachedEncoder, *, without: Collection[str] = ()) -> list[Space]:
-    """Return the conversations of a data set, as of somebody who leaves out some of what turns have beside their texts.
+def load_set(
+    folder: Path, name: str, encoder: CachedEncoder, *, without: Collection[str] = (), form: Form | None = None
+) -> list[Space]:
+    """Return the conversations of a data set, as of somebody who leaves some of it out or loads it in a form.
 
     Raises:
         CommandFailure: the folder does not hold it.
@@ -81,7 +87,7 @@ def load_set(folder: Path, name: str, encoder: CachedEncoder, *, without: Collec
     path = folder / SETS[name]
     if not path.is_file():
         raise CommandFailure(f"there is no {SETS[name]} in the folder of the data")
-    return load_spaces(path, encoder, without=without)
+    return load_spaces(path, encoder, without=without, form=form)
 
 
 def report_baseline(name: str, spaces: Sequence[Space], encoder: CachedEncoder) -> None:
@@ -146,6 +152,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     what.add_argument(
         "--without", nargs="+", choices=[*FIELDS, IN_TEXT], default=[], help="as of somebody who does not send these"
     )
+    what.add_argument("--form", choices=list(FORMS), help="as of somebody who loads the conversations in this form")
     parser.add_argument("--out", type=Path, default=RESULTS / "ablation.json", help="where the table's raw results go")
     return parser.parse_args(argv)
 

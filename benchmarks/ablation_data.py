@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.ablation_encoding import CachedEncoder
+from benchmarks.ablation_forms import Form, Items
 from benchmarks.ablation_structure import with_structure
 from benchmarks.datasets import Conversation, Question, read_conversations
 from benchmarks.loading import LoadReport, memories
@@ -24,6 +25,7 @@ from memory_service.analysis.tokens import ROLES, keyword_text, terms
 from memory_service.analysis.traits import traits
 from memory_service.analysis.wishes import wish_in
 from retrieval.bearers import Said, meant_by
+from retrieval.parties import are_people, with_parties
 from retrieval.query import ParsedQuery, parse_query, unknown_names
 from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Postings, Role, Rows, Spans
 from retrieval.turns import neighbours, with_talks
@@ -79,10 +81,24 @@ IN_TEXT: Final = "speaker-in-text"
 """Left out as a field, and written before the text in its place."""
 
 
-def load_spaces(path: Path, encoder: CachedEncoder, *, without: Collection[str] = ()) -> list[Space]:
-    """Return the conversations of a file as namespaces, as of somebody who leaves out some of `FIELDS` or `IN_TEXT`."""
+def load_spaces(
+    path: Path, encoder: CachedEncoder, *, without: Collection[str] = (), form: Form | None = None
+) -> list[Space]:
+    """Return the conversations of a file as namespaces, as of somebody who loads them in a form.
+
+    Args:
+        path: the file.
+        encoder: what encodes the texts.
+        without: which of `FIELDS` or `IN_TEXT` are left out.
+        form: what is done to the turns besides; None where they are sent with everything they have.
+    """
     roles = _changed_values(path)
-    return [_space(one, encoder, roles.get(one.id, {}), without=without) for one in read_conversations(path)]
+
+    def sent(items: Items) -> list[dict[str, Any]]:
+        kept = [left_out(item, without) for item in items]
+        return form(kept) if form else kept
+
+    return [_space(one, encoder, roles.get(one.id, {}), sent=sent) for one in read_conversations(path)]
 
 
 def left_out(item: Mapping[str, Any], without: Collection[str]) -> dict[str, Any]:
@@ -130,10 +146,10 @@ def _changed_values(path: Path) -> dict[str, dict[str, Mapping[str, Sequence[str
 
 
 def _space(
-    conversation: Conversation, encoder: CachedEncoder, roles: dict[str, Mapping[str, Any]], *, without: Collection[str]
+    conversation: Conversation, encoder: CachedEncoder, roles: dict[str, Mapping[str, Any]], *, sent: Form
 ) -> Space:
     stored = memories(conversation.documents, conversation=conversation.id, report=LoadReport())
-    items = _attributed([left_out(item, without) for item in stored])
+    items = _attributed(sent(stored))
     captions = {one.id: one.caption for one in conversation.documents}
     rows, texts = build_rows(items, captions=captions, encoder=encoder)
     rows = with_structure(rows)
@@ -189,12 +205,17 @@ def read_cues(texts: Sequence[str], *, rows: Rows, contents: Sequence[str] | Non
 def called_by(query: str, *, rows: Rows, contents: Sequence[str]) -> dict[str, str]:
     """Return whom of the speakers names of a query mean that none of them bears."""
     found: dict[str, str] = {}
+    speakers = rows.speakers or tuple(
+        one.name.lower() for one in Role if one in (Role.USER, Role.ASSISTANT) and one in rows.role
+    )
     for name in unknown_names(query, rows.speakers):
         stands = {row for term in terms(name) if term in rows.postings for row in rows.postings[term].row.tolist()}
         said = [
-            Said(rows.speakers[rows.speaker[row]], contents[row]) for row in sorted(stands) if rows.speaker[row] != NONE
+            Said(rows.speakers[who] if who != NONE else Role(rows.role[row]).name.lower(), contents[row])
+            for row in sorted(stands)
+            if (who := rows.speaker[row]) != NONE or rows.role[row] != Role.NONE
         ]
-        meant = meant_by(name, said, rows.speakers)
+        meant = meant_by(name, said, speakers)
         if meant is not None:
             found[name] = meant
     return found
@@ -237,13 +258,19 @@ def build_rows(
     speaker = np.array([places.get(item.get("speaker", ""), NONE) for item in items], dtype=np.int32)
     role = np.array([_role(item) for item in items], dtype=np.int8)
     high, low = np.zeros(n, np.uint64), np.arange(1, n + 1, dtype=np.uint64)
-    given = _numbered([item.get("session_id") for item in items])
-    session = with_talks(given, np.zeros(n, np.int32), speaker, role, observed, high, low)
-    previous, following = neighbours(session, observed, high, low)
+    # Two users may number their sessions alike.
+    of_user = [(item.get("user_id"), item["session_id"]) if "session_id" in item else None for item in items]
+    given, scope = _numbered(of_user), _numbered([(item.get("user_id"),) for item in items])
     cut = [
         terms(keyword_text(item["content"], speaker=_heading(item), observed_at=moment))
         for item, moment in zip(items, moments, strict=True)
     ]
+    described, length = [traits(text) for text in texts], np.array([len(one) for one in cut], dtype=np.int32)
+    first_person = np.array([one.first_person for one in described], dtype=np.int8)
+    if are_people(role, first_person, length):
+        speaker, speakers = with_parties(speaker, speakers, role)
+    session = with_talks(given, scope, speaker, role, observed, high, low)
+    previous, following = neighbours(session, observed, high, low)
     # What a turn answers is looked for in its session, where it is stored.
     answered, _ = neighbours(given, observed, high, low)
     said = [
@@ -253,7 +280,6 @@ def build_rows(
     vectors, keys = _vectors(
         said, plain, answered, captions=[captions[i["external_id"]] for i in items], encoder=encoder
     )
-    described = [traits(text) for text in texts]
     entities, mentions = _mentions(texts, [item.get("speaker") for item in items])
     empty = np.empty(0, dtype=np.int32)
     rows = Rows(
@@ -268,11 +294,11 @@ def build_rows(
         following=following,
         speaker=speaker,
         role=role,
-        length=np.array([len(one) for one in cut], dtype=np.int32),
+        length=length,
         asks=np.array([one.asks for one in described], dtype=np.bool_),
         has_number=np.array([one.has_number for one in described], dtype=np.bool_),
         has_time=np.array([one.has_time for one in described], dtype=np.bool_),
-        first_person=np.array([one.first_person for one in described], dtype=np.int8),
+        first_person=first_person,
         superseded=np.zeros(n, dtype=np.bool_),
         speakers=speakers,
         entities=entities,
@@ -332,8 +358,8 @@ def _role(item: Mapping[str, Any]) -> Role:
     return Role[role.upper()] if role in ROLES else Role.NONE
 
 
-def _numbered(sessions: Sequence[str | None]) -> NDArray[np.int32]:
-    numbers: dict[str, int] = {}
+def _numbered(sessions: Sequence[Hashable | None]) -> NDArray[np.int32]:
+    numbers: dict[Hashable, int] = {}
     return np.array(
         [NONE if one is None else numbers.setdefault(one, len(numbers)) for one in sessions], dtype=np.int32
     )

@@ -5,6 +5,8 @@ the one they talk to ("Hi Kate!", "Kate, how was it?"), and nobody addresses him
 never says it, where the others use it to address somebody. A name that is talked about ("my cat Oliver") is seldom
 an address, whoever says it, and means none of them.
 
+Where nobody is called anything but user and assistant, a name means one of the two likewise.
+
 A name that stands in no text at all may be one of theirs, misspelt: "Elisa" for Elise.
 """
 
@@ -23,7 +25,7 @@ from memory_service.analysis.tokens import ROLES
 class Said:
     """A text in which a name stands."""
 
-    speaker: str
+    speaker: str  # a name or a role
     text: str
 
 
@@ -48,12 +50,13 @@ def meant_by(name: str, said: Iterable[Said], speakers: Collection[str]) -> str 
     Args:
         name: as a query writes it.
         said: the texts that hold its term, or some of them.
-        speakers: who speaks; roles are nobody.
+        speakers: who speaks; roles are nobody, unless there is nobody else.
     """
+    people = [one for one in speakers if one.casefold() not in ROLES]
     # A term stands for other forms of its word, too, and for the speaker of a text.
     word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
-    saying = [one for one in said if word.search(one.text)]
-    return bearer(name, saying, speakers) if saying else misspelt(name, speakers)
+    saying = [one for one in said if (not people or one.speaker not in ROLES) and word.search(one.text)]
+    return bearer(name, saying, people or speakers) if saying else misspelt(name, people)
 
 
 def bearer(
@@ -64,7 +67,7 @@ def bearer(
     Args:
         name: as a query writes it.
         said: the texts in which it stands, or some of them.
-        speakers: who speaks where they were said; roles are nobody.
+        speakers: who speaks where they were said.
         settings: when a name means somebody.
 
     >>> said = [Said("jo", "Hi Kate!"), Said("jo", "Kate, did you see it?"), Said("jo", "Sleep well, Kate.")]
@@ -84,7 +87,7 @@ def bearer(
     total = texts.total()
     if addressing < settings.fewest or addressing < settings.share * total:
         return None
-    silent = [one for one in speakers if one.casefold() not in ROLES and texts[one] <= settings.own * total]
+    silent = [one for one in speakers if texts[one] <= settings.own * total]
     return silent[0] if len(silent) == 1 else None
 
 

@@ -152,33 +152,46 @@ def called_by(
         at: as of when; None for now.
     """
     found: dict[str, str] = {}
-    for name in names:
+    params: dict[str, Any] = {
+        "tenant": tenant_id,
+        "namespaces": [namespace.id for namespace in corpus.namespaces],
+        "at": at or _LATEST,
+        "known": at or _LATEST,
+        "most": MOST_SAID,
+        "longest": _LONGEST_SAID,
+    }
+    # Who stores facts, or what one side said, has nobody who could be meant.
+    speakers = corpus.speakers or tuple(session.scalars(_PARTIES, params))
+    for name in names if len(speakers) > 1 or corpus.speakers else ():
         terms = _terms(name, corpus.languages)
-        params = {
-            "tenant": tenant_id,
-            "namespaces": [namespace.id for namespace in corpus.namespaces],
-            "terms": terms,
-            "at": at or _LATEST,
-            "known": at,
-            "most": MOST_SAID,
-            "longest": _LONGEST_SAID,
-        }
-        said = [Said(*row) for row in session.execute(_SAID if at is None else _SAID_THEN, params)] if terms else []
-        meant = meant_by(name, said, corpus.speakers)
+        asked = params | {"terms": terms}
+        said = [Said(*row) for row in session.execute(_SAID if at is None else _SAID_THEN, asked)] if terms else []
+        meant = meant_by(name, said, speakers)
         if meant is not None:
             found[name] = meant
     return found
 
 
+# Which of the two roles spoke lately, of those who have no name.
+_PARTIES: Final = text(
+    """
+    SELECT DISTINCT lower(m.role) FROM unnest(CAST(:namespaces AS uuid[])) AS n (id)
+    CROSS JOIN LATERAL (
+        SELECT role FROM memory WHERE tenant_id = :tenant AND namespace_id = n.id AND created_at <= :known
+        ORDER BY observed_at DESC, id DESC LIMIT :most
+    ) m
+    WHERE lower(m.role) IN ('user', 'assistant')
+    """
+)
 _SAYING: Final = """
-    SELECT m.speaker, left(m.content, :longest)
+    SELECT coalesce(m.speaker, lower(m.role)), left(m.content, :longest)
     FROM (
         SELECT p.memory_id FROM posting p
         WHERE p.tenant_id = :tenant AND p.namespace_id = ANY(CAST(:namespaces AS uuid[]))
             AND p.term = ANY(CAST(:terms AS text[])) AND p.known_from <= :at AND p.known_to > :at
         ORDER BY p.memory_id DESC LIMIT :most
     ) p
-    JOIN {records} m ON m.tenant_id = :tenant AND m.id = p.memory_id WHERE m.speaker IS NOT NULL
+    JOIN {records} m ON m.tenant_id = :tenant AND m.id = p.memory_id WHERE coalesce(m.speaker, m.role) IS NOT NULL
 """
 _SAID: Final = text(_SAYING.format(records="memory"))
 _SAID_THEN: Final = text(_SAYING.format(records=AS_KNOWN))

@@ -19,6 +19,7 @@ from memory_service.analysis.traits import Traits
 from retrieval.annotation_lists import AnnotationLists
 from retrieval.entries import Annotations, Entry, Vectors
 from retrieval.groups import Groups
+from retrieval.parties import are_people, with_parties
 from retrieval.posting_lists import PostingList, PostingsUpTo, counted
 from retrieval.renumbering import keys_at, places, speaking, taken
 from retrieval.rows import NONE, KeyKind, Keys, Links, Role, Rows
@@ -204,12 +205,15 @@ class Gathering:
         place = places(kept, n)
         column = {name: taken(self._columns[name][:n], kept) for name in _OF_ROWS}
         scope, *halves = (taken(self._columns[name][:n], kept) for name in ("scope", "id_high", "id_low"))
+        speakers = tuple(self._speakers)
+        if are_people(column["role"], column["first_person"], column["length"]):
+            column["speaker"], speakers = with_parties(column["speaker"], speakers, column["role"])
         if self._only is None:  # candidates are not all that was said
             column["session"] = with_talks(
                 column["session"], scope, column["speaker"], column["role"], column["observed_at"], *halves
             )
         previous, following = neighbours(column["session"], column["observed_at"], *halves)
-        column["speaker"], speakers = speaking(column["speaker"], tuple(self._speakers))
+        column["speaker"], speakers = speaking(column["speaker"], speakers)
         annotated = self._annotations.arrays()
         keys = self._keys()
         if kept is not None:

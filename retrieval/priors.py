@@ -15,7 +15,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_service.analysis.traits import traits
 from retrieval.intent import wants_answers, wants_summary
+from retrieval.parties import are_people
 from retrieval.query import ParsedQuery, QuestionWord
 from retrieval.rows import NONE, Role, Rows
 from retrieval.standard import standardised
@@ -83,9 +85,11 @@ def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings)
         _add(signals, "number", settings.number, rows.has_number)
     _add(signals, "length", settings.length, _lengths(rows, settings.long))
     # What a user tells an assistant nearly always ends in a request, and still tells something.
-    _add(signals, "asks", settings.asks, rows.asks & (rows.role == Role.NONE))
+    people = rows.once("people", lambda: are_people(rows.role, rows.first_person, rows.length))
+    _add(signals, "asks", settings.asks, rows.asks if people else rows.asks & (rows.role == Role.NONE))
     theirs = (rows.role == Role.USER) | (rows.role == Role.NONE)
-    if not theirs.all():
+    # Of two people whoever is meant is named; "Where do I live?" is the user's question still.
+    if not theirs.all() and not (people and not traits(query.text, query.language).first_person):
         _add(signals, "role", _user_amount(query.text, settings) * _share(len(rows)), theirs)
     return signals
 

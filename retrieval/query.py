@@ -172,16 +172,14 @@ def parse_query(
 def unknown_names(query: str, speakers: Collection[str]) -> tuple[str, ...]:
     """Return the names in a query that stand where people do, and that nobody who speaks bears.
 
-    Behind an auxiliary, before "'s", or joined by "and" to a name; the first four. None where only roles speak.
+    Behind an auxiliary, before "'s", or joined by "and" to a name; the first four. A role bears no name.
 
     >>> unknown_names("What did Kate and Tom like about Caroline's trip to Rome?", ["Caroline", "Melanie"])
     ('Kate', 'Tom')
     >>> unknown_names("When did Mel go?", ["Caroline", "Melanie"]), unknown_names("Where is Kate?", ["user"])
-    ((), ())
+    ((), ('Kate',))
     """
     by_name = _speakers_by_name(tuple(speakers))
-    if not by_name:
-        return ()
     places = sorted({found.span(1) for pattern in _PERSON for found in pattern.finditer(query)})
     written = dict.fromkeys(query[start:end] for start, end in places)
     unknown = tuple(

@@ -135,6 +135,35 @@ class TestNames:
         assert [one["memory_id"] for one in replay["results"]] == [one["memory"]["id"] for one in search["results"]]
 
 
+class TestPeopleAsRoles:
+    """Two friends whom a loader calls user and assistant, because it knows nothing else."""
+
+    @pytest.fixture
+    def talk(self, me: Any, api: Any) -> list[str]:
+        said = ["I moved to a flat by the canal, my first one.", "Hi Kate! I like it. My own flat is so dark."]
+        said += ["I love the light there, and my plants do.", "Kate, I bought a boat with my brother."] * 10
+        messages = [
+            {
+                "role": "user" if n % 2 == 0 else "assistant",
+                "content": f"{one} {n}",
+                "observed_at": f"2026-01-01T10:{n:02}:00Z",
+            }
+            for n, one in enumerate([*said, *said[2:]])
+        ]
+        body = {"session_id": "s", "messages": messages, "extract": "none"}
+        sent = me.post("/v1/messages", json=body)
+        assert sent.status_code == 202, sent.text
+        ids: list[str] = sent.json()["memories"]
+        return ids
+
+    def test_the_one_who_is_called_by_a_name_is_asked_for_by_it(self, api: Any, talk: list[str]) -> None:
+        answer = api.search("Where does Kate live?", explain=True, top_k=40)
+        assert answer["explain"]["query"]["spoken"] == "Where do I live?"
+        of = {result["memory"]["id"]: result["signals"] for result in answer["results"]}
+        assert {one: "speaker" in signals for one, signals in of.items()} == {one: one in talk[::2] for one in of}
+        assert not any("role" in signals for signals in of.values())
+
+
 class TestTalksWithoutSession:
     SAID = (
         ("Rosa", "What did the storm do to the greenhouse?"),

@@ -273,6 +273,8 @@ HOT: dict[str, Callable[[Session], object]] = {
     "whom others call by a name": lambda s: called_by(s, TENANT, describe_corpus(s, TENANT, [SPACE], "w1"), ["W2"]),
     "whom others called by a name": lambda s: called_by(
         s, TENANT, describe_corpus(s, TENANT, [SPACE], "w1"), ["W2"], at=NOW),
+    "whom others call by a name where roles speak": lambda s: called_by(
+        s, TENANT, replace(describe_corpus(s, TENANT, [SPACE], "w1"), speakers=()), ["W2"]),
     "namespaces by path": lambda s: namespaces.find_namespaces(s, TENANT, ["space/0001", "space/0002"]),
     "namespaces by prefix": lambda s: namespaces.namespaces_below(s, TENANT, "space/0001"),
     "namespace by id": lambda s: namespaces.get_namespace(s, TENANT, SPACE),

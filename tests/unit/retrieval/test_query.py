@@ -73,7 +73,11 @@ def test_a_will_with_a_capital_is_a_person():
 )
 def test_names_in_the_place_of_people_that_nobody_bears(query, names):
     assert unknown_names(query, TWO) == names
-    assert unknown_names(query, ["user", "assistant"]) == unknown_names(query, []) == ()
+
+
+def test_where_only_roles_speak_nobody_bears_a_name():
+    assert unknown_names("What did Mel do in Rome?", ["user", "assistant"]) == ("Mel",)
+    assert unknown_names("Where is the cat?", []) == ()
 
 
 def test_a_query_full_of_names_asks_for_a_few():

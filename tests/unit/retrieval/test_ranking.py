@@ -172,6 +172,39 @@ def test_what_nobody_is_said_to_have_said_counts_as_the_user_s(
     assert (signals["role"].tolist() if "role" in signals else None) == raised
 
 
+def test_where_roles_are_people_either_counts_and_is_named() -> None:
+    texts = ["I fed my heron, did you see it?" if n % 4 == 1 else "I saw my stork" for n in range(40)]
+    rows = gathered(texts, unit(40, 16), speakers=(), roles=("user", "assistant"))
+    assert rows.speakers == ("user", "assistant")
+    asked = question_signals(rows, parse_query("Which bird did Kate see?"), settings=PriorSettings())
+    assert "role" not in asked
+    assert (asked["asks"] < 0).tolist() == [n % 4 == 1 for n in range(40)]
+    named = parse_query("Which bird did Kate see?", called={"Kate": "assistant"})
+    signals = question_signals(rows, named, settings=PriorSettings())
+    assert (signals["speaker"] > 0).tolist() == [n % 2 == 1 for n in range(40)]
+    own = question_signals(rows, parse_query("Which bird did I see?"), settings=PriorSettings())
+    assert own["role"].tolist() == [3.0, 0.0] * 20
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("I saw my heron", "Here is what to know of herons and where they live in such a case"),  # answers
+        ("I saw my heron", "a heron"),  # says nothing of itself
+        ("I saw it", "I would say that my advice is to look at the river and wait there for a while with a book"),
+    ],
+)
+def test_an_assistant_is_no_person(texts: tuple[str, str]) -> None:
+    rows = gathered(list(texts) * 20, unit(40, 16), speakers=(), roles=("user", "assistant"))
+    assert rows.speakers == ()
+    assert "role" in question_signals(rows, parse_query("Which bird did Kate see?"), settings=PriorSettings())
+
+
+def test_of_few_turns_nobody_knows_who_is_a_person() -> None:
+    rows = gathered(["I saw my heron"] * 38, unit(38, 16), speakers=(), roles=("user", "assistant"))
+    assert rows.speakers == ()
+
+
 def test_the_reason_says_who_said_it_only_where_that_is_known() -> None:
     rows = gathered(
         ["heron grey", "heron tall", "heron"],
