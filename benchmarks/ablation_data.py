@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.ablation_encoding import CachedEncoder
-from benchmarks.ablation_forms import Form, Items
+from benchmarks.ablation_forms import ARRIVED, Form, Items
 from benchmarks.ablation_structure import with_structure
 from benchmarks.datasets import Conversation, Question, read_conversations
 from benchmarks.loading import LoadReport, memories
@@ -24,6 +24,10 @@ from memory_service.analysis.times import find_times
 from memory_service.analysis.tokens import ROLES, keyword_text, terms
 from memory_service.analysis.traits import traits
 from memory_service.analysis.wishes import wish_in
+from memory_service.analysis.wrapping import plain as plain_text
+from memory_service.analysis.wrapping import said_in
+from memory_service.lifecycle.draft import Draft
+from memory_service.lifecycle.draft import observed as observed_as_written
 from retrieval.bearers import Said, meant_by
 from retrieval.parties import are_people, with_parties
 from retrieval.query import ParsedQuery, parse_query, unknown_names
@@ -248,6 +252,7 @@ def build_rows(
     items: Sequence[dict[str, Any]], *, captions: Mapping[str, str], encoder: CachedEncoder
 ) -> tuple[Rows, list[str]]:
     """Return the rows of batch items of one namespace, and their texts."""
+    items = [as_observed(item) for item in items]
     texts = [item["content"] for item in items]
     plain = [_CAPTION.sub("", text) for text in texts]
     moments = [datetime.fromisoformat(item["observed_at"]) if "observed_at" in item else None for item in items]
@@ -316,6 +321,15 @@ def _heading(item: Mapping[str, Any]) -> str | None:
     """Return whose name is written before a text, where it does not stand there anyway."""
     speaker = item.get("speaker")
     return None if speaker and begins_with(item["content"], speaker) else speaker or item.get("role")
+def as_observed(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item as observed at the time written before its text, where it is sent without one."""
+    given = item.get("observed_at")
+    if given is not None and given != ARRIVED.isoformat():
+        return dict(item)
+    draft = observed_as_written(Draft(item["content"]), now=ARRIVED)
+    return {**item, "observed_at": draft.observed_at.isoformat()} if draft.observed_at else dict(item)
+
+
 
 
 def _spans(texts: Sequence[str], moments: Sequence[datetime | None]) -> Spans:
@@ -376,7 +390,8 @@ def _vectors(
     first: list[str] = []
     further: list[tuple[int, KeyKind, str]] = []
     for row, text in enumerate(texts):
-        head, *rest = encoder.chunks(text)
+        said = said_in(text)
+        head, *rest = [plain_text(one, escaped=said.escaped) for one in encoder.chunks(text[said.start : said.end])]
         first.append(head)
         further += [(row, KeyKind.CHUNK, part) for part in rest]
         before = previous[row]

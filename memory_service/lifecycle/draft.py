@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from memory_service.analysis.attribution import Utterance, Voice
 from memory_service.analysis.memory_terms import language_of, memory_terms
 from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
+from memory_service.analysis.wrapping import plain, said_in
 from memory_service.errors import InvalidRequest, MemoryServiceError, Unavailable
 from memory_service.lifecycle.redacting import LISTS, TEXTS, VALUES, added, counted, redacted_fields
 from memory_service.lifecycle.voices import Listen, start_of, voices_of
@@ -200,16 +201,24 @@ class Encoding:
     def chunks(self, contents: Sequence[str], *, starts: Sequence[int] = ()) -> list[tuple[Chunk, ...]]:
         """Encode texts under this encoder, longer ones in parts; no connection is held while this runs.
 
+        Of a text with something written around it (`wrapping`) what was said is encoded, and the spans are of that.
+
         Args:
             contents: what memories say.
-            starts: from which character each is encoded; empty for all of each. The name of who says it is no part of what
-                is said, and texts that begin with it are not alike for that.
+            starts: from which character each is encoded at the earliest; empty for all of each. The name of who says it is no
+                part of what is said, and texts that begin with it are not alike for that.
         """
+        wrapped = [said_in(content) for content in contents]
+        begins = [max(said.start, start) for said, start in zip(wrapped, starts or [0] * len(contents), strict=True)]
         spans = [
-            [(begins + start, ends + start) for begins, ends in self.chunk(content[start:])]
-            for content, start in zip(contents, starts or [0] * len(contents), strict=True)
+            [(begin + start, begin + end) for start, end in self.chunk(content[begin : said.end])]
+            for content, said, begin in zip(contents, wrapped, begins, strict=True)
         ]
-        texts = [content[start:end] for content, parts in zip(contents, spans, strict=True) for start, end in parts]
+        texts = [
+            plain(content[start:end], escaped=said.escaped)
+            for content, said, parts in zip(contents, wrapped, spans, strict=True)
+            for start, end in parts
+        ]
         vectors = self.encode(texts) if texts else np.zeros((0, 0), dtype=np.float32)
         result, at = [], 0
         for parts in spans:
@@ -284,11 +293,31 @@ def cut(draft: Draft, *, observed_at: datetime) -> tuple[str, tuple[str, ...]]:
     )
 
 
+def observed(draft: Draft, *, now: datetime) -> Draft:
+    """Return a draft as observed at the time that is written before its text, where its caller gave none.
+
+    What lies ahead is when something is to happen, and a document's chunk may begin with the date of anything.
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2024, 5, 9, 12, tzinfo=UTC)
+    >>> observed(Draft("[8 May 2024, 1:56 pm] I adopted a cat."), now=noon).observed_at.isoformat()
+    '2024-05-08T13:56:00+00:00'
+    >>> observed(Draft("[12 May 2024] See the dentist."), now=noon).observed_at is None
+    True
+    """
+    if draft.observed_at is not None or draft.source_kind is SourceKind.DOCUMENT:
+        return draft
+    moment = said_in(draft.content).moment
+    # A time without a zone may be ahead of UTC.
+    return draft if moment is None or moment > now + timedelta(days=1) else replace(draft, observed_at=moment)
+
+
 def prepare(drafts: Sequence[Draft], *, encoding: Encoding, now: datetime) -> list[Prepared]:
     """Redact drafts as the policies of their namespaces say; work out hashes, terms and vectors of what is left."""
     redactors = encoding.redactors()
+    dated = [observed(draft, now=now) for draft in drafts]
     return prepare_redacted(
-        [redacted(draft, redactors.by_path.get(draft.namespace)) for draft in drafts], encoding=encoding, now=now
+        [redacted(draft, redactors.by_path.get(draft.namespace)) for draft in dated], encoding=encoding, now=now
     )
 
 

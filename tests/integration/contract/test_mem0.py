@@ -197,6 +197,11 @@ def test_times(mem0: Any, me: Any) -> None:
     assert mem0.texts({"user_id": "alex"}, start_date="2023-11-15") == ["Today."]
     assert mem0.texts({"user_id": "alex", "created_at": {"lt": "2024-01-01"}}) == ["In the old days."]
     assert me.get(f"/v1/memories/{old}").json()["observed_at"] == "2023-11-14T22:13:20Z"
+    stated = mem0.one("Then.", metadata={"timestamp": "1:56 pm on 8 May, 2023"})
+    assert me.get(f"/v1/memories/{stated}").json()["observed_at"] == "2023-05-08T13:56:00Z"
+    kept = mem0.one("Now and then.", metadata={"timestamp": "now and then"}, timestamp=1_700_000_000)
+    assert me.get(f"/v1/memories/{kept}").json()["observed_at"] == "2023-11-14T22:13:20Z"
+    mem0.one("Whenever.", metadata={"timestamp": "whenever"})
     mem0.add("a", user_id="alex", timestamp="yesterday", status=422)
     mem0.add("a", user_id="alex", timestamp=10**18, status=422)
 

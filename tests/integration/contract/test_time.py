@@ -15,6 +15,34 @@ def moment() -> str:
     return now
 
 
+class TestWrittenBeforeTheText:
+    SAID = "[8 May 2023, 1:56 pm] I adopted a cat called Oscar."
+
+    def test_it_is_when_it_was_observed_and_the_text_stays(self, me: Any, api: Any) -> None:
+        made = api.remember(self.SAID, extract="none")
+        assert (made["observed_at"], made["content"]) == ("2023-05-08T13:56:00Z", self.SAID)
+        again = me.post("/v1/memories", json={"content": self.SAID, "extract": "none"})
+        assert (again.status_code, again.json()["id"]) == (200, made["id"])
+        found = api.search("Which cat did I adopt?")["results"][0]["memory"]
+        assert (found["id"], found["content"]) == (made["id"], self.SAID)
+        listed = api.query({"observed_at": {"lt": "2023-05-09T00:00:00Z"}})
+        assert listed == [made["id"]]
+
+    def test_a_time_that_is_sent_holds(self, api: Any) -> None:
+        assert api.remember(self.SAID, observed_at="2024-01-01T00:00:00Z")["observed_at"] == "2024-01-01T00:00:00Z"
+
+    def test_of_a_message_in_json_the_text_is_found(self, api: Any) -> None:
+        said = '{"role": "user", "content": "I adopted a cat called Oscar.", "timestamp": "2023-05-08T13:56:00Z"}'
+        made = api.remember(said, extract="none")
+        assert (made["observed_at"], made["content"]) == ("2023-05-08T13:56:00Z", said)
+        plain = api.remember("I adopted a cat called Oscar.", extract="none")
+        of = {
+            one["memory"]["id"]: one["channels"]["vector"]["score"]
+            for one in api.search("Which cat did I adopt?", channels={"vector": 1})["results"]
+        }
+        assert of[made["id"]] == pytest.approx(of[plain["id"]], abs=1e-3)
+
+
 class TestRead:
     def test_each_version_as_of_its_time(self, me: Any, api: Any, problem: Any) -> None:
         before = moment()

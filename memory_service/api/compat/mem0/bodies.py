@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from memory_service.analysis.wrapping import LONGEST_STAMP, moment_of
 from memory_service.api.compat.mem0.filters import OWNERS, Raw, joined, metadata_field, owners_named, translate
 from memory_service.api.compat.mem0.moments import expiry_of, rfc3339_of
 from memory_service.api.compat.mem0.parameters import ForeignBody, read_as
@@ -65,8 +66,9 @@ class AddIn(OwnedBody):
             "session_id": owners.run_id,
             "metadata": owners.metadata(self.metadata),
         }
-        if self.timestamp is not None:
-            common["observed_at"] = rfc3339_of(self.timestamp, "/timestamp")
+        when = self._when()
+        if when is not None:
+            common["observed_at"] = when
         if self.expiration_date is not None:
             common["expires_at"] = expiry_of(self.expiration_date, "/expiration_date")
         if self.infer is False:
@@ -74,6 +76,14 @@ class AddIn(OwnedBody):
         if self.memory_type is not None:
             common["memory_type"] = MemoryType.PROCEDURAL
         return [_memory(turn, common) for turn in turns_of(self.messages)]
+
+    def _when(self) -> str | None:
+        """Return when it was said: mem0's own evaluations say so in the metadata, in words."""
+        if self.timestamp is not None:
+            return rfc3339_of(self.timestamp, "/timestamp")
+        stated = (self.metadata or {}).get("timestamp")
+        moment = moment_of(stated) if isinstance(stated, str) and len(stated) <= LONGEST_STAMP else None
+        return None if moment is None else moment.isoformat()
 
 
 def _memory(turn: "Turn", common: Mapping[str, Any]) -> MemoryIn:
