@@ -1,4 +1,4 @@
-"""Which turns stand side by side: those of a session, and those of a talk that nobody gave a session.
+"""Which turns stand side by side: those of a session, those said amid it, and those of a talk that nobody gave a session.
 
 Many agents send what was said without a `session_id`. It was said in a row all the same, and what stands beside a hit tells as
 much there: without it LoCoMo loses 5 points of recall@10, all of which the pauses bring back (docs/discussion/ablation.md).
@@ -25,6 +25,8 @@ def with_talks(
 ) -> NDArray[np.int32]:
     """Return the sessions, (n,), in which talks without one have numbers of their own, behind those that were given.
 
+    What is said without a session amid the turns of one belongs to it: some send it with the turns of one side only.
+
     A talk is what was said in one scope without a pause of more than `PAUSE_S`. Where only roles speak, each exchange is one, a
     user's turns and what the assistant says to them: it is asked about this and then about that. A memory that stands alone is no
     talk, nor are those that nobody said, or that no one answers: facts are stored one after another, too, often with a role, and
@@ -46,10 +48,18 @@ def with_talks(
     >>> with_talks(none, np.zeros(5, np.int32), speaker, np.zeros(5, np.int8), times, ids, ids).tolist()
     [0, 0, 1, 1, -1]
     """
-    loose = np.flatnonzero((session == NONE) & ((speaker != NONE) | (role != Role.NONE)))
-    if len(loose) < 2:
+    said = (speaker != NONE) | (role != Role.NONE)
+    if not (said & (session == NONE)).any():
         return session
-    order = loose[np.lexsort((id_low[loose], id_high[loose], observed_at[loose], scope[loose]))]
+    rows = np.flatnonzero(said)
+    rows = rows[np.lexsort((id_low[rows], id_high[rows], observed_at[rows], scope[rows]))]
+    goes_on = (np.diff(scope[rows]) == 0) & (np.diff(observed_at[rows]) <= PAUSE_S)
+    session = session.copy()
+    session[rows] = _amid(session[rows], goes_on)
+    loose = session[rows] == NONE
+    order = rows[loose]
+    if len(order) < 2:
+        return session
     goes_on = (np.diff(scope[order]) == 0) & (np.diff(observed_at[order]) <= PAUSE_S)
     named, user, assistant = speaker[order] != NONE, role[order] == Role.USER, role[order] == Role.ASSISTANT
     goes_on &= ~((user & ~named)[1:] & assistant[:-1])
@@ -57,9 +67,22 @@ def with_talks(
     turns, names, questions, replies = (np.bincount(talk, weights=one) for one in (None, named, user, assistant))
     talks = (turns > 1) & ((names > 0) | ((questions > 0) & (replies > 0)))
     number = session.max() + np.cumsum(talks)  # NONE is one below the first number
-    told = session.copy()
-    told[order] = np.where(talks, number, NONE)[talk]
-    return told
+    session[order] = np.where(talks, number, NONE)[talk]
+    return session
+
+
+def _amid(session: NDArray[np.int32], goes_on: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Give turns without a session that of the turns around them, where those before and after are of the same.
+
+    >>> _amid(np.array([NONE, 0, NONE, 0, NONE, 1, NONE], np.int32), np.ones(6, np.bool_)).tolist()
+    [-1, 0, 0, 0, -1, 1, -1]
+    """
+    place, given = np.arange(len(session)), session != NONE
+    stretch = np.concatenate(([0], np.cumsum(~goes_on)))
+    before = np.maximum.accumulate(np.where(given, place, 0))
+    after = np.minimum.accumulate(np.where(given, place, len(place) - 1)[::-1])[::-1]
+    amid = (session[before] == session[after]) & (stretch[before] == stretch[after])
+    return np.where(amid, session[before], session)
 
 
 def neighbours(

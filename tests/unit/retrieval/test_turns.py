@@ -52,6 +52,22 @@ def test_sessions_that_were_given_stay() -> None:
     assert talks([0, 1], session=[2, 2]) == [2, 2]
 
 
+def test_what_is_said_amid_a_session_belongs_to_it() -> None:
+    assert talks([0, 1, 2, 3], session=[7, NONE, NONE, 7]) == [7] * 4
+    assert talks([3, 2, 1, 0], session=[7, NONE, NONE, 7]) == [7] * 4
+    # Not before the first of its turns, nor behind the last, nor between two sessions, nor of another.
+    assert talks([0, 1e5, 2e5], session=[NONE, 7, NONE]) == [NONE, 7, NONE]
+    assert talks([0, 1, 2], session=[7, NONE, 8]) == [7, NONE, 8]
+    assert talks([0, 1, 2], session=[7, NONE, 7], scope=[0, 1, 0]) == [7, NONE, 7]
+    assert talks([0, 1, 2], session=[7, NONE, 7], speaker=[0, NONE, 0]) == [7, NONE, 7]
+
+
+def test_a_pause_within_a_session_leaves_out_what_is_between() -> None:
+    assert talks([0, 1, 2 * PAUSE_S], session=[7, NONE, 7]) == [7, NONE, 7]
+    assert talks([0, PAUSE_S, 2 * PAUSE_S], session=[7, NONE, 7]) == [7] * 3
+    assert talks([float("nan")] * 3, session=[7, NONE, 7]) == [7, NONE, 7]
+
+
 def test_talks_of_others_are_others() -> None:
     assert talks([0, 1, 2, 3], scope=[0, 1, 0, 1]) == [0, 1, 0, 1]
 
