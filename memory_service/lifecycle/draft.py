@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -62,6 +62,7 @@ class Draft:
     given: frozenset[str] = frozenset()  # the fields that the caller named: what an update changes
     deduplicate: bool = True
     hides_instructions: bool = False  # it comes from a page that talks to models where people do not see it
+    observed_in_text: bool = False  # the text itself says when: sending it once more does not say it anew
     by_caller: bool = True  # somebody is there who can be told that a policy refuses it
 
 
@@ -308,8 +309,7 @@ def observed(draft: Draft, *, now: datetime) -> Draft:
     if draft.observed_at is not None or draft.source_kind is SourceKind.DOCUMENT:
         return draft
     moment = said_in(draft.content).moment
-    # A time without a zone may be ahead of UTC.
-    return draft if moment is None or moment > now + timedelta(days=1) else replace(draft, observed_at=moment)
+    return draft if moment is None or moment > now else replace(draft, observed_at=moment, observed_in_text=True)
 
 
 def prepare(drafts: Sequence[Draft], *, encoding: Encoding, now: datetime) -> list[Prepared]:
