@@ -2,7 +2,7 @@
 
 Many loaders know two roles and nothing else, and call one of two friends the assistant. An assistant answers at length and says
 little of itself: in ten conversations with one, words such as "I" and "my" were a twentieth as frequent in its turns as in the
-user's. In nine between people either party came to two thirds of the other at least. So where the assistant speaks of itself as
+user's. In nine between people they were at least .7 times as frequent. So where the assistant speaks of itself as
 people do, its turns are worth what the user's are, and each role is somebody who speaks.
 """
 
