@@ -92,6 +92,11 @@ def names_and_roles(items: Items) -> list[dict[str, Any]]:
     return [dict(item) | role for item, role in zip(items, as_roles(items), strict=True)]
 
 
+def names_and_user(items: Items) -> list[dict[str, Any]]:
+    """Send everybody by name and as user, which is the role of a message that names none."""
+    return [{**item, "role": "user"} if "speaker" in item else dict(item) for item in items]
+
+
 def a_user_each(items: Items) -> list[dict[str, Any]]:
     """Give every speaker a user_id of their own."""
     return [{**item, "user_id": item["speaker"]} if "speaker" in item else dict(item) for item in items]
@@ -172,6 +177,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "roles": as_roles,
     "roles-no-sessions": together(as_roles, without_sessions),
     "names-and-roles": names_and_roles,
+    "names-and-user": names_and_user,
     "roles-at-once": together(as_roles, at_once),
     "stamp-bracket": stamped(lambda moment: f"[{moment.day} {moment:%B %Y} {_clock(moment)}] "),
     "stamp-paren": stamped(lambda moment: f"({_clock(moment)} on {moment.day} {moment:%B, %Y}) "),

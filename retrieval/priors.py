@@ -84,14 +84,20 @@ def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings)
     if query.question_word is QuestionWord.HOW_MANY:
         _add(signals, "number", settings.number, rows.has_number)
     _add(signals, "length", settings.length, _lengths(rows, settings.long))
-    # What a user tells an assistant nearly always ends in a request, and still tells something.
     people = rows.once("people", lambda: are_people(rows.role, rows.first_person, rows.length))
-    _add(signals, "asks", settings.asks, rows.asks if people else rows.asks & (rows.role == Role.NONE))
+    # What a user tells an assistant nearly always ends in a request, and still tells something.
+    _add(signals, "asks", settings.asks, rows.asks if people else rows.asks & ~_with_assistant(rows))
     theirs = (rows.role == Role.USER) | (rows.role == Role.NONE)
     # Of two people whoever is meant is named; "Where do I live?" is the user's question still.
     if not theirs.all() and not (people and not traits(query.text, query.language).first_person):
         _add(signals, "role", _user_amount(query.text, settings) * _share(len(rows)), theirs)
     return signals
+
+
+def _with_assistant(rows: Rows) -> NDArray[np.bool_]:
+    """Say which rows are of a talk with an assistant: those with a role, but not what people say where none takes part."""
+    with_role: NDArray[np.bool_] = rows.role != Role.NONE
+    return with_role if (rows.role == Role.ASSISTANT).any() else with_role & (rows.speaker == NONE)
 
 
 def _share(count: int) -> float:

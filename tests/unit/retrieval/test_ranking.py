@@ -200,6 +200,15 @@ def test_an_assistant_is_no_person(texts: tuple[str, str]) -> None:
     assert "role" in question_signals(rows, parse_query("Which bird did Kate see?"), settings=PriorSettings())
 
 
+@pytest.mark.parametrize(("roles", "counts"), [(("user",), True), ((None,), True), (("user", "assistant"), False)])
+def test_a_question_of_people_counts_less_unless_they_talk_with_an_assistant(
+    roles: tuple[str | None, ...], counts: bool
+) -> None:
+    rows = gathered(["which heron?", "a heron"] * 3, unit(6, 16), roles=roles)
+    signals = question_signals(rows, parse_query("Which bird?"), settings=PriorSettings())
+    assert ("asks" in signals) is counts
+
+
 def test_of_few_turns_nobody_knows_who_is_a_person() -> None:
     rows = gathered(["I saw my heron"] * 38, unit(38, 16), speakers=(), roles=("user", "assistant"))
     assert rows.speakers == ()
