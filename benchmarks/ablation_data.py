@@ -321,6 +321,8 @@ def _heading(item: Mapping[str, Any]) -> str | None:
     """Return whose name is written before a text, where it does not stand there anyway."""
     speaker = item.get("speaker")
     return None if speaker and begins_with(item["content"], speaker) else speaker or item.get("role")
+
+
 def as_observed(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return an item as observed at the time written before its text, where it is sent without one."""
     given = item.get("observed_at")
@@ -328,8 +330,6 @@ def as_observed(item: Mapping[str, Any]) -> dict[str, Any]:
         return dict(item)
     draft = observed_as_written(Draft(item["content"]), now=ARRIVED)
     return {**item, "observed_at": draft.observed_at.isoformat()} if draft.observed_at else dict(item)
-
-
 
 
 def _spans(texts: Sequence[str], moments: Sequence[datetime | None]) -> Spans:
