@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.ablation_encoding import CachedEncoder
-from benchmarks.ablation_forms import ARRIVED, Form, Items
+from benchmarks.ablation_forms import Form, Items
 from benchmarks.ablation_structure import with_structure
 from benchmarks.datasets import Conversation, Question, read_conversations
 from benchmarks.loading import LoadReport, memories
@@ -26,8 +26,6 @@ from memory_service.analysis.traits import traits
 from memory_service.analysis.wishes import wish_in
 from memory_service.analysis.wrapping import plain as plain_text
 from memory_service.analysis.wrapping import said_in
-from memory_service.lifecycle.draft import Draft
-from memory_service.lifecycle.draft import observed as observed_as_written
 from retrieval.bearers import Said, meant_by
 from retrieval.parties import are_people, with_parties
 from retrieval.query import ParsedQuery, parse_query, unknown_names
@@ -252,7 +250,6 @@ def build_rows(
     items: Sequence[dict[str, Any]], *, captions: Mapping[str, str], encoder: CachedEncoder
 ) -> tuple[Rows, list[str]]:
     """Return the rows of batch items of one namespace, and their texts."""
-    items = [as_observed(item) for item in items]
     texts = [item["content"] for item in items]
     plain = [_CAPTION.sub("", text) for text in texts]
     moments = [datetime.fromisoformat(item["observed_at"]) if "observed_at" in item else None for item in items]
@@ -272,7 +269,8 @@ def build_rows(
     ]
     described, length = [traits(text) for text in texts], np.array([len(one) for one in cut], dtype=np.int32)
     first_person = np.array([one.first_person for one in described], dtype=np.int8)
-    if are_people(role, first_person, length):
+    people = are_people(role, first_person, length)
+    if people:
         speaker, speakers = with_parties(speaker, speakers, role)
     session = with_talks(given, scope, speaker, role, observed, high, low)
     previous, following = neighbours(session, observed, high, low)
@@ -312,6 +310,7 @@ def build_rows(
         mentions=mentions,
         links=Links(empty, empty, np.empty(0, dtype=np.float32)),
         documents=n,
+        people=people,
         wish=np.array([_wish(item) for item in items], dtype=np.int8),
     )
     return rows, texts
@@ -321,15 +320,6 @@ def _heading(item: Mapping[str, Any]) -> str | None:
     """Return whose name is written before a text, where it does not stand there anyway."""
     speaker = item.get("speaker")
     return None if speaker and begins_with(item["content"], speaker) else speaker or item.get("role")
-
-
-def as_observed(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an item as observed at the time written before its text, where it is sent without one."""
-    given = item.get("observed_at")
-    if given is not None and given != ARRIVED.isoformat():
-        return dict(item)
-    draft = observed_as_written(Draft(item["content"]), now=ARRIVED)
-    return {**item, "observed_at": draft.observed_at.isoformat()} if draft.observed_at else dict(item)
 
 
 def _spans(texts: Sequence[str], moments: Sequence[datetime | None]) -> Spans:

@@ -11,8 +11,10 @@ from memory_service.analysis.attribution import Utterance, Voice, attributed, co
 from memory_service.lifecycle.draft import keeps_out
 from memory_service.storage import entities, speaking
 from memory_service.storage.redactions import redactors_in
+from memory_service.types import SourceKind
 
 BEFORE: Final = 50  # texts of a namespace that may show that a name speaks
+_SAID: Final = (None, SourceKind.USER, SourceKind.ASSISTANT)  # documents and tools tell, nobody says it
 LOOKED_BACK: Final = 500  # texts that are read again when a name turns out to speak, the newest
 
 
@@ -24,7 +26,7 @@ def with_voices(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str, A
     """
     open_in = defaultdict[UUID, list[int]](list)
     for place, row in enumerate(rows):
-        if row["speaker"] is None and names_somebody(row["content"]):
+        if row["speaker"] is None and row["source_kind"] in _SAID and names_somebody(row["content"]):
             open_in[row["namespace_id"]].append(place)
     found = list(rows)
     known = entities.speakers_in(session, tenant_id, open_in) if open_in else {}
@@ -44,6 +46,6 @@ def with_voices(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str, A
                 continue
             found[place] = {**rows[place], "speaker": voice.speaker, "role": rows[place]["role"] or voice.role}
         if new:
-            speaking.note_speakers(session, tenant_id, namespace_id, sorted(new))
-            speaking.read_again(session, tenant_id, namespace_id, sorted(new), before=min(ids), limit=LOOKED_BACK)
+            noted = speaking.note_speakers(session, tenant_id, namespace_id, sorted(new))
+            speaking.read_again(session, tenant_id, namespace_id, noted, before=min(ids), limit=LOOKED_BACK)
     return found

@@ -18,6 +18,7 @@ from memory_service.storage.namespaces import Namespace
 from retrieval.bearers import Said, meant_by
 from retrieval.fusion_policy import NONE as NO_POLICY
 from retrieval.fusion_policy import FusionPolicy, read_fusion
+from retrieval.parties import NAMES, alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +161,8 @@ def called_by(
         "most": MOST_SAID,
         "longest": _LONGEST_SAID,
     }
-    # Who stores facts, or what one side said, has nobody who could be meant.
-    speakers = corpus.speakers or tuple(session.scalars(_PARTIES, params))
-    for name in names if len(speakers) > 1 or corpus.speakers else ():
+    speakers = corpus.speakers or (_parties(session, params) if names else ())
+    for name in names if speakers else ():
         terms = _terms(name, corpus.languages)
         asked = params | {"terms": terms}
         said = [Said(*row) for row in session.execute(_SAID if at is None else _SAID_THEN, asked)] if terms else []
@@ -172,15 +172,22 @@ def called_by(
     return found
 
 
-# Which of the two roles spoke lately, of those who have no name.
+def _parties(session: Session, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the two roles where they are people by what was said last: "Hi Kate!" to an assistant names nobody there."""
+    of = {role: (turns, own, words) for role, turns, own, words in session.execute(_PARTIES, params)}
+    return NAMES if of.keys() == set(NAMES) and alike(*(of[name] for name in NAMES)) else ()
+
+
+# How the two roles spoke lately, of those who have no name: turns, words of the first person, terms.
 _PARTIES: Final = text(
     """
-    SELECT DISTINCT lower(m.role) FROM unnest(CAST(:namespaces AS uuid[])) AS n (id)
+    SELECT lower(m.role), count(*), coalesce(sum((m.traits >> 3) & 7), 0), sum(cardinality(m.terms))
+    FROM unnest(CAST(:namespaces AS uuid[])) AS n (id)
     CROSS JOIN LATERAL (
-        SELECT role FROM memory WHERE tenant_id = :tenant AND namespace_id = n.id AND created_at <= :known
+        SELECT role, traits, terms FROM memory WHERE tenant_id = :tenant AND namespace_id = n.id AND created_at <= :known
         ORDER BY observed_at DESC, id DESC LIMIT :most
     ) m
-    WHERE lower(m.role) IN ('user', 'assistant')
+    WHERE lower(m.role) IN ('user', 'assistant') GROUP BY 1
     """
 )
 _SAYING: Final = """

@@ -206,9 +206,11 @@ class Gathering:
         column = {name: taken(self._columns[name][:n], kept) for name in _OF_ROWS}
         scope, *halves = (taken(self._columns[name][:n], kept) for name in ("scope", "id_high", "id_low"))
         speakers = tuple(self._speakers)
-        if are_people(column["role"], column["first_person"], column["length"]):
+        # Candidates are not all that was said: the same talk would be one thing for this query and another for that.
+        people = self._only is None and are_people(column["role"], column["first_person"], column["length"])
+        if people:
             column["speaker"], speakers = with_parties(column["speaker"], speakers, column["role"])
-        if self._only is None:  # candidates are not all that was said
+        if self._only is None:
             column["session"] = with_talks(
                 column["session"], scope, column["speaker"], column["role"], column["observed_at"], *halves
             )
@@ -236,6 +238,7 @@ class Gathering:
             documents=len(self._row_of) if documents is None else documents,
             document_frequency=document_frequency or {},
             aliases=self._annotations.aliases,
+            people=people,
             **column,
         )
 

@@ -53,14 +53,27 @@ def are_people(
     >>> are_people(role, np.ones(40, np.int8), np.array([10, 100] * 20, np.int32))
     False
     """
-    user, assistant = role == Role.USER, role == Role.ASSISTANT
-    turns = np.array([np.count_nonzero(user), np.count_nonzero(assistant)])
-    if turns.min() < settings.fewest:
+    user, assistant = (
+        (
+            int(np.count_nonzero(said)),
+            int(first_person[said].sum(dtype=np.int64)),
+            int(length[said].sum(dtype=np.int64)),
+        )
+        for said in (role == Role.USER, role == Role.ASSISTANT)
+    )
+    return alike(user, assistant, settings=settings)
+
+
+def alike(user: tuple[int, int, int], assistant: tuple[int, int, int], *, settings: PartySettings = DEFAULT) -> bool:
+    """Say whether two who speak are people: each by turns, words of the first person and terms, of all that was said.
+
+    >>> alike((40, 40, 400), (40, 30, 420)), alike((40, 40, 400), (40, 10, 4000)), alike((10, 10, 100), (10, 10, 100))
+    (True, False, False)
+    """
+    if min(user[0], assistant[0]) < settings.fewest or assistant[1] == 0:
         return False
-    words = np.array([length[user].sum(), length[assistant].sum()], np.float64)
-    own = np.array([first_person[user].sum(), first_person[assistant].sum()], np.float64)
-    alike = own[1] * words[0] >= settings.alike * own[0] * words[1] and own[1] > 0
-    return bool(alike and words[1] * turns[0] <= settings.longer * words[0] * turns[1])
+    speaks_of_itself = assistant[1] * user[2] >= settings.alike * user[1] * assistant[2]
+    return speaks_of_itself and assistant[2] * user[0] <= settings.longer * user[2] * assistant[0]
 
 
 def with_parties(

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from memory_service.analysis.traits import traits
 from retrieval.intent import wants_answers, wants_summary
-from retrieval.parties import are_people
 from retrieval.query import ParsedQuery, QuestionWord
 from retrieval.rows import NONE, Role, Rows
 from retrieval.standard import standardised
@@ -84,12 +83,11 @@ def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings)
     if query.question_word is QuestionWord.HOW_MANY:
         _add(signals, "number", settings.number, rows.has_number)
     _add(signals, "length", settings.length, _lengths(rows, settings.long))
-    people = rows.once("people", lambda: are_people(rows.role, rows.first_person, rows.length))
     # What a user tells an assistant nearly always ends in a request, and still tells something.
-    _add(signals, "asks", settings.asks, rows.asks if people else rows.asks & ~_with_assistant(rows))
+    _add(signals, "asks", settings.asks, rows.asks if rows.people else rows.asks & ~_with_assistant(rows))
     theirs = (rows.role == Role.USER) | (rows.role == Role.NONE)
     # Of two people whoever is meant is named; "Where do I live?" is the user's question still.
-    if not theirs.all() and not (people and not traits(query.text, query.language).first_person):
+    if not theirs.all() and not (rows.people and not traits(query.text, query.language).first_person):
         _add(signals, "role", _user_amount(query.text, settings) * _share(len(rows)), theirs)
     return signals
 

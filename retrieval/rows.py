@@ -115,6 +115,7 @@ class Rows:
     episode: NDArray[np.int32] | None = None  # (n,) number of the episode or NONE; None where consolidation made none
     topic: NDArray[np.int32] | None = None  # (n,) of the topic, likewise
     wish: NDArray[np.int8] | None = None  # (n,) what it asks for once and for all, a WishKind; None where nobody looked
+    people: bool = False  # user and assistant are two people, see `parties`
     # What `once` worked out of these rows; a changed copy begins with nothing.
     worked_out: dict[Hashable, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 

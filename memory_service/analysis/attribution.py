@@ -35,11 +35,15 @@ _READ: Final = (
 _READ_LINES: Final = 8_000  # characters in which another speaker is looked for
 _TALKS: Final = re.compile(
     r"[?？]|\b(?:you|your|yours|yourself|you['’](?:re|ve|ll|d)|y['’]all|dich|dir|dein\w*|euch|tu|toi|vous|votre|tú|usted|ustedes|contigo|"
-    r"vosotros|tuo|tua|tuoi|voi|você|vocês)\b|[你您妳]|あなた|"
-    r"\A(?:hey|hi|hello|hiya|thanks|thank you|wow|haha\w*|lol|omg|congrats|congratulations|hallo|danke|tschüss|salut|bonjour|merci|"
+    r"vosotros|tuo|tua|tuoi|voi|você|vocês)\b|[你您妳]|あなた",
+    re.IGNORECASE,
+)
+_GREETS: Final = re.compile(
+    r"(?:hey|hi|hello|hiya|thanks|thank you|wow|haha\w*|lol|omg|congrats|congratulations|hallo|danke|tschüss|salut|bonjour|merci|"
     r"hola|gracias|ciao|grazie|olá|obrigad[oa])\b",
     re.IGNORECASE,
 )
+_WIDE_SELF: Final = re.compile("[我咱私僕俺]")  # in Chinese and Japanese, whose words `traits` does not part
 _PARTICLES: Final = frozenset(
     re.findall(r"\w+", "van von de der den del della di da dos du la le el al bin ibn ben y e")
 )
@@ -124,8 +128,9 @@ def attributed(
 ) -> list[Voice | None]:
     """Return who speaks by the name before each text; None where the caller states it, or nothing shows it.
 
-    Texts make a conversation where most of them begin with names, few names in turn, and some talk to somebody: ask, say "you",
-    greet. A role needs no conversation: it is one where both are named, or where what follows tells of who speaks or talks.
+    Texts make a conversation where most of them begin with names, few names in turn, two of them speak of themselves or greet, and
+    some talk to somebody: ask, say "you", greet. A role needs no conversation: it is one where both are named, or where what
+    follows tells of who speaks.
 
     Args:
         said: Texts of one namespace.
@@ -170,7 +175,7 @@ def _is_open(one: Utterance) -> bool:
 
 def _voice(one: Utterance, found: "_Written", names: Mapping[str, str], *, both: bool) -> Voice | None:
     if found.role:
-        shown = one.role is None and (both or found.talks or found.tells)
+        shown = one.role is None and (both or found.tells)
         return Voice(role=found.role) if shown else None
     speaker = names.get(_folded(found.name))
     return Voice(speaker) if speaker else None
@@ -184,13 +189,15 @@ def _conversing(together: Sequence["_Written | None"]) -> dict[str, str]:
     speaking = {name for name, n in times.items() if n >= _TWICE + (not _shaped(written[name]))}
     theirs = [found for found in named if _folded(found.name) in speaking]
     talking = sum(found.talks for found in theirs)
-    enough = len(speaking) > 1 or len(theirs) >= _ALONE
-    in_turn = len(named) >= _TWICE * len(times) and len(named) >= _MOST * len(together)
-    return (
-        {name: written[name] for name in times if name in speaking}
-        if enough and in_turn and talking >= max(1, _TALKING * len(named))
-        else {}
+    # What stands behind labels asks now and then, and says "your"; it neither speaks of itself nor greets.
+    selves = {_folded(found.name) for found in theirs if found.tells}
+    people = len(selves) > 1 or (
+        len(speaking) == 1 and len(theirs) >= _ALONE and 2 * talking >= len(theirs) and bool(selves)
     )
+    in_turn = len(named) >= _TWICE * len(times) and len(named) >= _MOST * len(together)
+    if not (people and in_turn and talking >= max(1, _TALKING * len(named))):
+        return {}
+    return {name: written[name] for name in times if name in speaking}
 
 
 def names_somebody(text: str) -> bool:
@@ -229,7 +236,7 @@ class _Written:
         name: As it is written.
         role: The role that it calls; then nobody is named.
         talks: What follows talks to somebody.
-        tells: What follows tells of who speaks.
+        tells: What follows tells of who speaks, or greets in his name.
     """
 
     name: str
@@ -247,7 +254,12 @@ def _written_before(text: str) -> _Written | None:
     if (role is None and _folded(name) in ROLES) or _several_speak(text, found.end(), role):
         return None
     rest = text[found.end() : found.end() + _READ]
-    return _Written(name, role, bool(_TALKS.search(rest)), role is not None and traits(rest).first_person > 0)
+    return _Written(name, role, bool(_TALKS.search(rest) or _GREETS.match(rest)), _tells(rest, named=role is None))
+
+
+def _tells(said: str, *, named: bool) -> bool:
+    """Say whether somebody speaks of himself; one who is named also where he greets."""
+    return traits(said).first_person > 0 or bool(_WIDE_SELF.search(said)) or (named and bool(_GREETS.match(said)))
 
 
 def _several_speak(text: str, start: int, role: str | None) -> bool:

@@ -62,7 +62,6 @@ class Draft:
     given: frozenset[str] = frozenset()  # the fields that the caller named: what an update changes
     deduplicate: bool = True
     hides_instructions: bool = False  # it comes from a page that talks to models where people do not see it
-    observed_in_text: bool = False  # the text itself says when: sending it once more does not say it anew
     by_caller: bool = True  # somebody is there who can be told that a policy refuses it
 
 
@@ -294,30 +293,11 @@ def cut(draft: Draft, *, observed_at: datetime) -> tuple[str, tuple[str, ...]]:
     )
 
 
-def observed(draft: Draft, *, now: datetime) -> Draft:
-    """Return a draft as observed at the time that is written before its text, where its caller gave none.
-
-    What lies ahead is when something is to happen, and a document's chunk may begin with the date of anything.
-
-    >>> from datetime import UTC
-    >>> noon = datetime(2024, 5, 9, 12, tzinfo=UTC)
-    >>> observed(Draft("[8 May 2024, 1:56 pm] I adopted a cat."), now=noon).observed_at.isoformat()
-    '2024-05-08T13:56:00+00:00'
-    >>> observed(Draft("[12 May 2024] See the dentist."), now=noon).observed_at is None
-    True
-    """
-    if draft.observed_at is not None or draft.source_kind is SourceKind.DOCUMENT:
-        return draft
-    moment = said_in(draft.content).moment
-    return draft if moment is None or moment > now else replace(draft, observed_at=moment, observed_in_text=True)
-
-
 def prepare(drafts: Sequence[Draft], *, encoding: Encoding, now: datetime) -> list[Prepared]:
     """Redact drafts as the policies of their namespaces say; work out hashes, terms and vectors of what is left."""
     redactors = encoding.redactors()
-    dated = [observed(draft, now=now) for draft in drafts]
     return prepare_redacted(
-        [redacted(draft, redactors.by_path.get(draft.namespace)) for draft in dated], encoding=encoding, now=now
+        [redacted(draft, redactors.by_path.get(draft.namespace)) for draft in drafts], encoding=encoding, now=now
     )
 
 

@@ -63,7 +63,7 @@ class Present:
     def erased_as(self, namespace_id: UUID, item: Prepared) -> UUID | None:
         """Return the memory with which this text was erased, unless it was observed after that and so is said anew."""
         erased = self.erased.get((namespace_id, item.said_hash))
-        observed_at = None if item.draft.observed_in_text else item.draft.observed_at
+        observed_at = item.draft.observed_at
         if erased is None or (observed_at is not None and observed_at > erased.erased_at):
             return None
         return erased.memory_id

@@ -38,7 +38,8 @@ def lock_pending(
         session.execute(
             text(
                 "SELECT id, namespace_id, content, content_version, language, keywords, entities, speaker, observed_at, role, "
-                "session_id, created_at, trust, flags FROM memory "
+                "session_id, created_at, trust, flags, (SELECT s.kind FROM source s WHERE s.tenant_id = :tenant "
+                "AND s.memory_id = memory.id AND s.ordinal = 0) AS source_kind FROM memory "
                 f"WHERE tenant_id = :tenant AND {_WAITS} {chosen} ORDER BY id LIMIT :limit "
                 f"FOR NO KEY UPDATE {skipping}"
             ),

@@ -7,8 +7,15 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from memory_service.types import SourceKind
+
 _READ: Final = 4_000  # characters of a text that tell who speaks in it
 _NAMED: Final = 80  # characters within which a name stands, behind a date
+# What people and assistants say; documents and tools tell.
+_SAID: Final = (
+    "EXISTS (SELECT FROM source s WHERE s.tenant_id = :tenant AND s.memory_id = m.id AND s.ordinal = 0 "
+    f"AND s.kind IN ('{SourceKind.USER}', '{SourceKind.ASSISTANT}'))"
+)
 _OPEN: Final = "m.speaker IS NULL AND m.extract <> 'none' AND m.superseded_by IS NULL AND m.archived_at IS NULL"
 
 
@@ -20,21 +27,23 @@ def said_before(
         text(
             f"SELECT left(content, {_READ}) AS text, role FROM (SELECT * FROM memory m WHERE m.tenant_id = :tenant "
             "AND m.namespace_id = :namespace AND m.id < :before ORDER BY m.id DESC LIMIT :limit) m "
-            "WHERE m.speaker IS NULL OR 'speaker' = ANY (m.computed) ORDER BY m.id"
+            f"WHERE (m.speaker IS NULL OR 'speaker' = ANY (m.computed)) AND {_SAID} ORDER BY m.id"
         ),
         {"tenant": tenant_id, "namespace": namespace_id, "before": before, "limit": limit},
     ).all()
 
 
-def note_speakers(session: Session, tenant_id: UUID, namespace_id: UUID, names: Sequence[str]) -> None:
-    """Keep that somebody speaks in a namespace, so that queries and short forms mean him."""
-    session.execute(
+def note_speakers(session: Session, tenant_id: UUID, namespace_id: UUID, names: Sequence[str]) -> list[str]:
+    """Keep who speaks in a namespace, so that queries and short forms mean them; return who was not known before."""
+    noted = session.scalars(
         text(
             "INSERT INTO speaker (tenant_id, namespace_id, name) SELECT :tenant, :namespace, n.name "
-            "FROM unnest(CAST(:names AS text[])) AS n (name) ORDER BY 3 ON CONFLICT DO NOTHING"
+            "FROM unnest(CAST(:names AS text[])) AS n (name) ORDER BY 3 ON CONFLICT DO NOTHING "
+            "RETURNING name"
         ),
         {"tenant": tenant_id, "namespace": namespace_id, "names": list(names)},
     )
+    return sorted(noted)
 
 
 def read_again(
@@ -51,7 +60,7 @@ def read_again(
                 SELECT m.id FROM memory m WHERE m.tenant_id = :tenant AND m.id IN (
                     SELECT i.id FROM memory i WHERE i.tenant_id = :tenant AND i.namespace_id = :namespace AND i.id < :before
                     ORDER BY i.id DESC LIMIT :limit)
-                AND {_OPEN} AND EXISTS (SELECT FROM unnest(CAST(:names AS text[])) AS n (name)
+                AND {_OPEN} AND {_SAID} AND EXISTS (SELECT FROM unnest(CAST(:names AS text[])) AS n (name)
                     WHERE strpos(lower(left(m.content, {_NAMED})), lower(n.name)) > 0)
                 ORDER BY m.id FOR NO KEY UPDATE OF m SKIP LOCKED
             )

@@ -120,6 +120,15 @@ def test_what_several_say_is_said_by_none_of_them(text: str) -> None:
         ["Coffee: yes, no sugar", "Married: yes", "Smoker: no", "Coffee: no"],
         ["Netflix: do you want to cancel?", "I live in Oslo.", "Netflix: are you sure?", "It rains."],
         ["Kyoto: You should see the temples."],
+        [
+            "Shipping: How long does it take?",
+            "Shipping: Two days to your door",
+            "Returns: How?",
+            "Returns: Within a month",
+        ],
+        ["Groceries: milk", "Groceries: eggs?", "Groceries: bread", "Groceries: tea", "Groceries: jam"],
+        ["Anna: allergic to nuts", "Anna: what shoe size? 32", "Ben: likes you", "Ben: size 28"],
+        ["nginx: started", "sshd: are you sure?", "nginx: stopped", "sshd: closed", "nginx: up?", "sshd: up?"],
     ],
 )
 def test_notes_make_no_conversation(notes: list[str]) -> None:
@@ -127,9 +136,19 @@ def test_notes_make_no_conversation(notes: list[str]) -> None:
         assert speakers([Utterance(note, role=role) for note in notes], ["Rosa"]) == [None] * len(notes)
 
 
-@pytest.mark.parametrize("said", ["Wie geht es dir?", "Merci !", "¿Qué tal?", "Hola", "Ciao", "元気？"])
-def test_people_talk_in_other_languages_too(said: str) -> None:
-    talk = [Utterance(f"{name}: {text}") for text in (said, "…") for name in ("Rosa", "Ben")]
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("Wie geht es dir?", "Ich bin müde."),
+        ("Tu viens ?", "Je suis fatigué, et ma sœur aussi."),
+        ("¿Qué tal?", "Yo estoy bien con mi perro."),
+        ("Come stai?", "Io sto bene, mia sorella no."),
+        ("元気？", "私は元気です"),
+        ("你好吗？", "我很好"),
+    ],
+)
+def test_people_talk_in_other_languages_too(asked: str, told: str) -> None:
+    talk = [Utterance(f"{name}: {text}") for text in (asked, told) for name in ("Rosa", "Ben")]
     assert speakers(talk) == ["Rosa", "Ben", "Rosa", "Ben"]
 
 
@@ -138,7 +157,7 @@ def test_texts_that_come_together_or_came_before_tell_of_each_other() -> None:
         Utterance("Rosa: I moved."),
         Utterance("Ben: Wow!"),
         Utterance("Rosa: In May."),
-        Utterance("Ben: Do you like it?"),
+        Utterance("Ben: Do you like it? I would."),
     ]
     assert speakers(talk) == ["Rosa", "Ben", "Rosa", "Ben"]
     assert speakers([*talk, Utterance("Rosa: Yes."), Utterance("Cat: I sleep.")])[-1] is None, (
@@ -167,7 +186,7 @@ def test_known_names_need_no_talk_and_no_shape() -> None:
 
 def test_a_handle_has_to_stand_more_often() -> None:
     names = ("emi_92", "Ben", "Ben", "emi_92", "emi_92")
-    texts = ("I moved.", "Do you like it?", "Well?", "Yes.", "It is cold.")
+    texts = ("I moved.", "Do you like it?", "I would.", "Yes.", "It is cold.")
     talk = [Utterance(f"{name}: {text}") for name, text in zip(names, texts, strict=True)]
     assert speakers(talk[:4]) == [None] * 4
     assert speakers(talk) == list(names)
@@ -184,11 +203,11 @@ def test_people_whom_a_loader_calls_user_and_assistant() -> None:
     ("text", "role"),
     [
         ("User: I moved to Oslo.", "user"),
-        ("user: how are you?", "user"),
+        ("user: i moved to oslo", "user"),
         ("**Human:** My dog is ill.", "user"),
-        ("Assistant: You could see a vet.", "assistant"),
+        ("Assistant: I think you could see a vet.", "assistant"),
         ("AI: I am sorry to hear that.\n\nNote: it may pass.\nPlan: wait.", "assistant"),
-        ("用户：你好", "user"),
+        ("用户：我很好", "user"),
     ],
 )
 def test_a_role_before_what_somebody_says_of_himself_or_to_another(text: str, role: str) -> None:
@@ -197,7 +216,9 @@ def test_a_role_before_what_somebody_says_of_himself_or_to_another(text: str, ro
     assert said_from(text, [role]) > 0
 
 
-@pytest.mark.parametrize("text", ["User: admin", "AI: the future of work", "Assistant: Sarah Miller"])
+@pytest.mark.parametrize(
+    "text", ["User: admin", "User: settings are where?", "AI: the future of your work", "Assistant: Sarah Miller"]
+)
 def test_a_role_before_a_note_is_none(text: str) -> None:
     assert alone(text) is None
 
