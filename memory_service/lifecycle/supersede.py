@@ -12,15 +12,16 @@ from memory_service.errors import Conflict, FieldError, InvalidRequest
 from memory_service.lifecycle.completing import busy
 from memory_service.lifecycle.draft import Draft, Encoding, Prepared, cut, dedupe_hash, settled
 from memory_service.lifecycle.moments import check_validity, not_before
-from memory_service.lifecycle.redacting import redacted_in
+from memory_service.lifecycle.redacting import redacted_fields, redacted_in
 from memory_service.lifecycle.redaction_notes import note_redacted
 from memory_service.lifecycle.store import store_new
 from memory_service.lifecycle.voices import computed_voice
+from memory_service.redaction.redactor import Counts
 from memory_service.storage import memories
 from memory_service.storage.identities import free_identities
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import Namespace, get_namespace
-from memory_service.storage.redactions import redactors_in
+from memory_service.storage.redactions import Redactors, redactors_in
 from memory_service.storage.sql import Row
 from memory_service.storage.supersessions import Replacement, link_superseded, mark_superseded
 
@@ -39,9 +40,12 @@ def close_superseded(session: Session, tenant_id: UUID, replacements: Sequence[R
     mark_superseded(session, tenant_id, replacements, now=now)
 
 
-def in_place_of(old: Row, draft: Draft, *, given: Collection[str]) -> Draft:
+def in_place_of(old: Row, draft: Draft, *, given: Collection[str], redactors: Redactors) -> Draft:
     """Return a draft with what decides how it is read as it will be in the place of `old`: where it lies, and who says it."""
     stated = {name: old[name] for name in ("speaker", "role") if name not in old["computed"]}
+    if redactor := redactors.by_path.get(old["namespace"]):
+        # It may have been written down before the policy: the caller cannot be refused for it.
+        stated |= redacted_fields(stated, redactor.masking, Counts())
     there = {"namespace": old["namespace"], **stated}
     return replace(draft, **{name: value for name, value in there.items() if name not in given})
 

@@ -203,7 +203,9 @@ def supersede_memory(
         # It will lie where the old one lies, is redacted as that namespace has it, and said by whom that one states.
         with services.database.transaction(caller.tenant_id, durable=False) as glance:
             old = memories.get_record(glance, caller.tenant_id, memory_id)
-        draft = body.draft() if old is None else in_place_of(old, body.draft(), given=given)
+        draft = (
+            body.draft() if old is None else in_place_of(old, body.draft(), given=given, redactors=encoding.redactors())
+        )
         (prepared,) = prepare([draft], encoding=encoding, now=now)
         return prepared
 

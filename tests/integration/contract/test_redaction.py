@@ -514,9 +514,9 @@ def test_a_corrected_text_is_encoded_once_and_before_its_transaction(
     encoded: list[str] = []
     own = Encoding.chunks
 
-    def watched(encoding: Encoding, contents: Sequence[str]) -> Any:
+    def watched(encoding: Encoding, contents: Sequence[str], **where: Any) -> Any:
         encoded.extend(contents)
-        return own(encoding, contents)
+        return own(encoding, contents, **where)
 
     monkeypatch.setattr(Encoding, "chunks", watched)
     changed = redacting.patch(f"/v1/memories/{one}", json={"content": SAID}).json()

@@ -231,9 +231,9 @@ def counted(cubes: Cubes, texts: list[str]) -> Iterator[Any]:
                 self.encode = encoding.encode
                 self._encoding = encoding
 
-            def chunks(self, contents: list[str]) -> Any:
+            def chunks(self, contents: list[str], **where: Any) -> Any:
                 texts.extend(contents)
-                return self._encoding.chunks(contents)
+                return self._encoding.chunks(contents, **where)
 
         class Opened:
             @staticmethod
