@@ -72,6 +72,7 @@ from memory_service.storage import (
     reviews,
     saved_queries,
     search_index,
+    speaking,
     structure,
     structure_lists,
     supersessions,
@@ -402,6 +403,8 @@ HOT: dict[str, Callable[[Session], object]] = {
     "keys": lambda s: keys.list_keys(s, TENANT, before=None, limit=51),
     "key": lambda s: keys.get_key(s, TENANT, an_id(9, 7)),
     "what waits": lambda s: pending.lock_pending(s, TENANT, ids=None, limit=200),
+    "said before": lambda s: speaking.said_before(s, TENANT, SPACE, before=an_id(9, 7), limit=50),
+    "read again": lambda s: speaking.read_again(s, TENANT, SPACE, ["Ana"], before=an_id(9, 7), limit=500),
     "does it still wait": lambda s: pending.still_pending(s, TENANT, IDS),
     "is it there": lambda s: pending.absent(s, TENANT, IDS),
     "facts kept": lambda s: facts.keep_facts(s, TENANT, {i: (1, [A_FACT]) for i in IDS}),
@@ -686,7 +689,7 @@ def test_a_sweep_of_retention_reads_what_is_due_and_nothing_else(service: Databa
 def test_workers_find_what_waits_without_reading_what_does_not(service: Database) -> None:
     """Twenty memories wait among 20,000."""
     ((_, plan),) = plans_of(service, HOT["what waits"])
-    assert [n.index for n in plan if n.kind == "Index Scan"] == ["memory_pending"]
+    assert [n.index for n in plan if n.kind == "Index Scan"] == ["memory_pending", "source_pkey"]
 
 
 def test_erasure_reaches_its_rows_by_index(service: Database) -> None:
