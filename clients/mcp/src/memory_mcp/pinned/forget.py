@@ -127,7 +127,8 @@ _WORDS = {
 
 def _summary(outcomes: Sequence[Outcome]) -> str:
     counts = Counter(outcome.status for outcome in outcomes)
-    said = "; ".join(f"{count} {_WORDS[status]}" for status, count in counts.items())
+    # What was done comes first, what failed last, whichever call of those beside each other answered first.
+    said = "; ".join(f"{counts[status]} {words}" for status, words in _WORDS.items() if status in counts)
     details = _details(outcomes)
     return f"{said}.{f' {details}' if details else ''}"
 
