@@ -67,8 +67,10 @@ def are_people(
 def alike(user: tuple[int, int, int], assistant: tuple[int, int, int], *, settings: PartySettings = DEFAULT) -> bool:
     """Say whether two who speak are people: each by turns, words of the first person and terms, of all that was said.
 
-    >>> alike((40, 40, 400), (40, 30, 420)), alike((40, 40, 400), (40, 10, 4000)), alike((10, 10, 100), (10, 10, 100))
+    >>> alike((40, 40, 400), (40, 30, 420)), alike((40, 40, 400), (40, 10, 400)), alike((40, 40, 400), (40, 100, 1000))
     (True, False, False)
+    >>> alike((10, 10, 100), (10, 10, 100))
+    False
     """
     if min(user[0], assistant[0]) < settings.fewest or assistant[1] == 0:
         return False

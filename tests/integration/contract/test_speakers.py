@@ -239,3 +239,13 @@ def test_a_role_is_read_as_well(me: Any, api: Any, work: Work, kept: Any) -> Non
     assert "user: User:" not in text
     changed = me.patch(f"/v1/memories/{made[1]['id']}", json={"content": "It is lovely."}).json()
     assert changed["source"]["role"] is None
+
+
+@pytest.mark.parametrize("kind", ["document", "tool"])
+def test_documents_and_tools_are_not_heard_by_the_background_either(me: Any, work: Work, kept: Any, kind: str) -> None:
+    ids = batch(me, *TALK, source={"kind": kind})
+    work(me.tenant_id)
+    assert [kept(one, "memory.speaker") for one in ids] == [None] * 4
+    (late,) = batch(me, "Rosa: It snows.")
+    work(me.tenant_id)
+    assert kept(late, "memory.speaker") is None, "what documents say makes nobody known"

@@ -121,6 +121,16 @@ def test_what_several_say_is_said_by_none_of_them(text: str) -> None:
         ["Netflix: do you want to cancel?", "I live in Oslo.", "Netflix: are you sure?", "It rains."],
         ["Kyoto: You should see the temples."],
         [
+            "Mia: I ask you.",
+            "Ben: I know.",
+            "Mia: I saw you.",
+            "Ben: I did.",
+            "It rains.",
+            "It snows.",
+        ],  # named too seldom
+        [f"{name}: I {verb}." for verb in ("ran", "sat", "ate", "slept", "rowed") for name in ("Mia", "Ben")]
+        + ["Ben: You?"],
+        [
             "Shipping: How long does it take?",
             "Shipping: Two days to your door",
             "Returns: How?",

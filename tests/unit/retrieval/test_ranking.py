@@ -31,8 +31,9 @@ def gathered(
     *,
     speakers: tuple[str, ...] = ("Ada", "Bob"),
     roles: tuple[str | None, ...] = (None,),
+    only: frozenset[str] | None = None,
 ) -> Rows:
-    gathering = Gathering()
+    gathering = Gathering(only=only)
     for number, (text, vector) in enumerate(zip(texts, vectors, strict=True), start=1):
         entry = Entry(
             id=UUID(int=number), namespace_id=UUID(int=9), content_version=1, session_id=f"s{number // 10}", user_id=None,
@@ -207,6 +208,13 @@ def test_a_question_of_people_counts_less_unless_they_talk_with_an_assistant(
     rows = gathered(["which heron?", "a heron"] * 3, unit(6, 16), roles=roles)
     signals = question_signals(rows, parse_query("Which bird?"), settings=PriorSettings())
     assert ("asks" in signals) is counts
+
+
+def test_candidates_do_not_tell_that_roles_are_people() -> None:
+    """Another query has others: what the talk is would hang on what is asked."""
+    texts = ["I saw my heron"] * 40
+    assert gathered(texts, unit(40, 16), speakers=(), roles=("user", "assistant")).people
+    assert not gathered(texts, unit(40, 16), speakers=(), roles=("user", "assistant"), only=frozenset({"heron"})).people
 
 
 def test_of_few_turns_nobody_knows_who_is_a_person() -> None:
