@@ -94,7 +94,7 @@ def supersede(
     # Who spoke is inherited as it was known: stated, or read from a text and then only where this one does not say it itself.
     read = [name for name in ("speaker", "role") if name in old["computed"]]
     inherited = {name: old[name] for name in (*INHERITED, "external_id") if name not in given and name not in read}
-    voice = None if inherited.get("speaker") else prepared.voice or computed_voice(old)
+    voice = prepared.voice or computed_voice(old)
     # Who spoke may have been written down before the policy.
     inherited = redacted_in(redactors_in(session), namespace.id, inherited, refusing=False)
     draft = replace(prepared.draft, namespace=namespace.path, **inherited)

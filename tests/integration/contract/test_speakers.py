@@ -6,6 +6,8 @@ from uuid import UUID
 
 import pytest
 
+from memory_service.storage import reindexes
+
 Work = Callable[[UUID], None]
 TALK = [
     "Rosa: I moved to Oslo last week.",
@@ -249,3 +251,12 @@ def test_documents_and_tools_are_not_heard_by_the_background_either(me: Any, wor
     (late,) = batch(me, "Rosa: It snows.")
     work(me.tenant_id)
     assert kept(late, "memory.speaker") is None, "what documents say makes nobody known"
+
+
+def test_another_encoder_begins_where_the_vectors_begin(me: Any, database: Any, rows: Any) -> None:
+    ids = batch(me, *TALK, "Diet: I eat no meat.")
+    space = rows.one("SELECT id, encoder_id, shelf FROM namespace WHERE tenant_id = :tenant", tenant=me.tenant_id)
+    direction = reindexes.Direction(space.id, space.encoder_id, space.encoder_id + 1, space.shelf)
+    with database.transaction(me.tenant_id) as session:
+        texts = reindexes.next_texts(session, me.tenant_id, direction, after=None, limit=10)
+    assert {str(text.memory_id): text.start for text in texts} == dict(zip(ids, [6, 5, 6, 5, 0], strict=True))
