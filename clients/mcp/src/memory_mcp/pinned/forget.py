@@ -115,7 +115,7 @@ def _way_back(arguments: ForgetArguments, outcomes: Sequence[Outcome]) -> str:
     )
 
 
-_WORDS = {
+_WORDS: dict[Status, str] = {
     "archived": "forgotten (archived)",
     "already_archived": "forgotten before",
     "restored": "brought back",
