@@ -88,10 +88,10 @@ def takes_place(new: Said, old: Said, *, cosine: float, asked: frozenset[str], q
         lost -= _NAME
     if any(_is_of(one, old, query) and not lost - one.words for one in new.ended):
         return True
+    if cosine < ABOUT_THE_SAME or not _changed(new, old, asked, lost, cosine, query):
+        return False
     # The train from Basel is another than the one to Basel.
     if speaks_of_the_way_back(new.text, old.text):
-        return False
-    if cosine < ABOUT_THE_SAME or not _changed(new, old, asked, lost, cosine, query):
         return False
     # "Rosa's dog" is none of what "Rosa lives in Porto" is about.
     owned = OWNED.match(new.stated)
@@ -154,26 +154,35 @@ _OF_ATTRIBUTES: Final = frozenset(
 
 def _changed(new: Said, old: Said, asked: frozenset[str], lost: frozenset[str], cosine: float, query: str) -> bool:
     """Say whether a later statement tells a change of what an earlier one and the query are about."""
-    # "12 years old" and "34 years old" have no more in common than their unit.
-    common = (old.words & new.words) - LIGHT - frozenset(content_words(" ".join(one.text for one in new.values)))
-    # "A new laptop bag" is no new laptop; of a hotel restaurant and a hotel kitchen both are of a hotel.
-    common -= modifiers(new.stated, known=old.words | asked) - modifiers(old.stated)
+    # Which words both have costs most to read: first whether anything could follow from them.
     if lost:
         # "My daughter switched to Maple Academy" does not say that it is a school.
-        switches = cosine >= ALIKE and SWITCHES.search(new.plain) is not None
-        return len(lost) == 1 and bool(common & asked) and switches
+        switches = len(lost) == 1 and cosine >= ALIKE and SWITCHES.search(new.plain) is not None
+        return switches and bool(_common(new, old, asked) & asked)
     if new.ended and not new.values:
         return False  # what it ends is something else
-    if new.changed_thing is not None and common.isdisjoint(new.changed_thing):
-        return False  # "My gym raised its prices"
     others = _other_values(new, old, asked)
     if others and not new.changes:
         others = OTHERWISE.search(new.stated) is None and not new.names - every_word(old.text)
+    tells = new.changes and not old.values and bool(new.words - old.words - asked)
+    if not (others or tells):
+        return False
+    common = _common(new, old, asked)
+    if new.changed_thing is not None and common.isdisjoint(new.changed_thing):
+        return False  # "My gym raised its prices"
     if common:
-        tells = new.changes and not old.values and bool(new.words - old.words - asked)
         return others or (tells and _answers(new, old, asked, query))
     # "I'm down to 78 kg": nothing but the unit tells what of.
     return others and cosine >= ALIKE and not HIMSELF.isdisjoint(every_word(" ".join(new.stated.split()[:2])))
+
+
+def _common(new: Said, old: Said, asked: frozenset[str]) -> frozenset[str]:
+    """Return the words both have that say what they are about."""
+    common = (old.words & new.words) - LIGHT
+    # "12 years old" and "34 years old" have no more in common than their unit.
+    common -= frozenset(content_words(" ".join(one.text for one in new.values)))
+    # "A new laptop bag" is no new laptop; of a hotel restaurant and a hotel kitchen both are of a hotel.
+    return common - (modifiers(new.stated, known=old.words | asked) - modifiers(old.stated)) if common else common
 
 
 def _answers(new: Said, old: Said, asked: frozenset[str], query: str) -> bool:
