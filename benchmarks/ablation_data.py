@@ -213,7 +213,11 @@ def called_by(query: str, *, rows: Rows, contents: Sequence[str]) -> dict[str, s
     for name in unknown_names(query, rows.speakers):
         stands = {row for term in terms(name) if term in rows.postings for row in rows.postings[term].row.tolist()}
         said = [
-            Said(rows.speakers[who] if who != NONE else Role(rows.role[row]).name.lower(), contents[row])
+            Said(
+                rows.speakers[who] if who != NONE else Role(rows.role[row]).name.lower(),
+                contents[row],
+                _beside(rows, row),
+            )
             for row in sorted(stands)
             if (who := rows.speaker[row]) != NONE or rows.role[row] != Role.NONE
         ]
@@ -221,6 +225,20 @@ def called_by(query: str, *, rows: Rows, contents: Sequence[str]) -> dict[str, s
         if meant is not None:
             found[name] = meant
     return found
+
+
+def _beside(rows: Rows, row: int) -> frozenset[str]:
+    """Return who else speaks within three turns of one."""
+    found = set()
+    for steps in (rows.previous, rows.following):
+        at = row
+        for _ in range(3):
+            at = steps[at]
+            if at == NONE:
+                break
+            if rows.speaker[at] not in (NONE, rows.speaker[row]):
+                found.add(rows.speakers[rows.speaker[at]])
+    return frozenset(found)
 
 
 def strangers(spaces: Sequence[Space], encoder: CachedEncoder) -> list[tuple[Space, Cue]]:

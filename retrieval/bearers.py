@@ -3,7 +3,7 @@
 Accounts are seldom called as people are, and questions name people. Others say in their texts who it is: they address
 the one they talk to ("Hi Kate!", "Kate, how was it?"), and nobody addresses himself. So a name means the one speaker who
 never says it, where the others use it to address somebody. A name that is talked about ("my cat Oliver") is seldom
-an address, whoever says it, and means none of them.
+an address, whoever says it, and means none of them. Where several never say it, it means the one of them who speaks beside it.
 
 Where nobody is called anything but user and assistant, a name means one of the two likewise.
 
@@ -27,6 +27,7 @@ class Said:
 
     speaker: str  # a name or a role
     text: str
+    beside: frozenset[str] = frozenset()  # who else speaks right before and after it; needed where more than two speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class BearerSettings:
     fewest: int = 3  # texts that address somebody by the name
     share: float = 0.25  # of the texts in which it stands, those that address somebody by it at least
     own: float = 0.1  # of them, those of its bearer at most: "It's Kate, by the way"
+    beside: float = 0.75  # of those that address somebody by it, those beside which its bearer speaks at least
 
 
 DEFAULT: Final = BearerSettings()
@@ -75,19 +77,27 @@ def bearer(
     'emi_92'
     >>> bearer("Kate", said, ["emi_92", "jo", "bo"]) is None
     True
+    >>> from dataclasses import replace
+    >>> bearer("Kate", [replace(one, beside=frozenset({"emi_92"})) for one in said], ["emi_92", "jo", "bo"])
+    'emi_92'
     >>> bearer("Oliver", [Said("jo", "Oliver ate my socks"), *[Said("jo", "I fed Oliver")] * 9], ["emi_92", "jo"]) is None
     True
     """
     folded = fold_name(name)
     texts: Counter[str] = Counter()
+    beside: Counter[str] = Counter()
     addressing = 0
     for one in said:
         texts[one.speaker] += 1
-        addressing += folded in addresses(one.text)
+        if folded in addresses(one.text):
+            addressing += 1
+            beside.update(one.beside)
     total = texts.total()
     if addressing < settings.fewest or addressing < settings.share * total:
         return None
     silent = [one for one in speakers if texts[one] <= settings.own * total]
+    if len(silent) > 1:
+        silent = [one for one in silent if beside[one] >= settings.beside * addressing]
     return silent[0] if len(silent) == 1 else None
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_service.analysis.traits import traits
 from retrieval import spreading, temporal
 from retrieval.bm25 import Matches
 from retrieval.breadth import breadth_scores
@@ -91,10 +92,16 @@ def activation_of(asked: Asked, own: Own) -> spreading.Activation | None:
     if asked.alone is not None:
         alone = asked.alone == "graph"
         return spreading.spread(asked.rows, asked.query, match, settings=spreading.ALONE) if alone else None
-    # Where only roles speak, names are mostly those of things under discussion, and what they have in common misleads.
-    if asked.settings.graph > 0 and asked.rows.speakers and _takes_part("graph", asked.factors):
+    # Of what roles say names are mostly those of things under discussion, and what they have in common misleads: where only
+    # roles speak, and where a user asks for their own.
+    people = bool(asked.rows.speakers) and (asked.query.speaker is not None or not _of_asker(asked.query))
+    if asked.settings.graph > 0 and people and _takes_part("graph", asked.factors):
         return spreading.spread(asked.rows, asked.query, match)
     return None
+
+
+def _of_asker(query: ParsedQuery) -> bool:
+    return traits(query.text, query.language).first_person > 0
 
 
 def question_channels(

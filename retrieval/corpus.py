@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from memory_service.analysis.language import guess
@@ -162,10 +163,11 @@ def called_by(
         "longest": _LONGEST_SAID,
     }
     speakers = corpus.speakers or (_parties(session, params) if names else ())
+    saying = _saying(beside=len(speakers) > _TWO, then=at is not None)
     for name in names if speakers else ():
         terms = _terms(name, corpus.languages)
-        asked = params | {"terms": terms}
-        said = [Said(*row) for row in session.execute(_SAID if at is None else _SAID_THEN, asked)] if terms else []
+        rows = session.execute(saying, params | {"terms": terms}) if terms else ()
+        said = [Said(speaker, content, frozenset(beside)) for speaker, content, beside in rows]
         meant = meant_by(name, said, speakers)
         if meant is not None:
             found[name] = meant
@@ -190,18 +192,38 @@ _PARTIES: Final = text(
     WHERE lower(m.role) IN ('user', 'assistant') GROUP BY 1
     """
 )
-_SAYING: Final = """
-    SELECT coalesce(m.speaker, lower(m.role)), left(m.content, :longest)
-    FROM (
-        SELECT p.memory_id FROM posting p
-        WHERE p.tenant_id = :tenant AND p.namespace_id = ANY(CAST(:namespaces AS uuid[]))
-            AND p.term = ANY(CAST(:terms AS text[])) AND p.known_from <= :at AND p.known_to > :at
-        ORDER BY p.memory_id DESC LIMIT :most
-    ) p
-    JOIN {records} m ON m.tenant_id = :tenant AND m.id = p.memory_id WHERE coalesce(m.speaker, m.role) IS NOT NULL
-"""
-_SAID: Final = text(_SAYING.format(records="memory"))
-_SAID_THEN: Final = text(_SAYING.format(records=AS_KNOWN))
+_TWO: Final = 2  # speakers, of whom it is known who talks with whom
+_BESIDE: Final = 3  # turns before a text and as many after it, that tell it where more speak
+_NOBODY: Final = "CAST('{}' AS text[])"
+_OTHERS: Final = f"""(
+    SELECT coalesce(array_agg(DISTINCT b.speaker), {_NOBODY}) FROM (
+        (SELECT i.speaker, i.session_id FROM memory i WHERE i.tenant_id = :tenant AND i.namespace_id = m.namespace_id
+            AND (i.observed_at, i.id) < (m.observed_at, m.id) AND i.created_at <= :known
+            ORDER BY i.observed_at DESC, i.id DESC LIMIT {_BESIDE})
+        UNION ALL
+        (SELECT i.speaker, i.session_id FROM memory i WHERE i.tenant_id = :tenant AND i.namespace_id = m.namespace_id
+            AND (i.observed_at, i.id) > (m.observed_at, m.id) AND i.created_at <= :known
+            ORDER BY i.observed_at, i.id LIMIT {_BESIDE})
+    ) b WHERE b.speaker <> m.speaker AND b.session_id IS NOT DISTINCT FROM m.session_id
+)"""
+
+
+@cache
+def _saying(*, beside: bool, then: bool) -> TextClause:
+    """Return the question for the newest texts that hold a term: who says it, what, and who speaks beside it if needed."""
+    return text(
+        f"""
+        SELECT coalesce(m.speaker, lower(m.role)), left(m.content, :longest), {_OTHERS if beside else _NOBODY}
+        FROM (
+            SELECT p.memory_id FROM posting p
+            WHERE p.tenant_id = :tenant AND p.namespace_id = ANY(CAST(:namespaces AS uuid[]))
+                AND p.term = ANY(CAST(:terms AS text[])) AND p.known_from <= :at AND p.known_to > :at
+            ORDER BY p.memory_id DESC LIMIT :most
+        ) p
+        JOIN {AS_KNOWN if then else "memory"} m ON m.tenant_id = :tenant AND m.id = p.memory_id
+        WHERE coalesce(m.speaker, m.role) IS NOT NULL
+        """
+    )
 
 
 class Foreseen:

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_service.analysis.tokens import terms
 from memory_service.analysis.traits import traits
 from retrieval.intent import wants_answers, wants_summary
 from retrieval.query import ParsedQuery, QuestionWord
@@ -31,6 +32,7 @@ class PriorSettings:
     """What each signal is worth."""
 
     speaker: float = 1.6  # the one speaker named said it
+    elsewhere: float = -1.6  # somebody else said it, in a talk in which the one named neither speaks nor is named
     time: float = 1.0  # it names a time, and the query asks when
     date: float = 1.0  # it was observed, was true or speaks of what happened when the query says; falls off beside it
     recency: float = (
@@ -71,7 +73,8 @@ def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings)
     signals: Signals = {}
     named = _speaker(rows, query)
     if named != NONE:
-        _add(signals, "speaker", settings.speaker, rows.speaker == named)
+        said = settings.speaker * (rows.speaker == named) + settings.elsewhere * _elsewhere(rows, query, named)
+        _add(signals, "speaker", 1.0, said)
     if query.question_word is QuestionWord.WHEN:
         _add(signals, "time", settings.time, rows.has_time)
     if query.dates:
@@ -155,6 +158,20 @@ def _speaker(rows: Rows, query: ParsedQuery) -> int:
         if not parts.isdisjoint(words) or any(part.startswith(one) for part in parts for one in short):
             return NONE
     return rows.speakers.index(query.speaker)
+
+
+def _elsewhere(rows: Rows, query: ParsedQuery, named: int) -> NDArray[np.bool_]:
+    """Say which rows others said in talks without the speaker named: none where the rows are not all there are."""
+    if len(rows) < rows.documents:
+        return np.zeros(len(rows), dtype=np.bool_)  # of a talk candidates show a part
+    with_them = rows.speaker == named
+    for term in terms(" ".join([rows.speakers[named], *query.called])):
+        if (found := rows.postings.get(term)) is not None:
+            with_them[found.row] = True
+    talks = np.zeros(int(rows.session.max(initial=NONE)) + 2, dtype=np.bool_)
+    talks[rows.session[with_them]] = True
+    talks[NONE] = True  # the last place: what is in no talk
+    return (rows.speaker != NONE) & ~talks[rows.session]
 
 
 def _parts(name: str) -> list[str]:

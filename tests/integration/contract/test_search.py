@@ -119,6 +119,30 @@ class TestNames:
         assert [of[one] > 0 for one in talk] == [True, False, True, False, True, False]
         assert answer["results"][0]["memory"]["id"] == talk[0]
 
+    @pytest.mark.parametrize("session", ["t", None])
+    def test_of_several_it_is_the_one_who_talks_with_those_who_say_it(
+        self, api: Any, talk: list[str], session: str | None
+    ) -> None:
+        for n, (speaker, text) in enumerate(
+            [("bo", "Rain on the roof of the hut."), ("jo", "Is it warm?"), ("bo", "Hardly.")]
+        ):
+            of = {"session_id": session} if session else {}
+            api.remember(text, extract="none", speaker=speaker, observed_at=f"2026-02-01T10:0{n}:00Z", **of)
+        answer = api.search("Where does Kate live?", explain=True)
+        assert answer["explain"]["query"]["spoken"] == "Where do I live?"
+        of_kate = {r["memory"]["id"] for r in answer["results"] if r["signals"].get("speaker", 0) > 0}
+        assert of_kate <= set(talk[::2])
+        assert answer["results"][0]["memory"]["id"] == talk[0]
+
+    def test_of_several_who_talk_together_it_is_nobody(self, api: Any, talk: list[str]) -> None:
+        for n in range(6):
+            api.remember(
+                f"Rain again. {n}", extract="none", speaker="bo", session_id="s", observed_at=f"2026-01-01T10:0{n}:30Z"
+            )
+        assert (
+            api.search("Where does Kate live?", explain=True)["explain"]["query"]["spoken"] == "Where does Kate live?"
+        )
+
     def test_who_is_talked_about_stays_himself(self, api: Any, talk: list[str]) -> None:
         answer = api.search("What did Oliver buy?", explain=True)
         assert answer["explain"]["query"]["spoken"] == "What did Oliver buy?"

@@ -274,6 +274,10 @@ HOT: dict[str, Callable[[Session], object]] = {
     "whom others call by a name": lambda s: called_by(s, TENANT, describe_corpus(s, TENANT, [SPACE], "w1"), ["W2"]),
     "whom others called by a name": lambda s: called_by(
         s, TENANT, describe_corpus(s, TENANT, [SPACE], "w1"), ["W2"], at=NOW),
+    "whom others call by a name among several": lambda s: called_by(
+        s, TENANT, replace(describe_corpus(s, TENANT, [SPACE], "w1"), speakers=("a", "b", "c")), ["W2"]),
+    "whom others called by a name among several": lambda s: called_by(
+        s, TENANT, replace(describe_corpus(s, TENANT, [SPACE], "w1"), speakers=("a", "b", "c")), ["W2"], at=NOW),
     "whom others call by a name where roles speak": lambda s: called_by(
         s, TENANT, replace(describe_corpus(s, TENANT, [SPACE], "w1"), speakers=()), ["W2"]),
     "namespaces by path": lambda s: namespaces.find_namespaces(s, TENANT, ["space/0001", "space/0002"]),

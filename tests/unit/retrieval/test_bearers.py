@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from retrieval.bearers import Said, bearer, meant_by, misspelt
@@ -33,6 +35,21 @@ def test_otherwise_a_name_means_nobody_who_speaks(said, speakers):
 def test_one_who_says_his_own_name_now_and_then_bears_it_still():
     said = [*ADDRESSED * 4, Said("emi_92", "It's Kate, by the way.")]
     assert bearer("Kate", said, TWO) == "emi_92"
+
+
+@pytest.mark.parametrize(
+    ("beside", "bearer_of_it"),
+    [
+        (["emi_92"] * 3, "emi_92"),
+        (["emi_92", "emi_92", "bo"], None),  # two of three are too few
+        (["bo"] * 3, "bo"),
+        (["emi_92 bo"] * 3, None),  # a talk of three
+        ([""] * 3, None),
+    ],
+)
+def test_of_several_who_never_say_it_the_one_who_speaks_beside_it_bears_it(beside, bearer_of_it):
+    said = [replace(one, beside=frozenset(who.split())) for one, who in zip(ADDRESSED, beside, strict=True)]
+    assert bearer("Kate", said, [*TWO, "bo"]) == bearer_of_it
 
 
 def test_a_role_is_nobody_beside_people():

@@ -141,6 +141,39 @@ def test_who_is_named_beside_another_gets_no_prior(query: str, boosted: bool) ->
     assert ("speaker" in signals) is boosted
 
 
+def talks(texts: list[str], sessions: list[int], speakers: list[int]) -> Rows:
+    rows = gathered(texts, unit(len(texts), 4), speakers=())
+    of = {"session": np.array(sessions, np.int32), "speaker": np.array(speakers, np.int32)}
+    return replace(rows, speakers=("Anna", "Bo", "Cy"), **of)
+
+
+def test_what_others_say_where_the_one_named_is_not_is_put_back() -> None:
+    texts = ["rain again", "hail here", "snow", "fog", "anna is ill", "poor thing", "no talk", "a note"]
+    # Anna and Bo talk; Bo and Cy do without her; then they speak of her; one turn is in no talk, one thing nobody said.
+    rows = talks(texts, [0, 0, 1, 1, 2, 2, -1, 1], [0, 1, 1, 2, 1, 2, 2, -1])
+    query = parse_query("What did Anna cook?", speakers=rows.speakers)
+    said = question_signals(rows, query, settings=PriorSettings())["speaker"]
+    assert said.tolist() == [1.6, 0, -1.6, -1.6, 0, 0, 0, 0]
+
+
+def test_candidates_do_not_tell_who_took_part_in_a_talk() -> None:
+    rows = talks(["rain", "snow"], [0, 1], [0, 1])
+    query = parse_query("What did Anna cook?", speakers=rows.speakers)
+    for documents, expected in ((2, [1.6, -1.6]), (3, [1.6, 0])):
+        found = question_signals(replace(rows, documents=documents), query, settings=PriorSettings())
+        assert found["speaker"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "spreads"),
+    [("What did Ada say of word5 and thing5?", True), ("What did I say of word5?", False), ("Where is word5?", True)],
+)
+def test_what_one_asks_of_oneself_is_no_matter_of_the_graph(many: Rows, query: str, spreads: bool) -> None:
+    ranked = rank(many, parse_query(query, speakers=many.speakers), vector=unit(16))
+    assert ranked.routing.route is Route.QUESTION
+    assert ("graph" in ranked.channels) is spreads
+
+
 @pytest.mark.parametrize(
     ("said", "role"), [(1, None), (2, None), (9, None), (2, "assistant"), (4, "tool"), (9, "assistant")]
 )
