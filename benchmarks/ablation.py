@@ -3,6 +3,7 @@
     python -m benchmarks.ablation --data FOLDER [--sets locomo realtalk beam plus] [--cache FOLDER] [--table]
     python -m benchmarks.ablation --data FOLDER --without session_id
     python -m benchmarks.ablation --data FOLDER --form roles
+    python -m benchmarks.ablation --data FOLDER --sets locomo realtalk --together
 
 Without ``--table`` it prints how the usual configuration does; with it, every mechanism is turned the other way and left
 alone, and the ranks go to a file that `ablation_table` reads.
@@ -18,7 +19,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.ablation_data import FIELDS, IN_TEXT, Space, load_spaces, strangers
+from benchmarks.ablation_data import FIELDS, IN_TEXT, Space, load_spaces, load_together, strangers
 from benchmarks.ablation_encoding import CachedEncoder
 from benchmarks.ablation_forms import FORMS, Form
 from benchmarks.ablation_overlap import overlaps
@@ -54,6 +55,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     options = _options(argv)
     encoder = open_encoder(options.cache)
+    if options.together:
+        paths = {name: file_of(options.data, name) for name in options.sets}
+        for space in load_together(paths, encoder):
+            report_baseline(space.name, [space], encoder)
+        return
     for name in options.sets:
         spaces = load_set(
             options.data, name, encoder, without=options.without, form=FORMS[options.form] if options.form else None
@@ -84,10 +90,19 @@ def load_set(
     Raises:
         CommandFailure: the folder does not hold it.
     """
+    return load_spaces(file_of(folder, name), encoder, without=without, form=form)
+
+
+def file_of(folder: Path, name: str) -> Path:
+    """Return where a data set lies.
+
+    Raises:
+        CommandFailure: the folder does not hold it.
+    """
     path = folder / SETS[name]
     if not path.is_file():
         raise CommandFailure(f"there is no {SETS[name]} in the folder of the data")
-    return load_spaces(path, encoder, without=without, form=form)
+    return path
 
 
 def report_baseline(name: str, spaces: Sequence[Space], encoder: CachedEncoder) -> None:
@@ -98,7 +113,7 @@ def report_baseline(name: str, spaces: Sequence[Space], encoder: CachedEncoder) 
     for space, cue in strangers(spaces, encoder):
         ranked = usual(space, cue)
         abroad.append(confidence(ranked.best_cosine, ranked.coverage))
-    print(f"\n{name}: {len(spaces)} conversations, {sum(len(space.rows) for space in spaces)} memories")
+    print(f"\n{name}: {len(spaces)} namespaces, {sum(len(space.rows) for space in spaces)} memories")
     print(f"{'':28}{'questions':>10}{'R@1':>8}{'R@10':>8}{'R@50':>8}")
     groups = {"all that count": counted(placed), "  as keywords": counted(keywords), **by_category(placed)}
     for label, group in groups.items():
@@ -107,7 +122,8 @@ def report_baseline(name: str, spaces: Sequence[Space], encoder: CachedEncoder) 
     above, both = newer_first([one for one in placed if one.category == KNOWLEDGE_UPDATE])
     if both:
         print(f"newest above old: {above} of {both} that have both among the first 50")
-    print(f"confidence at home against abroad, AUROC: {told_apart(placed, abroad):.3f}", flush=True)
+    if abroad:
+        print(f"confidence at home against abroad, AUROC: {told_apart(placed, abroad):.3f}", flush=True)
 
 
 def run_table(name: str, spaces: Sequence[Space], *, out: Path) -> None:
@@ -153,6 +169,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--without", nargs="+", choices=[*FIELDS, IN_TEXT], default=[], help="as of somebody who does not send these"
     )
     what.add_argument("--form", choices=list(FORMS), help="as of somebody who loads the conversations in this form")
+    what.add_argument("--together", action="store_true", help="all conversations of the sets in one namespace")
     parser.add_argument("--out", type=Path, default=RESULTS / "ablation.json", help="where the table's raw results go")
     return parser.parse_args(argv)
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.ablation_encoding import CachedEncoder
 from benchmarks.ablation_forms import Form, Items
 from benchmarks.ablation_structure import with_structure
-from benchmarks.datasets import Conversation, Question, read_conversations
+from benchmarks.datasets import Conversation, Document, Question, read_conversations
 from benchmarks.loading import LoadReport, memories
 from memory_service.analysis.attribution import Utterance, attributed, begins_with, said_from
 from memory_service.analysis.names import people_of
@@ -101,6 +101,33 @@ def load_spaces(
         return form(kept) if form else kept
 
     return [_space(one, encoder, roles.get(one.id, {}), sent=sent) for one in read_conversations(path)]
+
+
+def load_together(paths: Mapping[str, Path], encoder: CachedEncoder) -> list[Space]:
+    """Return the conversations of several files as one namespace, once for each file, with the questions of that file."""
+    documents: list[Document] = []
+    asked: dict[str, list[Question]] = {name: [] for name in paths}
+    roles: dict[str, Mapping[str, Any]] = {}
+    for name, path in paths.items():
+        changed = _changed_values(path)
+        for one in read_conversations(path):
+            of = f"{name}/{one.id}/"
+            documents += [replace(turn, id=of + turn.id, session=of + turn.session) for turn in one.documents]
+            asked[name] += [
+                replace(question, id=of + question.id, gold=tuple(of + turn for turn in question.gold))
+                for question in one.questions
+            ]
+            for question, evidence in changed.get(one.id, {}).items():
+                roles[of + question] = {what: [of + turn for turn in turns] for what, turns in evidence.items()}
+    questions = tuple(question for of in asked.values() for question in of)
+    whole = _space(
+        Conversation("together", tuple(documents), questions), encoder, roles, sent=lambda items: [*map(dict, items)]
+    )
+    of_file = {question.id: name for name, of in asked.items() for question in of}
+    return [
+        replace(whole, name=name, asked=tuple(one for one in whole.asked if of_file[one.question.id] == name))
+        for name in paths
+    ]
 
 
 def left_out(item: Mapping[str, Any], without: Collection[str]) -> dict[str, Any]:

@@ -171,7 +171,8 @@ def _elsewhere(rows: Rows, query: ParsedQuery, named: int) -> NDArray[np.bool_]:
     talks = np.zeros(int(rows.session.max(initial=NONE)) + 2, dtype=np.bool_)
     talks[rows.session[with_them]] = True
     talks[NONE] = True  # the last place: what is in no talk
-    return (rows.speaker != NONE) & ~talks[rows.session]
+    elsewhere: NDArray[np.bool_] = (rows.speaker != NONE) & ~talks[rows.session]
+    return elsewhere
 
 
 def _parts(name: str) -> list[str]:
