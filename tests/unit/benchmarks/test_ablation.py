@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from benchmarks import ablation
-from benchmarks.ablation_data import Space, strangers
+from benchmarks.ablation_data import Space, load_together, strangers
 from benchmarks.ablation_encoding import CachedEncoder
 from benchmarks.ablation_ranks import Placed, ask_all, by_category, counted, newer_first, recalls, told_apart, usual
 from benchmarks.metrics import separation
@@ -23,6 +23,23 @@ def test_a_conversation_becomes_rows(spaces: list[Space]) -> None:
         (1, KeyKind.ANSWER),
         (1, KeyKind.CAPTION),
     ]
+
+
+def test_conversations_of_two_files_become_one_namespace(
+    spaces: list[Space], encoder: CachedEncoder, tmp_path: Path
+) -> None:
+    file = tmp_path / "some.jsonl"
+    first, second = load_together({"a": file, "b": file}, encoder)
+    assert first.rows is second.rows
+    assert len(first.rows) == 2 * sum(len(one.rows) for one in spaces)
+    assert first.external_ids[0] == "a/one/d1"
+    # What is called alike in two conversations stays apart.
+    assert len(set(first.external_ids)) == len(first.rows)
+    assert len(set(first.rows.session.tolist())) == 2 * 3
+    assert [one.question.id for one in second.asked] == ["b/one/q1", "b/one/q2", "b/one/q3", "b/two/q4"]
+    assert [one.gold for one in first.asked] == [(1,), (2, 1), (), (3,)]
+    assert [one.gold for one in second.asked] == [(5,), (6, 5), (), (7,)]
+    assert (second.asked[1].old, second.asked[1].new) == ((5,), (6,))
 
 
 def test_a_question_is_read_in_three_forms(spaces: list[Space]) -> None:
