@@ -27,6 +27,7 @@ from memory_service.analysis.wishes import wish_in
 from memory_service.analysis.wrapping import plain as plain_text
 from memory_service.analysis.wrapping import said_in
 from retrieval.bearers import Said, meant_by
+from retrieval.framing import asked_in
 from retrieval.parties import are_people, with_parties
 from retrieval.query import ParsedQuery, parse_query, unknown_names
 from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Postings, Role, Rows, Spans
@@ -222,10 +223,11 @@ def read_cues(texts: Sequence[str], *, rows: Rows, contents: Sequence[str] | Non
     """
     latest = np.nanmax(rows.observed_at) if np.isfinite(rows.observed_at).any() else 0.0
     now = datetime.fromtimestamp(float(latest), UTC)
-    called = [{} if contents is None else called_by(text, rows=rows, contents=contents) for text in texts]
+    asked = [asked_in(text) for text in texts]
+    called = [{} if contents is None else called_by(one.text, rows=rows, contents=contents) for one in asked]
     parsed = [
-        parse_query(text, speakers=rows.speakers, now=now, called=names)
-        for text, names in zip(texts, called, strict=True)
+        parse_query(one.text, speakers=rows.speakers, now=one.now or now, called=names)
+        for one, names in zip(asked, called, strict=True)
     ]
     vectors = encoder.encode([one.spoken for one in parsed])
     return [Cue(one, vector) for one, vector in zip(parsed, vectors, strict=True)]

@@ -34,17 +34,21 @@ def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: d
         namespaces=request.namespaces,
         prefix=request.namespace_prefix,
     )
-    corpus = describe_corpus(
-        session, tenant_id, paths, request.query, at=request.as_of.known, languages=request.languages
-    )
+    asked = request.asked.text
+    corpus = describe_corpus(session, tenant_id, paths, asked, at=request.as_of.known, languages=request.languages)
     require_all(paths, corpus.namespaces)
-    unknown = unknown_names(request.query, corpus.speakers)
+    unknown = unknown_names(asked, corpus.speakers)
     called = called_by(session, tenant_id, corpus, unknown, at=request.as_of.known) if unknown else {}
     return Prepared(corpus, understood(request, corpus, now=now, called=called))
 
 
 def understood(request: RecallRequest, corpus: Corpus, *, now: datetime, called: Mapping[str, str]) -> ParsedQuery:
     """Return what was understood of the query of a search; `called` says whom names mean that nobody bears (`called_by`)."""
+    asked = request.asked
     return parse_query(
-        request.query, speakers=corpus.speakers, languages=corpus.languages, now=request.now or now, called=called
+        asked.text,
+        speakers=corpus.speakers,
+        languages=corpus.languages,
+        now=request.now or asked.now or now,
+        called=called,
     )

@@ -172,15 +172,19 @@ def parse_query(
 def unknown_names(query: str, speakers: Collection[str]) -> tuple[str, ...]:
     """Return the names in a query that stand where people do, and that nobody who speaks bears.
 
-    Behind an auxiliary, before "'s", or joined by "and" to a name; the first four. A role bears no name.
+    Behind an auxiliary, before "'s", or joined by "and" to a name; the first four. A role bears no name. Where nothing is written
+    with a capital, any word behind an auxiliary or before "'s" may be a name.
 
     >>> unknown_names("What did Kate and Tom like about Caroline's trip to Rome?", ["Caroline", "Melanie"])
     ('Kate', 'Tom')
     >>> unknown_names("When did Mel go?", ["Caroline", "Melanie"]), unknown_names("Where is Kate?", ["user"])
     ((), ('Kate',))
+    >>> unknown_names("where does kate live, and is it far?", ["user"])
+    ('kate',)
     """
     by_name = _speakers_by_name(tuple(speakers))
-    places = sorted({found.span(1) for pattern in _PERSON for found in pattern.finditer(query)})
+    patterns = _PERSON if query != query.lower() else _PERSON_IN_SMALL_LETTERS
+    places = sorted({found.span(1) for pattern in patterns for found in pattern.finditer(query)})
     written = dict.fromkeys(query[start:end] for start, end in places)
     unknown = tuple(
         name
@@ -278,6 +282,10 @@ _PERSON: Final = tuple(
         rf"\b{_CAPITALISED}\s+and\s+[A-Z]",
         rf"\b[A-Z][^\W\d_]+(?:['’]s)?\s+and\s+{_CAPITALISED}\b",
     )
+)
+_PERSON_IN_SMALL_LETTERS: Final = tuple(
+    re.compile(pattern)
+    for pattern in (rf"\b(?:{_AUXILIARY})\s+(?:both\s+)?([^\W\d_]{{3,}})\b", r"\b([^\W\d_]{3,})['’]s\b")
 )
 _SIDE_BY_SIDE: Final = re.compile(
     # "Ana and Bo's friend" may be a friend of one of them.

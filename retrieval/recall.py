@@ -108,7 +108,7 @@ class _Search:
         corpus = self.tools.residents.corpora.get((self.tenant_id, tuple(self._paths())))
         if corpus is None or not self.tools.residents.admits(self.tenant_id, corpus.namespaces, corpus.documents):
             return None
-        if unknown_names(request.query, corpus.speakers):
+        if unknown_names(request.asked.text, corpus.speakers):
             return None  # whom they mean is to be asked before the query is encoded
         return Prepared(corpus, understood(request, corpus, now=self.now, called={}))
 
@@ -168,7 +168,7 @@ class _Search:
                 return self._delivered(session, prepared, order)
         if order is not None and tools.rerank is not None:
             reranking = perf_counter()
-            order = with_second_opinion(order, request.query, texts, tools.rerank)
+            order = with_second_opinion(order, request.asked.text, texts, tools.rerank)
             self.timings.rerank = _ms(reranking)
         with self.open_transaction() as session:
             return self._delivered(session, prepared, order)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from memory_service.filters import Filter, mentions
 from memory_service.types import AsOf, TimeWindow
+from retrieval.framing import Framed, asked_in
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
@@ -37,6 +38,11 @@ class RecallRequest:
     archived: bool = False
     explain: bool = False
     languages: tuple[str, ...] | None = None  # by whose rules the query is cut; None for those there are now
+
+    @property
+    def asked(self) -> Framed:
+        """What the query asks, without what is written around it."""
+        return asked_in(self.query)
 
     @property
     def expired(self) -> bool:

@@ -92,6 +92,35 @@ def test_a_query_that_is_too_long(me: Any, problem: Any) -> None:
     problem(me.post("/v1/search", json={"query": "word " * 100_000}), 413)
 
 
+def test_what_is_written_around_a_question_changes_nothing_of_its_answer(me: Any, api: Any, facts: list[str]) -> None:
+    for text in (
+        "The answer is in one sentence.",
+        "We had a conversation about answers.",
+        "2024-05-01 was a Wednesday.",
+    ):
+        api.remember(text, extract="none")
+    asked = "Where did I go last week?"
+    plain = api.search(asked, explain=True, now="2024-05-01T00:00:00Z")
+    framed = api.search(
+        f"Today is 2024-05-01. Based on our conversation, answer the question: {asked} Please answer in one sentence.",
+        explain=True,
+    )
+    assert framed["explain"]["query"] == plain["explain"]["query"]
+    assert framed["explain"]["query"]["text"] == asked
+    assert framed["explain"]["query"]["dates"][0]["start"] == "2024-04-22T00:00:00Z"
+    for one, other in zip(framed["results"], plain["results"], strict=True):
+        assert (one["memory"]["id"], one["score"]) == (other["memory"]["id"], other["score"])
+    # The trace keeps what was sent.
+    trace = me.get(f"/v1/traces/{framed['search_id']}").json()
+    assert trace["request"]["query"].startswith("Today is 2024-05-01.")
+
+
+def test_who_asks_at_another_time_than_the_query_says_is_believed(api: Any, facts: list[str]) -> None:
+    query = "Today is 2024-05-01. Where did I go yesterday?"
+    found = api.search(query, explain=True, now="2025-06-02T12:00:00Z")
+    assert found["explain"]["query"]["dates"][0]["start"] == "2025-06-01T00:00:00Z"
+
+
 class TestNames:
     """A name that nobody bears may be the one by which the others call somebody."""
 

@@ -1,0 +1,125 @@
+"""What a query asks, and what is only written around it."""
+
+from datetime import UTC, datetime
+from time import perf_counter
+
+import pytest
+
+from retrieval.framing import LONGEST, Framed, asked_in
+
+DAY = datetime(2024, 5, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("Answer the following question based on the conversation: When did Ana go?", "When did Ana go?"),
+        ("When did she go? Please answer in one sentence.", "When did she go?"),
+        ("When did she go? Be brief. Answer in French. Thanks!", "When did she go?"),
+        ("Question: When did she go?\nAnswer:", "When did she go?"),
+        ("User: Where do I live?\nAssistant:", "Where do I live?"),
+        ("My next question is: where do I live?", "where do I live?"),
+        ("Q: dog name?", "dog name?"),
+        ('{"question": "When did she go?", "context": "none"}', "When did she go?"),
+        ('{"role": "user", "content": "When did she go?"}', "When did she go?"),
+        ("Do you remember: when did she go?", "when did she go?"),
+        ("Hey, quick question: when did she go?", "when did she go?"),
+        ("So, what's next?", "what's next?"),
+        ("I was wondering what my car is called?", "what my car is called?"),
+        ("Based on our past conversations, what do I eat?", "what do I eat?"),
+        ("From the chat history, can you tell me where I live? Thanks!", "where I live?"),
+        ("You are a helpful assistant. Use the context below to answer. Where do I live?", "Where do I live?"),
+        ("If you don't know the answer, say so. Where do I live?", "Where do I live?"),
+        ("### Question:\nWhere do I live?\n### Answer:", "Where do I live?"),
+        ('The user asks: "where do I live?"', 'where do I live?"'),
+        ("Search my memory: where do I live?", "where do I live?"),
+        ("In our conversations, what did I say?", "what did I say?"),
+        ("Where do I live? (answer in one word)", "Where do I live?"),
+        (
+            "Here are some memories.\n- Ana lives in Rome.\n\n**Question:** Where does Bo live?\nAnswer in one word.",
+            "Where does Bo live?",
+        ),
+        ("Think step by step. Don't make things up. Where do I live?", "Where do I live?"),
+    ],
+)
+def test_what_is_written_around_a_question_is_left_out(query: str, asked: str) -> None:
+    assert asked_in(query) == Framed(asked)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        " ",
+        "?",
+        "Answer:",
+        "Answer the phone",
+        "Answer the phone. What did I say?",
+        "Reply to Ana's email. When did she write?",
+        "I moved to Rome. Where did I live before?",
+        "I told Bo: answer the phone. Did he?",
+        "Hey Mel, when did you go?",
+        "Hi! I ended up volunteering, and now I'm overwhelmed.",
+        "Given the history of Rome, what did I plan?",
+        "What is the answer to my question about bees?",
+        "Can you tell me about my dog?",
+        "List the order in which I brought up these things. Mention ONLY five items.",
+        "Today is my birthday. What did I wish for?",
+        "Today is 2024-05-01",
+        "Please answer in one sentence.",
+        '{"question": ""}',
+        '{"city": "Rome"}',
+        '["What is it?"]',
+        '{"city": "What',
+        f"Question: what? {'x' * LONGEST}",
+    ],
+)
+def test_what_tells_of_the_matter_stays(query: str) -> None:
+    assert asked_in(query) == Framed(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "asked", "now"),
+    [
+        ("Today is 2024-05-01. When did she go?", "When did she go?", DAY),
+        ("(Today's date: 1 May 2024) When did she go?", "When did she go?", DAY),
+        ("It is now May 1, 2024, so what did I do last week?", "so what did I do last week?", DAY),
+        ("Current date: 1:56 pm on 1 May, 2024\nWhere is it?", "Where is it?", DAY.replace(hour=13, minute=56)),
+        ("Question date: 2024/05/01 (Wed) 23:40. How old is it?", "How old is it?", DAY.replace(hour=23, minute=40)),
+        (
+            "Please answer from the chats.\n\nnone\n\nCurrent Date: 2024/05/01 (Wed) 23:40\nQuestion: How old is it?\nAnswer:",
+            "How old is it?",
+            DAY.replace(hour=23, minute=40),
+        ),
+        ("What did I do on 2024-05-01?", "What did I do on 2024-05-01?", None),
+    ],
+)
+def test_the_day_that_it_is_counts_as_now(query: str, asked: str, now: datetime | None) -> None:
+    assert asked_in(query) == Framed(asked, now)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        "hey, ",
+        "answer ",
+        "a ",
+        "based on the ",
+        "{",
+        "please ",
+        "? ",
+        "i want to know ",
+        "if you know ",
+        "\n",
+        "。",
+        "Q: ",
+        "today is 1 ",
+        "give the ",
+        "answer this: ",
+    ],
+)
+def test_no_text_takes_long(of: str) -> None:
+    query = (of * LONGEST)[: LONGEST - 5] + "what?"
+    began = perf_counter()
+    asked_in(query)
+    assert perf_counter() - began < 0.5
