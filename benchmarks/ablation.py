@@ -4,6 +4,7 @@
     python -m benchmarks.ablation --data FOLDER --without session_id
     python -m benchmarks.ablation --data FOLDER --form roles
     python -m benchmarks.ablation --data FOLDER --sets locomo realtalk --together
+    python -m benchmarks.ablation --data FOLDER --worded
 
 Without ``--table`` it prints how the usual configuration does; with it, every mechanism is turned the other way and left
 alone, and the ranks go to a file that `ablation_table` reads.
@@ -23,6 +24,7 @@ from benchmarks.ablation_data import FIELDS, IN_TEXT, Space, load_spaces, load_t
 from benchmarks.ablation_encoding import CachedEncoder
 from benchmarks.ablation_forms import FORMS, Form
 from benchmarks.ablation_overlap import overlaps
+from benchmarks.ablation_questions import WORDINGS, worded
 from benchmarks.ablation_ranks import (
     KNOWLEDGE_UPDATE,
     Placed,
@@ -64,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         spaces = load_set(
             options.data, name, encoder, without=options.without, form=FORMS[options.form] if options.form else None
         )
-        if options.table:
+        if options.worded:
+            report_wordings(name, spaces, encoder)
+        elif options.table:
             run_table(name, spaces, out=options.out)
         else:
             report_baseline(name, spaces, encoder)
@@ -126,6 +130,14 @@ def report_baseline(name: str, spaces: Sequence[Space], encoder: CachedEncoder) 
         print(f"confidence at home against abroad, AUROC: {told_apart(placed, abroad):.3f}", flush=True)
 
 
+def report_wordings(name: str, spaces: Sequence[Space], encoder: CachedEncoder) -> None:
+    """Print how the usual configuration does on a data set whose questions are put in other words."""
+    print(f"\n{name:28}{'R@1':>8}{'R@10':>8}{'R@50':>8}")
+    for label, wording in WORDINGS.items():
+        found = recalls(counted(ask_all(worded(spaces, wording, encoder), usual)))
+        print(f"{label:28}" + "".join(f"{100 * value:8.1f}" for value in found.values()), flush=True)
+
+
 def run_table(name: str, spaces: Sequence[Space], *, out: Path) -> None:
     """Run every setup on a data set and put the ranks into the result file beside those of other sets."""
     ranks: dict[str, str] = {}
@@ -170,6 +182,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     what.add_argument("--form", choices=list(FORMS), help="as of somebody who loads the conversations in this form")
     what.add_argument("--together", action="store_true", help="all conversations of the sets in one namespace")
+    what.add_argument("--worded", action="store_true", help="the questions in other words")
     parser.add_argument("--out", type=Path, default=RESULTS / "ablation.json", help="where the table's raw results go")
     return parser.parse_args(argv)
 

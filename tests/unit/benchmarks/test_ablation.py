@@ -6,6 +6,7 @@ import pytest
 from benchmarks import ablation
 from benchmarks.ablation_data import Space, load_together, strangers
 from benchmarks.ablation_encoding import CachedEncoder
+from benchmarks.ablation_questions import WORDINGS, worded
 from benchmarks.ablation_ranks import Placed, ask_all, by_category, counted, newer_first, recalls, told_apart, usual
 from benchmarks.metrics import separation
 from memory_service.cli.failures import CommandFailure
@@ -40,6 +41,18 @@ def test_conversations_of_two_files_become_one_namespace(
     assert [one.gold for one in first.asked] == [(1,), (2, 1), (), (3,)]
     assert [one.gold for one in second.asked] == [(5,), (6, 5), (), (7,)]
     assert (second.asked[1].old, second.asked[1].new) == ((5,), (6,))
+
+
+@pytest.mark.parametrize("wording", WORDINGS)
+def test_a_question_in_other_words_is_the_same_question(
+    wording: str, spaces: list[Space], encoder: CachedEncoder
+) -> None:
+    sent = [WORDINGS[wording](one.question.text) for one in spaces[0].asked]
+    assert all("dog" in text.lower() or "job" in text.lower() or "nobody" in text.lower() for text in sent)
+    asked = worded(spaces, WORDINGS[wording], encoder)[0].asked
+    assert [one.gold for one in asked] == [one.gold for one in spaces[0].asked]
+    read = [one.whole.parsed.text.rstrip("?").lower() for one in asked]
+    assert read == [one.question.text.rstrip("?").lower() for one in spaces[0].asked]
 
 
 def test_a_question_is_read_in_three_forms(spaces: list[Space]) -> None:

@@ -1,0 +1,40 @@
+"""The words in which people and agents put the same question to a memory."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from benchmarks.ablation_data import Space, read_cues
+from benchmarks.ablation_encoding import CachedEncoder
+
+Wording = Callable[[str], str]
+
+
+def _small(question: str) -> str:
+    return question[:1].lower() + question[1:]
+
+
+WORDINGS: Final[Mapping[str, Wording]] = {
+    "small-letters": str.lower,
+    "capitals": str.upper,
+    "no-mark": lambda question: question.rstrip("?"),
+    "remember": lambda question: f"Do you remember: {_small(question)}",
+    "greeting": lambda question: f"Hey, quick question: {_small(question)}",
+    "label": lambda question: f"Question: {question}\nAnswer:",
+    "how-to-before": lambda question: f"Answer the following question based on the conversation: {question}",
+    "how-to-behind": lambda question: f"{question} Please answer in one sentence.",
+    "today": lambda question: f"Today is 2024-05-01. {question}",
+    "json": lambda question: f'{{"question": "{question}"}}',
+}
+"""By name, how a question is put."""
+
+
+def worded(spaces: Sequence[Space], wording: Wording, encoder: CachedEncoder) -> list[Space]:
+    """Return the namespaces with their questions in other words."""
+    found = []
+    for space in spaces:
+        questions = [wording(asked.question.text) for asked in space.asked]
+        cues = read_cues(questions, rows=space.rows, contents=space.texts, encoder=encoder)
+        asked = tuple(replace(one, whole=cue) for one, cue in zip(space.asked, cues, strict=True))
+        found.append(replace(space, asked=asked))
+    return found
