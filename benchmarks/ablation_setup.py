@@ -81,6 +81,7 @@ BARE = Setup(
         contiguity=ContiguitySettings(beside=0.0, near=0.0, answer=0.0, session_words=0.0, session_best=0.0),
         priors=PriorSettings(
             speaker=0.0,
+            elsewhere=0.0,
             time=0.0,
             date=0.0,
             recency=0.0,

@@ -142,6 +142,7 @@ def _signals() -> list[Mechanism]:
     """Return the signals, one by one."""
     labels = {
         "speaker": "signal: the speaker named said it",
+        "elsewhere": "signal: said where the speaker named is not",
         "time": "signal: names a time, for when",
         "date": "signal: the query's date",
         "recency": "signal: the latest or the first asked for",

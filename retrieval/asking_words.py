@@ -1,37 +1,51 @@
-"""Words by which one speaks of asking and answering, not of any matter, for `framing`. English."""
+"""Words by which one speaks of asking and answering, for `framing`: what they say of a part of a query. English."""
 
 from typing import Final
 
 from memory_service.analysis.tokens import terms
 
-OF_ASKING: Final = frozenset(
+STRONG: Final = frozenset(
     terms(
-        "a able above access accordance according accurate accurately advance again agent ai also always another answer "
-        "answerable answering answers anyone anything applicable approximate approximately arguments asap ask asked asking "
-        "assistant assume assumption available b back base based begin below best between bit bot both brief briefly btw bullet "
-        "bullets c call can carefully cc chance chat chatbot chats check cheers chinese choice choices choose clear clearly "
-        "client complete concise concisely consider considering consult contain containing contains context contexts "
-        "conversation conversations correct could curiosity curious current currently customer d database date dates day days "
-        "detail detailed details dialog dialogue direct directly discussion discussions do document documents does done "
-        "dutch earlier end english entire ever everything exact exactly example examples excerpt excerpts excuse exist exists "
-        "expert explain explanation explanations factual false fetch final find five follow following follows format found four "
-        "french full fully function fyi generate generates german get give given gives giving goal good great guess guessing "
-        "haha hallucinate happy hello help helpful helping helps here hey hi histories history hiya hmm honest honestly human "
-        "hurry id ids include included including infer inferred info information input inside instruct instruction instructions "
-        "intelligent invent italian item items japanese job json just keep kindly know knowing knowledge language last latest "
-        "least let letter like limit line lines list log logs lol long long-term look lookup lot made main make making markdown "
-        "max maximum memories memory mention mentioned mentions message messages minute model moment more most much multiple "
-        "must need needed needs never new next no nobody none not note notes nothing now null ok okay one only option options "
-        "order ordered other output outside own paragraph passage passages past person phrase phrases pick plain please point "
-        "points portuguese possible possibly precise precisely previous prior produce prompt provide provided q queries query "
-        "question questions quick quickly r rank ranked read real really reason reasoning recall record records refer reference "
-        "related relevant rely remember remind reminder rephrase replies reply request requests respond response responses "
-        "retrieval retrieve retrieved retrieving return returns rewrite role rush said say says search searching second see "
-        "select self sentence sentences session sessions short short-term shortly should simple simply single six so someone "
-        "something sorry spanish speak speaker speakers specific specifically speculate start state stated states stay step "
-        "steps store stored succinct summary super sure system tag tags task tasked tasks tell ten term text thank thanks "
-        "there thing things think thinking thought thoughts three thx time today told tool tools top transcript "
-        "transcripts true try trying two u um unknown unsure urgent urgently use used user uses using very want wants "
-        "way well whatever whenever whole wonder wondering word words work would write writing written xml yaml yes"
+        "answer answers answered answering answerable respond responds reply replies question questions query queries "
+        "please pls plz thanks thank thx cheers hey heyyy hi hello greetings sorry excuse appreciate appreciated assistant "
+        "chatbot concise concisely briefly brief succinct succinctly preamble hallucinate hallucination verbatim quickly "
+        "asap urgent wondering"
     )
 )
+"""A part with one of them speaks of asking, if nothing it says is of a matter."""
+WEAK: Final = frozenset(
+    terms(
+        "conversation conversations chat chats dialogue dialogues dialog discussion discussions memory memories context "
+        "contexts history histories transcript transcripts messages information passage passages excerpt excerpts notes "
+        "records logs response responses based base according given using use rely refer consult consider search check "
+        "retrieve retrieved relevant provided stored following above below past previous prior think step carefully "
+        "reasoning explain explanation explanations guess guessing invent speculate assume include only just exact exactly "
+        "precise precisely specific short shortly simple sentence sentences word words bullet bullets format json markdown "
+        "xml yaml output sure unsure know tell talked discussed mentioned quick confidence valid extra"
+    )
+)
+"""Two of them do."""
+LIGHT: Final = frozenset(
+    terms(
+        "thing things ask asked asking request requests say says said user human person ai agent model system helpful "
+        "expert intelligent document documents text session sessions available related accordance reference read look "
+        "searching find found fetch retrieval return returns get recall remember reminder remind lookup store long-term "
+        "short-term long term access tool tools function call arguments list point points item items phrase phrases "
+        "paragraph line lines letter option options choice choices correct multiple single one two three four five ten "
+        "approximate approximately specifically simply direct directly plain clear clearly honest honestly accurate "
+        "accurately factual detailed detail details complete full fully final also always never ever kindly ok okay well so "
+        "um rush hurry chance whenever moment minute second time curious curiosity knowledge possible thoughts work inside "
+        "outside tag tags including included mention make made making anything everything something nothing need needs "
+        "needed want wants like would could can help helps helping task tasks instruction instructions goal role follow "
+        "follows write writing written produce generate give gives giving select choose pick rank ranked order top best "
+        "good able try trying do does done keep stay limit max maximum least most date dates today now current yes no not "
+        "none unknown inferred infer contain contains exist exists state start end begin next another more again back see "
+        "let happy great lot advance rewrite rephrase input prompt example examples summary day here there way speaker "
+        "speakers language tasked between should must bit real really super very much lol btw fyi string number field "
+        "fields key value score fence fences additional hope hoping forgot forget totally bother trouble mind evidence "
+        "support cite citations source sources quote quotes without unless otherwise instead rather regarding concerning "
+        "about pertaining confirm verify determine identify figure empty missing sufficient enough whole entire both action "
+        "thought observation memory_search search_memory database vector true false"
+    )
+)
+"""They may stand beside those, and say nothing by themselves: "The database is down" is of a matter."""

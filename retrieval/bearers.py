@@ -58,7 +58,10 @@ def meant_by(name: str, said: Iterable[Said], speakers: Collection[str]) -> str 
     # A term stands for other forms of its word, too, and for the speaker of a text.
     word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
     saying = [one for one in said if (not people or one.speaker not in ROLES) and word.search(one.text)]
-    return bearer(name, saying, people or speakers) if saying else misspelt(name, people)
+    if saying:
+        return bearer(name, saying, people or speakers)
+    # Where nothing is written as names are, any word may stand there.
+    return misspelt(name, people) if name.istitle() else None
 
 
 def bearer(

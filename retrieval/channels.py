@@ -93,8 +93,9 @@ def activation_of(asked: Asked, own: Own) -> spreading.Activation | None:
         alone = asked.alone == "graph"
         return spreading.spread(asked.rows, asked.query, match, settings=spreading.ALONE) if alone else None
     # Of what roles say names are mostly those of things under discussion, and what they have in common misleads: where only
-    # roles speak, and where a user asks for their own.
-    people = bool(asked.rows.speakers) and (asked.query.speaker is not None or not _of_asker(asked.query))
+    # roles speak, and, unless the caller names channels, where a user asks for their own.
+    theirs = asked.factors is None and asked.query.speaker is None and _of_asker(asked.query)
+    people = bool(asked.rows.speakers) and not theirs
     if asked.settings.graph > 0 and people and _takes_part("graph", asked.factors):
         return spreading.spread(asked.rows, asked.query, match)
     return None

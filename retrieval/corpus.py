@@ -195,16 +195,20 @@ _PARTIES: Final = text(
 _TWO: Final = 2  # speakers, of whom it is known who talks with whom
 _BESIDE: Final = 3  # turns before a text and as many after it, that tell it where more speak
 _NOBODY: Final = "CAST('{}' AS text[])"
+
+
+def _turns(session_is: str, compared: str, descending: str) -> str:
+    """Say which turns stand before or after one (m), in its session or among those without one."""
+    return f"""(SELECT i.speaker FROM memory i WHERE i.tenant_id = :tenant AND i.namespace_id = m.namespace_id AND {session_is}
+        AND (i.observed_at, i.id) {compared} (m.observed_at, m.id) AND i.created_at <= :known
+        ORDER BY i.observed_at {descending}, i.id {descending} LIMIT {_BESIDE})"""
+
+
+_SESSIONS: Final = ("i.session_id = m.session_id", "m.session_id IS NULL AND i.session_id IS NULL")
+_WAYS: Final = (("<", "DESC"), (">", "ASC"))
 _OTHERS: Final = f"""(
-    SELECT coalesce(array_agg(DISTINCT b.speaker), {_NOBODY}) FROM (
-        (SELECT i.speaker, i.session_id FROM memory i WHERE i.tenant_id = :tenant AND i.namespace_id = m.namespace_id
-            AND (i.observed_at, i.id) < (m.observed_at, m.id) AND i.created_at <= :known
-            ORDER BY i.observed_at DESC, i.id DESC LIMIT {_BESIDE})
-        UNION ALL
-        (SELECT i.speaker, i.session_id FROM memory i WHERE i.tenant_id = :tenant AND i.namespace_id = m.namespace_id
-            AND (i.observed_at, i.id) > (m.observed_at, m.id) AND i.created_at <= :known
-            ORDER BY i.observed_at, i.id LIMIT {_BESIDE})
-    ) b WHERE b.speaker <> m.speaker AND b.session_id IS NOT DISTINCT FROM m.session_id
+    SELECT coalesce(array_agg(DISTINCT b.speaker), {_NOBODY})
+    FROM ({" UNION ALL ".join(_turns(session, *way) for session in _SESSIONS for way in _WAYS)}) b WHERE b.speaker <> m.speaker
 )"""
 
 

@@ -2,24 +2,25 @@
 
 "Answer the following question based on the conversation: where does Ana live?" asks where Ana lives. Agents hand whole prompts to
 a search, and their other words draw the vector and the keywords to memories of answers and conversations. So a query is cut into
-parts, and those at its beginning and end that speak of asking and answering only are left out, where what is left asks something.
+parts, and those at its beginning and end that speak of asking and answering are left out, where what is left asks something.
 What tells of the matter ("I moved to Rome. Where did I live before?") stays, as does a request without such parts. A day that the
 query says it is counts as the moment from which "last week" is reckoned, not as a day that is asked for.
 
-English; labels, tags, JSON and whole dates in any language.
+English only.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from memory_service.analysis.sentences import sentences
 from memory_service.analysis.tokens import terms
 from memory_service.analysis.wrapping import LONGEST_STAMP, moment_of, said_in
-from retrieval.asking_words import OF_ASKING
+from retrieval.asking_words import LIGHT, STRONG, WEAK
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +33,18 @@ class Framed:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A sentence, a label or what a colon, a tag or a bracket parts from it: [start, end) of the text."""
+    """A sentence, or what a colon, a bracket or a comma parts from it: [start, end) of the text."""
 
     start: int
     end: int
-    around: bool  # it speaks of asking and answering only
-    labels: bool  # it says that the question follows
+    around: bool  # it speaks of asking and answering
 
 
-LONGEST: Final = 4_000  # characters of a query that is read; a longer one is no prompt around a question
-_MOST: Final = 200  # parts of it
-_FEW: Final = 4  # words of asking and answering beside which one more word tells nothing
+LONGEST: Final = 16_384  # characters of a query that is read
+_MOST: Final = 400  # parts of a query
+_DAYS: Final = 5  # statements of a day that are tried
 _DEEP: Final = 3  # objects of JSON in one another
-_QUERY_KEYS: Final = ("question", "query", "text", "content", "message", "input", "prompt")  # the first that is there
+_EVERY: Final = 5  # words of a part of which one may be another: among so many of asking and answering it tells nothing
 
 _WH: Final = r"(?:what|when|where|which|who|whom|whose|why|how)(?:['’]\w+)?\b"
 _AUXILIARY: Final = (
@@ -56,9 +56,29 @@ _ASKS: Final = re.compile(
     re.IGNORECASE,
 )
 _MARKS: Final = "?？؟"
+_EMOJI: Final = "[\\U0001F300-\\U0001FAFF\\u2600-\\u27BF\\uFE0F]"
 _BORDER: Final = re.compile(
-    # A tag; a label or an opening before a colon; a bracket behind a sentence; a comma or a dash before a question word.
-    rf"</?[A-Za-z][\w-]{{0,30}}>|[:：](?=[\s*\"'“<]|\Z)|(?<=[?.!])\s+\(|\s[–—-]{{1,2}}\s|,\s+(?={_WH}|{_AUXILIARY}\s)",
+    # What stands before a colon; a bracket behind a sentence; a comma or a dash before a question; an emoji.
+    rf":(?=[\s*\"'“<]|\Z)|(?<=[?.!])\s+\(|\s[–—-]{{1,2}}\s|,\s+(?={_WH}|{_AUXILIARY}(?<!n['’]t)\s)|{_EMOJI}+",
+    re.IGNORECASE,
+)
+_OPENS: Final = re.compile(
+    r"\W*(?:so|well|ok|okay|um+|hm+|right|alright|btw|by the way|given that|please)\W*", re.IGNORECASE
+)
+_HOW_TO: Final = re.compile(
+    r"\b(?:mak(?:e|ing) (?:\w+ )?up|step[- ]by[- ]step|mention only|keep (?:it|this) (?:short|simple|brief)|"
+    r"(?:in|with|max\w*) (?:one|a single|a few|two|three|at most \w+|\d+)[\w -]{0,12}?(?:words?|sentences?|lines?))\b",
+    re.IGNORECASE,
+)
+_IN_LANGUAGE: Final = re.compile(
+    r"\b((?:answer|respond|reply|response|write)\w*\b[^.!?\n]{0,30}?) in "
+    r"(?:english|french|german|spanish|italian|portuguese|dutch|chinese|japanese)\b",
+    re.IGNORECASE,
+)
+_MAY_I: Final = re.compile(r"\W*(?:can|could|may|would|will|do|are) (?:you|u|i|we)\b", re.IGNORECASE)
+_OF_TIME: Final = re.compile(
+    r"\b(?:as of|right now|at the moment|currently|nowadays|these days|recently|lately|latest|"
+    r"previously|earlier|formerly|originally|before)\b",
     re.IGNORECASE,
 )
 _POLITE: Final = re.compile(
@@ -74,21 +94,94 @@ _POLITE: Final = re.compile(
     rf")\s*[,:–—]?\s+(?={_WH})",
     re.IGNORECASE,
 )
+_LABEL: Final = re.compile(
+    # At the beginning, or on a line of its own behind whatever was written before.
+    r"(?:\A|.*\n)[^\w\n]*(?:(?:the|my|current|new|next|latest|last|final|user|user['’]s|following|action) ){0,3}"
+    r"(?:question|query|q|input)\s?\d{0,3}(?: is)?(?:[ \t*_]{0,4}:[ \t*_>|]{0,4}|(?<=# question)[ \t]{0,4}\n)"
+    r"\s*(?=\S)",
+    re.IGNORECASE | re.DOTALL,
+)
+_ROLE: Final = re.compile(
+    r"(?P<stamp>[^\n]{0,60}?)\b(?:the )?(?:user|human|customer)(?: (?:just )?(?:asks|asked|says|said|wants to know))?\s*:\s*(?=\S)",
+    re.IGNORECASE,
+)
+_NEXT_ROLE: Final = re.compile(r"\n[ \t]{0,9}(?:user|human|customer|assistant|ai|bot)\s*:\s*\S", re.IGNORECASE)
+_ANSWER_LABEL: Final = re.compile(
+    r"(?:\n[^\w\n]{0,9}|(?<=[?.!])\s{1,9})(?:(?:short |final |your |the )?answer|a|response|assistant|ai|bot|thought)"
+    r"\s{0,3}(?::|(?<=# answer))\W{0,20}\Z",
+    re.IGNORECASE,
+)
+_TAG: Final = re.compile(
+    r"<(?P<tag>(?:user[_-]?|current[_-]?)?(?:question|query))>(?P<said>.{1,4000}?)</(?P=tag)>",
+    re.IGNORECASE | re.DOTALL,
+)
 _DAY: Final = re.compile(
-    r"(?P<opens>[\[(])?(?:assume |suppose |note that )?(?:today(?:['’]s date)?|it|now|asked|"
-    r"(?:the |my )?(?:current |today['’]s |question )?(?:date|time|day)(?: and time)?(?: today| now)?)"
-    r"\W{0,3}(?:is|:|=|['’]s|on|at)\W{0,3}(?:now |today |currently )?(?:on )?"
-    rf"(?P<stamp>[^\n]{{6,{LONGEST_STAMP}}}?)\s*(?(opens)[\])][.,;]?|(?:[.;\n]|,(?=\s+(?:so\s+|and\s+)?{_WH})|\Z))\s*",
+    r"(?P<opens>[\[(])?(?:assume (?:that )?|suppose (?:that )?|note that )?"
+    r"(?:today(?:['’]s date)?|(?:the )?current (?:date|time|day)(?: and time)?|today['’]s (?:date|day)|question date|"
+    r"it(?: is|['’]s) (?:now|today|currently)|asked on)"
+    r"\W{0,3}(?:is(?: now)?|:|=|['’]s)?\W{0,3}(?:on )?"
+    rf"(?P<stamp>\w[^\n]{{5,{LONGEST_STAMP}}}?)\s*(?(opens)[\])][.,;]?|(?:[.;\n]|,(?=\s+(?:so\s+|and\s+)?{_WH})|\Z))\s*",
+    re.IGNORECASE,
+)
+_DAY_IN_TAG: Final = re.compile(
+    rf"<(?P<tag>(?:today|now|(?:current|question)[_-]?(?:date|time|day))[\w-]{{0,10}})>\s*(?P<stamp>[^<]{{6,{LONGEST_STAMP}}}?)\s*"
+    r"</(?P=tag)>\s*",
     re.IGNORECASE,
 )
 _BEFORE_DAY: Final = re.compile(r"(?:\A|\n|[.!?]\s)\W*\Z")
 
-_LABELS: Final = frozenset(terms("question query q"))
-_NUMBER: Final = re.compile(r"[a-z]?\d{1,3}")
-_MAY_I: Final = re.compile(r"\W*(?:can|could|may|would|will|do|are) (?:you|u|i|we)\b", re.IGNORECASE)
-_OF_TIME: Final = re.compile(
-    r"\b(?:as of|now|today|current\w*|recent\w*|last|latest|first|before|earlier)\b", re.IGNORECASE
+_EMPHASIS: Final = "#*>`-_"
+
+_QUERY_KEYS: Final = ("question", "query", "text", "content", "message", "input", "prompt")  # the first that is there
+_INSIDE_KEYS: Final = frozenset(
+    {"arguments", "args", "parameters", "params", "function", "input", "message", "messages", "body"}
 )
+_BESIDE_KEYS: Final = frozenset(
+    {
+        *(
+            "role",
+            "type",
+            "id",
+            "name",
+            "tool",
+            "tool_name",
+            "tool_call_id",
+            "action",
+            "method",
+            "user",
+            "user_id",
+            "agent_id",
+        ),
+        *(
+            "session_id",
+            "thread_id",
+            "namespace",
+            "collection",
+            "index",
+            "top_k",
+            "k",
+            "n",
+            "limit",
+            "max_results",
+            "threshold",
+        ),
+        *("context", "history", "chat_history", "instruction", "instructions", "system", "format", "options"),
+        *(
+            "filter",
+            "filters",
+            "model",
+            "temperature",
+            "stream",
+            "language",
+            "lang",
+            "timestamp",
+            "created_at",
+            "date",
+            "now",
+        ),
+    }
+)
+"""What stands beside a question in an object that hands it over. One with anything else is data, all of which is looked for."""
 
 
 def asked_in(query: str) -> Framed:
@@ -109,7 +202,9 @@ def asked_in(query: str) -> Framed:
     if len(query) > LONGEST:
         return Framed(query)
     told, now = _without_day(_of_object(query))
-    text = _within(told)
+    text = _without_labels(told)
+    if text.lstrip()[:1] not in ("{", "["):  # what is written in JSON is data
+        text = _without_labels(_within(text))
     polite = _POLITE.match(text)
     text = text[polite.end() :] if polite else text
     if _asks(text) and text != query.strip():
@@ -118,60 +213,93 @@ def asked_in(query: str) -> Framed:
 
 
 def _of_object(query: str) -> str:
-    """Return the question in an object of JSON that holds one, else the query."""
-    if query.lstrip()[:1] != "{":
+    """Return the question in an object or messages of JSON that hand one over, else the query."""
+    if query.lstrip()[:1] not in ("{", "["):
         return query
     try:
-        return _question_of(json.loads(query), _DEEP) or query
+        found = _question_of(json.loads(query), _DEEP)
+        # As everywhere, half a pair and NUL are no text.
+        return found if found and "\0" not in found and found.encode() else query
     except (ValueError, RecursionError):
         return query
 
 
 def _question_of(read: Any, deep: int) -> str | None:
-    if not isinstance(read, dict) or not deep:
+    if isinstance(read, list):
+        users = [one for one in read if isinstance(one, Mapping) and one.get("role") in ("user", "human")]
+        return _question_of(users[-1], deep) if users and all(isinstance(one, Mapping) for one in read) else None
+    if not isinstance(read, Mapping) or not deep or not read.keys() <= _BESIDE_KEYS | _INSIDE_KEYS | {*_QUERY_KEYS}:
         return None
     found = [read[key] for key in _QUERY_KEYS if isinstance(read.get(key), str) and read[key].strip()]
-    inside = (_question_of(value, deep - 1) for value in read.values())
+    inside = (_question_of(read[key], deep - 1) for key in read if key in _INSIDE_KEYS)
     return found[0] if found else next((one for one in inside if one), None)
 
 
 def _without_day(text: str) -> tuple[str, datetime | None]:
-    """Take out that it is some day, if a text says so in a sentence or a line of its own."""
-    stamped = said_in(text)
-    if stamped.start and not stamped.escaped:
+    """Take out that it is some day, if a text says so in a sentence, a line or a tag of its own."""
+    for found in islice((*_DAY_IN_TAG.finditer(text), *islice(_DAY.finditer(text), _DAYS)), _DAYS):
+        begins = found[0][0] == "<" or _BEFORE_DAY.search(text, max(0, found.start() - 9), found.start())
+        if begins and (moment := moment_of(found["stamp"])) is not None:
+            return f"{text[: found.start()].rstrip()}\n{text[found.end() :]}".strip(), moment
+    role = _ROLE.match(text)
+    if role is not None and (stamped := said_in(text)).start and stamped.start <= role.end():
         moment = moment_of(text[: stamped.start].strip(" \t\n[]()-–—|:"))
         if moment is not None:
             return text[stamped.start :], moment
-    for found in _DAY.finditer(text):
-        moment = (
-            moment_of(found["stamp"]) if _BEFORE_DAY.search(text, max(0, found.start() - 9), found.start()) else None
-        )
-        if moment is not None:
-            return f"{text[: found.start()].rstrip()}\n{text[found.end() :]}".strip(), moment
     return text, None
+
+
+def _without_labels(text: str) -> str:
+    """Return what stands in a tag for questions or behind a label for them, up to that for the answer."""
+    tagged = [found["said"].strip() for found in _TAG.finditer(text)] if "</" in text else []
+    if len(tagged) == 1 and tagged[0]:
+        return tagged[0]
+    answer = _ANSWER_LABEL.search(text)
+    rest = text[: answer.start()].rstrip() if answer else text
+    label = _LABEL.match(rest)
+    role = _ROLE.match(rest) if label is None and _NEXT_ROLE.search(rest) is None else None
+    begins = label.end() if label else role.end() if role and not role["stamp"].strip(" *#") else 0
+    rest = _bare(rest[begins:]) if begins else rest
+    return rest if _asks(rest) else text
 
 
 def _within(text: str) -> str:
     """Return a text without the parts at its beginning and end that speak of asking and answering only."""
-    parts = list(_parts(text))
+    parts = list(islice(_parts(text), _MOST + 1))
     if len(parts) > _MOST:
         return text.strip()
-    label = max((place for place, part in enumerate(parts) if part.labels and _asks(text[part.end :])), default=-1)
-    kept = parts[label + 1 :]
-    while kept and kept[0].around and _asks(text[kept[0].end :]):
-        kept.pop(0)
-    while len(kept) > 1 and kept[-1].around and _asks(text[kept[0].start : kept[-2].end]):
-        kept.pop()
-    return _bare(text[kept[0].start : kept[-1].end]) if kept else text.strip()
+    last_mark = max(text.rfind(mark) for mark in _MARKS)
+
+    def asks_from(place: int) -> bool:
+        return last_mark >= place or _ASKS.match(text, place) is not None
+
+    first, last = 0, len(parts) - 1
+    while first < last and parts[first].around and asks_from(parts[first].end):
+        first += 1
+    if first > last:
+        return text.strip()
+    starts = parts[first].start
+    marks = [text.find(mark, starts) for mark in _MARKS]
+    first_mark = min((place for place in marks if place >= 0), default=len(text))
+    while last > first and parts[last].around and (first_mark < parts[last - 1].end or _ASKS.match(text, starts)):
+        last -= 1
+    if (first, last) == (0, len(parts) - 1):
+        return text.strip()
+    while last > first and parts[last + 1 :] and text[parts[last].end - 1] == ":":
+        last -= 1  # what it was a label of is gone
+    return _bare(text[starts : parts[last].end])
 
 
 def _bare(text: str) -> str:
-    """Take marks and quotation marks off both ends that belong to no pair inside."""
-    bare = text.strip(" \t\r\n*#_`>-–—")
-    for opening, closing in ('""', "“”", "''"):
-        inside = bare.strip(opening + closing)
-        if bare != inside and opening not in inside and closing not in inside:
-            return inside
+    """Take off what a cut left of emphasis and quotation marks around a text."""
+    bare = text.strip()
+    while (last := bare.rsplit(None, 1))[1:] and not last[1].strip(_EMPHASIS):
+        bare = last[0]
+    bare = re.sub(rf"\A{_EMOJI}+\s*|\s{{0,9}}{_EMOJI}+\Z", "", bare)
+    for opening, closing in (("**", "**"), ('"', '"'), ("“", "”"), ("'", "'")):
+        inside = bare.removeprefix(opening).removesuffix(closing).strip()
+        if inside != bare and opening not in inside and closing not in inside:
+            bare = inside
     return bare
 
 
@@ -179,33 +307,35 @@ def _parts(text: str) -> Iterator[_Part]:
     for sentence in sentences(text):
         start = sentence.start
         for border in _BORDER.finditer(text, sentence.start, sentence.end):
-            yield from _part(text, start, border.end() if border[0][0] != "<" else border.start(), border[0])
-            start = border.end()
-        yield from _part(text, start, sentence.end, "")
+            if any(letter.isalnum() for letter in text[start : border.end()]):
+                yield _Part(
+                    start, border.end(), _is_around(text[start : border.end()], before_comma=border[0][0] == ",")
+                )
+                start = border.end()
+        yield _Part(start, sentence.end, _is_around(text[start : sentence.end], before_comma=False))
 
 
-def _part(text: str, start: int, end: int, border: str) -> Iterator[_Part]:
-    said = text[start:end]
-    if not any(letter.isalnum() for letter in said):
-        return
-    words = [term for term in terms(said) if not _NUMBER.fullmatch(term)]
-    other = set(words) - OF_ASKING
+def _is_around(said: str, *, before_comma: bool) -> bool:
+    """Say whether a part speaks of asking and answering only."""
+    if _OPENS.fullmatch(said):
+        return True
+    words = [word for word in terms(_IN_LANGUAGE.sub(r"\1", said)) if not word.isdigit()]
+    other = [word for word in words if word not in STRONG and word not in WEAK and word not in LIGHT]
+    strong = sum(word in STRONG for word in words) + (_HOW_TO.search(said) is not None)
+    weak = sum(word in WEAK for word in words)
+    if 2 * strong + weak < 2 or _OF_TIME.search(said):
+        return False
     if any(mark in said for mark in _MARKS):
-        around = bool(words) and not other and _MAY_I.match(said) is not None  # "Can I ask you something?"
-    elif border[:1] == ",":
-        around = not other and _OF_TIME.search(said) is None  # "Right now, where …" asks for what is so now
-    elif not border and _ASKS.match(said) is not None and other:
-        around = False
-    else:
-        # One more word among many of asking tells nothing, unless it is a name.
-        around = not other or (len(other) == 1 and len(words) > _FEW and not _a_name(other, said))
-    labels = border[:1] in (":", "：", "<") and not other and not _LABELS.isdisjoint(words)
-    yield _Part(start, end, around, labels)
+        return not other and _MAY_I.match(said) is not None  # "Could you please tell me something?"
+    if other and (before_comma or len(other) > len(words) // _EVERY or _a_name(set(other), said)):
+        return False
+    # "Name the questions I asked" asks for something.
+    return bool(strong) or not (other and _ASKS.match(said))
 
 
-def _a_name(terms_of_it: set[str], said: str) -> bool:
-    """Say whether the only other word is written with a capital within what is said, as names are."""
-    return any(word[0].isupper() and set(terms(word)) & terms_of_it for word in re.findall(r"(?<=\s)[^\W\d_]+", said))
+def _a_name(other: set[str], said: str) -> bool:
+    """Say whether another word is written with a capital within what is said, as names are."""
+    return any(word[0].isupper() and set(terms(word)) & other for word in re.findall(r"(?<=\s)[^\W\d_]+", said))
 
 
 def _asks(text: str) -> bool:

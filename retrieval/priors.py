@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -55,7 +56,7 @@ class PriorSettings:
 SUCCESSION: Final = "succession"  # what a result was lifted by, because it stands above what it updates (`results`)
 WISH: Final = "wish"  # what its memory was raised by, because it was asked for once and for all (`wishes`)
 CHANNEL_OF: Final[Mapping[str, str]] = {
-    "speaker": "graph", "role": "graph", "time": "temporal", "date": "temporal", "recency": "temporal",
+    "speaker": "graph", "elsewhere": "graph", "role": "graph", "time": "temporal", "date": "temporal", "recency": "temporal",
     "retrievability": "temporal", "opening": "temporal", SUCCESSION: "temporal", "number": "keyword",
     "length": "keyword", "asks": "keyword", "first_person": "vector", WISH: "vector",
 }  # fmt: skip
@@ -73,8 +74,8 @@ def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings)
     signals: Signals = {}
     named = _speaker(rows, query)
     if named != NONE:
-        said = settings.speaker * (rows.speaker == named) + settings.elsewhere * _elsewhere(rows, query, named)
-        _add(signals, "speaker", 1.0, said)
+        _add(signals, "speaker", settings.speaker, rows.speaker == named)
+        _add(signals, "elsewhere", settings.elsewhere, _elsewhere(rows, query, named))
     if query.question_word is QuestionWord.WHEN:
         _add(signals, "time", settings.time, rows.has_time)
     if query.dates:
@@ -165,9 +166,13 @@ def _elsewhere(rows: Rows, query: ParsedQuery, named: int) -> NDArray[np.bool_]:
     if len(rows) < rows.documents:
         return np.zeros(len(rows), dtype=np.bool_)  # of a talk candidates show a part
     with_them = rows.speaker == named
-    for term in terms(" ".join([rows.speakers[named], *query.called])):
-        if (found := rows.postings.get(term)) is not None:
-            with_them[found.row] = True
+    for name in (rows.speakers[named], *query.called):
+        # Who is called Will stands in no index of words.
+        if not (words := terms(name)):
+            return np.zeros(len(rows), dtype=np.bool_)
+        found = [rows.postings.get(word) for word in words]
+        if all(found):
+            with_them[reduce(np.intersect1d, [one.row for one in found if one is not None])] = True
     talks = np.zeros(int(rows.session.max(initial=NONE)) + 2, dtype=np.bool_)
     talks[rows.session[with_them]] = True
     talks[NONE] = True  # the last place: what is in no talk

@@ -173,7 +173,7 @@ def unknown_names(query: str, speakers: Collection[str]) -> tuple[str, ...]:
     """Return the names in a query that stand where people do, and that nobody who speaks bears.
 
     Behind an auxiliary, before "'s", or joined by "and" to a name; the first four. A role bears no name. Where all letters are
-    small, or all are capitals, any word behind an auxiliary or before "'s" may be a name.
+    small, or all are capitals, any word behind an auxiliary or before "'s" may be a name ("my dog's" is none).
 
     >>> unknown_names("What did Kate and Tom like about Caroline's trip to Rome?", ["Caroline", "Melanie"])
     ('Kate', 'Tom')
@@ -183,7 +183,8 @@ def unknown_names(query: str, speakers: Collection[str]) -> tuple[str, ...]:
     ('kate',)
     """
     by_name = _speakers_by_name(tuple(speakers))
-    patterns = _PERSON_IN_ONE_CASE if query in (query.lower(), query.upper()) else _PERSON
+    one_case = (query == query.lower()) != (query == query.upper())
+    patterns = _PERSON_IN_ONE_CASE if one_case else _PERSON
     places = sorted({found.span(1) for pattern in patterns for found in pattern.finditer(query)})
     written = dict.fromkeys(query[start:end] for start, end in places)
     unknown = tuple(
@@ -283,9 +284,12 @@ _PERSON: Final = tuple(
         rf"\b[A-Z][^\W\d_]+(?:['’]s)?\s+and\s+{_CAPITALISED}\b",
     )
 )
+_NOT_OURS: Final = "".join(
+    f"(?<!\\b{word} )" for word in ("my", "the", "a", "an", "our", "your", "his", "her", "their")
+)
 _PERSON_IN_ONE_CASE: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
-    for pattern in (rf"\b(?:{_AUXILIARY})\s+(?:both\s+)?([^\W\d_]{{3,}})\b", r"\b([^\W\d_]{3,})['’]s\b")
+    for pattern in (rf"\b(?:{_AUXILIARY})\s+(?:both\s+)?([^\W\d_]{{3,}})\b", _NOT_OURS + r"\b([^\W\d_]{3,})['’]s\b")
 )
 _SIDE_BY_SIDE: Final = re.compile(
     # "Ana and Bo's friend" may be a friend of one of them.

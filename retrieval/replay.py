@@ -76,7 +76,7 @@ def as_it_was(
         namespaces=tuple(namespaces),
         namespace_prefix=None,
         as_of=replace(request.as_of, known=known),
-        now=request.now or at,
+        now=request.now or request.asked.now or at,
         languages=None if languages is None else tuple(languages),
     )
 

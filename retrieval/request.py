@@ -38,11 +38,10 @@ class RecallRequest:
     archived: bool = False
     explain: bool = False
     languages: tuple[str, ...] | None = None  # by whose rules the query is cut; None for those there are now
+    asked: Framed = field(init=False)  # what the query asks, without what is written around it
 
-    @property
-    def asked(self) -> Framed:
-        """What the query asks, without what is written around it."""
-        return asked_in(self.query)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "asked", asked_in(self.query))
 
     @property
     def expired(self) -> bool:

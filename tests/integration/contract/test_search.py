@@ -110,9 +110,17 @@ def test_what_is_written_around_a_question_changes_nothing_of_its_answer(me: Any
     assert framed["explain"]["query"]["dates"][0]["start"] == "2024-04-22T00:00:00Z"
     for one, other in zip(framed["results"], plain["results"], strict=True):
         assert (one["memory"]["id"], one["score"]) == (other["memory"]["id"], other["score"])
-    # The trace keeps what was sent.
-    trace = me.get(f"/v1/traces/{framed['search_id']}").json()
+    # The trace keeps what was sent, and a replay reads it as the search did.
+    trace = me.get(f"/v1/traces/{framed['search_id']}", params={"replay": "true"}).json()
     assert trace["request"]["query"].startswith("Today is 2024-05-01.")
+    replayed = [(one["memory_id"], one["score"]) for one in trace["replay"]["results"]]
+    assert replayed == [(one["memory"]["id"], one["score"]) for one in framed["results"]]
+
+
+@pytest.mark.parametrize("inside", ["where \\ud800 is it?", "where \\u0000 is it?"])
+def test_what_is_no_text_inside_of_json_is_no_query(api: Any, facts: list[str], inside: str) -> None:
+    query = f'{{"question": "{inside}"}}'
+    assert api.search(query, explain=True)["explain"]["query"]["text"] == query
 
 
 def test_who_asks_at_another_time_than_the_query_says_is_believed(api: Any, facts: list[str]) -> None:
@@ -160,8 +168,17 @@ class TestNames:
         answer = api.search("Where does Kate live?", explain=True)
         assert answer["explain"]["query"]["spoken"] == "Where do I live?"
         of_kate = {r["memory"]["id"] for r in answer["results"] if r["signals"].get("speaker", 0) > 0}
+        assert talk[0] in of_kate
         assert of_kate <= set(talk[::2])
         assert answer["results"][0]["memory"]["id"] == talk[0]
+
+    def test_talks_at_the_same_time_are_two(self, api: Any, talk: list[str]) -> None:
+        for n in range(6):
+            for second in (10, 20, 30, 40):
+                at = f"2026-01-01T10:0{n}:{second}Z"
+                api.remember(f"Rain {n} {second}.", extract="none", speaker="bo", session_id="t", observed_at=at)
+        answer = api.search("Where does Kate live?", explain=True)
+        assert answer["explain"]["query"]["spoken"] == "Where do I live?"
 
     def test_of_several_who_talk_together_it_is_nobody(self, api: Any, talk: list[str]) -> None:
         for n in range(6):

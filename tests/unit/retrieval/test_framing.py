@@ -34,13 +34,13 @@ DAY = datetime(2024, 5, 1, tzinfo=UTC)
         ("### Question:\nWhere do I live?\n### Answer:", "Where do I live?"),
         ('The user asks: "where do I live?"', "where do I live?"),
         ("Search my memory: where do I live?", "where do I live?"),
-        ("In our conversations, what did I say?", "what did I say?"),
+        ("In our chat history, what did I say?", "what did I say?"),
         ("Where do I live? (answer in one word)", "Where do I live?"),
         (
             "Here are some memories.\n- Ana lives in Rome.\n\n**Question:** Where does Bo live?\nAnswer in one word.",
             "Where does Bo live?",
         ),
-        ("Can I ask you something? Q1: Where do I live?", "Where do I live?"),
+        ("Could you please tell me something? Q1: Where do I live?", "Where do I live?"),
         ("Think step by step. Don't make things up. Where do I live?", "Where do I live?"),
     ],
 )
@@ -127,4 +127,4 @@ def test_no_text_takes_long(of: str) -> None:
     query = (of * LONGEST)[: LONGEST - 5] + "what?"
     began = perf_counter()
     asked_in(query)
-    assert perf_counter() - began < 0.5
+    assert perf_counter() - began < 0.2

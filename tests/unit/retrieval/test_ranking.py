@@ -152,16 +152,32 @@ def test_what_others_say_where_the_one_named_is_not_is_put_back() -> None:
     # Anna and Bo talk; Bo and Cy do without her; then they speak of her; one turn is in no talk, one thing nobody said.
     rows = talks(texts, [0, 0, 1, 1, 2, 2, -1, 1], [0, 1, 1, 2, 1, 2, 2, -1])
     query = parse_query("What did Anna cook?", speakers=rows.speakers)
-    said = question_signals(rows, query, settings=PriorSettings())["speaker"]
-    assert said.tolist() == [1.6, 0, -1.6, -1.6, 0, 0, 0, 0]
+    signals = question_signals(rows, query, settings=PriorSettings())
+    assert signals["speaker"].tolist() == [1.6, 0, 0, 0, 0, 0, 0, 0]
+    assert signals["elsewhere"].tolist() == [0, 0, -1.6, -1.6, 0, 0, 0, 0]
+
+
+def test_a_talk_in_which_one_is_called_otherwise_is_one_with_them() -> None:
+    rows = talks(["rain", "hey kate", "snow", "hi"], [0, 1, 1, 2], [0, 1, 2, 1])
+    query = parse_query("What did Kate cook?", speakers=rows.speakers, called={"Kate": "Anna"})
+    assert question_signals(rows, query, settings=PriorSettings())["elsewhere"].tolist() == [0, 0, 0, -1.6]
+
+
+def test_of_one_whose_name_is_no_word_nothing_is_put_back() -> None:
+    rows = replace(talks(["rain", "snow"], [0, 1], [0, 1]), speakers=("Will", "Bo", "Cy"))
+    query = parse_query("What did Will cook?", speakers=rows.speakers)
+    signals = question_signals(rows, query, settings=PriorSettings())
+    assert signals["speaker"].tolist() == [1.6, 0]
+    assert "elsewhere" not in signals
 
 
 def test_candidates_do_not_tell_who_took_part_in_a_talk() -> None:
     rows = talks(["rain", "snow"], [0, 1], [0, 1])
     query = parse_query("What did Anna cook?", speakers=rows.speakers)
-    for documents, expected in ((2, [1.6, -1.6]), (3, [1.6, 0])):
+    for documents, told in ((2, True), (3, False)):
         found = question_signals(replace(rows, documents=documents), query, settings=PriorSettings())
-        assert found["speaker"].tolist() == expected
+        assert found["speaker"].tolist() == [1.6, 0]
+        assert ("elsewhere" in found) is told
 
 
 @pytest.mark.parametrize(
