@@ -66,7 +66,8 @@ _OPENS: Final = re.compile(
     r"\W*(?:so|well|ok|okay|um+|hm+|right|alright|btw|by the way|given that|please)\W*", re.IGNORECASE
 )
 _HOW_TO: Final = re.compile(
-    r"\b(?:mak(?:e|ing) (?:\w+ )?up|step[- ]by[- ]step|mention only|keep (?:it|this) (?:short|simple|brief)|"
+    r"\b(?:(?:find|search|retrieve|fetch|get|look|check|query)\b.{0,20}\b(?:memor(?:y|ies)|histor(?:y|ies)|chats?|conversations?)|"
+    r"mak(?:e|ing) (?:\w+ )?up|step[- ]by[- ]step|mention only|keep (?:it|this) (?:short|simple|brief)|"
     r"(?:in|with|max\w*) (?:one|a single|a few|two|three|at most \w+|\d+)[\w -]{0,12}?(?:words?|sentences?|lines?))\b",
     re.IGNORECASE,
 )
@@ -96,8 +97,8 @@ _POLITE: Final = re.compile(
 )
 _LABEL: Final = re.compile(
     # At the beginning, or on a line of its own behind whatever was written before.
-    r"(?:\A|.*\n)[^\w\n]*(?:(?:the|my|current|new|next|latest|last|final|user|user['’]s|following|action) ){0,3}"
-    r"(?:question|query|q|input)\s?\d{0,3}(?: is)?(?:[ \t*_]{0,4}:[ \t*_>|]{0,4}|(?<=# question)[ \t]{0,4}\n)"
+    r"(?:\A|.*\n)[^\w\n]*(?:(?:the|my|current|new|next|latest|last|final|user|user['’]s|following|action|sub) ){0,3}"
+    r"(?:question|query|q|input)\s?\d{0,3}(?: (?:of|/) \d{1,3})?(?: is)?(?:[ \t*_]{0,4}:[ \t*_>|]{0,4}|(?<=# question)[ \t]{0,4}\n)"
     r"\s*(?=\S)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -107,7 +108,7 @@ _ROLE: Final = re.compile(
 )
 _NEXT_ROLE: Final = re.compile(r"\n[ \t]{0,9}(?:user|human|customer|assistant|ai|bot)\s*:\s*\S", re.IGNORECASE)
 _ANSWER_LABEL: Final = re.compile(
-    r"(?:\n[^\w\n]{0,9}|(?<=[?.!])\s{1,9})(?:(?:short |final |your |the )?answer|a|response|assistant|ai|bot|thought)"
+    r"(?:\n[^\w\n]{0,9}|(?<=[?.!])\s{1,9})(?:(?:short |final |your |the |model |full )?answer|a|response|assistant|ai|bot|thought)"
     r"\s{0,3}(?::|(?<=# answer))\W{0,20}\Z",
     re.IGNORECASE,
 )
@@ -115,6 +116,8 @@ _TAG: Final = re.compile(
     r"<(?P<tag>(?:user[_-]?|current[_-]?)?(?:question|query))>(?P<said>.{1,4000}?)</(?P=tag)>",
     re.IGNORECASE | re.DOTALL,
 )
+_CHATML: Final = re.compile(r".*<\|im_start\|>user\s*(?P<said>.+?)\s*(?:<\|im_end\|>|\Z)", re.DOTALL)
+_QUOTED_LINE: Final = re.compile(r"([\"'])(?P<said>[^\n]{3,}?)\1\s*(?:\n|\Z)")
 _DAY: Final = re.compile(
     r"(?P<opens>[\[(])?(?:assume (?:that )?|suppose (?:that )?|note that )?"
     r"(?:today(?:['’]s date)?|(?:the )?current (?:date|time|day)(?: and time)?|today['’]s (?:date|day)|question date|"
@@ -254,12 +257,16 @@ def _without_labels(text: str) -> str:
     tagged = [found["said"].strip() for found in _TAG.finditer(text)] if "</" in text else []
     if len(tagged) == 1 and tagged[0]:
         return tagged[0]
+    if "<|im_start|>" in text and (turn := _CHATML.match(text)) is not None:
+        return turn["said"]
     answer = _ANSWER_LABEL.search(text)
     rest = text[: answer.start()].rstrip() if answer else text
     label = _LABEL.match(rest)
     role = _ROLE.match(rest) if label is None and _NEXT_ROLE.search(rest) is None else None
     begins = label.end() if label else role.end() if role and not role["stamp"].strip(" *#") else 0
-    rest = _bare(rest[begins:]) if begins else rest
+    if begins:
+        quoted = _QUOTED_LINE.match(rest, begins)
+        rest = quoted["said"] if quoted else _bare(rest[begins:])
     return rest if _asks(rest) else text
 
 
