@@ -6,22 +6,22 @@ from memory_service.analysis.tokens import terms
 
 STRONG: Final = frozenset(
     terms(
-        "answer answers answered answering answerable respond responds reply replies question questions query queries "
-        "please pls plz thanks thank thx cheers hey heyyy hi hello greetings sorry excuse appreciate appreciated assistant "
-        "chatbot concise concisely briefly brief succinct succinctly preamble hallucinate hallucination verbatim quickly "
-        "asap urgent wondering"
+        "instructions cite guess guessing answer answers answered answering answerable respond responds reply replies "
+        "question questions query queries please pls plz thanks thank thx cheers hey heyyy hi hello greetings sorry excuse "
+        "appreciate appreciated assistant chatbot concise concisely briefly brief succinct succinctly preamble hallucinate "
+        "hallucination verbatim quickly asap urgent wondering"
     )
 )
 """A part with one of them speaks of asking, if nothing it says is of a matter."""
 WEAK: Final = frozenset(
     terms(
-        "conversation conversations chat chats dialogue dialogues dialog discussion discussions memory memories context "
-        "contexts history histories transcript transcripts messages information passage passages excerpt excerpts notes "
-        "records logs response responses based base according given using use rely refer consult consider search check "
-        "retrieve retrieved relevant provided stored following above below past previous prior think step carefully "
-        "reasoning explain explanation explanations guess guessing invent speculate assume include only just exact exactly "
-        "precise precisely specific short shortly simple sentence sentences word words bullet bullets format json markdown "
-        "xml yaml output sure unsure know tell talked discussed mentioned quick confidence valid extra"
+        "yyyy-mm-dd conversation conversations chat chats dialogue dialogues dialog discussion discussions memory memories "
+        "context contexts history histories transcript transcripts messages information passage passages excerpt excerpts "
+        "notes records logs response responses based base according given using use rely refer consult consider search "
+        "check retrieve retrieved relevant provided stored following above below past previous prior think step carefully "
+        "reasoning explain explanation explanations invent speculate assume include only just exact exactly precise "
+        "precisely specific short shortly simple sentence sentences word words bullet bullets format json markdown xml yaml "
+        "output sure unsure know tell talked discussed mentioned quick confidence valid extra"
     )
 )
 """Two of them do."""
@@ -43,7 +43,7 @@ LIGHT: Final = frozenset(
         "another more again back see let happy great lot advance rewrite rephrase input prompt example examples summary day "
         "here there way speaker speakers language tasked between should must bit real really super very much lol btw fyi "
         "string number field fields key value score fence fences additional hope hoping forgot forget totally bother "
-        "trouble mind evidence support cite citations source sources quote quotes without unless otherwise instead rather "
+        "trouble mind evidence support citations source sources quote quotes without unless otherwise instead rather "
         "regarding concerning about pertaining confirm verify determine identify figure empty missing sufficient enough "
         "whole entire both action thought observation memory_search search_memory database vector true false"
     )

@@ -71,6 +71,12 @@ _HOW_TO: Final = re.compile(
     r"(?:in|with|max\w*) (?:one|a single|a few|two|three|at most \w+|\d+)[\w -]{0,12}?(?:words?|sentences?|lines?))\b",
     re.IGNORECASE,
 )
+_INSTRUCTS: Final = re.compile(
+    r"\W*(?:(?:please|kindly|and|then|now|always|only|you (?:must|should)) ){0,2}(?:answer|"
+    r"respond|reply)(?: (?:it|them|me|to me))?\s+"
+    r"(?:in|with|as|only|using|based|like|without|briefly|concisely|shortly|directly|honestly|truthfully|accurately|precisely)\b",
+    re.IGNORECASE,
+)
 _IN_LANGUAGE: Final = re.compile(
     r"\b((?:answer|respond|reply|response|write)\w*\b[^.!?\n]{0,30}?) in "
     r"(?:english|french|german|spanish|italian|portuguese|dutch|chinese|japanese)\b",
@@ -97,8 +103,9 @@ _POLITE: Final = re.compile(
 )
 _LABEL: Final = re.compile(
     # At the beginning, or on a line of its own behind whatever was written before.
-    r"(?:\A|.*\n)[^\w\n]*(?:(?:the|my|current|new|next|latest|last|final|user|user['’]s|following|action|sub) ){0,3}"
-    r"(?:question|query|q|input)\s?\d{0,3}(?: (?:of|/) \d{1,3})?(?: is)?(?:[ \t*_]{0,4}:[ \t*_>|]{0,4}|(?<=# question)[ \t]{0,4}\n)"
+    r"(?:\A|.*\n)[^\w\n]*(?:(?:the|my|current|new|next|latest|last|final|user|user['’]s|following|follow[- ]?up|action|sub) ){0,3}"
+    r"(?:question|query|q|input|task)\s?\d{0,3}(?: (?:of|"
+    r"/) \d{1,3})?(?: is)?(?:[ \t*_]{0,4}:[ \t*_>|]{0,4}|(?<=# question)[ \t]{0,4}\n)"
     r"\s*(?=\S)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -108,7 +115,8 @@ _ROLE: Final = re.compile(
 )
 _NEXT_ROLE: Final = re.compile(r"\n[ \t]{0,9}(?:user|human|customer|assistant|ai|bot)\s*:\s*\S", re.IGNORECASE)
 _ANSWER_LABEL: Final = re.compile(
-    r"(?:\n[^\w\n]{0,9}|(?<=[?.!])\s{1,9})(?:(?:short |final |your |the |model |full )?answer|a|response|assistant|ai|bot|thought)"
+    r"(?:\n[^\w\n]{0,9}|(?<=[?.!])\s{1,9})(?:(?:[\w-]{1,20} ){0,2}answer|a|(?:standalone|"
+    r"next) question|response|assistant|ai|bot|thought)"
     r"\s{0,3}(?::|(?<=# answer))\W{0,20}\Z",
     re.IGNORECASE,
 )
@@ -116,7 +124,14 @@ _TAG: Final = re.compile(
     r"<(?P<tag>(?:user[_-]?|current[_-]?)?(?:question|query))>(?P<said>.{1,4000}?)</(?P=tag)>",
     re.IGNORECASE | re.DOTALL,
 )
-_CHATML: Final = re.compile(r".*<\|im_start\|>user\s*(?P<said>.+?)\s*(?:<\|im_end\|>|\Z)", re.DOTALL)
+_TEMPLATES: Final = tuple(
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        r".*<\|im_start\|>user\s*(?P<said>.+?)\s*(?:<\|im_end\|>|\Z)",
+        r".*(?:<</SYS>>|\[INST\](?!.*<</SYS>>))\s*(?P<said>.+?)\s*(?:\[/INST\]|\Z)",
+    )
+)
+"""How models of the ChatML and Llama families mark the last turn of a user."""
 _QUOTED_LINE: Final = re.compile(r"([\"'])(?P<said>[^\n]{3,}?)\1\s*(?:\n|\Z)")
 _DAY: Final = re.compile(
     r"(?P<opens>[\[(])?(?:assume (?:that )?|suppose (?:that )?|note that )?"
@@ -257,8 +272,9 @@ def _without_labels(text: str) -> str:
     tagged = [found["said"].strip() for found in _TAG.finditer(text)] if "</" in text else []
     if len(tagged) == 1 and tagged[0]:
         return tagged[0]
-    if "<|im_start|>" in text and (turn := _CHATML.match(text)) is not None:
-        return turn["said"]
+    if "<|im_start|>" in text or "[INST]" in text:
+        turns = [found["said"] for pattern in _TEMPLATES if (found := pattern.match(text)) is not None]
+        return turns[0] if turns else text
     answer = _ANSWER_LABEL.search(text)
     rest = text[: answer.start()].rstrip() if answer else text
     label = _LABEL.match(rest)
@@ -324,7 +340,7 @@ def _parts(text: str) -> Iterator[_Part]:
 
 def _is_around(said: str, *, before_comma: bool) -> bool:
     """Say whether a part speaks of asking and answering only."""
-    if _OPENS.fullmatch(said):
+    if _OPENS.fullmatch(said) or (_INSTRUCTS.match(said) and not any(mark in said for mark in _MARKS)):
         return True
     words = [word for word in terms(_IN_LANGUAGE.sub(r"\1", said)) if not word.isdigit()]
     other = [word for word in words if word not in STRONG and word not in WEAK and word not in LIGHT]

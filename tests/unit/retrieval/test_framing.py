@@ -43,6 +43,14 @@ DAY = datetime(2024, 5, 1, tzinfo=UTC)
         ("Could you please tell me something? Q1: Where do I live?", "Where do I live?"),
         ("<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nWhere do I live?<|im_end|>\n", "Where do I live?"),
         ('tool: search\nparams:\n  query: "Where do I live?"\n  limit: 5', "Where do I live?"),
+        ("<s>[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\nWhere do I live? [/INST]", "Where do I live?"),
+        ("[INST] Where do I live? [/INST]", "Where do I live?"),
+        ("Context:\n\nQuestion: Where do I live?\nHelpful Answer:", "Where do I live?"),
+        ("Where do I live? Answer in a warm tone, without saying that you looked it up.", "Where do I live?"),
+        (
+            "Where do I live?\n\n## Instructions\n\n- Be concise\n- Cite your sources\n- Do not guess\n",
+            "Where do I live?",
+        ),
         ("Sub question 1 of 2: Where do I live?", "Where do I live?"),
         ("<context>none</context><question>Where do I live?</question>", "Where do I live?"),
         ('[{"role": "system", "content": "Hi."}, {"role": "user", "content": "Where do I live?"}]', "Where do I live?"),
@@ -151,6 +159,10 @@ def test_the_day_that_it_is_counts_as_now(query: str, asked: str, now: datetime 
         "today is 1 ",
         "give the ",
         "answer this: ",
+        "[INST] ",
+        "<</SYS>>",
+        "<|im_start|>user",
+        "answer in ",
     ],
 )
 def test_no_text_takes_long(of: str) -> None:
