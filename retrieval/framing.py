@@ -151,54 +151,15 @@ _BEFORE_DAY: Final = re.compile(r"(?:\A|\n|[.!?]\s)\W*\Z")
 _EMPHASIS: Final = "#*>`-_"
 
 _QUERY_KEYS: Final = ("question", "query", "text", "content", "message", "input", "prompt")  # the first that is there
-_INSIDE_KEYS: Final = frozenset(
-    {"arguments", "args", "parameters", "params", "function", "input", "message", "messages", "body"}
-)
-_BESIDE_KEYS: Final = frozenset(
-    {
-        *(
-            "role",
-            "type",
-            "id",
-            "name",
-            "tool",
-            "tool_name",
-            "tool_call_id",
-            "action",
-            "method",
-            "user",
-            "user_id",
-            "agent_id",
-        ),
-        *(
-            "session_id",
-            "thread_id",
-            "namespace",
-            "collection",
-            "index",
-            "top_k",
-            "k",
-            "n",
-            "limit",
-            "max_results",
-            "threshold",
-        ),
-        *("context", "history", "chat_history", "instruction", "instructions", "system", "format", "options"),
-        *(
-            "filter",
-            "filters",
-            "model",
-            "temperature",
-            "stream",
-            "language",
-            "lang",
-            "timestamp",
-            "created_at",
-            "date",
-            "now",
-        ),
-    }
-)
+_INSIDE_KEYS: Final = frozenset({
+    "arguments", "args", "parameters", "params", "function", "input", "message", "messages", "body",
+})  # fmt: skip
+_BESIDE_KEYS: Final = frozenset({
+    "role", "type", "id", "name", "tool", "tool_name", "tool_call_id", "action", "method", "user", "user_id", "agent_id",
+    "session_id", "thread_id", "namespace", "collection", "index", "top_k", "k", "n", "limit", "max_results", "threshold",
+    "context", "history", "chat_history", "instruction", "instructions", "system", "format", "options", "filter", "filters",
+    "model", "temperature", "stream", "language", "lang", "timestamp", "created_at", "date", "now",
+})  # fmt: skip
 """What stands beside a question in an object that hands it over. One with anything else is data, all of which is looked for."""
 
 
@@ -330,12 +291,12 @@ def _parts(text: str) -> Iterator[_Part]:
     for sentence in sentences(text):
         start = sentence.start
         for border in _BORDER.finditer(text, sentence.start, sentence.end):
-            if any(letter.isalnum() for letter in text[start : border.end()]):
-                yield _Part(
-                    start, border.end(), _is_around(text[start : border.end()], before_comma=border[0][0] == ",")
-                )
+            said = text[start : border.end()]
+            if any(letter.isalnum() for letter in said):
+                yield _Part(start, border.end(), _is_around(said, before_comma=border[0][0] == ","))
                 start = border.end()
-        yield _Part(start, sentence.end, _is_around(text[start : sentence.end], before_comma=False))
+        if start < sentence.end:
+            yield _Part(start, sentence.end, _is_around(text[start : sentence.end], before_comma=False))
 
 
 def _is_around(said: str, *, before_comma: bool) -> bool:

@@ -20,6 +20,7 @@ DAY = datetime(2024, 5, 1, tzinfo=UTC)
         ("User: Where do I live?\nAssistant:", "Where do I live?"),
         ("My next question is: where do I live?", "where do I live?"),
         ("Q: dog name?", "dog name?"),
+        ("Where do I live? Please answer:", "Where do I live?"),
         ("List what I said of bees, in order. Mention ONLY five items.", "List what I said of bees, in order."),
         ('{"question": "When did she go?", "context": "none"}', "When did she go?"),
         ('{"role": "user", "content": "When did she go?"}', "When did she go?"),
