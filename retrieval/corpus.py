@@ -197,18 +197,22 @@ _BESIDE: Final = 3  # turns before a text and as many after it, that tell it whe
 _NOBODY: Final = "CAST('{}' AS text[])"
 
 
-def _turns(session_is: str, compared: str, descending: str) -> str:
-    """Say which turns stand before or after one (m), in its session or among those without one."""
-    return f"""(SELECT i.speaker FROM memory i WHERE i.tenant_id = :tenant AND i.namespace_id = m.namespace_id AND {session_is}
-        AND (i.observed_at, i.id) {compared} (m.observed_at, m.id) AND i.created_at <= :known
-        ORDER BY i.observed_at {descending}, i.id {descending} LIMIT {_BESIDE})"""
+def _turns(compared: str, descending: str, *, of_session: bool) -> str:
+    """Say which turns without a session, or of its session, stand before or after one (m)."""
+    mine = "i.session_id = m.session_id" if of_session else "m.session_id IS NULL"
+    return f"""SELECT t.speaker FROM (
+        SELECT i.speaker, i.session_id FROM memory i
+        WHERE i.tenant_id = :tenant AND i.namespace_id = m.namespace_id AND i.created_at <= :known AND {mine}
+            AND (i.observed_at, i.id) {compared} (m.observed_at, m.id)
+        ORDER BY i.observed_at {descending}, i.id {descending} LIMIT {_BESIDE}
+    ) t WHERE t.session_id IS NOT DISTINCT FROM m.session_id"""
 
 
-_SESSIONS: Final = ("i.session_id = m.session_id", "m.session_id IS NULL AND i.session_id IS NULL")
 _WAYS: Final = (("<", "DESC"), (">", "ASC"))
 _OTHERS: Final = f"""(
     SELECT coalesce(array_agg(DISTINCT b.speaker), {_NOBODY})
-    FROM ({" UNION ALL ".join(_turns(session, *way) for session in _SESSIONS for way in _WAYS)}) b WHERE b.speaker <> m.speaker
+    FROM ({" UNION ALL ".join(_turns(*way, of_session=session) for session in (True, False) for way in _WAYS)}) b
+    WHERE b.speaker <> m.speaker
 )"""
 
 
