@@ -95,12 +95,17 @@ def learn(me: Any, tenancy: Tenancy) -> dict[str, Any]:
     return decision
 
 
+def wordings(question: str) -> tuple[str, str]:
+    """Return two queries that ask the same, and are two: what is only written around a question makes no other of it."""
+    return question, f"Since the spring: {question}"
+
+
 @pytest.fixture
 def taught(me: Any) -> list[tuple[str, str, str]]:
     """Fill a namespace and say of every topic but two that the answer was useful and the decoy was not."""
     topics = fill(me, "home")
     for question, good, bad in topics[:-HELD_OUT]:
-        for wording in (question, f"I wonder: {question}"):
+        for wording in wordings(question):
             found = search(me, wording)
             judge(me, found, good, True)
             judge(me, found, bad, False)
@@ -155,7 +160,8 @@ def test_a_change_that_makes_a_saved_query_worse_is_refused_and_recorded(
         assert me.post("/v1/saved-queries", json=body).status_code == 201
     # And of the questions themselves the caller says the contrary of the feedback.
     for question, _, bad in taught[:-HELD_OUT]:
-        me.post("/v1/saved-queries", json={"query": question, "relevant": [bad], "namespace": "home"})
+        for wording in wordings(question):
+            me.post("/v1/saved-queries", json={"query": wording, "relevant": [bad], "namespace": "home"})
     decision = learn(me, tenancy_of(me.tenant_id))
     assert decision["status"] == "refused", decision
     assert decision["reason"]
