@@ -4,6 +4,7 @@ import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -92,6 +93,10 @@ def test_a_peer_that_hangs_is_ended_when_its_time_is_up(tmp_path: Path) -> None:
 def test_what_a_peer_started_and_left_is_counted_and_ended(tmp_path: Path) -> None:
     with tiny("leaves a daemon", tmp_path) as peer:
         token = peer.token
+        # What has just been started has no environment yet.
+        deadline = monotonic() + 10
+        while len(marked(token)) < 2 and monotonic() < deadline:
+            sleep(0.05)
         assert len(marked(token)) == 2
     assert not marked(token)
 
