@@ -61,7 +61,7 @@ def meant_by(name: str, said: Iterable[Said], speakers: Collection[str]) -> str 
     if saying:
         return bearer(name, saying, people or speakers)
     # Where nothing is written as names are, any word may stand there.
-    return misspelt(name, people) if name.istitle() else None
+    return None if name in (name.lower(), name.upper()) else misspelt(name, people)
 
 
 def bearer(

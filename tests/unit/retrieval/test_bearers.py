@@ -78,3 +78,10 @@ def test_a_name_that_differs_by_none_or_more_is_another(written):
 def test_only_what_nobody_says_is_misspelt():
     assert meant_by("Elisa", [], ["elise", "kevin"]) == "elise"
     assert meant_by("Elisa", [Said("kevin", "My sister Elisa lives there.")], ["elise", "kevin"]) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("Elisa", "elise"), ("elisa", None), ("ELISA", None), ("McDonal", "McDonald")]
+)
+def test_a_word_that_is_not_written_as_a_name_is_no_misspelt_one(written: str, meant: str | None) -> None:
+    assert meant_by(written, [], ["elise", "McDonald"]) == meant

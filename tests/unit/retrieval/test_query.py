@@ -225,3 +225,19 @@ def test_the_language_of_a_query_is_its_own():
 def test_which_of_several_is_asked_for(query, latest, earliest, current):
     parsed = parse_query(query, now=NOW)
     assert (parsed.asks_latest, parsed.asks_earliest, parsed.asks_current) == (latest, earliest, current)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("where does kate live?", ("kate",)),
+        ("WHERE DOES KATE LIVE?", ("KATE",)),
+        ("what is kate's job?", ("kate",)),
+        ("what is my dog's name?", ()),
+        ("what is the weather's effect?", ()),
+        ("Where does kate live?", ()),
+        ("凯特住在哪里？", ()),
+    ],
+)
+def test_a_query_in_one_case_names_who_stands_where_people_do(query: str, names: tuple[str, ...]) -> None:
+    assert unknown_names(query, ["user"]) == names
