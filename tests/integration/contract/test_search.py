@@ -99,6 +99,7 @@ def test_what_is_written_around_a_question_changes_nothing_of_its_answer(me: Any
         "2024-05-01 was a Wednesday.",
     ):
         api.remember(text, extract="none")
+    api.remember("I went to the lake.", extract="none", observed_at="2024-04-24T10:00:00Z")
     asked = "Where did I go last week?"
     plain = api.search(asked, explain=True, now="2024-05-01T00:00:00Z")
     framed = api.search(
