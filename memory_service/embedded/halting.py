@@ -62,7 +62,7 @@ class HaltedParts:
     def _halt(self, name: str, pulses: Path, now: float) -> Halt | None:
         leader, started = self._started[name]
         for process in family(leader):
-            if process.status() in STOPPED:
+            if _is_stopped(process):
                 return Halt(process.pid, HELD, now)
         pulse = pulse_of(pulses, name)
         if pulse is None:
@@ -93,10 +93,18 @@ class HaltedParts:
 
 
 def family(leader: ProcessIdentity) -> Iterator[psutil.Process]:
-    """Yield a process and all that it started, as far as they live."""
+    """Yield a process and all that it started, as far as they live; any may have ended by the time that it is looked at."""
     try:
         process = psutil.Process(leader.pid)
         yield process
         yield from process.children(recursive=True)
     except psutil.NoSuchProcess:
         return
+
+
+def _is_stopped(process: psutil.Process) -> bool:
+    """Say whether a process is held; who has ended is not, as do Postgres's own processes every minute."""
+    try:
+        return process.status() in STOPPED
+    except psutil.Error:
+        return False

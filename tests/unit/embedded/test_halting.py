@@ -54,6 +54,19 @@ def said(halted: HaltedParts, *failing: FailingPart, now: float) -> str | None:
     return complaints(halted.among(list(failing)), now=now)
 
 
+def test_a_process_that_ends_while_it_is_looked_at_is_not_held(
+    leader: ProcessIdentity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as short_lived:
+        gone = psutil.Process(short_lived.pid)
+    assert not gone.is_running()
+    monkeypatch.setattr(psutil.Process, "children", lambda _, recursive: [gone])  # as they were a moment ago
+    halted = HaltedParts()
+    for now in (1.0, 2.0, 3.0):
+        halted.look({"postgres": leader}, tmp_path, now=now)
+    assert halted.among([]) == []
+
+
 @pytest.mark.parametrize("whose", ["leader", "child"])
 def test_a_stopped_process_is_named_until_it_goes_on(leader: ProcessIdentity, tmp_path: Path, whose: str) -> None:
     process = psutil.Process(leader.pid)
