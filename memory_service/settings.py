@@ -1,6 +1,5 @@
 """What the operator decides, read once from the environment."""
 
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -8,6 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from memory_service.cores import usable_cores
 from memory_service.webhooks.addresses import read_networks
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -17,8 +17,12 @@ BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://")
 
 def usual_processes() -> int:
     """Return how many API processes `memory-service run` starts: two, one where there is a single core for them."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(2, usable)
+    return min(2, usable_cores())
+
+
+def usual_encoder_threads() -> int:
+    """Return how many batches of passages a process encodes at a time: one for each core, sixteen at most."""
+    return min(16, usable_cores())
 
 
 class Settings(BaseSettings):
@@ -46,6 +50,8 @@ class Settings(BaseSettings):
 
     encoder: str = "packaged-minilm"
     encoder_runtime: Literal["auto", "onnx", "torch"] = "auto"
+    # Batches of passages that one process encodes at a time, where the runtime lets several threads in.
+    encoder_threads: int = Field(default_factory=usual_encoder_threads, ge=1, le=64)
 
     # A cross-encoder for `preset: thorough`, empty for none, and how long one search waits for it.
     reranker: str = ""

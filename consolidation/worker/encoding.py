@@ -9,12 +9,12 @@ from uuid import UUID
 from consolidation.tenancy import EncodeQuery
 from consolidation.worker import opened
 from consolidation.worker.across_tenants import utc_now
-from memory_service.encoder import BatchingEncoder, Encoders, LoadedEncoder, Served
+from memory_service.encoder import Encoders, LoadedEncoder, Served
 from memory_service.encoding import count_encoders, open_default
 from memory_service.encoding import open_encoder as load_encoder
 from memory_service.lifecycle.draft import Encoding
 from memory_service.lifecycle.voices import Hearing, hearing_at
-from memory_service.settings import get_settings
+from memory_service.settings import Settings, get_settings
 from memory_service.storage.namespaces import find_namespaces
 
 
@@ -43,8 +43,8 @@ def open_encoding(tenant_id: UUID | None = None) -> Iterator[Encoding]:
     row, encoder = open_default(database, settings, now=utc_now())
     encoders = Encoders(
         row.id,
-        _served(encoder),
-        load=lambda encoder_id: _served(load_encoder(database, settings, encoder_id)),
+        _served(encoder, settings),
+        load=lambda encoder_id: _served(load_encoder(database, settings, encoder_id), settings),
         count=lambda: count_encoders(database),
     )
     try:
@@ -61,9 +61,9 @@ def open_encoding(tenant_id: UUID | None = None) -> Iterator[Encoding]:
         encoders.close()
 
 
-def _served(encoder: LoadedEncoder) -> Served:
+def _served(encoder: LoadedEncoder, settings: Settings) -> Served:
     # It puts texts of one length together, as padding is what encoding spends its time on.
-    return Served(encoder, BatchingEncoder(encoder))
+    return Served.of(encoder, threads=settings.encoder_threads)
 
 
 def _under(encoders: Encoders, encoder_id: int) -> Encoding:

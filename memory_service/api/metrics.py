@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from memory_service.encoder import Encoder
+    from memory_service.encoder import LoadedEncoder
 
 REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
@@ -250,7 +250,7 @@ class _Connections:
 class TimedEncoder:
     """An encoder that says how long it worked."""
 
-    def __init__(self, inner: "Encoder", metrics: Metrics) -> None:
+    def __init__(self, inner: "LoadedEncoder", metrics: Metrics) -> None:
         """Wrap ``inner``."""
         self._inner = inner
         self._metrics = metrics
@@ -263,3 +263,7 @@ class TimedEncoder:
             return self._inner.encode(texts)
         finally:
             self._metrics.encoder_time(time.perf_counter() - started, time.thread_time() - cpu_started)
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """Return the tokens of each text as ``inner`` counts them."""
+        return self._inner.lengths(texts)

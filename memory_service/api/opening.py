@@ -19,7 +19,7 @@ from memory_service.api.services import Services, utc_now
 from memory_service.api.sharing import Mark, Windows
 from memory_service.blobs.opening import open_blobs
 from memory_service.chat_model.salt_secret import salt_secret
-from memory_service.encoder import BatchingEncoder, Encoders, LoadedEncoder, Served
+from memory_service.encoder import Encoders, LoadedEncoder, Served
 from memory_service.encoding import count_encoders, open_default, open_encoder
 from memory_service.errors import Unavailable
 from memory_service.failing_parts import FAILING
@@ -57,7 +57,7 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack, of_a
     """
     database, reservations = _open_storage(settings, metrics, closing)
     row, encoder = open_default(database, settings, now=utc_now())
-    own = _served(encoder, metrics)
+    own = _served(encoder, settings, metrics)
     return Services(
         settings=settings,
         database=database,
@@ -120,15 +120,16 @@ def _open_encoders(
     encoders = Encoders(
         default,
         own,
-        load=lambda encoder_id: _served(open_encoder(database, settings, encoder_id), metrics),
+        load=lambda encoder_id: _served(open_encoder(database, settings, encoder_id), settings, metrics),
         count=lambda: count_encoders(database),
     )
     closing.callback(encoders.close)
     return encoders
 
 
-def _served(encoder: LoadedEncoder, metrics: Metrics) -> Served:
-    return Served(encoder, BatchingEncoder(TimedEncoder(encoder, metrics), observer=metrics.encoder_batch))
+def _served(encoder: LoadedEncoder, settings: Settings, metrics: Metrics) -> Served:
+    timed = TimedEncoder(encoder, metrics)
+    return Served.of(encoder, threads=settings.encoder_threads, inner=timed, observer=metrics.encoder_batch)
 
 
 def _open_reranker(settings: Settings, closing: ExitStack) -> BoundedReranker | None:

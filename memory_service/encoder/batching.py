@@ -6,104 +6,63 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memory_service.encoder.errors import EncoderClosed, EncoderTimeout
 from memory_service.encoder.protocol import Encoder, MeasuresTexts
+from memory_service.encoder.queued import Batch, Kind, Request, by_request, estimated_tokens, take_batch
 
-Kind = Literal["query", "passage"]
-
-TOKENS_PER_BATCH = 192
-"""Padded tokens of one batch, about 45 ms of MiniLM on one core: the longest that a query waits for a passage."""
-
-MAX_BATCH = 32
+MAX_BATCH: Final = 32
 """Texts of one batch; very short texts would otherwise make long lists of futures for no gain in speed."""
 
-LENGTH_TOLERANCE = 16
-"""Tokens by which texts of one batch may differ: one run costs about as much as 10 to 20 tokens of padding."""
-
-QUERY_BATCHES_IN_A_ROW = 8
-"""After so many a waiting passage batch runs, so that ingest goes on under a flood of queries."""
+QUERY_BATCHES_IN_A_ROW: Final = 8
+"""After so many a waiting passage batch runs where both share one thread, so that ingest goes on under a flood of queries."""
 
 COMPANY_S = 0.015
 """The longest that queries wait for others while many callers are under way, who then wait for the interpreter anyway."""
 
-CALLERS_PER_QUERY = 4
+CALLERS_PER_QUERY: Final = 4
 """Of so many callers under way one query is waited for: 16 callers make batches of 4, fewer than 8 never wait."""
-
-WINDOW = 512
-"""Texts are cut at the model's window, so a longer one costs no more than this."""
-
-
-def estimated_tokens(text: str) -> int:
-    """Estimate the tokens of `text` from its bytes in UTF-8, for encoders that cannot measure it.
-
-    >>> estimated_tokens("Where did we meet?")
-    6
-    """
-    return min(WINDOW, len(text.encode("utf-8", "surrogatepass")) // 4 + 2)
-
-
-@dataclass(slots=True, eq=False)
-class _Request:
-    """The texts of one caller; `pending` holds positions, shortest text last, so that batches pad little."""
-
-    kind: Kind
-    texts: Sequence[str]
-    costs: list[int]
-    pending: list[int]
-    missing: int
-    vectors: NDArray[np.float32] | None = None
-    done: Future[NDArray[np.float32]] = field(default_factory=Future)
-
-    def next_cost(self) -> int:
-        return self.costs[self.pending[-1]]
-
-    def fill(self, positions: list[int], vectors: NDArray[np.float32]) -> None:
-        if self.vectors is None:
-            self.vectors = np.empty((len(self.texts), vectors.shape[1]), dtype=np.float32)
-        self.vectors[positions] = vectors
-        self.missing -= len(positions)
-        if self.missing == 0 and not self.done.done():
-            self.done.set_result(self.vectors)
-
-    def fail(self, error: Exception) -> None:
-        self.pending.clear()
-        if not self.done.done():
-            self.done.set_exception(error)
-
-
-_Batch = list[tuple[_Request, int]]
 
 
 class BatchingEncoder:
-    """Run an encoder in one daemon thread that takes what is queued; a query that is alone runs where it is asked.
+    """Run an encoder in daemon threads that take what is queued; a text that is alone runs where it is asked.
 
-    It waits for more queries only while many callers are `under_way`, and for milliseconds: a batch of four costs a third
+    Queries wait for more of them only while many callers are `under_way`, and for milliseconds: a batch of four costs a third
     less per query than four batches, and whoever is alone never waits.
 
-    Passages run in micro-batches, callers in turn, and queries overtake them between two micro-batches. A batch holds
-    texts of similar length only. An exception reaches the caller whose text caused it and nobody else. After a fork
-    the child starts with empty queues and its own thread; the inner encoder must survive the fork (ONNX Runtime with
-    one thread does, and takes over from OpenVINO).
+    Passages run in micro-batches, callers in turn. With one thread queries overtake them between two micro-batches. With
+    several, as many micro-batches of passages run at a time, and queries have a thread of their own beside them: they wait
+    for no passage. A batch holds texts of similar length only. An exception reaches the caller whose text
+    caused it and nobody else. After a fork the child starts with empty queues and its own threads; the inner encoder must
+    survive the fork (ONNX Runtime with one thread does, and takes over from OpenVINO).
     """
 
     def __init__(
         self,
         inner: Encoder,
         *,
+        threads: int = 1,
         max_batch: int = MAX_BATCH,
         observer: Callable[[Kind, int], None] | None = None,
     ) -> None:
-        """Wrap `inner`; `observer(kind, size)` hears of every batch, from the encoder's thread."""
+        """Wrap an encoder.
+
+        Args:
+            inner: What encodes.
+            threads: How many batches of passages may run at a time; above 1 only where `inner` computes in the thread of
+                its caller and several may be in it.
+            max_batch: Texts of one batch.
+            observer: Hears of the kind and the size of every batch, in the thread that runs it.
+        """
         self._inner = inner
+        self._threads_of_passages = threads
+        self._apart = threads > 1  # queries run beside passages
         self._max_batch = max_batch
         self._observer = observer
         self._closed = False
@@ -149,186 +108,195 @@ class BatchingEncoder:
                     self._changed.notify_all()
 
     def is_quiet(self) -> bool:
-        """Say whether nothing is encoded and one caller at most is under way, who would not wait for anybody."""
+        """Say whether a query would be encoded at once and one caller at most is under way, who would not wait for anybody."""
         with self._changed:
-            return self._callers <= 1 and self._is_idle()
+            return self._callers <= 1 and self._runs_here("query")
 
     def close(self, *, timeout_s: float = 10.0) -> None:
-        """Let the running batch finish, refuse what waits, and join the thread. Calling it again does nothing."""
+        """Let the running batches finish, refuse what waits, and join the threads. Calling it again does nothing."""
         with self._changed:
             self._closed = True
             waiting = [*self._queues["query"], *self._queues["passage"]]
             for queue in self._queues.values():
                 queue.clear()
+            for request in waiting:
+                request.fail(EncoderClosed("The encoder was closed before it got to this text."))
             self._changed.notify_all()
-            thread = self._thread
-        for request in waiting:
-            request.fail(EncoderClosed("The encoder was closed before it got to this text."))
-        with self._changed:
-            self._changed.wait_for(lambda: not self._busy, timeout_s)
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout_s)
+            threads = list(self._threads)
+            self._changed.wait_for(lambda: not any(self._running.values()), timeout_s)
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(timeout_s)
 
     def _reset(self) -> None:
-        """Start with empty queues and no thread; also in the child of a fork, where the parent's thread is not."""
+        """Start with empty queues and no thread; also in the child of a fork, where the parent's threads are not."""
         self._changed = threading.Condition()
-        self._queues: dict[Kind, deque[_Request]] = {"query": deque(), "passage": deque()}
+        self._queues: dict[Kind, deque[Request]] = {"query": deque(), "passage": deque()}
+        self._running: dict[Kind, int] = {"query": 0, "passage": 0}  # batches, in our threads and in those of callers
         self._query_batches = 0
         self._callers = 0
-        self._busy = False  # a batch runs, in the encoder's thread or in that of a caller who was alone
         self._waiting_since = 0.0  # when the first of the waiting queries came
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def _run(self, kind: Kind, texts: Sequence[str], timeout_s: float | None) -> NDArray[np.float32]:
         if not texts:
             return self._inner.encode([])
-        # Exact lengths pad 1% instead of 9% (LoCoMo turns) and cost 0.3% of encoding, in the caller's thread.
-        costs = (
-            self._inner.lengths(texts) if isinstance(self._inner, MeasuresTexts) else list(map(estimated_tokens, texts))
-        )
-        order = sorted(range(len(texts)), key=costs.__getitem__, reverse=True)
-        request = _Request(kind=kind, texts=texts, costs=costs, pending=order, missing=len(texts))
         with self._changed:
             if self._closed:
                 raise EncoderClosed("The encoder is closed.")
-            here = kind == "query" and timeout_s is None and len(texts) == 1 and self._is_idle()
+            here = timeout_s is None and len(texts) == 1 and self._runs_here(kind)
             if here:
-                self._busy = True
-            else:
-                self._queue(request)
+                self._running[kind] += 1
         if here:
-            return self._encode_here(request)
+            return self._encode_here(kind, texts)
+        request = self._request(kind, texts)
+        with self._changed:
+            if self._closed:
+                raise EncoderClosed("The encoder is closed.")
+            self._queue(request)
         try:
             return request.done.result(timeout_s)
         except FutureTimeoutError:
             with self._changed:
                 request.pending.clear()
+                self._forget_done()
             raise EncoderTimeout(
                 f"The encoder did not finish {len(texts)} text(s) within {timeout_s} s.", retry_after_s=1
             ) from None
 
-    def _is_idle(self) -> bool:
+    def _request(self, kind: Kind, texts: Sequence[str]) -> Request:
+        # Exact lengths pad 1% instead of 9% (LoCoMo turns) and cost 0.3% of encoding, in the caller's thread.
+        costs = (
+            self._inner.lengths(texts) if isinstance(self._inner, MeasuresTexts) else list(map(estimated_tokens, texts))
+        )
+        order = sorted(range(len(texts)), key=costs.__getitem__, reverse=True)
+        return Request(kind=kind, texts=texts, costs=costs, pending=order, missing=len(texts))
+
+    def _runs_here(self, kind: Kind) -> bool:
         """Say whether there is nobody to share with or to wait for: then changing threads twice would only cost."""
-        return not self._busy and not any(self._queues.values()) and self._callers < 2 * CALLERS_PER_QUERY
+        if self._callers >= 2 * CALLERS_PER_QUERY and kind == "query":
+            return False
+        return self._may_run(kind) and not self._queues[kind] and (self._apart or not any(self._queues.values()))
 
-    def _encode_here(self, request: _Request) -> NDArray[np.float32]:
-        """Encode the one text of a request in the thread of its caller; who comes meanwhile is queued."""
+    def _may_run(self, kind: Kind) -> bool:
+        """Say whether a batch more may run now."""
+        if not self._apart:
+            return not any(self._running.values())
+        return self._running[kind] < (self._threads_of_passages if kind == "passage" else 1)
+
+    def _encode_here(self, kind: Kind, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode one text in the thread of its caller; who comes meanwhile is queued."""
         try:
-            self._encode([(request, request.pending.pop())])
+            return self._encoded(kind, texts)
         finally:
-            self._rest()
-        return request.done.result()
+            self._rest(kind)
 
-    def _queue(self, request: _Request) -> None:
-        if request.kind == "query" and not self._queues["query"]:
+    def _queue(self, request: Request) -> None:
+        queue = self._queues[request.kind]
+        if request.kind == "query" and not queue:
             self._waiting_since = time.monotonic()
-        self._queues[request.kind].append(request)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="encoder", daemon=True)
-            self._thread.start()
-        # The first sets the encoder's clock; those after it wake it when they are enough.
-        if len(self._queues[request.kind]) == 1 or self._patience() is None:
+        queue.append(request)
+        if not self._threads:
+            self._start()
+        # The first sets the clock of the queries' thread; those after it wake it when they are enough.
+        if request.kind == "passage" or len(queue) == 1 or self._patience() is None:
             self._changed.notify_all()
 
-    def _rest(self) -> None:
+    def _start(self) -> None:
+        kinds: tuple[Kind, ...] = ("query",) if self._apart else ("query", "passage")
+        self._threads = [threading.Thread(target=self._work, args=(kinds,), name="encoder", daemon=True)]
+        if self._apart:
+            names = [f"encoder-{number}" for number in range(1, self._threads_of_passages + 1)]
+            self._threads += [
+                threading.Thread(target=self._work, args=(("passage",),), name=name, daemon=True) for name in names
+            ]
+        for thread in self._threads:
+            thread.start()
+
+    def _rest(self, kind: Kind) -> None:
         with self._changed:
-            self._busy = False
+            self._running[kind] -= 1
             self._changed.notify_all()
 
-    def _work(self) -> None:
+    def _work(self, kinds: Sequence[Kind]) -> None:
         while True:
             with self._changed:
-                while not (batch := self._next()):
-                    if self._closed and not self._busy:
+                # How long to wait is asked before whether to: what is over by then is not waited for without end.
+                patience = self._patience()
+                while not (batch := self._next(kinds)):
+                    if self._closed and not any(self._running.values()):
                         return
-                    self._changed.wait(None if self._busy else self._patience())
-                self._busy = True
+                    self._changed.wait(patience if "query" in kinds and self._may_run("query") else None)
+                    patience = self._patience()
+                kind = batch[0][0].kind
+                self._running[kind] += 1
             try:
                 self._encode(batch)
             finally:
-                self._rest()
+                self._rest(kind)
             del batch  # Do not keep the last caller's texts alive while idle.
 
-    def _next(self) -> _Batch:
-        """Take the next batch, an empty one while another runs, queries wait for company, or nothing waits."""
-        return [] if self._busy or self._patience() is not None else self._take()
+    def _next(self, kinds: Sequence[Kind]) -> Batch:
+        """Take the next batch of some kinds, an empty one while none may run, queries wait for company, or nothing waits."""
+        self._forget_done()
+        waiting = [kind for kind in kinds if self._may_run(kind) and self._queues[kind]]
+        if "query" in waiting and (waiting == ["query"] or self._query_batches < QUERY_BATCHES_IN_A_ROW):
+            if self._patience() is not None:
+                return []
+            self._query_batches += 1
+            return take_batch(self._queues["query"], most=self._max_batch)
+        if "passage" in waiting:
+            self._query_batches = 0
+            return take_batch(self._queues["passage"], most=self._max_batch)
+        return []
+
+    def _forget_done(self) -> None:
+        """Drop requests of which nothing is left to run: their callers have an error, or no patience."""
+        for kind, queue in self._queues.items():
+            if not all(request.pending for request in queue):
+                self._queues[kind] = deque(request for request in queue if request.pending)
 
     def _patience(self) -> float | None:
         """Return for how many seconds more the waiting queries wait for company; None when they do not."""
-        queries = sum(bool(request.pending) for request in self._queues["query"])
-        if not queries or self._queues["passage"] or self._closed:
+        queries = len(self._queues["query"])
+        if not queries or self._closed or (self._queues["passage"] and not self._apart):
             return None
         if queries >= min(self._callers // CALLERS_PER_QUERY, self._max_batch):
             return None
         left = self._waiting_since + COMPANY_S - time.monotonic()
         return left if left > 0 else None
 
-    def _take(self) -> _Batch:
-        """Take the next batch off the queues, an empty one when nothing waits."""
-        for queue in self._queues.values():
-            while queue and not queue[0].pending:
-                queue.popleft()
-        queries, passages = self._queues["query"], self._queues["passage"]
-        if queries and (not passages or self._query_batches < QUERY_BATCHES_IN_A_ROW):
-            self._query_batches += 1
-            return self._take_from(queries)
-        self._query_batches = 0
-        return self._take_from(passages)
+    def _encoded(self, kind: Kind, texts: Sequence[str]) -> NDArray[np.float32]:
+        if self._observer is not None:
+            self._observer(kind, len(texts))
+        return self._inner.encode(texts)
 
-    def _take_from(self, queue: deque[_Request]) -> _Batch:
-        """Fill a batch with the oldest caller's shortest text and what is about as long, oldest callers first."""
-        batch: _Batch = []
-        if not queue:
-            return batch
-        head = longest = queue[0].next_cost()
-        tolerance = max(LENGTH_TOLERANCE, head // 2)
-        for request in queue:
-            while request.pending and len(batch) < self._max_batch:
-                cost = request.next_cost()
-                if abs(cost - head) > tolerance or (batch and (len(batch) + 1) * max(longest, cost) > TOKENS_PER_BATCH):
-                    break
-                longest = max(longest, cost)
-                batch.append((request, request.pending.pop()))
-        first = queue.popleft()
-        left = [request for request in queue if request.pending]
-        queue.clear()
-        queue.extend(left)
-        if first.pending:
-            queue.append(first)  # Callers take turns: a single text does not wait for somebody's thousand.
-        return batch
-
-    def _encode(self, batch: _Batch) -> None:
+    def _encode(self, batch: Batch) -> None:
         try:
-            if self._observer is not None:
-                self._observer(batch[0][0].kind, len(batch))
-            vectors = self._inner.encode([request.texts[position] for request, position in batch])
+            vectors = self._encoded(batch[0][0].kind, [request.texts[position] for request, position in batch])
         except Exception as error:
             self._blame(batch, error)
             return
-        for request, rows, positions in _by_request(batch):
-            request.fill(positions, vectors[rows])
+        with self._changed:  # Another thread may have run other texts of the same caller.
+            for request, rows, positions in by_request(batch):
+                request.fill(positions, vectors[rows])
 
-    def _blame(self, batch: _Batch, error: Exception) -> None:
+    def _blame(self, batch: Batch, error: Exception) -> None:
         """Hand an error to its caller; with several callers in the batch, encode for each alone to find out whose."""
-        shares = _by_request(batch)
+        shares = by_request(batch)
         if len(shares) == 1:
-            shares[0][0].fail(error)
+            with self._changed:
+                shares[0][0].fail(error)
             return
         for request, _, positions in shares:
             try:
-                request.fill(positions, self._inner.encode([request.texts[position] for position in positions]))
+                vectors = self._inner.encode([request.texts[position] for position in positions])
             except Exception as own_error:
-                request.fail(own_error)
-
-
-def _by_request(batch: _Batch) -> list[tuple[_Request, list[int], list[int]]]:
-    """Return per caller the rows of the batch and the positions in its own texts."""
-    shares: dict[int, tuple[_Request, list[int], list[int]]] = {}
-    for row, (request, position) in enumerate(batch):
-        _, rows, positions = shares.setdefault(id(request), (request, [], []))
-        rows.append(row)
-        positions.append(position)
-    return list(shares.values())
+                with self._changed:
+                    request.fail(own_error)
+            else:
+                with self._changed:
+                    request.fill(positions, vectors)
 
 
 _instances: "weakref.WeakSet[BatchingEncoder]" = weakref.WeakSet()

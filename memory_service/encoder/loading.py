@@ -40,6 +40,11 @@ class LoadedEncoder:
     encoder: Encoder
     tokenization: Tokenization
 
+    @property
+    def runs_side_by_side(self) -> bool:
+        """Say whether several threads may encode at a time, each in its own; otherwise they wait for each other."""
+        return self.runtime == "onnx"
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return an (n, d) float32 array of L2-normalised rows; text beyond the window is cut.
 

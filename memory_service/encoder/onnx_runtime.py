@@ -11,7 +11,7 @@ from memory_service.encoder.graph_inputs import INPUTS, OUTPUT, GraphUnusable, r
 from memory_service.encoder.tokens import Tokenization
 
 THREADS = 1
-"""Two threads spin against each other and the web server on a two-core machine; concurrency comes from batching."""
+"""Several in one run would spin against each other and the web server; batches that run side by side do not."""
 
 
 class OnnxEncoder:

@@ -7,25 +7,47 @@ from dataclasses import dataclass
 
 from memory_service.encoder.batching import BatchingEncoder
 from memory_service.encoder.loading import LoadedEncoder
+from memory_service.encoder.protocol import Encoder
+from memory_service.encoder.queued import Kind
 
 LOOKED_AGAIN_S = 5.0  # after so long the process asks anew how many encoders the database knows
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """An encoder that serves: the model, and the thread in which its batches run."""
+    """An encoder that serves: the model, and the threads in which its batches run."""
 
     encoder: LoadedEncoder
     batching: BatchingEncoder
 
+    @classmethod
+    def of(
+        cls,
+        encoder: LoadedEncoder,
+        *,
+        threads: int,
+        inner: Encoder | None = None,
+        observer: Callable[[Kind, int], None] | None = None,
+    ) -> "Served":
+        """Serve a model.
+
+        Args:
+            encoder: the model.
+            threads: how many batches of passages run at a time, where its runtime lets several threads in.
+            inner: what encodes, where that is more than the model itself.
+            observer: hears of every batch.
+        """
+        side_by_side = threads if encoder.runs_side_by_side else 1
+        return cls(encoder, BatchingEncoder(inner or encoder, threads=side_by_side, observer=observer))
+
     def close(self) -> None:
-        """Stop the thread and let the model go."""
+        """Stop the threads and let the model go."""
         self.batching.close()
         self.encoder.close()
 
 
 class Encoders:
-    """Encoders by their ids in the database; each has a batching thread of its own, so that none waits for another."""
+    """Encoders by their ids in the database; each has batching threads of its own, so that none waits for another."""
 
     def __init__(
         self,

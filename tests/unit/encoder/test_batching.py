@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from memory_service.encoder import BatchingEncoder, EncoderClosed, EncoderTimeout, batching
-from memory_service.encoder.batching import CALLERS_PER_QUERY, TOKENS_PER_BATCH, estimated_tokens
+from memory_service.encoder.batching import CALLERS_PER_QUERY
+from memory_service.encoder.queued import TOKENS_PER_BATCH, estimated_tokens
 
 
 class HashingEncoder:
@@ -182,8 +183,8 @@ def test_closing_fails_what_waits_and_refuses_what_comes(inner: HashingEncoder) 
         encoder.encode_query("late")
     encoder.close()
     # Other encoders of this process, such as that of an application under test, go on.
-    assert encoder._thread is not None
-    assert not encoder._thread.is_alive()
+    assert len(encoder._threads) == 1
+    assert not encoder._threads[0].is_alive()
 
 
 def test_many_threads_get_their_own_vectors(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
@@ -220,7 +221,7 @@ def test_the_child_of_a_fork_has_a_thread_of_its_own() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_query_that_is_alone_runs_where_it_is_asked(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
+def test_a_text_that_is_alone_runs_where_it_is_asked(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
     asked_in: list[str] = []
     encode = inner.encode
 
@@ -232,7 +233,8 @@ def test_a_query_that_is_alone_runs_where_it_is_asked(inner: HashingEncoder, enc
     with encoder.under_way():
         encoder.encode_query("alone")
     encoder.encode_passages(["a passage"])
-    assert asked_in == [threading.current_thread().name, "encoder"]
+    encoder.encode_passages(["one of two", "two of two"])
+    assert asked_in == [threading.current_thread().name] * 2 + ["encoder"]
 
 
 def test_it_is_quiet_with_one_caller_and_nothing_to_do(inner: HashingEncoder, encoder: BatchingEncoder) -> None:
@@ -268,7 +270,7 @@ def test_queries_wait_for_company_while_many_are_under_way(inner: HashingEncoder
     with ExitStack() as crowd, ThreadPoolExecutor(4) as callers:
         for _ in range(4 * CALLERS_PER_QUERY):
             crowd.enter_context(encoder.under_way())
-        encoder.encode_passages(["the thread is there"])
+        encoder.encode_passages(["the thread", "is there"])
         inner.batches.clear()
         # Less than COMPANY_S apart, as in one burst; each alone would have run by the time the next came.
         for done in [callers.submit(encoder.encode_query, text) for text in ("a", "b", "c", "d")]:
