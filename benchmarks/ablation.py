@@ -66,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         spaces = load_set(
             options.data, name, encoder, without=options.without, form=FORMS[options.form] if options.form else None
         )
-        if options.worded:
-            report_wordings(name, spaces, encoder)
+        if options.worded is not None:
+            report_wordings(name, spaces, encoder, wordings=options.worded or list(WORDINGS))
         elif options.table:
             run_table(name, spaces, out=options.out)
         else:
@@ -130,11 +130,11 @@ def report_baseline(name: str, spaces: Sequence[Space], encoder: CachedEncoder) 
         print(f"confidence at home against abroad, AUROC: {told_apart(placed, abroad):.3f}", flush=True)
 
 
-def report_wordings(name: str, spaces: Sequence[Space], encoder: CachedEncoder) -> None:
+def report_wordings(name: str, spaces: Sequence[Space], encoder: CachedEncoder, *, wordings: Sequence[str]) -> None:
     """Print how the usual configuration does on a data set whose questions are put in other words."""
     print(f"\n{name:28}{'R@1':>8}{'R@10':>8}{'R@50':>8}")
-    for label, wording in WORDINGS.items():
-        found = recalls(counted(ask_all(worded(spaces, wording, encoder), usual)))
+    for label in wordings:
+        found = recalls(counted(ask_all(worded(spaces, WORDINGS[label], encoder), usual)))
         print(f"{label:28}" + "".join(f"{100 * value:8.1f}" for value in found.values()), flush=True)
 
 
@@ -182,7 +182,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     what.add_argument("--form", choices=list(FORMS), help="as of somebody who loads the conversations in this form")
     what.add_argument("--together", action="store_true", help="all conversations of the sets in one namespace")
-    what.add_argument("--worded", action="store_true", help="the questions in other words")
+    what.add_argument("--worded", nargs="*", choices=list(WORDINGS), help="the questions in other words: these, or all")
     parser.add_argument("--out", type=Path, default=RESULTS / "ablation.json", help="where the table's raw results go")
     return parser.parse_args(argv)
 

@@ -10,6 +10,15 @@ from benchmarks.ablation_encoding import CachedEncoder
 Wording = Callable[[str], str]
 
 
+SMALL_TALK: Final = (
+    "User: Hi there! I just had pasta for lunch, and now I am a bit sleepy.\n"
+    "Assistant: That sounds delicious! A short walk may help. What can I do for you today?\n"
+    "User: I am planning my week and try to get everything in order.\n"
+    "Assistant: Great, I am happy to help you with that. What would you like to begin with?\n"
+)
+"""What was said before a question, where an agent hands over its whole conversation."""
+
+
 def _small(question: str) -> str:
     return question[:1].lower() + question[1:]
 
@@ -25,6 +34,7 @@ WORDINGS: Final[Mapping[str, Wording]] = {
     "how-to-behind": lambda question: f"{question} Please answer in one sentence.",
     "today": lambda question: f"Today is 2024-05-01. {question}",
     "json": lambda question: f'{{"question": "{question}"}}',
+    "transcript": lambda question: f"{SMALL_TALK}User: {question}\nAssistant:",
 }
 """By name, how a question is put."""
 

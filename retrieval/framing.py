@@ -3,7 +3,8 @@
 "Answer the following question based on the conversation: where does Ana live?" asks where Ana lives. Agents hand whole prompts to
 a search, and their other words draw the vector and the keywords to memories of answers and conversations. So a query is cut into
 parts, and those at its beginning and end that speak of asking and answering are left out, where what is left asks something.
-What tells of the matter ("I moved to Rome. Where did I live before?") stays, as does a request without such parts. A day that the
+What tells of the matter ("I moved to Rome. Where did I live before?") stays, as does a request without such parts. Of a whole
+conversation the last turn of the user is what it asks. A day that the
 query says it is counts as the moment from which "last week" is reckoned, not as a day that is asked for.
 
 English only.
@@ -113,6 +114,17 @@ _ROLE: Final = re.compile(
     r"(?P<stamp>[^\n]{0,60}?)\b(?:the )?(?:user|human|customer)(?: (?:just )?(?:asks|asked|says|said|wants to know))?\s*:\s*(?=\S)",
     re.IGNORECASE,
 )
+_TURN: Final = re.compile(
+    # A line of a transcript that says whose turn begins, as a heading or before the words.
+    r"^[^\w\n]{0,6}(?:(?P<user>user|human|customer)|(?P<other>assistant|ai|bot|chatbot|agent|system))"
+    r"(?: \d{1,3})?[ \t]?(?:\([^)\n]{1,40}\)|\[[^\]\n]{1,40}\])?(?:[ \t*_]{0,4}:[ \t*_]{0,4}|[*_\]]{1,4}[ \t]{0,4}$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_POINTS: Final = re.compile(
+    r"\b(?:he|him|his|she|hers?|it|its|they|them|their)\b|\b(?:this|that|these|those|there)\W*\Z", re.IGNORECASE
+)
+_OF_ME: Final = re.compile(rf"\A\W*{_WH}.*\b(?:i|my|me|we|our)\b", re.IGNORECASE)
+_NAMED: Final = re.compile(r"(?<=\s)[A-Z]\w")
 _NEXT_ROLE: Final = re.compile(r"\n[ \t]{0,9}(?:user|human|customer|assistant|ai|bot)\s*:\s*\S", re.IGNORECASE)
 _ANSWER_LABEL: Final = re.compile(
     r"(?:\n[^\w\n]{0,9}|(?<=[?.!])\s{1,9})(?:(?:[\w-]{1,20} ){0,2}answer|a|(?:standalone|"
@@ -181,6 +193,7 @@ def asked_in(query: str) -> Framed:
     if len(query) > LONGEST:
         return Framed(query)
     told, now = _without_day(_of_object(query))
+    told = _last_turn(told)
     text = _without_labels(told)
     if text.lstrip()[:1] not in ("{", "["):  # what is written in JSON is data
         text = _without_labels(_within(text))
@@ -188,7 +201,7 @@ def asked_in(query: str) -> Framed:
     text = text[polite.end() :] if polite else text
     if _asks(text) and text != query.strip():
         return Framed(text, now)
-    return Framed(told, now) if now and told else Framed(query)
+    return Framed(told, now) if told and told != query.strip() else Framed(query)
 
 
 def _of_object(query: str) -> str:
@@ -226,6 +239,34 @@ def _without_day(text: str) -> tuple[str, datetime | None]:
         if moment is not None:
             return text[stamped.start :], moment
     return text, None
+
+
+def _last_turn(text: str) -> str:
+    r"""Return what the user of a transcript says last, with the exchange before it where it says too little by itself.
+
+    >>> _last_turn("User: Hi!\nAssistant: Hello, how can I help?\nUser: Where does Ana live?\nAssistant:")
+    'Where does Ana live?'
+    >>> _last_turn("User: I saw Ana.\nAssistant: How nice!\nUser: Where does she live?")
+    'I saw Ana.\nHow nice!\nWhere does she live?'
+    """
+    labels = list(islice(_TURN.finditer(text), _MOST))
+    if len({label.lastgroup for label in labels}) < 2:
+        return text
+    ends = [label.start() for label in labels[1:]] + [len(text)]
+    turns = [text[label.end() : end].strip() for label, end in zip(labels, ends, strict=True)]
+    users = [place for place, label in enumerate(labels) if label["user"] is not None]
+    last = users[-1]
+    if any(turns[last + 1 :]) or not turns[last]:
+        return text  # the other side speaks last, so nothing was asked since
+    first = last if _tells(turns[last]) or len(users) < 2 else users[-2]
+    return "\n".join(turn for turn in turns[first : last + 1] if turn)
+
+
+def _tells(said: str) -> bool:
+    """Say whether words can be looked for without those before them: they are of a matter, and point at nothing."""
+    light = [word for word in terms(said) if word not in STRONG and word not in WEAK]
+    of_a_matter = any(word not in LIGHT for word in light) or (light and _OF_ME.search(said))
+    return bool(of_a_matter) and (_NAMED.search(said) is not None or _POINTS.search(said) is None)
 
 
 def _without_labels(text: str) -> str:

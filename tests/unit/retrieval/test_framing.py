@@ -65,6 +65,29 @@ def test_what_is_written_around_a_question_is_left_out(query: str, asked: str) -
 
 
 @pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("user: I live in Rome\nassistant: nice\nuser: where do I work?", "where do I work?"),
+        ("User: Hi!\nAI: Hello!\nUser: I feel tired of my job.", "I feel tired of my job."),
+        ("**User:** Hi!\n\n**Assistant:** Hello!\n\n**User:** Where do I work?\n\n**Assistant:**", "Where do I work?"),
+        ("### Human\nHi!\n### Assistant\nHello!\n### Human\nWhere do I work?\nAnd where does Bo?\n", None),
+        ("[user]\nHi!\n[assistant]\nHello!\n[user]\nWhere does Bo\nwork?", "Where does Bo\nwork?"),
+        (
+            "Customer: Hi!\nAgent: Hello!\nCustomer (10:42): Where do I work? Please answer in one word.",
+            "Where do I work?",
+        ),
+        ("System: Be kind.\nUser: Where do I work?", "Where do I work?"),
+        ("User: I saw Ana.\nAI: Nice!\nUser: Where does she work?", "I saw Ana.\nNice!\nWhere does she work?"),
+        ("User: I saw Ana.\nAI: Nice!\nUser: Where does she and Bo work?", "Where does she and Bo work?"),
+        ("User: Hi!\nAI: Hi!\nUser: Bees sting.\nAI: Yes.\nUser: Tell me more", "Bees sting.\nYes.\nTell me more"),
+        ('[{"role": "assistant", "content": "Hi!"}, {"role": "user", "content": "I feel tired."}]', "I feel tired."),
+    ],
+)
+def test_of_a_conversation_the_last_turn_of_the_user_is_asked(query: str, asked: str | None) -> None:
+    assert asked_in(query) == Framed(asked if asked is not None else query)
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "",
@@ -96,7 +119,9 @@ def test_what_is_written_around_a_question_is_left_out(query: str, asked: str) -
         "I am Will. Where do I live?",
         "To be, or not to be. Who said it?",
         "1. Where does Ana live? 2. Where does Bo live?",
-        "user: I live in Rome\nassistant: nice\nuser: where do I live?",
+        "User: I like tea.\nAssistant: Noted.",
+        "User: I like tea.\nUser: where do I live",
+        "System: Ubuntu 24\nDisk: full",
         '<div class="a">Where is Ana?</div>',
         '{"error": {"message": "Why did it fail?", "code": 42}}',
         '{"content": "Where?", "city": "Rome"}',
