@@ -10,7 +10,8 @@ _QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 def usable_cores(quota: Path = _QUOTA) -> int:
     """Return how many cores this process may keep busy, at least 1.
 
-    What it is bound to counts, and what its container may use. Linux alone tells either; elsewhere all cores count.
+    What it is bound to counts, and what its container may use (cgroup v2, seen from inside of it). Linux alone tells either;
+    elsewhere all cores count.
 
     Args:
         quota: a file as cgroup v2 writes it: microseconds of computing in so many microseconds, or ``max``.

@@ -40,7 +40,7 @@ LIGHT: Final = frozenset(
         "instructions goal role follow follows write writing written produce generate give gives giving select choose pick "
         "rank ranked order top best good able try trying do does done keep stay limit max maximum least most date dates "
         "today now current yes no not none unknown inferred infer contain contains exist exists state start end begin next "
-        "another more again back see let happy great lot advance rewrite rephrase input prompt example examples summary day "
+        "another more again back far see let happy great lot advance rewrite rephrase input prompt example examples summary day "
         "here there way speaker speakers language tasked between should must bit real really super very much lol btw fyi "
         "string number field fields key value score fence fences additional hope hoping forgot forget totally bother "
         "trouble mind evidence support citations source sources quote quotes without unless otherwise instead rather "

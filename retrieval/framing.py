@@ -45,6 +45,7 @@ LONGEST: Final = 16_384  # characters of a query that is read
 _MOST: Final = 400  # parts of a query
 _DAYS: Final = 5  # statements of a day that are tried
 _DEEP: Final = 3  # objects of JSON in one another
+_SPEAKS_AGAIN: Final = 2  # turns of the user in a conversation, at least
 _EVERY: Final = 5  # words of a part of which one may be another: among so many of asking and answering it tells nothing
 
 _WH: Final = r"(?:what|when|where|which|who|whom|whose|why|how)(?:['’]\w+)?\b"
@@ -115,16 +116,21 @@ _ROLE: Final = re.compile(
     re.IGNORECASE,
 )
 _TURN: Final = re.compile(
-    # A line of a transcript that says whose turn begins, as a heading or before the words.
-    r"^[^\w\n]{0,6}(?:(?P<user>user|human|customer)|(?P<other>assistant|ai|bot|chatbot|agent|system))"
+    # A line of a transcript that says whose turn begins, before the words or on a line of its own.
+    r"^[^\w\n]{0,6}(?:(?P<user>user|human|humanmessage|customer)|(?P<other>assistant|ai|aimessage|bot|chatbot|agent|system))"
     r"(?: \d{1,3})?[ \t]?(?:\([^)\n]{1,40}\)|\[[^\]\n]{1,40}\])?(?:[ \t*_]{0,4}:[ \t*_]{0,4}|[*_\]]{1,4}[ \t]{0,4}$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _POINTS: Final = re.compile(
-    r"\b(?:he|him|his|she|hers?|it|its|they|them|their)\b|\b(?:this|that|these|those|there)\W*\Z", re.IGNORECASE
+    r"\b(?:he|him|his|she|hers?|it|its|they|them|their|these|those|(?:the )?same|(?:this|that|there|one)(?=\W*\Z)|"
+    r"(?:and|or|did|does|do|is|was|were|had|has|will|where|when|why|how|about|with|of|to|for|in|at|on|after|before|since|like) "
+    r"(?:this|that|there|one))\b",
+    re.IGNORECASE,
 )
+"""Words for what was said before."""
+_GOES_ON: Final = re.compile(r"\W*(?:and|or|but|also|then|(?:what|how) about|since when|what else)\b", re.IGNORECASE)
 _OF_ME: Final = re.compile(rf"\A\W*{_WH}.*\b(?:i|my|me|we|our)\b", re.IGNORECASE)
-_NAMED: Final = re.compile(r"(?<=\s)[A-Z]\w")
+_NAMED: Final = re.compile(r"(?<=[a-z,] )[A-Z]\w")  # not where a sentence begins
 _NEXT_ROLE: Final = re.compile(r"\n[ \t]{0,9}(?:user|human|customer|assistant|ai|bot)\s*:\s*\S", re.IGNORECASE)
 _ANSWER_LABEL: Final = re.compile(
     r"(?:\n[^\w\n]{0,9}|(?<=[?.!])\s{1,9})(?:(?:[\w-]{1,20} ){0,2}answer|a|(?:standalone|"
@@ -192,8 +198,10 @@ def asked_in(query: str) -> Framed:
     """
     if len(query) > LONGEST:
         return Framed(query)
-    told, now = _without_day(_of_object(query))
-    told = _last_turn(told)
+    whole, now = _without_day(_of_object(query))
+    told = _last_turn(whole)
+    # A statement is taken out of what is around it only where that is a conversation, or the day.
+    taken_out = now is not None or told != whole or query.lstrip()[:1] == "["
     text = _without_labels(told)
     if text.lstrip()[:1] not in ("{", "["):  # what is written in JSON is data
         text = _without_labels(_within(text))
@@ -201,7 +209,7 @@ def asked_in(query: str) -> Framed:
     text = text[polite.end() :] if polite else text
     if _asks(text) and text != query.strip():
         return Framed(text, now)
-    return Framed(told, now) if told and told != query.strip() else Framed(query)
+    return Framed(told, now) if told and taken_out else Framed(query)
 
 
 def _of_object(query: str) -> str:
@@ -249,24 +257,32 @@ def _last_turn(text: str) -> str:
     >>> _last_turn("User: I saw Ana.\nAssistant: How nice!\nUser: Where does she live?")
     'I saw Ana.\nHow nice!\nWhere does she live?'
     """
-    labels = list(islice(_TURN.finditer(text), _MOST))
-    if len({label.lastgroup for label in labels}) < 2:
+    labels = list(_TURN.finditer(text))[-_MOST:]
+    users = [place for place, label in enumerate(labels) if label["user"] is not None]
+    # A form has such labels, too; one that speaks, is answered and speaks again is in a conversation.
+    if len(users) < _SPEAKS_AGAIN or len(users) == len(labels) or not _is_heading(text[: labels[0].start()]):
         return text
     ends = [label.start() for label in labels[1:]] + [len(text)]
     turns = [text[label.end() : end].strip() for label, end in zip(labels, ends, strict=True)]
-    users = [place for place, label in enumerate(labels) if label["user"] is not None]
     last = users[-1]
     if any(turns[last + 1 :]) or not turns[last]:
         return text  # the other side speaks last, so nothing was asked since
-    first = last if _tells(turns[last]) or len(users) < 2 else users[-2]
+    first = next((place for place in reversed(users) if _tells(turns[place])), users[0])
     return "\n".join(turn for turn in turns[first : last + 1] if turn)
+
+
+def _is_heading(said: str) -> bool:
+    """Say whether what stands before a conversation only says that one follows; all else may be what is asked of it."""
+    return not _asks(said) and all(word in STRONG or word in WEAK or word in LIGHT for word in terms(said))
 
 
 def _tells(said: str) -> bool:
     """Say whether words can be looked for without those before them: they are of a matter, and point at nothing."""
+    points = _POINTS.search(said)
+    if _GOES_ON.match(said) or (points and not _NAMED.search(said, 0, points.start())):
+        return False
     light = [word for word in terms(said) if word not in STRONG and word not in WEAK]
-    of_a_matter = any(word not in LIGHT for word in light) or (light and _OF_ME.search(said))
-    return bool(of_a_matter) and (_NAMED.search(said) is not None or _POINTS.search(said) is None)
+    return any(word not in LIGHT for word in light) or bool(light and _OF_ME.search(said))
 
 
 def _without_labels(text: str) -> str:

@@ -49,6 +49,8 @@ _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 def route(query: ParsedQuery, coverage: float, *, settings: RouterSettings) -> Routing:
     """Choose the way for a query whose best match covers this share of its words, 0..1."""
+    if query.dates and (query.is_question or _IMPERATIVE.match(query.text)):
+        return Routing(Route.QUESTION, "the query asks for a time")
     if coverage < settings.any_coverage:
         return Routing(Route.STATEMENT, "the memories share few words with the query")
     if coverage >= settings.statement_coverage:

@@ -37,10 +37,10 @@ class BatchingEncoder:
     less per query than four batches, and whoever is alone never waits.
 
     Passages run in micro-batches, callers in turn. With one thread queries overtake them between two micro-batches. With
-    several, as many micro-batches of passages run at a time, and queries have a thread of their own beside them: they wait
-    for no passage. A batch holds texts of similar length only. An exception reaches the caller whose text
+    several, as many micro-batches of passages run at a time, and queries have a thread of their own beside them: they
+    queue behind no passage. A batch holds texts of similar length only. An exception reaches the caller whose text
     caused it and nobody else. After a fork the child starts with empty queues and its own threads; the inner encoder must
-    survive the fork (ONNX Runtime with one thread does, and takes over from OpenVINO).
+    survive the fork (ONNX Runtime with one thread does where nothing is encoded at that moment, and takes over from OpenVINO).
     """
 
     def __init__(
@@ -123,10 +123,11 @@ class BatchingEncoder:
                 request.fail(EncoderClosed("The encoder was closed before it got to this text."))
             self._changed.notify_all()
             threads = list(self._threads)
+            until = time.monotonic() + timeout_s
             self._changed.wait_for(lambda: not any(self._running.values()), timeout_s)
         for thread in threads:
             if thread is not threading.current_thread():
-                thread.join(timeout_s)
+                thread.join(max(0.0, until - time.monotonic()))
 
     def _reset(self) -> None:
         """Start with empty queues and no thread; also in the child of a fork, where the parent's threads are not."""
@@ -195,27 +196,36 @@ class BatchingEncoder:
         queue = self._queues[request.kind]
         if request.kind == "query" and not queue:
             self._waiting_since = time.monotonic()
+        self._start_missing(request.kind)
         queue.append(request)
-        if not self._threads:
-            self._start()
         # The first sets the clock of the queries' thread; those after it wake it when they are enough.
         if request.kind == "passage" or len(queue) == 1 or self._patience() is None:
             self._changed.notify_all()
 
-    def _start(self) -> None:
-        kinds: tuple[Kind, ...] = ("query",) if self._apart else ("query", "passage")
-        self._threads = [threading.Thread(target=self._work, args=(kinds,), name="encoder", daemon=True)]
+    def _start_missing(self, kind: Kind) -> None:
+        """Start the threads that are not there yet; where the system gives no more of them, what there is goes on.
+
+        Raises:
+            EncoderTimeout: There is none for this kind.
+        """
+        lanes: list[tuple[str, tuple[Kind, ...]]] = [("encoder", ("query",) if self._apart else ("query", "passage"))]
         if self._apart:
-            names = [f"encoder-{number}" for number in range(1, self._threads_of_passages + 1)]
-            self._threads += [
-                threading.Thread(target=self._work, args=(("passage",),), name=name, daemon=True) for name in names
-            ]
-        for thread in self._threads:
-            thread.start()
+            lanes += [(f"encoder-{number}", ("passage",)) for number in range(1, self._threads_of_passages + 1)]
+        served = {one for _, kinds in lanes[: len(self._threads)] for one in kinds}
+        for name, kinds in lanes[len(self._threads) :]:
+            thread = threading.Thread(target=self._work, args=(kinds,), name=name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # Too many threads, or no memory for one.
+                if kind in served:
+                    return
+                raise EncoderTimeout("The encoder has no thread to work in.", retry_after_s=1) from error
+            self._threads.append(thread)
+            served.update(kinds)
 
     def _rest(self, kind: Kind) -> None:
         with self._changed:
-            self._running[kind] -= 1
+            self._running[kind] = max(0, self._running[kind] - 1)  # In the child of a fork nothing was counted.
             self._changed.notify_all()
 
     def _work(self, kinds: Sequence[Kind]) -> None:
@@ -224,7 +234,7 @@ class BatchingEncoder:
                 # How long to wait is asked before whether to: what is over by then is not waited for without end.
                 patience = self._patience()
                 while not (batch := self._next(kinds)):
-                    if self._closed and not any(self._running.values()):
+                    if self._closed:
                         return
                     self._changed.wait(patience if "query" in kinds and self._may_run("query") else None)
                     patience = self._patience()
@@ -232,6 +242,10 @@ class BatchingEncoder:
                 self._running[kind] += 1
             try:
                 self._encode(batch)
+            except BaseException as error:  # Whatever it is, nobody may wait for a thread that is gone.
+                with self._changed:
+                    for request, _ in batch:
+                        request.fail(error)
             finally:
                 self._rest(kind)
             del batch  # Do not keep the last caller's texts alive while idle.
@@ -258,6 +272,7 @@ class BatchingEncoder:
 
     def _patience(self) -> float | None:
         """Return for how many seconds more the waiting queries wait for company; None when they do not."""
+        self._forget_done()
         queries = len(self._queues["query"])
         if not queries or self._closed or (self._queues["passage"] and not self._apart):
             return None

@@ -65,7 +65,7 @@ class Request:
         if self.missing == 0 and not self.done.done():
             self.done.set_result(self.vectors)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Answer the caller with an error and drop what was not run."""
         self.pending.clear()
         if not self.done.done():
