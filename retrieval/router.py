@@ -1,7 +1,8 @@
 """Choose how to rank: by what a question asks for, or by what a statement hints at.
 
 "I ended up volunteering and now I'm overwhelmed" asks nothing, and shares no words with the memory it should bring
-back. There words mislead, and so do the usual topics of the namespace.
+back. There words mislead, and so do the usual topics of the namespace. A question that tells when ("What did I eat yesterday?") has
+a hint of its own, however few words it shares.
 """
 
 import re
@@ -49,13 +50,14 @@ _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 def route(query: ParsedQuery, coverage: float, *, settings: RouterSettings) -> Routing:
     """Choose the way for a query whose best match covers this share of its words, 0..1."""
-    if query.dates and (query.is_question or _IMPERATIVE.match(query.text)):
+    asks = query.is_question or _IMPERATIVE.match(query.text) is not None
+    if asks and (query.dates or query.asks_latest or query.asks_earliest):
         return Routing(Route.QUESTION, "the query asks for a time")
     if coverage < settings.any_coverage:
         return Routing(Route.STATEMENT, "the memories share few words with the query")
     if coverage >= settings.statement_coverage:
         return Routing(Route.QUESTION, "the memories share words with the query")
-    if query.is_question or _IMPERATIVE.match(query.text):
+    if asks:
         return Routing(Route.QUESTION, "the query asks for something")
     if len(_WORD.findall(query.text)) < settings.fewest_words:
         return Routing(Route.QUESTION, "the query is a few search terms")

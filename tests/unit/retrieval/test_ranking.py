@@ -1,6 +1,7 @@
 """The ranking as a whole: which rows may lead where, what is asked of which channels, ties."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import numpy as np
@@ -178,6 +179,28 @@ def test_candidates_do_not_tell_who_took_part_in_a_talk() -> None:
         found = question_signals(replace(rows, documents=documents), query, settings=PriorSettings())
         assert found["speaker"].tolist() == [1.6, 0]
         assert ("elsewhere" in found) is told
+
+
+@pytest.mark.parametrize(
+    ("query", "route", "best"),
+    [
+        ("What did we eat yesterday?", Route.QUESTION, 3),
+        ("Tell me what we ate on 2 September 2024", Route.QUESTION, 1),
+        ("What was our most recent meal?", Route.QUESTION, 3),
+        ("What was our first meal?", Route.QUESTION, 0),
+        ("What do we usually eat?", Route.STATEMENT, None),
+        ("We ate something unknown yesterday and we liked it", Route.STATEMENT, None),
+    ],
+)
+def test_a_question_for_a_time_is_one_however_few_words_it_shares(query: str, route: Route, best: int | None) -> None:
+    rows = gathered(["red", "green", "blue", "white"], np.ones((4, 16), dtype=np.float32) / 4)
+    days = [datetime(2024, 9, day, 12, tzinfo=UTC).timestamp() for day in (1, 2, 3, 9)]
+    rows = replace(rows, observed_at=np.array(days))
+    parsed = parse_query(query, now=datetime(2024, 9, 10, tzinfo=UTC))
+    ranked = rank(rows, parsed, vector=unit(16))
+    assert ranked.routing.route is route
+    if best is not None:
+        assert ranked.order[0] == best
 
 
 @pytest.mark.parametrize(
