@@ -45,19 +45,27 @@ _IMPERATIVE: Final = re.compile(
     r"remind|walk|help|provide|write|create|generate|identify|recap|search|get|look|let|make|draft|plan|order)\b",
     re.IGNORECASE,
 )
+_AUXILIARY: Final = "(?:am|are|can|could|did|do|does|had|has|have|is|may|might|shall|should|was|were|will|would)"
+_ASKING: Final = re.compile(
+    # "what did I", "in which year was"; not "When my bonus hit, I was glad".
+    r"\W*(?:(?:and|so|in|on|at|for|to|from|with|since|until)\s+)?(?:(?:what|when|where|which|who|whom|whose|why|how)"
+    rf"(?:['’](?:s|re|d)\b|(?:\s+[\w'’-]+){{0,3}}?\s+{_AUXILIARY}\b)|"
+    rf"{_AUXILIARY}\s+(?:i|you|we|he|she|they|it|the|my|our|your|[A-Z]\w+)\b)|{_IMPERATIVE.pattern}",
+    re.IGNORECASE,
+)
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 def route(query: ParsedQuery, coverage: float, *, settings: RouterSettings) -> Routing:
     """Choose the way for a query whose best match covers this share of its words, 0..1."""
-    asks = query.is_question or _IMPERATIVE.match(query.text) is not None
-    if asks and (query.dates or query.asks_latest or query.asks_earliest):
+    tells_when = query.dates or query.asks_latest or query.asks_earliest
+    if tells_when and (query.text.rstrip().endswith("?") or _ASKING.match(query.text)):
         return Routing(Route.QUESTION, "the query asks for a time")
     if coverage < settings.any_coverage:
         return Routing(Route.STATEMENT, "the memories share few words with the query")
     if coverage >= settings.statement_coverage:
         return Routing(Route.QUESTION, "the memories share words with the query")
-    if asks:
+    if query.is_question or _IMPERATIVE.match(query.text):
         return Routing(Route.QUESTION, "the query asks for something")
     if len(_WORD.findall(query.text)) < settings.fewest_words:
         return Routing(Route.QUESTION, "the query is a few search terms")

@@ -188,6 +188,8 @@ def test_candidates_do_not_tell_who_took_part_in_a_talk() -> None:
         ("Tell me what we ate on 2 September 2024", Route.QUESTION, 1),
         ("What was our most recent meal?", Route.QUESTION, 3),
         ("What was our first meal?", Route.QUESTION, 0),
+        ("what did we eat yesterday", Route.QUESTION, 3),
+        ("When my bonus hit yesterday, I was glad of it all", Route.STATEMENT, None),
         ("What do we usually eat?", Route.STATEMENT, None),
         ("We ate something unknown yesterday and we liked it", Route.STATEMENT, None),
     ],
