@@ -1,8 +1,26 @@
-"""Words by which one speaks of asking and answering, for `framing`: what they say of a part of a query. English."""
+"""Words by which one asks, and those by which one speaks of asking and answering, for `framing` and `transcript`. English."""
 
+import re
 from typing import Final
 
 from memory_service.analysis.tokens import terms
+
+MARKS: Final = "?？؟"
+WH: Final = r"(?:what|when|where|which|who|whom|whose|why|how)(?:['’]\w+)?\b"
+AUXILIARY: Final = (
+    r"(?:am|are|can|could|did|do|does|had|has|have|is|may|might|shall|should|was|were|will|would)(?:n['’]t)?\b"
+)
+ASKS: Final = re.compile(
+    rf"\W*(?:(?:and|so|but|about|at|for|from|in|of|on|since|to|until|with)\s+)?(?:{WH}|{AUXILIARY}\s|"
+    r"(?:list|tell|name|describe|summari[sz]e|give|find|show|recall|compare|explain|remind|recommend|suggest)\b)",
+    re.IGNORECASE,
+)
+
+
+def asks(text: str) -> bool:
+    """Say whether a text asks something by itself."""
+    return any(mark in text for mark in MARKS) or ASKS.match(text) is not None
+
 
 STRONG: Final = frozenset(
     terms(

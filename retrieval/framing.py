@@ -21,7 +21,8 @@ from typing import Any, Final
 from memory_service.analysis.sentences import sentences
 from memory_service.analysis.tokens import terms
 from memory_service.analysis.wrapping import LONGEST_STAMP, moment_of, said_in
-from retrieval.asking_words import LIGHT, STRONG, WEAK
+from retrieval.asking_words import ASKS, AUXILIARY, LIGHT, MARKS, STRONG, WEAK, WH, asks
+from retrieval.transcript import last_asked, messages_in, turns_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +46,12 @@ LONGEST: Final = 16_384  # characters of a query that is read
 _MOST: Final = 400  # parts of a query
 _DAYS: Final = 5  # statements of a day that are tried
 _DEEP: Final = 3  # objects of JSON in one another
-_SPEAKS_AGAIN: Final = 2  # turns of the user in a conversation, at least
 _EVERY: Final = 5  # words of a part of which one may be another: among so many of asking and answering it tells nothing
 
-_WH: Final = r"(?:what|when|where|which|who|whom|whose|why|how)(?:['’]\w+)?\b"
-_AUXILIARY: Final = (
-    r"(?:am|are|can|could|did|do|does|had|has|have|is|may|might|shall|should|was|were|will|would)(?:n['’]t)?\b"
-)
-_ASKS: Final = re.compile(
-    rf"\W*(?:(?:and|so|but|about|at|for|from|in|of|on|since|to|until|with)\s+)?(?:{_WH}|{_AUXILIARY}\s|"
-    r"(?:list|tell|name|describe|summari[sz]e|give|find|show|recall|compare|explain|remind|recommend|suggest)\b)",
-    re.IGNORECASE,
-)
-_MARKS: Final = "?？؟"
 _EMOJI: Final = "[\\U0001F300-\\U0001FAFF\\u2600-\\u27BF\\uFE0F]"
 _BORDER: Final = re.compile(
     # What stands before a colon; a bracket behind a sentence; a comma or a dash before a question; an emoji.
-    rf":(?=[\s*\"'“<]|\Z)|(?<=[?.!])\s+\(|\s[–—-]{{1,2}}\s|,\s+(?={_WH}|{_AUXILIARY}(?<!n['’]t)\s)|{_EMOJI}+",
+    rf":(?=[\s*\"'“<]|\Z)|(?<=[?.!])\s+\(|\s[–—-]{{1,2}}\s|,\s+(?={WH}|{AUXILIARY}(?<!n['’]t)\s)|{_EMOJI}+",
     re.IGNORECASE,
 )
 _OPENS: Final = re.compile(
@@ -100,7 +90,7 @@ _POLITE: Final = re.compile(
     r"i['’]d (?:like|love) to (?:know|ask|find out|remember)|"
     r"i(?: was| am|['’]m) (?:just )?(?:wondering|curious)(?: about| to know)?|i wonder|(?:do you have )?any idea|"
     r"i (?:forgot|forget|don['’]t remember|can['’]t remember)"
-    rf")\s*[,:–—]?\s+(?={_WH})",
+    rf")\s*[,:–—]?\s+(?={WH})",
     re.IGNORECASE,
 )
 _LABEL: Final = re.compile(
@@ -115,22 +105,6 @@ _ROLE: Final = re.compile(
     r"(?P<stamp>[^\n]{0,60}?)\b(?:the )?(?:user|human|customer)(?: (?:just )?(?:asks|asked|says|said|wants to know))?\s*:\s*(?=\S)",
     re.IGNORECASE,
 )
-_TURN: Final = re.compile(
-    # A line of a transcript that says whose turn begins, before the words or on a line of its own.
-    r"^[^\w\n]{0,6}(?:(?P<user>user|human|humanmessage|customer)|(?P<other>assistant|ai|aimessage|bot|chatbot|agent|system))"
-    r"(?: \d{1,3})?[ \t]?(?:\([^)\n]{1,40}\)|\[[^\]\n]{1,40}\])?(?:[ \t*_]{0,4}:[ \t*_]{0,4}|[*_\]]{1,4}[ \t]{0,4}$)",
-    re.IGNORECASE | re.MULTILINE,
-)
-_POINTS: Final = re.compile(
-    r"\b(?:he|him|his|she|hers?|it|its|they|them|their|these|those|(?:the )?same|(?:this|that|there|one)(?=\W*\Z)|"
-    r"(?:and|or|did|does|do|is|was|were|had|has|will|where|when|why|how|about|with|of|to|for|in|at|on|after|before|since|like) "
-    r"(?:this|that|there|one))\b",
-    re.IGNORECASE,
-)
-"""Words for what was said before."""
-_GOES_ON: Final = re.compile(r"\W*(?:and|or|but|also|then|(?:what|how) about|since when|what else)\b", re.IGNORECASE)
-_OF_ME: Final = re.compile(rf"\A\W*{_WH}.*\b(?:i|my|me|we|our)\b", re.IGNORECASE)
-_NAMED: Final = re.compile(r"(?<=[a-z,] )[A-Z]\w")  # not where a sentence begins
 _NEXT_ROLE: Final = re.compile(r"\n[ \t]{0,9}(?:user|human|customer|assistant|ai|bot)\s*:\s*\S", re.IGNORECASE)
 _ANSWER_LABEL: Final = re.compile(
     r"(?:\n[^\w\n]{0,9}|(?<=[?.!])\s{1,9})(?:(?:[\w-]{1,20} ){0,2}answer|a|(?:standalone|"
@@ -156,7 +130,7 @@ _DAY: Final = re.compile(
     r"(?:today(?:['’]s date)?|(?:the )?current (?:date|time|day)(?: and time)?|today['’]s (?:date|day)|question date|"
     r"it(?: is|['’]s) (?:now|today|currently)|asked on)"
     r"\W{0,3}(?:is(?: now)?|:|=|['’]s)?\W{0,3}(?:on )?"
-    rf"(?P<stamp>\w[^\n]{{5,{LONGEST_STAMP}}}?)\s*(?(opens)[\])][.,;]?|(?:[.;\n]|,(?=\s+(?:so\s+|and\s+)?{_WH})|\Z))\s*",
+    rf"(?P<stamp>\w[^\n]{{5,{LONGEST_STAMP}}}?)\s*(?(opens)[\])][.,;]?|(?:[.;\n]|,(?=\s+(?:so\s+|and\s+)?{WH})|\Z))\s*",
     re.IGNORECASE,
 )
 _DAY_IN_TAG: Final = re.compile(
@@ -198,16 +172,25 @@ def asked_in(query: str) -> Framed:
     """
     if len(query) > LONGEST:
         return Framed(query)
-    whole, now = _without_day(_of_object(query))
-    told = _last_turn(whole)
+    whole = _of_object(query)
+    turns = turns_in(whole)
+    day: datetime | None = None
+    if not turns:
+        whole, day = _without_day(whole)
+        turns = turns_in(whole)
+    spoken = last_asked(turns)
+    told, now = whole, day
+    if spoken is not None:
+        told, day_there = _without_day(spoken.text)
+        now = day_there or spoken.at or day
     # A statement is taken out of what is around it only where that is a conversation, or the day.
-    taken_out = now is not None or told != whole or query.lstrip()[:1] == "["
+    taken_out = now is not None or spoken is not None or (whole != query and query.lstrip()[:1] == "[")
     text = _without_labels(told)
     if text.lstrip()[:1] not in ("{", "["):  # what is written in JSON is data
         text = _without_labels(_within(text))
     polite = _POLITE.match(text)
     text = text[polite.end() :] if polite else text
-    if _asks(text) and text != query.strip():
+    if asks(text) and text != query.strip():
         return Framed(text, now)
     return Framed(told, now) if told and taken_out else Framed(query)
 
@@ -226,8 +209,11 @@ def _of_object(query: str) -> str:
 
 def _question_of(read: Any, deep: int) -> str | None:
     if isinstance(read, list):
-        users = [one for one in read if isinstance(one, Mapping) and one.get("role") in ("user", "human")]
-        return _question_of(users[-1], deep) if users and all(isinstance(one, Mapping) for one in read) else None
+        turns = messages_in(read)
+        while turns and not turns[-1].of_user:
+            turns.pop()
+        spoken = last_asked(turns)
+        return spoken.text if spoken else None
     if not isinstance(read, Mapping) or not deep or not read.keys() <= _BESIDE_KEYS | _INSIDE_KEYS | {*_QUERY_KEYS}:
         return None
     found = [read[key] for key in _QUERY_KEYS if isinstance(read.get(key), str) and read[key].strip()]
@@ -249,42 +235,6 @@ def _without_day(text: str) -> tuple[str, datetime | None]:
     return text, None
 
 
-def _last_turn(text: str) -> str:
-    r"""Return what the user of a transcript says last, with the exchange before it where it says too little by itself.
-
-    >>> _last_turn("User: Hi!\nAssistant: Hello, how can I help?\nUser: Where does Ana live?\nAssistant:")
-    'Where does Ana live?'
-    >>> _last_turn("User: I saw Ana.\nAssistant: How nice!\nUser: Where does she live?")
-    'I saw Ana.\nHow nice!\nWhere does she live?'
-    """
-    labels = list(_TURN.finditer(text))[-_MOST:]
-    users = [place for place, label in enumerate(labels) if label["user"] is not None]
-    # A form has such labels, too; one that speaks, is answered and speaks again is in a conversation.
-    if len(users) < _SPEAKS_AGAIN or len(users) == len(labels) or not _is_heading(text[: labels[0].start()]):
-        return text
-    ends = [label.start() for label in labels[1:]] + [len(text)]
-    turns = [text[label.end() : end].strip() for label, end in zip(labels, ends, strict=True)]
-    last = users[-1]
-    if any(turns[last + 1 :]) or not turns[last]:
-        return text  # the other side speaks last, so nothing was asked since
-    first = next((place for place in reversed(users) if _tells(turns[place])), users[0])
-    return "\n".join(turn for turn in turns[first : last + 1] if turn)
-
-
-def _is_heading(said: str) -> bool:
-    """Say whether what stands before a conversation only says that one follows; all else may be what is asked of it."""
-    return not _asks(said) and all(word in STRONG or word in WEAK or word in LIGHT for word in terms(said))
-
-
-def _tells(said: str) -> bool:
-    """Say whether words can be looked for without those before them: they are of a matter, and point at nothing."""
-    points = _POINTS.search(said)
-    if _GOES_ON.match(said) or (points and not _NAMED.search(said, 0, points.start())):
-        return False
-    light = [word for word in terms(said) if word not in STRONG and word not in WEAK]
-    return any(word not in LIGHT for word in light) or bool(light and _OF_ME.search(said))
-
-
 def _without_labels(text: str) -> str:
     """Return what stands in a tag for questions or behind a label for them, up to that for the answer."""
     tagged = [found["said"].strip() for found in _TAG.finditer(text)] if "</" in text else []
@@ -301,7 +251,7 @@ def _without_labels(text: str) -> str:
     if begins:
         quoted = _QUOTED_LINE.match(rest, begins)
         rest = quoted["said"] if quoted else _bare(rest[begins:])
-    return rest if _asks(rest) else text
+    return rest if asks(rest) else text
 
 
 def _within(text: str) -> str:
@@ -309,10 +259,10 @@ def _within(text: str) -> str:
     parts = list(islice(_parts(text), _MOST + 1))
     if len(parts) > _MOST:
         return text.strip()
-    last_mark = max(text.rfind(mark) for mark in _MARKS)
+    last_mark = max(text.rfind(mark) for mark in MARKS)
 
     def asks_from(place: int) -> bool:
-        return last_mark >= place or _ASKS.match(text, place) is not None
+        return last_mark >= place or ASKS.match(text, place) is not None
 
     first, last = 0, len(parts) - 1
     while first < last and parts[first].around and asks_from(parts[first].end):
@@ -320,9 +270,9 @@ def _within(text: str) -> str:
     if first > last:
         return text.strip()
     starts = parts[first].start
-    marks = [text.find(mark, starts) for mark in _MARKS]
+    marks = [text.find(mark, starts) for mark in MARKS]
     first_mark = min((place for place in marks if place >= 0), default=len(text))
-    while last > first and parts[last].around and (first_mark < parts[last - 1].end or _ASKS.match(text, starts)):
+    while last > first and parts[last].around and (first_mark < parts[last - 1].end or ASKS.match(text, starts)):
         last -= 1
     if (first, last) == (0, len(parts) - 1):
         return text.strip()
@@ -358,7 +308,7 @@ def _parts(text: str) -> Iterator[_Part]:
 
 def _is_around(said: str, *, before_comma: bool) -> bool:
     """Say whether a part speaks of asking and answering only."""
-    if _OPENS.fullmatch(said) or (_INSTRUCTS.match(said) and not any(mark in said for mark in _MARKS)):
+    if _OPENS.fullmatch(said) or (_INSTRUCTS.match(said) and not any(mark in said for mark in MARKS)):
         return True
     words = [word for word in terms(_IN_LANGUAGE.sub(r"\1", said)) if not word.isdigit()]
     other = [word for word in words if word not in STRONG and word not in WEAK and word not in LIGHT]
@@ -366,19 +316,14 @@ def _is_around(said: str, *, before_comma: bool) -> bool:
     weak = sum(word in WEAK for word in words)
     if 2 * strong + weak < 2 or _OF_TIME.search(said):
         return False
-    if any(mark in said for mark in _MARKS):
+    if any(mark in said for mark in MARKS):
         return not other and _MAY_I.match(said) is not None  # "Could you please tell me something?"
     if other and (before_comma or len(other) > len(words) // _EVERY or _a_name(set(other), said)):
         return False
     # "Name the questions I asked" asks for something.
-    return bool(strong) or not (other and _ASKS.match(said))
+    return bool(strong) or not (other and ASKS.match(said))
 
 
 def _a_name(other: set[str], said: str) -> bool:
     """Say whether another word is written with a capital within what is said, as names are."""
     return any(word[0].isupper() and set(terms(word)) & other for word in re.findall(r"(?<=\s)[^\W\d_]+", said))
-
-
-def _asks(text: str) -> bool:
-    """Say whether a text asks something by itself."""
-    return any(mark in text for mark in _MARKS) or _ASKS.match(text) is not None

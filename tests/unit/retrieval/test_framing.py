@@ -83,6 +83,18 @@ def test_what_is_written_around_a_question_is_left_out(query: str, asked: str) -
         ("User: I saw Ana.\nAI: Nice!\nUser: Did she see Rome?", "I saw Ana.\nNice!\nDid she see Rome?"),
         ("User: I saw Ana.\nAI: Nice!\nUser: ok\nAI: :)\nUser: and Bo?", "I saw Ana.\nNice!\nok\n:)\nand Bo?"),
         ("User: I fell in Rome.\nAI: No!\nUser: Yes. When was that?", "I fell in Rome.\nNo!\nYes. When was that?"),
+        ("User: A trip to Rome!\nAI: Sure, when?\nUser: in april", "A trip to Rome!\nSure, when?\nin april"),
+        ("User: hi\nAI: hello\nUser: where do my parents keep their car", "where do my parents keep their car"),
+        ("User: hi there\nAI: hello\nUser: Where do I work?\n</conversation>", "Where do I work?"),
+        ("[10:00] User: hi!\n[10:01] AI: hello\n[10:02] User: Where do I work?", "Where do I work?"),
+        ("1. user: hi!\n2. assistant: hello\n3. user: Where do I work?", "Where do I work?"),
+        ("System: Be kind.\nUser: Hi!\nAI: Hi!\nUser: Where do I work?\nSystem: Be brief.", "Where do I work?"),
+        (
+            '[{"role": "user", "content": "I saw Ana."}, {"role": "assistant", "content": "Nice!"}, '
+            '{"role": "user", "content": [{"type": "text", "text": "Where does she work?"}]}]',
+            "I saw Ana.\nNice!\nWhere does she work?",
+        ),
+        ('{"messages": [{"role": "user", "content": "Where do I work?"}]}', "Where do I work?"),
         ("User: Hi!\nAI: Hi!\n" * 500 + "User: Where do I work?", "Where do I work?"),
         ("User: Hi!\nAI: Hi!\nUser: Bees sting.\nAI: Yes.\nUser: Tell me more", "Bees sting.\nYes.\nTell me more"),
         ('[{"role": "assistant", "content": "Hi!"}, {"role": "user", "content": "I feel tired."}]', "I feel tired."),
@@ -129,6 +141,10 @@ def test_of_a_conversation_the_last_turn_of_the_user_is_asked(query: str, asked:
         "System: Ubuntu 24\nDisk: full",
         "System: Ubuntu\nUser: root\nCommand: apt fails",
         "Agent: Bo Lee\nCustomer: ACME\nIssue: the printer jams",
+        "Agent: Bo\nCustomer: Acme\nAgent: Ann\nCustomer: Globex",
+        "user: root\nsystem: ubuntu\nuser: admin",
+        "Human: 2 legs\nAI: none\nHuman: skin\nAI: metal\nHuman: feelings",
+        "Roles:\nUser: can read\nAdmin: can write\nAgent: can run\nUser: can comment",
         "Where do I work?\n\nConversation:\nUser: Hi!\nAI: Hi!\nUser: I had pasta.",
         "Summarize this conversation:\nUser: Hi!\nAI: Hi!\nUser: I had pasta.",
         "My bot wrote:\nUser: Hi!\nAI: Hi!\nUser: I had pasta.",
@@ -211,3 +227,16 @@ def test_no_text_takes_long(of: str) -> None:
     began = perf_counter()
     asked_in(query)
     assert perf_counter() - began < 0.2
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "[2024-04-01 10:00] User: My dog died.\n[2024-04-01 10:01] Assistant: Oh!\n[2024-05-01] User: What did I do yesterday?",
+        "User (2024-04-01): My dog died.\nAI: Oh!\nUser (2024-05-01): What did I do yesterday?",
+        "Today is 2024-05-01.\nUser: My dog died.\nAI: Oh!\nUser: What did I do yesterday?",
+        "User: My dog died.\nAI: Oh!\nUser: Today is 2024-05-01. What did I do yesterday?",
+    ],
+)
+def test_a_conversation_may_say_when_it_is(query: str) -> None:
+    assert asked_in(query) == Framed("What did I do yesterday?", DAY)
