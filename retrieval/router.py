@@ -6,11 +6,14 @@ a hint of its own, however few words it shares.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from memory_service.analysis.sentences import sentences
 from retrieval.query import ParsedQuery
+from retrieval.query_time import asks_earliest, asks_latest
 
 
 class Route(StrEnum):
@@ -45,21 +48,33 @@ _IMPERATIVE: Final = re.compile(
     r"remind|walk|help|provide|write|create|generate|identify|recap|search|get|look|let|make|draft|plan|order)\b",
     re.IGNORECASE,
 )
-_AUXILIARY: Final = "(?:am|are|can|could|did|do|does|had|has|have|is|may|might|shall|should|was|were|will|would)"
+_OPENS: Final = (
+    r"\W*(?:(?:hey|hi|hello|ok|okay|so|well|and|but|btw|um+|hm+|please)\b\W*){0,3}"
+    # "yesterday what did I eat", "On Monday, what did I do", "in which year"
+    r"(?:(?:yesterday|today|tonight|tomorrow|(?:last|this|next) \w+|"
+    r"(?:on|in|at|during|since|for|to|from|with|by|about|until)(?: \w+){0,3}?),? )?"
+)
+_AUXILIARY: Final = (
+    "(?:am|are|can|could|did|do|does|had|has|have|is|may|might|must|shall|should|was|were|will|would)(?:n['’]?t)?"
+)
+_OTHER: Final = r"(?!(?:i|we|he|she|it|they|you|my|our|the|a|an|is|are|was|were)\b)[\w'’-]+"
 _ASKING: Final = re.compile(
-    # "what did I", "in which year was"; not "When my bonus hit, I was glad".
-    r"\W*(?:(?:and|so|in|on|at|for|to|from|with|since|until)\s+)?(?:(?:what|when|where|which|who|whom|whose|why|how)"
-    rf"(?:['’](?:s|re|d)\b|(?:\s+[\w'’-]+){{0,3}}?\s+{_AUXILIARY}\b)|"
-    rf"{_AUXILIARY}\s+(?:i|you|we|he|she|they|it|the|my|our|your|[A-Z]\w+)\b)|{_IMPERATIVE.pattern}",
+    # "what did I", "in which year was", "who called"; not "When my bonus hit", "What a day I had", "Which is why I was".
+    rf"{_OPENS}(?!which is why\b)(?:"
+    rf"(?:wh?at|when|where|which|who|whom|whose|why|how)(?:['’]?(?:s|re|d|ve|ll)\b|\s+{_AUXILIARY}\b)|"
+    rf"(?:what|which|whose|how)(?:\s+(?:of the|of my|{_OTHER})){{1,6}}?\s+{_AUXILIARY}\b|"
+    rf"who\s+{_OTHER}|what (?:happen(?:s|ed)|changed|went|came|made)\b|(?:what|which) {_OTHER} {_OTHER}|"
+    rf"{_AUXILIARY}\s+(?:i|you|u|we|he|she|they|it|(?-i:[A-Z]\w+))\b|"
+    r"(?:list|tell|show|find|summari[sz]e|remind|recap|search|give)\s+(?!\w*[,:;]))",
     re.IGNORECASE,
 )
+_OF_SPEAKER: Final = re.compile(r"\W*(?:i|i['’]\w+|we|we['’]\w+|my|our)\b", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 def route(query: ParsedQuery, coverage: float, *, settings: RouterSettings) -> Routing:
     """Choose the way for a query whose best match covers this share of its words, 0..1."""
-    tells_when = query.dates or query.asks_latest or query.asks_earliest
-    if tells_when and (query.text.rstrip().endswith("?") or _ASKING.match(query.text)):
+    if _asks_for_a_time(query, settings):
         return Routing(Route.QUESTION, "the query asks for a time")
     if coverage < settings.any_coverage:
         return Routing(Route.STATEMENT, "the memories share few words with the query")
@@ -72,3 +87,24 @@ def route(query: ParsedQuery, coverage: float, *, settings: RouterSettings) -> R
     if not _FIRST_PERSON.search(query.text):
         return Routing(Route.QUESTION, "the query says nothing about its speaker")
     return Routing(Route.STATEMENT, "the query tells something and shares few words with the memories")
+
+
+def _asks_for_a_time(query: ParsedQuery, settings: RouterSettings) -> bool:
+    """Say whether a question in a query names a day, or the latest or first: not what is only told beside it."""
+    if not (query.dates or query.asks_latest or query.asks_earliest):
+        return False
+    if len(_WORD.findall(query.text)) < settings.fewest_words:
+        return True
+    return any(_names_a_time(said, query) for said in _questions(query.text))
+
+
+def _questions(text: str) -> Iterator[str]:
+    """Yield what asks: sentences, and of one that tells something of its speaker what stands behind the last comma."""
+    for sentence in sentences(text):
+        if sentence.text.endswith("?") or _ASKING.match(sentence.text):
+            yield sentence.text.rpartition(",")[2] if _OF_SPEAKER.match(sentence.text) else sentence.text
+
+
+def _names_a_time(said: str, query: ParsedQuery) -> bool:
+    small = said.casefold()
+    return any(found.phrase.casefold() in small for found in query.dates) or asks_latest(said) or asks_earliest(said)
