@@ -100,8 +100,8 @@ def test_closing_waits_once_for_all_threads(make: Callable[[Failing], BatchingEn
         running = pool.submit(encoder.encode_passages, ["runs", "as well"])
         assert inner.entered.wait(PATIENCE_S)
         began = time.monotonic()
-        encoder.close(timeout_s=0.3)
-        assert time.monotonic() - began < 0.8
+        encoder.close(timeout_s=0.5)
+        assert time.monotonic() - began < 1.4  # not half a second for each thread
         inner.gate.set()
         assert running.result(PATIENCE_S).shape == (2, 2)
 
