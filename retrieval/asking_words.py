@@ -8,7 +8,7 @@ from memory_service.analysis.tokens import terms
 MARKS: Final = "?？؟"
 WH: Final = r"(?:what|when|where|which|who|whom|whose|why|how)(?:['’]\w+)?\b"
 AUXILIARY: Final = (
-    r"(?:am|are|can|could|did|do|does|had|has|have|is|may|might|shall|should|was|were|will|would)(?:n['’]t)?\b"
+    r"(?:am|are|can|could|did|do|does|had|has|have|is|may|might|must|shall|should|was|were|will|would)(?:n['’]?t)?\b"
 )
 ASKS: Final = re.compile(
     rf"\W*(?:(?:and|so|but|about|at|for|from|in|of|on|since|to|until|with)\s+)?(?:{WH}|{AUXILIARY}\s|"

@@ -22,7 +22,7 @@ from memory_service.analysis.sentences import sentences
 from memory_service.analysis.tokens import terms
 from memory_service.analysis.wrapping import LONGEST_STAMP, moment_of, said_in
 from retrieval.asking_words import ASKS, AUXILIARY, LIGHT, MARKS, STRONG, WEAK, WH, asks
-from retrieval.transcript import last_asked, messages_in, turns_in
+from retrieval.transcript import Turn, last_asked, messages_in, turns_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ _EVERY: Final = 5  # words of a part of which one may be another: among so many 
 _EMOJI: Final = "[\\U0001F300-\\U0001FAFF\\u2600-\\u27BF\\uFE0F]"
 _BORDER: Final = re.compile(
     # What stands before a colon; a bracket behind a sentence; a comma or a dash before a question; an emoji.
-    rf":(?=[\s*\"'“<]|\Z)|(?<=[?.!])\s+\(|\s[–—-]{{1,2}}\s|,\s+(?={WH}|{AUXILIARY}(?<!n['’]t)\s)|{_EMOJI}+",
+    rf":(?=[\s*\"'“<]|\Z)|(?<=[?.!])\s+\(|\s[–—-]{{1,2}}\s|,\s+(?={WH}|{AUXILIARY}(?<!n['’]t)(?<!nt)\s)|{_EMOJI}+",
     re.IGNORECASE,
 )
 _OPENS: Final = re.compile(
@@ -172,7 +172,8 @@ def asked_in(query: str) -> Framed:
     """
     if len(query) > LONGEST:
         return Framed(query)
-    whole = _of_object(query)
+    handed = _of_object(query)
+    whole = handed.text
     turns = turns_in(whole)
     day: datetime | None = None
     if not turns:
@@ -184,7 +185,7 @@ def asked_in(query: str) -> Framed:
         told, day_there = _without_day(spoken.text)
         now = day_there or spoken.at or day
     # A statement is taken out of what is around it only where that is a conversation, or the day.
-    taken_out = now is not None or spoken is not None or (whole != query and query.lstrip()[:1] == "[")
+    taken_out = now is not None or spoken is not None or handed.of_user
     text = _without_labels(told)
     if text.lstrip()[:1] not in ("{", "["):  # what is written in JSON is data
         text = _without_labels(_within(text))
@@ -195,30 +196,30 @@ def asked_in(query: str) -> Framed:
     return Framed(told, now) if told and taken_out else Framed(query)
 
 
-def _of_object(query: str) -> str:
-    """Return the question in an object or messages of JSON that hand one over, else the query."""
+def _of_object(query: str) -> Turn:
+    """Return the question in an object of JSON, or the last turn of a user in messages, that hand one over; else the query."""
+    as_it_is = Turn(of_user=False, text=query)
     if query.lstrip()[:1] not in ("{", "["):
-        return query
+        return as_it_is
     try:
         found = _question_of(json.loads(query), _DEEP)
         # As everywhere, half a pair and NUL are no text.
-        return found if found and "\0" not in found and found.encode() else query
+        return found if found and found.text and "\0" not in found.text and found.text.encode() else as_it_is
     except (ValueError, RecursionError):
-        return query
+        return as_it_is
 
 
-def _question_of(read: Any, deep: int) -> str | None:
+def _question_of(read: Any, deep: int) -> Turn | None:
     if isinstance(read, list):
         turns = messages_in(read)
         while turns and not turns[-1].of_user:
             turns.pop()
-        spoken = last_asked(turns)
-        return spoken.text if spoken else None
+        return last_asked(turns)
     if not isinstance(read, Mapping) or not deep or not read.keys() <= _BESIDE_KEYS | _INSIDE_KEYS | {*_QUERY_KEYS}:
         return None
     found = [read[key] for key in _QUERY_KEYS if isinstance(read.get(key), str) and read[key].strip()]
     inside = (_question_of(read[key], deep - 1) for key in read if key in _INSIDE_KEYS)
-    return found[0] if found else next((one for one in inside if one), None)
+    return Turn(of_user=False, text=found[0]) if found else next((one for one in inside if one), None)
 
 
 def _without_day(text: str) -> tuple[str, datetime | None]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from memory_service.analysis.sentences import sentences
+from retrieval.asking_words import AUXILIARY
 from retrieval.query import ParsedQuery
 from retrieval.query_time import asks_earliest, asks_latest
 
@@ -54,17 +55,14 @@ _OPENS: Final = (
     r"(?:(?:yesterday|today|tonight|tomorrow|(?:last|this|next) \w+|"
     r"(?:on|in|at|during|since|for|to|from|with|by|about|until)(?: \w+){0,3}?),? )?"
 )
-_AUXILIARY: Final = (
-    "(?:am|are|can|could|did|do|does|had|has|have|is|may|might|must|shall|should|was|were|will|would)(?:n['’]?t)?"
-)
 _OTHER: Final = r"(?!(?:i|we|he|she|it|they|you|my|our|the|a|an|is|are|was|were)\b)[\w'’-]+"
 _ASKING: Final = re.compile(
     # "what did I", "in which year was", "who called"; not "When my bonus hit", "What a day I had", "Which is why I was".
     rf"{_OPENS}(?!which is why\b)(?:"
-    rf"(?:wh?at|when|where|which|who|whom|whose|why|how)(?:['’]?(?:s|re|d|ve|ll)\b|\s+{_AUXILIARY}\b)|"
-    rf"(?:what|which|whose|how)(?:\s+(?:of the|of my|{_OTHER})){{1,6}}?\s+{_AUXILIARY}\b|"
+    rf"(?:wh?at|when|where|which|who|whom|whose|why|how)(?:['’]?(?:s|re|d|ve|ll)\b|\s+{AUXILIARY})|"
+    rf"(?:what|which|whose|how)(?:\s+(?:of the|of my|{_OTHER})){{1,6}}?\s+{AUXILIARY}|"
     rf"who\s+{_OTHER}|what (?:happen(?:s|ed)|changed|went|came|made)\b|(?:what|which) {_OTHER} {_OTHER}|"
-    rf"{_AUXILIARY}\s+(?:i|you|u|we|he|she|they|it|(?-i:[A-Z]\w+))\b|"
+    rf"{AUXILIARY}\s+(?:i|you|u|we|he|she|they|it|(?-i:[A-Z]\w+))\b|"
     r"(?:list|tell|show|find|summari[sz]e|remind|recap|search|give)\s+(?!\w*[,:;]))",
     re.IGNORECASE,
 )

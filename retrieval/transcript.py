@@ -59,11 +59,12 @@ def turns_in(text: str) -> list[Turn]:
     >>> turns_in("Agent: Bo Lee\nCustomer: ACME\nIssue: the printer jams")
     []
     """
-    labels = list(_LABEL.finditer(text))[-_MOST:]
+    found = list(_LABEL.finditer(text))
+    labels = found[-_MOST:]
     speaking = [label for label in labels if not label["system"]]
     users = sum(label["user"] is not None for label in speaking)
     # A form has such labels, too; one that speaks, is answered and speaks again is in a conversation.
-    if users < _SPEAKS_AGAIN or users == len(speaking) or not _is_heading(text[: labels[0].start()]):
+    if users < _SPEAKS_AGAIN or users == len(speaking) or not _is_heading(text[: found[0].start()]):
         return []
     ends = [label.start() for label in labels[1:]] + [len(text)]
     turns = [
@@ -89,7 +90,7 @@ def messages_in(read: Sequence[Any]) -> list[Turn]:
     if not all(isinstance(one, Mapping) for one in read):
         return []
     return [
-        Turn(of_user=one["role"] in ("user", "human"), text=_content(one.get("content")).strip())
+        Turn(of_user=one["role"] in ("user", "human"), text=_content(one.get("content", one.get("text"))).strip())
         for one in read
         if one.get("role") in ("user", "human", "assistant", "ai")
     ]

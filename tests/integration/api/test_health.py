@@ -119,3 +119,9 @@ def test_the_access_log_says_what_happened_and_nothing_private(
     assert line["ms"] > 0
     assert "queued" not in str(lines)
     assert me.key not in str(lines)
+
+
+def test_passages_are_encoded_on_as_many_threads_as_are_set(app: Any) -> None:
+    services = app.state.services
+    expected = services.settings.encoder_threads if services.encoder.runs_side_by_side else 1
+    assert services.batching._threads_of_passages == expected

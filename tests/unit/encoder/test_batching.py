@@ -1,8 +1,7 @@
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from memory_service.encoder import BatchingEncoder, EncoderClosed, EncoderTimeout, batching
 from memory_service.encoder.batching import CALLERS_PER_QUERY
 from memory_service.encoder.queued import TOKENS_PER_BATCH, estimated_tokens
+from tests.unit.encoder.conftest import wait_until
 
 
 class HashingEncoder:
@@ -45,13 +45,6 @@ def encoder(inner: HashingEncoder) -> Iterator[BatchingEncoder]:
     yield batching
     inner.gate.set()
     batching.close()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def queued(encoder: BatchingEncoder, kind: str) -> int:

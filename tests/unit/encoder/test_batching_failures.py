@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from memory_service.encoder import BatchingEncoder, EncoderTimeout
 from memory_service.encoder.batching import CALLERS_PER_QUERY
-
-PATIENCE_S = 5
+from tests.unit.encoder.conftest import PATIENCE_S, wait_until
 
 
 class Panic(BaseException):
@@ -84,8 +83,7 @@ def test_a_query_is_not_forgotten_where_others_failed(make: Callable[[Failing], 
         failing = pool.submit(encoder.encode_queries, ["bad", "bad " * 200, "bad " * 400])
         assert inner.entered.wait(PATIENCE_S)
         waiting = pool.submit(encoder.encode_query, "good")
-        while len(encoder._queues["query"]) < 2:
-            time.sleep(0.002)
+        wait_until(lambda: len(encoder._queues["query"]) == 2)
         inner.gate.set()
         with pytest.raises(ValueError, match="no"):
             failing.result(PATIENCE_S)

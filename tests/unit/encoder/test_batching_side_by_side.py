@@ -1,8 +1,7 @@
 """Several batches of passages at a time, and queries beside them."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from memory_service.encoder import BatchingEncoder, EncoderClosed, EncoderTimeout
-
-PATIENCE_S = 5
+from tests.unit.encoder.conftest import PATIENCE_S, wait_until
 
 
 class Gated:
@@ -52,13 +50,6 @@ def encoder(inner: Gated) -> Iterator[BatchingEncoder]:
     yield batching
     inner.gate.set()
     batching.close()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def passages(count: int) -> list[str]:
