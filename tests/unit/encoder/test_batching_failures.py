@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from memory_service.encoder import BatchingEncoder, EncoderTimeout
+from memory_service.encoder import BatchingEncoder, EncoderClosed, EncoderTimeout, batching
 from memory_service.encoder.batching import CALLERS_PER_QUERY
 from tests.unit.encoder.conftest import PATIENCE_S, wait_until
 
@@ -72,16 +72,19 @@ def test_fewer_vectors_than_texts_are_an_error(make: Callable[[Failing], Batchin
     assert encoder.encode_passages(["good", "as well"], timeout_s=PATIENCE_S).shape == (2, 2)
 
 
-def test_a_query_is_not_forgotten_where_others_failed(make: Callable[[Failing], BatchingEncoder]) -> None:
+def test_a_query_is_not_forgotten_where_others_failed(
+    make: Callable[[Failing], BatchingEncoder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "COMPANY_S", 0.5)  # not over yet when the first batch fails
     inner = Failing(ValueError("no"))
     encoder = make(inner)
     with ExitStack() as crowd, ThreadPoolExecutor(2) as pool:
-        for _ in range(3 * CALLERS_PER_QUERY):
-            crowd.enter_context(encoder.under_way())
         inner.gate.clear()
         # Of lengths that share no batch, so that something of it waits when the first batch fails.
         failing = pool.submit(encoder.encode_queries, ["bad", "bad " * 200, "bad " * 400])
         assert inner.entered.wait(PATIENCE_S)
+        for _ in range(2 * CALLERS_PER_QUERY):
+            crowd.enter_context(encoder.under_way())
         waiting = pool.submit(encoder.encode_query, "good")
         wait_until(lambda: len(encoder._queues["query"]) == 2)
         inner.gate.set()
@@ -95,13 +98,17 @@ def test_closing_waits_once_for_all_threads(make: Callable[[Failing], BatchingEn
     encoder = make(inner)
     inner.gate.clear()
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(encoder.encode_passages, ["runs", "as well"])
-        assert inner.entered.wait(PATIENCE_S)
+        running = pool.submit(encoder.encode_passages, ["p" * 500 + str(number) for number in range(3)])
+        wait_until(lambda: encoder._running["passage"] == encoder._threads_of_passages)
         began = time.monotonic()
         encoder.close(timeout_s=0.5)
         assert time.monotonic() - began < 1.4  # not half a second for each thread
         inner.gate.set()
-        assert running.result(PATIENCE_S).shape == (2, 2)
+        if encoder._threads_of_passages > 1:
+            assert running.result(PATIENCE_S).shape == (3, 2)
+        else:
+            with pytest.raises(EncoderClosed):
+                running.result(PATIENCE_S)
 
 
 def test_a_thread_that_cannot_be_started_is_started_later(

@@ -118,10 +118,11 @@ def test_a_passage_that_is_alone_runs_where_it_is_sent_until_all_threads_have_on
 def test_who_gave_up_keeps_nobody_from_running_at_once(inner: Gated, encoder: BatchingEncoder) -> None:
     inner.gate.clear()
     with ThreadPoolExecutor(1) as pool:
-        ingest = pool.submit(encoder.encode_passages, passages(4))
+        ingest = pool.submit(encoder.encode_passages, passages(3))
         wait_until(lambda: inner.inside == 3)
         with pytest.raises(EncoderTimeout):
             encoder.encode_passages(["given up"], timeout_s=0.02)
+        assert not encoder._queues["passage"]
         inner.gate.set()
         ingest.result(PATIENCE_S)
     wait_until(lambda: not any(encoder._running.values()))
