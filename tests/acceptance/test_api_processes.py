@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 RECOVERY_S = 60
 NAMED_S = 60  # until three deaths in a row: the third start follows a second and a half after the first death
 STEADY_S = 60  # that a part has to run before it is no longer named
+IDLE_S = 7  # more than a client usually keeps a connection that it does not use
 CONNECTIONS = 400  # opened at most until each process has accepted one
 
 
@@ -49,8 +50,10 @@ def apis(victim: Victim) -> dict[str, int]:
 
 
 def client(victim: Victim, key: str | None = None) -> httpx.Client:
-    key = key or victim.connection.key
-    return httpx.Client(base_url=victim.connection.url, headers={"Authorization": f"Bearer {key}"}, timeout=120)
+    """Give a client that keeps its connection, however long it takes to find one of another process."""
+    headers = {"Authorization": f"Bearer {key or victim.connection.key}"}
+    kept = httpx.Limits(keepalive_expiry=None)
+    return httpx.Client(base_url=victim.connection.url, headers=headers, timeout=120, limits=kept)
 
 
 def serving(victim: Victim, http: httpx.Client) -> str:
@@ -64,10 +67,18 @@ def serving(victim: Victim, http: httpx.Client) -> str:
 
 
 def end(*running: psutil.Process) -> None:
-    """Kill processes, and wait until none of them can accept a connection any more."""
+    """Kill processes, and wait until each has closed its connections: a zombie's other threads hold them for a moment."""
     for one in running:
         one.kill()
-    assert eventually(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in running))
+    assert eventually(lambda: not any(is_at_work(one) for one in running))
+
+
+def is_at_work(process: psutil.Process) -> bool:
+    """Say whether a process, or one of its threads after the first has ended, still runs."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager
@@ -147,6 +158,14 @@ def test_the_rate_of_a_key_is_counted_by_all_together(victim: Victim) -> None:
     # Each process alone would let all of them through.
     assert 429 in answers
     assert answers.index(429) == limit
+
+
+def test_a_connection_is_kept_longer_than_clients_leave_one_unused(victim: Victim) -> None:
+    # Were it closed as they send, they would be answered by a reset.
+    with one_of_each(victim) as held:
+        time.sleep(IDLE_S)
+        for name, http in held.items():
+            assert serving(victim, http) == name
 
 
 def test_metrics_are_those_of_all_whoever_is_asked(victim: Victim) -> None:
