@@ -85,13 +85,13 @@ def with_fading(
     """Move what has faded down, where a policy says how far; by default none does, and no memory's state is read."""
     if asks_one_channel(request):
         return order
+    known = request.as_of.known
+    if known is None and not any(read_policy(one.retention_policy).rank_weight for one in namespaces):
+        return order
     ranked = order.ranked
-    ids, known = [ranked.ids[row] for row in ranked.order.tolist()], request.as_of.known
-    if known is not None:
-        spaces = [one.id for one in namespaces]
-        losses = losses_then(session, tenant_id, spaces, ids, known=known)
-    elif any(read_policy(one.retention_policy).rank_weight for one in namespaces):
+    ids = [ranked.ids[row] for row in ranked.order.tolist()]
+    if known is None:
         losses = losses_of(session, tenant_id, ids, now=now)
     else:
-        return order
+        losses = losses_then(session, tenant_id, [one.id for one in namespaces], ids, known=known)
     return replace(order, ranked=faded(ranked, losses))
