@@ -53,8 +53,8 @@ types: dev ## Check types
 	@$(BIN)/python -m mypy
 
 types-clients: dev-clients ## Check the types of the clients
-	@for client in $(filter-out clients/crewai/%,$(wildcard clients/*/pyproject.toml)); do \
-		(cd $$(dirname $$client) && ../../$(CLIENTS_BIN)/python -m mypy) || exit 1; done
+	@printf '%s\n' $(filter-out clients/crewai/,$(dir $(wildcard clients/*/pyproject.toml))) | xargs -P 2 -I '{}' \
+		sh -c 'cd {} && said=$$(../../$(CLIENTS_BIN)/python -m mypy 2>&1); status=$$?; echo "{} $$said"; exit $$status'
 
 types-crewai: dev-crewai ## Check the types of the storage of CrewAI
 	@cd clients/crewai && ../../$(CREWAI_BIN)/python -m mypy

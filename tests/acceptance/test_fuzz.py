@@ -31,7 +31,7 @@ def as_lines(_: Any, value: Any) -> bytes:
     return value if isinstance(value, bytes) else (value if isinstance(value, str) else json.dumps(value)).encode()
 
 
-EXAMPLES = 40  # Per operation and kind of request.
+EXAMPLES = 25  # Per operation and kind of request.
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     status_code_conformance,
