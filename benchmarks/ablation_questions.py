@@ -17,6 +17,20 @@ SMALL_TALK: Final = (
     "Assistant: Great, I am happy to help you with that. What would you like to begin with?\n"
 )
 """What was said before a question, where an agent hands over its whole conversation."""
+PROMPT: Final = (
+    "You are Sam, a friendly assistant with a long-term memory. Be concise and never invent anything. When the user asks for "
+    "something that was said before, look it up first.\n\n"
+)
+"""What an agent is told before a conversation."""
+
+
+def _headed(transcript: str) -> str:
+    return transcript.replace("User: ", "## User\n").replace("Assistant: ", "## Assistant\n")
+
+
+def _copied(transcript: str) -> str:
+    """Write a transcript as somebody copies it from the page of a chat."""
+    return transcript.replace("User: ", "You said:\n").replace("Assistant: ", "ChatGPT said:\n")
 
 
 def _small(question: str) -> str:
@@ -35,6 +49,9 @@ WORDINGS: Final[Mapping[str, Wording]] = {
     "today": lambda question: f"Today is 2024-05-01. {question}",
     "json": lambda question: f'{{"question": "{question}"}}',
     "transcript": lambda question: f"{SMALL_TALK}User: {question}\nAssistant:",
+    "transcript-prompt": lambda question: f"{PROMPT}{SMALL_TALK}User: {question}\nAssistant:",
+    "transcript-headings": lambda question: _headed(f"{SMALL_TALK}User: {question}"),
+    "transcript-copied": lambda question: _copied(f"{SMALL_TALK}User: {question}"),
 }
 """By name, how a question is put."""
 

@@ -22,7 +22,7 @@ from memory_service.analysis.sentences import sentences
 from memory_service.analysis.tokens import terms
 from memory_service.analysis.wrapping import LONGEST_STAMP, moment_of, said_in
 from retrieval.asking_words import ASKS, AUXILIARY, LIGHT, MARKS, STRONG, WEAK, WH, asks
-from retrieval.transcript import Turn, last_asked, messages_in, turns_in
+from retrieval.transcript import Turn, conversation_in, last_asked, messages_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +142,15 @@ _BEFORE_DAY: Final = re.compile(r"(?:\A|\n|[.!?]\s)\W*\Z")
 
 _EMPHASIS: Final = "#*>`-_"
 
-_QUERY_KEYS: Final = ("question", "query", "text", "content", "message", "input", "prompt")  # the first that is there
+_QUERY_KEYS: Final = ("question", "query", "text", "content", "message", "input", "prompt", "contents")  # the first that is there
 _INSIDE_KEYS: Final = frozenset({
-    "arguments", "args", "parameters", "params", "function", "input", "message", "messages", "body",
+    "arguments", "args", "parameters", "params", "function", "input", "message", "messages", "contents", "body",
 })  # fmt: skip
 _BESIDE_KEYS: Final = frozenset({
     "role", "type", "id", "name", "tool", "tool_name", "tool_call_id", "action", "method", "user", "user_id", "agent_id",
     "session_id", "thread_id", "namespace", "collection", "index", "top_k", "k", "n", "limit", "max_results", "threshold",
-    "context", "history", "chat_history", "instruction", "instructions", "system", "format", "options", "filter", "filters",
+    "context", "history", "chat_history", "instruction", "instructions", "system", "system_instruction", "systemInstruction",
+    "generation_config", "generationConfig", "safetySettings", "tools", "max_tokens", "format", "options", "filter", "filters",
     "model", "temperature", "stream", "language", "lang", "timestamp", "created_at", "date", "now",
 })  # fmt: skip
 """What stands beside a question in an object that hands it over. One with anything else is data, all of which is looked for."""
@@ -174,12 +175,14 @@ def asked_in(query: str) -> Framed:
         return Framed(query)
     handed = _of_object(query)
     whole = handed.text
-    turns = turns_in(whole)
-    day: datetime | None = None
-    if not turns:
+    conversation = conversation_in(whole)
+    if conversation.turns:
+        _, day = _without_day(conversation.told)
+    else:
         whole, day = _without_day(whole)
-        turns = turns_in(whole)
-    spoken = last_asked(turns)
+        if day is not None:
+            conversation = conversation_in(whole)
+    spoken = last_asked(conversation.turns)
     told, now = whole, day
     if spoken is not None:
         told, day_there = _without_day(spoken.text)

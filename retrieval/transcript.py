@@ -2,18 +2,22 @@
 
 Agents hand a search all that was said. Of it the last turn of the user is what is asked; where that points back ("Where does she
 live?") or says too little ("Tell me more"), the turns before it belong to it, back to one that says what is meant. Labels of
-turns are read in English, by role and not by name: who is called by name talks with somebody, and all of that may be looked for.
+turns are read in English, by role. A name is one only beside a role: two who are called by name talk with each other, and all of
+that may be looked for.
 """
 
 import re
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
+from itertools import pairwise
 from typing import Any, Final
 
 from memory_service.analysis.tokens import terms
 from memory_service.analysis.wrapping import LONGEST_STAMP, moment_of
-from retrieval.asking_words import LIGHT, STRONG, WEAK, WH, asks
+from retrieval.asking_words import LIGHT, MARKS, STRONG, WEAK, WH, asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +29,75 @@ class Turn:
     at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The turns of a transcript, and what the assistant is told before and between them; no turns of a text that is none."""
+
+    turns: Sequence[Turn] = ()
+    told: str = ""
+
+
+class _Side(Enum):
+    USER = auto()
+    OTHER = auto()
+    SYSTEM = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """Where it is written whose turn begins, and when it was if that stands there."""
+
+    start: int
+    end: int
+    side: _Side
+    stamp: str = ""
+
+
 _MOST: Final = 400  # turns that are read, the last
+_USERS: Final = ("user", "human")
+_ASSISTANTS: Final = ("assistant", "ai", "model", "gpt")
+_KINDS: Final = frozenset({"human", "ai", "system", "tool"})  # of messages that have no role
+_CONTENTS: Final = ("content", "text", "parts", "value")  # where messages have what is said, by the models they are for
 _SPEAKS_AGAIN: Final = 2  # turns of the user in a conversation, at least
 _A_SENTENCE: Final = 4  # words of a line that is one, without a mark at its end
 _FRAGMENT: Final = 3  # words of a turn that may be a part of the one before: "in april"
 
+_MODEL: Final = r"(?P<model>claude|chatgpt|gpt(?:-?\d[\w.]{0,8})?|copilot|gemini|grok|llama|mistral)"
 _LABEL: Final = re.compile(
     # A line that says whose turn begins, before the words or by itself, with a time or a number before or behind it.
-    r"^[^\w\n]{0,6}"
+    r"^[^\w\n]{0,6}+"
     rf"(?:\[?(?P<before>\d[\d:/.T, APMapm-]{{0,{LONGEST_STAMP}}}?)\W{{1,3}})?"
-    r"(?:(?P<user>user|human|humanmessage|customer)|(?P<other>assistant|ai|aimessage|bot|chatbot|agent)|(?P<system>system))"
-    r"(?: \d{1,3})?[ \t]?(?:[(\[](?P<behind>[^)\]\n]{1,40})[)\]])?(?:[ \t*_]{0,4}:[ \t*_]{0,4}|[*_\]]{1,4}[ \t]{0,4}$)",
+    rf"(?:(?P<user>user|human|humanmessage|customer)|(?P<system>system)|(?P<either>you|me)|{_MODEL}|"
+    r"(?P<other>(?:ai |virtual )?assistant|ai|aimessage|bot|chatbot|(?:ai )?agent))"
+    r"(?: said)?(?: \d{1,3})?[ \t]?(?:[(\[](?P<behind>[^)\]\n]{1,40})[)\]])?"
+    r"(?:[ \t*_]{0,4}:[ \t*_]{0,4}|[*_\]]{1,4}[ \t]{0,4}$)",
     re.IGNORECASE | re.MULTILINE,
 )
-_CLOSES: Final = re.compile(r"\s*(?:</[\w-]{1,30}>|```)\s*\Z")
+_HEADING: Final = re.compile(
+    rf"^(?P<level>#{{1,6}}+)[ \t]+[*_]{{0,2}}(?:(?P<user>user|human)|(?P<system>system)|{_MODEL}|(?P<other>assistant|ai))"
+    r"[*_]{0,2}:?[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""The same as a heading of Markdown, which needs no colon."""
+_SIDES: Final = ("user", "system", "either", "model", "other")  # the groups that say who
+_OTHERS: Final = ("other", "model", "either")  # who answers: the first of them that is there and not the user
+_ROLES: Final = frozenset({"user", "human", "assistant", "ai", "ai assistant", "virtual assistant", "chatbot"})
+"""Labels that nobody bears as a name and no thing as its own, beside which a name may be the other side."""
+_NAME: Final = re.compile(r"^[*_]{0,2}(?P<name>[A-Z][\w-]{0,20})[*_]{0,2}:[*_]{0,2}(?:[ \t]+|$)", re.MULTILINE)
+_PROMPT: Final = re.compile(r"\W*(?:you are|you're|(?:i want you to )?act as|your name is)\b", re.IGNORECASE)
+"""How a prompt begins that says what the assistant is to be. It may ask something if a question or a demand is in it."""
+_INTRODUCES: Final = re.compile(
+    r"\W*(?:the following|this|below|here) is an? (?:[\w-]{1,20} )?(?:conversation|chat|dialogue) between\b|"
+    r"\W*an? (?:conversation|chat|dialogue) between\b",
+    re.IGNORECASE,
+)
+_DEMANDS: Final = re.compile(
+    r"\b(?:list|find|name|tell me|summari[sz]e|extract|translate|classify|identify|rewrite|write|compare|count|looking|given|"
+    r"conversation|transcript|dialogue|below|following|above)\b",
+    re.IGNORECASE,
+)
+_FENCE: Final = "```"
+_CLOSES: Final = re.compile(r"(?:</[\w-]{1,30}>|```|-{3,6})\Z")
 _POINTS: Final = re.compile(
     r"\b(?:he|him|she|hers|it|they|them|these|those|(?:the )?same|the [\w-]+ one|(?:this|that|there|one)(?=\W*\Z)|"
     r"(?:and|or|did|does|do|is|was|were|had|has|will|where|when|why|how|about|with|of|to|for|in|at|on|after|before|since|like) "
@@ -51,34 +110,103 @@ _OF_ME: Final = re.compile(rf"\A\W*{WH}.*\b(?:i|my|me|we|our)\b", re.IGNORECASE)
 _NAMED: Final = re.compile(r"(?<=[a-z,] )[A-Z]\w")  # not where a sentence begins
 
 
-def turns_in(text: str) -> list[Turn]:
-    r"""Return the turns of a transcript, none of a text that is something else.
+def conversation_in(text: str) -> Conversation:
+    r"""Return the conversation that a transcript is of, one without turns of a text that is something else.
 
-    >>> [turn.text for turn in turns_in("User: Hi!\nAssistant: Hello.\nUser: Where does Ana live?\nAssistant:")]
+    >>> said = conversation_in("User: Hi!\nAssistant: Hello.\nUser: Where does Ana live?\nAssistant:")
+    >>> [turn.text for turn in said.turns]
     ['Hi!', 'Hello.', 'Where does Ana live?', '']
-    >>> turns_in("Agent: Bo Lee\nCustomer: ACME\nIssue: the printer jams")
-    []
+    >>> conversation_in("Agent: Bo Lee\nCustomer: ACME\nIssue: the printer jams").turns
+    ()
     """
-    found = list(_LABEL.finditer(text))
-    labels = found[-_MOST:]
-    speaking = [label for label in labels if not label["system"]]
-    users = sum(label["user"] is not None for label in speaking)
+    written = _labels(text)
+    if not written:
+        return Conversation()
+    before = text[: written[0].start]
+    labels = written[-_MOST:]
+    sides = [label.side for label in labels]
+    is_prompt = _is_prompt(before)
     # A form has such labels, too; one that speaks, is answered and speaks again is in a conversation.
-    if users < _SPEAKS_AGAIN or users == len(speaking) or not _is_heading(text[: found[0].start()]):
-        return []
-    ends = [label.start() for label in labels[1:]] + [len(text)]
+    speaks = sides.count(_Side.USER) >= (1 if is_prompt else _SPEAKS_AGAIN) and (is_prompt or _Side.OTHER in sides)
+    if not speaks or not (is_prompt or _is_heading(before)):
+        return Conversation()
+    ends = [label.start for label in labels[1:]] + [len(text)]
+    texts = [_said(text[label.end : end]) for label, end in zip(labels, ends, strict=True)]
+    if not any(_is_sentence(line) for one in texts for line in one.splitlines()):
+        return Conversation()
     turns = [
-        Turn(
-            of_user=label["user"] is not None,
-            text=_CLOSES.sub("", text[label.end() : end]).strip(),
-            at=moment_of((label["before"] or label["behind"] or "").strip(" \t,-–—")),
-        )
-        for label, end in zip(labels, ends, strict=True)
-        if not label["system"]
+        Turn(of_user=label.side is _Side.USER, text=said, at=moment_of(label.stamp.strip(" \t,-–—")))
+        for label, said in zip(labels, texts, strict=True)
+        if label.side is not _Side.SYSTEM
     ]
-    lines = [line.rstrip() for turn in turns for line in turn.text.splitlines()]
-    spoken = any(line[-1:] in (".", "!", "?") or len(line.split()) >= _A_SENTENCE for line in lines if line)
-    return turns if spoken else []
+    told = (said for label, said in zip(labels, texts, strict=True) if label.side is _Side.SYSTEM)
+    return Conversation(turns, "\n".join((before, *told)))
+
+
+def _labels(text: str) -> list[_Label]:
+    """Return where turns begin; no label where there is none, or nobody can tell who speaks with whom."""
+    found = _written(text)
+    kinds = [next(kind for kind in _SIDES if label.groupdict().get(kind)) for label in found]
+    speaking = [kind for kind in kinds if kind != "system"]
+    if not speaking:
+        return []
+    # "You" and "me" are the user where they speak first, or to whom no user is; beside a user "you" is who answers.
+    user = "either" if speaking[0] == "either" or "user" not in speaking else "user"
+    other = next((kind for kind in _OTHERS if kind in speaking and kind != user), None)
+    side_of = {user: _Side.USER, other: _Side.OTHER, "system": _Side.SYSTEM}
+    labels = [
+        _Label(label.start(), label.end(), side_of[kind], _stamp(label))
+        for label, kind in zip(found, kinds, strict=True)
+        if kind in side_of
+    ]
+    if user in speaking and other is not None:
+        return labels
+    licensed = all(label[kind].lower() in _ROLES for label, kind in zip(found, kinds, strict=True) if kind != "system")
+    named = _with_named(labels, text, _Side.OTHER if user in speaking else _Side.USER) if licensed else []
+    return named or (labels if user in speaking else [])
+
+
+def _written(text: str) -> list[re.Match[str]]:
+    """Return labels of one form: headings of one level, where one comes first, or lines; none of those in the code of a turn."""
+    found, headings = list(_LABEL.finditer(text)), list(_HEADING.finditer(text))
+    if headings and (not found or headings[0].start() <= found[0].start()):
+        found = [heading for heading in headings if heading["level"] == headings[0]["level"]]
+    fences = [fence.start() for fence in re.finditer(_FENCE, text)]
+    outside = [label for label in found if bisect(fences, label.start()) % 2 == 0]
+    return outside or found
+
+
+def _stamp(label: re.Match[str]) -> str:
+    written = label.groupdict()
+    return written.get("before") or written.get("behind") or ""
+
+
+def _with_named(labels: Sequence[_Label], text: str, side: _Side) -> list[_Label]:
+    r"""Add the turns of the one side that is called by name: those of a single name, each answered by the other side.
+
+    >>> [turn.of_user for turn in conversation_in("Ana: Hi!\nAssistant: Hello, Ana!\nAna: Where do I work?").turns]
+    [True, False, True]
+    """
+    names = [name for name in _NAME.finditer(text) if not _LABEL.match(name[0])]
+    if len({name["name"] for name in names}) != 1:
+        return []
+    named = [_Label(name.start(), name.end(), side) for name in names]
+    found = sorted([*labels, *named], key=lambda label: label.start)
+    speaking = [label for label in found if label.side is not _Side.SYSTEM]
+    ends = [label.start for label in found[1:]] + [len(text)]
+    # A record has fields in turns as well, where one is a name or a word.
+    of_roles = [_said(text[one.end : end]) for one, end in zip(found, ends, strict=True) if one.side is not side]
+    spoken = sum(_is_sentence(said) for said in of_roles)
+    alternate = all(one.side is not after.side for one, after in pairwise(speaking))
+    return found if alternate and 2 * spoken >= len(of_roles) else []
+
+
+def _said(text: str) -> str:
+    return _CLOSES.sub("", text.rstrip()).strip()
+
+
+def _is_sentence(said: str) -> bool:
+    return said.rstrip()[-1:] in (".", "!", "?") or len(said.split()) >= _A_SENTENCE
 
 
 def messages_in(read: Sequence[Any]) -> list[Turn]:
@@ -89,17 +217,31 @@ def messages_in(read: Sequence[Any]) -> list[Turn]:
     """
     if not all(isinstance(one, Mapping) for one in read):
         return []
+    roles = [_role(one) for one in read]
+    by_kind = any("role" not in one and "from" not in one and "parts" not in one for one in read)
+    if by_kind and not all(role in _KINDS for role in roles):
+        return []  # what has a type may be anything
     return [
-        Turn(of_user=one["role"] in ("user", "human"), text=_content(one.get("content", one.get("text"))).strip())
-        for one in read
-        if one.get("role") in ("user", "human", "assistant", "ai")
+        Turn(of_user=role in _USERS, text=_first_content(one).strip())
+        for one, role in zip(read, roles, strict=True)
+        if role in _USERS or role in _ASSISTANTS
     ]
+
+
+def _role(message: Mapping[str, Any]) -> Any:
+    if message.get("role") is None and "parts" in message:
+        return "user"  # as Gemini takes it
+    return message.get("role") or message.get("from") or message.get("type")
+
+
+def _first_content(message: Mapping[str, Any]) -> str:
+    return next((said for key in _CONTENTS if (said := _content(message.get(key)))), "")
 
 
 def last_asked(turns: Sequence[Turn]) -> Turn | None:
     r"""Return what the user says last, with the turns before it that tell what is meant; None where nothing is asked since.
 
-    >>> last_asked(turns_in("User: I saw Ana.\nAssistant: How nice!\nUser: Where does she live?")).text
+    >>> last_asked(conversation_in("User: I saw Ana.\nAssistant: How nice!\nUser: Where does she live?").turns).text
     'I saw Ana.\nHow nice!\nWhere does she live?'
     """
     users = [place for place, turn in enumerate(turns) if turn.of_user]
@@ -117,7 +259,16 @@ def last_asked(turns: Sequence[Turn]) -> Turn | None:
 
 def _is_heading(said: str) -> bool:
     """Say whether what stands before a conversation only says that one follows; all else may be what is asked of it."""
-    return not asks(said) and all(word in STRONG or word in WEAK or word in LIGHT for word in terms(said))
+    if asks(said):
+        return False
+    return _INTRODUCES.match(said) is not None or all(
+        word in STRONG or word in WEAK or word in LIGHT for word in terms(said)
+    )
+
+
+def _is_prompt(said: str) -> bool:
+    """Say whether words before a conversation only say what the assistant is to be."""
+    return _PROMPT.match(said) is not None and not any(mark in said for mark in MARKS) and not _DEMANDS.search(said)
 
 
 def _tells(said: str) -> bool:
@@ -143,5 +294,5 @@ def _content(said: Any) -> str:
     """Return the text of a message, of which some models make parts."""
     if isinstance(said, str):
         return said
-    parts = said if isinstance(said, list) else []
-    return "\n".join(one["text"] for one in parts if isinstance(one, Mapping) and isinstance(one.get("text"), str))
+    parts = [one.get("text") if isinstance(one, Mapping) else one for one in (said if isinstance(said, list) else ())]
+    return "\n".join(part for part in parts if isinstance(part, str))

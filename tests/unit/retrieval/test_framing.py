@@ -70,7 +70,10 @@ def test_what_is_written_around_a_question_is_left_out(query: str, asked: str) -
         ("user: I live in Rome\nassistant: nice\nuser: where do I work?", "where do I work?"),
         ("User: Hi!\nAI: Hello!\nUser: I feel tired of my job.", "I feel tired of my job."),
         ("**User:** Hi!\n\n**Assistant:** Hello!\n\n**User:** Where do I work?\n\n**Assistant:**", "Where do I work?"),
-        ("### Human\nHi!\n### Assistant\nHello!\n### Human\nWhere do I work?\nAnd where does Bo?\n", None),
+        (
+            "### Human\nHi!\n### Assistant\nHello!\n### Human\nWhere do I work?\nAnd when?\n",
+            "Where do I work?\nAnd when?",
+        ),
         ("[user]\nHi!\n[assistant]\nHello!\n[user]\nWhere does Bo\nwork?", "Where does Bo\nwork?"),
         (
             "Customer: Hi!\nAgent: Hello!\nCustomer (10:42): Where do I work? Please answer in one word.",
@@ -100,6 +103,45 @@ def test_what_is_written_around_a_question_is_left_out(query: str, asked: str) -
         ('{"messages": [{"role": "user", "content": "I feel tired."}]}', "I feel tired."),
         ("User: Hi!\nAI: Hi!\nUser: Bees sting.\nAI: Yes.\nUser: Tell me more", "Bees sting.\nYes.\nTell me more"),
         ('[{"role": "assistant", "content": "Hi!"}, {"role": "user", "content": "I feel tired."}]', "I feel tired."),
+        ("## User\nHi!\n\n## Assistant\nHello!\n\n## User\nWhere do I work?", "Where do I work?"),
+        ("# USER\n\nHi!\n\n# CHATGPT\n\nHello!\n\n# USER\n\nWhere do I work?", "Where do I work?"),
+        ("You said:\nHi!\nChatGPT said:\nHello!\nYou said:\nWhere do I work?", "Where do I work?"),
+        ("Me: Hi!\nGPT-4o: Hello!\nMe: Where do I work?\nGPT-4o:", "Where do I work?"),
+        ("User: Hi!\nYou: Hello!\nUser: Where do I work?\nYou:", "Where do I work?"),
+        ("User: Hi!\nClaude: Hello!\nUser: Where do I work?", "Where do I work?"),
+        ("User: Hi!\nJarvis: Hello!\nUser: Where do I work?\nJarvis: ", "Where do I work?"),
+        ("**Ana:** Hi!\n**Assistant:** Hello!\n**Ana:** Where do I work?", "Where do I work?"),
+        (
+            "You are Ada, a helpful assistant. When the user asks for a time, look at the calendar.\n\n"
+            "User: Hi!\nAI: Hello!\nUser: Where do I work?",
+            "Where do I work?",
+        ),
+        (
+            '{"contents": [{"role": "user", "parts": [{"text": "I saw Ana."}]}, {"role": "model", "parts": [{"text": "Nice!"}]}, '
+            '{"role": "user", "parts": [{"text": "Where does she work?"}]}]}',
+            "I saw Ana.\nNice!\nWhere does she work?",
+        ),
+        ('[{"type": "human", "content": "Hi!"}, {"type": "human", "content": "Where do I work?"}]', "Where do I work?"),
+        (
+            '[{"from": "human", "value": "Hi!"}, {"from": "gpt", "value": "Hi!"}, {"from": "human", "value": "Who?"}]',
+            "Who?",
+        ),
+        ('{"contents": [{"parts": [{"text": "Where do I work?"}]}], "generationConfig": {}}', "Where do I work?"),
+        ('{"contents": "Where do I work?"}', "Where do I work?"),
+        ('[{"role": "user", "content": "", "parts": ["Where do I work?"]}]', "Where do I work?"),
+        ("You are Ada, an assistant of Acme.\n\nUser: Where do I work?\nAssistant:", "Where do I work?"),
+        (
+            "The following is a friendly conversation between a human and an AI. The AI is talkative.\n\n"
+            "Human: Hi!\nAI: Hello!\nHuman: Where do I work?\nAI:",
+            "Where do I work?",
+        ),
+        (
+            "User: Hi!\nAI: Hello!\nUser: Why does this fail?\n```yaml\n# user\nuser: bo\n```",
+            "Why does this fail?\n```yaml\n# user\nuser: bo",
+        ),
+        ("## User\nHi!\n## AI\n# User\nYou.\n## User\nWhere do I work?\n\n---\n", "Where do I work?"),
+        ("User: Hi!\nAI: Hi!\nUser: Which is older?\nMe: 1980\nYou: 2023", "Which is older?\nMe: 1980\nYou: 2023"),
+        ("You said:\nHi!\nChatGPT said:\nuser: root\nYou said:\nWhere do I work?", "Where do I work?"),
     ],
 )
 def test_of_a_conversation_the_last_turn_of_the_user_is_asked(query: str, asked: str | None) -> None:
@@ -148,6 +190,25 @@ def test_of_a_conversation_the_last_turn_of_the_user_is_asked(query: str, asked:
         "Human: 2 legs\nAI: none\nHuman: skin\nAI: metal\nHuman: feelings",
         "Roles:\nUser: can read\nAdmin: can write\nAgent: can run\nUser: can comment",
         "Where do I work?\n\nConversation:\nUser: Hi!\nAI: Hi!\nUser: I had pasta.",
+        "You are in Rome. Who did I meet there?\nUser: Hi!\nAI: Hi!\nUser: I had pasta.",
+        "Ana: Hi!\nAssistant: Hello!\nBo: Where do I work?",
+        "You are good with maps. List every city.\nUser: I was in Rome.\nAI: Nice!\nUser: I had pasta.",
+        "Your task is to sum up what was said.\nUser: I was in Rome.\nAI: Nice!\nUser: I had pasta.",
+        "You are a search agent. Find when Bo moved.\nUser: I was in Rome.\nAI: Nice!\nUser: I had pasta.",
+        "As a travel agent I need all that my customer asked for.\nCustomer: A room, please.\nAgent: Sure.\nCustomer: And a car.",
+        "Doctor: How long does it hurt?\nMe: Since March.\nDoctor: And the pills?\nMe: Twice a day.",
+        "Pilot: Gear up.\nCopilot: Gear is up.\nPilot: Flaps to ten, please.",
+        "Waiter: What would you like?\nCustomer: The soup.\nWaiter: Bread with it?",
+        "Issue: the printer jams again.\nAgent: Bo\nIssue: the screen is black.",
+        "Review: Great app!\nUser: ana\nReview: Slow as hell.\nUser: bo",
+        "## Agent\n- runs faster than before.\n## User\n- can log in.\n## Agent\n- has tools.\n## User\n- sees its name.",
+        '[{"type": "human", "text": "Aragorn is a king."}, {"type": "elf", "text": "Legolas shoots."}]',
+        "Assistant: Bo Lee\nNote: he was late today.\nNote: She likes tea.",
+        "User: root\nCommand: apt fails\nUser: admin\nError: it says that the disk is full.",
+        "Ana: where do you live?\nBo: in Rome.\nAna: since when?",
+        "Me: where do you live?\nYou: in Rome.\nMe: since when?",
+        "Claude: where do you live?\nBo: in Rome.\nClaude: since when?",
+        "User\nHi!\nAssistant\nHello!\nUser\nWhere do I work?",
         "Summarize this conversation:\nUser: Hi!\nAI: Hi!\nUser: I had pasta.",
         "My bot wrote:\nUser: Hi!\nAI: Hi!\nUser: I had pasta.",
         '{"type": "preference", "name": "Ana", "date": "2024-05-01", "text": "likes tea"}',
@@ -222,10 +283,18 @@ def test_the_day_that_it_is_counts_as_now(query: str, asked: str, now: datetime 
         "<</SYS>>",
         "<|im_start|>user",
         "answer in ",
+        "User: it\nAI: it\n",
+        "User: a\nJ: b\n",
+        "User: \n",
+        "# User\n",
+        "1, 1, 1, ",
+        "You are a ",
+        " ",
     ],
 )
-def test_no_text_takes_long(of: str) -> None:
-    query = (of * LONGEST)[: LONGEST - 5] + "what?"
+@pytest.mark.parametrize("before", ["", "User: a b c d.\nAI: b\nUser: x", "You are Ada.\nUser: x"])
+def test_no_text_takes_long(before: str, of: str) -> None:
+    query = before + (of * LONGEST)[: LONGEST - 5 - len(before)] + "what?"
     began = perf_counter()
     asked_in(query)
     assert perf_counter() - began < 0.2
@@ -238,6 +307,9 @@ def test_no_text_takes_long(of: str) -> None:
         "User (2024-04-01): My dog died.\nAI: Oh!\nUser (2024-05-01): What did I do yesterday?",
         "Today is 2024-05-01.\nUser: My dog died.\nAI: Oh!\nUser: What did I do yesterday?",
         "User: My dog died.\nAI: Oh!\nUser: Today is 2024-05-01. What did I do yesterday?",
+        "You are Sam. Today is 2024-05-01.\n\nUser: My dog died.\nAI: Oh!\nUser: What did I do yesterday?",
+        "System: Today is 2024-05-01.\nUser: My dog died.\nAI: Oh!\nUser: What did I do yesterday?",
+        "## System\nToday is 2024-05-01.\n## User\nMy dog died.\n## Assistant\nOh!\n## User\nWhat did I do yesterday?",
     ],
 )
 def test_a_conversation_may_say_when_it_is(query: str) -> None:
