@@ -90,7 +90,7 @@ _POLITE: Final = re.compile(
     r"i['’]d (?:like|love) to (?:know|ask|find out|remember)|"
     r"i(?: was| am|['’]m) (?:just )?(?:wondering|curious)(?: about| to know)?|i wonder|(?:do you have )?any idea|"
     r"i (?:forgot|forget|don['’]t remember|can['’]t remember)"
-    rf")\s*[,:–—]?\s+(?={WH})",
+    rf")\s*(?:(?P<colon>:)\s*(?=\S)|[,–—]?\s+(?={WH}))",
     re.IGNORECASE,
 )
 _LABEL: Final = re.compile(
@@ -142,7 +142,16 @@ _BEFORE_DAY: Final = re.compile(r"(?:\A|\n|[.!?]\s)\W*\Z")
 
 _EMPHASIS: Final = "#*>`-_"
 
-_QUERY_KEYS: Final = ("question", "query", "text", "content", "message", "input", "prompt", "contents")  # the first that is there
+_QUERY_KEYS: Final = (
+    "question",
+    "query",
+    "text",
+    "content",
+    "message",
+    "input",
+    "prompt",
+    "contents",
+)  # the first that is there
 _INSIDE_KEYS: Final = frozenset({
     "arguments", "args", "parameters", "params", "function", "input", "message", "messages", "contents", "body",
 })  # fmt: skip
@@ -194,7 +203,8 @@ def asked_in(query: str) -> Framed:
         text = _without_labels(_within(text))
     polite = _POLITE.match(text)
     text = text[polite.end() :] if polite else text
-    if asks(text) and text != query.strip():
+    said_after = polite is not None and polite["colon"] is not None
+    if text != query.strip() and (asks(text) or said_after):
         return Framed(text, now)
     return Framed(told, now) if told and taken_out else Framed(query)
 

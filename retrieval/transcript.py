@@ -60,6 +60,8 @@ _KINDS: Final = frozenset({"human", "ai", "system", "tool"})  # of messages that
 _CONTENTS: Final = ("content", "text", "parts", "value")  # where messages have what is said, by the models they are for
 _SPEAKS_AGAIN: Final = 2  # turns of the user in a conversation, at least
 _A_SENTENCE: Final = 4  # words of a line that is one, without a mark at its end
+_MUCH_ASKED: Final = 8  # words of a matter in a question that can do without what it points at
+_MUCH_TOLD: Final = 5  # the same of a statement
 _FRAGMENT: Final = 3  # words of a turn that may be a part of the one before: "in april"
 
 _MODEL: Final = r"(?P<model>claude|chatgpt|gpt(?:-?\d[\w.]{0,8})?|copilot|gemini|grok|llama|mistral)"
@@ -99,9 +101,10 @@ _DEMANDS: Final = re.compile(
 _FENCE: Final = "```"
 _CLOSES: Final = re.compile(r"(?:</[\w-]{1,30}>|```|-{3,6})\Z")
 _POINTS: Final = re.compile(
-    r"\b(?:he|him|she|hers|it|they|them|these|those|(?:the )?same|the [\w-]+ one|(?:this|that|there|one)(?=\W*\Z)|"
+    r"\b(?:he|him|she|hers|it(?! (?:takes?|took|been|likely|possible|true)\b)|they|them|these(?! days\b)|those|(?:the )?same|"
+    r"the [\w-]+ one|(?:this|that|there|one)(?=\W*\Z)|"
     r"(?:and|or|did|does|do|is|was|were|had|has|will|where|when|why|how|about|with|of|to|for|in|at|on|after|before|since|like) "
-    r"(?:this|that|there|one)|(?P<whose>his|her|its|their))\b",
+    r"(?:this|that|there|one(?! of\b))|(?P<whose>his|her|its|their))\b",
     re.IGNORECASE,
 )
 """Words for what was said before; whose something is may be said in the same turn."""
@@ -272,14 +275,20 @@ def _is_prompt(said: str) -> bool:
 
 
 def _tells(said: str) -> bool:
-    """Say whether words can be looked for without those before them: they are of a matter, and point at nothing."""
+    """Say whether words can be looked for without those before them: they are of a matter, and point at nothing.
+
+    Who tells much says what is meant along with it: "I bought those headphones because of the noise, and now it is too quiet".
+    """
     if _GOES_ON.match(said):
         return False
+    matter = sum(word not in LIGHT for word in _light(said))
+    if matter >= (_MUCH_ASKED if asks(said) else _MUCH_TOLD):
+        return True
     for points in _POINTS.finditer(said):
         before = said[: points.start()]
         if not (_NAMED.search(before) or (points["whose"] and _of_a_matter(before))):
             return False
-    return _of_a_matter(said) or (_OF_ME.search(said) is not None and any(_light(said)))
+    return matter > 0 or (_OF_ME.search(said) is not None and any(_light(said)))
 
 
 def _light(said: str) -> list[str]:
