@@ -54,7 +54,7 @@ types: dev ## Check types
 
 types-clients: dev-clients ## Check the types of the clients
 	@printf '%s\n' $(filter-out clients/crewai/,$(dir $(wildcard clients/*/pyproject.toml))) | xargs -P 2 -I '{}' \
-		sh -c 'cd {} && said=$$(../../$(CLIENTS_BIN)/python -m mypy 2>&1); status=$$?; echo "{} $$said"; exit $$status'
+		sh -c 'cd {} && said=$$(../../$(CLIENTS_BIN)/python -m mypy 2>&1); status=$$?; printf "%s\n%s\n" {} "$$said"; exit $$status'
 
 types-crewai: dev-crewai ## Check the types of the storage of CrewAI
 	@cd clients/crewai && ../../$(CREWAI_BIN)/python -m mypy

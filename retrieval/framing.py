@@ -13,7 +13,7 @@ English only.
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -90,7 +90,7 @@ _POLITE: Final = re.compile(
     r"i['’]d (?:like|love) to (?:know|ask|find out|remember)|"
     r"i(?: was| am|['’]m) (?:just )?(?:wondering|curious)(?: about| to know)?|i wonder|(?:do you have )?any idea|"
     r"i (?:forgot|forget|don['’]t remember|can['’]t remember)"
-    rf")\s*(?:(?P<colon>:)\s*(?=\S)|[,–—]?\s+(?={WH}))",
+    rf")(?:(?P<colon>:)\s+(?=[\"'“‘(\[*-]{{0,3}}\w)|\s*[,:–—]?\s+(?={WH}))",
     re.IGNORECASE,
 )
 _LABEL: Final = re.compile(
@@ -142,24 +142,17 @@ _BEFORE_DAY: Final = re.compile(r"(?:\A|\n|[.!?]\s)\W*\Z")
 
 _EMPHASIS: Final = "#*>`-_"
 
-_QUERY_KEYS: Final = (
-    "question",
-    "query",
-    "text",
-    "content",
-    "message",
-    "input",
-    "prompt",
-    "contents",
-)  # the first that is there
+_QUERY_KEYS: Final = ("question", "query", "text", "content", "message", "input", "prompt", "contents")
+"""The first that is there."""
 _INSIDE_KEYS: Final = frozenset({
-    "arguments", "args", "parameters", "params", "function", "input", "message", "messages", "contents", "body",
+    "arguments", "args", "parameters", "params", "function", "input", "message", "messages", "contents", "conversations", "body",
 })  # fmt: skip
 _BESIDE_KEYS: Final = frozenset({
     "role", "type", "id", "name", "tool", "tool_name", "tool_call_id", "action", "method", "user", "user_id", "agent_id",
     "session_id", "thread_id", "namespace", "collection", "index", "top_k", "k", "n", "limit", "max_results", "threshold",
     "context", "history", "chat_history", "instruction", "instructions", "system", "system_instruction", "systemInstruction",
-    "generation_config", "generationConfig", "safetySettings", "tools", "max_tokens", "format", "options", "filter", "filters",
+    "generation_config", "generationConfig", "safetySettings", "tools", "max_tokens", "top_p",
+    "format", "options", "filter", "filters",
     "model", "temperature", "stream", "language", "lang", "timestamp", "created_at", "date", "now",
 })  # fmt: skip
 """What stands beside a question in an object that hands it over. One with anything else is data, all of which is looked for."""
@@ -185,17 +178,16 @@ def asked_in(query: str) -> Framed:
     handed = _of_object(query)
     whole = handed.text
     conversation = conversation_in(whole)
-    if conversation.turns:
-        _, day = _without_day(conversation.told)
+    spoken = last_asked(conversation.turns)
+    if spoken is not None:
+        day = _last_day(conversation.told)
     else:
         whole, day = _without_day(whole)
-        if day is not None:
-            conversation = conversation_in(whole)
-    spoken = last_asked(conversation.turns)
-    told, now = whole, day
+        spoken = last_asked(conversation_in(whole).turns) if day is not None else None
+    told, now = whole, day or handed.at
     if spoken is not None:
         told, day_there = _without_day(spoken.text)
-        now = day_there or spoken.at or day
+        now = day_there or spoken.at or now
     # A statement is taken out of what is around it only where that is a conversation, or the day.
     taken_out = now is not None or spoken is not None or handed.of_user
     text = _without_labels(told)
@@ -224,15 +216,31 @@ def _of_object(query: str) -> Turn:
 
 def _question_of(read: Any, deep: int) -> Turn | None:
     if isinstance(read, list):
-        turns = messages_in(read)
+        conversation = messages_in(read)
+        turns = list(conversation.turns)
         while turns and not turns[-1].of_user:
             turns.pop()
-        return last_asked(turns)
+        spoken = last_asked(turns)
+        return spoken and replace(spoken, at=_last_day(conversation.told))
     if not isinstance(read, Mapping) or not deep or not read.keys() <= _BESIDE_KEYS | _INSIDE_KEYS | {*_QUERY_KEYS}:
         return None
     found = [read[key] for key in _QUERY_KEYS if isinstance(read.get(key), str) and read[key].strip()]
-    inside = (_question_of(read[key], deep - 1) for key in read if key in _INSIDE_KEYS)
-    return Turn(of_user=False, text=found[0]) if found else next((one for one in inside if one), None)
+    day = _last_day(read["system"]) if isinstance(read.get("system"), str) else None
+    if found:
+        return Turn(of_user=False, text=found[0], at=day)
+    inside = next((one for key in read if key in _INSIDE_KEYS and (one := _question_of(read[key], deep - 1))), None)
+    return inside and replace(inside, at=inside.at or day)
+
+
+def _last_day(told: str) -> datetime | None:
+    """Return the last of the days that it is said to be."""
+    last = None
+    for _ in range(_DAYS):
+        told, day = _without_day(told)
+        if day is None:
+            break
+        last = day
+    return last
 
 
 def _without_day(text: str) -> tuple[str, datetime | None]:

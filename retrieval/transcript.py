@@ -56,6 +56,8 @@ class _Label:
 _MOST: Final = 400  # turns that are read, the last
 _USERS: Final = ("user", "human")
 _ASSISTANTS: Final = ("assistant", "ai", "model", "gpt")
+_TELLING: Final = ("system", "developer")
+_ROLE_KEYS: Final = frozenset({"role", "from", "parts"})
 _KINDS: Final = frozenset({"human", "ai", "system", "tool"})  # of messages that have no role
 _CONTENTS: Final = ("content", "text", "parts", "value")  # where messages have what is said, by the models they are for
 _SPEAKS_AGAIN: Final = 2  # turns of the user in a conversation, at least
@@ -68,7 +70,8 @@ _MODEL: Final = r"(?P<model>claude|chatgpt|gpt(?:-?\d[\w.]{0,8})?|copilot|gemini
 _LABEL: Final = re.compile(
     # A line that says whose turn begins, before the words or by itself, with a time or a number before or behind it.
     r"^[^\w\n]{0,6}+"
-    rf"(?:\[?(?P<before>\d[\d:/.T, APMapm-]{{0,{LONGEST_STAMP}}}?)\W{{1,3}})?"
+    rf"(?:(?:(?<=\[)(?P<inside>\d[\w:/., -]{{0,{LONGEST_STAMP}}})\]|"
+    rf"(?P<before>\d[\d:/.T, APMapm-]{{0,{LONGEST_STAMP}}}?))\W{{1,3}})?"
     rf"(?:(?P<user>user|human|humanmessage|customer)|(?P<system>system)|(?P<either>you|me)|{_MODEL}|"
     r"(?P<other>(?:ai |virtual )?assistant|ai|aimessage|bot|chatbot|(?:ai )?agent))"
     r"(?: said)?(?: \d{1,3})?[ \t]?(?:[(\[](?P<behind>[^)\]\n]{1,40})[)\]])?"
@@ -85,20 +88,24 @@ _SIDES: Final = ("user", "system", "either", "model", "other")  # the groups tha
 _OTHERS: Final = ("other", "model", "either")  # who answers: the first of them that is there and not the user
 _ROLES: Final = frozenset({"user", "human", "assistant", "ai", "ai assistant", "virtual assistant", "chatbot"})
 """Labels that nobody bears as a name and no thing as its own, beside which a name may be the other side."""
+_BEARERS: Final = frozenset({"claude", "mistral", "gemini", "agent"})
+"""Labels that a person or a thing may bear."""
 _NAME: Final = re.compile(r"^[*_]{0,2}(?P<name>[A-Z][\w-]{0,20})[*_]{0,2}:[*_]{0,2}(?:[ \t]+|$)", re.MULTILINE)
-_PROMPT: Final = re.compile(r"\W*(?:you are|you're|(?:i want you to )?act as|your name is)\b", re.IGNORECASE)
+_PROMPT: Final = re.compile(
+    r"\W*(?i:you are|you're|(?:i want you to )?act as|your name is) (?:(?i:an?|the|my)\b|[A-Z]\w)",
+)
 """How a prompt begins that says what the assistant is to be. It may ask something if a question or a demand is in it."""
 _INTRODUCES: Final = re.compile(
-    r"\W*(?:the following|this|below|here) is an? (?:[\w-]{1,20} )?(?:conversation|chat|dialogue) between\b|"
-    r"\W*an? (?:conversation|chat|dialogue) between\b",
+    r"\W*(?:(?:the following|this|below|here) is )?an? (?:[\w-]{1,20} )?(?:conversation|chat|dialogue) between\b|"
+    r"\W*the following is an? (?:[\w-]{1,20} )?(?:conversation|chat|dialogue)\b",
     re.IGNORECASE,
 )
 _DEMANDS: Final = re.compile(
-    r"\b(?:list|find|name|tell me|summari[sz]e|extract|translate|classify|identify|rewrite|write|compare|count|looking|given|"
-    r"conversation|transcript|dialogue|below|following|above)\b",
+    r"\b(?:list|find|name (?:all|each|every|the)|tell me|summari[sz]e|extract|translate|classify|identify|rewrite|compare|"
+    r"count|decide|rate|judge|evaluate|describe|generate|looking|given|conversation|transcript|dialogue|below|following|above)\b",
     re.IGNORECASE,
 )
-_FENCE: Final = "```"
+_FENCE: Final = re.compile(r"^[ \t]{0,3}```", re.MULTILINE)
 _CLOSES: Final = re.compile(r"(?:</[\w-]{1,30}>|```|-{3,6})\Z")
 _POINTS: Final = re.compile(
     r"\b(?:he|him|she|hers|it(?! (?:takes?|took|been|likely|possible|true)\b)|they|them|these(?! days\b)|those|(?:the )?same|"
@@ -122,6 +129,7 @@ def conversation_in(text: str) -> Conversation:
     >>> conversation_in("Agent: Bo Lee\nCustomer: ACME\nIssue: the printer jams").turns
     ()
     """
+    text = text.replace("\r\n", "\n")
     written = _labels(text)
     if not written:
         return Conversation()
@@ -130,7 +138,7 @@ def conversation_in(text: str) -> Conversation:
     sides = [label.side for label in labels]
     is_prompt = _is_prompt(before)
     # A form has such labels, too; one that speaks, is answered and speaks again is in a conversation.
-    speaks = sides.count(_Side.USER) >= (1 if is_prompt else _SPEAKS_AGAIN) and (is_prompt or _Side.OTHER in sides)
+    speaks = sides.count(_Side.USER) >= (1 if is_prompt else _SPEAKS_AGAIN) and _Side.OTHER in sides
     if not speaks or not (is_prompt or _is_heading(before)):
         return Conversation()
     ends = [label.start for label in labels[1:]] + [len(text)]
@@ -162,9 +170,12 @@ def _labels(text: str) -> list[_Label]:
         for label, kind in zip(found, kinds, strict=True)
         if kind in side_of
     ]
+    words = [label[kind].lower() for label, kind in zip(found, kinds, strict=True) if kind != "system"]
     if user in speaking and other is not None:
-        return labels
-    licensed = all(label[kind].lower() in _ROLES for label, kind in zip(found, kinds, strict=True) if kind != "system")
+        # Beside "me" an agent may be one who lets houses, and Claude a friend.
+        people = user == "either" and not any("said" in label[0].lower() for label in found)
+        return [] if people and not _BEARERS.isdisjoint(words) else labels
+    licensed = all(word in _ROLES for word in words)
     named = _with_named(labels, text, _Side.OTHER if user in speaking else _Side.USER) if licensed else []
     return named or (labels if user in speaking else [])
 
@@ -174,14 +185,16 @@ def _written(text: str) -> list[re.Match[str]]:
     found, headings = list(_LABEL.finditer(text)), list(_HEADING.finditer(text))
     if headings and (not found or headings[0].start() <= found[0].start()):
         found = [heading for heading in headings if heading["level"] == headings[0]["level"]]
-    fences = [fence.start() for fence in re.finditer(_FENCE, text)]
+    fences = [fence.start() for fence in _FENCE.finditer(text)]
+    if len(fences) % 2:
+        fences.pop()  # code that was cut off, perhaps: what comes behind it is none
     outside = [label for label in found if bisect(fences, label.start()) % 2 == 0]
     return outside or found
 
 
 def _stamp(label: re.Match[str]) -> str:
     written = label.groupdict()
-    return written.get("before") or written.get("behind") or ""
+    return next((written[name] for name in ("inside", "before", "behind") if written.get(name)), "")
 
 
 def _with_named(labels: Sequence[_Label], text: str, side: _Side) -> list[_Label]:
@@ -198,10 +211,11 @@ def _with_named(labels: Sequence[_Label], text: str, side: _Side) -> list[_Label
     speaking = [label for label in found if label.side is not _Side.SYSTEM]
     ends = [label.start for label in found[1:]] + [len(text)]
     # A record has fields in turns as well, where one is a name or a word.
-    of_roles = [_said(text[one.end : end]) for one, end in zip(found, ends, strict=True) if one.side is not side]
-    spoken = sum(_is_sentence(said) for said in of_roles)
+    said = [(one.side is side, _said(text[one.end : end])) for one, end in zip(found, ends, strict=True)]
+    of_roles = [_is_sentence(words) for of_name, words in said if not of_name]
+    of_name = any(_is_sentence(words) for of_name, words in said if of_name)
     alternate = all(one.side is not after.side for one, after in pairwise(speaking))
-    return found if alternate and 2 * spoken >= len(of_roles) else []
+    return found if alternate and of_name and 2 * sum(of_roles) >= len(of_roles) else []
 
 
 def _said(text: str) -> str:
@@ -212,29 +226,33 @@ def _is_sentence(said: str) -> bool:
     return said.rstrip()[-1:] in (".", "!", "?") or len(said.split()) >= _A_SENTENCE
 
 
-def messages_in(read: Sequence[Any]) -> list[Turn]:
-    """Return the turns of messages as chat models take them, none of anything else.
+def messages_in(read: Sequence[Any]) -> Conversation:
+    """Return the conversation of messages as chat models take them, one without turns of anything else.
 
-    >>> messages_in([{"role": "user", "content": [{"type": "text", "text": "Where does Ana live?"}]}])
+    >>> messages_in([{"role": "user", "content": [{"type": "text", "text": "Where does Ana live?"}]}]).turns
     [Turn(of_user=True, text='Where does Ana live?', at=None)]
     """
     if not all(isinstance(one, Mapping) for one in read):
-        return []
+        return Conversation()
     roles = [_role(one) for one in read]
-    by_kind = any("role" not in one and "from" not in one and "parts" not in one for one in read)
-    if by_kind and not all(role in _KINDS for role in roles):
-        return []  # what has a type may be anything
-    return [
-        Turn(of_user=role in _USERS, text=_first_content(one).strip())
-        for one, role in zip(read, roles, strict=True)
-        if role in _USERS or role in _ASSISTANTS
-    ]
+    if not any(_ROLE_KEYS & one.keys() for one in read):
+        # What has a type may be anything.
+        roles = [_word(one.get("type")) for one in read]
+        if not all(role in _KINDS for role in roles):
+            return Conversation()
+    said = [(role, _first_content(one).strip()) for one, role in zip(read, roles, strict=True)]
+    turns = [Turn(of_user=role in _USERS, text=text) for role, text in said if role in _USERS or role in _ASSISTANTS]
+    return Conversation(turns, "\n".join(text for role, text in said if role in _TELLING))
 
 
-def _role(message: Mapping[str, Any]) -> Any:
+def _role(message: Mapping[str, Any]) -> str:
     if message.get("role") is None and "parts" in message:
         return "user"  # as Gemini takes it
-    return message.get("role") or message.get("from") or message.get("type")
+    return _word(message.get("role") or message.get("from"))
+
+
+def _word(said: Any) -> str:
+    return said.lower() if isinstance(said, str) else ""
 
 
 def _first_content(message: Mapping[str, Any]) -> str:
@@ -264,9 +282,10 @@ def _is_heading(said: str) -> bool:
     """Say whether what stands before a conversation only says that one follows; all else may be what is asked of it."""
     if asks(said):
         return False
-    return _INTRODUCES.match(said) is not None or all(
-        word in STRONG or word in WEAK or word in LIGHT for word in terms(said)
-    )
+    introduced = _INTRODUCES.match(said)
+    if introduced is not None:
+        return not any(mark in said for mark in MARKS) and not _DEMANDS.search(said, introduced.end())
+    return all(word in STRONG or word in WEAK or word in LIGHT for word in terms(said))
 
 
 def _is_prompt(said: str) -> bool:
@@ -284,9 +303,13 @@ def _tells(said: str) -> bool:
     matter = sum(word not in LIGHT for word in _light(said))
     if matter >= (_MUCH_ASKED if asks(said) else _MUCH_TOLD):
         return True
+    named = _NAMED.search(said)
+    whose_is_told = False
     for points in _POINTS.finditer(said):
-        before = said[: points.start()]
-        if not (_NAMED.search(before) or (points["whose"] and _of_a_matter(before))):
+        if named is not None and named.end() <= points.start():
+            break
+        whose_is_told = whose_is_told or (points["whose"] is not None and _of_a_matter(said[: points.start()]))
+        if not (points["whose"] and whose_is_told):
             return False
     return matter > 0 or (_OF_ME.search(said) is not None and any(_light(said)))
 

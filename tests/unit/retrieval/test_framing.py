@@ -1,7 +1,7 @@
 """What a query asks, and what is only written around it."""
 
 from datetime import UTC, datetime
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -137,6 +137,15 @@ def test_what_is_written_around_a_question_is_left_out(query: str, asked: str) -
         ),
         ('{"contents": [{"parts": [{"text": "Where do I work?"}]}], "generationConfig": {}}', "Where do I work?"),
         ('{"contents": "Where do I work?"}', "Where do I work?"),
+        ('{"conversations": [{"from": "human", "value": "Where do I work?"}], "top_p": 1}', "Where do I work?"),
+        ('[{"role": "User", "content": "Where do I work?"}, {"type": "reasoning", "summary": []}]', "Where do I work?"),
+        (
+            "User: Fences?\nAI: Write ``` before it.\nUser: Thanks!\nAI: Welcome.\nUser: Where do I work?",
+            "Where do I work?",
+        ),
+        ("User: Hi!\nAI:\n```py\nprint(1)\nUser: Where do I work?", "Where do I work?"),
+        ("## User\r\nHi!\r\n## AI\r\nHi!\r\n## User\r\nWhere do I work?\r\n", "Where do I work?"),
+        ("Your name is Ada.\nUser: Hi!\nJarvis: Hello!\nUser: Where do I work?", "Where do I work?"),
         ('[{"role": "user", "content": "", "parts": ["Where do I work?"]}]', "Where do I work?"),
         ("You are Ada, an assistant of Acme.\n\nUser: Where do I work?\nAssistant:", "Where do I work?"),
         (
@@ -208,6 +217,18 @@ def test_of_a_conversation_the_last_turn_of_the_user_is_asked(query: str, asked:
         "Your task is to sum up what was said.\nUser: I was in Rome.\nAI: Nice!\nUser: I had pasta.",
         "You are a search agent. Find when Bo moved.\nUser: I was in Rome.\nAI: Nice!\nUser: I had pasta.",
         "As a travel agent I need all that my customer asked for.\nCustomer: A room, please.\nAgent: Sure.\nCustomer: And a car.",
+        "You are an evaluator. Decide whether it was polite.\nUser: I was in Rome.\nAI: Nice!\nUser: I had pasta.",
+        "Below is a conversation between two. Tell me where they eat.\nUser: I was in Rome.\nAI: Nice!\nUser: I had pasta.",
+        "You're booked on flight BA123 to Rome.\nCustomer: Ana Lee\nSeat: 12A by the window please",
+        "You're right, Bo and Ana moved to Lisbon in May.\nUser: Bo says so himself.",
+        "Me: I moved to Rome.\nClaude: Lovely, near the Colosseum?\nMe: Yes, on Via Cavour 12.",
+        "You: I left the keys under the pot.\nAgent: Thanks.\nYou: The code is 1234.",
+        "Status: open\nUser: I cannot log in to the portal.\nStatus: closed\nUser: It works now, thank you.",
+        "Do you remember :-) ?",
+        "Do you know :) where Ana lives?",
+        '[{"type": []}, {"type": ["human"], "content": "hi"}]',
+        '{"messages": [{"type": {}}]}',
+        '[{"role": ["user"], "content": "hi"}, {"content": 1}]',
         "Doctor: How long does it hurt?\nMe: Since March.\nDoctor: And the pills?\nMe: Twice a day.",
         "Pilot: Gear up.\nCopilot: Gear is up.\nPilot: Flaps to ten, please.",
         "Waiter: What would you like?\nCustomer: The soup.\nWaiter: Bread with it?",
@@ -302,14 +323,20 @@ def test_the_day_that_it_is_counts_as_now(query: str, asked: str, now: datetime 
         "1, 1, 1, ",
         "You are a ",
         " ",
+        "his ",
+        "[1 ",
     ],
 )
-@pytest.mark.parametrize("before", ["", "User: a b c d.\nAI: b\nUser: x", "You are Ada.\nUser: x"])
+@pytest.mark.parametrize("before", ["", "User: a b c d.\nAI: b\nUser: bees ", "You are Ada.\nUser: x"])
 def test_no_text_takes_long(before: str, of: str) -> None:
     query = before + (of * LONGEST)[: LONGEST - 5 - len(before)] + "what?"
-    began = perf_counter()
-    asked_in(query)
-    assert perf_counter() - began < 0.2
+
+    def seconds() -> float:
+        began = thread_time()  # of this thread alone: the machine may be busy with other things
+        asked_in(query)
+        return thread_time() - began
+
+    assert min(seconds() for _ in range(2)) < 0.2
 
 
 @pytest.mark.parametrize(
@@ -321,6 +348,10 @@ def test_no_text_takes_long(before: str, of: str) -> None:
         "User: My dog died.\nAI: Oh!\nUser: Today is 2024-05-01. What did I do yesterday?",
         "You are Sam. Today is 2024-05-01.\n\nUser: My dog died.\nAI: Oh!\nUser: What did I do yesterday?",
         "System: Today is 2024-05-01.\nUser: My dog died.\nAI: Oh!\nUser: What did I do yesterday?",
+        "System: Today is 2024-04-01.\nUser: My dog died.\nAI: Oh!\nSystem: Today is 2024-05-01.\nUser: What did I do yesterday?",
+        "[1 April 2024, 10:00] User: My dog died.\n[1 April 2024] AI: Oh!\n[1 May 2024] User: What did I do yesterday?",
+        '[{"role": "system", "content": "Today is 2024-05-01."}, {"role": "user", "content": "What did I do yesterday?"}]',
+        '{"system": "Today is 2024-05-01.", "messages": [{"role": "user", "content": "What did I do yesterday?"}]}',
         "## System\nToday is 2024-05-01.\n## User\nMy dog died.\n## Assistant\nOh!\n## User\nWhat did I do yesterday?",
     ],
 )

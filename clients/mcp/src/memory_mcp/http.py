@@ -16,6 +16,9 @@ from memory_mcp.settings import HttpSettings, InvalidSettings, Settings
 PATH = "/mcp"
 SCHEMES = ("bearer", "token")  # as the service takes them
 GRACE_S = 5  # for calls that are running when the server is told to stop
+KEEP_ALIVE_S = (
+    75  # of a connection between two calls: longer than most clients keep one, whose next call would meet its end
+)
 BACKLOG = 128
 
 log = logging.getLogger("memory_mcp")
@@ -88,7 +91,12 @@ async def serve_http(settings: Settings) -> None:
     port = listening.getsockname()[1]
     log.info("listening on http://%s:%d%s", settings.http.host, port, PATH)
     config = uvicorn.Config(
-        make_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S, server_header=False
+        make_app(settings),
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        server_header=False,
     )
     await uvicorn.Server(config).serve(sockets=[listening])
 
