@@ -27,4 +27,4 @@ ENV PATH=/app/.venv/bin:$PATH \
     MALLOC_ARENA_MAX=2
 
 EXPOSE 8000
-CMD ["python", "-m", "uvicorn", "memory_service.api.app:create_app", "--factory", "--host=0.0.0.0", "--port=8000", "--no-access-log", "--no-server-header", "--http=memory_service.api.connections:BoundedHttp", "--timeout-keep-alive=75"]
+CMD ["python", "-m", "uvicorn", "memory_service.api.app:create_app", "--factory", "--host=0.0.0.0", "--port=8000", "--no-access-log", "--no-server-header", "--http=memory_service.api.connections:BoundedHttp"]

@@ -1,6 +1,7 @@
 """What a connection may cost before there is a request: `uvicorn --http memory_service.api.connections:BoundedHttp`.
 
-uvicorn waits forever for who says nothing or does not read its answer, and keeps however long a head it is sent.
+uvicorn waits forever for who says nothing or does not read its answer, and keeps however long a head it is sent. It ends a
+connection after 5 s without a request, as many clients do: who sends the next in that moment is answered by a reset.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ HEAD_TOO_LARGE: Final = f"The request line and the headers are larger than {MAX_
 HEAD_S: Final = 30.0  # for a whole head, from its first byte or, for the first one, from the connection
 BODY_S: Final = 60.0  # of silence within a body
 READ_S: Final = 120.0  # without a byte of an answer taken; an export keeps a snapshot of the database meanwhile
+KEEP_ALIVE_S: Final = 75  # at least, between two requests: clients keep connections for 5 s, load balancers for 60
 LINGER_S: Final = 2.0  # after a refusal: who is still sending when the connection ends may lose the answer
 # What is said of a request before its path is known; its answer has no request id, for the application never sees it.
 _NO_SCOPE: Final[dict[str, Any]] = {"type": "http", "path": "", "query_string": b"", "headers": [], "server": None}
@@ -40,10 +42,12 @@ class BoundedHttp(HttpToolsProtocol):
     head_s = HEAD_S
     body_s = BODY_S
     read_s = READ_S
+    keep_alive_s = KEEP_ALIVE_S
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head."""
         super().connection_made(transport)
+        self.timeout_keep_alive = max(self.timeout_keep_alive, self.keep_alive_s)
         self._patience: asyncio.TimerHandle | None = None
         self._reader: asyncio.TimerHandle | None = None
         self._too_large = self._refused = False

@@ -17,8 +17,6 @@ from memory_service.mapping import fill
 # What Prometheus reads of one process: kinds of numbers, and the room for them. A histogram takes 17 numbers of some 200 bytes.
 NUMBERS = {"counter": 1 << 18, "gauge_livesum": 1 << 16, "histogram": 1 << 22}
 
-# Longer than most clients and load balancers keep a connection, which is 5 to 60 s: who sends as it is closed gets a reset.
-KEEP_ALIVE_S = 75
 MOST_FILES = 65_536  # connections are files to the system, and every one that waits costs some kilobytes here
 
 
@@ -63,7 +61,6 @@ def main() -> None:
         http=BoundedHttp,
         access_log=False,
         server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=options.grace,
     )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=number) for number in options.socket])

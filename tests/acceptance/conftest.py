@@ -50,12 +50,7 @@ def serve(data_dir: Path, log: Path, **environment: str) -> Iterator[Served]:
     command = [sys.executable, "-m", "uvicorn", "--factory", "memory_service.api.app:create_app", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [
-                *command,
-                "--no-access-log",
-                "--http=memory_service.api.connections:BoundedHttp",
-                "--timeout-keep-alive=75",
-            ],
+            [*command, "--no-access-log", "--http=memory_service.api.connections:BoundedHttp"],
             env={**kept, "MEMORY_SERVICE_DATA_DIR": str(data_dir), **environment},
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -16,9 +16,7 @@ from memory_mcp.settings import HttpSettings, InvalidSettings, Settings
 PATH = "/mcp"
 SCHEMES = ("bearer", "token")  # as the service takes them
 GRACE_S = 5  # for calls that are running when the server is told to stop
-KEEP_ALIVE_S = (
-    75  # of a connection between two calls: longer than most clients keep one, whose next call would meet its end
-)
+KEEP_ALIVE_S = 75  # of a connection between two calls: longer than most clients keep one
 BACKLOG = 128
 
 log = logging.getLogger("memory_mcp")
