@@ -9,9 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ import pytest
 from benchmarks.process_tree import parts
 from benchmarks.victim import Victim
 from memory_service.embedded.services import is_api
+from tests import waiting
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 RECOVERY_S = 60
+eventually = partial(waiting.eventually, timeout_s=RECOVERY_S)
 NAMED_S = 60  # until three deaths in a row: the third start follows a second and a half after the first death
 STEADY_S = 60  # that a part has to run before it is no longer named
 IDLE_S = 7  # more than a client usually keeps a connection that it does not use
@@ -104,15 +107,6 @@ def one_of_each(victim: Victim) -> Iterator[dict[str, httpx.Client]]:
     finally:
         for http in (*held.values(), *rest):
             http.close()
-
-
-def eventually(condition: Callable[[], bool], *, timeout_s: float = RECOVERY_S) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def as_key(http: httpx.Client, key: str, path: str = "/v1/memories") -> int:

@@ -12,10 +12,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,27 +29,20 @@ from memory_service.embedded.binaries import find_postgres, find_valkey
 from memory_service.embedded.folders import make_data_dir
 from memory_service.embedded.placement import Placement, place
 from memory_service.embedded.privileges import launch_command
+from tests import waiting
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 CHECKOUT = Path(__file__).parents[2]
 FIRST_START_S = 240  # With the one-time export of the model, unless an earlier run has left it.
 PATIENCE_S = 90
+eventually = partial(waiting.eventually, timeout_s=PATIENCE_S)
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def eventually(condition: Callable[[], bool], *, timeout_s: float = PATIENCE_S) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
 
 
 def clean_environment() -> dict[str, str]:

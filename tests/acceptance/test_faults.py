@@ -6,8 +6,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,13 @@ import pytest
 from memory_service.embedded.broker import EmbeddedBroker
 from memory_service.embedded.postgres import EmbeddedPostgres
 from memory_service.storage.bootstrap import RoleUrls, driver_url
+from tests import waiting
 from tests.acceptance.house import open_servers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 RECOVERY_S = 60
-
-
-def eventually(condition: Callable[[], bool], *, timeout_s: float = RECOVERY_S) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
+eventually = partial(waiting.eventually, timeout_s=RECOVERY_S)
 
 
 class House:

@@ -1,9 +1,9 @@
 """A namespace changes its encoder while it is written to and erased from, and its worker is killed with -9 again and again."""
 
 import random
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from tests import waiting
 from tests.acceptance.house import House, open_house
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -20,6 +21,7 @@ TEXTS = [" ".join(words) for words in permutations(WORDS, 5)]
 MEMORIES = 900
 KILLS = 2
 PATIENCE_S = 300
+eventually = partial(waiting.eventually, timeout_s=PATIENCE_S)
 
 VECTORS = """
     SELECT e.encoder_id, count(DISTINCT e.memory_id) FROM embedding e JOIN namespace n ON n.tenant_id = e.tenant_id
@@ -61,15 +63,6 @@ def house(serve: Any, data_dir: Path, save_tiny_model: Callable[..., Path], tmp_
     }
     with open_house(serve, tmp_path, data_dir=data_dir, **settings) as opened:
         yield Reindexed(**{one.name: getattr(opened, one.name) for one in fields(opened)})
-
-
-def eventually(condition: Callable[[], bool], *, every_s: float = 0.2) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(every_s)
-    return True
 
 
 def test_an_encoder_changes_under_writes_erasures_and_kills(house: Reindexed) -> None:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from memory_service.embedded.broker import EmbeddedBroker
 from memory_service.embedded.folders import outside_socket_folder
 from memory_service.embedded.postgres import EmbeddedPostgres
 from memory_service.embedded.services import is_api
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
@@ -39,15 +40,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def eventually(condition: Callable[[], bool], *, timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 class Service:

@@ -4,13 +4,15 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import waiting
 from tests.acceptance.house import House, open_house
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -18,6 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TALK = Path(__file__).parents[2] / "examples" / "conversation.jsonl"
 ROUNDS = 8
 PATIENCE_S = 240
+eventually = partial(waiting.eventually, timeout_s=PATIENCE_S)
 
 PENDING = """
     SELECT count(*) FROM memory m JOIN namespace n ON n.tenant_id = m.tenant_id AND n.id = m.namespace_id
@@ -56,15 +59,6 @@ def house(serve: Any, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
     }
     with open_house(serve, tmp_path_factory.mktemp("killed"), data_dir=data_dir, **settings) as opened:
         yield opened
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
 
 
 def test_nothing_is_lost_and_nothing_is_done_twice(house: House) -> None:

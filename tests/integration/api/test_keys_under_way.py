@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,10 +18,12 @@ from memory_service.errors import Unavailable
 from memory_service.lifecycle.redacted_documents import taken
 from memory_service.storage.bootstrap import RoleUrls
 from memory_service.types import Caller
+from tests import waiting
 
 KEY = {"Idempotency-Key": "k"}
 PATIENCE_S = 20.0
 AT_ONCE_S = 5.0  # on a busy machine; whoever is held waits for longer than that
+eventually = partial(waiting.eventually, timeout_s=AT_ONCE_S)
 
 
 @dataclass
@@ -68,13 +71,6 @@ def gate(monkeypatch: pytest.MonkeyPatch, beside: ThreadPoolExecutor) -> Iterato
     yield put
     for one in gates:
         one.open.set()
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + AT_ONCE_S
-    while not (found := condition()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return found
 
 
 def send(me: Any, method: str, path: str, body: Any) -> Any:

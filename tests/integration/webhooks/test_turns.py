@@ -2,9 +2,9 @@
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,22 +18,15 @@ from memory_service.api.services import utc_now
 from memory_service.storage import webhook_deliveries
 from memory_service.storage.database import Database
 from memory_service.webhooks.names import OF_ONE
+from tests import waiting
 
 PATIENCE_S = 60
+eventually = partial(waiting.eventually, timeout_s=PATIENCE_S)
 
 
 def add(me: Any, *contents: str, **more: Any) -> list[str]:
     """Store memories, each of which is told in a message of its own, in this order."""
     return [me.post("/v1/memories", json={"content": content, **more}).json()["id"] for content in contents]
-
-
-def eventually(found: Callable[[], Any]) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
-    while not found():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def kept(me: Any, hook: Any) -> dict[str, Any]:
