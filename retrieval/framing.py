@@ -22,7 +22,9 @@ from memory_service.analysis.sentences import sentences
 from memory_service.analysis.tokens import terms
 from memory_service.analysis.wrapping import LONGEST_STAMP, moment_of, said_in
 from retrieval.asking_words import ASKS, AUXILIARY, LIGHT, MARKS, STRONG, WEAK, WH, asks
-from retrieval.transcript import Turn, conversation_in, last_asked, messages_in
+from retrieval.conversation import Turn, last_asked
+from retrieval.messages import messages_in
+from retrieval.transcript import conversation_in
 
 
 @dataclass(frozen=True, slots=True)

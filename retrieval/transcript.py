@@ -1,40 +1,21 @@
-"""Find in a conversation of a user and an assistant what the user asks last. Pure.
+"""Read a text as a conversation of a user and an assistant. Pure.
 
-Agents hand a search all that was said. Of it the last turn of the user is what is asked; where that points back ("Where does she
-live?") or says too little ("Tell me more"), the turns before it belong to it, back to one that says what is meant. Labels of
-turns are read in English, by role. A name is one only beside a role: two who are called by name talk with each other, and all of
-that may be looked for.
+Labels of turns are read in English, by role. A name is one only beside a role: two who are called by name talk with each other,
+and all of that may be looked for.
 """
 
 import re
 from bisect import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum, auto
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from memory_service.analysis.tokens import terms
 from memory_service.analysis.wrapping import LONGEST_STAMP, moment_of
-from retrieval.asking_words import LIGHT, MARKS, STRONG, WEAK, WH, asks
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What one side said, and when if that is written there."""
-
-    of_user: bool
-    text: str
-    at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """The turns of a transcript, and what the assistant is told before and between them; no turns of a text that is none."""
-
-    turns: Sequence[Turn] = ()
-    told: str = ""
+from retrieval.asking_words import LIGHT, MARKS, STRONG, WEAK, asks
+from retrieval.conversation import Conversation, Turn
 
 
 class _Side(Enum):
@@ -54,17 +35,8 @@ class _Label:
 
 
 _MOST: Final = 400  # turns that are read, the last
-_USERS: Final = ("user", "human")
-_ASSISTANTS: Final = ("assistant", "ai", "model", "gpt")
-_TELLING: Final = ("system", "developer")
-_ROLE_KEYS: Final = frozenset({"role", "from", "parts"})
-_KINDS: Final = frozenset({"human", "ai", "system", "tool"})  # of messages that have no role
-_CONTENTS: Final = ("content", "text", "parts", "value")  # where messages have what is said, by the models they are for
 _SPEAKS_AGAIN: Final = 2  # turns of the user in a conversation, at least
 _A_SENTENCE: Final = 4  # words of a line that is one, without a mark at its end
-_MUCH_ASKED: Final = 8  # words of a matter in a question that can do without what it points at
-_MUCH_TOLD: Final = 5  # the same of a statement
-_FRAGMENT: Final = 3  # words of a turn that may be a part of the one before: "in april"
 
 _MODEL: Final = r"(?P<model>claude|chatgpt|gpt(?:-?\d[\w.]{0,8})?|copilot|gemini|grok|llama|mistral)"
 _LABEL: Final = re.compile(
@@ -107,17 +79,6 @@ _DEMANDS: Final = re.compile(
 )
 _FENCE: Final = re.compile(r"^[ \t]{0,3}```", re.MULTILINE)
 _CLOSES: Final = re.compile(r"(?:</[\w-]{1,30}>|```|-{3,6})\Z")
-_POINTS: Final = re.compile(
-    r"\b(?:he|him|she|hers|it(?! (?:takes?|took|been|likely|possible|true)\b)|they|them|these(?! days\b)|those|(?:the )?same|"
-    r"the [\w-]+ one|(?:this|that|there|one)(?=\W*\Z)|"
-    r"(?:and|or|did|does|do|is|was|were|had|has|will|where|when|why|how|about|with|of|to|for|in|at|on|after|before|since|like) "
-    r"(?:this|that|there|one(?! of\b))|(?P<whose>his|her|its|their))\b",
-    re.IGNORECASE,
-)
-"""Words for what was said before; whose something is may be said in the same turn."""
-_GOES_ON: Final = re.compile(r"\W*(?:and|or|but|also|then|no|(?:what|how) about|since when|what else)\b", re.IGNORECASE)
-_OF_ME: Final = re.compile(rf"\A\W*{WH}.*\b(?:i|my|me|we|our)\b", re.IGNORECASE)
-_NAMED: Final = re.compile(r"(?<=[a-z,] )[A-Z]\w")  # not where a sentence begins
 
 
 def conversation_in(text: str) -> Conversation:
@@ -226,58 +187,6 @@ def _is_sentence(said: str) -> bool:
     return said.rstrip()[-1:] in (".", "!", "?") or len(said.split()) >= _A_SENTENCE
 
 
-def messages_in(read: Sequence[Any]) -> Conversation:
-    """Return the conversation of messages as chat models take them, one without turns of anything else.
-
-    >>> messages_in([{"role": "user", "content": [{"type": "text", "text": "Where does Ana live?"}]}]).turns
-    [Turn(of_user=True, text='Where does Ana live?', at=None)]
-    """
-    if not all(isinstance(one, Mapping) for one in read):
-        return Conversation()
-    roles = [_role(one) for one in read]
-    if not any(_ROLE_KEYS & one.keys() for one in read):
-        # What has a type may be anything.
-        roles = [_word(one.get("type")) for one in read]
-        if not all(role in _KINDS for role in roles):
-            return Conversation()
-    said = [(role, _first_content(one).strip()) for one, role in zip(read, roles, strict=True)]
-    turns = [Turn(of_user=role in _USERS, text=text) for role, text in said if role in _USERS or role in _ASSISTANTS]
-    return Conversation(turns, "\n".join(text for role, text in said if role in _TELLING))
-
-
-def _role(message: Mapping[str, Any]) -> str:
-    if message.get("role") is None and "parts" in message:
-        return "user"  # as Gemini takes it
-    return _word(message.get("role") or message.get("from"))
-
-
-def _word(said: Any) -> str:
-    return said.lower() if isinstance(said, str) else ""
-
-
-def _first_content(message: Mapping[str, Any]) -> str:
-    return next((said for key in _CONTENTS if (said := _content(message.get(key)))), "")
-
-
-def last_asked(turns: Sequence[Turn]) -> Turn | None:
-    r"""Return what the user says last, with the turns before it that tell what is meant; None where nothing is asked since.
-
-    >>> last_asked(conversation_in("User: I saw Ana.\nAssistant: How nice!\nUser: Where does she live?").turns).text
-    'I saw Ana.\nHow nice!\nWhere does she live?'
-    """
-    users = [place for place, turn in enumerate(turns) if turn.of_user]
-    if not users:
-        return None
-    last = users[-1]
-    if any(turn.text for turn in turns[last + 1 :]) or not turns[last].text:
-        return None  # the other side speaks last
-    fragment = len(turns[last].text.split()) <= _FRAGMENT and not asks(turns[last].text)
-    before = users[:-1] if fragment else users
-    first = next((place for place in reversed(before) if _tells(turns[place].text)), users[-2:][0])
-    said = "\n".join(turn.text for turn in turns[first : last + 1] if turn.text)
-    return Turn(of_user=True, text=said, at=turns[last].at)
-
-
 def _is_heading(said: str) -> bool:
     """Say whether what stands before a conversation only says that one follows; all else may be what is asked of it."""
     if asks(said):
@@ -291,40 +200,3 @@ def _is_heading(said: str) -> bool:
 def _is_prompt(said: str) -> bool:
     """Say whether words before a conversation only say what the assistant is to be."""
     return _PROMPT.match(said) is not None and not any(mark in said for mark in MARKS) and not _DEMANDS.search(said)
-
-
-def _tells(said: str) -> bool:
-    """Say whether words can be looked for without those before them: they are of a matter, and point at nothing.
-
-    Who tells much says what is meant along with it: "I bought those headphones because of the noise, and now it is too quiet".
-    """
-    if _GOES_ON.match(said):
-        return False
-    matter = sum(word not in LIGHT for word in _light(said))
-    if matter >= (_MUCH_ASKED if asks(said) else _MUCH_TOLD):
-        return True
-    named = _NAMED.search(said)
-    whose_is_told = False
-    for points in _POINTS.finditer(said):
-        if named is not None and named.end() <= points.start():
-            break
-        whose_is_told = whose_is_told or (points["whose"] is not None and _of_a_matter(said[: points.start()]))
-        if not (points["whose"] and whose_is_told):
-            return False
-    return matter > 0 or (_OF_ME.search(said) is not None and any(_light(said)))
-
-
-def _light(said: str) -> list[str]:
-    return [word for word in terms(said) if word not in STRONG and word not in WEAK]
-
-
-def _of_a_matter(said: str) -> bool:
-    return any(word not in LIGHT for word in _light(said))
-
-
-def _content(said: Any) -> str:
-    """Return the text of a message, of which some models make parts."""
-    if isinstance(said, str):
-        return said
-    parts = [one.get("text") if isinstance(one, Mapping) else one for one in (said if isinstance(said, list) else ())]
-    return "\n".join(part for part in parts if isinstance(part, str))
