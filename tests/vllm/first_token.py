@@ -37,7 +37,7 @@ def server(python: str, folder: Path) -> Iterator[Engine]:
         yield one
 
 
-def measure(one: Engine) -> dict[str, Any]:
+def measure(one: Engine, *, rounds: int = ROUNDS) -> dict[str, Any]:
     """Return seconds of both, round by round, and how many times as long computing takes as loading, by their medians."""
     blocks = one.log.parent / "kv"
     one.ask(prompt(1, 300), tokens=1)  # what is done once per process
@@ -46,7 +46,7 @@ def measure(one: Engine) -> dict[str, Any]:
     while len(list((blocks / "blocks").iterdir())) < LOADED // BLOCK and time.monotonic() < deadline:
         time.sleep(0.1)
     computed, loaded = [], []
-    for at in range(ROUNDS):
+    for at in range(rounds):
         computed.append(one.ask(prompt(0, TOKENS), salt=f"nobody {at}", tokens=1).seconds)
         loaded.append(_first(one, saved=False))
     files = list((blocks / "files").iterdir())

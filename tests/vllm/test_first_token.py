@@ -11,6 +11,7 @@ from tests.vllm.first_token import measure
 
 pytestmark = pytest.mark.timeout(1800)  # the first test may install vLLM
 
+ROUNDS = 2  # of half a minute each without AMX; the factor is three times what is asked for
 AT_LEAST = 5  # times as fast; both are timed in turn, so that a busy machine slows both
 
 
@@ -23,7 +24,7 @@ def large(servers: Servers) -> Engine:
 def test_the_first_token_comes_five_times_as_fast(
     large: Engine, record_property: Callable[[str, object], None]
 ) -> None:
-    found = measure(large)
+    found = measure(large, rounds=ROUNDS)
     computed, loaded = median(found["computed_s"]), median(found["loaded_s"])
     record_property(
         f"first token of {found['prompt_tokens']} on 71 million parameters, computed / {found['loaded_tokens']} loaded",
