@@ -7,13 +7,13 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from memory_service.analysis.language import guess
 from memory_service.analysis.term_groups import in_order, query_terms
 from memory_service.analysis.tokens import TERMS_VERSION, UNKNOWN_LANGUAGE
-from memory_service.storage.driver import in_driver_words, later
+from memory_service.storage.driver import Question, in_driver_words, later
 from memory_service.storage.memories import AS_KNOWN
 from memory_service.storage.namespaces import Namespace
 from retrieval.bearers import Said, meant_by
@@ -35,6 +35,7 @@ class Corpus:
         default_factory=dict
     )  # learned, on the channels; only where one namespace is asked
     fusion: FusionPolicy = NO_POLICY  # of the namespace, likewise
+    called: dict[str, str] = field(default_factory=dict)  # whom names mean that nobody bears, as searches found out
 
 
 MOST_SPEAKERS = 200
@@ -136,52 +137,76 @@ MOST_SAID: Final = 100  # texts read to find out whom a name means, the newest
 _LONGEST_SAID: Final = 2_000  # characters of each
 
 
-def called_by(
-    session: Session,
-    tenant_id: UUID,
-    corpus: Corpus,
-    names: Sequence[str],
-    *,
-    at: datetime | None = None,
-) -> dict[str, str]:
-    """Return by name whom of the speakers it means though none bears it (``bearers``); names that mean none are left out.
+_MOST_CALLED: Final = 50  # names of which is remembered whom they mean
 
-    Args:
-        session: a transaction of the tenant.
-        tenant_id: whose namespaces.
-        corpus: what there is in them.
-        names: as a query writes them, one word each.
-        at: as of when; None for now.
+
+def with_names(before: Mapping[str, str], names: Sequence[str], called: Mapping[str, str]) -> dict[str, str]:
+    """Return whom names mean by what a search found out of some and what was known of others, the latest of them.
+
+    >>> with_names({"Kate": "emi_92", "Tom": "jo"}, ["Kate", "Mel"], {"Mel": "melanie"})
+    {'Tom': 'jo', 'Mel': 'melanie'}
     """
-    found: dict[str, str] = {}
-    params: dict[str, Any] = {
-        "tenant": tenant_id,
-        "namespaces": [namespace.id for namespace in corpus.namespaces],
-        "at": at or _LATEST,
-        "known": at or _LATEST,
-        "most": MOST_SAID,
-        "longest": _LONGEST_SAID,
-    }
-    speakers = corpus.speakers or (_parties(session, params) if names else ())
-    saying = _saying(beside=len(speakers) > _TWO, then=at is not None)
-    for name in names if speakers else ():
-        terms = _terms(name, corpus.languages)
-        rows = session.execute(saying, params | {"terms": terms}) if terms else ()
-        said = [Said(speaker, content, frozenset(beside)) for speaker, content, beside in rows]
-        meant = meant_by(name, said, speakers)
-        if meant is not None:
-            found[name] = meant
-    return found
+    others = [(name, speaker) for name, speaker in before.items() if name not in names]
+    return dict([*others, *called.items()][-_MOST_CALLED:])
 
 
-def _parties(session: Session, params: Mapping[str, Any]) -> tuple[str, ...]:
+class NamesAsked:
+    """The question whom of the speakers names mean though none bears them (``bearers``), which travels with other statements."""
+
+    def __init__(
+        self, session: Session, tenant_id: UUID, corpus: Corpus, names: Sequence[str], *, at: datetime | None = None
+    ) -> None:
+        """Ask with the next statements of the session.
+
+        Args:
+            session: a transaction of the tenant.
+            tenant_id: whose namespaces.
+            corpus: what there is in them.
+            names: as a query writes them, one word each.
+            at: as of when; None for now.
+        """
+        self._session, self._corpus, self._names = session, corpus, names
+        self._then = at is not None
+        self._params: dict[str, Any] = {
+            "tenant": tenant_id,
+            "namespaces": [namespace.id for namespace in corpus.namespaces],
+            "at": at or _LATEST,
+            "known": at or _LATEST,
+            "most": MOST_SAID,
+            "longest": _LONGEST_SAID,
+        }
+        self._parties = later(session, _PARTIES, self._params) if names and not corpus.speakers else None
+        self._said = self._saying(corpus.speakers)
+
+    def called(self) -> dict[str, str]:
+        """Return whom they mean, by name; names that mean none are left out."""
+        speakers, said = self._corpus.speakers, self._said
+        if self._parties is not None:
+            speakers = _people(self._parties.rows())
+            said = self._saying(speakers)
+        found = {}
+        for name, question in said.items():
+            texts = [Said(speaker, content, frozenset(beside)) for speaker, content, beside in question.rows()]
+            found[name] = meant_by(name, texts, speakers)
+        return {name: speaker for name, speaker in found.items() if speaker is not None}
+
+    def _saying(self, speakers: Sequence[str]) -> dict[str, Question]:
+        """Ask for the texts that say the names, where there is somebody whom they may mean."""
+        if not speakers:
+            return {}
+        statement = _saying(beside=len(speakers) > _TWO, then=self._then)
+        terms = {name: _terms(name, self._corpus.languages) for name in self._names}
+        return {name: later(self._session, statement, self._params | {"terms": terms[name]}) for name in self._names}
+
+
+def _people(parties: Sequence[Any]) -> tuple[str, ...]:
     """Return the two roles where they are people by what was said last: "Hi Kate!" to an assistant names nobody there."""
-    of = {role: (turns, own, words) for role, turns, own, words in session.execute(_PARTIES, params)}
+    of = {role: (turns, own, words) for role, turns, own, words in parties}
     return NAMES if of.keys() == set(NAMES) and alike(*(of[name] for name in NAMES)) else ()
 
 
 # How the two roles spoke lately, of those who have no name: turns, words of the first person, terms.
-_PARTIES: Final = text(
+_PARTIES: Final = in_driver_words(
     """
     SELECT lower(m.role), count(*), coalesce(sum((m.traits >> 3) & 7), 0), sum(cardinality(m.terms))
     FROM unnest(CAST(:namespaces AS uuid[])) AS n (id)
@@ -217,9 +242,9 @@ _OTHERS: Final = f"""(
 
 
 @cache
-def _saying(*, beside: bool, then: bool) -> TextClause:
+def _saying(*, beside: bool, then: bool) -> str:
     """Return the question for the newest texts that hold a term: who says it, what, and who speaks beside it if needed."""
-    return text(
+    return in_driver_words(
         f"""
         SELECT coalesce(m.speaker, lower(m.role)), left(m.content, :longest), {_OTHERS if beside else _NOBODY}
         FROM (

@@ -108,6 +108,13 @@ def asked_early(
     return keywords_asked(session, place, request, parsed, conditions(request, at=place.at(request)))
 
 
+def looked_early(session: Session, place: Place, request: RecallRequest, *, residents: Residents) -> Look | None:
+    """Ask, with the next statements of the session, what was written to what is kept; None where `load` goes another way."""
+    if _way(session, place, request, residents) != RESIDENT:
+        return None
+    return residents.look(session, place.tenant_id, place.namespaces)
+
+
 def _way(session: Session, place: Place, request: RecallRequest, residents: Residents) -> str:
     documents = place.corpus.documents
     if _looks_back(request):

@@ -1,14 +1,14 @@
 """What a search knows before its query is encoded: where it looks, and what was understood of the query."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from memory_service.storage.namespaces import paths_to_search, require_all
-from retrieval.corpus import Corpus, called_by, describe_corpus
+from retrieval.corpus import Corpus, NamesAsked, describe_corpus
 from retrieval.query import ParsedQuery, parse_query, unknown_names
 from retrieval.request import RecallRequest
 
@@ -19,6 +19,8 @@ class Prepared:
 
     corpus: Corpus
     parsed: ParsedQuery
+    names: Sequence[str] = ()  # in the query, that nobody who speaks bears
+    called: Mapping[str, str] = field(default_factory=dict)  # whom some of them mean all the same
 
 
 def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: datetime) -> Prepared:
@@ -38,12 +40,19 @@ def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: d
     corpus = describe_corpus(session, tenant_id, paths, asked, at=request.as_of.known, languages=request.languages)
     require_all(paths, corpus.namespaces)
     unknown = unknown_names(asked, corpus.speakers)
-    called = called_by(session, tenant_id, corpus, unknown, at=request.as_of.known) if unknown else {}
-    return Prepared(corpus, understood(request, corpus, now=now, called=called))
+    called = NamesAsked(session, tenant_id, corpus, unknown, at=request.as_of.known).called() if unknown else {}
+    return Prepared(corpus, understood(request, corpus, now=now, called=called), unknown, called)
+
+
+def foresee(request: RecallRequest, corpus: Corpus, *, now: datetime) -> Prepared:
+    """Understand the query by what the last search saw; names that no search has asked for mean nobody, as most do."""
+    names = unknown_names(request.asked.text, corpus.speakers)
+    called = {name: corpus.called[name] for name in names if name in corpus.called}
+    return Prepared(corpus, understood(request, corpus, now=now, called=called), names, called)
 
 
 def understood(request: RecallRequest, corpus: Corpus, *, now: datetime, called: Mapping[str, str]) -> ParsedQuery:
-    """Return what was understood of the query of a search; `called` says whom names mean that nobody bears (`called_by`)."""
+    """Return what was understood of the query of a search; `called` says whom names mean that nobody bears."""
     asked = request.asked
     return parse_query(
         asked.text,

@@ -15,15 +15,14 @@ from memory_service.storage.driver import meanwhile
 from memory_service.storage.namespaces import paths_named
 from retrieval.confidence import DEFAULT as CALIBRATION
 from retrieval.confidence import confidence as confidence_of
-from retrieval.corpus import Foreseen
+from retrieval.corpus import Foreseen, NamesAsked, with_names
 from retrieval.diversity import mmr
 from retrieval.encoders import Widths, side_by_side
 from retrieval.fusion_policy import governed
-from retrieval.loading import Loaded, asked_early, load
+from retrieval.loading import Loaded, asked_early, load, looked_early
 from retrieval.ordering import Order, asks_one_channel, ordered, texts_to_rerank, with_fading, with_second_opinion
 from retrieval.place import Place
-from retrieval.preparing import Prepared, prepare, understood
-from retrieval.query import unknown_names
+from retrieval.preparing import Prepared, foresee, prepare
 from retrieval.ranking import Ranked, Shown
 from retrieval.recalled import Recalled, Timings
 from retrieval.request import RecallRequest
@@ -62,8 +61,8 @@ def recall(
         NamespaceNotFound: there is no such namespace.
     """
     search = _Search(open_transaction, tenant_id, request, tools, now, deliver, started=perf_counter())
-    foreseen = search.foreseen()
-    answered = search.under(foreseen).answered(foreseen, foreseen=True) if foreseen is not None else None
+    guess = search.foreseen()
+    answered = search.under(guess).answered(guess, foreseen=True) if guess is not None else None
     if answered is not None:
         return answered
     with open_transaction() as session:
@@ -79,6 +78,7 @@ class _Asked:
     """What was asked of the database before it is needed."""
 
     foreseen: Foreseen
+    names: NamesAsked | None
     look: Look | None
 
 
@@ -108,9 +108,7 @@ class _Search:
         corpus = self.tools.residents.corpora.get((self.tenant_id, tuple(self._paths())))
         if corpus is None or not self.tools.residents.admits(self.tenant_id, corpus.namespaces, corpus.documents):
             return None
-        if unknown_names(request.asked.text, corpus.speakers):
-            return None  # whom they mean is to be asked before the query is encoded
-        return Prepared(corpus, understood(request, corpus, now=self.now, called={}))
+        return foresee(request, corpus, now=self.now)
 
     def under(self, prepared: Prepared) -> "_Search":
         """Return the search as the namespace has it where the caller does not say."""
@@ -120,7 +118,10 @@ class _Search:
         """Remember what there is for the next search, where all that is named exists."""
         paths = self._paths()
         if self.request.as_of.known is None and len(prepared.corpus.namespaces) == len(paths):
-            self.tools.residents.corpora.keep((self.tenant_id, tuple(paths)), prepared.corpus)
+            key, corpora = (self.tenant_id, tuple(paths)), self.tools.residents.corpora
+            before = corpora.get(key)
+            found = with_names(before.called if before is not None else {}, prepared.names, prepared.called)
+            corpora.keep(key, replace(prepared.corpus, called=found))
 
     def answered(self, prepared: Prepared, *, foreseen: bool) -> Recalled | None:
         """Encode, search and deliver; None where the query was read by what is so no more, and nothing is delivered."""
@@ -135,9 +136,11 @@ class _Search:
                 asked = self._ask(session, prepared) if foreseen else None
                 place = Place(tenant_id, namespaces, prepared.corpus, self.now)
                 early, loading = None, perf_counter()
+                look = asked.look if asked is not None else None
                 if cue is None:
                     if asked is None:
                         early = asked_early(session, place, request, prepared.parsed, residents=tools.residents)
+                        look = looked_early(session, place, request, residents=tools.residents)
                     with meanwhile(session):
                         cue = self._cue(prepared)
                         loading = perf_counter()  # what is waited for from here on is the database
@@ -151,12 +154,14 @@ class _Search:
                     corpus = asked.foreseen.corpus()
                     if corpus is None or not tools.residents.admits(tenant_id, namespaces, corpus.documents):
                         return None
-                    prepared = Prepared(corpus, prepared.parsed)
-                    place = replace(place, corpus=corpus)
-                    self.keep(prepared)
+                    called = asked.names.called() if asked.names is not None else {}
+                    self.keep(replace(prepared, corpus=corpus, called=called))
+                    if called != prepared.called:
+                        return None
+                    prepared, place = replace(prepared, corpus=corpus), replace(place, corpus=corpus)
                 loaded = load(
                     session, replace(place, widths=widths), request, prepared.parsed, residents=tools.residents,
-                    vector=vector, look=asked.look if asked is not None else None, early=early,
+                    vector=vector, look=look, early=early,
                 )  # fmt: skip
                 self.timings.candidates = _ms(loading)
                 fusing = perf_counter()
@@ -192,7 +197,8 @@ class _Search:
         parsed = prepared.parsed
         terms = [one for term in parsed.terms for one in parsed.all_of(term)]
         foreseen = Foreseen(session, self.tenant_id, self._paths(), terms, seen=prepared.corpus)
-        return _Asked(foreseen, self.tools.residents.look(session, self.tenant_id, prepared.corpus.namespaces))
+        names = NamesAsked(session, self.tenant_id, prepared.corpus, prepared.names) if prepared.names else None
+        return _Asked(foreseen, names, self.tools.residents.look(session, self.tenant_id, prepared.corpus.namespaces))
 
     def _delivered(self, session: Session, prepared: Prepared, order: Order | None) -> Recalled:
         recalled = _recalled(

@@ -250,6 +250,9 @@ def test_a_connection_is_held_while_encoding_only_where_nobody_else_searches(
     with services.batching.under_way():
         assert mine.found("bees") == alone
     assert held == [1, 0]
+    # Which namespaces these are is asked first; what was written to them is asked beside the encoding all the same.
+    assert mine.found("bees", namespace_prefix="default") == alone
+    assert held == [1, 0, 1]
 
 
 # In memory, and out of it
@@ -536,8 +539,9 @@ def test_namespaces_without_memories_are_resident_and_empty(database: Database, 
     assert not residents.admits(new_id(), [], 11)
 
 
-def test_a_search_of_a_known_namespace_is_one_transaction(mine: Memories, app: FastAPI) -> None:
-    mine.search("Who keeps bees?")
+@pytest.fixture
+def sent(app: FastAPI) -> Iterator[list[str]]:
+    """What was sent to the database since, by the beginning of each statement."""
     sent: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -546,14 +550,51 @@ def test_a_search_of_a_known_namespace_is_one_transaction(mine: Memories, app: F
 
     engine = app.state.services.database.engine
     event.listen(engine, "before_cursor_execute", note)
-    try:
-        mine.search("Who paints boats?")
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    # Those that travel with the beginning of the transaction, the records, and what travels with its end.
-    assert len(sent) == 4
-    assert not [statement for statement in sent if statement.startswith("BEGIN")]
-    assert sent[-1].startswith("INSERT INTO trace")
+    yield sent
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def is_one_transaction(sent: list[str], *, statements: int) -> bool:
+    ends = [one.startswith("INSERT INTO trace") for one in sent]
+    begun = [
+        one for one in sent if one.startswith("BEGIN")
+    ]  # by itself: what a search knows begins with its first question
+    return len(sent) == statements and ends.index(True) == statements - 1 and not begun
+
+
+@pytest.mark.parametrize(("query", "asked"), [("Who paints boats?", 0), ("What did Kate paint with Tom?", 1)])
+def test_a_search_of_a_known_namespace_is_one_transaction(
+    mine: Memories, sent: list[str], query: str, asked: int
+) -> None:
+    mine.search("Who keeps bees?")
+    sent.clear()
+    mine.search(query)
+    # What travels with the beginning of the transaction, the records, and what travels with its end.
+    assert is_one_transaction(sent, statements=4 + asked), sent
+
+
+def test_whom_a_name_means_is_known_from_the_search_before(mine: Memories, sent: list[str]) -> None:
+    def spoken() -> str:
+        sent.clear()
+        body = {"query": "Where does Kate live?", "explain": True}
+        return str(mine.ok("POST", "/v1/search", body)["explain"]["query"]["spoken"])
+
+    for text_, speaker in (("Hi Kate!", "jo"), ("I live by the canal.", "emi_92"), ("Kate, I know.", "jo")):
+        mine.remember(text_, speaker=speaker)
+    for _ in range(2):
+        assert spoken() == "Where does Kate live?", "twice is not enough for a name"
+    assert is_one_transaction(sent, statements=5), sent
+    mine.remember("Sleep well, Kate!", speaker="jo")
+    assert spoken() == "Where do I live?"
+    assert not is_one_transaction(sent, statements=5), "it was read as if the name meant nobody"
+    mine.search("Who keeps bees?")
+    assert spoken() == "Where do I live?"
+    assert is_one_transaction(sent, statements=5), sent
+    for _ in range(2):
+        mine.remember("Hi Kate! It is me.", speaker="emi_92")
+    assert spoken() == "Where does Kate live?"
+    assert spoken() == "Where does Kate live?"
+    assert is_one_transaction(sent, statements=5), sent
 
 
 def test_a_query_is_read_by_who_speaks_now(mine: Memories) -> None:

@@ -96,7 +96,7 @@ from memory_service.storage.scopes import ScopeColumn, list_scopes
 from memory_service.storage.sql import Sql
 from memory_service.storage.tables import STATE_COLUMNS
 from memory_service.types import Caller, PrecisionTier
-from retrieval.corpus import called_by, describe_corpus
+from retrieval.corpus import NamesAsked, describe_corpus
 from retrieval.statements import KeywordQuery, Scope, find_candidates
 
 SPACES, MEMORIES, DIMENSION = 20, 20_000, 384
@@ -271,15 +271,15 @@ HOT: dict[str, Callable[[Session], object]] = {
     "search as of": a_search(as_known=True, at=NOW, where=a_filter({"user_id": "user7"})),
     "search among the archived": a_search(archived=True),
     "what a search must know": lambda s: describe_corpus(s, TENANT, [SPACE], "w1 w2"),
-    "whom others call by a name": lambda s: called_by(s, TENANT, describe_corpus(s, TENANT, [SPACE], "w1"), ["W2"]),
-    "whom others called by a name": lambda s: called_by(
-        s, TENANT, describe_corpus(s, TENANT, [SPACE], "w1"), ["W2"], at=NOW),
-    "whom others call by a name among several": lambda s: called_by(
-        s, TENANT, replace(describe_corpus(s, TENANT, [SPACE], "w1"), speakers=("a", "b", "c")), ["W2"]),
-    "whom others called by a name among several": lambda s: called_by(
-        s, TENANT, replace(describe_corpus(s, TENANT, [SPACE], "w1"), speakers=("a", "b", "c")), ["W2"], at=NOW),
-    "whom others call by a name where roles speak": lambda s: called_by(
-        s, TENANT, replace(describe_corpus(s, TENANT, [SPACE], "w1"), speakers=()), ["W2"]),
+    "whom others call by a name": lambda s: NamesAsked(s, TENANT, describe_corpus(s, TENANT, [SPACE], "w1"), ["W2"]).called(),
+    "whom others called by a name": lambda s: NamesAsked(
+        s, TENANT, describe_corpus(s, TENANT, [SPACE], "w1"), ["W2"], at=NOW).called(),
+    "whom others call by a name among several": lambda s: NamesAsked(
+        s, TENANT, replace(describe_corpus(s, TENANT, [SPACE], "w1"), speakers=("a", "b", "c")), ["W2"]).called(),
+    "whom others called by a name among several": lambda s: NamesAsked(
+        s, TENANT, replace(describe_corpus(s, TENANT, [SPACE], "w1"), speakers=("a", "b", "c")), ["W2"], at=NOW).called(),
+    "whom others call by a name where roles speak": lambda s: NamesAsked(
+        s, TENANT, replace(describe_corpus(s, TENANT, [SPACE], "w1"), speakers=()), ["W2"]).called(),
     "namespaces by path": lambda s: namespaces.find_namespaces(s, TENANT, ["space/0001", "space/0002"]),
     "namespaces by prefix": lambda s: namespaces.namespaces_below(s, TENANT, "space/0001"),
     "namespace by id": lambda s: namespaces.get_namespace(s, TENANT, SPACE),
