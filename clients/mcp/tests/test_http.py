@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx2
@@ -17,6 +19,7 @@ INITIALIZE = {
     "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
 }
 ACCEPT = {"Accept": "application/json, text/event-stream"}
+IDLE_S = 7  # more than a client usually keeps a connection that it does not use
 
 
 def post(server: Any, body: Any = INITIALIZE, **headers: str) -> httpx2.Response:
@@ -77,6 +80,21 @@ def test_no_key_is_refused_even_where_one_is_configured(run_http: Any, service: 
         assert service.api_key not in refused.text
     for headers in ({"authorization": "Bearer k"}, {"authorization": "token k"}, {"x_api_key": "k"}):
         assert post(server, **headers).status_code == 200, headers
+
+
+def test_a_connection_that_nobody_uses_is_kept(run_http: Any, service: Any) -> None:
+    server = run_http(MEMORY_SERVICE_URL=service.url)
+    address = httpx2.URL(server.url)
+    connection = HTTPConnection(address.host, address.port, timeout=30)
+    local = []
+    for _ in range(2):
+        connection.request("POST", address.path, body="{}")
+        assert connection.getresponse().read()
+        assert connection.sock is not None
+        local.append(connection.sock.getsockname())
+        time.sleep(IDLE_S if len(local) == 1 else 0)
+    connection.close()
+    assert local[0] == local[1]
 
 
 async def test_the_key_is_shared_where_the_operator_says_so(
