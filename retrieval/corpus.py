@@ -35,7 +35,6 @@ class Corpus:
         default_factory=dict
     )  # learned, on the channels; only where one namespace is asked
     fusion: FusionPolicy = NO_POLICY  # of the namespace, likewise
-    called: dict[str, str] = field(default_factory=dict)  # whom names mean that nobody bears, as searches found out
 
 
 MOST_SPEAKERS = 200
@@ -137,19 +136,6 @@ MOST_SAID: Final = 100  # texts read to find out whom a name means, the newest
 _LONGEST_SAID: Final = 2_000  # characters of each
 
 
-_MOST_CALLED: Final = 50  # names of which is remembered whom they mean
-
-
-def with_names(before: Mapping[str, str], names: Sequence[str], called: Mapping[str, str]) -> dict[str, str]:
-    """Return whom names mean by what a search found out of some and what was known of others, the latest of them.
-
-    >>> with_names({"Kate": "emi_92", "Tom": "jo"}, ["Kate", "Mel"], {"Mel": "melanie"})
-    {'Tom': 'jo', 'Mel': 'melanie'}
-    """
-    others = [(name, speaker) for name, speaker in before.items() if name not in names]
-    return dict([*others, *called.items()][-_MOST_CALLED:])
-
-
 class NamesAsked:
     """The question whom of the speakers names mean though none bears them (``bearers``), which travels with other statements."""
 
@@ -176,27 +162,32 @@ class NamesAsked:
             "longest": _LONGEST_SAID,
         }
         self._parties = later(session, _PARTIES, self._params) if names and not corpus.speakers else None
-        self._said = self._saying(corpus.speakers)
+        self._said = self._asked(corpus.speakers)
 
     def called(self) -> dict[str, str]:
-        """Return whom they mean, by name; names that mean none are left out."""
+        """Return whom they mean, by name; names that mean none are left out. To be called once.
+
+        Where two people are called user and assistant, what they said of the names is asked only here.
+        """
         speakers, said = self._corpus.speakers, self._said
         if self._parties is not None:
             speakers = _people(self._parties.rows())
-            said = self._saying(speakers)
+            said = self._asked(speakers)
         found = {}
         for name, question in said.items():
             texts = [Said(speaker, content, frozenset(beside)) for speaker, content, beside in question.rows()]
             found[name] = meant_by(name, texts, speakers)
         return {name: speaker for name, speaker in found.items() if speaker is not None}
 
-    def _saying(self, speakers: Sequence[str]) -> dict[str, Question]:
+    def _asked(self, speakers: Sequence[str]) -> dict[str, Question]:
         """Ask for the texts that say the names, where there is somebody whom they may mean."""
         if not speakers:
             return {}
         statement = _saying(beside=len(speakers) > _TWO, then=self._then)
-        terms = {name: _terms(name, self._corpus.languages) for name in self._names}
-        return {name: later(self._session, statement, self._params | {"terms": terms[name]}) for name in self._names}
+        return {
+            name: later(self._session, statement, self._params | {"terms": _terms(name, self._corpus.languages)})
+            for name in self._names
+        }
 
 
 def _people(parties: Sequence[Any]) -> tuple[str, ...]:

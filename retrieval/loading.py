@@ -110,9 +110,8 @@ def asked_early(
 
 def looked_early(session: Session, place: Place, request: RecallRequest, *, residents: Residents) -> Look | None:
     """Ask, with the next statements of the session, what was written to what is kept; None where `load` goes another way."""
-    if _way(session, place, request, residents) != RESIDENT:
-        return None
-    return residents.look(session, place.tenant_id, place.namespaces)
+    resident = not _looks_back(request) and residents.admits(place.tenant_id, place.namespaces, place.corpus.documents)
+    return residents.look(session, place.tenant_id, place.namespaces) if resident else None
 
 
 def _way(session: Session, place: Place, request: RecallRequest, residents: Residents) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from memory_service.storage.namespaces import paths_to_search, require_all
 from retrieval.corpus import Corpus, NamesAsked, describe_corpus
 from retrieval.query import ParsedQuery, parse_query, unknown_names
+from retrieval.recent import Recent
 from retrieval.request import RecallRequest
 
 
@@ -40,14 +41,14 @@ def prepare(session: Session, tenant_id: UUID, request: RecallRequest, *, now: d
     corpus = describe_corpus(session, tenant_id, paths, asked, at=request.as_of.known, languages=request.languages)
     require_all(paths, corpus.namespaces)
     unknown = unknown_names(asked, corpus.speakers)
-    called = NamesAsked(session, tenant_id, corpus, unknown, at=request.as_of.known).called() if unknown else {}
+    called = NamesAsked(session, tenant_id, corpus, unknown, at=request.as_of.known).called()
     return Prepared(corpus, understood(request, corpus, now=now, called=called), unknown, called)
 
 
-def foresee(request: RecallRequest, corpus: Corpus, *, now: datetime) -> Prepared:
-    """Understand the query by what the last search saw; names that no search has asked for mean nobody, as most do."""
+def foresee(request: RecallRequest, corpus: Corpus, *, now: datetime, known: Recent[str, str]) -> Prepared:
+    """Understand the query by what the last search saw, and by whom names meant; those not known mean nobody, as most do."""
     names = unknown_names(request.asked.text, corpus.speakers)
-    called = {name: corpus.called[name] for name in names if name in corpus.called}
+    called = {name: speaker for name in names if (speaker := known.get(name)) is not None}
     return Prepared(corpus, understood(request, corpus, now=now, called=called), names, called)
 
 

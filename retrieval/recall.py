@@ -15,7 +15,7 @@ from memory_service.storage.driver import meanwhile
 from memory_service.storage.namespaces import paths_named
 from retrieval.confidence import DEFAULT as CALIBRATION
 from retrieval.confidence import confidence as confidence_of
-from retrieval.corpus import Foreseen, NamesAsked, with_names
+from retrieval.corpus import Foreseen, NamesAsked
 from retrieval.diversity import mmr
 from retrieval.encoders import Widths, side_by_side
 from retrieval.fusion_policy import governed
@@ -78,7 +78,7 @@ class _Asked:
     """What was asked of the database before it is needed."""
 
     foreseen: Foreseen
-    names: NamesAsked | None
+    names: NamesAsked
     look: Look | None
 
 
@@ -108,7 +108,8 @@ class _Search:
         corpus = self.tools.residents.corpora.get((self.tenant_id, tuple(self._paths())))
         if corpus is None or not self.tools.residents.admits(self.tenant_id, corpus.namespaces, corpus.documents):
             return None
-        return foresee(request, corpus, now=self.now)
+        known = self.tools.residents.called(self.tenant_id, corpus.namespaces)
+        return foresee(request, corpus, now=self.now, known=known)
 
     def under(self, prepared: Prepared) -> "_Search":
         """Return the search as the namespace has it where the caller does not say."""
@@ -116,12 +117,17 @@ class _Search:
 
     def keep(self, prepared: Prepared) -> None:
         """Remember what there is for the next search, where all that is named exists."""
-        paths = self._paths()
-        if self.request.as_of.known is None and len(prepared.corpus.namespaces) == len(paths):
-            key, corpora = (self.tenant_id, tuple(paths)), self.tools.residents.corpora
-            before = corpora.get(key)
-            found = with_names(before.called if before is not None else {}, prepared.names, prepared.called)
-            corpora.keep(key, replace(prepared.corpus, called=found))
+        paths, by_path = self._paths(), self.request.namespace_prefix is None
+        if by_path and self.request.as_of.known is None and len(prepared.corpus.namespaces) == len(paths):
+            self.tools.residents.corpora.keep((self.tenant_id, tuple(paths)), prepared.corpus)
+
+    def learn(self, prepared: Prepared) -> None:
+        """Remember for the next search whom the names in the query mean."""
+        if self.request.as_of.known is None and prepared.names:
+            known = self.tools.residents.called(self.tenant_id, prepared.corpus.namespaces)
+            known.forget(lambda name: name in prepared.names)
+            for name, speaker in prepared.called.items():
+                known.keep(name, speaker)
 
     def answered(self, prepared: Prepared, *, foreseen: bool) -> Recalled | None:
         """Encode, search and deliver; None where the query was read by what is so no more, and nothing is delivered."""
@@ -140,7 +146,8 @@ class _Search:
                 if cue is None:
                     if asked is None:
                         early = asked_early(session, place, request, prepared.parsed, residents=tools.residents)
-                        look = looked_early(session, place, request, residents=tools.residents)
+                        if early is None:
+                            look = looked_early(session, place, request, residents=tools.residents)
                     with meanwhile(session):
                         cue = self._cue(prepared)
                         loading = perf_counter()  # what is waited for from here on is the database
@@ -154,15 +161,15 @@ class _Search:
                     corpus = asked.foreseen.corpus()
                     if corpus is None or not tools.residents.admits(tenant_id, namespaces, corpus.documents):
                         return None
-                    called = asked.names.called() if asked.names is not None else {}
-                    self.keep(replace(prepared, corpus=corpus, called=called))
-                    if called != prepared.called:
-                        return None
                     prepared, place = replace(prepared, corpus=corpus), replace(place, corpus=corpus)
+                    self.keep(prepared)
+                    if asked.names.called() != prepared.called:
+                        return None
                 loaded = load(
                     session, replace(place, widths=widths), request, prepared.parsed, residents=tools.residents,
                     vector=vector, look=look, early=early,
                 )  # fmt: skip
+                self.learn(prepared)
                 self.timings.candidates = _ms(loading)
                 fusing = perf_counter()
                 order = ordered(request, prepared, loaded, vector)
@@ -197,7 +204,7 @@ class _Search:
         parsed = prepared.parsed
         terms = [one for term in parsed.terms for one in parsed.all_of(term)]
         foreseen = Foreseen(session, self.tenant_id, self._paths(), terms, seen=prepared.corpus)
-        names = NamesAsked(session, self.tenant_id, prepared.corpus, prepared.names) if prepared.names else None
+        names = NamesAsked(session, self.tenant_id, prepared.corpus, prepared.names)
         return _Asked(foreseen, names, self.tools.residents.look(session, self.tenant_id, prepared.corpus.namespaces))
 
     def _delivered(self, session: Session, prepared: Prepared, order: Order | None) -> Recalled:

@@ -31,6 +31,7 @@ _MOST_TOGETHER: Final = 50  # namespaces that are kept as one, because they are 
 _IN_USE_S: Final = 60.0
 _EXPECTED_BYTES: Final = 4_000  # per memory, before it is known
 _MOST_CONDITIONS: Final = 64  # per set of namespaces, a byte for each memory
+_MOST_CALLED: Final = 50  # names per set of namespaces of which is remembered whom they mean
 _MOST_CORPORA: Final = 1_000  # kept as they were last seen; each holds the names of at most 200 speakers
 
 Key = tuple[UUID, frozenset[UUID]]
@@ -68,6 +69,7 @@ class _Resident:
     lock: threading.Lock = field(default_factory=threading.Lock)
     encoder_id: int | None = None  # whose vectors are held
     turn: int = 0  # how often something was applied
+    called: Recent[str, str] = field(default_factory=lambda: Recent(most=_MOST_CALLED))
 
     def begin_anew(self) -> None:
         """Forget everything; the next look reads it all."""
@@ -76,6 +78,7 @@ class _Resident:
         self.rows = None
         self.expires_at = np.empty(0)
         self.bytes = 0
+        self.called = Recent(most=_MOST_CALLED)
         self.turn += 1
 
 
@@ -119,6 +122,12 @@ class Residents:
                 return True
             busy = sum(resident.bytes for resident in self._kept.values() if resident.used_at >= recently)
         return busy + documents * _EXPECTED_BYTES <= self._limit
+
+    def called(self, tenant_id: UUID, namespaces: Sequence[Namespace]) -> Recent[str, str]:
+        """Return whom names meant that nobody bears, where searches of these namespaces asked; an erasure empties it."""
+        with self._lock:
+            resident = self._kept.get(_key(tenant_id, namespaces))
+        return Recent(most=_MOST_CALLED) if resident is None else resident.called
 
     def look(self, session: Session, tenant_id: UUID, namespaces: Sequence[Namespace]) -> Look | None:
         """Ask what was written to namespaces since they were looked at last, with the next statements of the session.

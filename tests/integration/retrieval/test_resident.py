@@ -16,6 +16,7 @@ from consolidation import consolidate, enriching
 from consolidation.tenancy import Tenancy
 from memory_service.lifecycle import archive
 from memory_service.lifecycle.draft import Chunk, Draft, Encoding, Prepared, content_hash, dedupe_hash, said_hash
+from memory_service.lifecycle.erase import erase
 from memory_service.lifecycle.remember import remember
 from memory_service.storage.database import Database
 from memory_service.storage.driver import meanwhile
@@ -540,9 +541,11 @@ def test_namespaces_without_memories_are_resident_and_empty(database: Database, 
 
 
 @pytest.fixture
-def sent(app: FastAPI) -> Iterator[list[str]]:
-    """What was sent to the database since, by the beginning of each statement."""
+def sent(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What searches sent to the database since, by the beginning of each statement."""
     sent: list[str] = []
+    # What is redacted is asked for once a second, by whichever search comes then.
+    monkeypatch.setattr("memory_service.storage.redactions.FRESH_S", 1e9)
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if threading.current_thread().name != "last-used":  # which notes every minute when a key was used
@@ -555,11 +558,10 @@ def sent(app: FastAPI) -> Iterator[list[str]]:
 
 
 def is_one_transaction(sent: list[str], *, statements: int) -> bool:
-    ends = [one.startswith("INSERT INTO trace") for one in sent]
-    begun = [
-        one for one in sent if one.startswith("BEGIN")
-    ]  # by itself: what a search knows begins with its first question
-    return len(sent) == statements and ends.index(True) == statements - 1 and not begun
+    """Say whether they were sent with the beginning of one transaction, within it and with its end."""
+    begins_by_itself = any(one.startswith("BEGIN") for one in sent)
+    traces = [one for one in sent if one.startswith("INSERT INTO trace")]
+    return len(sent) == statements and sent[-1:] == traces and not begins_by_itself
 
 
 @pytest.mark.parametrize(("query", "asked"), [("Who paints boats?", 0), ("What did Kate paint with Tom?", 1)])
@@ -595,6 +597,36 @@ def test_whom_a_name_means_is_known_from_the_search_before(mine: Memories, sent:
     assert spoken() == "Where does Kate live?"
     assert spoken() == "Where does Kate live?"
     assert is_one_transaction(sent, statements=5), sent
+
+
+def test_whom_a_name_means_is_forgotten_with_what_is_erased(mine: Memories, app: FastAPI, database: Database) -> None:
+    said = [mine.remember(f"Kate, look {n}!", speaker="jo") for n in range(3)]
+    mine.remember("I live by the canal.", speaker="emi_92")
+    tenant_id, residents = mine.me.tenant_id, app.state.services.residents
+    for _ in range(2):
+        mine.search("Where does Kate live?")
+    spaces = where(database, tenant_id, "default")
+    assert residents.called(tenant_id, spaces).get("Kate") == "emi_92"
+    with database.transaction(tenant_id) as session:
+        assert erase(session, tenant_id, [UUID(said[0])], now=datetime.now(UTC))
+    mine.search("Who keeps bees?")
+    assert residents.called(tenant_id, spaces).get("Kate") is None
+
+
+def test_a_prefix_says_nothing_of_the_usual_namespace(mine: Memories, sent: list[str]) -> None:
+    mine.remember("A kite is in the tree.", namespace="proj/x")
+    for _ in range(2):
+        mine.search("Where is the kite?", namespace_prefix="proj")
+        sent.clear()
+        mine.search("Who keeps bees?")
+        assert is_one_transaction(sent, statements=4), sent
+
+
+def test_a_search_that_looks_back_counts_what_there_is_no_more_often_than_it_has_to(
+    mine: Memories, sent: list[str]
+) -> None:
+    mine.search("Who keeps bees?", way="snapshot", include=["archived"])
+    assert len([one for one in sent if one.startswith("SELECT count(*) FROM ( SELECT ")]) == 2, sent
 
 
 def test_a_query_is_read_by_who_speaks_now(mine: Memories) -> None:
