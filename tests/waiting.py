@@ -6,7 +6,7 @@ from typing import Any
 
 
 def eventually(condition: Callable[[], Any], *, timeout_s: float, every_s: float = 0.05) -> bool:
-    """Tell whether a condition held within so many seconds; asked at least twice, and at once when it holds."""
+    """Tell whether a condition held within so many seconds; asked once more before it says no."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:

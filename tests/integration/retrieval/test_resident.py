@@ -622,7 +622,7 @@ def test_a_prefix_says_nothing_of_the_usual_namespace(mine: Memories, sent: list
         assert is_one_transaction(sent, statements=4), sent
 
 
-def test_a_search_that_looks_back_counts_what_there_is_no_more_often_than_it_has_to(
+def test_a_search_that_looks_back_counts_twice_what_there_is_and_not_more_often(
     mine: Memories, sent: list[str]
 ) -> None:
     mine.search("Who keeps bees?", way="snapshot", include=["archived"])
