@@ -23,6 +23,8 @@ U = TypeVar("U")
 
 _TENANT: Final = "SELECT set_config('app.tenant', %s, true)"
 _HURRIED_TENANT: Final = f"{_TENANT}, set_config('synchronous_commit', 'off', true)"
+_ONE_PLAN: Final = "set_config('plan_cache_mode', 'force_generic_plan', true)"
+_ANY_PLAN: Final = "set_config('plan_cache_mode', 'auto', true)"
 
 
 def in_driver_words(statement: str) -> str:
@@ -43,6 +45,7 @@ class Question:
     _session: Session
     _statement: str
     _params: Mapping[str, Any]
+    _one_plan: bool = False
     _rows: list[Any] | None = field(default=None)
     _described: Any = None  # the answer as the driver has it, which tells the names
 
@@ -76,9 +79,14 @@ class Pending(Generic[T]):
         return Pending(self.question, lambda rows: work(self.read(rows)))
 
 
-def later(session: Session, statement: str, params: Mapping[str, Any]) -> Question:
-    """Ask with the next `fetch` of the session."""
-    question = Question(session, statement, params)
+def later(session: Session, statement: str, params: Mapping[str, Any], *, one_plan: bool = False) -> Question:
+    """Ask with the next `fetch` of the session.
+
+    With `one_plan` a connection plans it once, whatever it is asked with, and so what SQLAlchemy sends behind it in the
+    transaction: for a statement whose planning is dearer than its work and whose best plan is always the same. The planner,
+    left alone, plans one anew for ever that it believes to be cheaper that way.
+    """
+    question = Question(session, statement, params, one_plan)
     _waiting(session).append(question)
     return question
 
@@ -138,11 +146,18 @@ def _sent(session: Session, questions: Sequence[Question], *, pipelined: bool) -
     with begins_by_hand(session) as begun:
         driver: Any = session.connection().connection.driver_connection
     cursors = [driver.cursor(binary=True) for _ in questions]
-    with driver.pipeline() if pipelined or not begun else nullcontext():
+    first, one_plan = questions[0]._one_plan, bool(session.info.get("one_plan"))
+    with driver.pipeline() if pipelined or not begun or first != one_plan else nullcontext():
         if not begun:
+            setting = _HURRIED_TENANT if is_hurried(session) else _TENANT
             driver.execute(begin_of(session), prepare=False)
-            driver.execute(_HURRIED_TENANT if is_hurried(session) else _TENANT, (str(tenant_of(session)),))
+            driver.execute(f"{setting}, {_ONE_PLAN}" if first else setting, (str(tenant_of(session)),))
+            one_plan = first
         for cursor, question in zip(cursors, questions, strict=True):
+            if question._one_plan != one_plan:
+                one_plan = question._one_plan
+                driver.execute(f"SELECT {_ONE_PLAN if one_plan else _ANY_PLAN}")
+            session.info["one_plan"] = one_plan
             _announce(session, cursor, question._statement, question._params)
             cursor.execute(question._statement, question._params)
         yield

@@ -53,6 +53,9 @@ class Found:
 
 # Every branch has the same columns; `kind` says what they mean. Keys are joined to what the indexes of `memory` hold, one
 # probe each; the namespaces come along, since nothing else is known before the first of them is.
+#
+# Making this plan takes longer than carrying it out, so it is made once for a connection, before the sizes of the tables and
+# of the batch are known. OFFSET 0 leaves it no choice but one probe for each key, which suits all of them.
 _LOOK_UP: Final = in_driver_words(
     """
     WITH n AS MATERIALIZED (
@@ -64,28 +67,35 @@ _LOOK_UP: Final = in_driver_words(
         FROM unnest(CAST(:key_paths AS text[]), CAST(:externals AS text[]), CAST(:dedupe AS bytea[]),
             CAST(:said AS bytea[])) AS g (path, external_id, dedupe_hash, said_hash)
         JOIN n ON n.path = g.path
+    ), due AS MATERIALIZED (
+        SELECT m.namespace_id, m.id FROM memory m
+        WHERE m.tenant_id = :tenant AND m.expires_at IS NOT NULL AND m.expires_at <= :now
+            AND m.state NOT IN ('expired', 'archived')
     )
     SELECT 'namespace' AS kind, n.id AS namespace_id, CAST(NULL AS uuid) AS id, n.path AS name, CAST(NULL AS bytea) AS hash,
         CAST(NULL AS timestamptz) AS at, n.settings, n.encoder_id, n.shelf, n.languages, n.retention_policy,
         n.also_encoder_id FROM n
     UNION ALL
-    SELECT 'due', m.namespace_id, m.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM n
-        JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = n.id AND m.expires_at IS NOT NULL
-            AND m.expires_at <= :now AND m.state NOT IN ('expired', 'archived')
+    SELECT 'due', d.namespace_id, d.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM due d
+        JOIN n ON n.id = d.namespace_id
     UNION ALL
-    SELECT 'holder', m.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM k
-        JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.external_id = k.external_id
-            AND m.archived_at IS NULL
+    SELECT 'holder', k.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM k
+        CROSS JOIN LATERAL (SELECT m.id, m.external_id, m.dedupe_hash FROM memory m
+            WHERE m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.external_id = k.external_id
+                AND m.archived_at IS NULL OFFSET 0) m
     UNION ALL
-    SELECT 'holder', m.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM k
-        JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.external_id = k.external_id
-            AND m.state = 'merged'
+    SELECT 'holder', k.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM k
+        CROSS JOIN LATERAL (SELECT m.id, m.external_id, m.dedupe_hash FROM memory m
+            WHERE m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.external_id = k.external_id
+                AND m.state = 'merged' OFFSET 0) m
     UNION ALL
-    SELECT 'holder', m.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM k
-        JOIN memory m ON m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.dedupe_hash = k.dedupe_hash
+    SELECT 'holder', k.namespace_id, m.id, m.external_id, m.dedupe_hash, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM k
+        CROSS JOIN LATERAL (SELECT m.id, m.external_id, m.dedupe_hash FROM memory m
+            WHERE m.tenant_id = :tenant AND m.namespace_id = k.namespace_id AND m.dedupe_hash = k.dedupe_hash OFFSET 0) m
     UNION ALL
-    SELECT 'erased', e.namespace_id, e.memory_id, NULL, e.hash, e.erased_at, NULL, NULL, NULL, NULL, NULL, NULL FROM k
-        JOIN erased_text e ON e.tenant_id = :tenant AND e.namespace_id = k.namespace_id AND e.hash = k.said_hash
+    SELECT 'erased', k.namespace_id, e.memory_id, NULL, k.said_hash, e.erased_at, NULL, NULL, NULL, NULL, NULL, NULL FROM k
+        CROSS JOIN LATERAL (SELECT e.memory_id, e.erased_at FROM erased_text e
+            WHERE e.tenant_id = :tenant AND e.namespace_id = k.namespace_id AND e.hash = k.said_hash OFFSET 0) e
     """
 )
 
@@ -120,6 +130,7 @@ def look_up(session: Session, tenant_id: UUID, keys: Sequence[Key], *, now: date
             "dedupe": [key.dedupe_hash for key in keys],
             "said": [key.said_hash for key in keys],
         },
+        one_plan=True,
     )
     for row in (_Row(*values) for values in asked.rows()):
         if row.kind == "namespace":

@@ -78,6 +78,35 @@ def test_the_server_works_while_the_caller_does_something_else(
             assert soon(lambda: speakers(database, params) == [("Ada",)])
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_statement_of_one_plan_is_planned_once_and_leaves_the_connection_as_it_was(
+    database: Database, namespaces: dict[UUID, UUID], begun: bool
+) -> None:
+    tenant_id = next(iter(namespaces))
+    # Two rows, and a thousand where the planner is not told how many: it believes that a plan for two is cheaper, each time.
+    statement = "SELECT n FROM generate_series(1, CAST(%(last)s AS integer)) AS s (n) ORDER BY n"
+    planned = "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement LIKE '%%AS s (n) ORDER BY%%'"
+
+    def ask(session: Session, *, one_plan: bool) -> list[Any]:
+        if begun:
+            fetch(session, "SELECT 1", {})
+        return later(session, statement, {"last": 2}, one_plan=one_plan).rows()
+
+    counts = {}
+    for one_plan in (False, True):
+        database.dispose()  # a connection that has planned nothing
+        for _ in range(12):
+            with database.transaction(tenant_id) as session:
+                assert ask(session, one_plan=one_plan) == [(1,), (2,)]
+        with database.transaction(tenant_id) as session:
+            assert fetch(session, "SELECT current_setting('plan_cache_mode')", {}) == [("auto",)]
+            [counts[one_plan]] = fetch(session, planned, {})
+    custom, generic = counts[False]
+    assert custom > 5 and generic == 0
+    custom, generic = counts[True]
+    assert custom == 0 and generic > 5
+
+
 def test_what_will_be_made_of_an_answer_waits_for_it(database: Database, namespaces: dict[UUID, UUID]) -> None:
     with database.transaction(next(iter(namespaces))) as session:
         numbers = Pending(later(session, "SELECT 20 UNION ALL SELECT 22", {}), lambda rows: [row[0] for row in rows])

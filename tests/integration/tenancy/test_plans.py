@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import psycopg
 import pytest
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.orm import Session
@@ -96,7 +97,8 @@ from memory_service.storage.scopes import ScopeColumn, list_scopes
 from memory_service.storage.sql import Sql
 from memory_service.storage.tables import STATE_COLUMNS
 from memory_service.types import Caller, PrecisionTier
-from retrieval.corpus import NamesAsked, describe_corpus
+from retrieval import feed
+from retrieval.corpus import Foreseen, NamesAsked, describe_corpus
 from retrieval.statements import KeywordQuery, Scope, find_candidates
 
 SPACES, MEMORIES, DIMENSION = 20, 20_000, 384
@@ -163,15 +165,33 @@ def explained(connection: Connection, statement: str, parameters: Any) -> list[N
     return list(nodes(answer[0]["Plan"]))
 
 
+def explained_once(connection: Connection, statement: str, parameters: dict[str, Any]) -> list[Node]:
+    """Explain the plan that a connection makes for whatever a statement is asked with."""
+    used = sorted({name for name in parameters if f"%({name})s" in statement})
+    numbered = statement.replace("%%", "%")
+    for number, name in enumerate(used, start=1):
+        numbered = numbered.replace(f"%({name})s", f"${number}")
+    driver: Any = connection.connection.driver_connection
+    cursor = psycopg.ClientCursor(driver)  # writes values into the statement, as EXECUTE takes no parameters
+    cursor.execute(f"PREPARE whatever AS {numbered}".encode())
+    cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    cursor.execute(
+        f"EXPLAIN (FORMAT JSON) EXECUTE whatever ({', '.join(['%s'] * len(used))})", [parameters[name] for name in used]
+    )
+    [[answer]] = cursor.fetchall()
+    cursor.execute("RESET plan_cache_mode; DEALLOCATE whatever")
+    return list(nodes(answer[0]["Plan"]))
+
+
 def plans_of(database: Database, work: Callable[[Session], object]) -> list[tuple[str, list[Node]]]:
     """Run something in a transaction of one tenant and explain what it sent; everything is rolled back."""
-    caught: list[tuple[str, Any]] = []
+    caught: list[tuple[str, Any, bool]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
         if not many and not statement.startswith(
             ("BEGIN; ", "SELECT set_config", "SELECT pg_", "SAVEPOINT", "RELEASE", "SET ")
         ):
-            caught.append((statement, parameters))
+            caught.append((statement, parameters, bool(session.info.get("one_plan"))))
 
     session = database.session(TENANT)
     event.listen(database.engine, "before_cursor_execute", note)
@@ -179,7 +199,12 @@ def plans_of(database: Database, work: Callable[[Session], object]) -> list[tupl
         work(session)
     finally:
         event.remove(database.engine, "before_cursor_execute", note)
-    found = [(statement, explained(session.connection(), statement, parameters)) for statement, parameters in caught]
+    found = [(statement, explained(session.connection(), statement, parameters)) for statement, parameters, _ in caught]
+    found += [
+        (statement, explained_once(session.connection(), statement, parameters))
+        for statement, parameters, one_plan in caught
+        if one_plan
+    ]
     session.rollback()
     session.close()
     return found
@@ -280,6 +305,9 @@ HOT: dict[str, Callable[[Session], object]] = {
         s, TENANT, replace(describe_corpus(s, TENANT, [SPACE], "w1"), speakers=("a", "b", "c")), ["W2"], at=NOW).called(),
     "whom others call by a name where roles speak": lambda s: NamesAsked(
         s, TENANT, replace(describe_corpus(s, TENANT, [SPACE], "w1"), speakers=()), ["W2"]).called(),
+    "a corpus foreseen": lambda s: Foreseen(
+        s, TENANT, ["space/0000"], ["w1"], seen=describe_corpus(s, TENANT, ["space/0000"], "w1", at=NOW)).corpus(),
+    "what changed": lambda s: feed.changes(s, TENANT, [SPACE], since=1_000_000, links_since=1_000_000),
     "namespaces by path": lambda s: namespaces.find_namespaces(s, TENANT, ["space/0001", "space/0002"]),
     "namespaces by prefix": lambda s: namespaces.namespaces_below(s, TENANT, "space/0001"),
     "namespace by id": lambda s: namespaces.get_namespace(s, TENANT, SPACE),
