@@ -85,7 +85,9 @@ def test_a_statement_of_one_plan_is_planned_once_and_leaves_the_connection_as_it
     tenant_id = next(iter(namespaces))
     # Two rows, and a thousand where the planner is not told how many: it believes that a plan for two is cheaper, each time.
     statement = "SELECT n FROM generate_series(1, CAST(%(last)s AS integer)) AS s (n) ORDER BY n"
-    planned = "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement LIKE '%%AS s (n) ORDER BY%%'"
+    planned = (
+        "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement LIKE '%%AS s (n) ORDER BY%%'"
+    )
 
     def ask(session: Session, *, one_plan: bool) -> list[Any]:
         if begun:
@@ -102,9 +104,11 @@ def test_a_statement_of_one_plan_is_planned_once_and_leaves_the_connection_as_it
             assert fetch(session, "SELECT current_setting('plan_cache_mode')", {}) == [("auto",)]
             [counts[one_plan]] = fetch(session, planned, {})
     custom, generic = counts[False]
-    assert custom > 5 and generic == 0
+    assert custom > 5
+    assert generic == 0
     custom, generic = counts[True]
-    assert custom == 0 and generic > 5
+    assert custom == 0
+    assert generic > 5
 
 
 def test_what_will_be_made_of_an_answer_waits_for_it(database: Database, namespaces: dict[UUID, UUID]) -> None:
