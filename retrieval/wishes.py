@@ -6,6 +6,7 @@ is asked for, the nearest preference are raised to the end of the first results.
 stood last, so there are few of them, and none that has nothing to do with the question.
 """
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -14,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.intent import wants_advice, wants_answers, wants_course
+from retrieval.intent import wants_advice, wants_answers, wants_course, wants_work
 from retrieval.query import ParsedQuery
 from retrieval.rows import Rows
 
@@ -61,20 +62,21 @@ def wishes_for(
     """
     if rows.wish is None or most < 1 or wants_course(query.text) or wants_answers(query.text):
         return []
-    kinds = [WishKind.INSTRUCTION]
-    if wants_advice(query.text):
-        kinds.append(WishKind.PREFERENCE)
     may = found & ~rows.superseded
-    chosen: list[tuple[float, int]] = []
-    for kind in kinds:
+
+    def near(kind: WishKind) -> list[tuple[float, int]]:
         here = np.flatnonzero(may & (rows.wish == kind))
         cosines = np.asarray(rows.vectors[here] @ vector, np.float64).round(_PLACES).tolist()
+        enough = [one for one in zip(cosines, here.tolist(), strict=True) if one[0] >= settings.cosine]
         # Of equal texts ids decide, and not where they stand in memory.
-        best = min(zip(cosines, here.tolist(), strict=True), key=lambda one: (-one[0], rows.ids[one[1]]), default=None)
-        if best is not None:
-            chosen.append(best)
-    near = [one for one in chosen if one[0] >= settings.cosine]
-    return [row for _, row in sorted(near, key=lambda one: -one[0])][:most]
+        return heapq.nsmallest(most, enough, key=lambda one: (-one[0], rows.ids[one[1]]))
+
+    chosen = near(WishKind.INSTRUCTION)[:1]
+    if wants_advice(query.text) or wants_work(query.text):
+        liked = near(WishKind.PREFERENCE)
+        chosen = sorted(chosen + liked[:1], key=lambda one: -one[0])[:most]
+        chosen += liked[1 : 1 + most - len(chosen)]
+    return [row for _, row in sorted(chosen, key=lambda one: -one[0])]
 
 
 def lift(

@@ -33,7 +33,7 @@ _BEGINS: Final = (
 _TELLS: Final = (
     r"(?:an?|the|i|it|he|she|they|we|that|this|my|your|mind|fear|again|before|ever|been|was|were|is|are|had|has|have|did|"
     r"does|felt|knew|saw|heard|thought|happy|glad|nice|good|great|fun|here|there|in|on|at|for|so|too|up|more|less|better|"
-    r"enough|easy|hard|[a-z]+ed|[a-z]+ing)"
+    r"enough|easy|hard|[a-z]+ed|[a-z]+ing|[a-z]+[^s\W]s)"
 )
 _DOES: Final = (
     r"(?:please|always|never|only|do not|don['’]t|answer|reply|respond|write|use|include|give|provide|show|format|keep|call|add|"
@@ -63,6 +63,28 @@ _PREFERENCE: Final = re.compile(
     r"|\bmy\s+(?:\w+\s+){0,2}preference\s+(?:is|for|to|of)\b|\bmy\s+(?:all-time\s+)?favou?rite\b"
     r"|\bi(?:['’]m| am)\s+(?:an?\s+)?(?:strict\s+)?(?:vegan|vegetarian|pescatarian|teetotal|allergic|intolerant|"
     r"(?:really |very |quite |so )?(?:fond of|keen on|partial to)|not (?:a )?(?:big |huge |great )?(?:fan of|fond of|keen on))\b",
+    re.IGNORECASE,
+)
+# What is told of somebody, as agents note it: "Prefers window seats", "User can't stand coriander". Who else it may be told of
+# stands beside no such verb, but what nobody may eat or touch counts for whomever it is said.
+_OF_USER: Final = r"(?:\A|[.!?;\n])\W*(?:(?:the\s+)?(?:user|client|customer|human)\s+)?"
+_TOLD_OFTEN: Final = r"(?:(?:really|strongly|generally|usually|always|also|still|definitely|personally|absolutely|typically|now)\s+){0,2}"
+_TOLD_INSTRUCTION: Final = re.compile(
+    rf"{_OF_USER}{_TOLD_OFTEN}(?:wants|expects|prefers|likes|asks|would like|asked|wishes)\s+(?:for\s+)?(?:the\s+)?"
+    r"(?:assistant|agents?|ai|bot|model|claude|chatgpt|copilot|(?:\w+\s+){0,2}(?:answers?|repl(?:y|ies)|responses?|explanations?))\b",
+    re.IGNORECASE,
+)
+_TOLD_PREFERENCE: Final = re.compile(
+    rf"{_OF_USER}{_TOLD_OFTEN}(?:"
+    r"prefers|likes|loves|hates|dislikes|enjoys|favou?rs|avoids|detests|adores|insists on|refuses to|"
+    r"can['’]?t stand|cannot stand|can['’]?t (?:eat|drink|tolerate|sleep|bear)|cannot (?:eat|drink|tolerate|bear)|"
+    r"would rather|would prefer|(?:does not|doesn['’]t|do not|don['’]t|won['’]t|will not) "
+    r"(?:like|eat|drink|want|buy|use|trust|fly|touch|wear|watch|take|do)\b|"
+    r"(?:always|never|only)\s+(?!was\b|has\b|is\b|does\b|says\b|this\b)[a-z]{2,}s\b|"
+    r"(?:is|has been)\s+(?:an?\s+)?(?:strict\s+)?(?:vegan|vegetarian|pescatarian|teetotal|fond of|keen on)\b|"
+    r"favou?rite\b|wants\s+(?:no|all|every|only)\b)"
+    r"|\b(?:user|client|customer)['’]s (?:all-time\s+)?(?:favou?rite|preferred|preference)\b"
+    r"|\b(?:is|are|am|was found)\s+(?:\w+ly\s+)?(?:allergic|intolerant) to\b|\A\W*(?:\w+ly\s+)?(?:allergic|intolerant) to\b",
     re.IGNORECASE,
 )
 # "Tom told me: always lock the door", "My daughter says I prefer work": somebody else's words right before it.
@@ -105,6 +127,6 @@ def wish_in(text: str, language: str | None = None) -> Wish | None:
     if spoken not in _LANGUAGES:
         return None
     plain = _QUOTED.sub(" ", _CODE.sub(" ", text[:LONGEST_TEXT]))
-    if _wished(_INSTRUCTION, plain):
+    if _wished(_INSTRUCTION, plain) or _wished(_TOLD_INSTRUCTION, plain):
         return Wish.INSTRUCTION
-    return Wish.PREFERENCE if _wished(_PREFERENCE, plain) else None
+    return Wish.PREFERENCE if _wished(_PREFERENCE, plain) or _wished(_TOLD_PREFERENCE, plain) else None

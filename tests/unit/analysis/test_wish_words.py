@@ -24,6 +24,25 @@ PREFERENCES = (
     "I am not a big fan of musicals.",
     "My strong preference is for morning meetings.",
 )
+TOLD_INSTRUCTIONS = (
+    "Wants the assistant to confirm before it deletes a file",
+    "User prefers short answers",
+    "The user asks for replies in French.",
+)
+TOLD_PREFERENCES = (
+    "Prefers window seats on long flights",
+    "The user strongly dislikes cilantro.",
+    "Works night shifts. Avoids meetings before noon.",
+    "Always picks the stairs",
+    "Doesn't drink milk",
+    "Can't stand techno",
+    "Never flies on Fridays",
+    "Has been vegan since spring",
+    "Wants no phone calls on Sundays",
+    "User's favourite bakery is Brotraum",
+    "Her son Emil is severely allergic to wasps",
+    "Allergic to latex",
+)
 NEITHER = (
     "",
     "?!",
@@ -37,6 +56,14 @@ NEITHER = (
     "How can I avoid mistakes?",
     "I'd love to hear more about your garden.",
     "She always gives the source.",
+    "Works as a nurse in Leeds",
+    "Her sister prefers window seats",
+    "Bought a bike that likes mud",
+    "Likely moves to Graz in May",
+    "Always was the tallest in class",
+    "Wants to visit Lisbon in March",
+    "Never has time on Mondays these days",
+    "The assistant prefers to be brief",
     "In the future I want to be a pilot.",
     "Whenever I ask him, he laughs.",
     'He told me "Always give the source" twice.',
@@ -45,12 +72,12 @@ NEITHER = (
 )
 
 
-@pytest.mark.parametrize("text", INSTRUCTIONS)
+@pytest.mark.parametrize("text", [*INSTRUCTIONS, *TOLD_INSTRUCTIONS])
 def test_how_to_answer_is_an_instruction(text: str) -> None:
     assert wish_in(text) is Wish.INSTRUCTION
 
 
-@pytest.mark.parametrize("text", PREFERENCES)
+@pytest.mark.parametrize("text", [*PREFERENCES, *TOLD_PREFERENCES])
 def test_what_somebody_likes_is_a_preference(text: str) -> None:
     assert wish_in(text) is Wish.PREFERENCE
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from retrieval.intent import wants_advice, wants_answers, wants_course, wants_summary
+from retrieval.intent import wants_advice, wants_answers, wants_course, wants_summary, wants_work
 from retrieval.segments import SegmentSettings, over_time
 
 
@@ -57,6 +57,34 @@ def test_intents(query: str, summary: bool, course: bool, answers: bool) -> None
 )
 def test_what_is_done_is_no_advice(query: str, advice: bool) -> None:
     assert wants_advice(query) is advice
+
+
+@pytest.mark.parametrize(
+    ("query", "work"),
+    [
+        ("Please reserve a table for two in Graz.", True),
+        ("Hi, book me a train to Vienna", True),
+        ("Find me something to read", True),
+        ("find a time for a call with Ana", True),
+        ("My shoes are worn out, re-order the same ones", True),
+        ("The tests fail on main. Fix that for me", True),
+        ("Write me a poem about rain", True),
+        ("Explain photosynthesis to me", True),
+        ("It rains, what shall we do?", True),
+        ("Find the mail from Tom", False),
+        ("find the note about the boiler", False),
+        ("List my trips", False),
+        ("Tell me when I moved", False),
+        ("Explain the delay in March", False),
+        ("Did we book a table?", False),
+        ("When did I say that, order a taxi and go?", False),
+        ("What did she write?", False),
+        ("order of the talks", False),
+        ("", False),
+    ],
+)
+def test_what_is_to_be_done_is_told_from_what_is_known(query: str, work: bool) -> None:
+    assert wants_work(query) is work
 
 
 def test_the_best_of_every_part_comes_first_in_the_order_of_relevance() -> None:

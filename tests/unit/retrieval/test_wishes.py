@@ -72,6 +72,15 @@ def test_preferences_are_for_advice_and_instructions_for_everything() -> None:
     assert ranked(rows, FACT).order.tolist()[:10] == [*usual(rows, FACT)[:9], 33]
 
 
+def test_work_wants_what_is_liked_twice_where_no_instruction_is_near() -> None:
+    work = "Set up the tools for the harbour project."
+    liked = rows_with({33: WishKind.PREFERENCE, 35: WishKind.PREFERENCE, 37: WishKind.PREFERENCE})
+    assert ranked(liked, work).order.tolist()[:10] == [*usual(liked, work)[:8], 33, 35]
+    both = rows_with({33: WishKind.PREFERENCE, 35: WishKind.PREFERENCE, 37: WishKind.INSTRUCTION})
+    assert ranked(both, work).order.tolist()[:10] == [*usual(both, work)[:8], 33, 37]
+    assert ranked(both, work, results=5).order.tolist()[:5] == [*usual(both, work)[:4], 33]
+
+
 def test_what_stands_among_the_first_stays_where_it_is() -> None:
     rows = rows_with({2: WishKind.INSTRUCTION})
     assert ranked(rows).order.tolist() == usual(rows)
