@@ -1,8 +1,8 @@
 """Choose how to rank: by what a question asks for, or by what a statement hints at.
 
 "I ended up volunteering and now I'm overwhelmed" asks nothing, and shares no words with the memory it should bring
-back. There words mislead, and so do the usual topics of the namespace. A question that tells when ("What did I eat yesterday?") has
-a hint of its own, however few words it shares.
+back. There words mislead, and so do the usual topics of the namespace. What is asked outright ("What do we usually eat?") is a
+question, however few words it shares; so is what names a time ("my first job").
 """
 
 import re
@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from memory_service.analysis.sentences import sentences
+from memory_service.analysis.tokens import UNKNOWN_LANGUAGE
 from retrieval.asking_words import AUXILIARY
 from retrieval.query import ParsedQuery
 from retrieval.query_time import asks_earliest, asks_latest
@@ -66,6 +67,14 @@ _ASKING: Final = re.compile(
     r"(?:list|tell|show|find|summari[sz]e|remind|recap|search|give)\s+(?!\w*[,:;]))",
     re.IGNORECASE,
 )
+_LANGUAGES: Final = frozenset({"en", UNKNOWN_LANGUAGE})
+# "Ada's lenses: how strong are they?"
+_PART: Final = re.compile(r":\s+|\s[–—-]\s")
+_RHETORICAL: Final = re.compile(
+    r"\W*(?:(?:can|could|would) you (?:believe|imagine)|(?:do|did|have) you ever|who (?:knew|am i|cares|would have thought)|"
+    r"(?:look|get this|help|let me|plan for|order (?:arrived|came))\b)",
+    re.IGNORECASE,
+)
 _OF_SPEAKER: Final = re.compile(r"\W*(?:i|i['’]\w+|we|we['’]\w+|my|our)\b", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
@@ -74,10 +83,12 @@ def route(query: ParsedQuery, coverage: float, *, settings: RouterSettings) -> R
     """Choose the way for a query whose best match covers this share of its words, 0..1."""
     if _asks_for_a_time(query, settings):
         return Routing(Route.QUESTION, "the query asks for a time")
-    if coverage < settings.any_coverage:
-        return Routing(Route.STATEMENT, "the memories share few words with the query")
     if coverage >= settings.statement_coverage:
         return Routing(Route.QUESTION, "the memories share words with the query")
+    if _asks(query):
+        return Routing(Route.QUESTION, "the query asks for something")
+    if coverage < settings.any_coverage:
+        return Routing(Route.STATEMENT, "the memories share few words with the query")
     if query.is_question or _IMPERATIVE.match(query.text):
         return Routing(Route.QUESTION, "the query asks for something")
     if len(_WORD.findall(query.text)) < settings.fewest_words:
@@ -85,6 +96,14 @@ def route(query: ParsedQuery, coverage: float, *, settings: RouterSettings) -> R
     if not _FIRST_PERSON.search(query.text):
         return Routing(Route.QUESTION, "the query says nothing about its speaker")
     return Routing(Route.STATEMENT, "the query tells something and shares few words with the memories")
+
+
+def _asks(query: ParsedQuery) -> bool:
+    """Say whether something in a query begins as questions and requests do, and not as what is only said that way."""
+    if query.is_question and query.language.partition("-")[0] not in _LANGUAGES:
+        return True  # the beginnings are English
+    parts = (part for sentence in sentences(query.text) for part in _PART.split(sentence.text))
+    return any((_ASKING.match(part) or _IMPERATIVE.match(part)) and not _RHETORICAL.match(part) for part in parts)
 
 
 def _asks_for_a_time(query: ParsedQuery, settings: RouterSettings) -> bool:

@@ -71,7 +71,8 @@ _OF_USER: Final = r"(?:\A|[.!?;\n])\W*(?:(?:the\s+)?(?:user|client|customer|huma
 _TOLD_OFTEN: Final = r"(?:(?:really|strongly|generally|usually|always|also|still|definitely|personally|absolutely|typically|now)\s+){0,2}"
 _TOLD_INSTRUCTION: Final = re.compile(
     rf"{_OF_USER}{_TOLD_OFTEN}(?:wants|expects|prefers|likes|asks|would like|asked|wishes)\s+(?:for\s+)?(?:the\s+)?"
-    r"(?:assistant|agents?|ai|bot|model|claude|chatgpt|copilot|(?:\w+\s+){0,2}(?:answers?|repl(?:y|ies)|responses?|explanations?))\b",
+    r"(?:assistant|agents?|ai|bot|model|claude|chatgpt|copilot|"
+    r"(?:\w+\s+){0,2}(?:answers?|repl(?:y|ies)|responses?|explanations?))\b",
     re.IGNORECASE,
 )
 _TOLD_PREFERENCE: Final = re.compile(

@@ -190,7 +190,7 @@ def test_candidates_do_not_tell_who_took_part_in_a_talk() -> None:
         ("What was our first meal?", Route.QUESTION, 0),
         ("what did we eat yesterday", Route.QUESTION, 3),
         ("When my bonus hit yesterday, I was glad of it all", Route.STATEMENT, None),
-        ("What do we usually eat?", Route.STATEMENT, None),
+        ("What do we usually eat?", Route.QUESTION, None),
         ("We ate something unknown yesterday and we liked it", Route.STATEMENT, None),
     ],
 )

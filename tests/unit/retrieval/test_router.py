@@ -87,9 +87,37 @@ def test_what_tells_when_something_was_is_a_statement(query: str) -> None:
     assert way_of(query) is Route.STATEMENT
 
 
-def test_a_question_without_a_time_and_without_known_words_is_ranked_as_a_statement() -> None:
-    assert way_of("What do we usually eat?") is Route.STATEMENT
-    assert way_of("What do we usually eat?", coverage=0.3) is Route.QUESTION
+@pytest.mark.parametrize(
+    "query",
+    [
+        "What do we usually eat?",
+        "The children meet their grandfather on Sunday. What should they not mention?",
+        "Oskar's glasses: how strong are they?",
+        "Her old flat - which floor was it on",
+        "Suggest a meal for the four of us",
+        "Wo wohnt deine Schwester?",
+        "Où habite ta sœur ?",
+    ],
+)
+def test_what_is_asked_outright_is_a_question_whatever_words_it_shares(query: str) -> None:
+    assert way_of(query) is Route.QUESTION
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Can you believe what a car key costs? It's a piece of metal!",
+        "Do you ever feel that you work too much?",
+        "Who knew that pottery would be so hard?",
+        "We laughed for an hour. Have you ever seen such a hat?",
+        "I bought curtains in place of a phone—who am I, choosing sleep?",
+        "My sister bent the truth a bit, is that normal?",
+        "Ich habe heute gekündigt und bin froh",
+    ],
+)
+def test_what_is_only_said_as_a_question_is_a_statement(query: str) -> None:
+    assert way_of(query) is Route.STATEMENT
+    assert way_of(query, coverage=0.4) is Route.QUESTION
 
 
 @pytest.mark.parametrize("part", ["what ", "in ", "which of the ", "yesterday ", "last x ", "how a-", "Did ", "who? "])
