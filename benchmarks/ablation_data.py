@@ -31,7 +31,7 @@ from retrieval.framing import asked_in
 from retrieval.parties import are_people, with_parties
 from retrieval.query import ParsedQuery, parse_query, unknown_names
 from retrieval.rows import NONE, KeyKind, Keys, Links, Mentions, Postings, Role, Rows, Spans
-from retrieval.turns import neighbours, with_talks
+from retrieval.turns import neighbours, with_series, with_talks
 from retrieval.wishes import WishKind
 
 OLD = ("old", "original_info")
@@ -113,7 +113,9 @@ def load_together(paths: Mapping[str, Path], encoder: CachedEncoder) -> list[Spa
         changed = _changed_values(path)
         for one in read_conversations(path):
             of = f"{name}/{one.id}/"
-            documents += [replace(turn, id=of + turn.id, session=of + turn.session) for turn in one.documents]
+            documents += [
+                replace(turn, id=of + turn.id, session=turn.session and of + turn.session) for turn in one.documents
+            ]
             asked[name] += [
                 replace(question, id=of + question.id, gold=tuple(of + turn for turn in question.gold))
                 for question in one.questions
@@ -319,8 +321,7 @@ def build_rows(
     people = are_people(role, first_person, length)
     if people:
         speaker, speakers = with_parties(speaker, speakers, role)
-    session = with_talks(given, scope, speaker, role, observed, high, low)
-    previous, following = neighbours(session, observed, high, low)
+    talks = with_talks(given, scope, speaker, role, observed, high, low)
     # What a turn answers is looked for in its session, where it is stored.
     answered, _ = neighbours(given, observed, high, low)
     said = [
@@ -330,6 +331,8 @@ def build_rows(
     vectors, keys = _vectors(
         said, plain, answered, captions=[captions[i["external_id"]] for i in items], encoder=encoder
     )
+    session = with_series(talks, scope, observed, high, low, vectors)
+    previous, following = neighbours(session, observed, high, low)
     entities, mentions = _mentions(texts, [item.get("speaker") for item in items])
     empty = np.empty(0, dtype=np.int32)
     rows = Rows(

@@ -100,7 +100,7 @@ def _from_jsonl(record: dict[str, Any]) -> Conversation:
         documents=tuple(
             Document(
                 id=str(doc["id"]),
-                session=str(doc["sess"]),
+                session=str(doc.get("sess") or ""),
                 when=read_moment(doc.get("date") or ""),
                 speaker=doc.get("speaker") or "",
                 text=doc["text"],

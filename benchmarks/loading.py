@@ -49,7 +49,9 @@ def memories(documents: Sequence[Document], *, conversation: str, report: LoadRe
         content = _content(document, conversation=conversation, report=report)
         if not content:
             continue
-        item: dict[str, Any] = {"content": content, "external_id": document.id, "session_id": document.session}
+        item: dict[str, Any] = {"content": content, "external_id": document.id}
+        if document.session:
+            item["session_id"] = document.session
         if moment is not None:
             item["observed_at"] = moment.isoformat()
         if document.speaker in ROLES:

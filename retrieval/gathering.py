@@ -23,7 +23,7 @@ from retrieval.parties import are_people, with_parties
 from retrieval.posting_lists import PostingList, PostingsUpTo, counted
 from retrieval.renumbering import keys_at, places, speaking, taken
 from retrieval.rows import NONE, KeyKind, Keys, Links, Role, Rows
-from retrieval.turns import neighbours, with_talks
+from retrieval.turns import neighbours, with_series, with_talks
 
 _WORN_SHARE: Final = 0.25
 _WORN_AT_LEAST: Final = 200  # dropped rows; fewer are not worth starting anew
@@ -210,9 +210,13 @@ class Gathering:
         people = self._only is None and are_people(column["role"], column["first_person"], column["length"])
         if people:
             column["speaker"], speakers = with_parties(column["speaker"], speakers, column["role"])
+        vectors = self._vectors[:n] if kept is None else self._kept_vectors(kept, n)
         if self._only is None:
             column["session"] = with_talks(
                 column["session"], scope, column["speaker"], column["role"], column["observed_at"], *halves
+            )
+            column["session"] = with_series(
+                column["session"], scope, column["observed_at"], halves[0], halves[1], vectors
             )
         previous, following = neighbours(column["session"], column["observed_at"], *halves)
         column["speaker"], speakers = speaking(column["speaker"], speakers)
@@ -223,7 +227,7 @@ class Gathering:
             annotated = annotated.at(place)
         return Rows(
             ids=tuple(self.ids) if kept is None else tuple(self.ids[row] for row in kept.tolist()),
-            vectors=self._vectors[:n] if kept is None else self._kept_vectors(kept, n),
+            vectors=vectors,
             keys=keys,
             previous=previous,
             following=following,

@@ -21,7 +21,7 @@ from memory_service.analysis.traits import traits
 from retrieval.intent import wants_answers, wants_summary
 from retrieval.query import ParsedQuery, QuestionWord
 from retrieval.rows import NONE, Role, Rows
-from retrieval.standard import standardised
+from retrieval.standard import spread, standardised
 from retrieval.temporal import cue_of, date_match, order
 
 Signals = dict[str, NDArray[np.float64]]
@@ -66,6 +66,7 @@ _MOST_FIRST_PERSON: Final = 3
 _FAR: Final = 6.0  # deviations, which one of 38 rows can have
 _ONLY_ORDER: Final = 2  # rows, of which standardised scores tell the order and nothing else
 _LEAST_SHARE: Final = 0.5  # of the amount for who said it, among few
+_USUAL_SPREAD: Final = 0.4  # of ln(1 + terms) in a conversation; lengths that differ less, as those of facts, tell less
 _SHORTEST_PART: Final = 3  # letters of a name's part that names somebody
 
 
@@ -119,7 +120,11 @@ def _share(count: int) -> float:
 
 
 def _lengths(rows: Rows, long: int) -> NDArray[np.float64]:
-    return rows.once(("lengths", long), lambda: standardised(np.log1p(np.minimum(rows.length, long))))
+    def relative() -> NDArray[np.float64]:
+        lengths = np.log1p(np.minimum(rows.length, long))
+        return standardised(lengths) * min(1.0, spread(lengths) / _USUAL_SPREAD)
+
+    return rows.once(("lengths", long), relative)
 
 
 def statement_signals(rows: Rows, *, settings: PriorSettings) -> Signals:

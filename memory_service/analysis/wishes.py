@@ -68,7 +68,9 @@ _PREFERENCE: Final = re.compile(
 # What is told of somebody, as agents note it: "Prefers window seats", "User can't stand coriander". Who else it may be told of
 # stands beside no such verb, but what nobody may eat or touch counts for whomever it is said.
 _OF_USER: Final = r"(?:\A|[.!?;\n])\W*(?:(?:the\s+)?(?:user|client|customer|human)\s+)?"
-_TOLD_OFTEN: Final = r"(?:(?:really|strongly|generally|usually|always|also|still|definitely|absolutely|typically)\s+){0,2}"
+_TOLD_OFTEN: Final = (
+    r"(?:(?:really|strongly|generally|usually|always|also|still|definitely|absolutely|typically)\s+){0,2}"
+)
 _TOLD_INSTRUCTION: Final = re.compile(
     rf"{_OF_USER}{_TOLD_OFTEN}(?:wants|expects|prefers|likes|asks|would like|asked|wishes)\s+(?:for\s+)?(?:the\s+)?"
     r"(?:assistant|agents?|ai|bot|model|claude|chatgpt|copilot|"

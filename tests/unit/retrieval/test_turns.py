@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from retrieval.rows import NONE, Role
-from retrieval.turns import PAUSE_S, neighbours, with_talks
+from retrieval.turns import PAUSE_S, neighbours, with_series, with_talks
 
 USER, ASSISTANT, TOOL = int(Role.USER), int(Role.ASSISTANT), int(Role.TOOL)
 
@@ -104,3 +104,64 @@ def test_no_order_of_arrival_changes_them(seed: int) -> None:
     shuffled = list(range(n))
     chance.shuffle(shuffled)
     assert beside(list(range(n))) == beside(shuffled)
+
+
+def of_matters(matters: list[int], *, seed: int = 0) -> np.ndarray:
+    """Return a vector for each memory, near to those of the same matter and to no other."""
+    drawn = np.random.default_rng(seed)
+    centres = drawn.normal(size=(max(matters) + 1, 64))
+    found = centres[matters] + 0.8 * drawn.normal(size=(len(matters), 64))
+    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+
+
+def series(
+    times: list[float], vectors: np.ndarray, *, session: list[int] | None = None, scope: list[int] | None = None
+) -> list[int]:
+    n = len(times)
+    return with_series(
+        np.array(session or [NONE] * n, np.int32),
+        np.array(scope or [0] * n, np.int32),
+        np.array(times),
+        np.zeros(n, np.uint64),
+        np.arange(n, dtype=np.uint64),
+        vectors,
+    ).tolist()
+
+
+BURSTS = [3600.0 * burst + at for burst in range(12) for at in range(4)]
+IN_BURSTS = [burst for burst in range(12) for _ in range(4)]
+
+
+def test_what_is_stored_in_a_row_about_one_matter_belongs_together() -> None:
+    assert series(BURSTS, of_matters(IN_BURSTS)) == IN_BURSTS
+
+
+def test_what_is_stored_in_a_row_by_chance_does_not() -> None:
+    for seed in range(20):
+        shuffled = random.Random(seed).sample(IN_BURSTS, len(IN_BURSTS))
+        assert set(series(BURSTS, of_matters(shuffled, seed=seed))) == {NONE}
+
+
+def test_few_say_nothing_of_what_stands_side_by_side() -> None:
+    assert set(series(BURSTS[:20], of_matters(IN_BURSTS[:20]))) == {NONE}
+    assert series([], np.zeros((0, 64), np.float32)) == []
+
+
+def test_a_series_ends_at_a_pause_and_at_a_scope_and_leaves_out_who_stands_alone_or_in_a_session() -> None:
+    times, vectors = [*BURSTS, 1e6, 1e6 + 1], of_matters([*IN_BURSTS, 12, 13])
+    scope = [0] * 49 + [1]
+    session = [NONE] * 50
+    session[:4] = [0, 0, 0, 0]
+    found = series(times, vectors, session=session, scope=scope)
+    assert found[:4] == [0, 0, 0, 0]
+    assert len(set(found[4:48])) == 11
+    assert 0 not in found[4:]
+    assert found[48:] == [NONE, NONE]  # a second apart, but of two scopes
+
+
+def test_a_series_is_the_same_whatever_the_order_of_rows() -> None:
+    vectors, ids = of_matters(IN_BURSTS), np.arange(48, dtype=np.uint64)
+    at = np.array(random.Random(5).sample(range(48), 48))
+    none, zero = np.full(48, NONE, np.int32), np.zeros(48, np.uint64)
+    there = with_series(none, np.zeros(48, np.int32), np.array(BURSTS)[at], zero, ids[at], vectors[at])
+    assert there.tolist() == np.array(series(BURSTS, vectors))[at].tolist()
