@@ -331,7 +331,7 @@ def build_rows(
     vectors, keys = _vectors(
         said, plain, answered, captions=[captions[i["external_id"]] for i in items], encoder=encoder
     )
-    session = with_series(talks, scope, observed, high, low, vectors)
+    session = with_series(talks, scope, speaker, observed, high, low, vectors)
     previous, following = neighbours(session, observed, high, low)
     entities, mentions = _mentions(texts, [item.get("speaker") for item in items])
     empty = np.empty(0, dtype=np.int32)

@@ -161,7 +161,7 @@ class NamesAsked:
             "most": MOST_SAID,
             "longest": _LONGEST_SAID,
         }
-        self._parties = later(session, _PARTIES, self._params, one_plan=True) if names and not corpus.speakers else None
+        self._parties = later(session, _PARTIES, self._params) if names and not corpus.speakers else None
         self._said = self._asked(corpus.speakers)
 
     def called(self) -> dict[str, str]:
@@ -259,7 +259,7 @@ class Foreseen:
         """Ask with the next statements of the session; the terms are those of a query that was read by `seen`."""
         self._paths = paths
         self._seen = seen
-        self._question = later(session, _CORPUS_OF_DRIVER, _params(tenant_id, paths, terms, None), one_plan=True)
+        self._question = later(session, _CORPUS_OF_DRIVER, _params(tenant_id, paths, terms, None))
 
     def corpus(self) -> Corpus | None:
         """Return the corpus as it is now; None where the query would be read in another way than foreseen."""

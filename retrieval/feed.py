@@ -110,7 +110,7 @@ class Asked:
         params = {
             "tenant": tenant_id, "namespaces": list(namespace_ids), "since": str(since), "links_since": str(links_since),
         }  # fmt: skip
-        self._question = later(session, _CHANGES, params, one_plan=True)
+        self._question = later(session, _CHANGES, params)
 
     def changes(self) -> Changes:
         """Return the answer."""

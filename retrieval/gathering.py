@@ -216,7 +216,7 @@ class Gathering:
                 column["session"], scope, column["speaker"], column["role"], column["observed_at"], *halves
             )
             column["session"] = with_series(
-                column["session"], scope, column["observed_at"], halves[0], halves[1], vectors
+                column["session"], scope, column["speaker"], column["observed_at"], halves[0], halves[1], vectors
             )
         previous, following = neighbours(column["session"], column["observed_at"], *halves)
         column["speaker"], speakers = speaking(column["speaker"], speakers)

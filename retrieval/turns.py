@@ -19,7 +19,9 @@ PAUSE_S: Final = 1_800.0  # seconds of silence that end a talk
 SERIES_APART: Final = 0.5  # of a deviation of cosines, by which what stands side by side is nearer than what does not
 _SURE: Final = 3.0  # standard errors of that difference at least
 _FEWEST_PAIRS: Final = 20  # side by side; fewer are near each other by chance
-_MOST_PAIRS: Final = 300  # compared, spread over all
+_MOST_PAIRS: Final = 100  # of a scope that are compared
+_APART: Final = (2, 3)  # parts of a scope by which those that stand far apart do
+_MIXED: Final = np.uint64(0x9E3779B97F4A7C15)  # an odd number, which makes neighbouring ids draw far from each other
 
 
 def with_talks(
@@ -82,20 +84,22 @@ def with_talks(
 def with_series(
     session: NDArray[np.int32],
     scope: NDArray[np.int32],
+    speaker: NDArray[np.int32],
     observed_at: NDArray[np.float64],
     id_high: NDArray[np.uint64],
     id_low: NDArray[np.uint64],
     vectors: NDArray[np.float32],
 ) -> NDArray[np.int32]:
-    """Return the sessions, (n,), in which what belongs to no talk, but was stored in a row, has numbers of its own.
+    """Return the sessions, (n,), in which bare texts that were stored in a row have numbers of their own.
 
-    That is done where such memories are about the same matter as the one before: their cosines are compared with those of
-    memories that stand far apart, over a sample of `_MOST_PAIRS`. The difference is 1.2 to 2.9 deviations in turns of conversations
-    and 1.7 in facts of one conversation each, and .2 at most in the same facts in another order.
+    That is so in the scopes where such memories are about the same matter as the one before: their cosines are compared with
+    those of memories of that scope that stand far apart. The difference is 1.2 to 2.9 deviations in turns of conversations and
+    1.7 in facts of one conversation each, and .2 at most in the same facts in another order.
 
     Args:
         session: (n,) number of the session or talk, or NONE.
-        scope: (n,) as for `with_talks`; so are the times and ids.
+        scope: (n,) as for `with_talks`; so are speaker, times and ids.
+        speaker: (n,) who has a name and stands in no talk stays alone.
         observed_at: (n,) seconds.
         id_high: (n,) upper half of the id.
         id_low: (n,) lower half.
@@ -107,17 +111,17 @@ def with_series(
     >>> none, ids = np.full(40, NONE, np.int32), np.arange(40, dtype=np.uint64)
     >>> def series(vectors):
     ...     times = 60.0 * np.arange(40)
-    ...     return with_series(none, np.zeros(40, np.int32), times, ids, ids, vectors)
+    ...     return with_series(none, np.zeros(40, np.int32), none, times, ids, ids, vectors)
     >>> set(series(np.repeat(matters, 2, axis=0)).tolist()), set(series(np.tile(matters, (2, 1))).tolist())
     ({0}, {-1})
     """
-    rows = np.flatnonzero(session == NONE)
+    rows = np.flatnonzero((session == NONE) & (speaker == NONE))
     if len(rows) <= _FEWEST_PAIRS:
         return session
     rows = rows[np.lexsort((id_low[rows], id_high[rows], observed_at[rows], scope[rows]))]
     goes_on = (np.diff(scope[rows]) == 0) & (np.diff(observed_at[rows]) <= PAUSE_S)
-    if not _kindred(rows, np.flatnonzero(goes_on), vectors):
-        return session
+    of_scope = np.concatenate(([0], np.cumsum(np.diff(scope[rows]) != 0)))
+    goes_on &= _kindred(rows, of_scope, np.flatnonzero(goes_on), id_low, vectors)[of_scope[:-1]]
     number = session.max() + 1 + np.concatenate(([0], np.cumsum(~goes_on)))
     alone = ~(np.append(goes_on, False) | np.concatenate(([False], goes_on)))
     session = session.copy()
@@ -125,16 +129,53 @@ def with_series(
     return session
 
 
-def _kindred(rows: NDArray[np.intp], beside: NDArray[np.intp], vectors: NDArray[np.float32]) -> bool:
-    """Say whether rows are nearer to the next ones, at the places `beside`, than to those half and a third of all further."""
-    if len(beside) < _FEWEST_PAIRS:
-        return False
-    at = beside[np.unique(np.linspace(0, len(beside) - 1, _MOST_PAIRS).astype(np.intp))]
-    here, n = vectors[rows[at]], len(rows)
-    near = np.einsum("ij,ij->i", here, vectors[rows[at + 1]])
-    far = np.concatenate([np.einsum("ij,ij->i", here, vectors[rows[(at + n // step) % n]]) for step in (2, 3)])
-    error = np.sqrt(near.var() / len(near) + far.var() / len(far))
-    return bool(near.mean() - far.mean() > max(SERIES_APART * far.std(), _SURE * error))
+def _kindred(
+    rows: NDArray[np.intp],
+    of_scope: NDArray[np.intp],
+    beside: NDArray[np.intp],
+    id_low: NDArray[np.uint64],
+    vectors: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """Say of each scope whether rows are nearer to the next ones than to those half and a third of its rows further on.
+
+    Which pairs are compared is drawn by ids: rows come in another order, and scopes by other numbers, as of an earlier moment.
+
+    Args:
+        rows: (n,) by scope and time.
+        of_scope: (n,) number of the scope, from 0 upwards.
+        beside: (m,) places in `rows` of those that the next one follows without a pause.
+        id_low: lower halves of ids, by row.
+        vectors: by row.
+    """
+    size = np.bincount(of_scope)
+    first = np.cumsum(size) - size
+    drawn = beside[np.lexsort((id_low[rows[beside]] * _MIXED, of_scope[beside]))]
+    rank = np.arange(len(drawn)) - np.searchsorted(of_scope[drawn], of_scope[drawn])
+    drawn = drawn[rank < _MOST_PAIRS]
+    of_pair = of_scope[drawn]
+    begin, length, here = first[of_pair], size[of_pair], vectors[rows[drawn]]
+    near = _cosines(here, vectors[rows[drawn + 1]])
+    far = [_cosines(here, vectors[rows[begin + (drawn - begin + length // apart) % length]]) for apart in _APART]
+    pairs = np.bincount(of_pair, minlength=len(size))
+    nearness, spread_near = _moments(near, of_pair, pairs)
+    others = len(_APART) * pairs
+    farness, spread_far = _moments(np.concatenate(far), np.tile(of_pair, len(_APART)), others)
+    error = np.sqrt(spread_near / np.maximum(pairs, 1) + spread_far / np.maximum(others, 1))
+    clear = nearness - farness > np.maximum(SERIES_APART * np.sqrt(spread_far), _SURE * error)
+    return clear & (pairs >= _FEWEST_PAIRS)
+
+
+def _cosines(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.einsum("ij,ij->i", some, others).astype(np.float64)
+
+
+def _moments(
+    values: NDArray[np.float64], group: NDArray[np.intp], count: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and variance of the values of each group, zeros for those without any."""
+    most = np.maximum(count, 1)
+    mean = np.bincount(group, values, minlength=len(count)) / most
+    return mean, np.bincount(group, (values - mean[group]) ** 2, minlength=len(count)) / most
 
 
 def _amid(session: NDArray[np.int32], goes_on: NDArray[np.bool_]) -> NDArray[np.int32]:

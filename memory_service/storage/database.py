@@ -223,7 +223,6 @@ def says_lost(error: psycopg.Error) -> bool:
 def _set_tenant(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
     """Bind the transaction to its tenant; the settings end with the transaction."""
     hurried = ", set_config('synchronous_commit', 'off', true)" if is_hurried(session) else ""
-    session.info.pop("one_plan", None)  # such a setting ended with the transaction before
     if not session.info.pop("by_hand", False):
         # Two statements in one message take no parameters; a UUID needs no quoting.
         connection.exec_driver_sql(

@@ -23,8 +23,8 @@ U = TypeVar("U")
 
 _TENANT: Final = "SELECT set_config('app.tenant', %s, true)"
 _HURRIED_TENANT: Final = f"{_TENANT}, set_config('synchronous_commit', 'off', true)"
-_ONE_PLAN: Final = "set_config('plan_cache_mode', 'force_generic_plan', true)"
-_ANY_PLAN: Final = "set_config('plan_cache_mode', 'auto', true)"
+_ONE_PLAN: Final = "SET LOCAL plan_cache_mode = force_generic_plan"
+_ANY_PLAN: Final = "SET LOCAL plan_cache_mode TO DEFAULT"
 
 
 def in_driver_words(statement: str) -> str:
@@ -48,6 +48,11 @@ class Question:
     _one_plan: bool = False
     _rows: list[Any] | None = field(default=None)
     _described: Any = None  # the answer as the driver has it, which tells the names
+
+    @property
+    def one_plan(self) -> bool:
+        """Whether a connection plans it once."""
+        return self._one_plan
 
     def rows(self) -> list[Any]:
         """Return the answer; sent by itself where nothing else was fetched since."""
@@ -82,9 +87,9 @@ class Pending(Generic[T]):
 def later(session: Session, statement: str, params: Mapping[str, Any], *, one_plan: bool = False) -> Question:
     """Ask with the next `fetch` of the session.
 
-    With `one_plan` a connection plans it once, whatever it is asked with, and so what SQLAlchemy sends behind it in the
-    transaction: for a statement whose planning is dearer than its work and whose best plan is always the same. The planner,
-    left alone, plans one anew for ever that it believes to be cheaper that way.
+    With `one_plan` a connection plans it once, whatever it is asked with: for a statement whose planning is dearer than its
+    work and whose best plan is always the same. The planner, left alone, plans one anew for ever that it believes to be
+    cheaper that way. What else is sent is planned as usual.
     """
     question = Question(session, statement, params, one_plan)
     _waiting(session).append(question)
@@ -121,7 +126,7 @@ def committing_with(session: Session, statement: str, params: Mapping[str, Any])
         driver = session.connection().connection.driver_connection
         assert driver is not None
         with driver.pipeline(), driver.cursor() as cursor:
-            _announce(session, cursor, statement, params)
+            _announce(session, cursor, Question(session, statement, params))
             cursor.execute(statement, params)
             cursor.execute("COMMIT")
             yield
@@ -146,20 +151,18 @@ def _sent(session: Session, questions: Sequence[Question], *, pipelined: bool) -
     with begins_by_hand(session) as begun:
         driver: Any = session.connection().connection.driver_connection
     cursors = [driver.cursor(binary=True) for _ in questions]
-    first, one_plan = questions[0]._one_plan, bool(session.info.get("one_plan"))
-    with driver.pipeline() if pipelined or not begun or first != one_plan else nullcontext():
+    several = pipelined or not begun or any(question.one_plan for question in questions)
+    with driver.pipeline() if several else nullcontext():
         if not begun:
-            setting = _HURRIED_TENANT if is_hurried(session) else _TENANT
             driver.execute(begin_of(session), prepare=False)
-            driver.execute(f"{setting}, {_ONE_PLAN}" if first else setting, (str(tenant_of(session)),))
-            one_plan = first
+            driver.execute(_HURRIED_TENANT if is_hurried(session) else _TENANT, (str(tenant_of(session)),))
         for cursor, question in zip(cursors, questions, strict=True):
-            if question._one_plan != one_plan:
-                one_plan = question._one_plan
-                driver.execute(f"SELECT {_ONE_PLAN if one_plan else _ANY_PLAN}")
-            session.info["one_plan"] = one_plan
-            _announce(session, cursor, question._statement, question._params)
+            if question.one_plan:
+                driver.execute(_ONE_PLAN)
+            _announce(session, cursor, question)
             cursor.execute(question._statement, question._params)
+            if question.one_plan:
+                driver.execute(_ANY_PLAN)
         yield
     # At the end of a pipeline everything has arrived.
     for cursor, question in zip(cursors, questions, strict=True):
@@ -168,10 +171,10 @@ def _sent(session: Session, questions: Sequence[Question], *, pipelined: bool) -
         cursor.close()
 
 
-def _announce(session: Session, cursor: Any, statement: str, params: Mapping[str, Any]) -> None:
+def _announce(session: Session, cursor: Any, question: Question) -> None:
     connection = session.connection()
     for listener in connection.dispatch.before_cursor_execute:
-        listener(connection, cursor, statement, params, None, False)
+        listener(connection, cursor, question._statement, question._params, question, False)
 
 
 def _names(answer: Any) -> tuple[str, ...]:

@@ -182,7 +182,7 @@ def get_record(session: Session, tenant_id: UUID, memory_id: UUID) -> Row | None
 
 def get_records(session: Session, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]:
     """Return memories as the outside sees them, by id."""
-    rows = later(session, _RECORDS_BY_ID, {"tenant": tenant_id, "ids": list(ids)}, one_plan=True).mappings()
+    rows = later(session, _RECORDS_BY_ID, {"tenant": tenant_id, "ids": list(ids)}).mappings()
     return {row["id"]: row for row in rows}
 
 

@@ -54,8 +54,9 @@ class Found:
 # Every branch has the same columns; `kind` says what they mean. Keys are joined to what the indexes of `memory` hold, one
 # probe each; the namespaces come along, since nothing else is known before the first of them is.
 #
-# Making this plan takes longer than carrying it out, so it is made once for a connection, before the sizes of the tables and
-# of the batch are known. OFFSET 0 leaves it no choice but one probe for each key, which suits all of them.
+# Making this plan takes longer than carrying it out, so it is made once for a connection, whatever the batch, and once more
+# when a table was analysed. OFFSET 0 keeps it from joining tables as a whole, which suits no batch; which index it takes is
+# its own choice, and a poor one while the tables are new, as it is where every look-up is planned anew.
 _LOOK_UP: Final = in_driver_words(
     """
     WITH n AS MATERIALIZED (

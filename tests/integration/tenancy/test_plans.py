@@ -187,11 +187,11 @@ def plans_of(database: Database, work: Callable[[Session], object]) -> list[tupl
     """Run something in a transaction of one tenant and explain what it sent; everything is rolled back."""
     caught: list[tuple[str, Any, bool]] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, question: Any, many: bool) -> None:
         if not many and not statement.startswith(
             ("BEGIN; ", "SELECT set_config", "SELECT pg_", "SAVEPOINT", "RELEASE", "SET ")
         ):
-            caught.append((statement, parameters, bool(session.info.get("one_plan"))))
+            caught.append((statement, parameters, getattr(question, "one_plan", False)))
 
     session = database.session(TENANT)
     event.listen(database.engine, "before_cursor_execute", note)

@@ -115,12 +115,18 @@ def of_matters(matters: list[int], *, seed: int = 0) -> np.ndarray:
 
 
 def series(
-    times: list[float], vectors: np.ndarray, *, session: list[int] | None = None, scope: list[int] | None = None
+    times: list[float],
+    vectors: np.ndarray,
+    *,
+    session: list[int] | None = None,
+    scope: list[int] | None = None,
+    speaker: list[int] | None = None,
 ) -> list[int]:
     n = len(times)
     return with_series(
         np.array(session or [NONE] * n, np.int32),
         np.array(scope or [0] * n, np.int32),
+        np.array(speaker or [NONE] * n, np.int32),
         np.array(times),
         np.zeros(n, np.uint64),
         np.arange(n, dtype=np.uint64),
@@ -159,9 +165,51 @@ def test_a_series_ends_at_a_pause_and_at_a_scope_and_leaves_out_who_stands_alone
     assert found[48:] == [NONE, NONE]  # a second apart, but of two scopes
 
 
-def test_a_series_is_the_same_whatever_the_order_of_rows() -> None:
-    vectors, ids = of_matters(IN_BURSTS), np.arange(48, dtype=np.uint64)
-    at = np.array(random.Random(5).sample(range(48), 48))
-    none, zero = np.full(48, NONE, np.int32), np.zeros(48, np.uint64)
-    there = with_series(none, np.zeros(48, np.int32), np.array(BURSTS)[at], zero, ids[at], vectors[at])
-    assert there.tolist() == np.array(series(BURSTS, vectors))[at].tolist()
+def test_who_has_a_name_and_stands_in_no_talk_stays_alone() -> None:
+    found = series(BURSTS, of_matters(IN_BURSTS), speaker=[NONE] * 5 + [0] + [NONE] * 42)
+    assert found[5] == NONE
+    assert len({*found[4:5], *found[6:8]}) == 1
+
+
+def of_users(users: int, *, related: set[int]) -> tuple[list[float], np.ndarray, list[int]]:
+    """Return times, vectors and scopes of users who each talk of something else, some of them in bursts about one matter."""
+    drawn = np.random.default_rng(1)
+    times: list[float] = []
+    scopes: list[int] = []
+    parts = []
+    for user in range(users):
+        at = IN_BURSTS if user in related else random.Random(user).sample(IN_BURSTS, len(IN_BURSTS))
+        times += BURSTS
+        scopes += [user] * len(BURSTS)
+        parts.append(of_matters(at, seed=user) + 3 * drawn.normal(size=64) / 8)
+    vectors = np.concatenate(parts)
+    return times, (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), scopes
+
+
+def test_what_users_have_in_common_with_themselves_makes_no_series() -> None:
+    times, vectors, scopes = of_users(5, related=set())
+    assert set(series(times, vectors, scope=scopes)) == {NONE}
+
+
+def test_each_scope_is_judged_by_itself() -> None:
+    times, vectors, scopes = of_users(4, related={1, 3})
+    found = np.array(series(times, vectors, scope=scopes)).reshape(4, -1)
+    assert set(found[0]) == set(found[2]) == {NONE}
+    assert len(set(found[1])) == len(set(found[3])) == 12
+    assert not set(found[1]) & set(found[3])
+
+
+def test_a_series_is_the_same_whatever_the_order_of_rows_and_scopes() -> None:
+    times, vectors, scopes = of_users(4, related={1, 3})
+    n = len(times)
+    ids = np.arange(n, dtype=np.uint64)
+    expected = np.array(series(times, vectors, scope=scopes))
+    apart = {frozenset(np.flatnonzero(expected == one).tolist()) for one in set(expected.tolist()) - {NONE}}
+    for seed in range(5):
+        at = np.array(random.Random(seed).sample(range(n), n))
+        renamed = np.array(random.Random(seed).sample(range(4), 4), np.int32)[np.array(scopes)]
+        none = np.full(n, NONE, np.int32)
+        found = with_series(none, renamed[at], none, np.array(times)[at], np.zeros(n, np.uint64), ids[at], vectors[at])
+        # The same ones belong together, by whatever number.
+        together = {frozenset(ids[at][found == one].tolist()) for one in set(found.tolist()) - {NONE}}
+        assert together == apart
