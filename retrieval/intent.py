@@ -33,19 +33,20 @@ _ADVICE: Final = re.compile(
 
 
 # At the beginning of a sentence, or of the last part of one: "Looks good, commit it". Not what is done to memories: "find the
-# note", "list my trips", "tell me when".
+# note", "list my trips", "make a list of them", "tell me when".
 _DONE: Final = re.compile(
-    r"(?:\A|[.!;:]\s+|,\s+(?=[^?]*\Z))(?:(?:hi|hey|hello|ok|okay|now|then|and|so|also|please)\b,?\s+){0,3}(?:"
+    r"(?:\A|[.!;:]\s+|,\s+)(?:(?:hi|hey|hello|ok|okay|now|then|and|so|also|please)\b,?\s+){0,3}(?:"
     r"(?:book|order|re-?order|reserve|buy|cook|bake|draft|compose|scaffold|generate|arrange|schedule|plan|design|choose|pick|"
-    r"suggest|recommend|propose|prepare|translate|rewrite|refactor|implement|commit|deploy|fix|set up|put together|come up with)"
+    r"suggest|recommend|propose|prepare|rewrite|refactor|implement|commit|deploy|fix|set up|put together|come up with)"
     r"\s+(?:me|us|a|an|the|my|our|some|something|it|this|that|these|those|up|out|one|two|three|\d+)\b"
-    r"|(?:write|make|create|build|code)\s+(?:me|us|a|an|my|our|some|something|it|this)\b"
-    r"|(?:find|get)\s+(?:me|us)\s+(?:a|an|some|something|somewhere|the (?:best|cheapest|nearest|next)|one|two)\b"
+    r"|(?:write|make|create|build|code)\s+(?:me|us|a|an|my|our|some|something|it|this)\s+(?:an?\s+)?+"
+    r"(?!(?:list|summary|overview|timeline|table)\b)"
+    r"|(?:find|get)\s+(?:me|us)\s+(?:a|an|some|something|somewhere)\b"
     r"|find\s+(?:a|some|something|somewhere)\s+(?:time|slot|flight|hotel|room|table|place|restaurant|gift|present)\b"
-    r"|explain\b[^.?!]{1,80}\bto me\b|explain (?:how|why|what)\b)"
-    r"|\b(?:what|where|which|how|when|who)\b[^.?!]{0,30}\bshall (?:i|we)\b",
+    r"|explain\b[^.?!]{1,80}\bto me\b)",
     re.IGNORECASE,
 )
+_SHALL: Final = re.compile(r"\b(?:what|where|which|how|when|who)\b[^.?!]{0,30}\bshall (?:i|we)\b", re.IGNORECASE)
 
 
 # "How do we deploy?" asks for what is so, as does "How do I take my coffee?"; "How do I sort a list?" asks for help.
@@ -110,4 +111,5 @@ def wants_work(query: str) -> bool:
     >>> wants_work("Find the mail from Tom."), wants_work("List my trips."), wants_work("Did we book a table?")
     (False, False, False)
     """
-    return _DONE.search(query) is not None
+    asked = query.rstrip().endswith("?")  # "When did he write that, commit it?"
+    return _SHALL.search(query) is not None or (not asked and _DONE.search(query) is not None)

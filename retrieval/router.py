@@ -72,7 +72,9 @@ _LANGUAGES: Final = frozenset({"en", UNKNOWN_LANGUAGE})
 _PART: Final = re.compile(r":\s+|\s[–—-]\s")
 _RHETORICAL: Final = re.compile(
     r"\W*(?:(?:can|could|would) you (?:believe|imagine)|(?:do|did|have) you ever|who (?:knew|am i|cares|would have thought)|"
-    r"(?:look|get this|help|let me|plan for|order (?:arrived|came))\b)",
+    r"(?:had|were) (?:i|we)\b|is it (?:just|only) me|why (?:did|does|has) (?:nobody|no one)|"
+    r"(?:look|get this|help|let me|plan for|order (?:arrived|came)|give (?:me|us) (?:strength|a break)|show must|"
+    r"find (?:myself|ourselves))\b)",
     re.IGNORECASE,
 )
 _OF_SPEAKER: Final = re.compile(r"\W*(?:i|i['’]\w+|we|we['’]\w+|my|our)\b", re.IGNORECASE)
@@ -99,10 +101,13 @@ def route(query: ParsedQuery, coverage: float, *, settings: RouterSettings) -> R
 
 
 def _asks(query: ParsedQuery) -> bool:
-    """Say whether something in a query begins as questions and requests do, and not as what is only said that way."""
+    """Say whether the last sentence of a query begins as questions and requests do, and not as what is only said that way."""
+    said = [sentence.text for sentence in sentences(query.text)]
+    if not said:
+        return False
     if query.is_question and query.language.partition("-")[0] not in _LANGUAGES:
-        return True  # the beginnings are English
-    parts = (part for sentence in sentences(query.text) for part in _PART.split(sentence.text))
+        return len(said) == 1 and "," not in said[0]  # the beginnings below are English
+    parts = _PART.split(said[-1])
     return any((_ASKING.match(part) or _IMPERATIVE.match(part)) and not _RHETORICAL.match(part) for part in parts)
 
 

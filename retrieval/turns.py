@@ -166,7 +166,7 @@ def _kindred(
 
 
 def _cosines(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.einsum("ij,ij->i", some, others).astype(np.float64)
+    return np.asarray(np.einsum("ij,ij->i", some, others), np.float64)
 
 
 def _moments(

@@ -27,13 +27,13 @@ _CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _QUOTED: Final = re.compile(r"\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”")
 # Where a sentence begins; a text that talks on without a full stop has one sentence.
 _BEGINS: Final = (
-    r"(?:\A|[.!?;:\n])\W*(?:(?:also|and|oh|okay|ok|so|note|remember|but|hey|hi|hello)\b,?\s+)?(?:please,?\s+)?"
+    r"(?:\A|[.!?;:\n])\W{0,8}(?:(?:also|and|oh|okay|ok|so|note|remember|but|hey|hi|hello)\b,?\s+)?(?:please,?\s+)?"
 )
 # Behind "always" or "never" at the beginning of a sentence: what makes it tell or judge instead of ask.
 _TELLS: Final = (
     r"(?:an?|the|i|it|he|she|they|we|that|this|my|your|mind|fear|again|before|ever|been|was|were|is|are|had|has|have|did|"
     r"does|felt|knew|saw|heard|thought|happy|glad|nice|good|great|fun|here|there|in|on|at|for|so|too|up|more|less|better|"
-    r"enough|easy|hard|[a-z]+ed|[a-z]+ing|[a-z]+[^s\W]s)"
+    r"enough|easy|hard|[a-z]+ed|[a-z]+ing|[a-z]+[^su\W]s)"
 )
 _DOES: Final = (
     r"(?:please|always|never|only|do not|don['’]t|answer|reply|respond|write|use|include|give|provide|show|format|keep|call|add|"
@@ -65,31 +65,42 @@ _PREFERENCE: Final = re.compile(
     r"(?:really |very |quite |so )?(?:fond of|keen on|partial to)|not (?:a )?(?:big |huge |great )?(?:fan of|fond of|keen on))\b",
     re.IGNORECASE,
 )
-# What is told of somebody, as agents note it: "Prefers window seats", "User can't stand coriander". Who else it may be told of
-# stands beside no such verb, but what nobody may eat or touch counts for whomever it is said.
-_OF_USER: Final = r"(?:\A|[.!?;\n])\W*(?:(?:the\s+)?(?:user|client|customer|human)\s+)?"
+# What is told of the user, as agents note it: "Prefers window seats", "User can't stand coriander". Without a subject only at the
+# beginning of such a text: "Tom called. Prefers tea." is told of Tom. What nobody may eat or touch counts for whomever it is said.
+_OF_USER: Final = r"(?:(?:\A|[.!?;\n])\W{0,8}(?:the\s+)?user\s+|\A\W{0,8})"
+_TOLD_BEFORE: Final = re.compile(
+    r"\A\W{0,8}(?:(?:the\s+)?user\b|(?-i:[A-Z])[a-z]+[^su\W]s\s|(?:has|is|was|does|can['’]t|cannot|doesn['’]t)\b)",
+    re.IGNORECASE,
+)
+_AGAIN: Final = r"(?:\A|[.!?;\n])\W{0,8}"
 _TOLD_OFTEN: Final = (
     r"(?:(?:really|strongly|generally|usually|always|also|still|definitely|absolutely|typically)\s+){0,2}"
 )
+_ANSWERS: Final = r"(?:answers|replies|responses|explanations)"
 _TOLD_INSTRUCTION: Final = re.compile(
-    rf"{_OF_USER}{_TOLD_OFTEN}(?:wants|expects|prefers|likes|asks|would like|asked|wishes)\s+(?:for\s+)?(?:the\s+)?"
-    r"(?:assistant|agents?|ai|bot|model|claude|chatgpt|copilot|"
-    r"(?:\w+\s+){0,2}(?:answers?|repl(?:y|ies)|responses?|explanations?))\b",
+    rf"{_OF_USER}{_TOLD_OFTEN}(?:wants|expects|would like|asks|prefers|likes)\s+(?:"
+    r"(?:the\s+)?(?:assistant|agent|ai|bot|model|claude|chatgpt|copilot|me)\s+to\b"
+    rf"|(?:for\s+)?(?!(?:the|these|those|all|his|her|their|your|our)\b)(?:(?:\w+,?\s+){{1,3}}?{_ANSWERS}\b(?!\s+by\b)"
+    rf"|{_ANSWERS}\s+(?:in|with|without|under|as)\b))",
     re.IGNORECASE,
+)
+_TOLD: Final = (
+    r"(?:prefers|likes|loves|hates|dislikes|enjoys|favou?rs|avoids|detests|adores|insists on|refuses to|"
+    r"can['’]?t (?:stand|eat|drink|tolerate|bear)|cannot (?:stand|eat|drink|tolerate|bear)|would (?:much )?(?:rather|prefer)|"
+    r"(?:does not|doesn['’]t|will not|won['’]t) (?:like|eat|drink|want|buy|use|trust|fly|wear|watch)|"
+    r"(?:always|never|only)\s+(?:picks|orders|buys|books|wears|drinks|eats|flies|travels|sits|chooses|reads|watches|drives)|"
+    r"(?:is|has been)\s+(?:an?\s+)?(?:strict\s+)?(?:vegan|vegetarian|pescatarian|teetotal|fond of|keen on)|wants (?:no|only))\b"
+    r"(?!\s*:)"
 )
 _TOLD_PREFERENCE: Final = re.compile(
-    rf"{_OF_USER}{_TOLD_OFTEN}(?:"
-    r"prefers|likes|loves|hates|dislikes|enjoys|favou?rs|avoids|detests|adores|insists on|refuses to|"
-    r"can['’]?t stand|cannot stand|can['’]?t (?:eat|drink|tolerate|sleep|bear)|cannot (?:eat|drink|tolerate|bear)|"
-    r"would rather|would prefer|(?:does not|doesn['’]t|do not|don['’]t|won['’]t|will not) "
-    r"(?:like|eat|drink|want|buy|use|trust|fly|touch|wear|watch|take|do)\b|"
-    r"(?:always|never|only)\s+(?!was\b|has\b|is\b|does\b|says\b|this\b)[a-z]{2,}s\b|"
-    r"(?:is|has been)\s+(?:an?\s+)?(?:strict\s+)?(?:vegan|vegetarian|pescatarian|teetotal|fond of|keen on)\b|"
-    r"favou?rite\b|wants\s+(?:no|all|every|only)\b)"
-    r"|\b(?:user|client|customer)['’]s (?:all-time\s+)?(?:favou?rite|preferred|preference)\b"
-    r"|\b(?:is|are|am|was found)\s+(?:\w+ly\s+)?(?:allergic|intolerant) to\b|\A\W*(?:\w+ly\s+)?(?:allergic|intolerant) to\b",
+    rf"{_OF_USER}{_TOLD_OFTEN}(?:{_TOLD}|favou?rite\s[^.!?:;\n]{{1,60}}\bis\b)"
+    r"|\buser\s+(?:always|never|only)\s+(?!(?:was|has|is|does)\b)[a-z]{2,20}s\b"
+    r"|\buser['’]s (?:all-time\s+)?(?:favou?rite|preferred|preference)\b"
+    r"|\b(?:is|are|was found)\s+(?:\w+ly\s+)?(?:allergic|intolerant) to\b|\A\W{0,8}(?:\w+ly\s+)?(?:allergic|intolerant) to\b",
     re.IGNORECASE,
 )
+_TOLD_AGAIN: Final = re.compile(rf"{_AGAIN}{_TOLD_OFTEN}{_TOLD}", re.IGNORECASE)
+_SENTENCE_ENDS: Final = re.compile(r"[.!?\n]")
 # "Tom told me: always lock the door", "My daughter says I prefer work": somebody else's words right before it.
 _REPORTED: Final = re.compile(
     r"(?<!\bi )(?:\b(?:says?|saying|said|tells?|told|thinks?|believes?|claims?|goes|writes?|wrote|sings?|sang)\b"
@@ -100,14 +111,24 @@ _REPORTED: Final = re.compile(
 _BEFORE: Final = 60  # characters read before a wish
 
 
-def _wished(pattern: re.Pattern[str], text: str) -> bool:
-    """Say whether a pattern finds a wish that the text does not report of somebody else."""
+def _wished(pattern: re.Pattern[str], text: str, *, told: bool = False) -> bool:
+    """Say whether a pattern finds a wish that the text does not report of somebody else, nor ask for where it is told."""
     for found in pattern.finditer(text):
         # What stands at the beginning of a match is the end of the sentence, or of the part of it, before.
         start = found.start() + (1 if text[found.start()] == ":" else 0)
-        if _REPORTED.search(text[max(0, start - _BEFORE) : start]) is None:
+        if _REPORTED.search(text[max(0, start - _BEFORE) : start]) is not None:
+            continue
+        end = _SENTENCE_ENDS.search(text, found.end()) if told else None
+        if end is None or end.group() != "?":
             return True
     return False
+
+
+def _is_told(text: str) -> bool:
+    """Say whether a text tells what its user likes, as an agent notes it."""
+    if _wished(_TOLD_PREFERENCE, text, told=True):
+        return True
+    return _TOLD_BEFORE.match(text) is not None and _wished(_TOLD_AGAIN, text, told=True)
 
 
 def wish_in(text: str, language: str | None = None) -> Wish | None:
@@ -130,6 +151,6 @@ def wish_in(text: str, language: str | None = None) -> Wish | None:
     if spoken not in _LANGUAGES:
         return None
     plain = _QUOTED.sub(" ", _CODE.sub(" ", text[:LONGEST_TEXT]))
-    if _wished(_INSTRUCTION, plain) or _wished(_TOLD_INSTRUCTION, plain):
+    if _wished(_INSTRUCTION, plain) or _wished(_TOLD_INSTRUCTION, plain, told=True):
         return Wish.INSTRUCTION
-    return Wish.PREFERENCE if _wished(_PREFERENCE, plain) or _wished(_TOLD_PREFERENCE, plain) else None
+    return Wish.PREFERENCE if _wished(_PREFERENCE, plain) or _is_told(plain) else None

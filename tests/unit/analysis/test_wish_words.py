@@ -1,5 +1,7 @@
 """What somebody asks for once and for all, and what only looks like it."""
 
+from time import perf_counter
+
 import pytest
 
 from memory_service.analysis.wishes import LONGEST_TEXT, Wish, wish_in
@@ -14,6 +16,7 @@ INSTRUCTIONS = (
     "Make sure to always round to two digits.",
     "Whenever I ask for a recipe, give weights in grams.",
     "I'd like you to always name the author.",
+    "Always focus on the essentials.",
 )
 PREFERENCES = (
     "I'm planning a trip and I prefer trains to planes, can you help?",
@@ -39,6 +42,9 @@ TOLD_PREFERENCES = (
     "Never flies on Fridays",
     "Has been vegan since spring",
     "Wants no phone calls on Sundays",
+    "User always takes the train at six",
+    "Has two cats. Doesn't drink coffee.",
+    "Favourite bakery in town is Brotraum",
     "User's favourite bakery is Brotraum",
     "Her son Emil is severely allergic to wasps",
     "Allergic to latex",
@@ -64,6 +70,25 @@ NEITHER = (
     "Wants to visit Lisbon in March",
     "Never has time on Mondays these days",
     "The assistant prefers to be brief",
+    "Don't do that again!",
+    "Don't buy milk, we have some.",
+    "Do not use tabs in this file.",
+    "Won't take long.",
+    "Always returns 200 on success",
+    "Never exceeds 5 MB",
+    "Only works on Linux",
+    "The build is red. Always fails on Mondays.",
+    "Who is allergic to nuts?",
+    "Likes: 34 Comments: 3",
+    "Tom called. Prefers tea.",
+    "I met Tom. Loves football.",
+    "Prefers model trains? No idea.",
+    "Wants the model in blue",
+    "Wants the answer by Monday",
+    "Expects written answers by Friday",
+    "Asked for the assistant manager",
+    "Customer likes the answers we gave",
+    "Does the user like short answers?",
     "In the future I want to be a pilot.",
     "Whenever I ask him, he laughs.",
     'He told me "Always give the source" twice.',
@@ -128,3 +153,14 @@ def test_what_one_says_oneself_beside_it_is(text: str, wish: str) -> None:
     found = wish_in(text)
     assert found is not None
     assert found.value == wish
+
+
+@pytest.mark.parametrize(
+    "part",
+    [".", "\n", ". ", ": ", "user ", "Prefers ", "always ", "wants a ", "favourite x", "is x allergic ", "really "],
+)
+def test_long_texts_are_read_in_no_time(part: str) -> None:
+    text = part * (LONGEST_TEXT // len(part))
+    began = perf_counter()
+    wish_in(text)
+    assert perf_counter() - began < 1.0

@@ -397,3 +397,24 @@ def test_each_value_stands_in_its_own_column(one: str) -> None:
     assert (rows.observed_at[1], rows.valid_from[1], rows.valid_to[1], rows.wish[1]) == (2.0, 5.0, 6.0, 2)
     assert gathering.expires_at().tolist() == [np.inf, 7.0]
     assert rows.length.tolist() == [2, len(said.split())]
+
+
+def of_bursts(*, only: frozenset[str] | None = None) -> Rows:
+    gathering = Gathering(only=only)
+    for number in range(60):
+        burst = number // 3
+        vector = np.zeros((1, 20), np.float32)
+        vector[0, burst] = 1.0
+        at = 10_000.0 * burst + number
+        gathering.add(entry(number + 1, "a fact", session_id=None, observed_at=at), Vectors(vector))
+    return gathering.rows()
+
+
+def test_bare_texts_stored_in_a_row_about_one_matter_stand_side_by_side() -> None:
+    rows = of_bursts()
+    assert rows.session.tolist() == [number // 3 for number in range(60)]
+    assert rows.previous.tolist()[:6] == [NONE, 0, 1, NONE, 3, 4]
+
+
+def test_candidates_are_put_into_no_series() -> None:
+    assert set(of_bursts(only=frozenset({"fact"})).session.tolist()) == {NONE}

@@ -182,6 +182,18 @@ def test_candidates_do_not_tell_who_took_part_in_a_talk() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "spread"),
+    [([2, 40, 3, 30], 1.0), ([10, 11, 10, 11], 0.11), ([10, 10, 10, 10], 0.0)],
+)
+def test_lengths_that_hardly_differ_tell_less(words: list[int], spread: float) -> None:
+    rows = gathered([" ".join(["word"] * count) for count in words], np.ones((4, 16), dtype=np.float32) / 4)
+    signals = question_signals(rows, parse_query("which word"), settings=PriorSettings(length=1.0))
+    lengths = signals.get("length", np.zeros(4))
+    assert float(lengths.std()) == pytest.approx(spread, abs=0.005)
+    assert np.argsort(lengths)[-1] in {1, 3}
+
+
+@pytest.mark.parametrize(
     ("query", "route", "best"),
     [
         ("What did we eat yesterday?", Route.QUESTION, 3),
