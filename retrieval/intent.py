@@ -34,16 +34,20 @@ _ADVICE: Final = re.compile(
 
 # At the beginning of a sentence, or of the last part of one: "Looks good, commit it". Not what is done to memories: "find the
 # note", "list my trips", "make a list of them", "tell me when".
+_GREETED: Final = r"(?:(?:hi|hey|hello|ok|okay|now|then|and|so|also|please|let['’]s)\b,?\s+){0,3}"
+_RECALLED: Final = r"(?!(?:\w+\s+){0,2}(?:list|summary|overview|timeline|table|note|notes|recap)\b)"
 _DONE: Final = re.compile(
-    r"(?:\A|[.!;:]\s+|,\s+)(?:(?:hi|hey|hello|ok|okay|now|then|and|so|also|please)\b,?\s+){0,3}(?:"
+    rf"(?:\A|[.!;]\s+|,\s+){_GREETED}(?:"
     r"(?:book|order|re-?order|reserve|buy|cook|bake|draft|compose|scaffold|generate|arrange|schedule|plan|design|choose|pick|"
     r"suggest|recommend|propose|prepare|rewrite|refactor|implement|commit|deploy|fix|set up|put together|come up with)"
-    r"\s+(?:me|us|a|an|the|my|our|some|something|it|this|that|these|those|up|out|one|two|three|\d+)\b"
-    r"|(?:write|make|create|build|code)\s+(?:me|us|a|an|my|our|some|something|it|this)\s+(?:an?\s+)?+"
-    r"(?!(?:list|summary|overview|timeline|table)\b)"
-    r"|(?:find|get)\s+(?:me|us)\s+(?:a|an|some|something|somewhere)\b"
-    r"|find\s+(?:a|some|something|somewhere)\s+(?:time|slot|flight|hotel|room|table|place|restaurant|gift|present)\b"
-    r"|explain\b[^.?!]{1,80}\bto me\b)",
+    r"\s+(?:me|us|a|an|the|some|something|it|this|that|these|those|up|out|one|two|three|\d+)\b"
+    rf"|(?:write|make|create|build|code)\s+(?:me|us|a|an|my|our|some|something|it|this)\s+(?:an?\s+)?+{_RECALLED}"
+    rf"|(?:find|get)\s+(?:me|us)\s+(?:a|an|some|something|somewhere)\b\s*+{_RECALLED}"
+    r"|find\s+(?:a|some|something|somewhere)\s+(?:\w+\s+)?(?:time|slot|flight|hotel|room|table|place|restaurant|gift|present)\b"
+    r"|explain\b[^.?!]{1,80}\bto me\b)"
+    # Alone, or at the very beginning, whatever it is that is to be done.
+    rf"|\A{_GREETED}(?:(?:book|order|plan|cook|translate|refactor|fix|update|install|review|add|run|write|draft)\s+"
+    r"(?!(?:my|of|number|by|was|is|for|me|us|an?)\b)\w+|commit\b)",
     re.IGNORECASE,
 )
 _SHALL: Final = re.compile(r"\b(?:what|where|which|how|when|who)\b[^.?!]{0,30}\bshall (?:i|we)\b", re.IGNORECASE)

@@ -71,10 +71,22 @@ _LANGUAGES: Final = frozenset({"en", UNKNOWN_LANGUAGE})
 # "Ada's lenses: how strong are they?"
 _PART: Final = re.compile(r":\s+|\s[–—-]\s")
 _RHETORICAL: Final = re.compile(
-    r"\W*(?:(?:can|could|would) you (?:believe|imagine)|(?:do|did|have) you ever|who (?:knew|am i|cares|would have thought)|"
-    r"(?:had|were) (?:i|we)\b|is it (?:just|only) me|why (?:did|does|has) (?:nobody|no one)|"
-    r"(?:look|get this|help|let me|plan for|order (?:arrived|came)|give (?:me|us) (?:strength|a break)|show must|"
-    r"find (?:myself|ourselves))\b)",
+    r"\W*(?:(?:can|could|would) you (?:believe|imagine)|(?:do|did|have) you ever (?:feel|wonder|think|wish|notice|get|see|seen)|"
+    r"who (?:knew|am i(?:,| kidding)|cares\W*\Z|would have (?:thought|guessed|known))|is it (?:just|only) me|are we there yet|"
+    r"why (?:did|does|has) (?:nobody|no one)|why do i (?:always|even|keep)|tell me about it|what can i say|"
+    r"where (?:did|has) the time|how (?:cool|great|crazy|funny|amazing) is|give (?:me|us) (?:strength|a break)|show must|"
+    r"find (?:myself|ourselves))\b",
+    re.IGNORECASE,
+)
+# "Had I known, …" asks nothing, "Had I paid already?" does.
+_SUPPOSED: Final = re.compile(r"\W*(?:had|were) (?:i|we)\b", re.IGNORECASE)
+_ASKED_WITH_MARK: Final = re.compile(
+    rf"{_OPENS}{AUXILIARY}\s+(?:my|our|the|there|any\w*|some\w*|every\w*|no ?one|nobody)\b", re.IGNORECASE
+)
+_ASKED_LAST: Final = re.compile(r"\W*(?:wh?at|when|where|which|who|whom|whose|how)\b", re.IGNORECASE)
+_REQUEST: Final = re.compile(
+    r"\W*(?:please\s+)?(?:suggest|recommend|describe|explain|compare|outline|identify|name|write|create|generate|draft|"
+    r"make (?:me|us|an?)|help me (?:find|remember|plan|choose|write))\s+\w",
     re.IGNORECASE,
 )
 _OF_SPEAKER: Final = re.compile(r"\W*(?:i|i['’]\w+|we|we['’]\w+|my|our)\b", re.IGNORECASE)
@@ -101,14 +113,31 @@ def route(query: ParsedQuery, coverage: float, *, settings: RouterSettings) -> R
 
 
 def _asks(query: ParsedQuery) -> bool:
-    """Say whether the last sentence of a query begins as questions and requests do, and not as what is only said that way."""
+    """Say whether a query asks outright: in its last sentence, or in its first one with a question mark.
+
+    What only has the form of a question or a request does not ask.
+    """
     said = [sentence.text for sentence in sentences(query.text)]
     if not said:
         return False
     if query.is_question and query.language.partition("-")[0] not in _LANGUAGES:
         return len(said) == 1 and "," not in said[0]  # the beginnings below are English
-    parts = _PART.split(said[-1])
-    return any((_ASKING.match(part) or _IMPERATIVE.match(part)) and not _RHETORICAL.match(part) for part in parts)
+    first = [said[0]] if said[0].rstrip().endswith("?") else []
+    return any(_is_asked(sentence) for sentence in [said[-1], *first])
+
+
+def _is_asked(sentence: str) -> bool:
+    marked = sentence.rstrip().endswith("?")
+    last = sentence.rpartition(",")[2]
+    if marked and last != sentence and _ASKED_LAST.match(last) and _ASKING.match(last) and not _RHETORICAL.match(last):
+        return True  # "I'm at the shop, what did I need?"
+    if not marked and _SUPPOSED.match(sentence):
+        return False
+    if _RHETORICAL.match(sentence):
+        return False
+    if _REQUEST.match(sentence) or (marked and _ASKED_WITH_MARK.match(sentence)):
+        return True
+    return any(_ASKING.match(part) and not _RHETORICAL.match(part) for part in _PART.split(sentence))
 
 
 def _asks_for_a_time(query: ParsedQuery, settings: RouterSettings) -> bool:

@@ -67,39 +67,52 @@ _PREFERENCE: Final = re.compile(
 )
 # What is told of the user, as agents note it: "Prefers window seats", "User can't stand coriander". Without a subject only at the
 # beginning of such a text: "Tom called. Prefers tea." is told of Tom. What nobody may eat or touch counts for whomever it is said.
-_OF_USER: Final = r"(?:(?:\A|[.!?;\n])\W{0,8}(?:the\s+)?user\s+|\A\W{0,8})"
+_DATED: Final = r"\A\W{0,8}(?:\[[^\]\n]{1,40}\]\W{0,4})?"
+_OF_USER: Final = rf"(?:(?:{_DATED}|[.!?;\n]\W{{0,8}})(?:the\s+)?user\s+|{_DATED})"
 _TOLD_BEFORE: Final = re.compile(
     r"\A\W{0,8}(?:(?:the\s+)?user\b|(?-i:[A-Z])[a-z]+[^su\W]s\s|(?:has|is|was|does|can['’]t|cannot|doesn['’]t)\b)",
     re.IGNORECASE,
 )
-_AGAIN: Final = r"(?:\A|[.!?;\n])\W{0,8}"
-_TOLD_OFTEN: Final = (
-    r"(?:(?:really|strongly|generally|usually|always|also|still|definitely|absolutely|typically)\s+){0,2}"
-)
+_TOLD_OFTEN: Final = r"(?:(?:[a-z]{2,15}ly|always|also|still|often|now|tends to)\s+){0,2}"
+_AGENT: Final = r"(?:the\s+)?(?:assistant|agent|ai|bot|model|claude|chatgpt|copilot)"
 _ANSWERS: Final = r"(?:answers|replies|responses|explanations)"
 _TOLD_INSTRUCTION: Final = re.compile(
-    rf"{_OF_USER}{_TOLD_OFTEN}(?:wants|expects|would like|asks|prefers|likes)\s+(?:"
-    r"(?:the\s+)?(?:assistant|agent|ai|bot|model|claude|chatgpt|copilot|me)\s+to\b"
-    rf"|(?:for\s+)?(?!(?:the|these|those|all|his|her|their|your|our)\b)(?:(?:\w+,?\s+){{1,3}}?{_ANSWERS}\b(?!\s+by\b)"
-    rf"|{_ANSWERS}\s+(?:in|with|without|under|as)\b))",
+    rf"{_OF_USER}(?:has\s+)?{_TOLD_OFTEN}(?:(?:wants|expects|would like|asks|asked|requested|prefers|likes)\s+(?:{_AGENT}\s+)?to\s+"
+    r"(?:always|never)\b"
+    rf"|(?:wants|expects|would like|prefers|likes)\s+{_AGENT}\s+to\s+"
+    r"(?:answer|reply|respond|speak|confirm|ask|avoid|be|call (?:them|him|her)|use (?:the )?(?:metric|formal|informal))\b"
+    r"|(?:wants|expects|requested|prefers|likes|asks for|asked for)\s+(?!(?:the|these|those|all|his|her|their|your|our)\b)"
+    rf"(?:(?:\w+,?\s+){{1,3}}?{_ANSWERS}\b(?!\s+(?:by|from|to)\b)|{_ANSWERS}\s+(?:in|with|without|under|as)\b))",
     re.IGNORECASE,
 )
+_DIET: Final = r"(?:vegan|vegetarian|pescatarian|teetotal|gluten[- ]free|lactose intolerant)"
 _TOLD: Final = (
-    r"(?:prefers|likes|loves|hates|dislikes|enjoys|favou?rs|avoids|detests|adores|insists on|refuses to|"
-    r"can['’]?t (?:stand|eat|drink|tolerate|bear)|cannot (?:stand|eat|drink|tolerate|bear)|would (?:much )?(?:rather|prefer)|"
-    r"(?:does not|doesn['’]t|will not|won['’]t) (?:like|eat|drink|want|buy|use|trust|fly|wear|watch)|"
-    r"(?:always|never|only)\s+(?:picks|orders|buys|books|wears|drinks|eats|flies|travels|sits|chooses|reads|watches|drives)|"
-    r"(?:is|has been)\s+(?:an?\s+)?(?:strict\s+)?(?:vegan|vegetarian|pescatarian|teetotal|fond of|keen on)|wants (?:no|only))\b"
-    r"(?!\s*:)"
+    r"(?:prefers?|likes(?!\s+(?:went|are|were|and)\b)|loves|hates|dislikes(?!\s+(?:are|were|and)\b)|enjoys|favou?rs|avoids|detests|"
+    r"adores|insists on|refuses to|can['’]?t (?:stand(?! (?:up|still|here|in|on)\b)|eat|drink|tolerate|bear)|"
+    r"cannot (?:stand(?! (?:up|still|here|in|on)\b)|eat|drink|tolerate|bear)|would (?:much )?(?:rather|prefer)|"
+    r"(?:does not|doesn['’]t|will not|won['’]t) (?:like|enjoy|eat|drink|want|buy|use|trust|fly|wear|watch)|"
+    r"(?:always|never) (?:picks|orders|buys|books|wears|drinks|eats|flies|travels|sits|chooses|reads|watches|drives|takes|uses)|"
+    r"only (?:picks|orders|buys|books|wears|drinks|eats|flies|travels|sits|chooses|reads|watches|drives)"
+    r"(?! (?:above|under|below|over|of|with|from)\b)|"
+    rf"(?:is|has been)\s+(?:an?\s+)?(?:strict\s+)?(?:{_DIET}(?=\s*(?:[.,;!]|\Z)|\s+(?:since|and|but|for|now|with)\b)|"
+    r"fond of|keen on)|"
+    rf"follows an? (?:strict )?{_DIET}|wants (?:no|only)|has an? (?:\w+ )?preference for)\b(?!\s*[:-])"
 )
 _TOLD_PREFERENCE: Final = re.compile(
-    rf"{_OF_USER}{_TOLD_OFTEN}(?:{_TOLD}|favou?rite\s[^.!?:;\n]{{1,60}}\bis\b)"
-    r"|\buser\s+(?:always|never|only)\s+(?!(?:was|has|is|does)\b)[a-z]{2,20}s\b"
-    r"|\buser['’]s (?:all-time\s+)?(?:favou?rite|preferred|preference)\b"
-    r"|\b(?:is|are|was found)\s+(?:\w+ly\s+)?(?:allergic|intolerant) to\b|\A\W{0,8}(?:\w+ly\s+)?(?:allergic|intolerant) to\b",
+    rf"{_OF_USER}{_TOLD_OFTEN}(?:{_TOLD}|favou?rite\s[^.!?:;,\n]{{1,60}}\bis\b)"
+    rf"|{_DATED}(?:the\s+)?user\b[^.!?\n]{{1,120}}\b(?:and|who|that they|that he|that she)\s+{_TOLD_OFTEN}{_TOLD}"
+    r"|\buser['’]s (?:\w+\s+){0,2}(?:favou?rite|preferred|preferences?)\b[^.!?:;,\n]{0,60}\b(?:is|are|include)\b"
+    r"|\b(?:is|are|was found)\s+(?:\w+ly\s+)?(?:allergic|intolerant) to\b"
+    r"(?!\s+(?:criticism|work|mondays|meetings|change|nonsense|effort)\b)"
+    rf"|{_DATED}(?:\w+ly\s+)?(?:allergic|intolerant) to\b|{_DATED}(?:the\s+)?user has an? (?:\w+ ){{1,2}}allergy\b",
     re.IGNORECASE,
 )
-_TOLD_AGAIN: Final = re.compile(rf"{_AGAIN}{_TOLD_OFTEN}{_TOLD}", re.IGNORECASE)
+_TOLD_AGAIN: Final = re.compile(rf"[.;\n]\W{{0,8}}{_TOLD_OFTEN}{_TOLD}", re.IGNORECASE)
+# Where it is told of nobody, or of today.
+_OF_NOBODY: Final = re.compile(
+    r"\b(?:nobody|no one|none|who|whether|if|when|people|adults|computer|anybody|anyone)\b|%", re.IGNORECASE
+)
+_FOR_ONCE: Final = re.compile(r"\b(?:today|tonight|tomorrow|yesterday|this time)\b", re.IGNORECASE)
 _SENTENCE_ENDS: Final = re.compile(r"[.!?\n]")
 # "Tom told me: always lock the door", "My daughter says I prefer work": somebody else's words right before it.
 _REPORTED: Final = re.compile(
@@ -111,24 +124,34 @@ _REPORTED: Final = re.compile(
 _BEFORE: Final = 60  # characters read before a wish
 
 
-def _wished(pattern: re.Pattern[str], text: str, *, told: bool = False) -> bool:
-    """Say whether a pattern finds a wish that the text does not report of somebody else, nor ask for where it is told."""
+def _wished(pattern: re.Pattern[str], text: str) -> bool:
+    """Say whether a pattern finds a wish that the text does not report of somebody else."""
     for found in pattern.finditer(text):
         # What stands at the beginning of a match is the end of the sentence, or of the part of it, before.
         start = found.start() + (1 if text[found.start()] == ":" else 0)
-        if _REPORTED.search(text[max(0, start - _BEFORE) : start]) is not None:
-            continue
-        end = _SENTENCE_ENDS.search(text, found.end()) if told else None
-        if end is None or end.group() != "?":
+        if _REPORTED.search(text[max(0, start - _BEFORE) : start]) is None:
+            return True
+    return False
+
+
+def _told(pattern: re.Pattern[str], text: str) -> bool:
+    """Say whether a pattern finds what is told of the user, for good and as a fact."""
+    for found in pattern.finditer(text):
+        end = _SENTENCE_ENDS.search(text, found.end())
+        stop = end.start() if end else len(text)
+        before = text[max(0, found.start() - _BEFORE) : found.start()]
+        asked = end is not None and end.group() == "?"
+        same = re.split(r"[.!?\n]", before)[-1]  # what stands before it in its sentence
+        if not asked and _OF_NOBODY.search(same) is None and _FOR_ONCE.search(text, found.end(), stop) is None:
             return True
     return False
 
 
 def _is_told(text: str) -> bool:
     """Say whether a text tells what its user likes, as an agent notes it."""
-    if _wished(_TOLD_PREFERENCE, text, told=True):
+    if _told(_TOLD_PREFERENCE, text):
         return True
-    return _TOLD_BEFORE.match(text) is not None and _wished(_TOLD_AGAIN, text, told=True)
+    return _TOLD_BEFORE.match(text) is not None and _told(_TOLD_AGAIN, text)
 
 
 def wish_in(text: str, language: str | None = None) -> Wish | None:
@@ -151,6 +174,6 @@ def wish_in(text: str, language: str | None = None) -> Wish | None:
     if spoken not in _LANGUAGES:
         return None
     plain = _QUOTED.sub(" ", _CODE.sub(" ", text[:LONGEST_TEXT]))
-    if _wished(_INSTRUCTION, plain) or _wished(_TOLD_INSTRUCTION, plain, told=True):
+    if _wished(_INSTRUCTION, plain) or _told(_TOLD_INSTRUCTION, plain):
         return Wish.INSTRUCTION
     return Wish.PREFERENCE if _wished(_PREFERENCE, plain) or _is_told(plain) else None
