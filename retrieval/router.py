@@ -133,8 +133,6 @@ def _is_asked(sentence: str) -> bool:
         return True  # "I'm at the shop, what did I need?"
     if not marked and _SUPPOSED.match(sentence):
         return False
-    if _RHETORICAL.match(sentence):
-        return False
     if _REQUEST.match(sentence) or (marked and _ASKED_WITH_MARK.match(sentence)):
         return True
     return any(_ASKING.match(part) and not _RHETORICAL.match(part) for part in _PART.split(sentence))

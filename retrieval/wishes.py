@@ -2,8 +2,9 @@
 
 "Always name the version when I ask about libraries" resembles "Which packages does the project use?" less than a hundred
 messages that talk of the project, and is the one that an answer must not miss. So the nearest instruction and, where advice
-is asked for, the nearest preference are raised to the end of the first results. They take places there from what would have
-stood last, so there are few of them, and none that has nothing to do with the question.
+is asked for or something is to be done, the nearest preference are raised to the end of the first results; where no
+instruction is near, a second preference. They take places there from what would have stood last, so there are few of them,
+and none that has nothing to do with the question.
 """
 
 import heapq

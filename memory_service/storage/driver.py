@@ -45,14 +45,9 @@ class Question:
     _session: Session
     _statement: str
     _params: Mapping[str, Any]
-    _one_plan: bool = False
+    one_plan: bool = False  # a connection plans it once
     _rows: list[Any] | None = field(default=None)
     _described: Any = None  # the answer as the driver has it, which tells the names
-
-    @property
-    def one_plan(self) -> bool:
-        """Whether a connection plans it once."""
-        return self._one_plan
 
     def rows(self) -> list[Any]:
         """Return the answer; sent by itself where nothing else was fetched since."""
