@@ -34,6 +34,7 @@ class Asked:
     query: ParsedQuery
     vector: NDArray[np.float32] | None  # (d,) the query, normalised
     matches: Matches
+    signals: Signals  # of a question
     near: Similarity | None  # None: no vector speaks for the query, or there is nothing to compare it with
     may: NDArray[np.bool_]  # (n,) which rows may be found
     covered: float  # of the query's words by the best row that may be found, 0..1
@@ -105,10 +106,8 @@ def _of_asker(query: ParsedQuery) -> bool:
     return traits(query.text, query.language).first_person > 0
 
 
-def question_channels(
-    asked: Asked, own: Own, activation: spreading.Activation | None
-) -> tuple[dict[str, Channel], Signals]:
-    """Rank by what the query asks for: words and meaning, their surroundings, and what a question wants."""
+def question_channels(asked: Asked, own: Own, activation: spreading.Activation | None) -> dict[str, Channel]:
+    """Rank by what the query asks for: words and meaning, and their surroundings."""
     settings = asked.settings
     around = _surroundings(asked, own.total)
     channels = {"keyword": Channel(own.keyword, _keyword_scores(asked), own.words)}
@@ -120,7 +119,7 @@ def question_channels(
         channels["graph"] = Channel(settings.graph, reached, settings.graph * standardised(np.nan_to_num(reached)))
     if (completed := _completed(asked)) is not None:
         channels["hopfield"] = completed
-    return channels, _question_signals(asked)
+    return channels
 
 
 def _keyword_scores(asked: Asked) -> NDArray[np.float64]:
@@ -168,9 +167,9 @@ def _nearness(asked: Asked) -> NDArray[np.float64] | None:
     return associate(asked.rows, asked.vector, _nearest(asked.near, asked.may, asked.settings.completed)).scores
 
 
-def _question_signals(asked: Asked) -> Signals:
-    rows, query = asked.rows, asked.query
-    priors, summaries = asked.settings.priors, asked.settings.summaries
+def signals_of_question(rows: Rows, query: ParsedQuery, *, settings: RankingSettings) -> Signals:
+    """Say what a question wants of each row beside the channels."""
+    priors, summaries = settings.priors, settings.summaries
     signals = question_signals(rows, query, settings=priors)
     if summaries is not None and priors.opening and rows.episode is not None and wants_summary(query.text):
         near_openings = rows.once(("openings", summaries), lambda: openings(rows.observed_at, settings=summaries))

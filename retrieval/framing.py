@@ -41,7 +41,7 @@ class _Part:
 
     start: int
     end: int
-    around: bool  # it speaks of asking and answering
+    before_comma: bool  # which parts it from what follows
 
 
 LONGEST: Final = 16_384  # characters of a query that is read
@@ -285,18 +285,23 @@ def _within(text: str) -> str:
         return text.strip()
     last_mark = max(text.rfind(mark) for mark in MARKS)
 
+    def around(place: int) -> bool:
+        # Only where it is asked: of a single sentence, which most queries are, nothing is cut.
+        part = parts[place]
+        return _is_around(text[part.start : part.end], before_comma=part.before_comma)
+
     def asks_from(place: int) -> bool:
         return last_mark >= place or ASKS.match(text, place) is not None
 
     first, last = 0, len(parts) - 1
-    while first < last and parts[first].around and asks_from(parts[first].end):
+    while first < last and around(first) and asks_from(parts[first].end):
         first += 1
     if first > last:
         return text.strip()
     starts = parts[first].start
     marks = [text.find(mark, starts) for mark in MARKS]
     first_mark = min((place for place in marks if place >= 0), default=len(text))
-    while last > first and parts[last].around and (first_mark < parts[last - 1].end or ASKS.match(text, starts)):
+    while last > first and around(last) and (first_mark < parts[last - 1].end or ASKS.match(text, starts)):
         last -= 1
     if (first, last) == (0, len(parts) - 1):
         return text.strip()
@@ -324,10 +329,10 @@ def _parts(text: str) -> Iterator[_Part]:
         for border in _BORDER.finditer(text, sentence.start, sentence.end):
             said = text[start : border.end()]
             if any(letter.isalnum() for letter in said):
-                yield _Part(start, border.end(), _is_around(said, before_comma=border[0][0] == ","))
+                yield _Part(start, border.end(), before_comma=border[0][0] == ",")
                 start = border.end()
         if start < sentence.end:
-            yield _Part(start, sentence.end, _is_around(text[start : sentence.end], before_comma=False))
+            yield _Part(start, sentence.end, before_comma=False)
 
 
 def _is_around(said: str, *, before_comma: bool) -> bool:

@@ -15,7 +15,8 @@ from memory_service.storage.namespaces import Namespace
 from retrieval.fading import faded
 from retrieval.loading import Loaded
 from retrieval.preparing import Prepared
-from retrieval.ranking import Ranked, rank
+from retrieval.ranking import Ranked, Wording, rank, worded
+from retrieval.ranking_settings import PRESETS
 from retrieval.recalled import SHOWN
 from retrieval.request import RecallRequest
 from retrieval.reranking import RERANKED, reranked, text_of, to_rerank
@@ -56,8 +57,19 @@ def asks_one_channel(request: RecallRequest) -> bool:
     return request.weights is not None and sum(weight > 0 for weight in request.weights.values()) == 1
 
 
-def ordered(request: RecallRequest, prepared: Prepared, loaded: Loaded, vector: NDArray[np.float32] | None) -> Order:
-    """Rank what was loaded, by the vector of the query where there is one: float32[d]."""
+def worded_in(request: RecallRequest, prepared: Prepared, loaded: Loaded) -> Wording:
+    """Return what words say of what was loaded, before there is a vector of the query."""
+    return worded(loaded.rows, prepared.parsed, settings=PRESETS[request.preset])
+
+
+def ordered(
+    request: RecallRequest,
+    prepared: Prepared,
+    loaded: Loaded,
+    vector: NDArray[np.float32] | None,
+    wording: Wording | None,
+) -> Order:
+    """Rank what was loaded, by the vector of the query where there is one, float32[d], and by what `worded_in` returned for it."""
     ranked = rank(
         loaded.rows,
         prepared.parsed,
@@ -69,6 +81,7 @@ def ordered(request: RecallRequest, prepared: Prepared, loaded: Loaded, vector: 
         # By the request alone, so that a replay has the same candidates whatever reranker there is now.
         limit=max(2 * request.top_k, RERANKED if request.preset == "thorough" else SHOWN),
         results=request.top_k,
+        wording=wording,
     )
     return Order(loaded, ranked)
 

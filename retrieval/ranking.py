@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from retrieval import spreading
 from retrieval.alternatives import grouped
-from retrieval.bm25 import match
+from retrieval.bm25 import Matches, match
 from retrieval.channels import (
     Asked,
     Channel,
@@ -34,6 +34,7 @@ from retrieval.channels import (
     raised,
     relearned,
     scaled,
+    signals_of_question,
     statement_channels,
     with_extra,
     with_signals,
@@ -112,6 +113,21 @@ class Ranked:
         return explain(self, self.order[:k])
 
 
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a query and n rows say to each other in words: all that can be told before the query's vector is there."""
+
+    rows: Rows  # alternatives of a word count as one
+    matches: Matches
+    signals: Signals  # of a question
+
+
+def worded(rows: Rows, query: ParsedQuery, *, settings: RankingSettings) -> Wording:
+    """Compare the words of a query with those of the rows, in time that an encoder leaves."""
+    rows = grouped(rows, query.alternatives)
+    return Wording(rows, match(rows, query.terms), signals_of_question(rows, query, settings=settings))
+
+
 def rank(
     rows: Rows,
     query: ParsedQuery,
@@ -125,6 +141,7 @@ def rank(
     limit: int = 200,
     results: int = 10,
     settings: RankingSettings | None = None,
+    wording: Wording | None = None,
 ) -> Ranked:
     """Rank memories.
 
@@ -141,19 +158,16 @@ def rank(
         limit: How many rows `order` holds.
         results: How many of them will be shown, for what has to stand among them.
         settings: In place of those of the preset.
+        wording: What `worded` returned for the same rows, query and settings; None where nobody asked yet.
 
     Raises:
         KeyError: there is no such preset.
         ValueError: a weight is negative or not finite, or none is positive.
     """
-    asked = _asked(
-        grouped(rows, query.alternatives),
-        query,
-        vector=vector,
-        allowed=allowed,
-        weights=weights,
-        settings=PRESETS[preset] if settings is None else settings,
-    )
+    settings = PRESETS[preset] if settings is None else settings
+    if wording is None:
+        wording = worded(rows, query, settings=settings)
+    asked = _asked(wording, query, vector=vector, allowed=allowed, weights=weights, settings=settings)
     routing = _routing(asked)
     drafts, signals, activation = _drafted(asked, routing.route)
     with_extra(drafts, signals, extra, asked.factors, settings=asked.settings)
@@ -180,7 +194,7 @@ def rank(
 
 
 def _asked(
-    rows: Rows,
+    wording: Wording,
     query: ParsedQuery,
     *,
     vector: NDArray[np.float32] | None,
@@ -190,13 +204,14 @@ def _asked(
 ) -> Asked:
     """Measure what all channels go by: how well words match, and how near vectors are."""
     alone, factors = _factors(weights)
-    matches = match(rows, query.terms)
+    rows, matches = wording.rows, wording.matches
     may = np.ones(len(rows), dtype=np.bool_) if allowed is None else allowed
     return Asked(
         rows=rows,
         query=query,
         vector=vector,
         matches=matches,
+        signals=wording.signals,
         near=similarity(rows, vector) if vector is not None and len(rows) else None,
         may=may,
         covered=float(matches.covered[may].max(initial=0.0)),
@@ -227,7 +242,7 @@ def _drafted(asked: Asked, path: Route) -> tuple[dict[str, Channel], Signals, sp
     activation = activation_of(asked, own)
     if asked.alone is not None:
         return channel_alone(asked.alone, asked, own, activation), {}, activation
-    return *question_channels(asked, own, activation), activation
+    return question_channels(asked, own, activation), dict(asked.signals), activation
 
 
 def _counted(

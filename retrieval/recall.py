@@ -19,14 +19,21 @@ from retrieval.corpus import Foreseen, NamesAsked
 from retrieval.diversity import mmr
 from retrieval.encoders import Widths, side_by_side
 from retrieval.fusion_policy import governed
-from retrieval.loading import Loaded, asked_early, load, looked_early
-from retrieval.ordering import Order, asks_one_channel, ordered, texts_to_rerank, with_fading, with_second_opinion
+from retrieval.loading import RESIDENT, Loaded, asked_early, load, looked_early
+from retrieval.ordering import (
+    Order,
+    asks_one_channel,
+    ordered,
+    texts_to_rerank,
+    with_fading,
+    with_second_opinion,
+    worded_in,
+)
 from retrieval.place import Place
 from retrieval.preparing import Prepared, foresee, prepare
-from retrieval.ranking import Ranked, Shown
+from retrieval.ranking import Ranked, Shown, Wording
 from retrieval.recalled import Recalled, Timings
 from retrieval.request import RecallRequest
-from retrieval.resident import Look
 from retrieval.results import (
     Result,
     matched_terms,
@@ -74,12 +81,22 @@ def recall(
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What was asked of the database before it is needed."""
+class _Cue:
+    """The query encoded."""
 
-    foreseen: Foreseen
-    names: NamesAsked
-    look: Look | None
+    vector: NDArray[np.float32] | None  # (d,); None where no channel needs it
+    widths: Widths  # of each encoder's part, where there are several
+    at: float  # when that was done
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is to be ranked, and what is known of it."""
+
+    prepared: Prepared
+    loaded: Loaded
+    vector: NDArray[np.float32] | None = None
+    wording: Wording | None = None  # None where nobody compared words yet
 
 
 @dataclass(slots=True)
@@ -139,40 +156,13 @@ class _Search:
         order, texts = None, None
         with self.open_transaction() as session:
             if namespaces:
-                asked = self._ask(session, prepared) if foreseen else None
-                place = Place(tenant_id, namespaces, prepared.corpus, self.now)
-                early, loading = None, perf_counter()
-                look = asked.look if asked is not None else None
-                if cue is None:
-                    if asked is None:
-                        early = asked_early(session, place, request, prepared.parsed, residents=tools.residents)
-                        if early is None:
-                            look = looked_early(session, place, request, residents=tools.residents)
-                    with meanwhile(session):
-                        cue = self._cue(prepared)
-                        loading = perf_counter()  # what is waited for from here on is the database
-                        place = replace(place, widths=cue[1])
-                        if early is not None:
-                            with self.open_transaction() as other:
-                                early = early.beside(other, place, request, cue[0])
-                vector, widths = cue
-                if asked is not None:
-                    # What is common in another query says nothing of this one, and what is kept may have grown too large.
-                    corpus = asked.foreseen.corpus()
-                    if corpus is None or not tools.residents.admits(tenant_id, namespaces, corpus.documents):
-                        return None
-                    prepared, place = replace(prepared, corpus=corpus), replace(place, corpus=corpus)
-                    self.keep(prepared)
-                    if asked.names.called() != prepared.called:
-                        return None
-                loaded = load(
-                    session, replace(place, widths=widths), request, prepared.parsed, residents=tools.residents,
-                    vector=vector, look=look, early=early,
-                )  # fmt: skip
+                found = self._confirmed(session, prepared, cue) if foreseen else self._found(session, prepared, cue)
+                if found is None:
+                    return None
+                prepared = found.prepared
                 self.learn(prepared)
-                self.timings.candidates = _ms(loading)
                 fusing = perf_counter()
-                order = ordered(request, prepared, loaded, vector)
+                order = ordered(request, prepared, found.loaded, found.vector, found.wording)
                 self.timings.fuse = _ms(fusing)
                 order = with_fading(session, tenant_id, request, order, prepared.corpus.namespaces, now=self.now)
                 texts = texts_to_rerank(session, tenant_id, request, order, tools)
@@ -185,27 +175,75 @@ class _Search:
         with self.open_transaction() as session:
             return self._delivered(session, prepared, order)
 
+    def _confirmed(self, session: Session, prepared: Prepared, cue: _Cue | None) -> _Found | None:
+        """Load what was foreseen and is kept in memory, and do all that needs no vector beside the encoder."""
+        if cue is not None:
+            encoded, seen = cue, self._seen(session, prepared)
+        else:
+            encoded, seen = self.tools.both(lambda: self._cue(prepared), lambda: self._seen(session, prepared))
+        self.timings.candidates = _ms(encoded.at)  # what was waited for from there on is the database
+        return None if seen is None else replace(seen, vector=encoded.vector)
+
+    def _seen(self, session: Session, prepared: Prepared) -> _Found | None:
+        """Ask whether all is as foreseen, load it, and compare its words; None where it is not."""
+        tools, tenant_id, namespaces = self.tools, self.tenant_id, prepared.corpus.namespaces
+        parsed = prepared.parsed
+        terms = [one for term in parsed.terms for one in parsed.all_of(term)]
+        foreseen = Foreseen(session, tenant_id, self._paths(), terms, seen=prepared.corpus)
+        names = NamesAsked(session, tenant_id, prepared.corpus, prepared.names)
+        look = tools.residents.look(session, tenant_id, namespaces)
+        # What is common in another query says nothing of this one, and what is kept may have grown too large.
+        corpus = foreseen.corpus()
+        if corpus is None or not tools.residents.admits(tenant_id, namespaces, corpus.documents):
+            return None
+        prepared = replace(prepared, corpus=corpus)
+        self.keep(prepared)
+        if names.called() != prepared.called:
+            return None
+        place = Place(tenant_id, namespaces, corpus, self.now)
+        loaded = load(session, place, self.request, parsed, residents=tools.residents, vector=None, look=look)
+        if loaded.way != RESIDENT:
+            return None  # dropped just now; other ways need the vector
+        return _Found(prepared, loaded, wording=worded_in(self.request, prepared, loaded))
+
+    def _found(self, session: Session, prepared: Prepared, cue: _Cue | None) -> _Found:
+        """Load what nothing was foreseen of; the database works beside the encoder as far as it needs no vector."""
+        request, residents = self.request, self.tools.residents
+        place = Place(self.tenant_id, prepared.corpus.namespaces, prepared.corpus, self.now)
+        early, look = None, None
+        loading = perf_counter()
+        if cue is None:
+            early = asked_early(session, place, request, prepared.parsed, residents=residents)
+            if early is None:
+                look = looked_early(session, place, request, residents=residents)
+            with meanwhile(session):
+                cue = self._cue(prepared)
+                loading = perf_counter()  # what is waited for from here on is the database
+                if early is not None:
+                    with self.open_transaction() as other:
+                        early = early.beside(other, replace(place, widths=cue.widths), request, cue.vector)
+        loaded = load(
+            session, replace(place, widths=cue.widths), request, prepared.parsed, residents=residents,
+            vector=cue.vector, look=look, early=early,
+        )  # fmt: skip
+        self.timings.candidates = _ms(loading)
+        return _Found(prepared, loaded, cue.vector)
+
     def _paths(self) -> list[str]:
         return paths_named(namespace=self.request.namespace, namespaces=self.request.namespaces)
 
-    def _cue(self, prepared: Prepared) -> tuple[NDArray[np.float32] | None, Widths]:
-        """Encode the query where that is asked; return its vector and, under several encoders, the width of each one's part."""
+    def _cue(self, prepared: Prepared) -> _Cue:
+        """Encode the query where that is asked."""
         self.vectors = {}
         if not _asks_vectors(self.request) or not prepared.corpus.namespaces:
-            return None, {}
+            return _Cue(None, {}, perf_counter())
         encoding = perf_counter()
         self.vectors = self.tools.vectors(prepared.parsed.spoken, prepared.corpus.namespaces)
         vector = side_by_side(self.vectors)
         self.timings.encode = _ms(encoding)
         several = len(self.vectors) > 1
-        return vector, {one: len(values) for one, values in self.vectors.items()} if several else {}
-
-    def _ask(self, session: Session, prepared: Prepared) -> _Asked:
-        parsed = prepared.parsed
-        terms = [one for term in parsed.terms for one in parsed.all_of(term)]
-        foreseen = Foreseen(session, self.tenant_id, self._paths(), terms, seen=prepared.corpus)
-        names = NamesAsked(session, self.tenant_id, prepared.corpus, prepared.names)
-        return _Asked(foreseen, names, self.tools.residents.look(session, self.tenant_id, prepared.corpus.namespaces))
+        widths = {one: len(values) for one, values in self.vectors.items()} if several else {}
+        return _Cue(vector, widths, perf_counter())
 
     def _delivered(self, session: Session, prepared: Prepared, order: Order | None) -> Recalled:
         recalled = _recalled(

@@ -1,6 +1,5 @@
 """Answers that routes share: JSON with an ETag, and the reading of If-Match."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from fastapi import Response
 
 from memory_service.errors import FieldError, InvalidRequest, PreconditionFailed
+from memory_service.json_values import write_json
 
 _TAG = re.compile(r'(?P<weak>W/)?"(?P<tag>[^"]*)"')
 _VERSION = re.compile(r"[1-9][0-9]{0,9}")
@@ -15,8 +15,7 @@ _VERSION = re.compile(r"[1-9][0-9]{0,9}")
 
 def answer(content: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return JSON; contents stay readable as UTF-8 and numbers finite."""
-    body = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    return Response(body, status_code=status, headers=headers, media_type="application/json")
+    return Response(write_json(content), status_code=status, headers=headers, media_type="application/json")
 
 
 def written(body: str) -> Response:

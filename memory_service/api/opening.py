@@ -31,6 +31,7 @@ from memory_service.settings import Settings
 from memory_service.storage.bootstrap import role_urls
 from memory_service.storage.database import Database
 from memory_service.storage.reservations import Reservations
+from retrieval.helper import Helper
 from retrieval.resident import Residents
 
 APPLICATION = "memory-service-api"  # as the database lists its connections
@@ -80,6 +81,7 @@ def open_services(settings: Settings, metrics: Metrics, closing: ExitStack, of_a
         residents=Residents(limit_bytes=settings.resident_mb << 20, largest=settings.resident_largest),
         deleted=Mark(of_all("deleted")),
         failing=of_all(FAILING),
+        helper=_start_helper(closing),
         planner=KvPlanner(settings),
         commit_threads=CapacityLimiter(settings.pool_size * 2),
     )
@@ -170,6 +172,12 @@ def _start_kv(database: Database, settings: Settings, metrics: Metrics, closing:
     kv.uses.start()
     closing.callback(kv.uses.close)
     return kv
+
+
+def _start_helper(closing: ExitStack) -> Helper:
+    helper = Helper()
+    closing.callback(helper.close)
+    return helper
 
 
 def _open_measured(of_all: OfAll, closing: ExitStack) -> Kept:

@@ -44,6 +44,7 @@ def tools_of(services: Services) -> Tools:
         encode=services.batching.encode_query,
         encode_under=lambda encoder_id: services.encoders.get(encoder_id).batching.encode_query,
         at_once=lambda encoder_id: encoder_id == services.encoder_id and services.batching.is_quiet(),
+        helper=services.helper,
         count_tokens=lambda texts: count_tokens(services, texts),
         rerank=None if reranker is None else lambda query, _, texts: reranker.score(query, texts),
     )

@@ -20,6 +20,7 @@ from memory_service.reranker.bounded import BoundedReranker
 from memory_service.settings import Settings
 from memory_service.storage.database import Database
 from memory_service.storage.reservations import Reservations
+from retrieval.helper import Helper
 from retrieval.resident import Residents
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Services:
     reranker: BoundedReranker | None  # None: none is configured
     kv: KvParts
     failing: Path | None  # where the supervisor writes which parts fail; None: this process has none
+    helper: Helper  # of searches: what they do beside the encoder
     planner: KvPlanner
     # Commits have threads of their own: were they to queue behind requests that wait for a connection, the
     # connections those requests wait for would never be given back.

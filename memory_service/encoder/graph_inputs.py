@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_service.computing import about_to_compute
 from memory_service.encoder.tokens import Tokenization
 
 PADDED_TOKENS_PER_RUN = 256
@@ -21,7 +22,7 @@ class GraphUnusable(Exception):
 
 
 def runs_of(texts: Sequence[str], tokenization: Tokenization, *, pad_id: int, multiple: int = 1) -> Iterator[Run]:
-    """Yield positions in `texts`, their token ids (n, l) and the mask (n, l) of one run after another.
+    """Yield positions in `texts`, their token ids (n, l) and the mask (n, l) of one run after another, each to be computed at once.
 
     Args:
         texts: what is to be encoded; what is beyond the window is cut.
@@ -43,6 +44,7 @@ def runs_of(texts: Sequence[str], tokenization: Tokenization, *, pad_id: int, mu
             row = rows[position]
             ids[place, : len(row)] = row
             mask[place, : len(row)] = 1
+        about_to_compute()
         yield batch, ids, mask
 
 

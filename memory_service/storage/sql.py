@@ -1,6 +1,5 @@
 """Small pieces of SQL: fragments with their parameters, and rows as one JSON parameter."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +8,8 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import RowMapping
+
+from memory_service.json_values import write_json
 
 Row: TypeAlias = Mapping[str, Any] | RowMapping  # what a query gives back, or a dictionary with the same names
 
@@ -35,9 +36,9 @@ def to_jsonb(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
     r"""Render rows for ``jsonb_populate_recordset``: one parameter whatever the number of rows.
 
     >>> to_jsonb([{"id": 1, "hash": bytes([1, 255])}])
-    '[{"id": 1, "hash": "\\\\x01ff"}]'
+    '[{"id":1,"hash":"\\\\x01ff"}]'
     """
-    return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
+    return write_json(value, default=_plain).decode()
 
 
 class Ids(tuple[UUID, ...]):

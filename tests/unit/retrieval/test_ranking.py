@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -12,7 +13,8 @@ from retrieval.entries import Annotations, Entry, Vectors
 from retrieval.gathering import Gathering
 from retrieval.priors import PriorSettings, question_signals
 from retrieval.query import parse_query
-from retrieval.ranking import rank
+from retrieval.ranking import rank, worded
+from retrieval.ranking_settings import PRESETS
 from retrieval.reasons import why
 from retrieval.router import Route
 from retrieval.rows import Rows
@@ -389,3 +391,27 @@ def test_the_order_in_which_memories_came_changes_no_rank(query: str, weights: d
     assert len(first) > 10
     for _ in range(3):
         assert ranking(rng.permutation(n)) == first
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ("When did Ada say word5 to Bob?", {}),
+        ("I am so tired of word5 unheard unseen unknown unsaid matters lately", {}),
+        ("word5?", {"weights": {"keyword": 1}}),
+        ("How many word5 are there?", {"weights": {"vector": 1, "temporal": 0.5}}),
+    ],
+)
+def test_words_that_were_compared_before_the_vector_was_there_rank_alike(
+    many: Rows, query: str, options: dict[str, Any]
+) -> None:
+    parsed, cue = parse_query(query, speakers=many.speakers), unit(16)
+    at_once = rank(many, parsed, vector=cue, **options)
+    wording = worded(many, parsed, settings=PRESETS["balanced"])
+    for _ in range(2):  # what was compared once is not changed by ranking
+        after = rank(many, parsed, vector=cue, wording=wording, **options)
+        assert after.order.tolist() == at_once.order.tolist()
+        assert np.array_equal(after.score, at_once.score)
+        assert {name: one.tolist() for name, one in after.signals.items()} == {
+            name: one.tolist() for name, one in at_once.signals.items()
+        }
