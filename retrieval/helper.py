@@ -8,6 +8,7 @@ from contextvars import copy_context
 from typing import TypeVar
 
 from memory_service.computing import told_when_computing
+from memory_service.cores import Elsewhere
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -20,7 +21,7 @@ class Helper:
         """Start the thread: where the system gives no more threads later, there is this one."""
         self._free = threading.Lock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="helper")
-        self._pool.submit(int).result()
+        self._apart = Elsewhere(self._pool.submit(threading.get_native_id).result())
 
     def both(self, here: Callable[[], T], beside: Callable[[], U]) -> tuple[T, U]:
         """Run `here` in this thread, and `beside` in the helper from when `here` computes outside of the interpreter.
@@ -50,6 +51,7 @@ class Helper:
         def start() -> None:
             nonlocal doing
             if doing is None:
+                self._apart.move()
                 with suppress(RuntimeError):  # closed
                     doing = self._pool.submit(context.run, beside)
 

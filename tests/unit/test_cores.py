@@ -1,8 +1,12 @@
+import os
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from memory_service.cores import usable_cores
+from memory_service.cores import Elsewhere, usable_cores
 
 BOUND = usable_cores(Path("/nowhere"))
 
@@ -25,3 +29,53 @@ def test_a_container_that_may_compute_less_has_fewer_cores(tmp_path: Path, text:
     quota.write_text(text)
     assert usable_cores(quota) == cores
     assert BOUND >= 1
+
+
+@pytest.fixture
+def resting() -> Iterator[int]:
+    """Return the native id of a thread that rests."""
+    enough, began = threading.Event(), threading.Event()
+    ids: list[int] = []
+
+    def rest() -> None:
+        ids.append(threading.get_native_id())
+        began.set()
+        enough.wait()
+
+    thread = threading.Thread(target=rest)
+    thread.start()
+    began.wait()
+    yield ids[0]
+    enough.set()
+    thread.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux" or BOUND < 2, reason="only Linux binds threads, and it takes two cores")
+def test_a_thread_is_kept_off_the_core_of_whoever_moves_it(resting: int) -> None:
+    elsewhere, cores = Elsewhere(resting), os.sched_getaffinity(0)
+    try:
+        for core in sorted(cores)[:2]:
+            os.sched_setaffinity(0, {core})
+            elsewhere.move()
+            assert os.sched_getaffinity(resting) == cores - {core}
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds threads")
+def test_where_there_is_one_core_a_thread_stays_there(resting: int) -> None:
+    cores = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        Elsewhere(resting).move()
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert os.sched_getaffinity(resting) == cores
+
+
+def test_a_thread_that_has_ended_is_nobody_to_move() -> None:
+    ids: list[int] = []
+    thread = threading.Thread(target=lambda: ids.append(threading.get_native_id()))
+    thread.start()
+    thread.join()
+    Elsewhere(ids[0]).move()
