@@ -51,11 +51,17 @@ class Elsewhere:
         self._cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set[int]()
 
     def move(self) -> None:
-        """Bind the thread to the cores but that of the calling thread; 2 microseconds."""
+        """Bind the thread to the cores but that of the calling thread; 2 microseconds. What it starts is bound likewise."""
         if self._core_of_caller is None or len(self._cores) < 2:
             return
-        others = self._cores - {self._core_of_caller()}
-        with suppress(
-            OSError
-        ):  # cores were taken from the container since, or binding is forbidden: it stays where it may be
-            os.sched_setaffinity(self._thread, others)
+        self._bind(self._cores - {self._core_of_caller()})
+
+    def let_go(self) -> None:
+        """Let the thread run anywhere: its caller has nothing more to do, and the other cores may be busy."""
+        if len(self._cores) > 1:
+            self._bind(self._cores)
+
+    def _bind(self, cores: set[int]) -> None:
+        # Where cores were taken from the container since, or binding is forbidden, it stays where it may be.
+        with suppress(OSError):
+            os.sched_setaffinity(self._thread, cores)

@@ -286,7 +286,7 @@ def _within(text: str) -> str:
     last_mark = max(text.rfind(mark) for mark in MARKS)
 
     def around(place: int) -> bool:
-        # Only where it is asked: of a single sentence, which most queries are, nothing is cut.
+        # Only where it is asked: of a single part, which most queries are, nothing is cut.
         part = parts[place]
         return _is_around(text[part.start : part.end], before_comma=part.before_comma)
 

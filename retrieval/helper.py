@@ -15,7 +15,7 @@ U = TypeVar("U")
 
 
 class Helper:
-    """One thread, for whoever finds it free; nobody waits for it."""
+    """One thread, for whoever finds it free; nobody waits for it. A process that forks leaves it behind: only the API has one."""
 
     def __init__(self) -> None:
         """Start the thread: where the system gives no more threads later, there is this one."""
@@ -61,9 +61,12 @@ class Helper:
                     done = here()
                 finally:
                     if doing is not None:
+                        if not doing.done():
+                            self._apart.let_go()
                         doing.exception()  # waits
             return done, beside() if doing is None else doing.result()
         finally:
+            doing = None  # An error holds this frame, and the frame would hold the error.
             self._free.release()
 
     def close(self) -> None:

@@ -76,16 +76,7 @@ def load(
         rows, allowed = rows_of_candidates(session, place, request, parsed, vector, where, early)
         return Loaded(rows, allowed, CANDIDATES, whole=False)
     if way == RESIDENT:
-        view = residents.view(session, place.tenant_id, place.namespaces, now=place.now.timestamp(), look=look)
-        allowed = view.live
-        if where.text != "true":
-            asked = f"{where.text} {sorted(where.params.items())}"
-            known_to = view.satisfying.get(asked)
-            if known_to is None:
-                known_to = _satisfying(session, place, request, where, view.rows)
-                view.satisfying.keep(asked, known_to)
-            allowed = allowed & known_to
-        return Loaded(view.rows, allowed, RESIDENT, whole=True)
+        return load_resident(session, place, request, residents=residents, look=look)
     gathering = snapshot(
         session, place.tenant_id, place.namespaces, known=known, at=place.at(request),
         archived=request.archived, expired=request.expired, widths=place.widths,
@@ -97,6 +88,23 @@ def load(
     if where.text != "true":
         allowed = allowed & _satisfying(session, place, request, where, rows)
     return Loaded(rows, allowed, SNAPSHOT, whole=True)
+
+
+def load_resident(
+    session: Session, place: Place, request: RecallRequest, *, residents: Residents, look: Look | None
+) -> Loaded:
+    """Load what `residents.admits`, which needs no vector; for the arguments see `load`."""
+    where = conditions(request, at=place.at(request))
+    view = residents.view(session, place.tenant_id, place.namespaces, now=place.now.timestamp(), look=look)
+    allowed = view.live
+    if where.text != "true":
+        asked = f"{where.text} {sorted(where.params.items())}"
+        known_to = view.satisfying.get(asked)
+        if known_to is None:
+            known_to = _satisfying(session, place, request, where, view.rows)
+            view.satisfying.keep(asked, known_to)
+        allowed = allowed & known_to
+    return Loaded(view.rows, allowed, RESIDENT, whole=True)
 
 
 def asked_early(

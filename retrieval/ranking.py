@@ -165,9 +165,10 @@ def rank(
         ValueError: a weight is negative or not finite, or none is positive.
     """
     settings = PRESETS[preset] if settings is None else settings
+    alone, factors = _factors(weights)
     if wording is None:
         wording = worded(rows, query, settings=settings)
-    asked = _asked(wording, query, vector=vector, allowed=allowed, weights=weights, settings=settings)
+    asked = _asked(wording, query, vector=vector, allowed=allowed, alone=alone, factors=factors, settings=settings)
     routing = _routing(asked)
     drafts, signals, activation = _drafted(asked, routing.route)
     with_extra(drafts, signals, extra, asked.factors, settings=asked.settings)
@@ -199,11 +200,11 @@ def _asked(
     *,
     vector: NDArray[np.float32] | None,
     allowed: NDArray[np.bool_] | None,
-    weights: Mapping[str, float] | None,
+    alone: str | None,
+    factors: Mapping[str, float] | None,
     settings: RankingSettings,
 ) -> Asked:
     """Measure what all channels go by: how well words match, and how near vectors are."""
-    alone, factors = _factors(weights)
     rows, matches = wording.rows, wording.matches
     may = np.ones(len(rows), dtype=np.bool_) if allowed is None else allowed
     return Asked(

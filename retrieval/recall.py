@@ -19,7 +19,7 @@ from retrieval.corpus import Foreseen, NamesAsked
 from retrieval.diversity import mmr
 from retrieval.encoders import Widths, side_by_side
 from retrieval.fusion_policy import governed
-from retrieval.loading import RESIDENT, Loaded, asked_early, load, looked_early
+from retrieval.loading import Loaded, asked_early, load, load_resident, looked_early
 from retrieval.ordering import (
     Order,
     asks_one_channel,
@@ -178,14 +178,16 @@ class _Search:
     def _confirmed(self, session: Session, prepared: Prepared, cue: _Cue | None) -> _Found | None:
         """Load what was foreseen and is kept in memory, and do all that needs no vector beside the encoder."""
         if cue is not None:
-            encoded, seen = cue, self._seen(session, prepared)
+            encoded, seen = cue, self._seen(session, prepared, worded=False)
         else:
-            encoded, seen = self.tools.both(lambda: self._cue(prepared), lambda: self._seen(session, prepared))
-        self.timings.candidates = _ms(encoded.at)  # what was waited for from there on is the database
+            encoded, seen = self.tools.both(
+                lambda: self._cue(prepared), lambda: self._seen(session, prepared, worded=True)
+            )
+        self.timings.candidates = _ms(encoded.at)  # what was still waited for when there was a vector
         return None if seen is None else replace(seen, vector=encoded.vector)
 
-    def _seen(self, session: Session, prepared: Prepared) -> _Found | None:
-        """Ask whether all is as foreseen, load it, and compare its words; None where it is not."""
+    def _seen(self, session: Session, prepared: Prepared, *, worded: bool) -> _Found | None:
+        """Ask whether all is as foreseen and load it, `worded` with its words compared; None where it is not."""
         tools, tenant_id, namespaces = self.tools, self.tenant_id, prepared.corpus.namespaces
         parsed = prepared.parsed
         terms = [one for term in parsed.terms for one in parsed.all_of(term)]
@@ -201,10 +203,8 @@ class _Search:
         if names.called() != prepared.called:
             return None
         place = Place(tenant_id, namespaces, corpus, self.now)
-        loaded = load(session, place, self.request, parsed, residents=tools.residents, vector=None, look=look)
-        if loaded.way != RESIDENT:
-            return None  # dropped just now; other ways need the vector
-        return _Found(prepared, loaded, wording=worded_in(self.request, prepared, loaded))
+        loaded = load_resident(session, place, self.request, residents=tools.residents, look=look)
+        return _Found(prepared, loaded, wording=worded_in(self.request, prepared, loaded) if worded else None)
 
     def _found(self, session: Session, prepared: Prepared, cue: _Cue | None) -> _Found:
         """Load what nothing was foreseen of; the database works beside the encoder as far as it needs no vector."""

@@ -14,7 +14,7 @@ _VERSION = re.compile(r"[1-9][0-9]{0,9}")
 
 
 def answer(content: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return JSON; contents stay readable as UTF-8 and numbers finite."""
+    """Return JSON; contents stay readable as UTF-8."""
     return Response(write_json(content), status_code=status, headers=headers, media_type="application/json")
 
 

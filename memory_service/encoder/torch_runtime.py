@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_service.computing import about_to_compute
 from memory_service.encoder.errors import EncoderUnavailable
 from memory_service.encoder.tokens import Tokenization, require_unicode
 
@@ -79,6 +80,7 @@ class TorchEncoder:
         require_unicode(texts)
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
+        about_to_compute()
         with self._lock:
             vectors = self._model.encode(
                 list(texts), batch_size=16, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True

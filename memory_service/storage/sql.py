@@ -1,5 +1,6 @@
 """Small pieces of SQL: fragments with their parameters, and rows as one JSON parameter."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,8 +9,6 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import RowMapping
-
-from memory_service.json_values import write_json
 
 Row: TypeAlias = Mapping[str, Any] | RowMapping  # what a query gives back, or a dictionary with the same names
 
@@ -36,9 +35,9 @@ def to_jsonb(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
     r"""Render rows for ``jsonb_populate_recordset``: one parameter whatever the number of rows.
 
     >>> to_jsonb([{"id": 1, "hash": bytes([1, 255])}])
-    '[{"id":1,"hash":"\\\\x01ff"}]'
+    '[{"id": 1, "hash": "\\\\x01ff"}]'
     """
-    return write_json(value, default=_plain).decode()
+    return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
 
 
 class Ids(tuple[UUID, ...]):

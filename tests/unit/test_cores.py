@@ -62,15 +62,23 @@ def test_a_thread_is_kept_off_the_core_of_whoever_moves_it(resting: int) -> None
         os.sched_setaffinity(0, cores)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds threads")
-def test_where_there_is_one_core_a_thread_stays_there(resting: int) -> None:
-    cores = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, {min(cores)})
-        Elsewhere(resting).move()
-    finally:
-        os.sched_setaffinity(0, cores)
+@pytest.mark.skipif(sys.platform != "linux" or BOUND < 2, reason="only Linux binds threads, and it takes two cores")
+def test_a_thread_that_is_let_go_runs_anywhere(resting: int) -> None:
+    elsewhere, cores = Elsewhere(resting), os.sched_getaffinity(0)
+    elsewhere.move()
+    elsewhere.let_go()
     assert os.sched_getaffinity(resting) == cores
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds threads")
+def test_where_there_is_one_core_no_thread_is_bound(resting: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound: list[object] = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *given: bound.append(given))
+    elsewhere = Elsewhere(resting)
+    elsewhere.move()
+    elsewhere.let_go()
+    assert bound == []
 
 
 def test_a_thread_that_has_ended_is_nobody_to_move() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from memory_service.computing import told_when_computing
 from memory_service.encoder import (
     EncoderMismatch,
     EncoderUnavailable,
@@ -57,7 +58,10 @@ def test_a_model_of_another_shape_runs_in_torch_and_says_why(
     assert loaded.runtime == "torch"
     assert "Transformer + Pooling + Dense + Normalize" in loaded.reason
     assert any(r.levelname == "WARNING" and loaded.reason in r.getMessage() for r in caplog.records)
-    assert loaded.encode(TEXTS).shape == (len(TEXTS), 12)
+    told: list[int] = []
+    with told_when_computing(lambda: told.append(1)):
+        assert loaded.encode(TEXTS).shape == (len(TEXTS), 12)
+    assert told == [1], "who waits for it hears when it computes"
     assert loaded.encode([]).shape == (0, 12)
     np.testing.assert_allclose(np.linalg.norm(loaded.encode(TEXTS), axis=1), 1, atol=1e-5)
     assert not export_needed(settings), "the decision is remembered"

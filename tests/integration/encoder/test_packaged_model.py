@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from memory_service.computing import told_when_computing
 from memory_service.encoder import (
     EncoderMismatch,
     LoadedEncoder,
@@ -55,6 +56,13 @@ def test_vectors_are_faithful_to_sentence_transformers(
     cosines = np.sum(vectors * reference(texts), axis=1)
     assert len(texts) >= 100
     assert cosines.min() >= 0.9999
+
+
+def test_who_waits_for_it_hears_when_it_computes(served: LoadedEncoder) -> None:
+    told: list[int] = []
+    with told_when_computing(lambda: told.append(1)):
+        served.encode(["When did Ada go to Rome?"])
+    assert told == [1]
 
 
 def test_a_vector_does_not_depend_on_its_batch(served: LoadedEncoder) -> None:

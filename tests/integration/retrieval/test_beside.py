@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event, text
 
 from memory_service.computing import about_to_compute
+from memory_service.filters import parse_filter
 from memory_service.storage.database import Database
 from retrieval.helper import Helper
 from retrieval.loading import RESIDENT
@@ -73,7 +74,14 @@ def told(found: Recalled) -> list[Any]:
     return [(one.found.id, one.found.score, one.found.channels, one.found.signals) for one in found.results]
 
 
-@pytest.mark.parametrize("options", [{}, {"top_k": 40}, {"weights": {"keyword": 1.0}}, {"preset": "fast"}], ids=str)
+FILTER = parse_filter({"created_at": {"gte": "2001-01-01T00:00:00Z"}})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"top_k": 40}, {"weights": {"keyword": 1.0}}, {"preset": "fast"}, {"filter": FILTER}],
+    ids=["usual", "forty", "keyword", "fast", "filter"],
+)
 def test_it_changes_no_answer(corpus: Corpus, helper: Helper, options: dict[str, Any]) -> None:
     helped, alone, busy = Searcher(corpus, helper), Searcher(corpus, None), Searcher(corpus, helper, at_once=False)
     first = alone.search(**options)
@@ -113,6 +121,31 @@ def test_what_was_written_meanwhile_is_found(corpus: Corpus, helper: Helper) -> 
     assert searcher.search().results[0].found.id == new
 
 
+def test_what_is_no_more_as_foreseen_is_read_anew(corpus: Corpus, helper: Helper) -> None:
+    """Somebody new speaks: the query may mean another now."""
+    searcher = Searcher(corpus, helper)
+    searcher.search()
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        session.execute(
+            text(
+                "INSERT INTO speaker (tenant_id, namespace_id, name) "
+                "SELECT tenant_id, id, 'Zoe' FROM namespace WHERE tenant_id = :tenant"
+            ),
+            {"tenant": corpus.tenant_id},
+        )
+    encoded: list[int] = []
+
+    def encode() -> None:
+        encoded.append(1)
+        about_to_compute()
+
+    searcher.encode = encode
+    assert len(searcher.search().results) == 10
+    assert len(encoded) == 2
+    searcher.search()
+    assert len(encoded) == 3, "it is foreseen again"
+
+
 def test_an_encoder_that_fails_leaves_no_connection_behind(corpus: Corpus, helper: Helper) -> None:
     searcher = Searcher(corpus, helper)
     before = told(searcher.search())
@@ -148,3 +181,21 @@ def test_a_database_that_fails_does_so_when_the_query_is_encoded(corpus: Corpus,
     pool: Any = corpus.database.engine.pool
     assert pool.checkedout() == 0
     assert told(searcher.search()) == before
+
+
+def test_a_search_of_the_service_is_helped(me: Any) -> None:
+    assert me.post("/v1/memories", json={"content": "Ada keeps eleven hives of bees."}).status_code == 201
+    of_threads: set[str] = set()
+
+    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "pg_snapshot_xmin" in statement:
+            of_threads.add(threading.current_thread().name)
+
+    body = {"query": "Who keeps bees?"}
+    assert me.post("/v1/search", json=body).status_code == 200  # the first reads the namespace
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        assert len(me.post("/v1/search", json=body).json()["results"]) == 1
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+    assert of_threads == {"helper_0"}

@@ -1,7 +1,10 @@
 """The helper works while its caller computes, both have ended when it returns, and nobody waits for it who need not."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -86,6 +89,27 @@ def test_nobody_waits_for_a_helper_at_work(helper: Helper) -> None:
     enough.set()
     other.join()
     assert mine == (None, threading.current_thread())
+
+
+def test_an_error_keeps_nothing_of_the_search_alive(helper: Helper) -> None:
+    class Held:
+        pass
+
+    held = Held()
+    seen = weakref.ref(held)
+
+    def beside(kept: Held) -> None:
+        raise KeyError(id(kept))
+
+    gc.disable()
+    try:
+        with pytest.raises(KeyError):
+            helper.both(about_to_compute, partial(beside, held))
+        del held
+        assert helper.both(about_to_compute, lambda: None) == (None, None)  # its thread has let go of what it did
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 def test_a_helper_that_has_ended_helps_nobody() -> None:
