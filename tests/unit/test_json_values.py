@@ -43,7 +43,11 @@ def test_large_integers_keep_every_digit(value: Any) -> None:
     assert json.loads(write_json(value)) == value
 
 
-@pytest.mark.parametrize("value", [object(), {"a": {1, 2}}, [b"bytes"], 1j, datetime(2023, 5, 8, tzinfo=UTC)], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [object(), {"a": {1, 2}}, [b"bytes"], 1j, datetime(2023, 5, 8, tzinfo=UTC)],
+    ids=lambda value: type(value).__name__,
+)
 def test_what_is_no_json_is_refused(value: Any) -> None:
     with pytest.raises(TypeError):
         write_json(value)

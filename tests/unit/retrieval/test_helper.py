@@ -1,7 +1,10 @@
 """The helper works while its caller computes, both have ended when it returns, and nobody waits for it who need not."""
 
 import gc
+import os
+import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from functools import partial
@@ -9,6 +12,7 @@ from functools import partial
 import pytest
 
 from memory_service.computing import about_to_compute
+from memory_service.cores import usable_cores
 from retrieval.helper import Helper
 
 LONG = 10.0  # seconds: what should happen at once fails instead of hanging
@@ -89,6 +93,38 @@ def test_nobody_waits_for_a_helper_at_work(helper: Helper) -> None:
     enough.set()
     other.join()
     assert mine == (None, threading.current_thread())
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or usable_cores() < 2, reason="only Linux binds threads, and it takes two cores"
+)
+def test_the_helper_is_off_its_callers_core_until_that_waits(helper: Helper) -> None:
+    cores, computed = os.sched_getaffinity(0), threading.Event()
+    bound: list[set[int]] = []
+
+    def here() -> None:
+        about_to_compute()
+        while not bound:
+            time.sleep(0.001)
+        computed.set()
+
+    def beside() -> bool:
+        bound.append(os.sched_getaffinity(0))
+        assert computed.wait(LONG)
+        give_up = time.monotonic() + LONG
+        while os.sched_getaffinity(0) != cores and time.monotonic() < give_up:
+            time.sleep(0.001)
+        return os.sched_getaffinity(0) == cores
+
+    for core in sorted(cores)[:2]:
+        bound.clear()
+        computed.clear()
+        os.sched_setaffinity(0, {core})
+        try:
+            assert helper.both(here, beside) == (None, True)
+        finally:
+            os.sched_setaffinity(0, cores)
+        assert bound == [cores - {core}]
 
 
 def test_an_error_keeps_nothing_of_the_search_alive(helper: Helper) -> None:
