@@ -400,6 +400,7 @@ def test_the_order_in_which_memories_came_changes_no_rank(query: str, weights: d
         ("I am so tired of word5 unheard unseen unknown unsaid matters lately", {}),
         ("word5?", {"weights": {"keyword": 1}}),
         ("How many word5 are there?", {"weights": {"vector": 1, "temporal": 0.5}}),
+        ("Who said word5?", {"weights": {"vector": 1, "rerank": 1}, "extra": {"rerank": np.linspace(0, 1, 400)}}),
     ],
 )
 def test_words_that_were_compared_before_the_vector_was_there_rank_alike(
@@ -408,10 +409,12 @@ def test_words_that_were_compared_before_the_vector_was_there_rank_alike(
     parsed, cue = parse_query(query, speakers=many.speakers), unit(16)
     at_once = rank(many, parsed, vector=cue, **options)
     wording = worded(many, parsed, settings=PRESETS["balanced"])
+    told = sorted(wording.signals)
     for _ in range(2):  # what was compared once is not changed by ranking
         after = rank(many, parsed, vector=cue, wording=wording, **options)
         assert after.order.tolist() == at_once.order.tolist()
         assert np.array_equal(after.score, at_once.score)
+        assert sorted(wording.signals) == told
         assert {name: one.tolist() for name, one in after.signals.items()} == {
             name: one.tolist() for name, one in at_once.signals.items()
         }
