@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory_service.computing import about_to_compute
-from memory_service.encoder.tokens import Tokenization
 
 PADDED_TOKENS_PER_RUN = 256
 """Rows × longest row of one run. Larger runs are not faster (the matrix kernels are saturated)."""
@@ -21,21 +20,18 @@ class GraphUnusable(Exception):
     """The runtime cannot open the graph: the file is damaged, missing, or of another version."""
 
 
-def runs_of(texts: Sequence[str], tokenization: Tokenization, *, pad_id: int, multiple: int = 1) -> Iterator[Run]:
-    """Yield positions in `texts`, their token ids (n, l) and the mask (n, l) of one run after another, each to be computed at once.
+def runs_of(rows: Sequence[Sequence[int]], *, window: int, pad_id: int, multiple: int = 1) -> Iterator[Run]:
+    """Yield positions in `rows`, their token ids (n, l) and the mask (n, l) of one run after another, each to be computed at once.
 
     Args:
-        texts: what is to be encoded; what is beyond the window is cut.
-        tokenization: the tokenizer of the model.
+        rows: the token ids of each text, special tokens included.
+        window: of the model, in tokens; no row is longer.
         pad_id: fills the rows of a run up to its longest.
         multiple: of what the longest row is made a multiple, as far as the window allows.
-
-    Raises:
-        UnencodableText: A text holds a lone surrogate.
     """
     # Without special tokens an empty text has no token at all; one pad token keeps its vector defined.
-    rows = [row or [pad_id] for row in tokenization.ids(texts)]
-    widths = [min(-(-len(row) // multiple) * multiple, max(len(row), tokenization.window)) for row in rows]
+    rows = [row or [pad_id] for row in rows]
+    widths = [min(-(-len(row) // multiple) * multiple, max(len(row), window)) for row in rows]
     for batch in _batches(widths):
         shape = (len(batch), max(widths[position] for position in batch))
         ids = np.full(shape, pad_id, dtype=np.int64)

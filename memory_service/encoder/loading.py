@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,18 @@ from memory_service.encoder.exported_model import GRAPH_FILE, TOKENIZER_FILE, Ma
 from memory_service.encoder.graph_inputs import GraphUnusable
 from memory_service.encoder.identity import FAITHFUL_COSINE, PROBE_SENTENCE, fingerprint
 from memory_service.encoder.model_source import PACKAGED, ModelSource, fetch_model, find_model
-from memory_service.encoder.protocol import Encoder, EncoderIdentity, TextSpan
+from memory_service.encoder.protocol import Encoder, EncoderIdentity, TextSpan, Tokenized
 from memory_service.encoder.tokens import Tokenization
 from memory_service.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class _EncodesIds(Protocol):
+    """A runtime that takes what the tokenizer gives."""
+
+    def encode_ids(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +60,19 @@ class LoadedEncoder:
         """
         return self.encoder.encode(texts)
 
-    def lengths(self, texts: Sequence[str]) -> list[int]:
-        """Return the tokens of each text as `encode` sees it: special tokens included, cut at the window.
+    def tokenize(self, texts: Sequence[str]) -> list[Tokenized]:
+        """Return each text with what `encode` reads of it: token ids, special tokens included, cut at the window.
 
         Raises:
             UnencodableText: A text holds a lone surrogate.
         """
-        return [len(ids) for ids in self.tokenization.ids(texts)]
+        return list(map(Tokenized, texts, self.tokenization.ids(texts)))
+
+    def encode_tokenized(self, texts: Sequence[Tokenized]) -> NDArray[np.float32]:
+        """Return an (n, d) float32 array as `encode` returns it of the same texts; torch tokenises them itself once more."""
+        if isinstance(self.encoder, _EncodesIds):
+            return self.encoder.encode_ids([one.ids for one in texts])
+        return self.encoder.encode([one.text for one in texts])
 
     def chunk(self, text: str) -> list[TextSpan]:
         """Return spans of characters that cover `text`, each within the model's window.

@@ -43,7 +43,11 @@ class OnnxEncoder:
         Raises:
             UnencodableText: A text holds a lone surrogate.
         """
-        vectors = np.empty((len(texts), self._dimension), dtype=np.float32)
-        for batch, *arrays in runs_of(texts, self._tokenization, pad_id=self._pad_id):
+        return self.encode_ids(self._tokenization.ids(texts))
+
+    def encode_ids(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Return the same of texts that are tokenised already: the ids of each, special tokens included, within the window."""
+        vectors = np.empty((len(rows), self._dimension), dtype=np.float32)
+        for batch, *arrays in runs_of(rows, window=self._tokenization.window, pad_id=self._pad_id):
             vectors[batch] = self._session.run([OUTPUT], dict(zip(INPUTS, arrays, strict=True)))[0]
         return vectors

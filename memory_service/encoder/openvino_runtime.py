@@ -91,10 +91,19 @@ class OpenVinoEncoder:
             UnencodableText: A text holds a lone surrogate.
             GraphUnusable: OpenVINO cannot compute it.
         """
+        return self.encode_ids(self._tokenization.ids(texts))
+
+    def encode_ids(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Return the same of texts that are tokenised already: the ids of each, special tokens included, within the window.
+
+        Raises:
+            GraphUnusable: OpenVINO cannot compute it.
+        """
         if self._request is None:
-            return self._onnx().encode(texts)
-        vectors = np.empty((len(texts), self._dimension), dtype=np.float32)
-        for batch, *arrays in runs_of(texts, self._tokenization, pad_id=self._pad_id, multiple=MULTIPLE):
+            return self._onnx().encode_ids(rows)
+        vectors = np.empty((len(rows), self._dimension), dtype=np.float32)
+        runs = runs_of(rows, window=self._tokenization.window, pad_id=self._pad_id, multiple=MULTIPLE)
+        for batch, *arrays in runs:
             # The answer lies in memory of the request, so it is copied out before another thread may use that.
             with self._lock:
                 try:

@@ -20,16 +20,28 @@ class Encoder(Protocol):
         ...
 
 
-@runtime_checkable
-class MeasuresTexts(Protocol):
-    """An encoder that can say how long texts are, which lets a batch be packed without guessing."""
+@dataclass(frozen=True, slots=True)
+class Tokenized:
+    """A text and what the model reads of it: token ids, special tokens included, cut at the window."""
 
-    def lengths(self, texts: Sequence[str]) -> list[int]:
-        """Return the tokens of each text as `encode` sees it: special tokens included, cut at the window.
+    text: str
+    ids: Sequence[int]
+
+
+@runtime_checkable
+class TokenizesTexts(Protocol):
+    """An encoder that reads texts in two steps: batches are packed by how long texts are, and none is tokenised twice."""
+
+    def tokenize(self, texts: Sequence[str]) -> list[Tokenized]:
+        """Return each text with its tokens.
 
         Raises:
             UnencodableText: A text holds a lone surrogate.
         """
+        ...
+
+    def encode_tokenized(self, texts: Sequence[Tokenized]) -> NDArray[np.float32]:
+        """Return an (n, d) float32 array as `encode` returns it of the same texts."""
         ...
 
 

@@ -9,6 +9,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_service.encoder.protocol import Tokenized
+
 Kind = Literal["query", "passage"]
 
 TOKENS_PER_BATCH: Final = 192
@@ -37,6 +39,7 @@ class Request:
     Attributes:
         kind: What they are.
         texts: In the caller's order.
+        tokenized: The same texts with their tokens, none where the encoder takes texts only.
         costs: Tokens of each.
         pending: Positions that no batch has taken, shortest text last, so that batches pad little.
         missing: How many vectors are not there yet.
@@ -46,6 +49,7 @@ class Request:
 
     kind: Kind
     texts: Sequence[str]
+    tokenized: Sequence[Tokenized]
     costs: list[int]
     pending: list[int]
     missing: int

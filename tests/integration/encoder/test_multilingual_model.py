@@ -122,7 +122,8 @@ def test_long_texts_without_spaces_are_cut_to_its_window(served: LoadedEncoder) 
     spans = served.chunk(text)
     assert len(spans) > 3
     assert (spans[0].start, spans[-1].end) == (0, len(text))
-    assert max(served.lengths([text[span.start : span.end] for span in spans])) <= WINDOW
+    parts = served.tokenize([text[span.start : span.end] for span in spans])
+    assert max(len(part.ids) for part in parts) <= WINDOW
 
 
 def test_the_service_stores_and_finds_with_it(make_database: Any, model: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from memory_service.encoder import BatchingEncoder, EncoderClosed, EncoderTimeout, batching
 from memory_service.encoder.batching import CALLERS_PER_QUERY
+from memory_service.encoder.protocol import Tokenized
 from memory_service.encoder.queued import TOKENS_PER_BATCH, estimated_tokens
 from tests.unit.encoder.conftest import wait_until
 
@@ -34,9 +35,21 @@ class HashingEncoder:
         return np.array([[len(text), sum(map(ord, text)) % 997] for text in texts], dtype=np.float32).reshape(-1, 2)
 
 
-@pytest.fixture
-def inner() -> HashingEncoder:
-    return HashingEncoder()
+class HashingTokens(HashingEncoder):
+    """The same, of texts that were tokenised before."""
+
+    def tokenize(self, texts: Sequence[str]) -> list[Tokenized]:
+        return [Tokenized(text, range(estimated_tokens(text))) for text in texts]
+
+    def encode_tokenized(self, texts: Sequence[Tokenized]) -> NDArray[np.float32]:
+        assert all(len(one.ids) == estimated_tokens(one.text) for one in texts)
+        return self.encode([one.text for one in texts])
+
+
+@pytest.fixture(params=[HashingEncoder, HashingTokens])
+def inner(request: pytest.FixtureRequest) -> HashingEncoder:
+    made: HashingEncoder = request.param()
+    return made
 
 
 @pytest.fixture
