@@ -51,8 +51,10 @@ def tenants_to_enrich() -> list[UUID]:
     return sorted({tenant_id for tenant_id, _ in across_tenants("SELECT * FROM pending_enrichment(:limit)")})
 
 
-def give_way() -> None:
+def give_way(*, but: UUID | None = None) -> None:
     """Enrich some of what was written meanwhile: of each tenant a few memories, and after some seconds of no further one.
+
+    A tenant that the caller enriches anyway is left out with `but`: few at a time cost more than many.
 
     What is left has its turn after the next batch, or in a task of its own once the worker is free. Nothing that goes wrong
     here ends what gave way: if the database is down, it will hear so itself.
@@ -60,7 +62,7 @@ def give_way() -> None:
     mine = get_contextvars()
     clear_contextvars()  # The ids of the job that gives way are of another tenant.
     try:
-        guarded(_enrich_some, "giving_way_failed")
+        guarded(partial(_enrich_some, but), "giving_way_failed")
     except Unavailable as error:
         log.warning("giving_way_failed", reason=error.detail)
     finally:
@@ -68,9 +70,9 @@ def give_way() -> None:
         bind_contextvars(**mine)
 
 
-def _enrich_some() -> int:
+def _enrich_some(but: UUID | None) -> int:
     enriched, until = 0, monotonic() + GIVE_WAY_S
-    tenants = tenants_to_enrich()
+    tenants = [tenant_id for tenant_id in tenants_to_enrich() if tenant_id != but]
     shuffle(tenants)  # Whoever comes first may take all of the time; none is to be first each time.
     for tenant_id in tenants:
         tenancy = Tenancy(tenant_id, partial(opened.database().transaction, tenant_id), utc_now)

@@ -20,7 +20,7 @@ from consolidation.worker.guarded import guarded
 from consolidation.worker.kv_sweeping import sweep_spent_kv
 from consolidation.worker.others import tenants_to_enrich
 from consolidation.worker.tasks import consolidate_namespace
-from consolidation.worker.tenancies import tenancy_of
+from consolidation.worker.tenancies import enriched_tenancy, tenancy_of
 from memory_service.analysis.tokens import TERMS_VERSION
 from memory_service.settings import get_settings
 
@@ -75,7 +75,7 @@ def _enrich() -> int:
     """Enrich what waits in every tenant; return how many memories."""
     enriched = 0
     for tenant_id in tenants_to_enrich():
-        work = partial(enriching.enrich_pending, tenancy_of(tenant_id))
+        work = partial(enriching.enrich_pending, enriched_tenancy(tenant_id))
         enriched += guarded(work, "enrichment_failed", tenant_id=tenant_id)
     return enriched
 

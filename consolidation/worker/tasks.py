@@ -14,7 +14,7 @@ from consolidation.worker.across_tenants import leaves
 from consolidation.worker.application import app
 from consolidation.worker.others import anything_waits, give_way
 from consolidation.worker.signs import moves_on
-from consolidation.worker.tenancies import CONSOLIDATE_FOR_S, tenancy_of
+from consolidation.worker.tenancies import CONSOLIDATE_FOR_S, enriched_tenancy, tenancy_of
 from memory_service.errors import Unavailable
 from memory_service.jobs import CONSOLIDATE_NAMESPACE, ENRICH, RUN_JOB, SHELVE
 from memory_service.settings import get_settings
@@ -26,7 +26,7 @@ MOVE_LIMIT_S: Final = 6 * 3600  # The index of a million vectors takes a quarter
 @app.task(name=ENRICH, autoretry_for=(Unavailable,), retry_backoff=True, max_retries=5)
 def enrich(tenant_id: str) -> int:
     """Enrich what waits in one tenant."""
-    return 0 if leaves(tenant_id) else enriching.enrich_pending(tenancy_of(UUID(tenant_id)))
+    return 0 if leaves(tenant_id) else enriching.enrich_pending(enriched_tenancy(UUID(tenant_id)))
 
 
 @app.task(name=RUN_JOB, autoretry_for=(Unavailable,), retry_backoff=True, max_retries=5)

@@ -1,6 +1,8 @@
 """A tenant as this worker sees it."""
 
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import Final
 from uuid import UUID
@@ -45,3 +47,8 @@ def tenancy_of(tenant_id: UUID, *, until: float | None = None) -> Tenancy:
         models_here=models_here,
         kept=opened.kept(),
     )
+
+
+def enriched_tenancy(tenant_id: UUID) -> Tenancy:
+    """Return a tenant all of whose memories are about to be enriched: that gives way to the others only."""
+    return replace(tenancy_of(tenant_id), give_way=partial(give_way, but=tenant_id))

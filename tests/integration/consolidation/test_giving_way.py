@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 import pytest
 import structlog
 
-from consolidation import run, training
+from consolidation import enriching, run, training
+from consolidation.tenancy import Tenancy
 from consolidation.worker import others
 from memory_service.errors import Unavailable
 from tests.integration.rows import Rows
@@ -32,9 +34,9 @@ def times(worker: ModuleType, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> li
     """Return a list that grows each time a worker gives way, which it does with nothing open."""
     times: list[None] = []
 
-    def give_way() -> None:
+    def give_way(*, but: UUID | None = None) -> None:
         assert rows.nothing_is_open("memory-service-worker")
-        others.give_way()
+        others.give_way(but=but)
         times.append(None)
 
     monkeypatch.setattr("consolidation.worker.tenancies.give_way", give_way)
@@ -140,6 +142,26 @@ def test_one_that_writes_by_the_thousand_keeps_others_waiting_for_a_batch(
     worker.enrich(str(me.tenant_id))
     assert rows.one(WAITS, t=stranger.tenant_id).n == 0
     assert times
+
+
+@pytest.mark.parametrize("task", ["enrich", "sweep"])
+def test_who_is_enriched_anyway_gives_way_to_others_only(
+    task: str, worker: ModuleType, rows: Rows, me: Any, stranger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few at a time cost more than many: none of them is enriched in between."""
+    monkeypatch.setattr("consolidation.enriching.BATCH", AT_ONCE)
+    remember_some(me)
+    most: list[tuple[UUID, int | None]] = []
+    enrich_pending = enriching.enrich_pending
+
+    def noted(tenancy: Tenancy, **how: Any) -> int:
+        most.append((tenancy.tenant_id, how.get("most")))
+        return enrich_pending(tenancy, **how)
+
+    monkeypatch.setattr("consolidation.enriching.enrich_pending", noted)
+    worker.enrich(str(me.tenant_id)) if task == "enrich" else worker.sweep()
+    assert rows.one(WAITS, t=me.tenant_id).n == rows.one(WAITS, t=stranger.tenant_id).n == 0
+    assert {most for tenant_id, most in most if tenant_id == me.tenant_id} == {None}
 
 
 def test_what_goes_wrong_with_others_does_not_end_what_gives_way(
