@@ -20,7 +20,9 @@ from memory_service.storage.database import translate_errors
 from memory_service.storage.facts import keep_facts
 from memory_service.storage.time_mentions import keep_time_mentions
 
-BATCH = 200
+# What is done once for a batch costs as much as enriching some ten memories; how long a batch takes is told by its texts.
+BATCH = 500
+BATCH_BYTES = 400_000  # of text: half a second of rules
 
 log = structlog.get_logger(__name__)
 
@@ -42,14 +44,23 @@ def enrich_pending(
     while True:
         chunk = remaining[:BATCH] if remaining is not None else None
         with tenancy.open() as session:
-            rows = pending.lock_pending(session, tenancy.tenant_id, ids=chunk, all_of=all_of, limit=most or BATCH)
+            rows = pending.lock_pending(
+                session,
+                tenancy.tenant_id,
+                ids=chunk,
+                all_of=all_of,
+                limit=most or BATCH,
+                limit_bytes=BATCH_BYTES,
+            )
             _enrich_rows(session, tenancy.tenant_id, rows, now=tenancy.clock())
         done += len(rows)
+        locked = rows[0]["locked"] if rows else 0
+        whole = locked == len(rows)  # otherwise what was too long for this batch has the next
         if remaining is not None:
-            remaining = remaining[BATCH:]
+            remaining = remaining[BATCH:] if whole else remaining
             if not remaining:
                 return done
-        elif most is not None or len(rows) < BATCH:
+        elif most is not None or (whole and locked < BATCH):
             return done
         # What one writes by the thousand keeps others waiting for a batch, not for all of it.
         tenancy.give_way()
