@@ -9,6 +9,9 @@ the service's metrics. Needs the embedded service of ``--data-dir`` for the CPU 
 A batch is answered before its memories are enriched. Both CPU times are stated, until the answer and until nothing
 waits for the worker any more; the promise is about the second, and the floor is not measured before it has come.
 
+What the service uses without any work (health checks, the beat, the broker's clock) goes by the second, not by the memory: it is
+measured at rest, before the blocks and behind them, stated, and taken off for as long as a block took.
+
 The encoder's wall time is no substitute for its CPU time there: on a busy machine it is longer, and what is left
 beside it would look smaller than it is. Without the CPU counter that promise is stated as not measured.
 """
@@ -20,11 +23,10 @@ from typing import Any
 
 from benchmarks.blocks import alternate
 from benchmarks.floor import Floor
-from benchmarks.ledger import Ledger
 from benchmarks.metrics import median, percentile
-from benchmarks.process_tree import Usage, usage
 from benchmarks.prometheus import Sample, difference
 from benchmarks.readable import readable_failures
+from benchmarks.resting import Reading, await_idle, read, share_at_rest
 from benchmarks.subject import Subject, arguments, connection
 from benchmarks.synthetic import texts
 from benchmarks.targets import Target, publish
@@ -34,10 +36,6 @@ from memory_service.cli.failures import CommandFailure
 THROUGHPUT_TO_FLOOR = 0.9
 CPU_MS_BESIDE_ENCODING = 0.8
 SINGLE_BESIDE_ENCODING_MS = 8.0
-REST_S = 0.5
-LONGEST_REST_S = 20.0
-AT_REST = 0.05
-"""Share of a core that a service without work may use: beat, health checks, the broker's clock."""
 ENCODER_CPU_SECONDS = "memory_service_encoder_cpu_seconds_total"
 ENCODER_SECONDS = "memory_service_encoder_seconds_total"
 
@@ -50,7 +48,7 @@ def main() -> None:
     with Subject(connection(options)) as subject:
         with Floor() as floor:
             batch = _batches(floor, subject, made, space=space, options=options)
-        _await_idle(options)
+        await_idle(options.data_dir)
         single = _singles(subject, made[-options.singles - 20 :], space=f"{space}/single")
     targets = [
         Target("batch ingest / floor's encoding", batch["throughput_ratio"], THROUGHPUT_TO_FLOOR, at_most=False),
@@ -78,7 +76,7 @@ def _batches(
     floor: Floor, subject: Subject, made: list[str], *, space: str, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Compare throughputs in memories per second, and take the CPU time of the service's blocks."""
-    cpu: list[tuple[Usage, Usage, Usage]] = []
+    cpu: list[tuple[Reading, Reading, Reading]] = []
     waits: list[float] = []
     pages: list[tuple[list[Sample], list[Sample]]] = []
 
@@ -87,11 +85,11 @@ def _batches(
         return made[start : start + options.batch]
 
     def run_service(number: int) -> list[float]:
-        page, used = subject.metrics(), _usage(options)
+        page, used = subject.metrics(), read(options.data_dir)
         seconds = subject.store(share(number, of_service=True), namespace=space, first=number * options.batch)
-        answered = _usage(options)
-        waited = _await_idle(options)
-        ended = _usage(options)
+        answered = read(options.data_dir)
+        waited = await_idle(options.data_dir)
+        ended = read(options.data_dir)
         if number:
             pages.append((page, subject.metrics()))
             if used and answered and ended:
@@ -99,6 +97,7 @@ def _batches(
                 waits.append(waited)
         return [options.batch / seconds]
 
+    resting = [share_at_rest(options.data_dir)]
     with progress_bar() as bar:
         task = bar.add_task("measuring batches", total=options.blocks + 1)
         compared = alternate(
@@ -107,8 +106,11 @@ def _batches(
             service=run_service,
             done=lambda: bar.advance(task),
         )
-    request_ms = [1000 * (answered.cpu_s - before.cpu_s) / options.batch for before, answered, _ in cpu]
-    total_ms = [1000 * (after.cpu_s - before.cpu_s) / options.batch for before, _, after in cpu]
+    resting.append(share_at_rest(options.data_dir))
+    # The lower of the two: what falls into one by chance is not at rest.
+    at_rest = min((share for share in resting if share is not None), default=0.0)
+    request_ms = [1000 * before.until(answered, at_rest=at_rest) / options.batch for before, answered, _ in cpu]
+    total_ms = [1000 * before.until(after, at_rest=at_rest) / options.batch for before, _, after in cpu]
     name, encoding_s = _encoding(pages)
     encoding_ms = [1000 * seconds / options.batch for seconds in encoding_s]
     known = name == ENCODER_CPU_SECONDS
@@ -126,7 +128,8 @@ def _batches(
         "encoding_measured_by": name,
         "cpu_ms_beside_encoding": median(beside) if beside else None,
         "cpu_ms_beside_encoding_until_answer": median(at_answer) if at_answer else None,
-        "service_memory_mib": cpu[-1][-1].pss_mib if cpu else None,
+        "cpu_ms_per_second_at_rest": 1000 * at_rest if cpu else None,
+        "service_memory_mib": cpu[-1][-1].usage.pss_mib if cpu else None,
     }
 
 
@@ -162,32 +165,6 @@ def _encoding(
         if len(found) == len(pages):
             return name, found
     raise CommandFailure(f"the service's /metrics has no {ENCODER_SECONDS}")
-
-
-def _usage(options: argparse.Namespace) -> Usage | None:
-    """Return what the service's processes use; None for a service that is not embedded here."""
-    return usage(options.data_dir) if _embedded(options) else None
-
-
-def _await_idle(options: argparse.Namespace) -> float:
-    """Wait until nothing waits for enrichment, and until the worker rests; return the seconds."""
-    if not _embedded(options):
-        return 0.0
-    with Ledger(options.data_dir) as ledger:
-        waited = ledger.await_idle()
-    # The last transaction is committed, its task not quite over.
-    before, rested = usage(options.data_dir).cpu_s, time.monotonic()
-    while time.monotonic() - rested < LONGEST_REST_S:
-        time.sleep(REST_S)
-        now = usage(options.data_dir).cpu_s
-        if now - before < AT_REST * REST_S:
-            break
-        before = now
-    return waited + time.monotonic() - rested
-
-
-def _embedded(options: argparse.Namespace) -> bool:
-    return bool((options.data_dir / "run" / "parts.json").exists())
 
 
 if __name__ == "__main__":

@@ -11,9 +11,14 @@ from memory_service.cli.failures import CommandFailure
 from memory_service.embedded.endpoints import read_endpoints
 
 BACKLOG_TIMEOUT_S = 300.0
+CONSOLIDATION_TIMEOUT_S = 1800.0
 LOOK_EVERY_S = 0.1
+LOOK_AT_CONSOLIDATION_EVERY_S = 2.0
 
 WAITING = "SELECT count(*) FROM memory WHERE enriched_version < content_version AND extract <> 'none'"
+UNCONSOLIDATED = """
+SELECT count(*) FROM memory WHERE consolidated_version < content_version AND extract <> 'none' AND archived_at IS NULL
+"""
 
 # A memory is whole when it says where it comes from and both channels have all of its present content.
 HALF = """
@@ -100,12 +105,25 @@ class Ledger:
         Raises:
             CommandFailure: it takes too long; probably no worker runs.
         """
+        return self._await_none(WAITING, "enrichment", every_s=LOOK_EVERY_S, timeout_s=BACKLOG_TIMEOUT_S)
+
+    def await_consolidated(self) -> float:
+        """Wait until every memory has been considered by consolidation; return the seconds.
+
+        Raises:
+            CommandFailure: it takes too long; probably no worker runs, or a namespace is not consolidated by itself.
+        """
+        return self._await_none(
+            UNCONSOLIDATED, "consolidation", every_s=LOOK_AT_CONSOLIDATION_EVERY_S, timeout_s=CONSOLIDATION_TIMEOUT_S
+        )
+
+    def _await_none(self, count: str, what: str, *, every_s: float, timeout_s: float) -> float:
         began = time.monotonic()
         while True:
-            [(waiting,)] = self._connection.execute(WAITING).fetchall()
+            [(waiting,)] = self._connection.execute(count).fetchall()
             waited = time.monotonic() - began
             if not waiting:
                 return waited
-            if waited > BACKLOG_TIMEOUT_S:
-                raise CommandFailure(f"{waiting} memories still wait for enrichment after {waited:.0f} s")
-            time.sleep(LOOK_EVERY_S)
+            if waited > timeout_s:
+                raise CommandFailure(f"{waiting} memories still wait for {what} after {waited:.0f} s")
+            time.sleep(every_s)

@@ -3,7 +3,8 @@
     python -m benchmarks.search                 # loads 10,000, measures, loads 90,000 more, measures again
     python -m benchmarks.search --namespaces 1  # only the first half, for each of the three presets
 
-The floor is sentence-transformers in fp32 with one thread and an exact numpy scan over as many vectors as the
+It waits until the worker has consolidated what was loaded, which takes minutes: a search beside a run of consolidation shares
+two cores with it. The floor is sentence-transformers in fp32 with one thread and an exact numpy scan over as many vectors as the
 namespace has memories. Floor and service answer the same queries, never at the same time.
 """
 
@@ -18,6 +19,7 @@ from benchmarks.blocks import Comparison, alternate_all
 from benchmarks.floor import Floor
 from benchmarks.metrics import median, percentile
 from benchmarks.readable import readable_failures
+from benchmarks.resting import await_idle
 from benchmarks.subject import Found, Subject, arguments, connection
 from benchmarks.synthetic import questions, texts
 from benchmarks.targets import Target, publish
@@ -98,6 +100,7 @@ def _measure(
     presets: list[str],
 ) -> dict[str, Measured]:
     """Compare presets over the given namespaces, each query in the next one; no query is asked twice."""
+    await_idle(options.data_dir, consolidated=True)
     time.sleep(0 if options.reuse else options.settle)
     seed = options.seed * 10 + round_number
     rounds = options.blocks + 1
