@@ -25,6 +25,7 @@ from benchmarks.scale_store import TENANT, Store
 from benchmarks.subject import Subject
 from benchmarks.victim import START_TIMEOUT_S, free_port
 from memory_service.api import app as application
+from memory_service.api import opening
 from memory_service.cli.connection import Connection
 from memory_service.cli.failures import CommandFailure
 from memory_service.encoder import LoadedEncoder
@@ -115,7 +116,7 @@ def _serve(port: int, roles: RoleUrls, folder: Path, made: Vectors) -> None:
         loaded = load_encoder(settings)
         return row, replace(loaded, encoder=MadeVectors(loaded.encoder, made))
 
-    with patch.object(application, "open_default", opened):
+    with patch.object(opening, "open_default", opened):
         uvicorn.run(application.create_app(settings), host="127.0.0.1", port=port, log_config=None, access_log=False)
 
 
