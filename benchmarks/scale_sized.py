@@ -21,6 +21,7 @@ from memory_service.settings import Settings
 from memory_service.storage.namespaces import Namespace
 from memory_service.types import Extract
 from retrieval.bm25 import FEWEST_DOCUMENTS
+from retrieval.helper import Helper
 from retrieval.keyword_plan import plan_keywords
 from retrieval.recall import recall
 from retrieval.request import RecallRequest
@@ -61,6 +62,7 @@ class Sized:
         self.size = size
         self._store = store
         self._encoder = encoder
+        self._helper = Helper()
         self._namespace: Namespace = store.namespace(path_of(size))
         self._residents = Residents(limit_bytes=default_of("resident_mb") << 20, largest=default_of("resident_largest"))
         asked = queries(Synthetic(seed=seed).batch(0, BATCH), count, seed=seed + size)
@@ -115,7 +117,11 @@ class Sized:
             return asked.query.vector
 
         tools = Tools(
-            self._residents, encode=encode, at_once=lambda _: encoding, count_tokens=lambda texts: [0] * len(texts)
+            self._residents,
+            encode=encode,
+            at_once=lambda _: encoding,
+            helper=self._helper,
+            count_tokens=lambda texts: [0] * len(texts),
         )
         started = time.perf_counter()
         found = recall(
