@@ -20,9 +20,8 @@ from memory_service.storage.database import translate_errors
 from memory_service.storage.facts import keep_facts
 from memory_service.storage.time_mentions import keep_time_mentions
 
-# What is done once for a batch costs as much as enriching some ten memories; how long a batch takes is told by its texts.
-BATCH = 500
-BATCH_BYTES = 400_000  # of text: half a second of rules
+BATCH = 200  # memories; 500 at a time cost as much each
+BATCH_BYTES = 400_000  # of their texts: how long others wait for a batch is told by these
 
 log = structlog.get_logger(__name__)
 
