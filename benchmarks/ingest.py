@@ -107,7 +107,7 @@ def _batches(
             done=lambda: bar.advance(task),
         )
     resting.append(share_at_rest(options.data_dir))
-    # The lower of the two: what falls into one by chance is not at rest.
+    # The lower of the two: what is left of other work is not at rest.
     at_rest = min((share for share in resting if share is not None), default=0.0)
     request_ms = [1000 * before.until(answered, at_rest=at_rest) / options.batch for before, answered, _ in cpu]
     total_ms = [1000 * before.until(after, at_rest=at_rest) / options.batch for before, _, after in cpu]

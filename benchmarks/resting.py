@@ -12,8 +12,8 @@ LOOK_S: Final = 0.5
 LONGEST_REST_S: Final = 20.0
 AT_REST: Final = 0.05
 """Share of a core that a service without work may use: beat, health checks, the broker's clock."""
-QUIET_S: Final = 8.0
-"""How long the CPU time at rest is watched."""
+QUIET_S: Final = 20.0
+"""How long the CPU time at rest is watched: two sweeps of the beat."""
 
 
 def embedded(data_dir: Path) -> bool:
@@ -26,7 +26,8 @@ def await_idle(data_dir: Path, *, consolidated: bool = False) -> float:
 
     Args:
         data_dir: of an embedded service; where there is none nothing is waited for.
-        consolidated: whether to wait also until everything is consolidated, which begins a minute after the last write.
+        consolidated: whether to wait also until every memory was considered by consolidation, which begins a minute after the last
+            write; episodes and topics come later still.
 
     Raises:
         CommandFailure: it takes too long; probably no worker runs.
@@ -36,7 +37,7 @@ def await_idle(data_dir: Path, *, consolidated: bool = False) -> float:
     with Ledger(data_dir) as ledger:
         waited = ledger.await_idle()
         if consolidated:
-            waited += ledger.await_consolidated()
+            waited += ledger.await_consolidated() + ledger.await_idle()  # what a run derived is enriched, too
     # The last transaction is committed, its task not quite over.
     before, rested = usage(data_dir).cpu_s, time.monotonic()
     while time.monotonic() - rested < LONGEST_REST_S:

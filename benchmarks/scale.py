@@ -41,6 +41,7 @@ from memory_service.settings import Settings
 from memory_service.storage.bootstrap import RoleUrls, bootstrap
 from memory_service.storage.database import Database
 from memory_service.storage.migrate import migrate
+from retrieval.helper import Helper
 
 OWN_SHELF_FROM = default_of("own_shelf_from")
 GROWTH, RECALL, OVERLAP = 3.0, 0.97, 0.95
@@ -50,10 +51,17 @@ def main() -> None:
     """Load, move, measure, publish."""
     options = _options()
     folder = options.data_dir.absolute()
-    with _store(folder) as (store, roles, superuser), closing(_encoder(folder)) as encoder:
+    with (
+        _store(folder) as (store, roles, superuser),
+        closing(_encoder(folder)) as encoder,
+        closing(Helper()) as helper,
+    ):
         loaded = {size: _load(store, size, options=options) for size in options.sizes}
         _vacuum(superuser)
-        sized = {size: Sized(store, size, encoder, seed=options.seed, count=options.queries) for size in options.sizes}
+        sized = {
+            size: Sized(store, size, encoder, helper, seed=options.seed, count=options.queries)
+            for size in options.sizes
+        }
         measured: dict[str, Any] = {str(size): {"loading": loaded[size]} for size in options.sizes}
         for size, timings in _alternate(list(sized.values()), options.blocks).items():
             measured[str(size)] |= {

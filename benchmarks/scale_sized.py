@@ -57,12 +57,14 @@ class _Asked:
 class Sized:
     """One namespace and the queries that are asked of it."""
 
-    def __init__(self, store: Store, size: int, encoder: BatchingEncoder, *, seed: int, count: int) -> None:
+    def __init__(
+        self, store: Store, size: int, encoder: BatchingEncoder, helper: Helper, *, seed: int, count: int
+    ) -> None:
         """Prepare queries about memories of its first batch, and the scope to ask them in."""
         self.size = size
         self._store = store
         self._encoder = encoder
-        self._helper = Helper()
+        self._helper = helper
         self._namespace: Namespace = store.namespace(path_of(size))
         self._residents = Residents(limit_bytes=default_of("resident_mb") << 20, largest=default_of("resident_largest"))
         asked = queries(Synthetic(seed=seed).batch(0, BATCH), count, seed=seed + size)

@@ -20,8 +20,7 @@ from memory_service.storage.database import translate_errors
 from memory_service.storage.facts import keep_facts
 from memory_service.storage.time_mentions import keep_time_mentions
 
-BATCH = 200  # memories; 500 at a time cost as much each
-BATCH_BYTES = 400_000  # of their texts: how long others wait for a batch is told by these
+BATCH = 200
 
 log = structlog.get_logger(__name__)
 
@@ -43,23 +42,14 @@ def enrich_pending(
     while True:
         chunk = remaining[:BATCH] if remaining is not None else None
         with tenancy.open() as session:
-            rows = pending.lock_pending(
-                session,
-                tenancy.tenant_id,
-                ids=chunk,
-                all_of=all_of,
-                limit=most or BATCH,
-                limit_bytes=BATCH_BYTES,
-            )
+            rows = pending.lock_pending(session, tenancy.tenant_id, ids=chunk, all_of=all_of, limit=most or BATCH)
             _enrich_rows(session, tenancy.tenant_id, rows, now=tenancy.clock())
         done += len(rows)
-        locked = rows[0]["locked"] if rows else 0
-        whole = locked == len(rows)  # otherwise what was too long for this batch has the next
         if remaining is not None:
-            remaining = remaining[BATCH:] if whole else remaining
+            remaining = remaining[BATCH:]
             if not remaining:
                 return done
-        elif most is not None or (whole and locked < BATCH):
+        elif most is not None or len(rows) < BATCH:
             return done
         # What one writes by the thousand keeps others waiting for a batch, not for all of it.
         tenancy.give_way()

@@ -276,7 +276,7 @@ class TimedEncoder:
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
-        # What works in one thread works in the calling one, so that thread's CPU time is the encoder's.
+        # The encoder computes in the thread that calls it, so that the CPU time of that thread is its own.
         started, cpu_started = time.perf_counter(), time.thread_time()
         try:
             yield

@@ -25,20 +25,10 @@ def lock_pending(
     ids: Sequence[UUID] | None = None,
     all_of: UUID | None = None,
     limit: int,
-    limit_bytes: int,
 ) -> Sequence[RowMapping]:
     """Lock and return memories that wait for enrichment, those that other workers are at left out.
 
     With `all_of`, a namespace, none of it is left out: the others are waited for, and what they enriched waits no more.
-
-    Args:
-        session: the transaction.
-        tenant_id: whose memories.
-        ids: those that are meant; None for any.
-        all_of: see above.
-        limit: how many at most.
-        limit_bytes: the first always comes; none after so many bytes of text in UTF-8. Each row says with `locked` how many are
-            locked, those left out by this among them.
     """
     chosen = "" if ids is None else "AND id = ANY(CAST(:ids AS uuid[]))"
     skipping = "SKIP LOCKED"
@@ -47,17 +37,13 @@ def lock_pending(
     return (
         session.execute(
             text(
-                "WITH locked AS ("
                 "SELECT id, namespace_id, content, content_version, language, keywords, entities, speaker, observed_at, role, "
                 "session_id, created_at, trust, flags, (SELECT s.kind FROM source s WHERE s.tenant_id = :tenant "
                 "AND s.memory_id = memory.id AND s.ordinal = 0) AS source_kind FROM memory "
                 f"WHERE tenant_id = :tenant AND {_WAITS} {chosen} ORDER BY id LIMIT :limit "
-                f"FOR NO KEY UPDATE {skipping}) "
-                "SELECT * FROM (SELECT *, count(*) OVER () AS locked, "
-                "sum(octet_length(content)) OVER (ORDER BY id) - octet_length(content) AS bytes_before FROM locked) l "
-                "WHERE bytes_before = 0 OR bytes_before < :bytes ORDER BY id"
+                f"FOR NO KEY UPDATE {skipping}"
             ),
-            {"tenant": tenant_id, "ids": list(ids or ()), "namespace": all_of, "limit": limit, "bytes": limit_bytes},
+            {"tenant": tenant_id, "ids": list(ids or ()), "namespace": all_of, "limit": limit},
         )
         .mappings()
         .all()

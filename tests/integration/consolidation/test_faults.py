@@ -270,7 +270,7 @@ def test_a_run_waits_for_what_another_worker_is_enriching(
     job_id = me.post("/v1/consolidations", json={}).json()["job_id"]
     worker = threading.Thread(target=run_job, args=(tenancy, UUID(job_id)))
     with database.transaction(me.tenant_id) as other:
-        rows = lock_pending(other, me.tenant_id, limit=10, limit_bytes=1000)
+        rows = lock_pending(other, me.tenant_id, limit=10)
         assert [str(row["id"]) for row in rows] == [memory_id]
         worker.start()
         worker.join(timeout=1)
@@ -290,7 +290,7 @@ def test_a_run_does_what_another_worker_could_not_enrich(
     job_id = me.post("/v1/consolidations", json={"steps": ["notes"]}).json()["job_id"]
     worker = threading.Thread(target=run_job, args=(tenancy, UUID(job_id)))
     with database.transaction(me.tenant_id) as other:
-        assert len(lock_pending(other, me.tenant_id, limit=10, limit_bytes=1000)) == 1
+        assert len(lock_pending(other, me.tenant_id, limit=10)) == 1
         worker.start()
         worker.join(timeout=0.5)
         other.rollback()

@@ -176,37 +176,3 @@ def test_what_goes_wrong_with_others_does_not_end_what_gives_way(
         assert structlog.contextvars.get_contextvars() == {"job_id": "mine"}
     monkeypatch.setattr(others, "across_tenants", down)
     others.give_way()
-
-
-@pytest.mark.parametrize("how", ["all that waits", "of a job", "of a namespace"])
-def test_long_texts_make_smaller_batches_and_none_is_left(
-    how: str, tenancy: Tenancy, rows: Rows, me: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Others wait for a batch, and how long that takes is told by its texts."""
-    monkeypatch.setattr("consolidation.enriching.BATCH_BYTES", 100)
-    sizes: list[int] = []
-    keep = enriching.pending.keep_enrichment
-
-    def noted(session: Any, tenant_id: UUID, found: Any) -> None:
-        sizes.append(len(found))
-        keep(session, tenant_id, found)
-
-    monkeypatch.setattr(enriching.pending, "keep_enrichment", noted)
-    texts = [
-        "One.",
-        "A first note, of some forty characters here.",
-        "é" * 90,
-        "Short.",
-        *(f"Note {n}." for n in range(8)),
-    ]
-    items = [{"content": f"{place} {text}"} for place, text in enumerate(texts)]
-    ids = [UUID(one["id"]) for one in me.post("/v1/memories/batch", json={"items": items}).json()["results"]]
-    namespace_id = rows.one("SELECT id FROM namespace WHERE tenant_id = :t", t=me.tenant_id).id
-    chosen: dict[str, Any] = {
-        "all that waits": {},
-        "of a job": {"ids": ids},
-        "of a namespace": {"all_of": namespace_id},
-    }
-    assert enriching.enrich_pending(tenancy, **chosen[how]) == len(items)
-    assert rows.one(WAITS, t=me.tenant_id).n == 0
-    assert sizes == [3, 9]

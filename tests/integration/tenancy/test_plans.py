@@ -434,7 +434,7 @@ HOT: dict[str, Callable[[Session], object]] = {
     "claim": lambda s: jobs.claim_job(s, TENANT, an_id(5, 1000), now=NOW, lease=timedelta(minutes=5)),
     "keys": lambda s: keys.list_keys(s, TENANT, before=None, limit=51),
     "key": lambda s: keys.get_key(s, TENANT, an_id(9, 7)),
-    "what waits": lambda s: pending.lock_pending(s, TENANT, ids=None, limit=200, limit_bytes=400_000),
+    "what waits": lambda s: pending.lock_pending(s, TENANT, ids=None, limit=200),
     "said before": lambda s: speaking.said_before(s, TENANT, SPACE, before=an_id(9, 7), limit=50),
     "read again": lambda s: speaking.read_again(s, TENANT, SPACE, ["Ana"], before=an_id(9, 7), limit=500),
     "does it still wait": lambda s: pending.still_pending(s, TENANT, IDS),
