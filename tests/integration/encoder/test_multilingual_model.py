@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
 from memory_service.encoder import LoadedEncoder, load_encoder
+from memory_service.encoder.identity import FAITHFUL_COSINE
 from memory_service.settings import Settings
 from memory_service.storage import keys
 from memory_service.storage.bootstrap import bootstrap
@@ -106,7 +107,8 @@ print(json.dumps(model.encode(json.loads(sys.argv[2]), normalize_embeddings=True
 """
     wanted = np.array(json.loads(run_python(program, model, json.dumps(TEXTS)).splitlines()[-1]))
     # Texts of different lengths in one batch: padding must move no position.
-    assert np.sum(served.encode(TEXTS) * wanted, axis=1).min() > 0.9999
+    # The weights are drawn by chance, and some of them lose a ten-thousandth in bfloat16.
+    assert np.sum(served.encode(TEXTS) * wanted, axis=1).min() > FAITHFUL_COSINE
 
 
 def test_every_script_has_tokens_of_its_own(served: LoadedEncoder) -> None:

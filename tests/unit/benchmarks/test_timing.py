@@ -72,7 +72,8 @@ def test_usage_counts_a_listed_process_and_its_children(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     with_a_child = (
         "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE); "
-        "print('up', flush=True); sys.stdin.read(); child.communicate(b'\\n')"
+        # The system counts in hundredths of a second; to start a Python may take less.
+        "sum(range(3_000_000)); print('up', flush=True); sys.stdin.read(); child.communicate(b'\\n')"
     )
     leader = subprocess.Popen([sys.executable, "-c", with_a_child], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     listed = {"api": [leader.pid, "x"], "gone": [2**22 - 1, "x"]}
