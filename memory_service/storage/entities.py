@@ -280,8 +280,8 @@ _INSERT_NAMES: Final = """
 _INSERT_MENTIONS: Final = """
     INSERT INTO mention (tenant_id, memory_id, version, entity_id, namespace_id, names, spans, known_from, known_to)
     SELECT :tenant, f.memory_id, f.version, f.entity_id, f.namespace_id, f.names, f.spans, coalesce(
-        (SELECT max(v.known_to) FROM memory_version v
-            WHERE v.tenant_id = :tenant AND v.id = f.memory_id AND v.content_version < f.version),
+        CASE WHEN f.version > 1 THEN (SELECT max(v.known_to) FROM memory_version v
+            WHERE v.tenant_id = :tenant AND v.id = f.memory_id AND v.content_version < f.version) END,
         m.created_at), 'infinity'
     FROM jsonb_to_recordset(CAST(:rows AS jsonb))
         AS f (memory_id uuid, version integer, namespace_id uuid, entity_id uuid, names text[], spans integer[])

@@ -9,21 +9,12 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from memory_service.analysis.facts import Fact
-from memory_service.storage.sql import integer_array, to_jsonb, uuid_array
+from memory_service.storage.readings import GIVEN, KNOWN_FROM, given, make_room
+from memory_service.storage.sql import to_jsonb
 
 RULES: Final = "rules"
 MOST_PER_FACT: Final = 20
 """Memories returned for one fact that have another value of its attribute; the latest ones are what it may contradict."""
-
-# Since when the present text of a memory is known: since the version that brought it.
-_KNOWN_FROM = """
-    coalesce((SELECT v.updated_at FROM memory_version v WHERE v.tenant_id = :tenant AND v.id = m.id
-        AND v.version = m.content_version), m.updated_at)
-"""
-_GIVEN = """
-    memory m JOIN unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[])) AS k (id, version)
-        ON m.tenant_id = :tenant AND m.id = k.id AND m.content_version = k.version
-"""
 
 
 def keep_facts(
@@ -46,19 +37,11 @@ def keep_facts(
     """
     if not found:
         return
-    params: dict[str, Any] = {
-        "tenant": tenant_id,
-        "ids": uuid_array(found),
-        "versions": integer_array(version for version, _ in found.values()),
-        "method": method,
-        "rows": to_jsonb(
-            [{"memory_id": memory_id, **_row(fact)} for memory_id, (_, facts) in found.items() for fact in facts]
-        ),
-    }
-    session.execute(text(_CLOSE_EARLIER), params)
-    session.execute(text(_DROP_SAME), params)
-    if any(facts for _, facts in found.values()):
-        session.execute(text(_INSERT), params)
+    make_room(session, "fact", given(tenant_id, found) | {"method": method}, same="x.method = :method")
+    stating = {memory_id: some for memory_id, some in found.items() if some[1]}
+    if stating:
+        rows = [{"memory_id": memory_id, **_row(fact)} for memory_id, (_, some) in stating.items() for fact in some]
+        session.execute(text(_INSERT), {**given(tenant_id, stating), "method": method, "rows": to_jsonb(rows)})
 
 
 def _row(fact: Fact) -> dict[str, Any]:
@@ -67,14 +50,6 @@ def _row(fact: Fact) -> dict[str, Any]:
     return row
 
 
-_CLOSE_EARLIER = f"""
-    UPDATE fact f SET known_to = greatest({_KNOWN_FROM}, f.known_from) FROM {_GIVEN}
-    WHERE f.tenant_id = :tenant AND f.memory_id = m.id AND f.version <> m.content_version AND f.known_to = 'infinity'
-"""
-_DROP_SAME = f"""
-    DELETE FROM fact f USING {_GIVEN}
-    WHERE f.tenant_id = :tenant AND f.memory_id = m.id AND f.version = m.content_version AND f.method = :method
-"""
 _FIELDS = (
     "subject, attribute, value, key, positive, functional, changed, ended, valid_from, valid_to, number, unit, "
     "span_from, span_to"
@@ -84,8 +59,8 @@ _STATED = tuple(name for name in _FIELDS.split(", ") if not name.startswith("spa
 _INSERT = f"""
     INSERT INTO fact (tenant_id, memory_id, version, ordinal, namespace_id, owner, {_FIELDS}, method, known_from)
     SELECT m.tenant_id, m.id, m.content_version, coalesce(o.last, -1) + row_number() OVER (PARTITION BY m.id ORDER BY f.place),
-        m.namespace_id, coalesce(m.user_id, ''), {", ".join(f"f.{name}" for name in _FIELDS.split(", "))}, :method, {_KNOWN_FROM}
-    FROM {_GIVEN}
+        m.namespace_id, coalesce(m.user_id, ''), {", ".join(f"f.{name}" for name in _FIELDS.split(", "))}, :method, {KNOWN_FROM}
+    FROM {GIVEN}
     JOIN ROWS FROM (jsonb_to_recordset(CAST(:rows AS jsonb)) AS (memory_id uuid, subject text, attribute text, value text,
         key text, positive boolean, functional boolean, changed boolean, ended boolean, valid_from timestamptz,
         valid_to timestamptz, number double precision, unit text, span_from integer, span_to integer))

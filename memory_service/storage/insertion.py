@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from memory_service.storage.driver import later
@@ -27,12 +28,16 @@ _IMPACT = IMPACT
 for _name in IMPACT_PARAMS:
     _IMPACT = _IMPACT.replace(f":{_name}", f"%({_name})s")
 
+# Equal in Python may be another value there: 1 and True.
+_NEVER_COMMON = frozenset(column.name for column in memory.c if isinstance(column.type, JSONB))
+
 # A memory whose key a concurrent transaction took first is left out, with all that would hang on it: everything else joins
 # `new`. Parts of one statement see one moment, and foreign keys are checked at its end.
 _INSERT = f"""
     WITH new AS (
         INSERT INTO memory ({_GIVEN})
-        SELECT {_READ} FROM jsonb_populate_recordset(CAST(NULL AS memory), CAST(%(rows)s AS jsonb))
+        SELECT {_READ} FROM jsonb_populate_recordset(
+            jsonb_populate_record(CAST(NULL AS memory), CAST(%(common)s AS jsonb)), CAST(%(rows)s AS jsonb))
         ON CONFLICT DO NOTHING
         RETURNING id, namespace_id, version, terms, updated_at, expires_at, speaker, role, content_hash, created_at,
             metadata, value, computed
@@ -102,9 +107,11 @@ def insert_memories(
         now: from when the vectors are known.
         read_back: whether the answer holds `metadata` and `value` as the database keeps them.
     """
+    common, own = _apart(rows)
     params = {
         "tenant": tenant_id,
-        "rows": to_jsonb([{name: value for name, value in row.items() if value is not None} for row in rows]),
+        "common": to_jsonb(common),
+        "rows": to_jsonb(own),
         "ids": [source.memory_id for source in sources],
         "kinds": [source.kind for source in sources],
         "refs": [source.ref for source in sources],
@@ -115,3 +122,22 @@ def insert_memories(
     }
     inserted = later(session, _INSERT_READ_BACK if read_back else _INSERT_IDS, params).mappings()
     return {row["id"]: row for row in inserted}
+
+
+def _apart(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return what all rows say alike, and what each says besides: most columns of a batch are one value, sent and read once.
+
+    >>> _apart([{"version": 1, "content": "a", "role": None}, {"version": 1, "content": "b", "role": "user"}])
+    ({'version': 1}, [{'content': 'a'}, {'content': 'b', 'role': 'user'}])
+    """
+    if not rows:
+        return {}, []
+    first, *others = rows
+    common = {
+        name: value
+        for name, value in first.items()
+        if value is not None and name not in _NEVER_COMMON and all(row.get(name) == value for row in others)
+    }
+    return common, [
+        {name: value for name, value in row.items() if value is not None and name not in common} for row in rows
+    ]

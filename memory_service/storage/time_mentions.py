@@ -9,16 +9,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from memory_service.storage.driver import Pending, later
-from memory_service.storage.sql import integer_array, to_jsonb, uuid_array
+from memory_service.storage.readings import GIVEN, KNOWN_FROM, given, make_room
+from memory_service.storage.sql import to_jsonb, uuid_array
 
 Span = tuple[float, float]
 """[start, end) in seconds since the epoch; -inf or inf where it is open."""
-
-# Since when the present text of a memory is known: since the version that brought it.
-_KNOWN_FROM = """
-    coalesce((SELECT v.updated_at FROM memory_version v WHERE v.tenant_id = :tenant AND v.id = m.id
-        AND v.version = m.content_version), m.updated_at)
-"""
 
 
 def keep_time_mentions(
@@ -36,41 +31,24 @@ def keep_time_mentions(
     """
     if not found:
         return
-    params: dict[str, Any] = {
-        "tenant": tenant_id,
-        "ids": uuid_array(found),
-        "versions": integer_array(version for version, _ in found.values()),
-        "rows": to_jsonb(
-            [
-                {"memory_id": memory_id, "ordinal": ordinal, **mention}
-                for memory_id, (_, mentions) in found.items()
-                for ordinal, mention in enumerate(mentions)
-            ]
-        ),
-    }
-    session.execute(text(_CLOSE_EARLIER), params)
-    session.execute(text(_DROP_SAME), params)
-    session.execute(text(_INSERT), params)
+    params = given(tenant_id, found)
+    make_room(session, "time_mention", params)
+    saying = {memory_id: some for memory_id, some in found.items() if some[1]}
+    if saying:
+        rows = [
+            {"memory_id": memory_id, "ordinal": ordinal, **mention}
+            for memory_id, (_, mentions) in saying.items()
+            for ordinal, mention in enumerate(mentions)
+        ]
+        session.execute(text(_INSERT), {**given(tenant_id, saying), "rows": to_jsonb(rows)})
 
 
-_GIVEN = """
-    memory m JOIN unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[])) AS k (id, version)
-        ON m.tenant_id = :tenant AND m.id = k.id AND m.content_version = k.version
-"""
-_CLOSE_EARLIER = f"""
-    UPDATE time_mention t SET known_to = greatest({_KNOWN_FROM}, t.known_from) FROM {_GIVEN}
-    WHERE t.tenant_id = :tenant AND t.memory_id = m.id AND t.version <> m.content_version AND t.known_to = 'infinity'
-"""
-_DROP_SAME = f"""
-    DELETE FROM time_mention t USING {_GIVEN}
-    WHERE t.tenant_id = :tenant AND t.memory_id = m.id AND t.version = m.content_version
-"""
 _INSERT = f"""
     INSERT INTO time_mention (tenant_id, memory_id, version, ordinal, namespace_id, starts, ends, phrase, span_from, span_to,
         granularity, known_from)
     SELECT m.tenant_id, m.id, m.content_version, f.ordinal, m.namespace_id, f.starts, f.ends, f.phrase, f.span_from,
-        f.span_to, f.granularity, {_KNOWN_FROM}
-    FROM {_GIVEN} JOIN jsonb_to_recordset(CAST(:rows AS jsonb)) AS f (memory_id uuid, ordinal smallint, starts timestamptz,
+        f.span_to, f.granularity, {KNOWN_FROM}
+    FROM {GIVEN} JOIN jsonb_to_recordset(CAST(:rows AS jsonb)) AS f (memory_id uuid, ordinal smallint, starts timestamptz,
         ends timestamptz, phrase text, span_from integer, span_to integer, granularity text) ON f.memory_id = m.id
 """
 

@@ -50,6 +50,27 @@ def test_each_item_says_what_became_of_it(me: Any, api: Any) -> None:
     assert all(r["problem"] is None for r in results if r["status"] != "rejected")
 
 
+def test_items_that_say_nearly_the_same_stay_apart(me: Any, api: Any) -> None:
+    """What a batch says in every item is sent to the database once: nothing may pass from one item to another by that."""
+    alike = {"tags": ["x"], "importance": 0.25, "observed_at": "2024-01-01T00:00:00Z"}
+    items: list[dict[str, Any]] = [
+        alike | {"content": "One.", "metadata": {"n": 1}, "value": 1},
+        alike | {"content": "Two.", "metadata": {"n": True}, "value": True},
+        alike | {"content": "Three.", "metadata": {"n": "1"}, "pinned": True},
+        {"content": "Four."},
+    ]
+    for sent in (items, items[:2], items[:1]):
+        results = batch(me, [item | {"namespace": f"alike/{len(sent)}"} for item in sent])
+        for item, result in zip(sent, results, strict=True):
+            found = api.read(result["id"])
+            wanted = {"tags": [], "importance": 0.5, "metadata": {}, "value": None, "pinned": False} | item
+            kept = {name: found[name] for name in wanted if name != "observed_at"}
+            wanted.pop("observed_at", None)
+            # As text, because True equals 1.
+            assert json.dumps(kept, sort_keys=True) == json.dumps(wanted, sort_keys=True)
+            assert found["observed_at"].startswith("2024-01-01") is ("observed_at" in item)
+
+
 @pytest.mark.parametrize("bad", BAD_ITEMS, ids=[str(number) for number in range(len(BAD_ITEMS))])
 def test_a_bad_item_never_fails_its_neighbours(me: Any, api: Any, bad: Any) -> None:
     results = batch(me, [{"content": "Left."}, bad, {"content": "Right."}])
