@@ -1,4 +1,4 @@
-"""Bring candidates of a large namespace into memory: what the hybrid statement finds, and the turns around it."""
+"""Bring candidates of a large namespace into memory: what the hybrid statement finds, and the turns around the best of it."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from retrieval.request import PRESETS, RecallRequest
 from retrieval.rows import NONE, Rows
 from retrieval.statements import Candidates, Scope, candidates_asked, find_candidates
 
-_AROUND: Final = 2  # turns on each side of a candidate that are ranked with it
+_AROUND: Final = 2  # turns on each side of the better half of each channel's candidates that are ranked with them
 
 _Shelf = tuple[int, int]  # its number, and the encoder's
 
@@ -44,7 +44,7 @@ class Early:
         words, near = self.keywords[shelf].result(), self.nearest.get(shelf)
         if near is None:
             return words
-        return replace(words, ids=sorted({*words.ids, *near.ids}))
+        return replace(words, ids=sorted({*words.ids, *near.ids}), foremost=[*words.foremost, *near.foremost])
 
     def beside(
         self, session: Session, place: Place, request: RecallRequest, vector: NDArray[np.float32] | None
@@ -88,10 +88,11 @@ def rows_of_candidates(
     where: Sql,
     early: Early | None,
 ) -> tuple[Rows, NDArray[np.bool_]]:
-    """Return what the hybrid statement brings, with the turns around it, and which of them may be results: (n,)."""
+    """Return what the hybrid statement brings, with the turns around the best of it, and which of them may be results: (n,)."""
     at = place.at(request)
     keyword = _keyword_query(parsed, place.corpus)
     ids: list[UUID] = []
+    foremost: list[UUID] = []
     frequency: Counter[str] = Counter()
     # One statement per shelf: large namespaces have one of their own.
     for shelf, namespaces in _by_shelf(place.namespaces).items():
@@ -99,11 +100,13 @@ def rows_of_candidates(
         part = None if vector is None else part_of(vector, scope.encoder_id, place.widths)
         found = _candidates(session, scope, request, keyword, part, None if early is None else early.of(shelf))
         ids += found.ids
+        foremost += found.foremost
         # Common terms come with their count over all namespaces, rarer ones as each statement counted them.
         rare = set(keyword.rare) if keyword is not None else set()
         for term, count in found.document_frequency.items():
             frequency[term] = frequency[term] + count if term in rare else count
-    runs = runs_around(session, place.tenant_id, ids, distance=_AROUND, at=at, known=request.as_of.known)
+    best = list(dict.fromkeys(foremost))
+    runs = runs_around(session, place.tenant_id, best, distance=_AROUND, at=at, known=request.as_of.known)
     around = [one for run in runs for one in run]
     gathering = gathered(
         session,

@@ -29,6 +29,11 @@ class Reach:
         """How many memories are returned, whatever was looked at."""
         return first_reach(self.wanted).rows
 
+    @property
+    def foremost(self) -> int:
+        """How many memories of a channel are its better half."""
+        return (self.wanted + 1) // 2
+
 
 def first_reach(wanted: int) -> Reach:
     """Return what is asked first: half as many chunks again as memories, so that a few long texts ask nothing twice.

@@ -10,7 +10,7 @@ minority of matching memories still fills its top k.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -47,6 +47,7 @@ class Candidates:
     vector: list[float | None] | None
     keyword: list[float] | None
     document_frequency: dict[str, int]
+    foremost: list[UUID] = field(default_factory=list)  # the better half of each channel's, in no order
 
 
 def find_candidates(
@@ -104,8 +105,12 @@ def candidates_asked(
             # Keywords bring no more the second time. Where scores are asked, one statement knows those of all candidates.
             wider = _Row(*ask(reach, keyword if scored else None).rows()[0])
             if not scored:
-                ids = sorted({*(row.ids or ()), *(wider.ids or ())})
-                wider = wider._replace(ids=ids, terms=row.terms, frequencies=row.frequencies)
+                wider = wider._replace(
+                    ids=sorted({*(row.ids or ()), *(wider.ids or ())}),
+                    foremost=sorted({*(row.foremost or ()), *(wider.foremost or ())}),
+                    terms=row.terms,
+                    frequencies=row.frequencies,
+                )
             row, reach = wider, further(reach, wider.brought, by_index=wider.found_by_index)
         return _candidates(row, keyword, scored=scored, by_vector=vector is not None)
 
@@ -124,6 +129,7 @@ class _Row(NamedTuple):
     terms: list[int] | None
     frequencies: list[int] | None
     unread: int | None  # from this word on none was read
+    foremost: list[UUID] | None
 
 
 def _candidates(row: _Row, keyword: KeywordQuery | None, *, scored: bool, by_vector: bool) -> Candidates:
@@ -142,6 +148,7 @@ def _candidates(row: _Row, keyword: KeywordQuery | None, *, scored: bool, by_vec
         vector=(row.vector_scores or []) if by_vector and scored else None,
         keyword=(row.keyword_scores or []) if keyword is not None and scored else None,
         document_frequency=frequency,
+        foremost=row.foremost or [],
     )
 
 
@@ -176,7 +183,7 @@ def _hybrid(
     reach: Reach,
     scored: bool,
 ) -> tuple[str, dict[str, Any]]:
-    params = scope_params(scope)
+    params = scope_params(scope) | {"foremost": reach.foremost}
     if keyword is not None:
         params |= _keyword_params(keyword, reach.wanted)
     if vector is not None:
@@ -203,15 +210,20 @@ class _Words:
     bounded: bool
 
 
+# The better half of what a channel chose.
+_FOREMOST = "(SELECT memory_id FROM {} ORDER BY score DESC, memory_id LIMIT :foremost)"
+
+
 @lru_cache(maxsize=256)
 def _statement(shape: Shape, by_vector: bool, words: _Words | None, scored: bool) -> str:
     """Return the statement of a shape; the candidates come as arrays in one row, in the order of their ids."""
-    parts, candidates, joins = [], [], ""
+    parts, candidates, foremost, joins = [], [], [], ""
     vector_part, keyword_part, rows, terms, frequencies = "NULL", "NULL", "NULL", "NULL", "NULL"
     by_index, unread = "NULL", "NULL"
     if words is not None:
         parts.append(keyword_channel(shape, heads=words.heads, common=words.common, bounded=words.bounded))
         candidates.append("SELECT memory_id, namespace_id FROM by_keyword")
+        foremost.append(_FOREMOST.format("by_keyword"))
         joins += " LEFT JOIN by_keyword b ON b.memory_id = c.memory_id LEFT JOIN partial k ON k.memory_id = c.memory_id"
         keyword_part = f"coalesce(b.score, coalesce(k.score, 0) + {common_score('c', shape)})"
         terms = "(SELECT array_agg(number ORDER BY number) FROM frequency)"
@@ -220,6 +232,7 @@ def _statement(shape: Shape, by_vector: bool, words: _Words | None, scored: bool
     if by_vector:
         parts.append(vector_channel(shape))
         candidates.append("SELECT memory_id, namespace_id FROM by_vector")
+        foremost.append(_FOREMOST.format("by_vector"))
         joins += " LEFT JOIN by_vector v ON v.memory_id = c.memory_id"
         vector_part = f"coalesce(v.score, {vector_score(shape)})"
         rows = brought()
@@ -236,7 +249,7 @@ def _statement(shape: Shape, by_vector: bool, words: _Words | None, scored: bool
         array_agg(CAST(vector_score AS float8) ORDER BY memory_id) AS vector_scores,
         array_agg(CAST(keyword_score AS float8) ORDER BY memory_id) AS keyword_scores,
         {rows} AS brought, {by_index} AS found_by_index, {terms} AS terms, {frequencies} AS frequencies,
-        {unread} AS unread
+        {unread} AS unread, (SELECT array_agg(memory_id) FROM ({" UNION ".join(foremost)}) f) AS foremost
     FROM scored
     """
 

@@ -109,6 +109,23 @@ def test_a_few_long_texts_hide_no_short_one(
         assert len(by_keywords(statements)) == 1, "words are asked once"
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_turns_around_the_best_are_ranked_with_them(
+    database: Database, make_tenant: Any, encoder_id: int, at_once: bool
+) -> None:
+    """Of thirty that each channel proposes at least the fifteen best bring who stands beside them, the others do not."""
+    corpus = Corpus(database, make_tenant()[0], encoder_id, size=1, seed=5)
+    vector = unit(corpus.rng)
+    answers = []
+    for n in range(60):
+        session = {"user": "Ana", "session_id": f"s{n}"}
+        corpus.add(1, near=(vector, 0.95 - n / 100), said=("question", f"no{n}"), **session)
+        answers += corpus.add(1, near=(vector, 0.0), said=("answer", f"no{n}"), **session)
+    found, _, _ = searched(corpus, vector, at_once=at_once)
+    assert found.ranked is not None
+    assert [one in set(found.ranked.ids) for one in answers] == [n < 15 for n in range(60)]
+
+
 @pytest.mark.parametrize("channel", ["vector", "keyword"])
 @pytest.mark.parametrize("at_once", [False, True])
 def test_a_clock_that_is_behind_hides_nothing_that_was_stored(

@@ -95,6 +95,7 @@ class Corpus:
         user: str | None = None,
         said: tuple[str, ...] = (),
         near: tuple[np.ndarray, float] | None = None,
+        session_id: str | None = None,
     ) -> list[UUID]:
         weights = 1 / np.arange(1, len(WORDS) + 1)
         prepared = []
@@ -105,7 +106,11 @@ class Corpus:
                 self.rng.choice(WORDS, size=int(self.rng.integers(3, 60)), p=weights / weights.sum()).tolist()
             )
             draft = Draft(
-                " ".join(terms), namespace=namespace, user_id=user or str(self.rng.integers(0, 5)), extract=Extract.NONE
+                " ".join(terms),
+                namespace=namespace,
+                user_id=user or str(self.rng.integers(0, 5)),
+                session_id=session_id,
+                extract=Extract.NONE,
             )
             parts = tuple(
                 Chunk((i, i + 1), unit(self.rng) if near is None else beside(*near, self.rng)) for i in range(chunks)
@@ -323,6 +328,23 @@ def test_every_candidate_is_scored_in_both_channels(corpus: Corpus) -> None:
     for row in found.rows:
         assert row.vector == pytest.approx(corpus.cosine(row.memory_id, query), abs=2e-3)
         assert row.keyword == pytest.approx(corpus.bm25(row.memory_id, terms), rel=1e-5, abs=1e-9)
+
+
+@pytest.mark.parametrize("by", [("vector", "keyword"), ("vector",), ("keyword",)], ids="+".join)
+def test_the_better_half_of_each_channel_is_named(corpus: Corpus, by: tuple[str, ...]) -> None:
+    query, terms = unit(corpus.rng), ("word15", "word30")
+    keyword = KeywordQuery(rare=terms, common=(), documents=len(corpus.terms))
+    with corpus.database.transaction(corpus.tenant_id) as session:
+        found = find_arrays(
+            session, corpus.scope(), per_channel=20,
+            vector=query if "vector" in by else None, keyword=keyword if "keyword" in by else None,
+        )  # fmt: skip
+    best: set[UUID] = set()
+    for scores in (found.vector, found.keyword):
+        ranked = sorted(zip(scores or (), found.ids, strict=False), key=lambda one: (-(one[0] or 0), one[1]))
+        best |= {memory_id for _, memory_id in ranked[:10]}
+    assert set(found.foremost) == best
+    assert len(best) < len(found.ids)
 
 
 def test_filters_apply_before_the_cut(corpus: Corpus) -> None:
