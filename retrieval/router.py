@@ -89,6 +89,11 @@ _REQUEST: Final = re.compile(
     r"make (?:me|us|an?)|help me (?:find|remember|plan|choose|write))\s+\w",
     re.IGNORECASE,
 )
+# "Cook me something nice, please", "Please order the same again"; not "Please let this week be over".
+_BEGS: Final = re.compile(
+    r".*\bplease\W*\Z|\W*please\s+(?!(?:god|lord|let|just|no|not|don['’]?t|stop|be|someone|somebody|tell me (?:i|it|this|that))\b)\w",
+    re.IGNORECASE | re.DOTALL,
+)
 _OF_SPEAKER: Final = re.compile(r"\W*(?:i|i['’]\w+|we|we['’]\w+|my|our)\b", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
@@ -133,7 +138,7 @@ def _is_asked(sentence: str) -> bool:
         return True  # "I'm at the shop, what did I need?"
     if not marked and _SUPPOSED.match(sentence):
         return False
-    if _REQUEST.match(sentence) or (marked and _ASKED_WITH_MARK.match(sentence)):
+    if _REQUEST.match(sentence) or _BEGS.match(sentence) or (marked and _ASKED_WITH_MARK.match(sentence)):
         return True
     return any(_ASKING.match(part) and not _RHETORICAL.match(part) for part in _PART.split(sentence))
 

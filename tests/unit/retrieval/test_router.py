@@ -103,6 +103,9 @@ def test_what_tells_when_something_was_is_a_statement(query: str) -> None:
         "Who cares for my cat while I travel?",
         "Have you ever heard me mention my dentist?",
         "Help me find my notes on the boiler",
+        "My trainers are worn out, re-order the same model please",
+        "Friday I'm alone, cook me something nice (recipe please)",
+        "Please reserve a room for me near the race",
         "Wo wohnt deine Schwester?",
         "Où habite ta sœur ?",
     ],
@@ -129,6 +132,9 @@ def test_what_is_asked_outright_is_a_question_whatever_words_it_shares(query: st
         "Is it just me or is everything getting harder for me?",
         "Ich bin so müde, wer kennt das nicht?",
         "Let go of my job today and I feel free",
+        "Please let this week be over, I am so tired",
+        "Please don't ask me how my exam went",
+        "I gave up trying to please my mother",
         "Get up at five every day and I'm exhausted",
         "Order in my life is gone since the baby came",
         "Tell me about it, my kids are the same",
@@ -145,7 +151,9 @@ def test_what_is_only_said_as_a_question_is_a_statement(query: str) -> None:
     assert way_of(query, coverage=0.4) is Route.QUESTION
 
 
-@pytest.mark.parametrize("part", ["what ", "in ", "which of the ", "yesterday ", "last x ", "how a-", "Did ", "who? "])
+@pytest.mark.parametrize(
+    "part", ["what ", "in ", "which of the ", "yesterday ", "last x ", "how a-", "Did ", "who? ", "please "]
+)
 def test_long_queries_are_told_apart_in_no_time(part: str) -> None:
     query = "latest " + part * (12_000 // len(part))
     parsed = parse_query(query, now=NOW)
