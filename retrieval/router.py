@@ -91,7 +91,8 @@ _REQUEST: Final = re.compile(
 )
 # "Cook me something nice, please", "Please order the same again"; not "Please let this week be over".
 _BEGS: Final = re.compile(
-    r".*\bplease\W*\Z|\W*please\s+(?!(?:god|lord|let|just|no|not|don['’]?t|stop|be|someone|somebody|tell me (?:i|it|this|that))\b)\w",
+    r".*\bplease\W*\Z|"
+    r"\W*please\s+(?!(?:god|lord|let|just|no|not|don['’]?t|stop|be|someone|somebody|tell me (?:i|it|this|that))\b)\w",
     re.IGNORECASE | re.DOTALL,
 )
 _OF_SPEAKER: Final = re.compile(r"\W*(?:i|i['’]\w+|we|we['’]\w+|my|our)\b", re.IGNORECASE)
