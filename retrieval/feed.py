@@ -22,6 +22,7 @@ from memory_service.storage.sql import uuid_array
 from memory_service.types import LinkType, PrecisionTier, State
 from retrieval.entries import Entry
 from retrieval.quantisation import dequantise, from_sketch
+from retrieval.scope import SHARED, on_shelves
 from retrieval.wishes import WishKind
 
 # By memory and version.
@@ -275,18 +276,18 @@ def links_known(
 
 
 # One statement for all tiers: between two of them a vector could move from where one has yet to look to where one has looked.
-_VECTORS = """
+_VECTORS = f"""
     SELECT * FROM (
         SELECT DISTINCT ON (e.memory_id, e.version, e.chunk) e.memory_id, e.version, 0, halfvec_send(e.vector)
         FROM embedding e
-        WHERE e.tenant_id = %(tenant)s AND e.shelf IN (0, 1, %(shelf)s) AND e.namespace_id = ANY(%(namespaces)s)
-            AND e.encoder_id = %(encoder)s {some} ORDER BY e.memory_id, e.version, e.chunk
+        WHERE e.tenant_id = %(tenant)s AND {on_shelves("e", (*SHARED, "%(shelf)s"))} AND e.namespace_id = ANY(%(namespaces)s)
+            AND e.encoder_id = %(encoder)s {{some}} ORDER BY e.memory_id, e.version, e.chunk
     ) h
     UNION ALL
     SELECT * FROM (
         SELECT e.memory_id, e.version, CAST(e.tier AS integer), coalesce(e.code, varbit_send(e.sketch))
         FROM embedding_coarse e WHERE e.tenant_id = %(tenant)s AND e.namespace_id = ANY(%(namespaces)s)
-            AND e.encoder_id = %(encoder)s {some} ORDER BY e.memory_id, e.version, e.chunk
+            AND e.encoder_id = %(encoder)s {{some}} ORDER BY e.memory_id, e.version, e.chunk
     ) k
 """
 _ALL_VECTORS = _VECTORS.format(some="")

@@ -15,7 +15,7 @@ from memory_service.storage.driver import meanwhile
 from memory_service.storage.namespaces import paths_named
 from retrieval.confidence import DEFAULT as CALIBRATION
 from retrieval.confidence import confidence as confidence_of
-from retrieval.corpus import Foreseen, NamesAsked
+from retrieval.corpus import Corpus, Foreseen, NamesAsked
 from retrieval.diversity import mmr
 from retrieval.encoders import Widths, side_by_side
 from retrieval.fusion_policy import governed
@@ -114,19 +114,21 @@ class _Search:
     vectors: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
 
     def foreseen(self) -> Prepared | None:
-        """Understand the query by what the last search of these namespaces saw, where they are kept in memory.
+        """Understand the query by what the last search of these namespaces saw.
 
-        That saves a transaction before encoding. The search itself asks whether it still is so.
+        That saves a transaction before encoding. The search itself asks whether it still is so. Where namespaces are not kept
+        in memory, neither is whom names mean that nobody bears.
         """
         request = self.request
         as_it_is = request.as_of.known is None and not request.archived and request.languages is None
         if not as_it_is or request.namespace_prefix is not None:
             return None
         corpus = self.tools.residents.corpora.get((self.tenant_id, tuple(self._paths())))
-        if corpus is None or not self.tools.residents.admits(self.tenant_id, corpus.namespaces, corpus.documents):
+        if corpus is None:
             return None
         known = self.tools.residents.called(self.tenant_id, corpus.namespaces)
-        return foresee(request, corpus, now=self.now, known=known)
+        guess = foresee(request, corpus, now=self.now, known=known)
+        return guess if not guess.names or self._kept(corpus) else None
 
     def under(self, prepared: Prepared) -> "_Search":
         """Return the search as the namespace has it where the caller does not say."""
@@ -176,7 +178,10 @@ class _Search:
             return self._delivered(session, prepared, order)
 
     def _confirmed(self, session: Session, prepared: Prepared, cue: _Cue | None) -> _Found | None:
-        """Load what was foreseen and is kept in memory, and do all that needs no vector beside the encoder."""
+        """Load what was foreseen, and do all that needs no vector beside the encoder; None where it is otherwise."""
+        if not self._kept(prepared.corpus):
+            corpus = None if prepared.names else self._foreseen(session, prepared).corpus()
+            return None if corpus is None else self._found(session, self._still(prepared, corpus), cue)
         if cue is not None:
             encoded, seen = cue, self._seen(session, prepared, worded=False)
         else:
@@ -189,25 +194,37 @@ class _Search:
     def _seen(self, session: Session, prepared: Prepared, *, worded: bool) -> _Found | None:
         """Ask whether all is as foreseen and load it, `worded` with its words compared; None where it is not."""
         tools, tenant_id, namespaces = self.tools, self.tenant_id, prepared.corpus.namespaces
-        parsed = prepared.parsed
-        terms = [one for term in parsed.terms for one in parsed.all_of(term)]
-        foreseen = Foreseen(session, tenant_id, self._paths(), terms, seen=prepared.corpus)
+        foreseen = self._foreseen(session, prepared)
         names = NamesAsked(session, tenant_id, prepared.corpus, prepared.names)
         look = tools.residents.look(session, tenant_id, namespaces)
         # What is common in another query says nothing of this one, and what is kept may have grown too large.
         corpus = foreseen.corpus()
-        if corpus is None or not tools.residents.admits(tenant_id, namespaces, corpus.documents):
+        if corpus is None or not self._kept(corpus):
             return None
-        prepared = replace(prepared, corpus=corpus)
-        self.keep(prepared)
+        prepared = self._still(prepared, corpus)
         if names.called() != prepared.called:
             return None
         place = Place(tenant_id, namespaces, corpus, self.now)
         loaded = load_resident(session, place, self.request, residents=tools.residents, look=look)
         return _Found(prepared, loaded, wording=worded_in(self.request, prepared, loaded) if worded else None)
 
+    def _foreseen(self, session: Session, prepared: Prepared) -> Foreseen:
+        """Ask, with the next statements of the session, whether all is as foreseen."""
+        parsed = prepared.parsed
+        terms = [one for term in parsed.terms for one in parsed.all_of(term)]
+        return Foreseen(session, self.tenant_id, self._paths(), terms, seen=prepared.corpus)
+
+    def _still(self, prepared: Prepared, corpus: Corpus) -> Prepared:
+        """Return what was foreseen with the corpus as it is now, and remember that for the next search."""
+        still = replace(prepared, corpus=corpus)
+        self.keep(still)
+        return still
+
+    def _kept(self, corpus: Corpus) -> bool:
+        return self.tools.residents.admits(self.tenant_id, corpus.namespaces, corpus.documents)
+
     def _found(self, session: Session, prepared: Prepared, cue: _Cue | None) -> _Found:
-        """Load what nothing was foreseen of; the database works beside the encoder as far as it needs no vector."""
+        """Load what is not as foreseen or not kept; the database works beside the encoder as far as it needs no vector."""
         request, residents = self.request, self.tools.residents
         place = Place(self.tenant_id, prepared.corpus.namespaces, prepared.corpus, self.now)
         early, look = None, None

@@ -1,6 +1,6 @@
 """Where a search looks and as of when, and the SQL that says so of each channel's rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -128,6 +128,12 @@ def archive(alias: str, shape: Shape) -> str:
     return records(alias, shape) if shape.archived else ""
 
 
-def on_shelves(alias: str, shape: Shape) -> str:
-    """Return the condition that a vector lies on one of the shelves searched."""
-    return f"{alias}.shelf IN ({', '.join(str(int(shelf)) for shelf in (*shape.shared, *shape.own))})"
+def on_shelves(alias: str, shelves: Iterable[int | str]) -> str:
+    """Return the condition that a vector lies on one of some shelves, numbers or parameters.
+
+    The planner leaves out the other partitions by it, and has nothing else to do with it: by itself it would be taken for the
+    end of an index's key, with a skip scan reckoned for it whose cost goes by the pages of the index, empty ones too. After a
+    large namespace has moved away that is dearer than reading all that is left on the shared shelf.
+    """
+    listed = ", ".join(str(shelf) for shelf in shelves)
+    return f"({alias}.shelf IN ({listed}) OR ({alias}.shelf = -1 AND {alias}.chunk = -1))"  # no row has either

@@ -85,13 +85,12 @@ def found_by_index(shape: Shape) -> str:
 
 
 def _exact(shape: Shape) -> str:
-    shelves = ", ".join(str(int(shelf)) for shelf in shape.shared)
     # OFFSET 0 keeps the order apart from the scan, so that no index is ever asked for it.
     return f"""
     scan AS (
         SELECT e.memory_id, e.namespace_id, e.chunk, e.vector <#> :vector AS distance
         FROM embedding e {records("e", shape)}
-        WHERE e.tenant_id = :tenant AND e.shelf IN ({shelves}) AND {inside("e", shape)}
+        WHERE e.tenant_id = :tenant AND {on_shelves("e", shape.shared)} AND {inside("e", shape)}
             AND e.encoder_id = :encoder AND {live("e", shape)} AND ({shape.where})
         OFFSET 0
     )"""
@@ -135,7 +134,7 @@ def vector_score(shape: Shape) -> str:
     """Return the vector score of a candidate `c` that the vector channel itself did not choose."""
     return f"""greatest((
         SELECT max(-(e.vector <#> :vector)) FROM embedding e {archive("e", shape)}
-        WHERE e.tenant_id = :tenant AND {on_shelves("e", shape)} AND e.namespace_id = c.namespace_id
+        WHERE e.tenant_id = :tenant AND {on_shelves("e", (*shape.shared, *shape.own))} AND e.namespace_id = c.namespace_id
             AND e.encoder_id = :encoder AND e.memory_id = c.memory_id AND {live("e", shape)}
     ), (
         SELECT {_ESTIMATE.format("differing")} FROM (
