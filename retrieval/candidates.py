@@ -1,7 +1,7 @@
 """Bring candidates of a large namespace into memory: what the hybrid statement finds, and the turns around the best of it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
@@ -26,7 +26,7 @@ from retrieval.request import PRESETS, RecallRequest
 from retrieval.rows import NONE, Rows
 from retrieval.statements import Candidates, Scope, candidates_asked, find_candidates
 
-_AROUND: Final = 2  # turns on each side of the better half of each channel's candidates that are ranked with them
+_AROUND: Final = 2  # turns on each side of the best of each channel that are ranked with them
 
 _Shelf = tuple[int, int]  # its number, and the encoder's
 
@@ -105,9 +105,9 @@ def rows_of_candidates(
         rare = set(keyword.rare) if keyword is not None else set()
         for term, count in found.document_frequency.items():
             frequency[term] = frequency[term] + count if term in rare else count
-    best = list(dict.fromkeys(foremost))
-    runs = runs_around(session, place.tenant_id, best, distance=_AROUND, at=at, known=request.as_of.known)
-    around = [one for run in runs for one in run]
+    # Who stands beside whom counts for all candidates; of the foremost those who stand there are ranked as well.
+    runs = runs_around(session, place.tenant_id, ids, distance=_AROUND, at=at, known=request.as_of.known)
+    around = [one for memory_id in foremost for one in runs.get(memory_id, ())]
     gathering = gathered(
         session,
         place.tenant_id,
@@ -120,7 +120,7 @@ def rows_of_candidates(
         widths=place.widths,
     )
     rows = gathering.rows(documents=place.corpus.documents, document_frequency=frequency)
-    rows = _with_neighbours(rows, runs)
+    rows = _with_neighbours(rows, runs.values())
     if where.text == "true":
         # The surroundings may be results, too: a turn beside the best is often the answer.
         return rows, np.ones(len(rows), dtype=np.bool_)
@@ -128,7 +128,7 @@ def rows_of_candidates(
     return rows, np.fromiter((id_ in chosen for id_ in rows.ids), dtype=np.bool_, count=len(rows))
 
 
-def _with_neighbours(rows: Rows, runs: Sequence[Sequence[UUID]]) -> Rows:
+def _with_neighbours(rows: Rows, runs: Iterable[Sequence[UUID]]) -> Rows:
     """Return the rows with the neighbours that runs name: two candidates of one session need not stand side by side."""
     # By number: ids of Python take several times as long to find.
     place = {memory_id.int: row for row, memory_id in enumerate(rows.ids)}

@@ -31,7 +31,7 @@ class Reach:
 
     @property
     def foremost(self) -> int:
-        """How many memories of a channel are its better half."""
+        """How many memories of a channel bring the turns around them: half of what is wanted of it."""
         return (self.wanted + 1) // 2
 
 

@@ -28,7 +28,7 @@ from retrieval.keyword_plan import COMMON_AT_MOST, MOST_READ, NEWEST, STRONG, Ke
 from retrieval.quantisation import sketch
 from retrieval.reach import Reach, first_reach, further
 from retrieval.scope import Scope, Shape, scope_params, shape_of
-from retrieval.vector_channel import COARSE_ROWS, brought, effort, found_by_index, vector_channel, vector_score
+from retrieval.vector_channel import COARSE_ROWS, RANKED, brought, effort, found_by_index, vector_channel, vector_score
 
 __all__ = ["Candidates", "KeywordQuery", "Scope", "candidates_asked", "find_candidates", "hybrid_query"]
 
@@ -47,7 +47,7 @@ class Candidates:
     vector: list[float | None] | None
     keyword: list[float] | None
     document_frequency: dict[str, int]
-    foremost: list[UUID] = field(default_factory=list)  # the better half of each channel's, in no order
+    foremost: list[UUID] = field(default_factory=list)  # the best of each channel, in no order
 
 
 def find_candidates(
@@ -210,7 +210,7 @@ class _Words:
     bounded: bool
 
 
-# The better half of what a channel chose.
+# The best of what a channel chose, which bring the turns around them.
 _FOREMOST = "(SELECT memory_id FROM {} ORDER BY score DESC, memory_id LIMIT :foremost)"
 
 
@@ -232,7 +232,7 @@ def _statement(shape: Shape, by_vector: bool, words: _Words | None, scored: bool
     if by_vector:
         parts.append(vector_channel(shape))
         candidates.append("SELECT memory_id, namespace_id FROM by_vector")
-        foremost.append(_FOREMOST.format("by_vector"))
+        foremost += [_FOREMOST.format(ranked) for ranked in RANKED]
         joins += " LEFT JOIN by_vector v ON v.memory_id = c.memory_id"
         vector_part = f"coalesce(v.score, {vector_score(shape)})"
         rows = brought()

@@ -35,13 +35,18 @@ def vector_channel(shape: Shape) -> str:
     """
     return f"""{", ".join([_exact(shape), *(_own(shelf, shape) for shelf in shape.own), _coarse(shape)])},
     nearest AS ({_nearest(shape)}),
+    by_distance AS ({_memories("nearest", "-min(distance)", "vector")}),
+    by_sketch AS ({_memories("coarse", _ESTIMATE.format("min(differing)"), "coarse")}),
     by_vector AS (
-        SELECT memory_id, any_value(namespace_id) AS namespace_id, max(score) AS score FROM (
-            ({_memories("nearest", "-min(distance)", "vector")})
-            UNION ALL ({_memories("coarse", _ESTIMATE.format("min(differing)"), "coarse")})
-        ) x GROUP BY memory_id
+        SELECT memory_id, any_value(namespace_id) AS namespace_id, max(score) AS score
+        FROM (SELECT * FROM by_distance UNION ALL SELECT * FROM by_sketch) x GROUP BY memory_id
     )
     """
+
+
+# A sketch is a guess, and the best of many guesses look better than they are: what is exact stands apart.
+RANKED = ("by_distance", "by_sketch")
+"""The relations of (memory_id, namespace_id, score) whose scores compare with each other."""
 
 
 def _nearest(shape: Shape) -> str:

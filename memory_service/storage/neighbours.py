@@ -50,17 +50,17 @@ def runs_around(
     distance: int,
     at: datetime,
     known: datetime | None = None,
-) -> list[list[UUID]]:
-    """Return for each of some memories the turns around it, up to `distance` live ones on each side, in order.
+) -> dict[UUID, list[UUID]]:
+    """Return for some memories the turns around each, up to `distance` live ones on each side, in order and with it.
 
-    Consecutive ids of a run are neighbours in their session, whatever else lies in it.
+    Consecutive ids of a run are neighbours in their session, whatever else lies in it. A memory alone has none.
     """
     statement = _AROUND if known is None else _AROUND_AS_KNOWN
     params = {"tenant": tenant_id, "ids": uuid_array(ids), "distance": distance, "at": at, "known": known}
     runs: dict[UUID, list[tuple[datetime, UUID]]] = {}
     for of_id, of_moment, other, moment in fetch(session, statement, params):
         runs.setdefault(of_id, [(of_moment, of_id)]).append((moment, other))
-    return [[memory_id for _, memory_id in sorted(run)] for run in runs.values()]
+    return {of_id: [memory_id for _, memory_id in sorted(run)] for of_id, run in runs.items()}
 
 
 def neighbours_of(

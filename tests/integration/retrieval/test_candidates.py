@@ -126,6 +126,47 @@ def test_the_turns_around_the_best_are_ranked_with_them(
     assert [one in set(found.ranked.ids) for one in answers] == [n < 15 for n in range(60)]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_turns_around_the_best_by_words_are_ranked_too(
+    database: Database, make_tenant: Any, encoder_id: int, at_once: bool
+) -> None:
+    corpus = Corpus(database, make_tenant()[0], encoder_id, size=1, seed=5)
+    vector = unit(corpus.rng)
+    for n in range(60):  # the nearest, which hold no word of the query
+        corpus.add(1, near=(vector, 0.9), said=("filler", f"no{n}"), user="Ana", session_id=f"f{n}")
+    (_, answer) = [
+        corpus.add(1, near=(vector, -0.2), said=said, user="Ana", session_id="s")[0]
+        for said in (("word3", "word20", "word33"), ("answer",))
+    ]
+    found, _, _ = searched(corpus, vector, at_once=at_once)
+    assert found.ranked is not None
+    assert answer in found.ranked.ids
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_candidates_beside_each_other_are_known_as_such(
+    database: Database, make_tenant: Any, encoder_id: int, at_once: bool
+) -> None:
+    """Those that bring nobody are candidates of each other's turns all the same."""
+    corpus = Corpus(database, make_tenant()[0], encoder_id, size=1, seed=5)
+    vector = unit(corpus.rng)
+    for n in range(15):
+        corpus.add(1, near=(vector, 0.95 - n / 200), said=("filler", f"no{n}"), user="Ana", session_id=f"f{n}")
+    pairs = []
+    for n in range(7):
+        session = {"user": "Ana", "session_id": f"s{n}"}
+        (asked,) = corpus.add(1, near=(vector, 0.80 - n / 50), said=("question", f"no{n}"), **session)
+        (answer,) = corpus.add(1, near=(vector, 0.79 - n / 50), said=("answer", f"no{n}"), **session)
+        pairs.append((asked, answer))
+    corpus.add(60, near=(vector, 0.0), user="Ana")
+    found, _, _ = searched(corpus, vector, at_once=at_once)
+    assert found.loaded is not None
+    rows = found.loaded.rows
+    at = {memory_id: row for row, memory_id in enumerate(rows.ids)}
+    assert [rows.ids[rows.following[at[asked]]] for asked, _ in pairs] == [answer for _, answer in pairs]
+    assert [rows.ids[rows.previous[at[answer]]] for _, answer in pairs] == [asked for asked, _ in pairs]
+
+
 @pytest.mark.parametrize("channel", ["vector", "keyword"])
 @pytest.mark.parametrize("at_once", [False, True])
 def test_a_clock_that_is_behind_hides_nothing_that_was_stored(

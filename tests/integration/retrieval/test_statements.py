@@ -20,8 +20,9 @@ from memory_service.storage import pending
 from memory_service.storage.database import Database
 from memory_service.storage.ids import new_id
 from memory_service.storage.namespaces import find_namespaces
+from memory_service.storage.precision import move_tiers
 from memory_service.storage.sql import Sql
-from memory_service.types import Extract
+from memory_service.types import Extract, PrecisionTier
 from retrieval import statements
 from retrieval.bm25 import impacts, inverse_document_frequency
 from retrieval.corpus import describe_corpus
@@ -345,6 +346,37 @@ def test_the_better_half_of_each_channel_is_named(corpus: Corpus, by: tuple[str,
         best |= {memory_id for _, memory_id in ranked[:10]}
     assert set(found.foremost) == best
     assert len(best) < len(found.ids)
+
+
+def test_faded_memories_take_no_place_of_exact_ones_among_the_foremost(
+    database: Database, make_tenant: Any, encoder_id: int
+) -> None:
+    """The best of many estimates look nearer than they are."""
+    corpus = Corpus(database, make_tenant()[0], encoder_id, size=1, seed=5)
+    vector = unit(corpus.rng)
+    exact, faded = [], []
+    for n in range(150):
+        exact += corpus.add(1, near=(vector, 0.55 - n / 1000), said=("a", f"no{n}"))
+        faded += corpus.add(1, near=(vector, 0.549 - n / 1000), said=("b", f"no{n}"))
+    with database.transaction(corpus.tenant_id) as session:
+        move_tiers(session, corpus.tenant_id, [(one, PrecisionTier.INT8) for one in faded], now=datetime.now(UTC))
+        found = find_arrays(session, corpus.scope(), vector=vector, keyword=None, per_channel=30, scored=False)
+    assert set(exact[:15]) <= set(found.foremost)
+    assert len(set(found.foremost) & set(faded)) == 15
+    assert len(found.foremost) == 30
+
+
+def test_the_foremost_by_words_stay_so_when_more_is_asked_of_the_vectors(
+    database: Database, make_tenant: Any, encoder_id: int
+) -> None:
+    corpus = Corpus(database, make_tenant()[0], encoder_id, size=60, seed=4)
+    vector = unit(corpus.rng)
+    corpus.add(5, chunks=9, near=(vector, 0.8), said=("treatise",))
+    (said,) = corpus.add(1, near=(vector, -0.5), said=("rare",))
+    keyword = KeywordQuery(rare=("rare",), common=(), documents=66)
+    with database.transaction(corpus.tenant_id) as session:
+        found = find_arrays(session, corpus.scope(), vector=vector, keyword=keyword, per_channel=10, scored=False)
+    assert said in found.foremost
 
 
 def test_filters_apply_before_the_cut(corpus: Corpus) -> None:

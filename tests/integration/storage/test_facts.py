@@ -110,6 +110,17 @@ def test_a_change_of_other_fields_leaves_facts_alone(me: Any, maintenance: Engin
     assert row.known_to is None
 
 
+def test_a_text_that_is_read_anew_after_another_title_states_it_once(
+    me: Any, maintenance: Engine, tenancy: Tenancy, remember: Any
+) -> None:
+    memory_id = remember("I live in Lisbon.")
+    assert me.patch(f"/v1/memories/{memory_id}", json={"title": "Home"}).status_code == 200
+    with maintenance.begin() as connection:
+        connection.execute(text("UPDATE memory SET enriched_version = 0 WHERE id = :id"), {"id": memory_id})
+    enriching.enrich_pending(tenancy)
+    assert [row.value for row in rows_of(maintenance, memory_id) if row.known_to is None] == ["Lisbon"]
+
+
 def test_what_two_methods_found_stands_side_by_side(
     database: Database, me: Any, maintenance: Engine, remember: Any
 ) -> None:

@@ -47,9 +47,11 @@ def tell(database: Database, make_tenant: Any, encoder_id: int) -> Iterator[Any]
 
 def around(database: Database, tell: Any, ids: Sequence[UUID], **options: Any) -> list[list[UUID]]:
     with database.transaction(tell.tenant_id) as session:
-        return runs_around(
+        runs = runs_around(
             session, tell.tenant_id, ids, **{"distance": 2, "at": datetime.now(UTC) + timedelta(seconds=1), **options}
         )
+    assert all(memory_id in run for memory_id, run in runs.items())
+    return list(runs.values())
 
 
 def test_two_turns_on_either_side_and_no_turn_twice(database: Database, tell: Any) -> None:

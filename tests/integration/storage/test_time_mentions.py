@@ -114,6 +114,20 @@ def test_new_content_ends_what_the_old_spoke_of(
     assert old.known_to == new.known_from
 
 
+def test_a_text_that_is_read_anew_after_another_title_is_not_said_twice(
+    database: Database, tenancy: Tenancy, remember: Any, me: Any, maintenance: Engine
+) -> None:
+    """A title makes another version of what is searched and ends nothing that was read out of the text."""
+    memory_id = remember("We met yesterday.")
+    enriching.enrich_pending(tenancy)
+    assert me.patch(f"/v1/memories/{memory_id}", json={"title": "A meeting"}).status_code == 200
+    with maintenance.begin() as connection:
+        connection.execute(text("UPDATE memory SET enriched_version = 0 WHERE id = :id"), {"id": memory_id})
+    enriching.enrich_pending(tenancy)
+    assert [row.version for row in rows_of(maintenance, memory_id) if row.known_to is None] == [2]
+    assert spans(database, tenancy.tenant_id, memory_id) == {memory_id: (SUNDAY,)}
+
+
 def test_another_time_of_observation_moves_what_is_relative(
     database: Database, tenancy: Tenancy, remember: Any, me: Any
 ) -> None:
