@@ -85,7 +85,12 @@ class Sized:
             frequency = {row.term: row.df for row in common}
         keyword = plan_keywords(query.terms, documents=max(FEWEST_DOCUMENTS, documents or 0), common=frequency)
         scope = Scope(
-            TENANT, (self._namespace.id,), self._namespace.shelf, ENCODER, datetime.now(UTC) + timedelta(days=1)
+            TENANT,
+            (self._namespace.id,),
+            self._namespace.shelf,
+            ENCODER,
+            datetime.now(UTC) + timedelta(days=1),
+            memories=self.size,
         )
         return _Asked(query, scope, keyword)
 

@@ -160,6 +160,7 @@ def _scope(place: Place, request: RecallRequest, shelf: _Shelf, namespaces: Sequ
         as_known=request.as_of.known is not None,
         archived=request.archived,
         where=where,
+        memories=place.corpus.documents,
     )
 
 

@@ -25,6 +25,7 @@ class Scope:
     as_known: bool = False  # nothing counts that was not known at `at`, and records are read as of then
     archived: bool = False  # archived memories are candidates as well
     where: Sql = field(default_factory=lambda: Sql("true"))
+    memories: int = 1_000_000  # about how many there are; many where nobody says
     shelves: tuple[int, ...] = ()  # one per namespace; empty when all of them lie on `shelf`
 
     def __post_init__(self) -> None:

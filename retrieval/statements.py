@@ -95,7 +95,7 @@ def candidates_asked(
     def ask(reach: Reach, words: KeywordQuery | None) -> Question:
         statement, params = _hybrid(scope, vector=vector, keyword=words, reach=reach, scored=scored)
         if indexed and not reach.exact:
-            later(session, _SETTINGS, {"effort": str(effort(reach.rows))})
+            later(session, _SETTINGS, {"effort": str(effort(reach.rows, scope.memories))})
         return later(session, _driver_words(statement), params)
 
     def read(rows: Sequence[Any]) -> Candidates:

@@ -6,25 +6,32 @@ lies in `embedding_coarse`, found by how many signs differ from those of the que
 A channel is common table expressions that end in a relation of (memory_id, namespace_id, score).
 """
 
+from math import log2
+
 from retrieval.scope import Shape, archive, inside, live, on_shelves, records
 
 # What the index collects per search beyond the rows asked for: at 1M memories this costs a millisecond and brings recall
 # from .96 to .98. pgvector allows 1,000.
 EFFORT = 4
-# A million vectors of realistic spread gave .94 of the exact fifty with 200, .9698 with 400 and .979 with 500.
-LEAST_EFFORT = 500
+# A million vectors of realistic spread gave .94 of the exact fifty with 200, .9698 with 400 and .979 with 500; a hundred
+# thousand gave .987 with 200, .993 with 332 and .996 with 500, which took 5.0, 7.5 and 10.2 ms.
+EFFORT_PER_DOUBLING = 50
+SMALLEST = 1_000  # memories, from which doublings are counted
 MOST_EFFORT = 1000
 # Sketches scatter: of 2,760 and 3,733 real turns the 75 with the fewest other signs held .97 of the true ten, 150 .98, 300 .997.
 COARSE_ROWS = 2  # times the rows asked in half precision, and beside them: one kind never crowds out the other
 
 
-def effort(rows: int) -> int:
-    """Return how many candidates an index search keeps to return so many rows.
+def effort(rows: int, memories: int) -> int:
+    """Return how many candidates an index search keeps to return so many rows of so many memories.
 
-    >>> effort(75), effort(300), effort(3000)
-    (500, 1000, 1000)
+    >>> effort(45, 50_000), effort(45, 100_000), effort(45, 1_000_000), effort(45, 10_000_000)
+    (282, 332, 498, 664)
+    >>> effort(300, 50_000), effort(3000, 50_000)
+    (1000, 1000)
     """
-    return min(MOST_EFFORT, max(LEAST_EFFORT, EFFORT * rows))
+    doublings = max(0.0, log2(max(memories, 1) / SMALLEST))
+    return min(MOST_EFFORT, max(round(EFFORT_PER_DOUBLING * doublings), EFFORT * rows))
 
 
 def vector_channel(shape: Shape) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import Engine, create_engine, event, insert, text
 from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
@@ -97,6 +97,22 @@ def test_both_at_once(service: Any) -> None:
         assert found(service, "the compass of the year 1805", namespaces=order, top_k=5)[:2]
         assert set(found(service, "the teapot", namespaces=order, top_k=100)) & set(service.small)
         assert set(found(service, "the teapot", namespaces=order, top_k=100)) & set(service.large)
+
+
+def test_an_index_is_asked_by_how_many_memories_there_are(service: Any) -> None:
+    """A hundred and sixty: four times the rows, where a million would be asked for five hundred."""
+    efforts: set[str] = set()
+
+    def hear(_c: Any, _cursor: Any, statement: str, params: Any, *_: Any) -> None:
+        if "hnsw.ef_search" in statement:
+            efforts.add(params["effort"])
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        assert found(service, "the compass of the year 1805", namespace="large")
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+    assert efforts == {"180"}
 
 
 def test_what_is_written_changed_and_forgotten_afterwards(service: Any) -> None:
