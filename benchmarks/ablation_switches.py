@@ -150,6 +150,7 @@ def _signals() -> list[Mechanism]:
         "length": "signal: longer",
         "asks": "signal: not a question",
         "user": "signal: the user said it",
+        "brief": "signal: the assistant said in a few words what was done",
         "statement_asks": "statement: not a question",
         "first_person": "statement: first person",
     }
@@ -160,6 +161,7 @@ def _signals() -> list[Mechanism]:
         only = replace(BARE.settings.priors, **{part: getattr(PriorSettings(), part)})
         # What holds for statements needs the router to get there.
         is_for_statements = part in ("statement_asks", "first_person")
-        alone = None if is_for_statements else _bare(priors=only)
+        is_a_share = part == "brief"  # of what the user's words have
+        alone = None if is_for_statements or is_a_share else _bare(priors=only)
         found.append(Mechanism(name, True, _usual(priors=off), alone))
     return found

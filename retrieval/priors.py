@@ -46,6 +46,10 @@ class PriorSettings:
     user: float = (
         3.0  # the user said it, or nobody says who did, where other memories are of an assistant, tool or system
     )
+    brief: float = (
+        0.7  # of that, what an assistant's turn of no length with a number or time has; falls evenly to nothing
+    )
+    brief_up_to: int = 80  # terms: what was done is said in a few words ("Booked: two nights, 198"), advice in many
     user_in_summary: float = 0.5  # the same, for a summary
     user_beside_answers: float = 0.0  # the same, for what the assistant had said
     opening: float = 1.0  # for a summary, where there are episodes: the talk was taken up with it after a pause
@@ -56,7 +60,8 @@ class PriorSettings:
 SUCCESSION: Final = "succession"  # what a result was lifted by, because it stands above what it updates (`results`)
 WISH: Final = "wish"  # what its memory was raised by, because it was asked for once and for all (`wishes`)
 CHANNEL_OF: Final[Mapping[str, str]] = {
-    "speaker": "graph", "elsewhere": "graph", "role": "graph", "time": "temporal", "date": "temporal", "recency": "temporal",
+    "speaker": "graph", "elsewhere": "graph", "role": "graph", "brief": "graph",
+    "time": "temporal", "date": "temporal", "recency": "temporal",
     "retrievability": "temporal", "opening": "temporal", SUCCESSION: "temporal", "number": "keyword",
     "length": "keyword", "asks": "keyword", "first_person": "vector", WISH: "vector",
 }  # fmt: skip
@@ -93,7 +98,10 @@ def question_signals(rows: Rows, query: ParsedQuery, *, settings: PriorSettings)
     theirs = (rows.role == Role.USER) | (rows.role == Role.NONE)
     # Of two people whoever is meant is named; "Where do I live?" is the user's question still.
     if not theirs.all() and not (rows.people and not traits(query.text, query.language).first_person):
-        _add(signals, "role", _user_amount(query.text, settings) * _share(len(rows)), theirs)
+        amount = _user_amount(query.text, settings) * _share(len(rows))
+        _add(signals, "role", amount, theirs)
+        if not rows.people:
+            _add(signals, "brief", settings.brief * amount, _brief(rows, settings.brief_up_to))
     return signals
 
 
@@ -125,6 +133,19 @@ def _lengths(rows: Rows, long: int) -> NDArray[np.float64]:
         return standardised(lengths) * min(1.0, spread(lengths) / _USUAL_SPREAD)
 
     return rows.once(("lengths", long), relative)
+
+
+def _brief(rows: Rows, longest: int) -> NDArray[np.float64]:
+    """Say how brief an assistant's turns are, 1 of no length to 0 from the longest on: (n,).
+
+    0 of everybody else's, and of what names neither a number nor a time: "Noted, I'll remember it" tells nothing.
+    """
+
+    def told() -> NDArray[np.float64]:
+        brief = np.clip(1 - rows.length / longest, 0.0, 1.0)
+        return np.where((rows.role == Role.ASSISTANT) & (rows.has_number | rows.has_time), brief, 0.0)
+
+    return rows.once(("brief", longest), told)
 
 
 def statement_signals(rows: Rows, *, settings: PriorSettings) -> Signals:

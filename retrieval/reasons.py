@@ -22,6 +22,7 @@ _SIGNALS: Final[Mapping[str, str]] = {
     "time": "names a time, and the query asks when",
     "number": "names a number, and the query asks how many",
     "first_person": "speaks in the first person",
+    "brief": "says in a few words what was done",
     SUCCESSION: "stands above what it replaces",
     WISH: "asked for once and for all",
     RERANKER: "put up by the reranker",

@@ -261,6 +261,24 @@ def test_what_nobody_is_said_to_have_said_counts_as_the_user_s(
     assert (signals["role"].tolist() if "role" in signals else None) == raised
 
 
+def test_what_an_assistant_says_in_a_few_words_was_done_counts_nearly_as_the_user_s() -> None:
+    texts = ["heron", "booked heron 198", "noted heron", " ".join(["heron"] * 100) + " 198", "booked heron 198"]
+    roles = ("user", "assistant", "assistant", "assistant", "tool")
+    rows = gathered(texts, np.eye(16, dtype=np.float32)[:5], speakers=(), roles=roles)
+    query = parse_query("Which heron?")
+    signals = question_signals(rows, query, settings=PriorSettings())
+    brief = signals["brief"].tolist()
+    assert 0 < brief[1] < signals["role"][0]
+    assert [at for at, amount in enumerate(brief) if amount] == [1], "neither what was noted, nor advice, nor a tool"
+    ranked = rank(rows, query, vector=unit(16))
+    shown = ranked.shown(5)
+    said = dict(zip((one.row for one in shown), why(rows, query, ranked, shown, [[]] * 5), strict=True))
+    assert "says in a few words what was done" in said[1]
+    asked = question_signals(rows, parse_query("What did you say of the heron?"), settings=PriorSettings())
+    assert "brief" not in asked
+    assert "brief" not in question_signals(rows, query, settings=PriorSettings(brief=0.0))
+
+
 def test_where_roles_are_people_either_counts_and_is_named() -> None:
     texts = ["I fed my heron, did you see it?" if n % 4 == 1 else "I saw my stork" for n in range(40)]
     rows = gathered(texts, unit(40, 16), speakers=(), roles=("user", "assistant"))
@@ -273,6 +291,7 @@ def test_where_roles_are_people_either_counts_and_is_named() -> None:
     assert (signals["speaker"] > 0).tolist() == [n % 2 == 1 for n in range(40)]
     own = question_signals(rows, parse_query("Which bird did I see?"), settings=PriorSettings())
     assert own["role"].tolist() == [3.0, 0.0] * 20
+    assert "brief" not in own
 
 
 @pytest.mark.parametrize(
