@@ -89,9 +89,9 @@ _REQUEST: Final = re.compile(
     r"make (?:me|us|an?)|help me (?:find|remember|plan|choose|write))\s+\w",
     re.IGNORECASE,
 )
-# "Cook me something nice, please", "Please order the same again"; not "Please let this week be over".
+# "Cook me something nice, please", "Please order the same again"; not "Please let this week be over", "I eat what I please".
 _BEGS: Final = re.compile(
-    r".*\bplease\W*\Z|"
+    r".*(?<!\bi )(?<!\bwe )(?<!\byou )(?<!\bthey )\bplease\W*\Z|"
     r"\W*please\s+(?!(?:god|lord|let|just|no|not|don['’]?t|stop|be|someone|somebody|tell me (?:i|it|this|that))\b)\w",
     re.IGNORECASE | re.DOTALL,
 )

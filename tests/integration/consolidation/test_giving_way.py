@@ -152,8 +152,8 @@ def test_who_is_enriched_anyway_gives_way_to_others_only(
     monkeypatch.setattr("consolidation.enriching.BATCH", AT_ONCE)
     for one in (me, stranger):  # Of one batch nobody gives way, and either may come first.
         remember_some(one)
-    # Jobs that other tests left would give way before, and enrich both.
-    monkeypatch.setattr("consolidation.worker.sweeping._run_jobs", lambda _now: 0)
+    # Jobs that other tests left would give way before, and enrich both: there is no time for them.
+    monkeypatch.setattr("consolidation.worker.sweeping.JOBS_FOR_S", -1.0)
     under_way: list[UUID] = []
     gave_way: list[tuple[UUID, UUID]] = []
     enrich_pending = enriching.enrich_pending

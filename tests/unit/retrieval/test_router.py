@@ -135,6 +135,7 @@ def test_what_is_asked_outright_is_a_question_whatever_words_it_shares(query: st
         "Please let this week be over, I am so tired",
         "Please don't ask me how my exam went",
         "I gave up trying to please my mother",
+        "Living alone I can finally eat what I please",
         "Get up at five every day and I'm exhausted",
         "Order in my life is gone since the baby came",
         "Tell me about it, my kids are the same",
